@@ -1,0 +1,55 @@
+/**
+ * What can go wrong, as a closed list. Core throws only {@linkcode NexusError}; the edge turns a code into a status
+ * and into words a person can read. Codes are stable: clients may branch on them.
+ */
+
+/** Every way a request, a frame or a turn can fail. */
+export type Code =
+  | "invalid" // the input is not what it should be; `detail` says what was wrong and what would be right
+  | "too_large"
+  | "unsupported_type"
+  | "unauthenticated"
+  | "session_expired"
+  | "wrong_credentials"
+  | "forbidden" // known, but not allowed to do this kind of thing
+  | "not_found" // also everything that belongs to somebody else
+  | "conflict"
+  | "limited" // the person asks too much
+  | "queue_full" // the bots have too much to do
+  | "queue_timeout" // waited in line for too long
+  | "no_bot" // nobody there to answer
+  | "bot_offline" // the bot that was asked for is not there
+  | "bot_gone" // the bot left before it was done
+  | "bot_failed" // the bot said that it failed
+  | "reply_timeout" // the bot fell silent
+  | "reply_too_large"
+  | "shutting_down"
+  | "internal";
+
+/** The one error of the program. `message` is for logs; people are shown words chosen by `code`. */
+export class NexusError extends Error {
+  override readonly name = "NexusError";
+
+  constructor(
+    readonly code: Code,
+    /** What exactly was wrong, safe to show: never holds a secret or another person's words. */
+    readonly detail?: string,
+    readonly extra: {
+      /** Seconds until a repeat makes sense. */
+      readonly retryAfter?: number;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(detail ? `${code}: ${detail}` : code, { cause: extra.cause });
+  }
+
+  get retryAfter(): number | undefined {
+    return this.extra.retryAfter;
+  }
+}
+
+/** Any thrown thing as a {@linkcode NexusError}; what is not ours is `internal`, and its text stays out of `detail`. */
+export function asNexusError(thrown: unknown): NexusError {
+  if (thrown instanceof NexusError) return thrown;
+  return new NexusError("internal", undefined, { cause: thrown });
+}

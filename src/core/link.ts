@@ -1,0 +1,66 @@
+/**
+ * A link is a live line to one bot, whatever the wire: a WebSocket, a model API, another node. The roster keeps links,
+ * `pick` chooses among them, the gateway gives them turns.
+ */
+import type { Code } from "./error.ts";
+import type { Message } from "./message.ts";
+import type { Kind } from "./reply.ts";
+
+/** What a bot says of itself. */
+export interface Bot {
+  readonly id: string;
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly connectedAt: number;
+  /** Bots of one pool are interchangeable; the pool's name can be addressed like a bot. */
+  readonly pool?: string;
+  /** Its share of the work among equals; 1 unless it says otherwise. */
+  readonly weight: number;
+  /** How many turns at once; `Infinity` unless it says otherwise. */
+  readonly maxConcurrent: number;
+  /** `safe`: a reply that has begun may be started again on another bot of the pool. */
+  readonly restart: "never" | "safe";
+  /** Free words for people and pages: `images`, `tools`, `cancel`, … */
+  readonly capabilities: readonly string[];
+  /** One line for the page on what it can do. */
+  readonly description?: string;
+}
+
+/** One turn as a bot gets it. */
+export interface Task {
+  /** The turn's id; replies name it. */
+  readonly id: string;
+  readonly conversationId: string;
+  readonly message: Message;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Where a link puts what its bot says about one task. All calls after the last word (`done`, `fail`, `lost`) are dropped. */
+export interface Sink {
+  /** Any sign of life; resets the silence clock. Writing does so too. */
+  alive(): void;
+  /** Adds to the reply. `false`: this task is over, the bot need not go on. */
+  write(kind: Exclude<Kind, "replace">, content: string): boolean;
+  /** The reply is complete. */
+  done(): void;
+  /** The bot says that it failed. `retryable`: another bot may do better. */
+  fail(code: Code, detail: string | undefined, retryable: boolean): void;
+  /** The line broke for good: the turn moves or ends `incomplete`. */
+  lost(detail?: string): void;
+}
+
+/** A live line to one bot. */
+export interface Link {
+  readonly bot: Bot;
+  /** It asked for nothing new, or it cannot take anything now (its socket is stuck, its upstream is down). */
+  readonly draining: boolean;
+  /** What else it is busy with, by its own account (`status`), beyond what we gave it. */
+  readonly load?: number;
+  /** Gives it a task. Must not throw; a line that turns out broken calls `sink.lost()`. */
+  ask(task: Task, sink: Sink): void;
+  /** Asks it to stop. Resolves to whether the bot confirmed; `false` where its wire knows no such word or no answer came. */
+  cancel(taskId: string): Promise<boolean>;
+  /** Drops what is still waiting for this task: its turn ended here. No word to the bot. */
+  forget(taskId: string): void;
+}

@@ -1,0 +1,62 @@
+/**
+ * Who asks, and what: the words {@linkcode Person} and {@linkcode Message}.
+ */
+
+/** Who asks: a signed-in user, the owner of an API key, an account on a chat platform. */
+export interface Person {
+  /** Stable and unique over all channels, e.g. `alice`. Bots see it as `userId`. */
+  readonly id: string;
+  /** What people call them. Version-1 bots see it as `from`. */
+  readonly name: string;
+  readonly role: "admin" | "member";
+  /** The bot ids and pools this person may use; absent means all. */
+  readonly bots?: readonly string[];
+}
+
+/**
+ * An image as it came: a data URL (`data:image/png;base64,…`) or bare base64, exactly the two forms that the original
+ * protocol carries. {@linkcode dataUrl} makes one form of both.
+ */
+export type Image = string;
+
+/** Where people talk from. */
+export type ChannelName = "web" | "api" | "openai" | "lark" | "dingtalk" | "wecom" | "bot";
+
+/** What a person said, addressed to a bot, to a pool, or to nobody in particular. */
+export interface Message {
+  readonly person: Person;
+  readonly text: string;
+  readonly images: readonly Image[];
+  /** A bot id or a pool name. */
+  readonly target?: string;
+  /** Absent: the person's default conversation with the bot that answers. */
+  readonly conversationId?: string;
+  /** The turn that this one follows, where that is not simply the last one: an edit or a regenerate. */
+  readonly parentTurnId?: string;
+  readonly channel: ChannelName;
+  readonly chatType?: "direct" | "group";
+  /** A repeat with the same key by the same person within ten minutes gets the same turn. */
+  readonly idempotencyKey?: string;
+}
+
+/** Base64 of the first bytes of the image formats that browsers show. */
+const MAGIC: readonly (readonly [string, string])[] = [
+  ["iVBORw0KGgo", "image/png"],
+  ["/9j/", "image/jpeg"],
+  ["R0lGOD", "image/gif"],
+  ["UklGR", "image/webp"],
+  ["Qk", "image/bmp"],
+];
+
+/** The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG as the original plugin does. */
+export function dataUrl(image: Image): string {
+  if (image.startsWith("data:")) return image;
+  const type = MAGIC.find(([start]) => image.startsWith(start))?.[1] ?? "image/png";
+  return `data:${type};base64,${image}`;
+}
+
+/** `@bot-id rest`: the original's way of addressing a bot. The mention is taken off. */
+export function splitMention(text: string): { target?: string; text: string } {
+  const match = /^@(\S+)\s+/.exec(text);
+  return match ? { target: match[1], text: text.slice(match[0].length) } : { text };
+}

@@ -1,0 +1,248 @@
+/**
+ * A reply is an append-only log. One bot writes it; everyone else reads from an offset, at their own pace.
+ *
+ * Offsets count UTF-16 units of content (an image or a `replace` counts 1), so they stay true when neighbouring chunks
+ * are later stored as one. Reading never copies what came before; a slow reader costs an index, not a queue.
+ *
+ * ```ts
+ * const reply = new Reply();
+ * const stop = reply.watch(() => console.log(reply.text));
+ * reply.append("text", "Hello");
+ * reply.end({ status: "done" });
+ * stop();
+ * ```
+ */
+import type { Code } from "./error.ts";
+
+/**
+ * `text` is the answer; `reasoning` and `tool` are what led to it (a tool chunk is one JSON object); an `image` is a data URL;
+ * `replace` says that everything before it is void, because another bot started over (its content is that bot's id).
+ */
+export type Kind = "text" | "reasoning" | "tool" | "image" | "replace";
+
+/** One piece of a reply, and the offset at which it begins. */
+export interface Chunk {
+  readonly at: number;
+  readonly kind: Kind;
+  readonly content: string;
+}
+
+/** How a turn ended: exactly one per turn, and a cut stream is never `done`. */
+export interface Ending {
+  readonly status: "done" | "incomplete" | "failed" | "cancelled";
+  /** Why, for `incomplete` and `failed`. */
+  readonly code?: Code;
+  /** What the bot or the gateway said about it, safe to show. */
+  readonly detail?: string;
+}
+
+/** How much one reply may hold. */
+export interface ReplyCap {
+  /** UTF-16 units of text, reasoning and tool steps together. */
+  readonly text: number;
+  /** UTF-16 units including images. */
+  readonly total: number;
+}
+
+/** 1 MiB of text, 20 MiB with images (as base64, as they travel). */
+export const DEFAULT_CAP: ReplyCap = { text: 1 << 20, total: 20 << 20 };
+
+const NONE: readonly Chunk[] = [];
+
+export class Reply {
+  readonly #cap: ReplyCap;
+  #chunks: Chunk[] = [];
+  #length = 0;
+  #textLength = 0;
+  #size = 0;
+  #ending: Ending | undefined;
+  #watchers: Set<() => void> | undefined;
+
+  constructor(cap: ReplyCap = DEFAULT_CAP) {
+    this.#cap = cap;
+  }
+
+  /** A reply that has ended, as read back from an archive. */
+  static restore(chunks: readonly Omit<Chunk, "at">[], ending: Ending): Reply {
+    const reply = new Reply({ text: Infinity, total: Infinity });
+    for (const chunk of chunks) reply.append(chunk.kind, chunk.content);
+    reply.end(ending);
+    return reply;
+  }
+
+  /** The offset behind the last chunk: where the next one will begin. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** How many chunks there are; valid indexes for {@linkcode chunk} are below it. */
+  get count(): number {
+    return this.#chunks.length;
+  }
+
+  get ending(): Ending | undefined {
+    return this.#ending;
+  }
+
+  /** UTF-16 units held, for whoever keeps accounts of memory. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The answer so far: the text chunks since the last `replace`. */
+  get text(): string {
+    let text = "";
+    for (const chunk of this.#chunks) {
+      if (chunk.kind === "text") text += chunk.content;
+      else if (chunk.kind === "replace") text = "";
+    }
+    return text;
+  }
+
+  /** The images since the last `replace`, as data URLs. */
+  get images(): string[] {
+    let images: string[] = [];
+    for (const chunk of this.#chunks) {
+      if (chunk.kind === "image") images.push(chunk.content);
+      else if (chunk.kind === "replace") images = [];
+    }
+    return images;
+  }
+
+  /**
+   * Adds a chunk. Empty content says nothing and is not kept.
+   *
+   * Returns `ended` when the reply has ended (whatever comes late is dropped) and `full` when the chunk would pass the cap:
+   * the caller then ends the turn.
+   */
+  append(kind: Kind, content: string): "ok" | "ended" | "full" {
+    if (this.#ending) return "ended";
+    const weight = content.length;
+    if (weight === 0) return "ok";
+    const mark = kind === "image" || kind === "replace";
+    const textLength = mark ? this.#textLength : this.#textLength + weight;
+    if (textLength > this.#cap.text || this.#size + weight > this.#cap.total) return "full";
+    this.#chunks.push({ at: this.#length, kind, content });
+    this.#length += mark ? 1 : weight;
+    this.#textLength = textLength;
+    this.#size += weight;
+    this.wake();
+    return "ok";
+  }
+
+  /** Ends the reply. Only the first ending counts; returns whether this was it. */
+  end(ending: Ending): boolean {
+    if (this.#ending) return false;
+    this.#ending = ending;
+    this.wake();
+    return true;
+  }
+
+  /**
+   * Calls `wake` whenever there is something new: a chunk, the ending, or a change of the turn around it. The call
+   * comes from inside the writer, so it must be quick and must not throw. Returns the way to stop.
+   */
+  watch(wake: () => void): () => void {
+    (this.#watchers ??= new Set()).add(wake);
+    return () => this.#watchers?.delete(wake);
+  }
+
+  /** Tells every reader to look again. */
+  wake(): void {
+    if (this.#watchers) { for (const wake of this.#watchers) wake(); }
+  }
+
+  /** How many are reading right now. */
+  get readers(): number {
+    return this.#watchers?.size ?? 0;
+  }
+
+  /** The chunk at an index (not an offset). */
+  chunk(index: number): Chunk | undefined {
+    return this.#chunks[index];
+  }
+
+  /**
+   * The index of the first chunk that holds anything behind `offset`. Readers that follow keep this index and look at
+   * {@linkcode chunk} from there; {@linkcode since} gives them the part of a first chunk that they have not seen.
+   */
+  indexOf(offset: number): number {
+    let low = 0, high = this.#chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#endOf(middle) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Everything behind `offset`, the first chunk cut where the offset falls inside it. */
+  since(offset: number): readonly Chunk[] {
+    const index = this.indexOf(offset);
+    if (index >= this.#chunks.length) return NONE;
+    const rest = this.#chunks.slice(index);
+    const first = rest[0]!;
+    if (first.at < offset) rest[0] = { at: offset, kind: first.kind, content: first.content.slice(offset - first.at) };
+    return rest;
+  }
+
+  /** Resolves once there is something behind `offset`, or the reply has ended. */
+  more(offset: number): Promise<void> {
+    if (this.#ending || this.#length > offset) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = this.watch(() => {
+        if (!this.#ending && this.#length <= offset) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves with the ending. */
+  ended(): Promise<Ending> {
+    if (this.#ending) return Promise.resolve(this.#ending);
+    return new Promise((resolve) => {
+      const stop = this.watch(() => {
+        if (!this.#ending) return;
+        stop();
+        resolve(this.#ending);
+      });
+    });
+  }
+
+  /**
+   * Joins neighbouring chunks of one kind, once the reply has ended: an answer of a thousand deltas becomes one string.
+   * Offsets stay true; indexes do not, so it waits until nobody reads.
+   */
+  compact(): void {
+    if (!this.#ending || this.readers > 0 || this.#chunks.length < 2) return;
+    this.#chunks = joined(this.#chunks);
+  }
+
+  #endOf(index: number): number {
+    return this.#chunks[index + 1]?.at ?? this.#length;
+  }
+}
+
+/** The chunks with neighbours of one kind made into one. Tool steps stay apart: each is a JSON object. */
+export function joined(chunks: readonly Chunk[]): Chunk[] {
+  const out: Chunk[] = [];
+  let parts: string[] = [];
+  const close = () => {
+    if (parts.length < 2) return;
+    const last = out[out.length - 1]!;
+    out[out.length - 1] = { ...last, content: parts.join("") };
+  };
+  for (const chunk of chunks) {
+    const last = out[out.length - 1];
+    if (last?.kind === chunk.kind && (chunk.kind === "text" || chunk.kind === "reasoning")) {
+      parts.push(chunk.content);
+      continue;
+    }
+    close();
+    out.push(chunk);
+    parts = [chunk.content];
+  }
+  close();
+  return out;
+}

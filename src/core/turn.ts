@@ -1,0 +1,44 @@
+/**
+ * A turn is one message and its reply. It has a state, and it always ends in exactly one typed ending.
+ */
+import type { Bot } from "./link.ts";
+import type { Message } from "./message.ts";
+import type { Ending, Reply } from "./reply.ts";
+
+/**
+ * `queued`: every bot that may answer is busy, `place` tells the place in line. `waiting`: a bot has it and has said nothing yet.
+ * `answering`: the reply has begun. `ended`: `reply.ending` tells how.
+ */
+export type TurnState = "queued" | "waiting" | "answering" | "ended";
+
+export class Turn {
+  /** Who answers, as soon as that is known. Changes when the turn moves to another bot. */
+  bot: Pick<Bot, "id" | "name"> | undefined;
+  /** Place in line while queued, from 1. */
+  place: number | undefined;
+  /** When the first chunk came, milliseconds since the epoch. */
+  firstAt: number | undefined;
+  endedAt: number | undefined;
+  /** Whether the bot confirmed a cancel; `undefined` while nobody asked, or no answer has come. */
+  cancelConfirmed: boolean | undefined;
+
+  constructor(
+    readonly id: string,
+    /** Empty until a turn of the default conversation has its bot. */
+    public conversationId: string,
+    readonly message: Message,
+    readonly reply: Reply,
+    /** Milliseconds since the epoch. */
+    readonly at: number,
+  ) {}
+
+  get state(): TurnState {
+    if (this.reply.ending) return "ended";
+    if (this.place !== undefined) return "queued";
+    return this.reply.length > 0 ? "answering" : "waiting";
+  }
+
+  get ending(): Ending | undefined {
+    return this.reply.ending;
+  }
+}
