@@ -40,8 +40,8 @@ export interface Task {
 export interface Sink {
   /** Any sign of life; resets the silence clock. Writing does so too. */
   alive(): void;
-  /** Adds to the reply. `false`: this task is over, the bot need not go on. */
-  write(kind: Exclude<Kind, "replace">, content: string): boolean;
+  /** Adds to the reply, several deltas as one step. `false`: this task is over, the bot need not go on. */
+  write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean;
   /** The reply is complete. */
   done(): void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
@@ -55,8 +55,8 @@ export interface Link {
   readonly bot: Bot;
   /** It asked for nothing new, or it cannot take anything now (its socket is stuck, its upstream is down). */
   readonly draining: boolean;
-  /** What else it is busy with, by its own account (`status`), beyond what we gave it. */
-  readonly load?: number;
+  /** Tasks it holds now, and what else it says it is busy with. */
+  readonly busy: number;
   /** Gives it a task. Must not throw; a line that turns out broken calls `sink.lost()`. */
   ask(task: Task, sink: Sink): void;
   /** Asks it to stop. Resolves to whether the bot confirmed; `false` where its wire knows no such word or no answer came. */

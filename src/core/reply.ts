@@ -110,13 +110,22 @@ export class Reply {
   }
 
   /**
-   * Adds a chunk. Empty content says nothing and is not kept.
+   * Adds a chunk, or a list of chunks that readers see in one step. Empty content says nothing and is not kept.
    *
    * Returns `ended` when the reply has ended (whatever comes late is dropped) and `full` when the chunk would pass the cap:
    * the caller then ends the turn.
    */
-  append(kind: Kind, content: string): "ok" | "ended" | "full" {
+  append(kind: Kind, content: string | readonly string[]): "ok" | "ended" | "full" {
     if (this.#ending) return "ended";
+    const before = this.#length;
+    let outcome: "ok" | "full" = "ok";
+    if (typeof content === "string") outcome = this.#add(kind, content);
+    else for (let i = 0; i < content.length && outcome === "ok"; i++) outcome = this.#add(kind, content[i]!);
+    if (this.#length > before) this.wake();
+    return outcome;
+  }
+
+  #add(kind: Kind, content: string): "ok" | "full" {
     const weight = content.length;
     if (weight === 0) return "ok";
     const mark = kind === "image" || kind === "replace";
@@ -126,7 +135,6 @@ export class Reply {
     this.#length += mark ? 1 : weight;
     this.#textLength = textLength;
     this.#size += weight;
-    this.wake();
     return "ok";
   }
 

@@ -1,0 +1,68 @@
+/**
+ * Who is told what happened: log, metrics, audit. Core speaks in its own words; what becomes of them is the observer's concern.
+ */
+import type { Code } from "./error.ts";
+import type { Ending } from "./reply.ts";
+
+/** Something worth a line. Never holds a secret, a token or what people and bots said. */
+export type Happening =
+  | { readonly type: "turn_begun"; readonly turn: string; readonly person: string; readonly channel: string }
+  | { readonly type: "turn_given"; readonly turn: string; readonly bot: string; readonly attempt: number }
+  | { readonly type: "turn_queued"; readonly turn: string; readonly person: string; readonly place: number }
+  | { readonly type: "turn_moved"; readonly turn: string; readonly from: string; readonly why: string }
+  | {
+    readonly type: "turn_ended";
+    readonly turn: string;
+    readonly conversation: string;
+    readonly person: string;
+    readonly channel: string;
+    readonly bot?: string;
+    readonly status: Ending["status"];
+    readonly code?: Code;
+    readonly detail?: string;
+    /** Milliseconds from the question to the ending. */
+    readonly took: number;
+    /** Milliseconds from the question to the first chunk. */
+    readonly first?: number;
+    /** UTF-16 units of the reply. */
+    readonly units: number;
+  }
+  | { readonly type: "bot_joined"; readonly bot: string; readonly protocol: number; readonly address?: string }
+  | { readonly type: "bot_left"; readonly bot: string; readonly why: string }
+  | { readonly type: "bot_resumed"; readonly bot: string; readonly turns: number }
+  | { readonly type: "bot_rests"; readonly bot: string; readonly ms: number }
+  | { readonly type: "bot_refused"; readonly bot?: string; readonly address?: string; readonly why: string }
+  | { readonly type: "frame_refused"; readonly bot?: string; readonly why: string }
+  | { readonly type: "pushed"; readonly bot: string; readonly person: string }
+  | { readonly type: "signed_in"; readonly person: string; readonly address?: string }
+  | { readonly type: "signed_out"; readonly person: string }
+  | { readonly type: "sign_in_refused"; readonly name: string; readonly address?: string; readonly why: string }
+  | { readonly type: "started"; readonly address: string }
+  | { readonly type: "draining"; readonly turns: number }
+  | { readonly type: "stopped" }
+  | { readonly type: "config_changed"; readonly what: readonly string[] }
+  | { readonly type: "config_refused"; readonly why: readonly string[] }
+  | { readonly type: "warning"; readonly what: string }
+  /** A failure that nobody waits for. */
+  | { readonly type: "fault"; readonly where: string; readonly error: unknown };
+
+export interface Observer {
+  tell(happening: Happening): void;
+  /** A chunk arrived, `gap` milliseconds after the one before it (or -1 for the first). Called for every chunk: must cost nothing. */
+  chunk(gap: number, units: number): void;
+}
+
+/** Listens to nothing. */
+export const silent: Observer = { tell() {}, chunk() {} };
+
+/** Tells several. */
+export function everyone(...observers: readonly Observer[]): Observer {
+  return {
+    tell(happening) {
+      for (const observer of observers) observer.tell(happening);
+    },
+    chunk(gap, units) {
+      for (const observer of observers) observer.chunk(gap, units);
+    },
+  };
+}

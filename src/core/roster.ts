@@ -1,0 +1,164 @@
+/**
+ * The bots present now, and how each has been doing lately.
+ *
+ * A bot that fails three times running rests for five seconds, so that a broken one does not swallow every question of a healthy pool.
+ */
+import type { Clock } from "./clock.ts";
+import type { Bot, Link } from "./link.ts";
+import type { Person } from "./message.ts";
+import type { Candidate } from "./balance.ts";
+import type { Observer } from "./observer.ts";
+
+/** Failures running after which a bot rests. */
+const STRIKES = 3;
+
+/** How long it rests, in milliseconds. */
+const REST = 5_000;
+
+/** A bot's place on the roster. */
+export interface Seat extends Candidate {
+  readonly link: Link;
+  readonly bot: Bot;
+  /** Milliseconds since the epoch until which it is left alone. */
+  readonly restsUntil: number;
+}
+
+export type SeatState = "online" | "busy" | "resting" | "draining";
+
+class LinkSeat implements Seat {
+  strikes = 0;
+  restsUntil = 0;
+
+  constructor(readonly link: Link) {}
+
+  get bot(): Bot {
+    return this.link.bot;
+  }
+  get id(): string {
+    return this.link.bot.id;
+  }
+  get busy(): number {
+    return this.link.busy;
+  }
+  get maxConcurrent(): number {
+    return this.link.bot.maxConcurrent;
+  }
+  get weight(): number {
+    return this.link.bot.weight;
+  }
+}
+
+export class Roster {
+  readonly #seats = new Map<string, LinkSeat>();
+  readonly #watchers = new Set<() => void>();
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  #stopWaking: (() => void) | undefined;
+
+  constructor(parts: { clock: Clock; observer: Observer }) {
+    this.#clock = parts.clock;
+    this.#observer = parts.observer;
+  }
+
+  /** Adds a link; one with the same bot id makes room. Returns the way to leave, which does nothing once another took the seat. */
+  join(link: Link): () => void {
+    const seat = new LinkSeat(link);
+    this.#seats.set(link.bot.id, seat);
+    this.changed();
+    return () => {
+      if (this.#seats.get(link.bot.id) !== seat) return;
+      this.#seats.delete(link.bot.id);
+      this.changed();
+    };
+  }
+
+  get size(): number {
+    return this.#seats.size;
+  }
+
+  get(id: string): Seat | undefined {
+    return this.#seats.get(id);
+  }
+
+  /** All seats, in the order in which they joined. */
+  list(): Seat[] {
+    return [...this.#seats.values()];
+  }
+
+  /** The seats this person may use. */
+  visibleTo(person: Person): Seat[] {
+    return this.list().filter((seat) => mayUse(person, seat.bot));
+  }
+
+  state(seat: Seat): SeatState {
+    if (seat.link.draining) return "draining";
+    if (seat.restsUntil > this.#clock.now()) return "resting";
+    return seat.busy >= seat.maxConcurrent ? "busy" : "online";
+  }
+
+  /**
+   * Who could answer, full or not: by bot id or pool name, or anyone. Whoever drains is left out, and whoever rests, unless nobody
+   * else is there: a tired bot is better than none.
+   */
+  candidates(person: Person, target: string | undefined, except?: ReadonlySet<string>): Seat[] {
+    const now = this.#clock.now();
+    const may: LinkSeat[] = [];
+    let rested = 0;
+    for (const seat of this.#seats.values()) {
+      const bot = seat.link.bot;
+      if (target !== undefined && bot.id !== target && bot.pool !== target) continue;
+      if (seat.link.draining || except?.has(bot.id) || !mayUse(person, bot)) continue;
+      if (seat.restsUntil <= now) rested++;
+      may.push(seat);
+    }
+    return rested === 0 || rested === may.length ? may : may.filter((seat) => seat.restsUntil <= now);
+  }
+
+  /** Whether anything is there under this name that the person may use, however busy. */
+  knows(person: Person, target: string): boolean {
+    for (const { bot } of this.#seats.values()) {
+      if ((bot.id === target || bot.pool === target) && mayUse(person, bot)) return true;
+    }
+    return false;
+  }
+
+  /** An answer went well. */
+  praise(botId: string): void {
+    const seat = this.#seats.get(botId);
+    if (seat) seat.strikes = 0;
+  }
+
+  /** An answer went wrong by the bot's fault. */
+  blame(botId: string): void {
+    const seat = this.#seats.get(botId);
+    if (!seat || ++seat.strikes < STRIKES) return;
+    seat.strikes = 0;
+    seat.restsUntil = this.#clock.now() + REST;
+    this.#observer.tell({ type: "bot_rests", bot: botId, ms: REST });
+    this.changed();
+    this.#stopWaking?.();
+    this.#stopWaking = this.#clock.after(REST, () => this.changed());
+  }
+
+  /** Calls back whenever somebody comes, goes, rests, or changes what it may take. Returns the way to stop. */
+  watch(call: () => void): () => void {
+    this.#watchers.add(call);
+    return () => this.#watchers.delete(call);
+  }
+
+  /** Links call this when `draining` or `busy` changed by the bot's own word. */
+  changed(): void {
+    for (const call of this.#watchers) call();
+  }
+
+  close(): void {
+    this.#stopWaking?.();
+    this.#watchers.clear();
+  }
+}
+
+/** Whether a person may use a bot, by its id or by its pool. */
+export function mayUse(person: Person, bot: Pick<Bot, "id" | "pool">): boolean {
+  if (!person.bots) return true;
+  return person.bots.includes(bot.id) || (bot.pool !== undefined && person.bots.includes(bot.pool));
+}
