@@ -21,6 +21,8 @@ export class Turn {
   endedAt: number | undefined;
   /** Whether the bot confirmed a cancel; `undefined` while nobody asked, or no answer has come. */
   cancelConfirmed: boolean | undefined;
+  /** Where it stands in its conversation, as the archive sorts; set when it is first kept. */
+  order: string | undefined;
 
   constructor(
     readonly id: string,

@@ -1,0 +1,329 @@
+/**
+ * What was said, kept: conversations and their turns over the {@linkcode Store} contract.
+ *
+ * Writing never holds up a turn: it is handed to the store and a failure goes to the observer. Keys: `conv:<person>:<conversation>`,
+ * `turn:<turn>`, `turns:<conversation>:<order>` (which turn stands where), `default:<person>`.
+ */
+import type { Clock } from "./clock.ts";
+import type { Code } from "./error.ts";
+import { NexusError } from "./error.ts";
+import type { ChannelName, Image } from "./message.ts";
+import type { Observer } from "./observer.ts";
+import { type Chunk, type Ending, joined, Reply } from "./reply.ts";
+import type { Store } from "./store.ts";
+import { Turn } from "./turn.ts";
+
+/** Turns that belong together; decides which bot answers and what it remembers. */
+export interface Conversation {
+  readonly id: string;
+  readonly personId: string;
+  title: string;
+  pinned: boolean;
+  /** The bot that answered last: the conversation's own. */
+  botId?: string;
+  readonly createdAt: number;
+  updatedAt: number;
+}
+
+/** A turn as it is kept. */
+export interface TurnRecord {
+  readonly id: string;
+  readonly conversationId: string;
+  readonly personId: string;
+  readonly parentTurnId?: string;
+  readonly channel: ChannelName;
+  readonly at: number;
+  /** Sorts turns that began in the same millisecond. */
+  readonly order: string;
+  readonly text: string;
+  readonly images: readonly Image[];
+  readonly botId?: string;
+  readonly botName?: string;
+  readonly status: Ending["status"] | "running";
+  readonly code?: Code;
+  readonly detail?: string;
+  readonly firstAt?: number;
+  readonly endedAt?: number;
+  readonly chunks: readonly Chunk[];
+}
+
+/** A place where a search word was said. */
+export interface Found {
+  readonly conversationId: string;
+  readonly turnId: string;
+  readonly title: string;
+  readonly snippet: string;
+  readonly at: number;
+}
+
+/** A person's default conversation with each bot, and the bot that answered last. */
+interface Defaults {
+  last?: string;
+  bots: Record<string, string>;
+}
+
+/** People and conversations kept in memory beside the store; the oldest go first. */
+const CACHED = 10_000;
+
+export class Archive {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #newId: () => string;
+  readonly #conversations = new Map<string, Conversation>();
+  readonly #defaults = new Map<string, Defaults>();
+  #lastOrder = "";
+
+  constructor(parts: { store: Store; clock: Clock; observer: Observer; newId?: () => string }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#observer = parts.observer;
+    this.#newId = parts.newId ?? (() => crypto.randomUUID());
+  }
+
+  /* ── conversations ───────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /** A conversation of this person; anybody else's does not exist. */
+  async conversation(personId: string, id: string): Promise<Conversation | undefined> {
+    const cached = this.#conversations.get(id);
+    if (cached) return cached.personId === personId ? cached : undefined;
+    // Ids that hold a separator could reach into another person's keys.
+    if (id.includes(":")) return undefined;
+    const found: Conversation | undefined = await this.#store.get(`conv:${personId}:${id}`);
+    if (found) remember(this.#conversations, id, found);
+    return found;
+  }
+
+  /** The person's conversations: pinned first, then the latest. */
+  async conversations(personId: string): Promise<Conversation[]> {
+    const found = await this.#store.list(`conv:${personId}:`);
+    return found.map(([, value]) => value as Conversation)
+      .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt);
+  }
+
+  create(personId: string, fields: { title?: string; botId?: string; id?: string } = {}): Conversation {
+    const now = this.#clock.now();
+    const conversation: Conversation = {
+      id: fields.id ?? this.#newId(),
+      personId,
+      title: fields.title ?? "",
+      pinned: false,
+      botId: fields.botId,
+      createdAt: now,
+      updatedAt: now,
+    };
+    remember(this.#conversations, conversation.id, conversation);
+    this.save(conversation);
+    return conversation;
+  }
+
+  save(conversation: Conversation): void {
+    this.#write(this.#store.set(`conv:${conversation.personId}:${conversation.id}`, conversation, { weak: true }));
+  }
+
+  /** Deletes a conversation and every word of it. */
+  async remove(conversation: Conversation): Promise<void> {
+    const { id, personId } = conversation;
+    this.#conversations.delete(id);
+    const defaults = await this.defaults(personId);
+    for (const [botId, conversationId] of Object.entries(defaults.bots)) {
+      if (conversationId === id) delete defaults.bots[botId];
+    }
+    await this.#store.set(`default:${personId}`, defaults);
+    await this.#store.delete(`conv:${personId}:${id}`);
+    for (const [key, turnId] of await this.#store.list(`turns:${id}:`)) {
+      await this.#store.delete(`turn:${turnId}`);
+      await this.#store.delete(key);
+    }
+  }
+
+  /** Reads who this person's default bot and default conversations are; afterwards {@linkcode defaultWith} needs no waiting. */
+  async defaults(personId: string): Promise<Defaults> {
+    const cached = this.#defaults.get(personId);
+    if (cached) return cached;
+    const stored: Defaults | undefined = await this.#store.get(`default:${personId}`);
+    // Somebody else may have read it meanwhile; there must be one object only.
+    const meanwhile = this.#defaults.get(personId);
+    if (meanwhile) return meanwhile;
+    const defaults = stored ?? { bots: {} };
+    remember(this.#defaults, personId, defaults);
+    return defaults;
+  }
+
+  /** The person's default conversation with a bot, made if there is none. */
+  defaultWith(defaults: Defaults, personId: string, botId: string): string {
+    const known = Object.hasOwn(defaults.bots, botId) ? defaults.bots[botId] : undefined;
+    if (known !== undefined && defaults.last === botId) return known;
+    const id = known ?? this.create(personId, { botId }).id;
+    defaults.bots[botId] = id;
+    defaults.last = botId;
+    this.#write(this.#store.set(`default:${personId}`, defaults));
+    return id;
+  }
+
+  /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /** Keeps a turn that has its conversation; called again when it ends, and whenever more of a running one should be safe. */
+  keep(turn: Turn): void {
+    const record = this.record(turn);
+    const options = { weak: true };
+    this.#write(this.#store.set(`turn:${turn.id}`, record, options));
+    if (!turn.ending) {
+      this.#write(this.#store.set(`turns:${turn.conversationId}:${record.order}`, turn.id, options));
+      return;
+    }
+    const conversation = this.#conversations.get(turn.conversationId);
+    if (conversation) this.#touch(conversation, turn);
+    else {
+      void this.conversation(turn.message.person.id, turn.conversationId).then((found) => {
+        if (found) this.#touch(found, turn);
+      }, (error) => this.#observer.tell({ type: "fault", where: "archive", error }));
+    }
+  }
+
+  #touch(conversation: Conversation, turn: Turn): void {
+    conversation.title ||= titleOf(turn.message.text);
+    if (turn.bot) conversation.botId = turn.bot.id;
+    conversation.updatedAt = this.#clock.now();
+    this.save(conversation);
+  }
+
+  /** The turn as it would be kept now. */
+  record(turn: Turn): TurnRecord {
+    const chunks: Chunk[] = [];
+    for (let i = 0; i < turn.reply.count; i++) chunks.push(turn.reply.chunk(i)!);
+    return {
+      id: turn.id,
+      conversationId: turn.conversationId,
+      personId: turn.message.person.id,
+      parentTurnId: turn.message.parentTurnId,
+      channel: turn.message.channel,
+      at: turn.at,
+      order: turn.order ??= this.#order(turn.at),
+      text: turn.message.text,
+      images: turn.message.images,
+      botId: turn.bot?.id,
+      botName: turn.bot?.name,
+      status: turn.ending?.status ?? "running",
+      code: turn.ending?.code,
+      detail: turn.ending?.detail,
+      firstAt: turn.firstAt,
+      endedAt: turn.endedAt,
+      chunks: joined(chunks),
+    };
+  }
+
+  /** A turn by its id; who may see it is the caller's question (`personId`). */
+  async turn(id: string): Promise<TurnRecord | undefined> {
+    return await this.#store.get(`turn:${id}`);
+  }
+
+  /** Turns of a conversation, the newest page: oldest first within it. `before` is a turn's id. */
+  async turns(
+    conversationId: string,
+    before: string | undefined,
+    limit: number,
+  ): Promise<{ turns: TurnRecord[]; more: boolean }> {
+    const prefix = `turns:${conversationId}:`;
+    let after: string | undefined;
+    if (before !== undefined) {
+      const mark = await this.turn(before);
+      if (!mark || mark.conversationId !== conversationId) throw new NexusError("not_found", "no such turn: before");
+      after = prefix + mark.order;
+    }
+    const rows = await this.#store.list(prefix, { reverse: true, after, limit: limit + 1 });
+    const records = await Promise.all(rows.slice(0, limit).map(([, id]) => this.turn(id)));
+    return { turns: records.filter((record) => record !== undefined).reverse(), more: rows.length > limit };
+  }
+
+  /** Where the words were said, newest first. Every word must be there, in the question or in the answer; case does not count. */
+  async search(personId: string, words: string, limit = 50): Promise<Found[]> {
+    const needles = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 10);
+    if (needles.length === 0) return [];
+    const found: Found[] = [];
+    for (const conversation of await this.conversations(personId)) {
+      for (const [, turnId] of await this.#store.list(`turns:${conversation.id}:`, { reverse: true })) {
+        const record = await this.turn(turnId);
+        if (!record) continue;
+        const said = `${record.text}\n${textOf(record)}`;
+        const lower = said.toLowerCase();
+        if (!needles.every((needle) => lower.includes(needle))) continue;
+        found.push({
+          conversationId: conversation.id,
+          turnId,
+          title: conversation.title,
+          snippet: snippet(said, lower.indexOf(needles[0]!)),
+          at: record.at,
+        });
+      }
+    }
+    return found.sort((a, b) => b.at - a.at).slice(0, limit);
+  }
+
+  /** Text that sorts as the turns began. */
+  #order(at: number): string {
+    const plain = at.toString(36).padStart(9, "0");
+    const last = this.#lastOrder.startsWith(plain) ? Number.parseInt(this.#lastOrder.slice(9), 36) + 1 : 0;
+    return this.#lastOrder = plain + last.toString(36).padStart(4, "0");
+  }
+
+  #write(written: Promise<unknown>): void {
+    written.catch((error) => this.#observer.tell({ type: "fault", where: "archive", error }));
+  }
+}
+
+/** The answer's text in a record: what was said since the last `replace`. */
+export function textOf(record: TurnRecord, kind: Chunk["kind"] = "text"): string {
+  let text = "";
+  for (const chunk of record.chunks) {
+    if (chunk.kind === kind) text += chunk.content;
+    else if (chunk.kind === "replace") text = "";
+  }
+  return text;
+}
+
+/** A kept turn as a {@linkcode Turn} whose reply can be read from any offset. A turn that never saw its end is `incomplete`. */
+export function restore(record: TurnRecord): Turn {
+  const ending: Ending = record.status === "running"
+    ? { status: "incomplete", code: "shutting_down" }
+    : { status: record.status, code: record.code, detail: record.detail };
+  const person = { id: record.personId, name: record.personId, role: "member" } as const;
+  const turn = new Turn(
+    record.id,
+    record.conversationId,
+    {
+      person,
+      text: record.text,
+      images: record.images,
+      channel: record.channel,
+      conversationId: record.conversationId,
+      parentTurnId: record.parentTurnId,
+    },
+    Reply.restore(record.chunks, ending),
+    record.at,
+  );
+  if (record.botId) turn.bot = { id: record.botId, name: record.botName ?? record.botId };
+  turn.firstAt = record.firstAt;
+  turn.endedAt = record.endedAt;
+  turn.order = record.order;
+  return turn;
+}
+
+/** The first words, at most 60 units, not cut inside a character. */
+function titleOf(text: string): string {
+  const line = text.trim().split("\n", 1)[0]!.replace(/\s+/g, " ");
+  const cut = [...line.slice(0, 120)].slice(0, 60).join("");
+  return cut.length < line.length ? `${cut.trimEnd()}…` : cut;
+}
+
+function snippet(said: string, at: number): string {
+  const from = Math.max(0, at - 40), to = Math.min(said.length, at + 80);
+  const middle = said.slice(from, to).toWellFormed().replace(/\s+/g, " ").trim();
+  return `${from > 0 ? "…" : ""}${middle}${to < said.length ? "…" : ""}`;
+}
+
+/** Puts an entry into a bounded map; the one put in first makes room. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  if (map.size >= CACHED) map.delete(map.keys().next().value!);
+  map.set(key, value);
+}
