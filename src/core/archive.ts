@@ -2,7 +2,7 @@
  * What was said, kept: conversations and their turns over the {@linkcode Store} contract.
  *
  * Writing never holds up a turn: it is handed to the store and a failure goes to the observer. Keys: `conv:<person>:<conversation>`,
- * `turn:<turn>`, `turns:<conversation>:<order>` (which turn stands where), `default:<person>`.
+ * `turn:<turn>`, `turns:<conversation>:<order>` (which turn stands where), `default:<person>`, `owner:<conversation>` (whose it is).
  */
 import type { Clock } from "./clock.ts";
 import type { Code } from "./error.ts";
@@ -10,7 +10,7 @@ import { NexusError } from "./error.ts";
 import type { ChannelName, Image } from "./message.ts";
 import type { Observer } from "./observer.ts";
 import { type Chunk, type Ending, joined, Reply } from "./reply.ts";
-import type { Store } from "./store.ts";
+import { keyPart, type Store } from "./store.ts";
 import { Turn } from "./turn.ts";
 
 /** Turns that belong together; decides which bot answers and what it remembers. */
@@ -62,6 +62,9 @@ interface Defaults {
   bots: Record<string, string>;
 }
 
+/** History may be forgotten where there is no disk. */
+const WEAK = { weak: true };
+
 /** People and conversations kept in memory beside the store; the oldest go first. */
 const CACHED = 10_000;
 
@@ -87,16 +90,14 @@ export class Archive {
   async conversation(personId: string, id: string): Promise<Conversation | undefined> {
     const cached = this.#conversations.get(id);
     if (cached) return cached.personId === personId ? cached : undefined;
-    // Ids that hold a separator could reach into another person's keys.
-    if (id.includes(":")) return undefined;
-    const found: Conversation | undefined = await this.#store.get(`conv:${personId}:${id}`);
+    const found: Conversation | undefined = await this.#store.get(`conv:${keyPart(personId)}:${keyPart(id)}`);
     if (found) remember(this.#conversations, id, found);
     return found;
   }
 
   /** The person's conversations: pinned first, then the latest. */
   async conversations(personId: string): Promise<Conversation[]> {
-    const found = await this.#store.list(`conv:${personId}:`);
+    const found = await this.#store.list(`conv:${keyPart(personId)}:`);
     return found.map(([, value]) => value as Conversation)
       .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt);
   }
@@ -113,12 +114,13 @@ export class Archive {
       updatedAt: now,
     };
     remember(this.#conversations, conversation.id, conversation);
+    this.#write(this.#store.set(`owner:${conversation.id}`, personId, WEAK));
     this.save(conversation);
     return conversation;
   }
 
   save(conversation: Conversation): void {
-    this.#write(this.#store.set(`conv:${conversation.personId}:${conversation.id}`, conversation, { weak: true }));
+    this.#write(this.#store.set(`conv:${keyPart(conversation.personId)}:${conversation.id}`, conversation, WEAK));
   }
 
   /** Deletes a conversation and every word of it. */
@@ -129,8 +131,9 @@ export class Archive {
     for (const [botId, conversationId] of Object.entries(defaults.bots)) {
       if (conversationId === id) delete defaults.bots[botId];
     }
-    await this.#store.set(`default:${personId}`, defaults);
-    await this.#store.delete(`conv:${personId}:${id}`);
+    await this.#store.set(`default:${keyPart(personId)}`, defaults);
+    await this.#store.delete(`conv:${keyPart(personId)}:${keyPart(id)}`);
+    await this.#store.delete(`owner:${keyPart(id)}`);
     for (const [key, turnId] of await this.#store.list(`turns:${id}:`)) {
       await this.#store.delete(`turn:${turnId}`);
       await this.#store.delete(key);
@@ -141,7 +144,7 @@ export class Archive {
   async defaults(personId: string): Promise<Defaults> {
     const cached = this.#defaults.get(personId);
     if (cached) return cached;
-    const stored: Defaults | undefined = await this.#store.get(`default:${personId}`);
+    const stored: Defaults | undefined = await this.#store.get(`default:${keyPart(personId)}`);
     // Somebody else may have read it meanwhile; there must be one object only.
     const meanwhile = this.#defaults.get(personId);
     if (meanwhile) return meanwhile;
@@ -150,28 +153,38 @@ export class Archive {
     return defaults;
   }
 
-  /** The person's default conversation with a bot, made if there is none. */
-  defaultWith(defaults: Defaults, personId: string, botId: string): string {
+  /**
+   * The person's default conversation with a bot, made if there is none. Needs {@linkcode defaults} to have been read. `answers`: this bot
+   * answers from now on when the person asks nobody in particular.
+   */
+  defaultConversation(personId: string, botId: string, answers = true): string {
+    const defaults = this.#defaults.get(personId) ?? { bots: {} };
     const known = Object.hasOwn(defaults.bots, botId) ? defaults.bots[botId] : undefined;
-    if (known !== undefined && defaults.last === botId) return known;
+    if (known !== undefined && (defaults.last === botId || !answers)) return known;
     const id = known ?? this.create(personId, { botId }).id;
     defaults.bots[botId] = id;
-    defaults.last = botId;
-    this.#write(this.#store.set(`default:${personId}`, defaults));
+    if (answers) defaults.last = botId;
+    remember(this.#defaults, personId, defaults);
+    this.#write(this.#store.set(`default:${keyPart(personId)}`, defaults));
     return id;
+  }
+
+  /** A conversation that a bot names: only one in which that bot answered. */
+  async conversationOfBot(id: string, botId: string): Promise<Conversation | undefined> {
+    const personId = this.#conversations.get(id)?.personId ?? await this.#store.get(`owner:${keyPart(id)}`);
+    const conversation = personId === undefined ? undefined : await this.conversation(personId, id);
+    return conversation?.botId === botId ? conversation : undefined;
   }
 
   /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
   /** Keeps a turn that has its conversation; called again when it ends, and whenever more of a running one should be safe. */
   keep(turn: Turn): void {
+    const isNew = turn.order === undefined;
     const record = this.record(turn);
-    const options = { weak: true };
-    this.#write(this.#store.set(`turn:${turn.id}`, record, options));
-    if (!turn.ending) {
-      this.#write(this.#store.set(`turns:${turn.conversationId}:${record.order}`, turn.id, options));
-      return;
-    }
+    this.#write(this.#store.set(`turn:${turn.id}`, record, WEAK));
+    if (isNew) this.#write(this.#store.set(`turns:${turn.conversationId}:${record.order}`, turn.id, WEAK));
+    if (!turn.ending) return;
     const conversation = this.#conversations.get(turn.conversationId);
     if (conversation) this.#touch(conversation, turn);
     else {
@@ -215,7 +228,7 @@ export class Archive {
 
   /** A turn by its id; who may see it is the caller's question (`personId`). */
   async turn(id: string): Promise<TurnRecord | undefined> {
-    return await this.#store.get(`turn:${id}`);
+    return await this.#store.get(`turn:${keyPart(id)}`);
   }
 
   /** Turns of a conversation, the newest page: oldest first within it. `before` is a turn's id. */

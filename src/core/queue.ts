@@ -36,6 +36,14 @@ export class Queue<T> {
     this.#size++;
   }
 
+  /** Puts an item that was served before at the head of the person's line. No bound: it is one that was let in already. */
+  putBack(person: string, item: T): void {
+    const line = this.#lines.get(person);
+    if (line) line.unshift(item);
+    else this.#lines.set(person, [item]);
+    this.#size++;
+  }
+
   /** Takes an item out, wherever it stands. Returns whether it was there. */
   remove(person: string, item: T): boolean {
     const line = this.#lines.get(person);

@@ -143,6 +143,7 @@ export class Reply {
     if (this.#ending) return false;
     this.#ending = ending;
     this.wake();
+    this.#compact();
     return true;
   }
 
@@ -152,7 +153,10 @@ export class Reply {
    */
   watch(wake: () => void): () => void {
     (this.#watchers ??= new Set()).add(wake);
-    return () => this.#watchers?.delete(wake);
+    return () => {
+      this.#watchers?.delete(wake);
+      this.#compact();
+    };
   }
 
   /** Tells every reader to look again. */
@@ -219,12 +223,11 @@ export class Reply {
   }
 
   /**
-   * Joins neighbouring chunks of one kind, once the reply has ended: an answer of a thousand deltas becomes one string.
-   * Offsets stay true; indexes do not, so it waits until nobody reads.
+   * Joins neighbouring chunks of one kind, once the reply has ended and nobody reads: an answer of a thousand deltas becomes one string.
+   * Offsets stay true; indexes do not.
    */
-  compact(): void {
-    if (!this.#ending || this.readers > 0 || this.#chunks.length < 2) return;
-    this.#chunks = joined(this.#chunks);
+  #compact(): void {
+    if (this.#ending && this.readers === 0 && this.#chunks.length > 1) this.#chunks = joined(this.#chunks);
   }
 
   #endOf(index: number): number {

@@ -50,3 +50,8 @@ export interface Bus {
   subscribe(topic: string, receive: (message: Json) => void): () => void;
   close(): Promise<void>;
 }
+
+/** A text as one part of a key: whatever could be taken for a separator is escaped, so that no name reaches into another's keys. */
+export function keyPart(text: string): string {
+  return /^[\w.@-]*$/.test(text) ? text : encodeURIComponent(text);
+}

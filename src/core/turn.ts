@@ -23,6 +23,14 @@ export class Turn {
   cancelConfirmed: boolean | undefined;
   /** Where it stands in its conversation, as the archive sorts; set when it is first kept. */
   order: string | undefined;
+  /** The conversation's own bot, which answers if it can. */
+  own: string | undefined;
+  /** Bots that were lost on this turn. */
+  tried: ReadonlySet<string> | undefined;
+  /** After a move: the pool or bot within which it may move further. */
+  scope: string | undefined;
+  /** How many bots have been given this turn. */
+  attempts = 0;
 
   constructor(
     readonly id: string,

@@ -1,0 +1,74 @@
+/**
+ * One bot's try at a turn. A turn has one attempt at a time; when it moves to another bot, the old attempt is over and whatever its
+ * bot still says falls on deaf ears.
+ */
+import type { Clock } from "./clock.ts";
+import type { Code } from "./error.ts";
+import type { Link, Sink } from "./link.ts";
+import type { Observer } from "./observer.ts";
+import type { Kind } from "./reply.ts";
+import type { Turn } from "./turn.ts";
+
+/** What becomes of the turn is not the attempt's decision. */
+export interface Outcome {
+  done(attempt: Attempt): void;
+  failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean): void;
+  lost(attempt: Attempt, detail: string | undefined): void;
+  tooLarge(attempt: Attempt): void;
+}
+
+export class Attempt implements Sink {
+  /** Milliseconds since the epoch: the last sign of life. */
+  heardAt: number;
+  over = false;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #outcome: Outcome;
+
+  constructor(
+    readonly turn: Turn,
+    readonly link: Link,
+    parts: { clock: Clock; observer: Observer; outcome: Outcome },
+  ) {
+    this.#clock = parts.clock;
+    this.#observer = parts.observer;
+    this.#outcome = parts.outcome;
+    this.heardAt = this.#clock.now();
+  }
+
+  alive(): void {
+    this.heardAt = this.#clock.now();
+  }
+
+  write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean {
+    if (this.over) return false;
+    const now = this.#clock.now();
+    const gap = this.turn.firstAt === undefined ? -1 : now - this.heardAt;
+    this.heardAt = now;
+    if (content.length === 0) return true;
+    const { reply } = this.turn;
+    const before = reply.length;
+    const outcome = reply.append(kind, content);
+    if (outcome === "full") {
+      this.#outcome.tooLarge(this);
+      return false;
+    }
+    if (reply.length > before) {
+      this.turn.firstAt ??= now;
+      this.#observer.chunk(gap, reply.length - before);
+    }
+    return outcome === "ok";
+  }
+
+  done(): void {
+    if (!this.over) this.#outcome.done(this);
+  }
+
+  fail(code: Code, detail: string | undefined, retryable: boolean): void {
+    if (!this.over) this.#outcome.failed(this, code, detail, retryable);
+  }
+
+  lost(detail?: string): void {
+    if (!this.over) this.#outcome.lost(this, detail);
+  }
+}

@@ -1,0 +1,615 @@
+/**
+ * The gateway: a message goes in, a turn comes out, and every turn ends in exactly one typed ending.
+ *
+ * Channels call {@linkcode Gateway.ask} and read the turn's reply. Links stand on the roster and are given tasks. What happens in between,
+ * who answers, who waits, what moves when a bot is lost, is decided here and nowhere else.
+ *
+ * ```ts
+ * const turn = await gateway.ask({ person, text: "hello", images: [], channel: "web" });
+ * await turn.reply.ended();
+ * console.log(turn.reply.text);
+ * ```
+ */
+import { Archive, restore, type TurnRecord } from "./archive.ts";
+import { Attempt, type Outcome } from "./attempt.ts";
+import { pick } from "./balance.ts";
+import type { Clock } from "./clock.ts";
+import { type Code, NexusError } from "./error.ts";
+import type { Bot, Link } from "./link.ts";
+import type { Image, Message, Person } from "./message.ts";
+import { splitMention } from "./message.ts";
+import { Notices } from "./notice.ts";
+import type { Observer } from "./observer.ts";
+import { DEFAULT_QUEUE, Queue, type QueueBounds } from "./queue.ts";
+import { DEFAULT_CAP, type Ending, Reply, type ReplyCap } from "./reply.ts";
+import { Roster, type Seat } from "./roster.ts";
+import type { Store } from "./store.ts";
+import { Turn } from "./turn.ts";
+
+/** What can be set; times in milliseconds. All may change while running. */
+export interface GatewaySettings {
+  /** Silence of the bot after which a turn ends. */
+  replyTimeout: number;
+  queue: QueueBounds;
+  /** How long a turn may wait in line. */
+  queueTimeout: number;
+  replyCap: ReplyCap;
+  /** How long an ended turn stays in memory. */
+  keepEnded: number;
+  /** Bytes that ended turns may take in memory together, by estimate. */
+  keepEndedBytes: number;
+}
+
+export const DEFAULT_SETTINGS: GatewaySettings = {
+  replyTimeout: 5 * 60_000,
+  queue: DEFAULT_QUEUE,
+  queueTimeout: 5 * 60_000,
+  replyCap: DEFAULT_CAP,
+  keepEnded: 10 * 60_000,
+  keepEndedBytes: 256 << 20,
+};
+
+export interface GatewayParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** A number from 0 up to 1. */
+  readonly random?: () => number;
+  readonly newId?: () => string;
+  /** Whether a person may ask now; throws `limited` where not. Called once per message, before a bot is looked for. */
+  readonly admit?: (message: Message) => Promise<void> | void;
+  /** Who a bot's `push` names; `undefined` where there is no such person. */
+  readonly personById?: (id: string) => Promise<Person | undefined> | Person | undefined;
+}
+
+/** How long a repeat with the same idempotency key gets the same turn. */
+const IDEMPOTENCY = 10 * 60_000;
+
+/** Keys remembered at once; the oldest go first. */
+const MAX_KEYS = 100_000;
+
+/** With no bot at all that could answer, a waiting turn is told after this long: a bot that restarts is back by then. */
+const ORPHANED = 15_000;
+
+/** What an ended turn costs in memory besides its words, by estimate. */
+const TURN_OVERHEAD = 2048;
+
+export class Gateway {
+  readonly roster: Roster;
+  readonly archive: Archive;
+  readonly notices: Notices;
+  readonly settings: GatewaySettings;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  readonly #random: () => number;
+  readonly #newId: () => string;
+  readonly #admit: GatewayParts["admit"];
+  readonly #personById: GatewayParts["personById"];
+  readonly #turns = new Map<string, Turn>();
+  readonly #attempts = new Map<string, Attempt>();
+  /** How many turns a bot answers in a person's default conversation, by {@linkcode defaultKey}. */
+  readonly #inDefault = new Map<string, number>();
+  readonly #queue: Queue<Turn>;
+  /** Ended turns that are still in memory, the oldest first, and their weight. */
+  readonly #ended = new Map<string, number>();
+  #endedBytes = 0;
+  readonly #keys = new Map<string, { turn: Promise<Turn>; until: number }>();
+  /** Pushes seen lately, by bot and push id. */
+  readonly #pushes = new Map<string, number>();
+  readonly #orphanedSince = new Map<Turn, number>();
+  readonly #outcome: Outcome = {
+    done: (attempt) => this.#done(attempt),
+    failed: (attempt, code, detail, retryable) => this.#failed(attempt, code, detail, retryable),
+    lost: (attempt, detail) => this.#lost(attempt, detail),
+    tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
+  };
+  readonly #idle = new Set<() => void>();
+  #draining = false;
+  #tick: () => void;
+
+  constructor(parts: GatewayParts, settings: Partial<GatewaySettings> = {}) {
+    this.settings = { ...DEFAULT_SETTINGS, ...settings };
+    this.#clock = parts.clock;
+    this.#observer = parts.observer;
+    this.#random = parts.random ?? Math.random;
+    this.#newId = parts.newId ?? (() => crypto.randomUUID());
+    this.#admit = parts.admit;
+    this.#personById = parts.personById;
+    this.roster = new Roster(parts);
+    this.archive = new Archive(parts);
+    this.notices = new Notices(parts.clock.now());
+    this.#queue = new Queue(this.settings.queue);
+    this.roster.watch(() => this.#serve());
+    // One timer looks after every turn: setting one per frame would cost more than the frame.
+    const every = Math.min(1000, Math.max(20, this.settings.replyTimeout / 5, 0));
+    this.#tick = parts.clock.every(every, () => this.#look());
+  }
+
+  /* ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /**
+   * Begins a turn. It has a bot, or a place in line, when this resolves.
+   *
+   * Throws `invalid` (nothing said), `no_bot`, `bot_offline`, `queue_full`, `not_found` (conversation or parent), `limited`, `shutting_down`.
+   */
+  ask(message: Message): Promise<Turn> {
+    if (message.idempotencyKey === undefined) return this.#ask(message);
+    const key = `${message.person.id}\n${message.idempotencyKey}`;
+    const now = this.#clock.now();
+    const known = this.#keys.get(key);
+    if (known && known.until > now) return known.turn;
+    const turn = this.#ask(message);
+    this.#keys.delete(key);
+    this.#keys.set(key, { turn, until: now + IDEMPOTENCY });
+    if (this.#keys.size > MAX_KEYS) this.#keys.delete(this.#keys.keys().next().value!);
+    // A refusal is no turn: the next try may go better.
+    turn.catch(() => {
+      if (this.#keys.get(key)?.turn === turn) this.#keys.delete(key);
+    });
+    return turn;
+  }
+
+  async #ask(asked: Message): Promise<Turn> {
+    if (this.#draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
+    const message = addressed(asked);
+    if (message.text.length === 0 && message.images.length === 0) {
+      throw new NexusError("invalid", "message: text or an image is needed");
+    }
+    if (this.#admit) await this.#admit(message);
+    const { person } = message;
+    const [conversation, defaults] = await Promise.all([
+      message.conversationId === undefined ? undefined : this.archive.conversation(person.id, message.conversationId),
+      this.archive.defaults(person.id),
+    ]);
+    if (message.conversationId !== undefined && !conversation) {
+      throw new NexusError("not_found", "no such conversation");
+    }
+    if (message.parentTurnId !== undefined) await this.#checkParent(message);
+
+    const turn = new Turn(
+      this.#newId(),
+      conversation?.id ?? "",
+      message,
+      new Reply(this.settings.replyCap),
+      this.#clock.now(),
+    );
+    turn.own = conversation ? conversation.botId : this.#defaultBot(person, defaults.last);
+    const seat = this.#seatFor(turn);
+    if (!seat && this.roster.candidates(person, message.target).length === 0) throw this.#nobody(message);
+    if (!seat) this.#queue.add(person.id, turn);
+    this.#turns.set(turn.id, turn);
+    this.#observer.tell({ type: "turn_begun", turn: turn.id, person: person.id, channel: message.channel });
+    if (seat) this.#give(turn, seat);
+    else this.#tellPlaces();
+    return turn;
+  }
+
+  async #checkParent(message: Message): Promise<void> {
+    const parent = await this.turn(message.parentTurnId!, message.person.id);
+    if (!parent || parent.conversationId !== message.conversationId) {
+      throw new NexusError("not_found", "no such turn in this conversation: parentTurnId");
+    }
+  }
+
+  /**
+   * The bot that keeps a person's default conversation. While it is still answering there, a second question cannot be about that answer:
+   * then the balancer is free, so that programs with many requests at once are spread over all bots.
+   */
+  #defaultBot(person: Person, last: string | undefined): string | undefined {
+    if (last === undefined) return undefined;
+    const seat = this.roster.get(last);
+    if (!seat || seat.busy === 0) return last;
+    for (const attempt of this.#attempts.values()) {
+      const { message } = attempt.turn;
+      if (message.person.id === person.id && message.conversationId === undefined && attempt.link.bot.id === last) {
+        return undefined;
+      }
+    }
+    return last;
+  }
+
+  #nobody(message: Message): NexusError {
+    if (message.target === undefined) return new NexusError("no_bot", undefined, { retryAfter: 10 });
+    return new NexusError("bot_offline", message.target.slice(0, 128), { retryAfter: 10 });
+  }
+
+  #seatFor(turn: Turn): Seat | undefined {
+    const { person, target } = turn.message;
+    return pick(this.roster.candidates(person, turn.scope ?? target, turn.tried), turn.own, this.#random);
+  }
+
+  #give(turn: Turn, seat: Seat): void {
+    const { bot } = seat;
+    const { person } = turn.message;
+    turn.place = undefined;
+    turn.bot = bot;
+    if (turn.conversationId === "") {
+      turn.conversationId = this.archive.defaultConversation(person.id, bot.id);
+    }
+    const attempt = new Attempt(turn, seat.link, {
+      clock: this.#clock,
+      observer: this.#observer,
+      outcome: this.#outcome,
+    });
+    this.#attempts.set(turn.id, attempt);
+    if (turn.message.conversationId === undefined) {
+      const key = defaultKey(person.id, bot.id);
+      this.#inDefault.set(key, (this.#inDefault.get(key) ?? 0) + 1);
+    }
+    if (turn.reply.length > 0) turn.reply.append("replace", bot.id);
+    turn.attempts++;
+    this.#observer.tell({ type: "turn_given", turn: turn.id, bot: bot.id, attempt: turn.attempts });
+    if (turn.attempts === 1) {
+      this.archive.keep(turn);
+      this.notices.tell(person.id, {
+        type: "turn",
+        turnId: turn.id,
+        conversationId: turn.conversationId,
+        botId: bot.id,
+      });
+    }
+    turn.reply.wake();
+    seat.link.ask({ id: turn.id, conversationId: turn.conversationId, message: turn.message, at: turn.at }, attempt);
+  }
+
+  /* ── how attempts end ────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  #done(attempt: Attempt): void {
+    this.roster.praise(attempt.link.bot.id);
+    this.#end(attempt.turn, { status: "done" });
+  }
+
+  #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean): void {
+    this.roster.blame(attempt.link.bot.id);
+    if (retryable && this.#move(attempt, detail ?? code)) return;
+    this.#end(attempt.turn, { status: "failed", code, detail });
+  }
+
+  #lost(attempt: Attempt, detail: string | undefined): void {
+    this.roster.blame(attempt.link.bot.id);
+    if (this.#move(attempt, detail ?? "bot_gone")) return;
+    const status = attempt.turn.reply.length > 0 ? "incomplete" : "failed";
+    this.#end(attempt.turn, { status, code: "bot_gone", detail });
+  }
+
+  /**
+   * Gives the turn to another bot, now or from the line. Before the first chunk this is free; after it only where the bot declared that a begun
+   * reply may be started again, and then readers are told that what they have is void.
+   */
+  #move(attempt: Attempt, why: string): boolean {
+    const { turn, link } = attempt;
+    const { bot } = link;
+    const begun = turn.reply.length > 0;
+    if (begun && !(bot.restart === "safe" && bot.pool !== undefined)) return false;
+    if (this.#draining) return false;
+    const { person, target } = turn.message;
+    const scope = begun || (target !== undefined && bot.pool !== undefined) ? bot.pool : target;
+    const tried = new Set(turn.tried).add(bot.id);
+    if (this.roster.candidates(person, scope, tried).length === 0) return false;
+    this.#drop(attempt);
+    turn.tried = tried;
+    turn.scope = scope;
+    this.#observer.tell({ type: "turn_moved", turn: turn.id, from: bot.id, why });
+    const seat = this.#seatFor(turn);
+    if (seat) this.#give(turn, seat);
+    else {
+      this.#queue.putBack(person.id, turn);
+      this.#tellPlaces();
+    }
+    this.#serve();
+    return true;
+  }
+
+  /** Ends a turn whose bot goes on: it is told to stop, and nobody waits for its receipt. */
+  #stop(attempt: Attempt, ending: Ending): void {
+    if (ending.code === "reply_timeout") this.roster.blame(attempt.link.bot.id);
+    void attempt.link.cancel(attempt.turn.id);
+    this.#end(attempt.turn, ending);
+  }
+
+  #end(turn: Turn, ending: Ending): void {
+    if (turn.ending) return;
+    const attempt = this.#attempts.get(turn.id);
+    if (attempt) {
+      this.#drop(attempt);
+      attempt.link.forget(turn.id);
+    }
+    turn.place = undefined;
+    turn.endedAt = this.#clock.now();
+    turn.reply.end(ending);
+    if (turn.conversationId !== "") this.archive.keep(turn);
+    this.#remember(turn);
+    const { person, channel } = turn.message;
+    this.#observer.tell({
+      type: "turn_ended",
+      turn: turn.id,
+      conversation: turn.conversationId,
+      person: person.id,
+      channel,
+      bot: turn.bot?.id,
+      status: ending.status,
+      code: ending.code,
+      detail: ending.detail,
+      took: turn.endedAt - turn.at,
+      first: turn.firstAt === undefined ? undefined : turn.firstAt - turn.at,
+      units: turn.reply.length,
+    });
+    this.notices.tell(person.id, {
+      type: "turn_end",
+      turnId: turn.id,
+      conversationId: turn.conversationId,
+      status: ending.status,
+    });
+    this.#serve();
+    if (this.#attempts.size === 0 && this.#queue.size === 0) {
+      for (const resolve of this.#idle) resolve();
+      this.#idle.clear();
+    }
+  }
+
+  /** What this attempt's bot says from here on is not heard. */
+  #drop(attempt: Attempt): void {
+    attempt.over = true;
+    if (!this.#attempts.delete(attempt.turn.id)) return;
+    if (attempt.turn.message.conversationId !== undefined) return;
+    const key = defaultKey(attempt.turn.message.person.id, attempt.link.bot.id);
+    const left = (this.#inDefault.get(key) ?? 1) - 1;
+    if (left > 0) this.#inDefault.set(key, left);
+    else this.#inDefault.delete(key);
+  }
+
+  #remember(turn: Turn): void {
+    let bytes = TURN_OVERHEAD + 2 * (turn.reply.size + turn.message.text.length);
+    for (const image of turn.message.images) bytes += image.length;
+    this.#ended.set(turn.id, bytes);
+    this.#endedBytes += bytes;
+    for (const oldest of this.#ended.keys()) {
+      if (this.#endedBytes <= this.settings.keepEndedBytes) break;
+      this.#letGo(oldest);
+    }
+  }
+
+  #letGo(turnId: string): void {
+    this.#endedBytes -= this.#ended.get(turnId) ?? 0;
+    this.#ended.delete(turnId);
+    this.#turns.delete(turnId);
+  }
+
+  /* ── the line ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /** Gives waiting turns to whoever is free now. */
+  #serve(): void {
+    if (this.#queue.size === 0 || this.#draining) return;
+    let served = false;
+    while (true) {
+      let seat: Seat | undefined;
+      const turn = this.#queue.next((waiting) => (seat = this.#seatFor(waiting)) !== undefined);
+      if (!turn) break;
+      served = true;
+      this.#orphanedSince.delete(turn);
+      this.#give(turn, seat!);
+    }
+    if (served) this.#tellPlaces();
+  }
+
+  #tellPlaces(): void {
+    for (const [turn, place] of this.#queue.places()) {
+      if (turn.place === place) continue;
+      if (turn.place === undefined) {
+        this.#observer.tell({ type: "turn_queued", turn: turn.id, person: turn.message.person.id, place });
+      }
+      turn.place = place;
+      turn.reply.wake();
+    }
+  }
+
+  /* ── what time does ──────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  #look(): void {
+    const now = this.#clock.now();
+    for (const attempt of this.#attempts.values()) {
+      if (now - attempt.heardAt < this.settings.replyTimeout) continue;
+      const begun = attempt.turn.reply.length > 0;
+      this.#stop(attempt, { status: begun ? "incomplete" : "failed", code: "reply_timeout" });
+    }
+    for (const [turn] of [...this.#queue.places()]) this.#lookAtWaiting(turn, now);
+    for (const turnId of this.#ended.keys()) {
+      const turn = this.#turns.get(turnId)!;
+      if (now - turn.endedAt! < this.settings.keepEnded) break;
+      this.#letGo(turnId);
+    }
+    for (const [key, { until }] of this.#keys) {
+      if (until > now) break;
+      this.#keys.delete(key);
+    }
+    for (const [key, until] of this.#pushes) {
+      if (until > now) break;
+      this.#pushes.delete(key);
+    }
+  }
+
+  #lookAtWaiting(turn: Turn, now: number): void {
+    const { person, target } = turn.message;
+    if (this.roster.candidates(person, turn.scope ?? target, turn.tried).length > 0) this.#orphanedSince.delete(turn);
+    else if (!this.#orphanedSince.has(turn)) this.#orphanedSince.set(turn, now);
+    const orphaned = now - (this.#orphanedSince.get(turn) ?? now) >= ORPHANED;
+    if (!orphaned && now - turn.at < this.settings.queueTimeout) return;
+    this.#leaveLine(turn, { status: "failed", code: orphaned ? "bot_offline" : "queue_timeout" });
+  }
+
+  #leaveLine(turn: Turn, ending: Ending): void {
+    this.#queue.remove(turn.message.person.id, turn);
+    this.#orphanedSince.delete(turn);
+    this.#end(turn, ending);
+    this.#tellPlaces();
+  }
+
+  /* ── reading and stopping ────────────────────────────────────────────────────────────────────────────────────────── */
+
+  /** A turn of this person, running or ended, however long ago; anybody else's does not exist. */
+  async turn(id: string, personId: string): Promise<Turn | undefined> {
+    const live = this.#turns.get(id);
+    if (live) return live.message.person.id === personId ? live : undefined;
+    const record = await this.archive.turn(id);
+    return record?.personId === personId ? restore(record) : undefined;
+  }
+
+  /** A page of a conversation's turns as kept, with those that are running as they stand now. */
+  async turnsOf(
+    conversationId: string,
+    before: string | undefined,
+    limit: number,
+  ): Promise<{ turns: TurnRecord[]; more: boolean }> {
+    const page = await this.archive.turns(conversationId, before, limit);
+    const turns = page.turns.map((record) => {
+      const live = record.status === "running" ? this.#turns.get(record.id) : undefined;
+      return live ? this.archive.record(live) : record;
+    });
+    return { turns, more: page.more };
+  }
+
+  /** The turns that run now, of everybody. */
+  running(): Turn[] {
+    return [
+      ...[...this.#attempts.values()].map((attempt) => attempt.turn),
+      ...[...this.#queue.places()].map(([turn]) => turn),
+    ];
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  get answering(): number {
+    return this.#attempts.size;
+  }
+
+  /** Ended turns still in memory, and their weight in bytes by estimate. */
+  get kept(): { turns: number; bytes: number } {
+    return { turns: this.#ended.size, bytes: this.#endedBytes };
+  }
+
+  /**
+   * Stops a turn: it ends `cancelled` at once for every reader. Resolves to whether the bot confirmed; a turn that nobody had begun needs no
+   * confirmation. On a turn that has ended already this does nothing and tells what was confirmed then.
+   */
+  async cancel(turn: Turn): Promise<boolean> {
+    if (turn.ending) return turn.cancelConfirmed ?? false;
+    const attempt = this.#attempts.get(turn.id);
+    if (!attempt) {
+      this.#leaveLine(turn, { status: "cancelled" });
+      return turn.cancelConfirmed = true;
+    }
+    const receipt = attempt.link.cancel(turn.id);
+    this.#end(turn, { status: "cancelled" });
+    return turn.cancelConfirmed = await receipt;
+  }
+
+  /** Deletes a conversation and what runs in it. */
+  async removeConversation(personId: string, id: string): Promise<boolean> {
+    const conversation = await this.archive.conversation(personId, id);
+    if (!conversation) return false;
+    for (const turn of this.running()) if (turn.conversationId === id) void this.cancel(turn);
+    for (const [turnId, turn] of this.#turns) if (turn.conversationId === id) this.#letGo(turnId);
+    await this.archive.remove(conversation);
+    this.notices.tell(personId, { type: "conversation", conversationId: id, change: "deleted" });
+    return true;
+  }
+
+  /* ── bots that speak first ───────────────────────────────────────────────────────────────────────────────────────── */
+
+  /**
+   * A bot says something by itself, to `user:<id>` or `conversation:<id>`. It is kept in the conversation and told to open pages.
+   *
+   * Throws `not_found` where there is no such person or conversation, or the bot has no business with them.
+   */
+  async push(
+    bot: Pick<Bot, "id" | "name" | "pool">,
+    push: { to: string; content: string; images: readonly Image[]; id?: string },
+  ): Promise<void> {
+    const key = push.id === undefined ? undefined : `${bot.id}\n${push.id}`;
+    if (key !== undefined && this.#pushes.has(key)) return;
+    const [kind, name] = [push.to.slice(0, push.to.indexOf(":")), push.to.slice(push.to.indexOf(":") + 1)];
+    const conversation = kind === "conversation" ? await this.archive.conversationOfBot(name, bot.id) : undefined;
+    const personId = conversation?.personId ?? (kind === "user" ? name : undefined);
+    const person = personId === undefined ? undefined : await this.#personById?.(personId);
+    if (!person || (person.bots && !person.bots.includes(bot.id) && !(bot.pool && person.bots.includes(bot.pool)))) {
+      throw new NexusError("not_found", `nobody to tell: ${push.to.slice(0, 200)}`);
+    }
+    if (key !== undefined) this.#pushes.set(key, this.#clock.now() + IDEMPOTENCY);
+    if (this.#pushes.size > MAX_KEYS) this.#pushes.delete(this.#pushes.keys().next().value!);
+    await this.archive.defaults(person.id);
+    const now = this.#clock.now();
+    const turn = new Turn(
+      this.#newId(),
+      conversation?.id ?? this.archive.defaultConversation(person.id, bot.id, false),
+      { person, text: "", images: [], channel: "bot" },
+      new Reply(this.settings.replyCap),
+      now,
+    );
+    turn.bot = { id: bot.id, name: bot.name };
+    if (turn.reply.append("text", push.content) === "full" || turn.reply.append("image", push.images) === "full") {
+      throw new NexusError("reply_too_large");
+    }
+    this.archive.keep(turn);
+    turn.firstAt = turn.endedAt = now;
+    turn.reply.end({ status: "done" });
+    this.archive.keep(turn);
+    this.#turns.set(turn.id, turn);
+    this.#remember(turn);
+    this.#observer.tell({ type: "pushed", bot: bot.id, person: person.id });
+    this.notices.tell(person.id, {
+      type: "push",
+      turnId: turn.id,
+      conversationId: turn.conversationId,
+      botId: bot.id,
+      botName: bot.name,
+      content: push.content,
+      images: push.images,
+    });
+  }
+
+  /* ── the end of the gateway ──────────────────────────────────────────────────────────────────────────────────────── */
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Refuses new work and lets turns finish for at most `grace` milliseconds; then ends what is left, honestly. */
+  async drain(grace: number): Promise<void> {
+    this.#draining = true;
+    this.#observer.tell({ type: "draining", turns: this.#attempts.size + this.#queue.size });
+    for (const [turn] of [...this.#queue.places()]) this.#leaveLine(turn, { status: "failed", code: "shutting_down" });
+    if (this.#attempts.size > 0 && grace > 0) {
+      let giveUp = () => {};
+      await new Promise<void>((resolve) => {
+        this.#idle.add(resolve);
+        giveUp = this.#clock.after(grace, resolve);
+      });
+      giveUp();
+    }
+    for (const attempt of [...this.#attempts.values()]) {
+      const begun = attempt.turn.reply.length > 0;
+      this.#stop(attempt, { status: begun ? "incomplete" : "failed", code: "shutting_down" });
+    }
+  }
+
+  /** Stops the clockwork. Call {@linkcode drain} first. */
+  close(): void {
+    this.#tick();
+    this.roster.close();
+  }
+}
+
+function defaultKey(personId: string, botId: string): string {
+  return `${personId}\n${botId}`;
+}
+
+/** The message with `@bot-id ` taken off its text, where it has no other target. */
+function addressed(message: Message): Message {
+  if (message.target !== undefined || !message.text.startsWith("@")) return message;
+  const { target, text } = splitMention(message.text);
+  return target === undefined ? message : { ...message, target, text };
+}
+
+export type { Link };

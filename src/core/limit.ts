@@ -1,0 +1,56 @@
+/**
+ * How often somebody may do something: a rate with a burst, per key, as GCRA (one number per key, no timers).
+ *
+ * GCRA keeps the "theoretical arrival time" of the next regular event; an event is refused while that time lies further ahead than the burst
+ * allows (ITU-T I.371).
+ */
+import type { Clock } from "./clock.ts";
+
+export interface Rate {
+  /** How many at once. */
+  readonly burst: number;
+  /** Milliseconds in which one more is allowed. */
+  readonly every: number;
+}
+
+/** Keys kept at once; past it those that are free again go, then the oldest. */
+const MAX_KEYS = 100_000;
+
+export class Limit {
+  readonly #arrivals = new Map<string, number>();
+  readonly #clock: Pick<Clock, "now">;
+
+  constructor(public rate: Rate, clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  /** Takes one. Returns 0, or the seconds after which it would be allowed. */
+  take(key: string): number {
+    const now = this.#clock.now();
+    const arrival = Math.max(this.#arrivals.get(key) ?? 0, now);
+    const early = arrival - now - this.rate.every * (this.rate.burst - 1);
+    if (early > 0) return Math.ceil(early / 1000);
+    this.#arrivals.delete(key);
+    this.#arrivals.set(key, arrival + this.rate.every);
+    if (this.#arrivals.size > MAX_KEYS) this.#makeRoom(now);
+    return 0;
+  }
+
+  /** Gives one back: it turned out not to count. */
+  giveBack(key: string): void {
+    const arrival = this.#arrivals.get(key);
+    if (arrival !== undefined) this.#arrivals.set(key, arrival - this.rate.every);
+  }
+
+  get size(): number {
+    return this.#arrivals.size;
+  }
+
+  #makeRoom(now: number): void {
+    for (const [key, arrival] of this.#arrivals) if (arrival <= now) this.#arrivals.delete(key);
+    for (const key of this.#arrivals.keys()) {
+      if (this.#arrivals.size <= MAX_KEYS / 2) break;
+      this.#arrivals.delete(key);
+    }
+  }
+}

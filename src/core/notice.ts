@@ -1,0 +1,113 @@
+/**
+ * What a person's open pages are told outside of a reply: turns begun elsewhere, messages that a bot sends by itself.
+ *
+ * A push is kept until a page has taken it, within bounds; everything else is of use only to a page that is open.
+ */
+import type { Image } from "./message.ts";
+import type { Ending } from "./reply.ts";
+
+export type Notice =
+  | { readonly type: "turn"; readonly turnId: string; readonly conversationId: string; readonly botId?: string }
+  | {
+    readonly type: "turn_end";
+    readonly turnId: string;
+    readonly conversationId: string;
+    readonly status: Ending["status"];
+  }
+  | {
+    readonly type: "push";
+    readonly turnId: string;
+    readonly conversationId: string;
+    readonly botId: string;
+    readonly botName: string;
+    readonly content: string;
+    readonly images: readonly Image[];
+  }
+  | {
+    readonly type: "conversation";
+    readonly conversationId: string;
+    readonly change: "created" | "renamed" | "pinned" | "deleted";
+  };
+
+/** A notice and its number, which grows over a restart too, so that a page can say which one it saw last. */
+export interface Numbered {
+  readonly number: number;
+  readonly notice: Notice;
+}
+
+/** Notices kept for one person; past it the oldest go, and the conversation still has them. */
+const PER_PERSON = 200;
+
+/** People for whom something is kept; past it the one with the oldest goes. */
+const PEOPLE = 10_000;
+
+interface Box {
+  readonly kept: Numbered[];
+  /** Everything to this number was taken by some page. */
+  taken: number;
+  readonly pages: Set<(notice: Numbered) => void>;
+}
+
+export class Notices {
+  readonly #boxes = new Map<string, Box>();
+  #number: number;
+
+  constructor(now: number) {
+    this.#number = now * 1000;
+  }
+
+  /** How many pages are open. */
+  get pages(): number {
+    let pages = 0;
+    for (const box of this.#boxes.values()) pages += box.pages.size;
+    return pages;
+  }
+
+  /** Tells a person's open pages; with none open, a push waits for one. */
+  tell(personId: string, notice: Notice): void {
+    let box = this.#boxes.get(personId);
+    if (!box) {
+      if (notice.type !== "push") return;
+      box = this.#open(personId);
+    }
+    const numbered = { number: ++this.#number, notice };
+    box.kept.push(numbered);
+    if (box.kept.length > PER_PERSON) box.kept.shift();
+    if (box.pages.size > 0) box.taken = numbered.number;
+    for (const page of box.pages) page(numbered);
+  }
+
+  /**
+   * Opens a page: gives it what it missed behind `after` (a number it was given), or, with no number, the pushes that no page has taken;
+   * then everything new. Returns the way to close it.
+   */
+  subscribe(personId: string, after: number | undefined, receive: (notice: Numbered) => void): () => void {
+    const box = this.#boxes.get(personId) ?? this.#open(personId);
+    for (const numbered of box.kept) {
+      const missed = after === undefined
+        ? numbered.number > box.taken && numbered.notice.type === "push"
+        : numbered.number > after;
+      if (missed) receive(numbered);
+    }
+    box.taken = this.#number;
+    box.pages.add(receive);
+    return () => {
+      box.pages.delete(receive);
+      // What is kept stays for a page that comes back with its number; a box that holds nothing goes.
+      if (box.pages.size === 0 && box.kept.length === 0) this.#boxes.delete(personId);
+    };
+  }
+
+  #open(personId: string): Box {
+    if (this.#boxes.size >= PEOPLE) {
+      for (const [id, box] of this.#boxes) {
+        if (box.pages.size > 0) continue;
+        this.#boxes.delete(id);
+        break;
+      }
+    }
+    const box: Box = { kept: [], taken: 0, pages: new Set() };
+    this.#boxes.set(personId, box);
+    return box;
+  }
+}

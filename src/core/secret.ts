@@ -1,0 +1,135 @@
+/**
+ * Secrets: made at random, compared in constant time, kept as hashes.
+ *
+ * Passwords are argon2id in the PHC form `$argon2id$v=19$m=…,t=…,p=…$salt$hash` (RFC 9106); tokens, which are long and random, are
+ * SHA-256 as `sha256:<hex>`.
+ */
+
+/** What OWASP's password storage cheat sheet names as a minimum: 19 MiB, two passes, one lane. 58 ms here. */
+const ARGON = { memory: 19_456, passes: 2, lanes: 1 } as const;
+
+/** Hashes at once: each takes 19 MiB and a core. */
+const AT_ONCE = 2;
+
+/** Those who wait for one, at most; past it sign-in says "later". */
+const WAITING = 100;
+
+const encoder = new TextEncoder();
+
+/** `bytes` random bytes in hex. */
+export function randomToken(bytes = 32): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+}
+
+/** A password that a person can read aloud: four groups of five letters and digits without look-alikes, 99 bits. */
+export function randomPassword(): string {
+  const letters = "abcdefghjkmnpqrstuvwxyz23456789";
+  const groups: string[] = [];
+  while (groups.length < 4) {
+    let group = "";
+    while (group.length < 5) {
+      const [byte] = crypto.getRandomValues(new Uint8Array(1));
+      // 248 = 8 × 31: what lies above would make the first letters likelier.
+      if (byte! < 248) group += letters[byte! % letters.length];
+    }
+    groups.push(group);
+  }
+  return groups.join("-");
+}
+
+/** `sha256:<hex>` of a token. */
+export async function hashToken(token: string): Promise<string> {
+  return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(token))).toHex()}`;
+}
+
+/** Whether a token is the one that is kept, plain or as `sha256:…`; takes the same time wherever they differ. */
+export async function tokenMatches(given: string, kept: string): Promise<boolean> {
+  return sameText(await hashToken(given), kept.startsWith("sha256:") ? kept.toLowerCase() : await hashToken(kept));
+}
+
+/** Compares without telling by time where the texts differ; only their length shows. */
+export function sameText(a: string, b: string): boolean {
+  let different = a.length ^ b.length;
+  for (let i = 0; i < a.length; i++) different |= a.charCodeAt(i) ^ b.charCodeAt(i % (b.length || 1));
+  return different === 0;
+}
+
+/** Hashes passwords, few at once. */
+export class Passwords {
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** A PHC string. Throws `RangeError` when too many wait already. */
+  async hash(password: string): Promise<string> {
+    const salt = crypto.getRandomValues(new Uint8Array(16));
+    const { memory, passes, lanes } = ARGON;
+    const hash = await this.#derive(password, salt, memory, passes, lanes, 32);
+    return `$argon2id$v=19$m=${memory},t=${passes},p=${lanes}$${unpadded(salt)}$${unpadded(hash)}`;
+  }
+
+  /** Whether this is the password. A PHC string that cannot be read matches nothing. */
+  async matches(password: string, phc: string): Promise<boolean> {
+    const parts = readPhc(phc);
+    if (!parts) return false;
+    const hash = await this.#derive(password, parts.salt, parts.memory, parts.passes, parts.lanes, parts.hash.length);
+    return sameText(unpadded(hash), unpadded(parts.hash));
+  }
+
+  async #derive(
+    password: string,
+    salt: Uint8Array<ArrayBuffer>,
+    memory: number,
+    passes: number,
+    lanes: number,
+    length: number,
+  ): Promise<Uint8Array> {
+    if (this.#waiting.length >= WAITING) throw new RangeError("too many passwords wait to be hashed");
+    if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running++;
+    try {
+      return await argon2id(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running--;
+    }
+  }
+}
+
+/** Whether a text is a password hash that {@linkcode Passwords.matches} understands. */
+export function isPasswordHash(text: string): boolean {
+  return readPhc(text) !== undefined;
+}
+
+/** Argon2id by Web Crypto (a modern addition, hence the casts: the types do not know it yet). */
+async function argon2id(
+  password: Uint8Array<ArrayBuffer>,
+  nonce: Uint8Array<ArrayBuffer>,
+  memory: number,
+  passes: number,
+  parallelism: number,
+  length: number,
+): Promise<Uint8Array> {
+  const key = await crypto.subtle.importKey("raw-secret" as "raw", password, "Argon2id", false, ["deriveBits"]);
+  const algorithm = { name: "Argon2id", nonce, memory, passes, parallelism };
+  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, length * 8));
+}
+
+function readPhc(phc: string) {
+  const match = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,})\$([A-Za-z0-9+/]{22,})$/
+    .exec(phc);
+  if (!match) return undefined;
+  const [, memory, passes, lanes, salt, hash] = match;
+  return {
+    memory: Number(memory),
+    passes: Number(passes),
+    lanes: Number(lanes),
+    salt: Uint8Array.fromBase64(salt!),
+    hash: Uint8Array.fromBase64(hash!),
+  };
+}
+
+/** Base64 without padding, as the PHC form wants it. */
+function unpadded(bytes: Uint8Array): string {
+  return bytes.toBase64({ omitPadding: true });
+}
