@@ -72,7 +72,7 @@ Deno.test("the rule itself refuses what it should", () => {
 const DOORS = /^(main\.ts$|src\/app\.ts$|src\/cli\.ts$|src\/cli\/|bench\/|deploy\/|tests\/)/;
 
 /** The bot's end of the wire: free of the gateway, so that it can be given to strangers. */
-const WIRE = ["src/bots/frame.ts", "src/bots/client.ts"];
+const WIRE = ["src/bots/frame.ts", "src/bots/client.ts", "src/bots/client_reply.ts"];
 
 function allowed(from: string, to: string): boolean {
   const room = roomOf(from);

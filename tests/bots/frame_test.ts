@@ -94,9 +94,15 @@ Deno.test("long words of a registration are cut to what a page can show", () => 
 });
 
 Deno.test("entries of a resume that make no sense are left out", () => {
-  const resume = [{ replyTo: "a", seq: 3, more: 1 }, { replyTo: "b" }, null, 5, { replyTo: "", seq: 1 }, { replyTo: "c", seq: -1 }];
+  const resume = [{ replyTo: "a", seq: 3, more: 1 }, { replyTo: "b" }, null, 5, { replyTo: "", seq: 1 }, {
+    replyTo: "c",
+    seq: -1,
+  }];
   assert.deepEqual(plain(readBot({ type: "register", botId: "b", resume })).resume, [{ replyTo: "a", seq: 3 }]);
-  assert.deepEqual(plain(readGateway({ type: "registered", success: true, resume })).resume, [{ replyTo: "a", seq: 3 }]);
+  assert.deepEqual(plain(readGateway({ type: "registered", success: true, resume })).resume, [{
+    replyTo: "a",
+    seq: 3,
+  }]);
   assert.equal(plain(readBot({ type: "register", botId: "b", resume: "all" })).resume, undefined);
 });
 
@@ -128,7 +134,10 @@ Deno.test("close codes tell whether to come back", () => {
     [1000, 1001, 1006, CLOSE.restart, CLOSE.replaced, CLOSE.silent, CLOSE.stuck, 4099].map(comesBack),
     Array(8).fill(true),
   );
-  assert.deepEqual([CLOSE.badToken, CLOSE.badFrame, CLOSE.tooLarge, CLOSE.badId, 4199].map(comesBack), Array(5).fill(false));
+  assert.deepEqual(
+    [CLOSE.badToken, CLOSE.badFrame, CLOSE.tooLarge, CLOSE.badId, 4199].map(comesBack),
+    Array(5).fill(false),
+  );
   assert.equal(comesBack(4200), true);
 });
 
@@ -144,7 +153,9 @@ const TYPES = [
   ...["__proto__", "constructor", ""],
 ];
 const FIELDS = [
-  ..."botId botName token protocol capabilities description maxConcurrent weight pool restart resume replyTo".split(" "),
+  ..."botId botName token protocol capabilities description maxConcurrent weight pool restart resume replyTo".split(
+    " ",
+  ),
   ..."content done image images seq kind id code message retryable to busy draining success error expected".split(" "),
   "__proto__",
 ];
@@ -182,8 +193,18 @@ Deno.test("what is read of a bot's frame equals what was written", () => {
       ...{ seq: some(seq), kind: some(fc.constantFrom("text", "reasoning", "tool")), images: some(texts) },
     }),
     fc.record({
-      ...{ type: fc.constant("register"), botId, botName: botId, token: some(fc.string()), protocol: some(fc.constantFrom(1, 2)) },
-      ...{ weight: some(fc.integer({ min: 1, max: 1000 })), maxConcurrent: some(fc.integer({ min: 1 })), pool: some(botId) },
+      ...{
+        type: fc.constant("register"),
+        botId,
+        botName: botId,
+        token: some(fc.string()),
+        protocol: some(fc.constantFrom(1, 2)),
+      },
+      ...{
+        weight: some(fc.integer({ min: 1, max: 1000 })),
+        maxConcurrent: some(fc.integer({ min: 1 })),
+        pool: some(botId),
+      },
       ...{ restart: some(fc.constantFrom("never", "safe")), resume: some(progress), capabilities: some(texts) },
     }),
     fc.record({
@@ -196,16 +217,24 @@ Deno.test("what is read of a bot's frame equals what was written", () => {
     fc.record({ type: fc.constantFrom("ping", "pong") }),
   );
   // `.` of the `to` pattern does not match a line break, and no id has one.
-  fc.assert(fc.property(written.filter((frame) => !/[\r\n\u2028\u2029]/.test((frame as { to?: string }).to ?? "")), (frame) => {
-    assert.deepEqual(plain(readBot(frame)), plain(frame));
-  }));
+  fc.assert(
+    fc.property(written.filter((frame) => !/[\r\n\u2028\u2029]/.test((frame as { to?: string }).to ?? "")), (frame) => {
+      assert.deepEqual(plain(readBot(frame)), plain(frame));
+    }),
+  );
 });
 
 Deno.test("what is read of a gateway's frame equals what was written", () => {
   const written = fc.oneof(
     fc.record({
       ...{ type: fc.constant("chat"), id, content: fc.string(), from: fc.string(), timestamp: fc.nat() },
-      ...{ image: some(fc.string()), images: some(texts), conversationId: some(id), userId: some(id), senderName: some(id) },
+      ...{
+        image: some(fc.string()),
+        images: some(texts),
+        conversationId: some(id),
+        userId: some(id),
+        senderName: some(id),
+      },
       ...{ channel: some(id), chatType: some(fc.constantFrom("direct", "group")) },
     }),
     fc.record({
@@ -217,7 +246,13 @@ Deno.test("what is read of a gateway's frame equals what was written", () => {
     fc.record({ type: fc.constant("cancel"), id }),
     fc.record({ type: fc.constant("pushed"), id, success: fc.boolean(), error: some(fc.string()) }),
     fc.record({
-      ...{ type: fc.constant("error"), message: fc.string(), code: some(fc.string()), replyTo: some(id), expected: some(seq) },
+      ...{
+        type: fc.constant("error"),
+        message: fc.string(),
+        code: some(fc.string()),
+        replyTo: some(id),
+        expected: some(seq),
+      },
     }),
     fc.record({ type: fc.constantFrom("ping", "pong") }),
   );
