@@ -14,6 +14,8 @@ export interface Outcome {
   done(attempt: Attempt): void;
   failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean): void;
   lost(attempt: Attempt, detail: string | undefined): void;
+  /** Returns whether the turn has moved. */
+  away(attempt: Attempt): boolean;
   tooLarge(attempt: Attempt): void;
 }
 
@@ -66,6 +68,10 @@ export class Attempt implements Sink {
 
   fail(code: Code, detail: string | undefined, retryable: boolean): void {
     if (!this.over) this.#outcome.failed(this, code, detail, retryable);
+  }
+
+  away(): boolean {
+    return this.over || this.#outcome.away(this);
   }
 
   lost(detail?: string): void {

@@ -101,6 +101,7 @@ export class Gateway {
     done: (attempt) => this.#done(attempt),
     failed: (attempt, code, detail, retryable) => this.#failed(attempt, code, detail, retryable),
     lost: (attempt, detail) => this.#lost(attempt, detail),
+    away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away"),
     tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
   };
   readonly #idle = new Set<() => void>();

@@ -46,6 +46,11 @@ export interface Sink {
   done(): void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
   fail(code: Code, detail: string | undefined, retryable: boolean): void;
+  /**
+   * The line broke and may come back. `true`: nothing had been said and the task has moved to another bot, forget it. `false`: keep it until
+   * the bot is back, or until its grace has passed and {@linkcode lost} is called.
+   */
+  away(): boolean;
   /** The line broke for good: the turn moves or ends `incomplete`. */
   lost(detail?: string): void;
 }
