@@ -17,6 +17,13 @@ export interface SetOptions {
    * and outbox entries are never weak.
    */
   readonly weak?: boolean;
+  /**
+   * The promise resolves only when the entry (and all that was written before it) would survive the sudden end of the
+   * process. Without it a store may be up to 200 ms late.
+   */
+  readonly sure?: boolean;
+  /** Makes the entry findable by {@linkcode Store.find}, where the store knows that; it stops being so with the entry. */
+  readonly find?: { readonly owner: string; readonly text: string };
 }
 
 export interface ListOptions {
@@ -40,6 +47,13 @@ export interface Store {
   append(log: string, entries: readonly Json[], options?: SetOptions): Promise<number>;
   /** Entries of a log from an index on. */
   read(log: string, from?: number, limit?: number): Promise<Json[]>;
+  /**
+   * The owner's entries that hold every one of the words, the newest first: whole words or their beginnings, and any
+   * substring of scripts that are written without spaces. Absent where the store keeps no index: look at everything then.
+   */
+  find?(owner: string, words: string, limit: number): Promise<[key: string, value: Json][]>;
+  /** What is wrong with the medium right now, in words for the operator; the store then goes on from memory. */
+  readonly trouble?: string;
   close(): Promise<void>;
 }
 

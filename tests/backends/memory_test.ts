@@ -1,0 +1,13 @@
+import { MemoryStore } from "../../src/backends/memory.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import { storeContract, withoutFind } from "./contract.ts";
+
+storeContract({
+  name: "memory",
+  cannot: withoutFind("it keeps no index; whoever searches looks at everything"),
+  open() {
+    const clock = new ManualClock();
+    const store = new MemoryStore({ now: () => clock.now() });
+    return { store, pass: (ms) => clock.pass(ms), close: () => store.close() };
+  },
+});

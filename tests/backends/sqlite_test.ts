@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { backupStore, restoreStore, SqliteStore } from "../../src/backends/sqlite.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import { storeContract } from "./contract.ts";
+
+storeContract({
+  name: "sqlite",
+  open() {
+    const dir = Deno.makeTempDirSync();
+    const clock = new ManualClock();
+    const store = new SqliteStore({ path: `${dir}/nexus.db`, clock });
+    return {
+      store,
+      pass: (ms) => clock.pass(ms),
+      async close() {
+        await store.close();
+        assert.equal(store.trouble, undefined);
+        assert.equal(clock.waiting, 0);
+        Deno.removeSync(dir, { recursive: true });
+      },
+    };
+  },
+});
+
+/** A folder of its own for one test. */
+async function inFolder(test: (dir: string) => Promise<void> | void): Promise<void> {
+  const dir = Deno.makeTempDirSync();
+  try {
+    await test(dir);
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
+}
+
+/** Whether a file (with its write-ahead log) holds some bytes anywhere, deleted or not. */
+function holds(path: string, words: string): boolean {
+  return [path, `${path}-wal`].some((file) => {
+    try {
+      const bytes = Deno.readFileSync(file);
+      return new TextDecoder("latin1").decode(bytes).includes(words);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  });
+}
+
+Deno.test("sqlite: everything is there again after a restart", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const first = new SqliteStore({ path });
+    await first.set("a", { deep: [1] }, { find: { owner: "alice", text: "hello 天气" } });
+    await first.count("n", 3);
+    await first.append("log", [1, 2]);
+    await first.close();
+    const second = new SqliteStore({ path });
+    assert.deepEqual(await second.get("a"), { deep: [1] });
+    assert.equal(await second.count("n", 1), 4);
+    assert.equal(await second.append("log", [3]), 3);
+    assert.deepEqual(await second.read("log"), [1, 2, 3]);
+    assert.equal((await second.find("alice", "天气", 5)).length, 1);
+    await second.close();
+    if (Deno.build.os !== "windows") assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
+  }));
+
+Deno.test("sqlite: a write reaches the file within 200 ms, a sure one before it resolves", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const clock = new ManualClock();
+    const store = new SqliteStore({ path, clock });
+    const other = new SqliteStore({ path, clock });
+    await store.set("late", 1);
+    assert.equal(await other.get("late"), undefined);
+    clock.pass(200);
+    assert.equal(await other.get("late"), 1);
+    await store.set("behind", 1);
+    await store.set("sure", 1, { sure: true });
+    assert.equal(await other.get("sure"), 1);
+    assert.equal(await other.get("behind"), 1);
+    await store.close();
+    await other.close();
+  }));
+
+Deno.test("sqlite: deleted words are nowhere in the file any more", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const store = new SqliteStore({ path });
+    for (let i = 0; i < 300; i++) {
+      await store.set(`m:${i}`, { text: `xylophone ${i}` }, {
+        find: { owner: "alice", text: `xylophone quokka ${i}` },
+      });
+    }
+    await store.append("log", ["xylophone"]);
+    assert.equal((await store.find("alice", "quokka", 500)).length, 300);
+    for (let i = 0; i < 300; i++) await store.delete(`m:${i}`);
+    await store.delete("log");
+    assert.deepEqual(await store.find("alice", "quokka", 500), []);
+    await store.close();
+    for (const word of ["xylophone", "quokka", "ylophon"]) assert.equal(holds(path, word), false, word);
+  }));
+
+Deno.test("sqlite: a backup made while the store is in use is whole, and holds nothing that was deleted", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const store = new SqliteStore({ path });
+    for (let i = 0; i < 200; i++) {
+      await store.set(`m:${i}`, i, { find: { owner: "alice", text: i < 100 ? `stays ${i}` : `xylophone ${i}` } });
+    }
+    await store.find("alice", "stays", 1);
+    for (let i = 100; i < 200; i++) await store.delete(`m:${i}`);
+    store.flush();
+    backupStore(path, `${dir}/backup.db`);
+    await store.set("later", 1);
+    assert.throws(() => backupStore(path, `${dir}/backup.db`), /exists already/);
+    assert.throws(() => restoreStore(path, `${dir}/backup.db`), /in use/);
+    await store.close();
+    assert.equal(holds(`${dir}/backup.db`, "xylophone"), false);
+
+    const kept = restoreStore(path, `${dir}/backup.db`);
+    const restored = new SqliteStore({ path });
+    assert.equal((await restored.list("m:")).length, 100);
+    assert.equal(await restored.get("later"), undefined);
+    assert.equal((await restored.find("alice", "stays 42", 5)).length, 1);
+    await restored.close();
+    const before = new SqliteStore({ path: kept! });
+    assert.equal(await before.get("later"), 1);
+    await before.close();
+  }));
+
+Deno.test("sqlite: a backup that is damaged or not ours is refused and the store stays as it was", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const store = new SqliteStore({ path });
+    await store.set("a", "x".repeat(100_000));
+    await store.close();
+    const whole = Deno.readFileSync(path);
+    const damaged = whole.slice();
+    damaged.fill(7, 4096 * 3, 4096 * 14);
+    Deno.writeFileSync(`${dir}/damaged`, damaged);
+    Deno.writeTextFileSync(`${dir}/text`, "not a database at all ".repeat(500));
+    for (const file of ["damaged", "text", "missing"]) assert.throws(() => restoreStore(path, `${dir}/${file}`));
+    assert.deepEqual(Deno.readFileSync(path), whole);
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["damaged", "nexus.db", "text"]);
+  }));
+
+Deno.test("sqlite: a file of another program or of a newer version is refused, not touched", () =>
+  inFolder(async (dir) => {
+    const { DatabaseSync } = await import("node:sqlite");
+    const foreign = new DatabaseSync(`${dir}/foreign.db`);
+    foreign.exec("CREATE TABLE theirs (a)");
+    foreign.close();
+    await new SqliteStore({ path: `${dir}/newer.db` }).close();
+    const newer = new DatabaseSync(`${dir}/newer.db`);
+    newer.exec("PRAGMA user_version = 99");
+    newer.close();
+    Deno.writeTextFileSync(`${dir}/text.db`, "hello ".repeat(1000));
+    assert.throws(() => new SqliteStore({ path: `${dir}/foreign.db` }), /another program/);
+    assert.throws(() => new SqliteStore({ path: `${dir}/newer.db` }), /newer Nexus/);
+    assert.throws(() => new SqliteStore({ path: `${dir}/text.db` }), /not a store of Nexus/);
+  }));
+
+Deno.test("sqlite: on a full disk the gateway goes on from memory, says so, and catches up when there is room", () =>
+  inFolder(async (dir) => {
+    const clock = new ManualClock();
+    const said: (string | undefined)[] = [];
+    const path = `${dir}/nexus.db`;
+    const store = new SqliteStore({ path, clock, maxSize: 200 << 10, onTrouble: (trouble) => said.push(trouble) });
+    for (let i = 0; i < 100; i++) {
+      await store.set(`fill:${String(i).padStart(3, "0")}`, "x".repeat(5000), { weak: true });
+    }
+    await store.set("session:1", { person: "alice" }, { sure: true });
+    await store.append("log", [1]);
+    clock.pass(200);
+    assert.match(store.trouble!, /full/);
+    assert.equal(said.length, 1);
+    assert.deepEqual(await store.get("session:1"), { person: "alice" });
+    assert.equal((await store.list("fill:")).length, 100);
+    assert.equal(await store.append("log", [2]), 2);
+    assert.deepEqual(await store.read("log"), [1, 2]);
+    assert.equal(await store.count("n", 1), 1);
+    await store.set("m", "told", { find: { owner: "alice", text: "what was told" } });
+    assert.equal((await store.find("alice", "told", 5)).length, 1);
+    for (let i = 10; i < 100; i++) await store.delete(`fill:${String(i).padStart(3, "0")}`);
+    clock.pass(60_000);
+    assert.equal(store.trouble, undefined);
+    assert.equal(said.at(-1), undefined);
+    await store.close();
+    assert.equal(clock.waiting, 0);
+    const again = new SqliteStore({ path });
+    assert.deepEqual(await again.get("session:1"), { person: "alice" });
+    assert.deepEqual(await again.read("log"), [1, 2]);
+    assert.equal((await again.list("fill:")).length, 10);
+    await again.close();
+  }));
+
+Deno.test("sqlite: where nothing can be written it serves from memory, and weak entries make room for others", async () => {
+  const clock = new ManualClock();
+  const said: (string | undefined)[] = [];
+  const store = new SqliteStore({
+    path: "/proc/nexus-cannot-be-here.db",
+    clock,
+    maxWaiting: 100_000,
+    onTrouble: (trouble) => said.push(trouble),
+  });
+  assert.ok(store.trouble);
+  await store.set("session:1", 1, { sure: true });
+  for (let i = 0; i < 100; i++) await store.set(`turn:${i}`, "x".repeat(1000), { weak: true });
+  await store.append("chunks", ["x".repeat(60_000)], { weak: true });
+  assert.equal(await store.get("session:1"), 1);
+  assert.equal(await store.get("turn:0"), undefined);
+  assert.ok(store.trouble);
+  clock.pass(100_000);
+  assert.equal(said.length, 1);
+  await store.close();
+  assert.equal(clock.waiting, 0);
+});
+
+Deno.test({
+  name: "sqlite: a disk that becomes read-only is trouble until it is writable again, and reading goes on",
+  // Only root may mount, and only where the machine lets it.
+  ignore: !canMount(),
+  fn: () =>
+    inFolder(async (dir) => {
+      const disk = `${dir}/disk`;
+      Deno.mkdirSync(disk);
+      mount("-t", "tmpfs", "-o", "size=2m", "nexus-test", disk);
+      try {
+        const clock = new ManualClock();
+        const path = `${disk}/nexus.db`;
+        const first = new SqliteStore({ path, clock });
+        await first.set("old", 1);
+        await first.close();
+        mount("-o", "remount,ro", disk);
+        const store = new SqliteStore({ path, clock });
+        await store.set("new", 2, { sure: true });
+        assert.ok(store.trouble);
+        assert.equal(await store.get("new"), 2);
+        assert.equal(await store.get("old"), 1);
+        mount("-o", "remount,rw", disk);
+        clock.pass(60_000);
+        assert.equal(store.trouble, undefined);
+        // Filled up by somebody else.
+        Deno.writeFileSync(`${disk}/other`, new Uint8Array(1 << 20));
+        try {
+          Deno.writeFileSync(`${disk}/other2`, new Uint8Array(1 << 20));
+        } catch { /* full, as wanted */ }
+        await store.set("big", "x".repeat(300_000), { sure: true });
+        assert.ok(store.trouble);
+        assert.equal((await store.get("big")).length, 300_000);
+        Deno.removeSync(`${disk}/other`);
+        clock.pass(60_000);
+        assert.equal(store.trouble, undefined);
+        await store.close();
+        const again = new SqliteStore({ path, clock });
+        assert.equal(await again.get("new"), 2);
+        assert.equal((await again.get("big")).length, 300_000);
+        await again.close();
+      } finally {
+        new Deno.Command("umount", { args: [disk] }).outputSync();
+      }
+    }),
+});
+
+function mount(...args: string[]): void {
+  const { success, stderr } = new Deno.Command("mount", { args }).outputSync();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+function canMount(): boolean {
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
+  const dir = Deno.makeTempDirSync();
+  try {
+    mount("-t", "tmpfs", "-o", "size=1m", "nexus-test", dir);
+    new Deno.Command("umount", { args: [dir] }).outputSync();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    Deno.removeSync(dir);
+  }
+}
