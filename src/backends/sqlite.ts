@@ -22,6 +22,8 @@ import { expression, SCHEMA as WORDS_SCHEMA, WordIndex } from "./sqlite_words.ts
 const LATE = 150;
 /** Milliseconds between tries while the file cannot be written: doubled each time up to the second figure. */
 const RETRY = [1000, 30_000] as const;
+/** Entries written in one transaction: about 20 ms; the rest follows when the event loop has been round. */
+const WRITE_STEP = 1000;
 /** Texts put into the search index in one go: about 5 ms. */
 const INDEX_STEP = 500;
 /** Milliseconds between two looks for entries that have expired, and how many go at once. */
@@ -219,9 +221,18 @@ export class SqliteStore implements Store {
   flush(): void {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    if (this.#waiting.size > 0 || this.#lines.size > 0 || (this.#trouble !== undefined && !this.#closed)) this.#write();
+    do this.#write(); while (this.#waiting.size > 0 && this.#trouble === undefined);
     this.#soon?.resolve();
     this.#soon = undefined;
+  }
+
+  /** Writes a part at a time, where nobody waits for it. */
+  #flushBehind(): void {
+    this.#stopTimer = undefined;
+    this.#write();
+    if (this.#waiting.size > 0 && this.#trouble === undefined) {
+      this.#stopTimer = this.#clock.after(0, () => this.#flushBehind());
+    }
   }
 
   close(): Promise<void> {
@@ -235,20 +246,25 @@ export class SqliteStore implements Store {
   }
 
   #write(): void {
+    if (this.#waiting.size === 0 && this.#lines.size === 0 && (this.#trouble === undefined || this.#closed)) return;
     const now = this.#clock.now();
+    const part = [...take(this.#waiting, WRITE_STEP)];
     try {
       const file = this.#writable();
       const due = file.transaction(() => {
         let due = 0;
-        for (const [key, entry] of this.#waiting) due += file.put(key, entry);
+        for (const [key, entry] of part) due += file.put(key, entry);
         for (const [log, lines] of this.#lines) file.append(log, lines);
         if (now - this.#sweptAt >= SWEEP) due += file.sweep(now);
         return due;
       });
       if (now - this.#sweptAt >= SWEEP) this.#sweptAt = now;
-      this.#waiting.clear();
+      if (part.length === this.#waiting.size) this.#waiting.clear();
+      else for (const [key] of part) this.#waiting.delete(key);
       this.#lines.clear();
-      this.#weight = 0;
+      this.#weight = this.#waiting.size === 0
+        ? 0
+        : this.#weight - part.reduce((sum, [key, entry]) => sum + weigh(key, entry), 0);
       this.#retryIn = RETRY[0];
       if (this.#trouble !== undefined) {
         if (this.#lost > 0) this.#options.onTrouble?.(`${this.#lost} older entries found no room and are lost`);
@@ -347,7 +363,7 @@ export class SqliteStore implements Store {
 
   #scheduleFlush(): void {
     if (this.#closed) throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
-    this.#stopTimer ??= this.#clock.after(LATE, () => this.flush());
+    this.#stopTimer ??= this.#clock.after(LATE, () => this.#flushBehind());
   }
 
   /** A commit before the event loop looks at the network again; all who ask meanwhile share it. */
@@ -647,6 +663,14 @@ function prepare(db: DatabaseSync, path: string): void {
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
+  }
+}
+
+function* take<T>(from: Iterable<T>, most: number): Generator<T> {
+  let taken = 0;
+  for (const item of from) {
+    if (taken++ >= most) return;
+    yield item;
   }
 }
 

@@ -3,8 +3,10 @@
  *
  * Writing never holds up a turn: it is handed to the store and a failure goes to the observer. Keys: `conv:<person>:<conversation>`,
  * `turn:<turn>`, `turns:<conversation>:<order>` (which turn stands where), `default:<person>`, `owner:<conversation>` (whose it is).
+ * What a running turn has said so far is in its {@linkcode Drafts draft}.
  */
 import type { Clock } from "./clock.ts";
+import { Drafts } from "./draft.ts";
 import type { Code } from "./error.ts";
 import { NexusError } from "./error.ts";
 import type { ChannelName, Image } from "./message.ts";
@@ -73,6 +75,7 @@ export class Archive {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #newId: () => string;
+  readonly #drafts: Drafts;
   readonly #conversations = new Map<string, Conversation>();
   readonly #defaults = new Map<string, Defaults>();
   #lastOrder = "";
@@ -82,6 +85,29 @@ export class Archive {
     this.#clock = parts.clock;
     this.#observer = parts.observer;
     this.#newId = parts.newId ?? (() => crypto.randomUUID());
+    this.#drafts = new Drafts(parts);
+  }
+
+  /**
+   * Finishes what an earlier process left unfinished: its turns become `incomplete`, with what they had said. Returns how many.
+   * Call before the first turn, and only where no other process uses the store.
+   */
+  async recover(): Promise<number> {
+    const left = await this.#drafts.left();
+    for (const id of left) {
+      const record = await this.turn(id);
+      if (record?.status === "running") {
+        const chunks = await this.#drafts.read(id);
+        const status = "incomplete", code = "shutting_down", endedAt = this.#clock.now();
+        await this.#keep({ ...record, chunks, status, code, endedAt });
+      }
+      this.#drafts.forget(id);
+    }
+    return left.length;
+  }
+
+  close(): void {
+    this.#drafts.close();
   }
 
   /* ── conversations ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -178,11 +204,13 @@ export class Archive {
 
   /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  /** Keeps a turn that has its conversation; called again when it ends, and whenever more of a running one should be safe. */
+  /** Keeps a turn that has its conversation; called again when it ends. */
   keep(turn: Turn): void {
     const isNew = turn.order === undefined;
     const record = this.record(turn);
-    this.#write(this.#store.set(`turn:${turn.id}`, record, WEAK));
+    this.#write(this.#keep(record));
+    if (turn.ending) this.#drafts.end(turn.id);
+    else this.#drafts.begin(turn);
     if (isNew) this.#write(this.#store.set(`turns:${turn.conversationId}:${record.order}`, turn.id, WEAK));
     if (!turn.ending) return;
     const conversation = this.#conversations.get(turn.conversationId);
@@ -192,6 +220,13 @@ export class Archive {
         if (found) this.#touch(found, turn);
       }, (error) => this.#observer.tell({ type: "fault", where: "archive", error }));
     }
+  }
+
+  /** An ending is on its way to the disk before its reader has heard of it, and everything that waited goes with it. */
+  #keep(record: TurnRecord): Promise<void> {
+    if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, WEAK);
+    const find = this.#store.find && { owner: record.personId, text: said(record) };
+    return this.#store.set(`turn:${record.id}`, record, { weak: true, sure: true, find });
   }
 
   #touch(conversation: Conversation, turn: Turn): void {
@@ -249,28 +284,72 @@ export class Archive {
     return { turns: records.filter((record) => record !== undefined).reverse(), more: rows.length > limit };
   }
 
-  /** Where the words were said, newest first. Every word must be there, in the question or in the answer; case does not count. */
+  /**
+   * Where the words were said, newest first. Every word must be there, in the question or in the answer; case does not count.
+   * A store that keeps an index finds words by their beginnings, and any part of a script without spaces; others look at every turn.
+   */
   async search(personId: string, words: string, limit = 50): Promise<Found[]> {
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 10);
     if (needles.length === 0) return [];
-    const found: Found[] = [];
+    const records = this.#store.find
+      ? (await this.#store.find(personId, needles.join(" "), limit)).map(([, record]) => record as TurnRecord)
+      : await this.#scan(personId, needles, limit);
+    const titles = new Map<string, string>();
+    for (const { conversationId: id } of records) {
+      if (!titles.has(id)) titles.set(id, (await this.conversation(personId, id))?.title ?? "");
+    }
+    return records.map((record) => {
+      const text = said(record);
+      return {
+        conversationId: record.conversationId,
+        turnId: record.id,
+        title: titles.get(record.conversationId)!,
+        snippet: snippet(text, Math.max(0, text.toLowerCase().indexOf(needles[0]!))),
+        at: record.at,
+      };
+    });
+  }
+
+  async #scan(personId: string, needles: readonly string[], limit: number): Promise<TurnRecord[]> {
+    const found: TurnRecord[] = [];
     for (const conversation of await this.conversations(personId)) {
       for (const [, turnId] of await this.#store.list(`turns:${conversation.id}:`, { reverse: true })) {
         const record = await this.turn(turnId);
         if (!record) continue;
-        const said = `${record.text}\n${textOf(record)}`;
-        const lower = said.toLowerCase();
-        if (!needles.every((needle) => lower.includes(needle))) continue;
-        found.push({
-          conversationId: conversation.id,
-          turnId,
-          title: conversation.title,
-          snippet: snippet(said, lower.indexOf(needles[0]!)),
-          at: record.at,
-        });
+        const text = said(record).toLowerCase();
+        if (needles.every((needle) => text.includes(needle))) found.push(record);
       }
     }
     return found.sort((a, b) => b.at - a.at).slice(0, limit);
+  }
+
+  /**
+   * Deletes what was said before a time (milliseconds since the epoch), and conversations that are empty then; pinned ones stay whole.
+   * Returns how many turns went.
+   */
+  async forget(before: number): Promise<number> {
+    const end = before.toString(36).padStart(9, "0");
+    let gone = 0, after: string | undefined;
+    while (true) {
+      const page = await this.#store.list("conv:", { after, limit: 100 });
+      for (const [, value] of page) {
+        const conversation = value as Conversation;
+        if (conversation.pinned || conversation.createdAt >= before) continue;
+        const prefix = `turns:${conversation.id}:`;
+        const turns = await this.#store.list(prefix);
+        const old = turns.filter(([key]) => key.slice(prefix.length) < end);
+        if (old.length === turns.length && conversation.updatedAt < before) await this.remove(conversation);
+        else {
+          for (const [key, turnId] of old) {
+            await this.#store.delete(`turn:${turnId}`);
+            await this.#store.delete(key);
+          }
+        }
+        gone += old.length;
+      }
+      if (page.length < 100) return gone;
+      after = page.at(-1)![0];
+    }
   }
 
   /** Text that sorts as the turns began. */
@@ -293,6 +372,11 @@ export function textOf(record: TurnRecord, kind: Chunk["kind"] = "text"): string
     else if (chunk.kind === "replace") text = "";
   }
   return text;
+}
+
+/** What was asked and answered, as one text to search in. */
+function said(record: TurnRecord): string {
+  return `${record.text}\n${textOf(record)}`;
 }
 
 /** A kept turn as a {@linkcode Turn} whose reply can be read from any offset. A turn that never saw its end is `incomplete`. */

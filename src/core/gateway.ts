@@ -463,8 +463,12 @@ export class Gateway {
   ): Promise<{ turns: TurnRecord[]; more: boolean }> {
     const page = await this.archive.turns(conversationId, before, limit);
     const turns = page.turns.map((record) => {
-      const live = record.status === "running" ? this.#turns.get(record.id) : undefined;
-      return live ? this.archive.record(live) : record;
+      if (record.status !== "running") return record;
+      const live = this.#turns.get(record.id);
+      // Nobody writes it any more: the process that did was ended before the turn was.
+      return live
+        ? this.archive.record(live)
+        : { ...record, status: "incomplete" as const, code: "shutting_down" as const };
     });
     return { turns, more: page.more };
   }
@@ -598,6 +602,7 @@ export class Gateway {
   /** Stops the clockwork. Call {@linkcode drain} first. */
   close(): void {
     this.#tick();
+    this.archive.close();
     this.roster.close();
   }
 }

@@ -65,7 +65,8 @@ export class Sessions {
     const hash = await hashToken(token);
     const key = `session:${keyPart(personId)}:${hash}`;
     await this.#store.set(`token:${hash}`, key, { ttl: this.ttl });
-    await this.#store.set(key, session, { ttl: this.ttl });
+    // Sure, so that nobody who was let in is a stranger after a crash.
+    await this.#store.set(key, session, { ttl: this.ttl, sure: true });
     this.#remember(token, { session, key, savedAt: now });
     return { token, session };
   }

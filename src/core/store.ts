@@ -54,6 +54,8 @@ export interface Store {
   find?(owner: string, words: string, limit: number): Promise<[key: string, value: Json][]>;
   /** What is wrong with the medium right now, in words for the operator; the store then goes on from memory. */
   readonly trouble?: string;
+  /** Everything in it is gone with the process. */
+  readonly volatile?: boolean;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { MemoryStore } from "../../src/backends/memory.ts";
+import { SqliteStore } from "../../src/backends/sqlite.ts";
+import { Archive } from "../../src/core/archive.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import type { Person } from "../../src/core/message.ts";
+import { type Happening, silent } from "../../src/core/observer.ts";
+import { Reply } from "../../src/core/reply.ts";
+import type { Store } from "../../src/core/store.ts";
+import { Turn } from "../../src/core/turn.ts";
+
+interface House {
+  readonly clock: ManualClock;
+  readonly store: Store;
+  readonly archive: Archive;
+  /** Another process over the same file, after this one died without a word. */
+  reopen(): Archive;
+}
+
+const KINDS: Readonly<Record<string, (path: string, clock: ManualClock) => Store>> = {
+  memory: (_, clock) => new MemoryStore({ now: () => clock.now() }),
+  sqlite: (path, clock) => new SqliteStore({ path, clock }),
+};
+
+/** One test for each store that keeps an archive on one node. */
+function onEach(sentence: string, kinds: readonly string[], test: (house: House) => Promise<void>): void {
+  for (const kind of kinds) {
+    Deno.test(`${sentence} (${kind})`, async () => {
+      const dir = Deno.makeTempDirSync();
+      const clock = new ManualClock();
+      const stores: Store[] = [], archives: Archive[] = [];
+      const observer = {
+        ...silent,
+        tell(happening: Happening) {
+          if (happening.type === "fault") throw happening.error;
+        },
+      };
+      const open = () => {
+        const store = KINDS[kind]!(`${dir}/nexus.db`, clock);
+        const archive = new Archive({ store, clock, observer });
+        stores.push(store);
+        archives.push(archive);
+        return { store, archive };
+      };
+      try {
+        const first = open();
+        await test({ clock, ...first, reopen: () => open().archive });
+      } finally {
+        for (const archive of archives) archive.close();
+        for (const store of stores) await store.close();
+        Deno.removeSync(dir, { recursive: true });
+      }
+      assert.equal(clock.waiting, 0);
+    });
+  }
+}
+
+const BOTH = ["memory", "sqlite"];
+const ALICE: Person = { id: "alice", name: "Alice", role: "member" };
+const BOB: Person = { id: "bob", name: "Bob", role: "member" };
+
+function turnOf(house: House, person: Person, conversationId: string, text: string): Turn {
+  const message = { person, text, images: [], channel: "web", conversationId } as const;
+  const turn = new Turn(crypto.randomUUID(), conversationId, message, new Reply(), house.clock.now());
+  turn.bot = { id: "bot", name: "Bot" };
+  return turn;
+}
+
+function say(house: House, person: Person, conversationId: string, text: string, answer: string): Turn {
+  const turn = turnOf(house, person, conversationId, text);
+  house.archive.keep(turn);
+  turn.reply.append("text", answer);
+  turn.reply.end({ status: "done" });
+  turn.endedAt = house.clock.now();
+  house.archive.keep(turn);
+  return turn;
+}
+
+onEach("words are found in questions and answers, by their own person only", BOTH, async (house) => {
+  const mine = house.archive.create("alice", { title: "Weather" });
+  const his = house.archive.create("bob");
+  say(house, ALICE, mine.id, "今天天气怎么样", "Sunny, 25 degrees");
+  house.clock.pass(10);
+  say(house, ALICE, mine.id, "And tomorrow?", "明天有雨 rain");
+  say(house, BOB, his.id, "secret 天气", "nothing");
+  assert.deepEqual((await house.archive.search("alice", "天气")).map(({ snippet }) => snippet), [
+    "今天天气怎么样 Sunny, 25 degrees",
+  ]);
+  assert.equal((await house.archive.search("alice", "TOMORROW 有雨"))[0]!.title, "Weather");
+  assert.deepEqual(await house.archive.search("alice", "secret"), []);
+  assert.equal((await house.archive.search("bob", "secret")).length, 1);
+});
+
+onEach("a deleted conversation is gone with every word, also from search", BOTH, async (house) => {
+  const conversation = house.archive.create("alice");
+  const turn = say(house, ALICE, conversation.id, "pineapple", "on pizza");
+  await house.archive.remove(conversation);
+  assert.deepEqual(await house.archive.search("alice", "pineapple"), []);
+  assert.equal(await house.archive.turn(turn.id), undefined);
+  assert.deepEqual((await house.archive.turns(conversation.id, undefined, 10)).turns, []);
+  assert.deepEqual(await house.store.list("turn"), []);
+});
+
+onEach("what is older than the retention goes, and a pinned conversation stays whole", BOTH, async (house) => {
+  const old = house.archive.create("alice"), pinned = house.archive.create("alice"), used = house.archive.create("bob");
+  pinned.pinned = true;
+  house.archive.save(pinned);
+  for (const [person, { id }] of [[ALICE, old], [ALICE, pinned], [BOB, used]] as const) {
+    say(house, person, id, "long ago", "yes");
+  }
+  house.clock.pass(10 * 86_400_000);
+  const kept = say(house, BOB, used.id, "today", "yes");
+  house.clock.pass(1000);
+  assert.equal(await house.archive.forget(house.clock.now() - 86_400_000), 2);
+  assert.deepEqual((await house.archive.conversations("alice")).map(({ id }) => id), [pinned.id]);
+  assert.deepEqual((await house.archive.turns(used.id, undefined, 10)).turns.map(({ id }) => id), [kept.id]);
+  assert.equal((await house.archive.turns(pinned.id, undefined, 10)).turns.length, 1);
+  assert.deepEqual(await house.archive.search("bob", "long"), []);
+});
+
+onEach(
+  "a turn that was running when the process died is there, incomplete, with what it had said",
+  ["sqlite"],
+  async (house) => {
+    const conversation = house.archive.create("alice");
+    const turn = turnOf(house, ALICE, conversation.id, "count for me");
+    house.archive.keep(turn);
+    for (let i = 0; i < 40; i++) {
+      turn.reply.append(i % 10 === 9 ? "reasoning" : "text", `${i} `);
+      house.clock.pass(50);
+    }
+    // Once around the event loop, where a commit that was asked for is done.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    turn.reply.append("text", "too late");
+
+    const again = house.reopen();
+    assert.equal(await again.recover(), 1);
+    const record = (await again.turns(conversation.id, undefined, 5)).turns[0]!;
+    assert.equal(record.status, "incomplete");
+    const expected = Reply.restore(record.chunks, { status: "incomplete" });
+    assert.equal(
+      expected.text,
+      Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 10 !== 9).map((i) => `${i} `).join(""),
+    );
+    assert.equal(expected.length, turn.reply.length - "too late".length);
+    assert.equal((await again.search("alice", "count")).length, 1);
+    assert.equal(await again.recover(), 0);
+  },
+);
+
+onEach("a turn that ended leaves no draft behind", ["sqlite"], async (house) => {
+  const conversation = house.archive.create("alice");
+  const turn = turnOf(house, ALICE, conversation.id, "hello");
+  house.archive.keep(turn);
+  turn.reply.append("text", "some");
+  house.clock.pass(500);
+  assert.deepEqual(await house.store.read(`draft:${turn.id}`), [{ at: 0, kind: "text", content: "some" }]);
+  turn.reply.end({ status: "done" });
+  house.archive.keep(turn);
+  assert.deepEqual(await house.store.read(`draft:${turn.id}`), []);
+  assert.deepEqual(await house.store.list("running:"), []);
+  assert.equal((await house.archive.turn(turn.id))!.status, "done");
+  house.clock.pass(500);
+});
