@@ -23,6 +23,7 @@ export type Code =
   | "bot_failed" // the bot said that it failed
   | "reply_timeout" // the bot fell silent
   | "reply_too_large"
+  | "cancelled" // somebody stopped it
   | "shutting_down"
   | "internal";
 

@@ -106,7 +106,7 @@ export class Gateway {
   };
   readonly #idle = new Set<() => void>();
   #draining = false;
-  #tick: () => void;
+  #stopLooking: () => void;
 
   constructor(parts: GatewayParts, settings: Partial<GatewaySettings> = {}) {
     this.settings = { ...DEFAULT_SETTINGS, ...settings };
@@ -121,9 +121,21 @@ export class Gateway {
     this.notices = new Notices(parts.clock.now());
     this.#queue = new Queue(this.settings.queue);
     this.roster.watch(() => this.#serve());
-    // One timer looks after every turn: setting one per frame would cost more than the frame.
-    const every = Math.min(1000, Math.max(20, this.settings.replyTimeout / 5, 0));
-    this.#tick = parts.clock.every(every, () => this.#look());
+    this.#stopLooking = this.#keepLooking();
+  }
+
+  /** Takes over changed settings. */
+  set(settings: Partial<GatewaySettings>): void {
+    Object.assign(this.settings, settings);
+    this.#queue.bounds = this.settings.queue;
+    this.#stopLooking();
+    this.#stopLooking = this.#keepLooking();
+  }
+
+  /** One timer looks after every turn: setting one per frame would cost more than the frame. */
+  #keepLooking(): () => void {
+    const shortest = Math.min(this.settings.replyTimeout, this.settings.queueTimeout);
+    return this.#clock.every(Math.min(1000, Math.max(20, shortest / 5)), () => this.#look());
   }
 
   /* ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -601,7 +613,7 @@ export class Gateway {
 
   /** Stops the clockwork. Call {@linkcode drain} first. */
   close(): void {
-    this.#tick();
+    this.#stopLooking();
     this.archive.close();
     this.roster.close();
   }

@@ -42,11 +42,6 @@ export async function hashToken(token: string): Promise<string> {
   return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(token))).toHex()}`;
 }
 
-/** Whether a token is the one that is kept, plain or as `sha256:…`; takes the same time wherever they differ. */
-export async function tokenMatches(given: string, kept: string): Promise<boolean> {
-  return sameText(await hashToken(given), kept.startsWith("sha256:") ? kept.toLowerCase() : await hashToken(kept));
-}
-
 /** Compares without telling by time where the texts differ; only their length shows. */
 export function sameText(a: string, b: string): boolean {
   let different = a.length ^ b.length;

@@ -46,6 +46,11 @@ export class Sessions {
     this.ttl = ttl;
   }
 
+  /** Sessions in memory: those that were used lately. */
+  get size(): number {
+    return this.#cache.size;
+  }
+
   /** Begins a session. The token is told once and kept nowhere. */
   async begin(
     personId: string,

@@ -1,0 +1,99 @@
+/**
+ * Who is calling: the person behind a Bearer token or a browser's cookie.
+ */
+import type { Accounts } from "../core/account.ts";
+import { NexusError } from "../core/error.ts";
+import type { Person } from "../core/message.ts";
+import type { Session, Sessions } from "../core/session.ts";
+
+export const COOKIE = "nexus_session";
+
+export interface Caller {
+  readonly person: Person;
+  readonly session: Session;
+  readonly token: string;
+}
+
+export interface DoorParts {
+  readonly accounts: Pick<Accounts, "person">;
+  readonly sessions: Sessions;
+  /** Origins besides our own whose pages may use a cookie or read answers. */
+  readonly allowedOrigins: () => readonly string[];
+}
+
+export class Door {
+  readonly #parts: DoorParts;
+
+  constructor(parts: DoorParts) {
+    this.#parts = parts;
+  }
+
+  /** Who is calling, from memory: no waiting. `undefined` says only that {@linkcode caller} must be asked. */
+  recall(request: Request): Caller | undefined {
+    const bearer = request.headers.get("authorization");
+    if (!bearer?.startsWith("Bearer ")) return undefined;
+    const token = bearer.slice(7);
+    const session = this.#parts.sessions.recall(token);
+    const person = session && this.#parts.accounts.person(session.personId);
+    return person && { person, session, token };
+  }
+
+  /** Who is calling. Throws `unauthenticated`, `session_expired`, or `forbidden` when another site's page uses the cookie. */
+  async caller(request: Request): Promise<Caller> {
+    const bearer = request.headers.get("authorization");
+    const cookie = bearer === null ? cookieOf(request) : undefined;
+    const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : cookie;
+    if (!token) throw new NexusError("unauthenticated");
+    if (cookie !== undefined) this.#checkOrigin(request);
+    const session = await this.#parts.sessions.find(token);
+    const person = session && this.#parts.accounts.person(session.personId);
+    if (!person) throw new NexusError("session_expired");
+    return { person, session, token };
+  }
+
+  /** Whether a page of this origin may use the gateway as a browser's user. */
+  mayUse(request: Request, origin: string): boolean {
+    if (this.#parts.allowedOrigins().includes(origin)) return true;
+    try {
+      // The scheme is not compared: behind a proxy that ends TLS the gateway sees http.
+      return new URL(origin).host === (request.headers.get("host") ?? new URL(request.url).host);
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * A cookie travels by itself, so a page of another site could make its visitor's browser act here (cross-site request forgery). Browsers
+   * say where a request comes from; one that changes something must come from us.
+   */
+  #checkOrigin(request: Request): void {
+    if (request.method === "GET" || request.method === "HEAD") return;
+    const origin = request.headers.get("origin");
+    const site = request.headers.get("sec-fetch-site");
+    if (origin !== null ? this.mayUse(request, origin) : site === "same-origin") return;
+    throw new NexusError("forbidden", "this request comes from another site");
+  }
+}
+
+function cookieOf(request: Request): string | undefined {
+  const header = request.headers.get("cookie");
+  if (!header) return undefined;
+  for (const part of header.split(";")) {
+    const [name, value] = part.trim().split("=", 2);
+    if (name === COOKIE) return value || undefined;
+  }
+  return undefined;
+}
+
+/** `Set-Cookie` for a session that begins, or for one that ends (no token). */
+export function sessionCookie(token: string | undefined, seconds: number, secure: boolean): [string, string] {
+  const parts = [
+    `${COOKIE}=${token ?? ""}`,
+    "Path=/",
+    "HttpOnly",
+    "SameSite=Lax",
+    `Max-Age=${token === undefined ? 0 : seconds}`,
+  ];
+  if (secure) parts.push("Secure");
+  return ["set-cookie", parts.join("; ")];
+}

@@ -1,0 +1,297 @@
+/**
+ * What was said, over HTTP: conversations, their turns, search and export. One person's ids mean nothing to another.
+ */
+import { Hono } from "hono";
+import { z } from "zod";
+import { type Conversation, textOf, type TurnRecord } from "../core/archive.ts";
+import { NexusError } from "../core/error.ts";
+import type { Gateway } from "../core/gateway.ts";
+import type { Door } from "./door.ts";
+import { json, readBody, readQuery } from "./http.ts";
+import type { RouteDoc } from "./openapi.ts";
+import type { Env } from "./web.ts";
+
+const title = z.string({ error: "must be a text" }).max(200, "must have at most 200 characters");
+
+const newConversation = z.object({
+  title: title.optional(),
+  botId: z.string({ error: "must be a bot id" }).max(128).optional(),
+}, { error: "must be an object" }).meta({ id: "NewConversation" });
+
+const change = z.object({
+  title: title.optional(),
+  pinned: z.boolean({ error: "must be true or false" }).optional(),
+}, { error: "must be an object" }).meta({ id: "ConversationChange" });
+
+const conversationView = z.object({
+  id: z.string(),
+  title: z.string(),
+  pinned: z.boolean(),
+  botId: z.string().optional(),
+  createdAt: z.number(),
+  updatedAt: z.number(),
+  running: z.string().optional().meta({ description: "The turn that runs in it now" }),
+}).meta({ id: "Conversation" });
+
+const turnView = z.object({
+  id: z.string(),
+  parentTurnId: z.string().optional(),
+  at: z.number(),
+  botId: z.string().optional(),
+  botName: z.string().optional(),
+  channel: z.string(),
+  message: z.object({ text: z.string(), images: z.array(z.string()) }),
+  reply: z.object({
+    text: z.string(),
+    images: z.array(z.string()),
+    reasoning: z.string().optional(),
+    tools: z.array(z.string()).optional(),
+    length: z.number().meta({ description: "The offset to resume from" }),
+  }),
+  status: z.enum(["queued", "waiting", "answering", "done", "incomplete", "failed", "cancelled"]),
+  code: z.string().optional(),
+  detail: z.string().optional(),
+  firstAt: z.number().optional(),
+  endedAt: z.number().optional(),
+}).meta({ id: "Turn" });
+
+const pageQuery = z.object({
+  before: z.string().max(100).optional().meta({ description: "A turn's id" }),
+  limit: z.coerce.number({ error: "must be a whole number from 1 to 200" }).int().min(1).max(200).default(50),
+});
+const exportQuery = z.object({ format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("md") });
+const searchQuery = z.object({ q: z.string().max(500).default("") });
+
+export const historyRoutes: RouteDoc[] = [
+  {
+    method: "get",
+    path: "/api/conversations",
+    summary: "Your conversations: pinned first, then the latest.",
+    tag: "history",
+    auth: "person",
+    ok: z.object({ conversations: z.array(conversationView) }),
+  },
+  {
+    method: "post",
+    path: "/api/conversations",
+    summary: "Begin a conversation: a fresh context.",
+    tag: "history",
+    auth: "person",
+    body: newConversation,
+    ok: conversationView,
+    status: 201,
+    errors: ["invalid"],
+  },
+  {
+    method: "get",
+    path: "/api/conversations/{id}",
+    summary: "One conversation.",
+    tag: "history",
+    auth: "person",
+    ok: conversationView,
+    errors: ["not_found"],
+  },
+  {
+    method: "patch",
+    path: "/api/conversations/{id}",
+    summary: "Rename or pin.",
+    tag: "history",
+    auth: "person",
+    body: change,
+    ok: conversationView,
+    errors: ["not_found", "invalid"],
+  },
+  {
+    method: "delete",
+    path: "/api/conversations/{id}",
+    summary: "Delete it and every word of it.",
+    tag: "history",
+    auth: "person",
+    ok: z.object({ success: z.boolean() }),
+    errors: ["not_found"],
+  },
+  {
+    method: "get",
+    path: "/api/conversations/{id}/turns",
+    summary: "Its turns: the newest page, oldest first within it.",
+    tag: "history",
+    auth: "person",
+    query: pageQuery,
+    ok: z.object({ turns: z.array(turnView), more: z.boolean() }),
+    errors: ["not_found", "invalid"],
+  },
+  {
+    method: "get",
+    path: "/api/conversations/{id}/export",
+    summary: "The whole conversation as Markdown or JSON.",
+    tag: "history",
+    auth: "person",
+    query: exportQuery,
+    ok: "text/markdown",
+    errors: ["not_found", "invalid"],
+  },
+  {
+    method: "get",
+    path: "/api/search",
+    summary: "Where you or a bot said these words.",
+    tag: "history",
+    auth: "person",
+    query: searchQuery,
+    ok: z.object({
+      results: z.array(z.object({
+        conversationId: z.string(),
+        turnId: z.string(),
+        title: z.string(),
+        snippet: z.string(),
+        at: z.number(),
+      })),
+    }),
+  },
+];
+
+export function history({ gateway, door }: { gateway: Gateway; door: Door }): Hono<Env> {
+  const app = new Hono<Env>();
+  const { archive, notices } = gateway;
+
+  /** The caller's conversation by the id in the path. */
+  async function mine(request: Request, id: string): Promise<Conversation> {
+    const { person } = await door.caller(request);
+    const conversation = await archive.conversation(person.id, id);
+    if (!conversation) throw new NexusError("not_found");
+    return conversation;
+  }
+
+  app.get("/api/conversations", async (c) => {
+    const { person } = await door.caller(c.req.raw);
+    const running = new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]));
+    const conversations = await archive.conversations(person.id);
+    return json({ conversations: conversations.map((one) => viewOf(one, running)) });
+  });
+
+  app.post("/api/conversations", async (c) => {
+    const { person } = await door.caller(c.req.raw);
+    const fields = await readBody(c.req.raw, newConversation, 64 * 1024);
+    const conversation = archive.create(person.id, fields);
+    notices.tell(person.id, { type: "conversation", conversationId: conversation.id, change: "created" });
+    return json(viewOf(conversation), 201);
+  });
+
+  app.get("/api/conversations/:id", async (c) => {
+    const conversation = await mine(c.req.raw, c.req.param("id"));
+    return json(viewOf(conversation, new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]))));
+  });
+
+  app.patch("/api/conversations/:id", async (c) => {
+    const conversation = await mine(c.req.raw, c.req.param("id"));
+    const { title, pinned } = await readBody(c.req.raw, change, 64 * 1024);
+    if (title !== undefined) conversation.title = title;
+    if (pinned !== undefined) conversation.pinned = pinned;
+    archive.save(conversation);
+    const what = title !== undefined ? "renamed" : "pinned";
+    notices.tell(conversation.personId, { type: "conversation", conversationId: conversation.id, change: what });
+    return json(viewOf(conversation));
+  });
+
+  app.delete("/api/conversations/:id", async (c) => {
+    const { person } = await door.caller(c.req.raw);
+    if (!await gateway.removeConversation(person.id, c.req.param("id"))) throw new NexusError("not_found");
+    return json({ success: true });
+  });
+
+  app.get("/api/conversations/:id/turns", async (c) => {
+    const { id } = await mine(c.req.raw, c.req.param("id"));
+    const { before, limit } = readQuery(c.req.url, pageQuery);
+    const { turns, more } = await gateway.turnsOf(id, before, limit);
+    const places = new Map(gateway.running().map((turn) => [turn.id, turn.state]));
+    return json({ turns: turns.map((record) => turnViewOf(record, places.get(record.id))), more });
+  });
+
+  app.get("/api/conversations/:id/export", async (c) => {
+    const conversation = await mine(c.req.raw, c.req.param("id"));
+    const { format } = readQuery(c.req.url, exportQuery);
+    const turns: TurnRecord[] = [];
+    let before: string | undefined;
+    while (true) {
+      const page = await gateway.turnsOf(conversation.id, before, 200);
+      turns.unshift(...page.turns);
+      before = page.turns[0]?.id;
+      if (!page.more || before === undefined) break;
+    }
+    const name = `nexus-${conversation.id}.${format}`;
+    const headers: [string, string][] = [["content-disposition", `attachment; filename="${name}"`]];
+    if (format === "json") {
+      return json({ ...viewOf(conversation), turns: turns.map((one) => turnViewOf(one)) }, 200, headers);
+    }
+    return new Response(markdownOf(conversation, turns), {
+      headers: [["content-type", "text/markdown; charset=utf-8"], ["cache-control", "no-store"], ...headers],
+    });
+  });
+
+  app.get("/api/search", async (c) => {
+    const { person } = await door.caller(c.req.raw);
+    const { q } = readQuery(c.req.url, searchQuery);
+    return json({ results: await archive.search(person.id, q) });
+  });
+
+  return app;
+}
+
+function viewOf(conversation: Conversation, running?: ReadonlyMap<string, string>): z.infer<typeof conversationView> {
+  const { id, title, pinned, botId, createdAt, updatedAt } = conversation;
+  return { id, title, pinned, botId, createdAt, updatedAt, running: running?.get(id) };
+}
+
+function turnViewOf(
+  record: TurnRecord,
+  state?: "queued" | "waiting" | "answering" | "ended",
+): z.infer<typeof turnView> {
+  const last = record.chunks.at(-1);
+  const since = record.chunks.findLastIndex(({ kind }) => kind === "replace") + 1;
+  const valid = record.chunks.slice(since);
+  const tools = valid.filter(({ kind }) => kind === "tool").map(({ content }) => content);
+  // A turn that the archive calls running and nobody runs was cut off by the end of a process.
+  const status = record.status === "running" ? (state && state !== "ended" ? state : "incomplete") : record.status;
+  return {
+    id: record.id,
+    parentTurnId: record.parentTurnId,
+    at: record.at,
+    botId: record.botId,
+    botName: record.botName,
+    channel: record.channel,
+    message: { text: record.text, images: [...record.images] },
+    reply: {
+      text: textOf(record),
+      images: valid.filter(({ kind }) => kind === "image").map(({ content }) => content),
+      reasoning: textOf(record, "reasoning") || undefined,
+      tools: tools.length > 0 ? tools : undefined,
+      length: last ? last.at + (last.kind === "image" || last.kind === "replace" ? 1 : last.content.length) : 0,
+    },
+    status,
+    code: record.code,
+    detail: record.detail,
+    firstAt: record.firstAt,
+    endedAt: record.endedAt,
+  };
+}
+
+function markdownOf(conversation: Conversation, turns: readonly TurnRecord[]): string {
+  const parts = [`# ${conversation.title || conversation.id}\n`];
+  for (const record of turns) {
+    const at = new Date(record.at).toISOString();
+    if (record.text || record.images.length > 0) {
+      parts.push(`## ${record.personId} · ${at}\n\n${record.text}${pictures(record.images)}\n`);
+    }
+    const view = turnViewOf(record);
+    const how = view.status === "done" ? "" : ` · ${view.status}`;
+    parts.push(
+      `## ${record.botName ?? record.botId ?? "?"}${how}\n\n${view.reply.text}${pictures(view.reply.images)}\n`,
+    );
+  }
+  return parts.join("\n");
+}
+
+function pictures(images: readonly string[]): string {
+  return images.map((image) => `\n\n![](${image.startsWith("data:") ? image : `data:image/png;base64,${image}`})`).join(
+    "",
+  );
+}

@@ -1,0 +1,148 @@
+/**
+ * What every HTTP channel shares: bodies are read within bounds and checked once, failures become a status with words and a code.
+ */
+import type { z } from "zod";
+import { asNexusError, type Code, NexusError } from "../core/error.ts";
+import { type Language, languageOf, say } from "./words.ts";
+
+/** What is needed to know of a connection. */
+export interface Connection {
+  /** The address of whoever is at the other end, after trusted proxies. */
+  readonly address: string;
+}
+
+/** The one table from codes to statuses. */
+const STATUS: Record<Code, number> = {
+  invalid: 400,
+  too_large: 413,
+  unsupported_type: 415,
+  unauthenticated: 401,
+  session_expired: 401,
+  wrong_credentials: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  limited: 429,
+  queue_full: 429,
+  queue_timeout: 503,
+  no_bot: 503,
+  bot_offline: 503,
+  bot_gone: 502,
+  bot_failed: 502,
+  reply_timeout: 504,
+  reply_too_large: 502,
+  cancelled: 409,
+  shutting_down: 503,
+  internal: 500,
+};
+
+export function statusOf(code: Code): number {
+  return STATUS[code];
+}
+
+const JSON_HEADERS: [string, string][] = [["content-type", "application/json"], ["cache-control", "no-store"]];
+
+/** A JSON answer that no cache keeps. */
+export function json(value: unknown, status = 200, headers?: readonly (readonly [string, string])[]): Response {
+  return new Response(JSON.stringify(value), {
+    status,
+    headers: headers
+      ? [...JSON_HEADERS, ...headers.map(([name, text]): [string, string] => [name, text])]
+      : JSON_HEADERS,
+  });
+}
+
+/** The answer to a failure before the first byte: `{"error": "text for people", "code": "stable_code"}`. */
+export function failure(thrown: unknown, language: Language, more: Record<string, unknown> = {}): Response {
+  const error = asNexusError(thrown);
+  const headers: [string, string][] = [];
+  if (error.retryAfter !== undefined) headers.push(["retry-after", String(error.retryAfter)]);
+  if (STATUS[error.code] === 401) headers.push(["www-authenticate", 'Bearer realm="nexus"']);
+  return json(
+    { error: say(error.code, language, error.detail), code: error.code, ...more },
+    STATUS[error.code],
+    headers,
+  );
+}
+
+/** The language of a request. */
+export function languageOfRequest(request: Request): Language {
+  return languageOf(request.headers.get("accept-language"));
+}
+
+/**
+ * Reads a JSON body and checks it.
+ *
+ * Throws `unsupported_type`, `too_large` or `invalid`; the detail names the path and what would be right.
+ *
+ * @param maxBytes the bound on the body as it arrives
+ */
+export async function readBody<T extends z.ZodType>(
+  request: Request,
+  schema: T,
+  maxBytes: number,
+): Promise<z.infer<T>> {
+  const type = request.headers.get("content-type");
+  if (type !== null && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type)) {
+    throw new NexusError("unsupported_type", `content-type is ${type.slice(0, 100)}`);
+  }
+  const text = await readText(request, maxBytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new NexusError("invalid", text === "" ? "the body is empty, expected JSON" : "the body is not JSON");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new NexusError("invalid", problemsOf(parsed.error));
+}
+
+/** Checks a query string. Throws `invalid`. */
+export function readQuery<T extends z.ZodType>(url: string, schema: T): z.infer<T> {
+  const at = url.indexOf("?");
+  const parsed = schema.safeParse(at < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(at + 1))));
+  if (parsed.success) return parsed.data;
+  throw new NexusError("invalid", problemsOf(parsed.error));
+}
+
+function problemsOf(error: z.ZodError): string {
+  return error.issues.slice(0, 5).map(({ path, message }) =>
+    path.length > 0 ? `${path.join(".")}: ${message}` : message
+  ).join("; ");
+}
+
+/** Reads a body as text. Throws `too_large`; a body that does not tell its length is counted as it comes. */
+export async function readText(request: Request, maxBytes: number): Promise<string> {
+  const length = request.headers.get("content-length");
+  if (length !== null && Number(length) > maxBytes) throw tooLarge(Number(length), maxBytes);
+  // With a length, the server has cut the body to it already.
+  if (length !== null || !request.body) return await bodyText(request);
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for await (const part of request.body) {
+    total += part.length;
+    if (total > maxBytes) throw tooLarge(total, maxBytes);
+    parts.push(part);
+  }
+  const whole = new Uint8Array(total);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return new TextDecoder().decode(whole);
+}
+
+async function bodyText(request: Request): Promise<string> {
+  try {
+    return await request.text();
+  } catch (cause) {
+    // The client went away in the middle of its own body.
+    throw new NexusError("invalid", "the body could not be read", { cause });
+  }
+}
+
+function tooLarge(got: number, most: number): NexusError {
+  return new NexusError("too_large", `the body has ${got} bytes or more, at most ${most} are read`);
+}

@@ -1,0 +1,243 @@
+/**
+ * Event streams: a turn's reply as server-sent events, and what a page is told besides.
+ *
+ * The stream pulls. While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind gets all of it in one write.
+ */
+import type { Chunk } from "../core/reply.ts";
+import type { Turn } from "../core/turn.ts";
+import type { Beating, Pulse } from "./pulse.ts";
+import { type Language, say } from "./words.ts";
+
+const encoder = new TextEncoder();
+const BEAT = encoder.encode(": \n\n");
+
+/** Units that go out in one write at most, so that a reader that begins at 0 of a long reply does not need it all in memory twice. */
+const WRITE = 256 * 1024;
+
+const HEADERS: [string, string][] = [
+  ["content-type", "text/event-stream; charset=utf-8"],
+  ["cache-control", "no-store"],
+  // nginx would collect the stream into buffers otherwise.
+  ["x-accel-buffering", "no"],
+];
+
+export function eventStream(body: ReadableStream<Uint8Array>, headers?: readonly [string, string][]): Response {
+  return new Response(body, { headers: headers ? [...HEADERS, ...headers] : HEADERS });
+}
+
+/** A turn's reply from an offset on, as the events of DESIGN section 4. */
+export function turnStream(
+  turn: Turn,
+  options: {
+    /** The offset behind what the reader has. */
+    readonly after: number;
+    readonly language: Language;
+    readonly pulse: Pulse;
+    /** The reader hung up before the end. */
+    readonly onHangUp?: () => void;
+  },
+): ReadableStream<Uint8Array> {
+  const source = new TurnSource(turn, options);
+  return new ReadableStream(source, { highWaterMark: 0 });
+}
+
+class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
+  wroteAt: number;
+  readonly #turn: Turn;
+  readonly #language: Language;
+  readonly #pulse: Pulse;
+  readonly #onHangUp: (() => void) | undefined;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #offset: number;
+  /** The index of the next chunk; valid while we watch, because a reply that is watched is not compacted. */
+  #index: number;
+  #toldBot: string | undefined;
+  #toldPlace: number | undefined;
+  /** A pull that found nothing and waits. */
+  #pulled: (() => void) | undefined;
+  #unwatch: () => void;
+  #over = false;
+
+  constructor(turn: Turn, options: { after: number; language: Language; pulse: Pulse; onHangUp?: () => void }) {
+    this.#turn = turn;
+    this.#language = options.language;
+    this.#pulse = options.pulse;
+    this.#onHangUp = options.onHangUp;
+    this.#offset = options.after;
+    this.#index = turn.reply.indexOf(options.after);
+    this.wroteAt = this.#pulse.now();
+    this.#unwatch = turn.reply.watch(() => {
+      if (this.#pulled) this.#flush();
+    });
+    this.#pulse.add(this);
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+  }
+
+  pull(): void | Promise<void> {
+    if (this.#flush()) return;
+    return new Promise((resolve) => this.#pulled = resolve);
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#finish();
+    if (!this.#turn.ending) this.#onHangUp?.();
+  }
+
+  beat(): void {
+    if (!this.#pulled) return;
+    this.wroteAt = this.#pulse.now();
+    this.#write(BEAT);
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#controller.close();
+  }
+
+  /** Writes what is new. Returns whether there was anything. */
+  #flush(): boolean {
+    if (this.#over) return true;
+    let text = "";
+    const { reply } = this.#turn;
+    if (this.#turn.bot?.id !== this.#toldBot) text += this.#start();
+    else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) text += this.#queued();
+    let chunk = reply.chunk(this.#index);
+    if (chunk) text += this.#firstOf(chunk);
+    while (chunk && text.length < WRITE) {
+      text += this.#event(chunk);
+      chunk = reply.chunk(++this.#index);
+    }
+    const done = !chunk && reply.ending !== undefined;
+    if (done) text += this.#ending();
+    if (text === "") return false;
+    this.wroteAt = this.#pulse.now();
+    this.#write(encoder.encode(text));
+    if (done) this.end();
+    return true;
+  }
+
+  #write(bytes: Uint8Array): void {
+    const pulled = this.#pulled;
+    this.#pulled = undefined;
+    this.#controller.enqueue(bytes);
+    pulled?.();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#unwatch();
+    this.#pulse.remove(this);
+    this.#pulled?.();
+    this.#pulled = undefined;
+  }
+
+  #id(): string {
+    return `id: ${this.#turn.id}:${this.#offset}\n`;
+  }
+
+  #start(): string {
+    const { id, bot, conversationId } = this.#turn;
+    this.#toldBot = bot!.id;
+    const start = { type: "start", botId: bot!.id, botName: bot!.name, turnId: id, conversationId };
+    return `${this.#id()}data: ${JSON.stringify(start)}\n\n`;
+  }
+
+  #queued(): string {
+    const { id, place, conversationId } = this.#turn;
+    this.#toldPlace = place;
+    return `${this.#id()}data: ${JSON.stringify({ type: "queued", turnId: id, conversationId, place })}\n\n`;
+  }
+
+  /** Says what is missing in front of the first chunk; where the reader has a part of it, moves on to the rest. */
+  #firstOf(chunk: Chunk): string {
+    if (chunk.at <= this.#offset) return "";
+    const gap = { type: "gap", from: this.#offset, to: chunk.at };
+    this.#offset = chunk.at;
+    return `${this.#id()}data: ${JSON.stringify(gap)}\n\n`;
+  }
+
+  #event(chunk: Chunk): string {
+    const seen = this.#offset - chunk.at;
+    const content = seen > 0 ? chunk.content.slice(seen) : chunk.content;
+    const { kind } = chunk;
+    this.#offset = kind === "image" || kind === "replace" ? chunk.at + 1 : chunk.at + chunk.content.length;
+    const id = `id: ${this.#turn.id}:${this.#offset}\n`;
+    switch (kind) {
+      case "text":
+        return `${id}data: {"type":"chunk","content":${JSON.stringify(content)},"done":false}\n\n`;
+      case "image":
+        return `${id}data: ${JSON.stringify({ type: "image", image: content })}\n\n`;
+      case "replace":
+        return `${id}data: ${
+          JSON.stringify({ type: "replace", botId: content, botName: this.#turn.bot?.name ?? content })
+        }\n\n`;
+      default:
+        return `${id}data: ${JSON.stringify({ type: kind, content })}\n\n`;
+    }
+  }
+
+  #ending(): string {
+    const { status, code, detail } = this.#turn.ending!;
+    let text = "";
+    // What the reader had seen behind the end was lost with a process.
+    if (this.#offset > this.#turn.reply.length) {
+      text += `data: ${JSON.stringify({ type: "gap", from: this.#turn.reply.length, to: this.#offset })}\n\n`;
+    }
+    if (status === "done") text += `${this.#id()}data: {"type":"chunk","content":"","done":true}\n\n`;
+    else if (status !== "cancelled") {
+      const error = say(code ?? "internal", this.#language, detail);
+      text += `${this.#id()}data: ${JSON.stringify({ type: "error", error, code, status })}\n\n`;
+    }
+    return `${text}${this.#id()}data: ${JSON.stringify({ type: "end", status, code, turnId: this.#turn.id })}\n\n`;
+  }
+}
+
+/** Waiting units past which a page that does not read its news is let go; it comes back and asks for what it missed. */
+const MAX_NEWS = 4 << 20;
+
+/** A stream of events that are pushed into it: what a page listens to. A reader that falls too far behind is let go. */
+export function newsStream(
+  pulse: Pulse,
+  begin: (send: (event: unknown, id?: number) => void) => () => void,
+): ReadableStream<Uint8Array> {
+  let stop = () => {};
+  let over = false;
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  const finish = () => {
+    if (over) return;
+    over = true;
+    stop();
+    pulse.remove(beating);
+  };
+  const write = (bytes: Uint8Array) => {
+    if (over) return;
+    beating.wroteAt = pulse.now();
+    controller.enqueue(bytes);
+    if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
+  };
+  const beating: Beating = {
+    wroteAt: pulse.now(),
+    beat: () => write(BEAT),
+    end() {
+      if (over) return;
+      finish();
+      controller.close();
+    },
+  };
+  return new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+      pulse.add(beating);
+      stop = begin((event, id) => {
+        const number = id === undefined ? "" : `id: ${id}\n`;
+        write(encoder.encode(`${number}data: ${JSON.stringify(event)}\n\n`));
+      });
+    },
+    cancel: finish,
+  }, { highWaterMark: 0, size: (bytes) => bytes!.length });
+}

@@ -1,0 +1,55 @@
+/**
+ * What people are told when something goes wrong, in Chinese and English. Codes never change; words may.
+ */
+import type { Code } from "../core/error.ts";
+
+export type Language = "zh" | "en";
+
+const WORDS: Record<Code, Record<Language, string>> = {
+  invalid: { zh: "请求有误", en: "The request is not valid" },
+  too_large: { zh: "内容太大", en: "That is too large" },
+  unsupported_type: { zh: "请以 application/json 发送", en: "Please send application/json" },
+  unauthenticated: { zh: "未登录", en: "Not signed in" },
+  session_expired: { zh: "会话已过期", en: "The session has expired" },
+  wrong_credentials: { zh: "用户名或密码错误", en: "Wrong name or password" },
+  forbidden: { zh: "没有权限", en: "Not allowed" },
+  not_found: { zh: "不存在", en: "Not found" },
+  conflict: { zh: "与当前状态冲突", en: "In conflict with the current state" },
+  limited: { zh: "请求过于频繁，请稍后再试", en: "Too many requests, please try again later" },
+  queue_full: { zh: "等待的人太多，请稍后再试", en: "Too many are waiting, please try again later" },
+  queue_timeout: { zh: "等待超时，请再试一次", en: "Waited too long, please try again" },
+  no_bot: { zh: "没有可用的机器人", en: "No bot is available" },
+  bot_offline: { zh: "机器人不在线", en: "The bot is not online" },
+  bot_gone: { zh: "机器人在回答完成前断开了", en: "The bot left before it was done" },
+  bot_failed: { zh: "机器人出错了", en: "The bot failed" },
+  reply_timeout: { zh: "机器人太久没有回应", en: "The bot fell silent" },
+  reply_too_large: { zh: "回答太长，已截断", en: "The answer grew too large and was cut" },
+  cancelled: { zh: "已停止", en: "Stopped" },
+  shutting_down: { zh: "服务正在重启，请稍后再试", en: "The gateway is restarting, please try again shortly" },
+  internal: { zh: "内部错误", en: "Something went wrong inside" },
+};
+
+/** The words for a code, with what exactly was wrong where that is known. */
+export function say(code: Code, language: Language, detail?: string): string {
+  const words = WORDS[code][language];
+  return detail ? `${words}${language === "zh" ? "：" : ": "}${detail}` : words;
+}
+
+/**
+ * The language a client asks for. Without a wish it is Chinese: that is what the original's clients expect.
+ *
+ * @param header an `Accept-Language` header
+ */
+export function languageOf(header: string | null | undefined): Language {
+  if (!header) return "zh";
+  let best: Language = "zh", weight = -1;
+  for (const part of header.split(",", 20)) {
+    const [tag, ...parameters] = part.trim().toLowerCase().split(";");
+    const quality = parameters.map((parameter) => /^\s*q=([\d.]+)/.exec(parameter)?.[1]).find(Boolean);
+    const language = tag!.startsWith("zh") ? "zh" : tag!.startsWith("en") ? "en" : undefined;
+    const value = quality === undefined ? 1 : Number(quality);
+    if (language && value > weight) [best, weight] = [language, value];
+  }
+  // Somebody who reads neither is better served in English.
+  return weight < 0 && !header.includes("*") ? "en" : best;
+}

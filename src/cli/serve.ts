@@ -1,0 +1,171 @@
+/**
+ * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens, follows changes of the file, and goes when told.
+ */
+import { type App, createApp } from "../app.ts";
+import { changedKeys, type Config } from "../config.ts";
+import type { Observer } from "../core/observer.ts";
+import { Log } from "../log.ts";
+import { VERSION } from "../version.ts";
+import { type Command, readOptions } from "./command.ts";
+import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
+import { openPage } from "./page.ts";
+import { watchFile } from "./watch.ts";
+
+const USAGE = `Usage: nexus [serve] [--dir DIR] [--port PORT] [--host ADDRESS]
+
+Starts the gateway. Where there is no config.json, a first one is written and its secrets are printed once.
+
+  --dir DIR        the folder of config.json (default: the current one)
+  --port PORT      overrides the configuration; 0 takes a free port
+  --host ADDRESS   overrides the configuration
+
+SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then exits with 0; a second signal exits at once.`;
+
+export const serve: Command = {
+  name: "serve",
+  summary: "start the gateway (the default)",
+  async run(args) {
+    const read = readOptions(args, {
+      dir: { type: "string", default: "." },
+      port: { type: "string" },
+      host: { type: "string" },
+    }, USAGE);
+    if (typeof read === "number") return read;
+    const { dir, port, host } = read.values;
+    if (port !== undefined && !/^\d{1,5}$/.test(port)) {
+      console.error(`nexus: --port must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`);
+      return 2;
+    }
+    const first = await makeFirstConfig(dir);
+    if (first === "failed") return 1;
+    const result = await loadConfig(dir);
+    if (!result.ok) {
+      console.error(`Cannot start: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
+      return 1;
+    }
+    const config = { ...result.config, ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
+    const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
+    for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
+    return await run(dir, config, log, first);
+  },
+};
+
+async function makeFirstConfig(dir: string): Promise<FirstSecrets | "failed" | undefined> {
+  try {
+    return await readConfigText(dir) === undefined ? await writeFirstConfig(dir) : undefined;
+  } catch (error) {
+    console.error(`Cannot start: ${configPath(dir)} cannot be written: ${(error as Error).message}`);
+    return "failed";
+  }
+}
+
+async function run(dir: string, config: Config, log: Log, first: FirstSecrets | undefined): Promise<number> {
+  const page = await openPage(log);
+  const app = await createApp(config, { observer: log, page });
+  let server: Deno.HttpServer<Deno.NetAddr>;
+  try {
+    server = Deno.serve({
+      hostname: config.host,
+      port: config.port,
+      onListen: (at) => {
+        log.tell({ type: "started", address: `http://${at.hostname}:${at.port}` });
+        greet(at, config, first);
+      },
+    }, (request, info) => app.fetch(request, { address: (info.remoteAddr as Deno.NetAddr).hostname }));
+  } catch (error) {
+    await app.close();
+    log.flush();
+    console.error(`Cannot start: port ${config.port} on ${config.host} cannot be opened: ${(error as Error).message}`);
+    return 1;
+  }
+  const stopWatching = watchFile(configPath(dir), () => follow(dir, app, log));
+  await signalled();
+  stopWatching();
+  const second = signalled().then(() => Deno.exit(1));
+  await Promise.race([leave(app, server, config.drainTimeout), second]);
+  log.tell({ type: "stopped" });
+  log.flush();
+  return 0;
+}
+
+/** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */
+async function leave(app: App, server: Deno.HttpServer, drainTimeout: number): Promise<void> {
+  await app.drain();
+  // `shutdown` waits for requests that are still being written; one that hangs must not keep the process.
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([
+    server.shutdown(),
+    new Promise<void>((resolve) => timer = setTimeout(resolve, Math.min(2_000, drainTimeout))),
+  ]);
+  clearTimeout(timer);
+  await app.close();
+}
+
+/** Takes over a changed file; one that is not right changes nothing. */
+async function follow(dir: string, app: App, observer: Observer): Promise<void> {
+  const result = await loadConfig(dir);
+  if (!result.ok) {
+    const why = result.problems.map(({ path, message }) => `${path}: ${message}`);
+    observer.tell({ type: "config_refused", why });
+    return;
+  }
+  // What the command line fixed stays.
+  const { host, port } = app.config;
+  const next = { ...result.config, host, port };
+  if (changedKeys(app.config, next).length === 0) return;
+  const { changed, needRestart } = await app.reconfigure(next);
+  if (changed.length > 0) observer.tell({ type: "config_changed", what: changed });
+  if (needRestart.length > 0) {
+    observer.tell({ type: "warning", what: `${needRestart.join(", ")}: changed in the file, counts after a restart` });
+  }
+}
+
+/** Resolves at the next SIGTERM or SIGINT. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
+    const go = () => {
+      for (const signal of signals) Deno.removeSignalListener(signal, go);
+      resolve();
+    };
+    for (const signal of signals) Deno.addSignalListener(signal, go);
+  });
+}
+
+function isPretty(config: Config): boolean {
+  return config.log.format === "pretty" || (config.log.format === "auto" && Deno.stderr.isTerminal());
+}
+
+const encoder = new TextEncoder();
+
+function writeLog(text: string): void {
+  const bytes = encoder.encode(text);
+  let written = 0;
+  while (written < bytes.length) written += Deno.stderr.writeSync(bytes.subarray(written));
+}
+
+/** What a person at the terminal needs: where it is, how to sign in, how to connect a bot. */
+function greet(at: Deno.NetAddr, config: Config, first: FirstSecrets | undefined): void {
+  const host = at.hostname === "0.0.0.0" || at.hostname === "::" ? "localhost" : at.hostname;
+  const lines = [`Nexus ${VERSION}`, "", `  Open      http://${host}:${at.port}`];
+  if (first) {
+    lines.push(
+      `  Sign in   admin / ${first.password}`,
+      "            (told only now; config.json keeps a hash)",
+      "",
+      "  Connect a bot: open the WebSocket and send one line",
+      `            ws://${host}:${at.port}/bot-ws`,
+      `            {"type":"register","botId":"my-bot","botName":"My Bot","token":"${first.botToken}"}`,
+      "            (the token, too, is told only now)",
+    );
+  } else {
+    const names = Object.keys(config.users);
+    lines.push(
+      names.length > 0
+        ? `  Sign in   ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`
+        : "  Sign in   nobody can yet: config.json has no users",
+      `  Bots      ws://${host}:${at.port}/bot-ws`,
+    );
+  }
+  console.log(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,278 @@
+/**
+ * The configuration: what may stand in `config.json` and in `NEXUS_*` variables, checked once, with everything that is wrong said at once.
+ *
+ * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`, `botToken`, `users`); everything else has a default.
+ */
+import { z } from "zod";
+
+/** A whole number within bounds; the error says what would be right. */
+function whole(min: number, max: number, unit = "") {
+  const right = `must be a whole number from ${min} to ${max}${unit && ` (${unit})`}`;
+  return z.int({ error: right }).min(min, right).max(max, right);
+}
+
+/** Milliseconds. */
+function ms(min: number, max = 31_536_000_000) {
+  return whole(min, max, "milliseconds");
+}
+
+function text(right: string, min = 0) {
+  return z.string({ error: right }).min(min, right);
+}
+
+const user = z.looseObject({
+  password: text("must be a password or its argon2id hash", 1).meta({
+    description: "The password, or its hash as `$argon2id$…` (`nexus hash` makes one). Plain text is warned about.",
+  }),
+  displayName: text("must be a name").optional().meta({ description: "What people and bots see." }),
+  role: z.enum(["admin", "member"], { error: 'must be "admin" or "member"' }).optional().meta({
+    description: "`admin` may see and change everything. Default: admin for the name `admin`, else member.",
+  }),
+  bots: z.array(text("must be a bot id or pool name", 1), { error: "must be a list of bot ids and pool names" })
+    .optional()
+    .meta({ description: "The bots and pools this person may use. Default: all." }),
+}, { error: 'must be an object such as {"password":"…","displayName":"…"}' });
+
+/** The file's schema; `docs/config.schema.json` is made from it. */
+export const configSchema = z.looseObject({
+  $schema: text("must be the address of the JSON Schema").optional(),
+  host: text("must be an address such as 0.0.0.0 or 127.0.0.1", 1).default("0.0.0.0").meta({
+    description: "The address to listen on.",
+  }),
+  port: whole(0, 65_535).default(17_392).meta({
+    description: "The port to listen on; 0 takes a free one. `PORT` overrides it.",
+  }),
+  sessionTTL: ms(1_000).default(86_400_000).meta({
+    description: "How long a sign-in lasts after its last use, in milliseconds.",
+  }),
+  pingInterval: ms(10, 3_600_000).default(30_000).meta({
+    description: "How often bots are asked whether they are alive, in milliseconds.",
+  }),
+  botTimeout: ms(10, 86_400_000).default(90_000).meta({
+    description: "Silence after which a bot is gone, in milliseconds.",
+  }),
+  botToken: text("must be a text; empty lets every bot in").default("").meta({
+    description: "The token that bots register with, plain or as `sha256:<hex>`. Empty lets every bot in.",
+  }),
+  users: z.record(z.string(), user, { error: 'must be an object such as {"alice":{"password":"…"}}' }).default({}).meta(
+    {
+      description: "The people who may sign in, by name.",
+    },
+  ),
+  replyTimeout: ms(10).default(300_000).meta({
+    description: "Silence of a bot after which a turn ends, in milliseconds.",
+  }),
+  resumeGrace: ms(0, 600_000).default(15_000).meta({
+    description: "How long a dropped version-2 bot keeps its turns, in milliseconds.",
+  }),
+  drainTimeout: ms(0, 3_600_000).default(30_000).meta({
+    description: "How long turns may finish when the gateway is told to stop, in milliseconds.",
+  }),
+  queue: z.looseObject({
+    total: whole(0, 1_000_000).default(1_000).meta({ description: "All who may wait." }),
+    perPerson: whole(0, 1_000_000).default(20).meta({ description: "Messages of one person that may wait." }),
+    timeout: ms(10).default(300_000).meta({ description: "How long a message may wait, in milliseconds." }),
+  }, { error: 'must be an object such as {"total":1000}' }).prefault({}).meta({
+    description: "The line in which messages wait while every bot is busy.",
+  }),
+  maxBody: whole(1_024, 1 << 30, "bytes").default(28 << 20).meta({
+    description: "Bytes of one HTTP request's body: 20 MiB of images as base64.",
+  }),
+  allowedOrigins: z.array(
+    z.url({ protocol: /^https?$/, error: "must be an origin such as https://chat.example.com" }),
+    { error: "must be a list of origins" },
+  ).default([]).meta({
+    description: "Origins of other web pages that may use this gateway (CORS, and WebSockets from browsers).",
+  }),
+  metricsToken: text("must be a text").optional().meta({
+    description: "With it, /metrics wants `Authorization: Bearer <token>`.",
+  }),
+  demo: z.boolean({ error: "must be true or false" }).default(false).meta({
+    description:
+      "Whether a demo bot answers until the first real bot connects. A file made by the first start says true.",
+  }),
+  log: z.looseObject({
+    level: z.enum(["debug", "info", "warn", "error"], { error: 'must be "debug", "info", "warn" or "error"' }).default(
+      "info",
+    ),
+    format: z.enum(["auto", "json", "pretty"], { error: 'must be "auto", "json" or "pretty"' }).default("auto").meta({
+      description: "`auto`: pretty on a terminal, else one JSON object a line.",
+    }),
+  }, { error: 'must be an object such as {"level":"info"}' }).prefault({}),
+}, { error: "must be a JSON object" });
+
+export type Config = z.infer<typeof configSchema>;
+
+/** One thing that is wrong, and what would be right. */
+export interface Problem {
+  /** Such as `users.alice.password`, or the name of a variable. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export type ReadConfig =
+  | { readonly ok: true; readonly config: Config; readonly warnings: Problem[] }
+  | { readonly ok: false; readonly problems: Problem[] };
+
+/**
+ * Reads a configuration file's text together with the environment, which overrides it: `PORT`, and `NEXUS_<KEY>` for every key
+ * (`NEXUS_REPLY_TIMEOUT`, `NEXUS_QUEUE__TOTAL`; lists and objects as JSON).
+ */
+export function readConfig(fileText: string, env: Readonly<Record<string, string | undefined>> = {}): ReadConfig {
+  let file: unknown;
+  try {
+    file = JSON.parse(fileText.replace(/^\ufeff/, ""));
+  } catch (error) {
+    return { ok: false, problems: [{ path: "(file)", message: `must be JSON: ${(error as Error).message}` }] };
+  }
+  if (typeof file !== "object" || file === null || Array.isArray(file)) {
+    return { ok: false, problems: [{ path: "(file)", message: `must be a JSON object, got ${show(file)}` }] };
+  }
+  const { overrides, problems } = fromEnvironment(env);
+  const merged = merge(file as Fields, overrides);
+  const parsed = configSchema.safeParse(merged);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const path = issue.path.map(String);
+      problems.push({
+        path: path.join(".") || "(file)",
+        message: `${issue.message}, got ${shown(path, at(merged, path))}`,
+      });
+    }
+  }
+  if (problems.length > 0 || !parsed.success) return { ok: false, problems };
+  const warnings: Problem[] = [];
+  unknownKeys(merged, configSchema, [], warnings);
+  return { ok: true, config: parsed.data, warnings };
+}
+
+/** The JSON Schema of the file, for completion in editors. */
+export function configJsonSchema(): Record<string, unknown> {
+  return { title: "Nexus configuration", ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) };
+}
+
+/** Which top-level keys differ between two configurations. */
+export function changedKeys(before: Config, after: Config): string[] {
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...keys].filter((key) =>
+    JSON.stringify(before[key as keyof Config]) !== JSON.stringify(after[key as keyof Config])
+  ).sort();
+}
+
+type Fields = Record<string, unknown>;
+
+function fromEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): { overrides: Fields; problems: Problem[] } {
+  const overrides: Fields = {};
+  const problems: Problem[] = [];
+  const set = (variable: string, keys: string[], raw: string) => {
+    const field = fieldAt(configSchema, keys);
+    if (!field) {
+      problems.push({ path: variable, message: "is not a setting; see the configuration table in the README" });
+      return;
+    }
+    const value = field.safeParse(raw).success ? raw : fromJson(raw);
+    const checked = field.safeParse(value);
+    if (!checked.success) {
+      for (const issue of checked.error.issues) {
+        problems.push({ path: variable, message: `${issue.message}, got ${shown(keys, raw)}` });
+      }
+      return;
+    }
+    let target = overrides;
+    for (const key of keys.slice(0, -1)) target = (target[key] ??= {}) as Fields;
+    target[keys.at(-1)!] = value;
+  };
+  for (const [variable, raw] of Object.entries(env)) {
+    if (raw === undefined || !variable.startsWith("NEXUS_")) continue;
+    set(variable, variable.slice("NEXUS_".length).split("__").map(camel), raw);
+  }
+  if (env.PORT) set("PORT", ["port"], env.PORT);
+  return { overrides, problems };
+}
+
+/** `SESSION_TTL` → `sessionTTL`, by the spelling the schema knows. */
+function camel(upper: string): string {
+  const plain = upper.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return plain === "sessionTtl" ? "sessionTTL" : plain;
+}
+
+// deno-lint-ignore no-explicit-any -- zod's own shape of schemas within schemas
+type AnySchema = any;
+
+function inner(schema: AnySchema): AnySchema {
+  let current = schema;
+  while (current?.def?.innerType) current = current.def.innerType;
+  return current;
+}
+
+function fieldAt(schema: AnySchema, keys: readonly string[]): z.ZodType | undefined {
+  let current = schema;
+  for (const key of keys) {
+    const shape = inner(current)?.shape;
+    if (!shape || !Object.hasOwn(shape, key)) return undefined;
+    current = shape[key];
+  }
+  return current;
+}
+
+/** Keys that no schema knows: most likely misspelt. They are told, not refused, as the original did not mind them. */
+function unknownKeys(value: unknown, schema: AnySchema, path: string[], out: Problem[]): void {
+  const type = inner(schema);
+  if (typeof value !== "object" || value === null) return;
+  if (type?.shape) {
+    for (const [key, child] of Object.entries(value)) {
+      if (Object.hasOwn(type.shape, key)) unknownKeys(child, type.shape[key], [...path, key], out);
+      else out.push({ path: [...path, key].join("."), message: "is not a setting and is ignored" });
+    }
+  } else if (type?.def?.type === "record") {
+    for (const [key, child] of Object.entries(value)) unknownKeys(child, type.def.valueType, [...path, key], out);
+  }
+}
+
+function merge(file: Fields, overrides: Fields): Fields {
+  const merged: Fields = { ...file };
+  for (const [key, value] of Object.entries(overrides)) {
+    const old = merged[key];
+    merged[key] = isFields(value) && isFields(old) ? merge(old, value) : value;
+  }
+  return merged;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  let current = value;
+  for (const key of path) {
+    if (typeof current !== "object" || current === null) return undefined;
+    current = (current as Fields)[key];
+  }
+  return current;
+}
+
+function fromJson(raw: string): unknown {
+  try {
+    return JSON.parse(raw);
+  } catch {
+    return raw;
+  }
+}
+
+/** The value for an error text; of a secret only what kind of thing it is. */
+function shown(path: readonly string[], value: unknown): string {
+  if (!/password|token|secret|apikey/i.test(path.at(-1) ?? "")) return show(value);
+  return value === undefined
+    ? "nothing"
+    : Array.isArray(value)
+    ? "a list"
+    : `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
