@@ -4,7 +4,7 @@
  */
 import type { Clock } from "./clock.ts";
 import type { Code } from "./error.ts";
-import type { Link, Sink } from "./link.ts";
+import type { Facts, Link, Sink } from "./link.ts";
 import type { Observer } from "./observer.ts";
 import type { Kind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
@@ -60,6 +60,10 @@ export class Attempt implements Sink {
       this.#observer.chunk(gap, reply.length - before);
     }
     return outcome === "ok";
+  }
+
+  measured(facts: Facts): void {
+    if (!this.over) this.turn.facts = facts;
   }
 
   done(): void {

@@ -3,7 +3,7 @@
  * `pick` chooses among them, the gateway gives them turns.
  */
 import type { Code } from "./error.ts";
-import type { Message } from "./message.ts";
+import type { Message, Usage } from "./message.ts";
 import type { Kind } from "./reply.ts";
 
 /** What a bot says of itself. */
@@ -36,12 +36,22 @@ export interface Task {
   readonly at: number;
 }
 
+/** What a bot knows of its answer besides its words. */
+export interface Facts {
+  /** As counted by the model's own API. */
+  readonly usage?: Usage;
+  /** Why it stopped, in OpenAI's words: `stop`, `length`, `content_filter`, … */
+  readonly finish?: string;
+}
+
 /** Where a link puts what its bot says about one task. All calls after the last word (`done`, `fail`, `lost`) are dropped. */
 export interface Sink {
   /** Any sign of life; resets the silence clock. Writing does so too. */
   alive(): void;
   /** Adds to the reply, several deltas as one step. `false`: this task is over, the bot need not go on. */
   write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean;
+  /** What is known of the answer besides its words; once, right before its last word. */
+  measured?(facts: Facts): void;
   /** The reply is complete. */
   done(): void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
@@ -62,6 +72,8 @@ export interface Link {
   readonly draining: boolean;
   /** Tasks it holds now, and what else it says it is busy with. */
   readonly busy: number;
+  /** Why it does badly at the moment, for admins; absent while all is well. */
+  readonly note?: string;
   /** Gives it a task. Must not throw; a line that turns out broken calls `sink.lost()`. */
   ask(task: Task, sink: Sink): void;
   /** Asks it to stop. Resolves to whether the bot confirmed; `false` where its wire knows no such word or no answer came. */

@@ -22,6 +22,29 @@ export type Image = string;
 /** Where people talk from. */
 export type ChannelName = "web" | "api" | "openai" | "lark" | "dingtalk" | "wecom" | "bot";
 
+/** One thing said in a conversation, for bots that remember nothing themselves. */
+export interface Said {
+  readonly role: "system" | "user" | "assistant";
+  readonly text: string;
+  readonly images: readonly Image[];
+}
+
+/** What a client would like of the answer. Model APIs honour these; a bot that knows no such thing answers as it does. */
+export interface Wishes {
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly stop?: readonly string[];
+  /** The reader waits for the whole answer: nobody sees deltas, so none need be made. */
+  readonly whole?: boolean;
+}
+
+/** What an answer cost, as the model's own API counted it. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
 /** What a person said, addressed to a bot, to a pool, or to nobody in particular. */
 export interface Message {
   readonly person: Person;
@@ -37,6 +60,12 @@ export interface Message {
   readonly chatType?: "direct" | "group";
   /** A repeat with the same key by the same person within ten minutes gets the same turn. */
   readonly idempotencyKey?: string;
+  /**
+   * The whole conversation as the client tells it, this message last: OpenAI clients send it every time. A bot without a memory of its own
+   * goes by it; for one that has one, `text` and `images` are what is new.
+   */
+  readonly said?: readonly Said[];
+  readonly wishes?: Wishes;
 }
 
 /** Base64 of the first bytes of the image formats that browsers show. */

@@ -1,7 +1,7 @@
 /**
  * A turn is one message and its reply. It has a state, and it always ends in exactly one typed ending.
  */
-import type { Bot } from "./link.ts";
+import type { Bot, Facts } from "./link.ts";
 import type { Message } from "./message.ts";
 import type { Ending, Reply } from "./reply.ts";
 
@@ -31,6 +31,9 @@ export class Turn {
   scope: string | undefined;
   /** How many bots have been given this turn. */
   attempts = 0;
+
+  /** What the bot knew of its answer, where it knew anything. */
+  facts: Facts | undefined;
 
   constructor(
     readonly id: string,

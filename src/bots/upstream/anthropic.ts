@@ -1,0 +1,123 @@
+/**
+ * This is the dialect of Anthropic's Messages API.
+ *
+ * Source: https://docs.anthropic.com/en/api/messages-streaming. A stream is `message_start`, content blocks with `content_block_delta`,
+ * `message_delta` (stop reason, counts) and `message_stop`; `ping` at any time; `error` instead of the rest.
+ */
+import { dataUrl, type Said } from "../../core/message.ts";
+import { type Dialect, errorText, type Fields, type Hearing, isFields, splitDataUrl } from "./dialect.ts";
+
+/** The API demands a bound; this is what every model of it may write. */
+const DEFAULT_MAX_TOKENS = 4096;
+
+export const anthropic: Dialect = {
+  path: "/messages",
+
+  headers: (key) => ({ "anthropic-version": "2023-06-01", ...(key === undefined ? {} : { "x-api-key": key }) }),
+
+  body({ said, model, wishes, stream }, settings) {
+    const system = said.filter(({ role }) => role === "system").map(({ text }) => text).join("\n\n");
+    const temperature = wishes.temperature ?? settings.temperature;
+    return JSON.stringify({
+      model,
+      system: system || undefined,
+      messages: alternating(said),
+      stream,
+      max_tokens: wishes.maxTokens ?? settings.maxTokens ?? DEFAULT_MAX_TOKENS,
+      // OpenAI's scale ends at 2, this one at 1.
+      temperature: temperature === undefined ? undefined : Math.min(1, temperature),
+      top_p: wishes.topP,
+      // White space alone is refused here.
+      stop_sequences: wishes.stop?.some((word) => word.trim()) ? wishes.stop.filter((word) => word.trim()) : undefined,
+    });
+  },
+
+  event(_name, data, hearing) {
+    const event: unknown = JSON.parse(data);
+    if (!isFields(event)) throw new SyntaxError("not an object");
+    switch (event.type) {
+      case "content_block_delta":
+        if (isFields(event.delta)) content(event.delta, hearing);
+        break;
+      case "message_start":
+        if (isFields(event.message)) usage(event.message.usage, hearing);
+        break;
+      case "message_delta":
+        if (isFields(event.delta) && typeof event.delta.stop_reason === "string") {
+          hearing.finish(reasonOf(event.delta.stop_reason));
+        }
+        usage(event.usage, hearing);
+        break;
+      case "message_stop":
+        hearing.end();
+        break;
+      case "error":
+        failure(event, data, hearing);
+    }
+  },
+
+  whole(text, hearing) {
+    const answer: unknown = JSON.parse(text);
+    if (!isFields(answer)) throw new SyntaxError("not an object");
+    if (answer.type === "error") return failure(answer, text, hearing);
+    if (!Array.isArray(answer.content)) throw new SyntaxError("no content");
+    for (const block of answer.content) if (isFields(block)) content(block, hearing);
+    usage(answer.usage, hearing);
+    hearing.finish(reasonOf(typeof answer.stop_reason === "string" ? answer.stop_reason : "end_turn"));
+    hearing.end();
+  },
+};
+
+/** This API wants user and assistant by turns, the user first: neighbours of one role become one message. */
+function alternating(said: readonly Said[]): unknown[] {
+  const messages: { role: string; content: Fields[] }[] = [];
+  for (const { role, text, images } of said) {
+    if (role === "system") continue;
+    if (messages.length === 0 && role === "assistant") {
+      messages.push({ role: "user", content: [{ type: "text", text: "…" }] });
+    }
+    let last = messages[messages.length - 1];
+    if (last?.role !== role) messages.push(last = { role, content: [] });
+    // Only a user's message may hold images; empty and blank texts are refused.
+    if (role === "user") {
+      for (const image of images) {
+        const { type, base64 } = splitDataUrl(dataUrl(image));
+        last.content.push({ type: "image", source: { type: "base64", media_type: type, data: base64 } });
+      }
+    }
+    if (text.trim()) last.content.push({ type: "text", text });
+  }
+  return messages.filter(({ content }) => content.length > 0);
+}
+
+/** A delta or a whole block: both carry `text` or `thinking`. */
+function content(block: Fields, hearing: Hearing): void {
+  if (typeof block.text === "string" && block.text) hearing.say("text", block.text);
+  if (typeof block.thinking === "string" && block.thinking) hearing.say("reasoning", block.thinking);
+}
+
+function usage(counted: unknown, hearing: Hearing): void {
+  if (!isFields(counted)) return;
+  const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = counted;
+  if (typeof input_tokens === "number") {
+    const cached = [cache_read_input_tokens, cache_creation_input_tokens].filter((count) => typeof count === "number");
+    hearing.count({ inputTokens: cached.reduce((sum, count) => sum + count, input_tokens) });
+  }
+  if (typeof output_tokens === "number") hearing.count({ outputTokens: output_tokens });
+}
+
+function failure(event: Fields, text: string, hearing: Hearing): void {
+  const kind = isFields(event.error) ? String(event.error.type ?? "") : "";
+  const said = errorText(text);
+  hearing.error({
+    code: kind === "rate_limit_error" ? "limited" : "bot_failed",
+    detail: `the model API reported ${kind || "an error"}${said ? `: ${said}` : ""}`,
+    retryable: kind !== "invalid_request_error",
+  });
+}
+
+/** In OpenAI's words, which the rest of the program uses. */
+function reasonOf(stopReason: string): string {
+  if (stopReason === "max_tokens") return "length";
+  return stopReason === "refusal" ? "content_filter" : "stop";
+}

@@ -1,0 +1,301 @@
+/**
+ * This is one question to a model API, from the first try to the last word.
+ *
+ * What can go wrong before the first word is tried again, with growing pauses or the one that the API asks for; what goes wrong behind it is
+ * told as it is, because half an answer cannot be taken back. An answer is whole only when the API's own end marker came.
+ */
+import { createParser } from "eventsource-parser";
+import type { Clock } from "../../core/clock.ts";
+import { asNexusError, type Code } from "../../core/error.ts";
+import type { Sink } from "../../core/link.ts";
+import type { Usage } from "../../core/message.ts";
+import { sleep } from "../../core/sleep.ts";
+import type { UpstreamSettings } from "./config.ts";
+import { type Dialect, type Fault, faultOf, type Hearing, worthRepeating } from "./dialect.ts";
+import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
+
+export interface CallParts {
+  readonly clock: Clock;
+  readonly http: Http;
+  /** A number from 0 up to 1. */
+  readonly random: () => number;
+  readonly dialect: Dialect;
+  readonly settings: UpstreamSettings;
+  readonly sink: Sink;
+}
+
+/** How a call ended, for the bot's own books. */
+export interface CallEnd {
+  /** Absent: well, or called off. */
+  readonly trouble?: { readonly detail: string; readonly retryAfter?: number; readonly limited: boolean };
+  readonly calledOff: boolean;
+  /** Tells the sink. Left to the caller, so that its books are right when the next question comes. */
+  readonly tell: () => void;
+  /** As the API counted; a field that it did not send is missing. */
+  readonly usage: Partial<Usage>;
+  /** UTF-16 units that it said. */
+  readonly units: number;
+}
+
+/** What ended one try. */
+interface Trouble extends Fault {
+  /** The same bot may be asked again, if nothing was said yet. */
+  readonly again: boolean;
+  /** Milliseconds that the API asks to wait. */
+  readonly wait?: number;
+  /** Costs no try: a socket that had been closed in between. */
+  readonly free?: boolean;
+}
+
+/** A pause the API asks for is kept up to this, in milliseconds; past it another bot, or the person, is better served by a clear answer. */
+const MAX_WAIT = 8_000;
+
+/** The first pause, doubled each time. */
+const FIRST_PAUSE = 300;
+
+/** Units of an answer that comes in one piece: the reply's own cap is 20 MiB. */
+const MAX_WHOLE = 32 << 20;
+
+/** Units of an error's body that are looked at. */
+const MAX_ERROR = 64 << 10;
+
+/** How long the API may take to end its body behind the end marker before the socket is given up, in milliseconds. */
+const LEAVE = 500;
+
+/** An answer in one piece gives no sign of life; ten minutes is what the providers' own SDKs wait. */
+const WHOLE_TIMEOUT = 600_000;
+
+export class Call implements Hearing {
+  readonly #parts: CallParts;
+  /** Ends everything. */
+  readonly #stop = new AbortController();
+  /** Ends the current try. */
+  #try: AbortController | undefined;
+  #silent: string | undefined;
+  #begun = false;
+  #finish: string | undefined;
+  #ended = false;
+  #fault: Fault | undefined;
+  #usage: Partial<Usage> = {};
+  #heardAt: number;
+  #triedAt: number;
+  #whole = false;
+  #units = 0;
+  #kind: "text" | "reasoning" | "image" = "text";
+  #waiting: string[] = [];
+
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+    this.#heardAt = this.#triedAt = parts.clock.now();
+  }
+
+  /** Calls it off: the socket is closed, nothing more is said. */
+  stop(): void {
+    this.#stop.abort();
+    this.#try?.abort();
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Looks at the clock; called now and then by whoever holds the calls, because a timer per delta would cost more than the delta. */
+  look(now: number): void {
+    if (this.#try === undefined || this.#try.signal.aborted) return;
+    const { firstTimeout, stallTimeout } = this.#parts.settings;
+    if (this.#whole) {
+      if (now - this.#triedAt < Math.max(firstTimeout, WHOLE_TIMEOUT)) this.#parts.sink.alive();
+      else this.#fallSilent("the model API did not answer in time");
+    } else if (!this.#begun) {
+      if (now - this.#triedAt >= firstTimeout) this.#fallSilent("the model API did not answer in time");
+    } else if (now - this.#heardAt >= stallTimeout) {
+      this.#fallSilent(
+        `the model API fell silent for ${Math.round(stallTimeout / 1000)} s in the middle of the answer`,
+      );
+    }
+  }
+
+  #fallSilent(why: string): void {
+    this.#silent = why;
+    this.#try?.abort();
+  }
+
+  /** Asks, and asks again where that may help. `request` is put together anew for each try: the key may have changed. */
+  async run(request: () => Omit<HttpRequest, "signal">, whole: boolean): Promise<CallEnd> {
+    const { settings, sink, clock, random } = this.#parts;
+    this.#whole = whole;
+    for (let tries = 1;;) {
+      const trouble = await this.#once(request);
+      if (this.signal.aborted) return this.#end(true);
+      if (!trouble) {
+        return this.#end(false, () => {
+          sink.measured?.({ usage: wholeUsage(this.#usage), finish: this.#finish });
+          sink.done();
+        });
+      }
+      const pause = trouble.wait ?? FIRST_PAUSE * 2 ** (tries - 1) * (0.75 + random() / 2);
+      const again = trouble.again && !this.#begun;
+      if (again && trouble.free) continue;
+      if (!again || tries >= settings.tries || pause > MAX_WAIT) {
+        const { code, detail, retryable, wait } = trouble;
+        return this.#end(
+          false,
+          () => this.#begun ? sink.lost(detail) : sink.fail(code, detail, retryable),
+          { detail, retryAfter: wait === undefined ? undefined : Math.ceil(wait / 1000), limited: code === "limited" },
+        );
+      }
+      tries++;
+      sink.alive();
+      await sleep(clock, pause, this.signal);
+      if (this.signal.aborted) return this.#end(true);
+    }
+  }
+
+  #end(calledOff: boolean, tell = () => {}, trouble?: CallEnd["trouble"]): CallEnd {
+    return { calledOff, tell, trouble, usage: this.#usage, units: this.#units };
+  }
+
+  /** One try. Nothing where the answer is whole. */
+  async #once(request: () => Omit<HttpRequest, "signal">): Promise<Trouble | undefined> {
+    this.#try = new AbortController();
+    this.#triedAt = this.#heardAt = this.#parts.clock.now();
+    this.#fault = this.#silent = this.#finish = undefined;
+    this.#ended = false;
+    let answer: HttpAnswer | undefined;
+    try {
+      answer = await this.#parts.http.request({ ...request(), signal: this.#try.signal });
+      if (answer.status < 200 || answer.status > 299) return await this.#refused(answer);
+      const json = answer.header("content-type")?.includes("application/json") ?? false;
+      if (this.#whole || json) this.#parts.dialect.whole(await readAll(answer, MAX_WHOLE), this);
+      else await this.#readEvents(answer);
+      this.#flush();
+      if (this.#fault) return { ...(this.#fault as Fault), again: (this.#fault as Fault).retryable };
+      if (this.#ended) return void this.#leave(answer);
+      if (this.#finish !== undefined && this.#parts.settings.endMarker === "optional") return undefined;
+      return broken("the model API ended the answer without its end marker");
+    } catch (error) {
+      this.#flush();
+      // Everything had been said; what breaks behind the end marker harms nobody.
+      if (this.#ended) return undefined;
+      if (this.#silent) return broken(this.#silent);
+      if (error instanceof Broken) return { ...broken(`the model API: ${error.message}`), free: error.stale };
+      if (error instanceof SyntaxError) return broken("the model API sent something that cannot be read");
+      const { code, detail } = asNexusError(error);
+      return {
+        code: code === "internal" ? "bot_failed" : code,
+        detail: detail ?? "calling the model API failed",
+        retryable: true,
+        again: false,
+      };
+    } finally {
+      if (!this.#ended) answer?.close();
+    }
+  }
+
+  async #refused(answer: HttpAnswer): Promise<Trouble> {
+    const body = await readAll(answer, MAX_ERROR).catch(() => "");
+    return {
+      ...faultOf(answer.status, body),
+      again: worthRepeating(answer.status),
+      wait: retryAfter(answer, this.#parts.clock.now()),
+    };
+  }
+
+  async #readEvents(answer: HttpAnswer): Promise<void> {
+    const { dialect, clock, sink } = this.#parts;
+    const parser = createParser({
+      onEvent: ({ event, data }) => {
+        if (!this.#ended && !this.#fault) dialect.event(event, data, this);
+      },
+    });
+    while (!this.#ended && !this.#fault) {
+      const text = await answer.read();
+      if (text === undefined) return;
+      this.#heardAt = clock.now();
+      parser.feed(text);
+      if (this.#waiting.length > 0) this.#flush();
+      else sink.alive();
+    }
+  }
+
+  /** Reads to the end of the body, so that the socket can serve again; not for long. */
+  async #leave(answer: HttpAnswer): Promise<void> {
+    if (answer.ended) return;
+    const giveUp = this.#parts.clock.after(LEAVE, () => answer.close());
+    const stop = () => answer.close();
+    this.signal.addEventListener("abort", stop);
+    try {
+      while (await answer.read() !== undefined) { /* nothing belongs behind the end marker */ }
+    } catch {
+      answer.close();
+    } finally {
+      giveUp();
+      this.signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /* ── what the dialect hears ──────────────────────────────────────────────────────────────────────────────────────── */
+
+  say(kind: "text" | "reasoning" | "image", content: string): void {
+    if (kind !== this.#kind) {
+      this.#flush();
+      this.#kind = kind;
+    }
+    this.#waiting.push(content);
+    if (kind !== "image") this.#units += content.length;
+  }
+
+  /** Deltas that came in one read travel as one step. */
+  #flush(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#begun = true;
+    if (!this.#parts.sink.write(this.#kind, waiting.length === 1 ? waiting[0]! : waiting)) this.stop();
+  }
+
+  count(usage: Partial<Usage>): void {
+    this.#usage = { ...this.#usage, ...usage };
+  }
+
+  finish(reason: string): void {
+    this.#finish = reason;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  error(fault: Fault): void {
+    this.#fault = fault;
+  }
+}
+
+function broken(detail: string): Trouble {
+  const code: Code = "bot_gone";
+  return { code, detail, retryable: true, again: true };
+}
+
+function wholeUsage({ inputTokens, outputTokens }: Partial<Usage>): Usage | undefined {
+  return inputTokens === undefined || outputTokens === undefined ? undefined : { inputTokens, outputTokens };
+}
+
+/** `retry-after-ms` (OpenAI) or `Retry-After` as seconds or a date (RFC 9110, 10.2.3), in milliseconds. */
+function retryAfter(answer: HttpAnswer, now: number): number | undefined {
+  const exact = Number(answer.header("retry-after-ms") ?? NaN);
+  if (exact >= 0) return exact;
+  const text = answer.header("retry-after");
+  if (text === undefined || text === "") return undefined;
+  const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+async function readAll(answer: HttpAnswer, max: number): Promise<string> {
+  let all = "";
+  while (true) {
+    const text = await answer.read();
+    if (text === undefined) return all;
+    all += text;
+    if (all.length > max) throw new Broken("the answer is too large");
+  }
+}
