@@ -5,6 +5,7 @@
  */
 import { check } from "./src/cli/check.ts";
 import { type Command, help } from "./src/cli/command.ts";
+import { conform } from "./src/cli/conform.ts";
 import { hash } from "./src/cli/hash.ts";
 import { serve } from "./src/cli/serve.ts";
 import { VERSION } from "./src/version.ts";
@@ -13,6 +14,7 @@ const commands: Command[] = [
   serve,
   check,
   hash,
+  conform,
   {
     name: "version",
     summary: "print the version",

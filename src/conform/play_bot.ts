@@ -214,6 +214,7 @@ export class BotStage implements Stage, AsyncDisposable {
   #plugs: Plug[] = [];
   #questions: Question[] = [];
   #running: Promise<void>[] = [];
+  #silent: { readonly plug: Plug; readonly since: number } | undefined;
 
   constructor(target: GatewayTarget) {
     this.#target = target;
@@ -232,6 +233,9 @@ export class BotStage implements Stage, AsyncDisposable {
     if (!registered.success) throw new Failed(`the gateway refused the kit's bot: ${registered.error} (--token)`);
     this.welcome = registered.protocol >= 2 ? registered : undefined;
     await plug.leave();
+    // Opened now, so that the ten seconds it takes pass while other things are tried.
+    this.#silent = { plug: await this.dial(), since: performance.now() };
+    this.#plugs = [];
     const { user, password } = this.#target;
     if (user === undefined || password === undefined) return;
     const response = await fetch(`${this.#http}/api/login`, {
@@ -261,6 +265,11 @@ export class BotStage implements Stage, AsyncDisposable {
     this.#plugs.push(plug);
     await plug.opened();
     return plug;
+  }
+
+  /** A socket that never said anything, and since when. */
+  silent(): { readonly plug: Plug; readonly since: number } {
+    return this.#silent!;
   }
 
   /** A registered bot: version 2 where the fields say `protocol`, else version 1. */
@@ -329,7 +338,8 @@ export class BotStage implements Stage, AsyncDisposable {
     await pause(0);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.tidy();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.tidy();
+    await this.#silent?.plug.leave();
   }
 }
