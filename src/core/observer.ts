@@ -37,6 +37,17 @@ export type Happening =
   | { readonly type: "signed_in"; readonly person: string; readonly address?: string }
   | { readonly type: "signed_out"; readonly person: string }
   | { readonly type: "sign_in_refused"; readonly name: string; readonly address?: string; readonly why: string }
+  /** Somebody changed who may do what, or reached for what is not theirs. For the audit log. */
+  | {
+    readonly type: "acted";
+    readonly act: {
+      readonly who: string;
+      readonly did: string;
+      readonly whom?: string;
+      readonly from?: string;
+      readonly detail?: string;
+    };
+  }
   | { readonly type: "started"; readonly address: string }
   | { readonly type: "draining"; readonly turns: number }
   | { readonly type: "stopped" }
