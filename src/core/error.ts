@@ -11,6 +11,7 @@ export type Code =
   | "unauthenticated"
   | "session_expired"
   | "wrong_credentials"
+  | "second_factor" // the password is right, the one-time code is missing or wrong
   | "forbidden" // known, but not allowed to do this kind of thing
   | "not_found" // also everything that belongs to somebody else
   | "conflict"
