@@ -12,8 +12,11 @@
 import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import { MemoryStore } from "./backends/memory.ts";
+import { TrustedProxies } from "./channels/address.ts";
 import { DemoBot } from "./bots/demo.ts";
 import { BotSockets, type Refusal, type Wire } from "./bots/socket.ts";
+import { account, accountRoutes } from "./channels/account.ts";
+import { admin, adminRoutes } from "./channels/admin.ts";
 import { Door } from "./channels/door.ts";
 import { history, historyRoutes } from "./channels/history.ts";
 import { type Connection, failure, languageOfRequest } from "./channels/http.ts";
@@ -23,11 +26,14 @@ import { Pulse } from "./channels/pulse.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
 import { changedKeys, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
+import { Allowances } from "./core/allowance.ts";
+import { ApiKeys } from "./core/api_key.ts";
+import { Audit } from "./core/audit.ts";
+import { BotTokens } from "./core/bot_token.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { asNexusError, NexusError } from "./core/error.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
 import { everyone, type Observer, silent } from "./core/observer.ts";
-import { sameText } from "./core/secret.ts";
 import { Sessions } from "./core/session.ts";
 import type { Store } from "./core/store.ts";
 import { Metrics } from "./metrics.ts";
@@ -45,6 +51,8 @@ export interface AppParts {
   /** What answers when no route does: the page. */
   readonly page?: (request: Request) => Response | Promise<Response>;
   readonly random?: () => number;
+  /** Several processes share the store: then what another one has not finished is left alone. */
+  readonly shared?: boolean;
 }
 
 /** A gateway that answers requests. */
@@ -54,6 +62,9 @@ export interface App {
   readonly sockets: BotSockets;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
+  readonly keys: ApiKeys;
+  readonly botTokens: BotTokens;
+  readonly audit: Audit;
   readonly metrics: Metrics;
   readonly config: Config;
   /** Takes over a changed configuration. Returns what changed and now holds, and what changed but needs a restart. */
@@ -65,33 +76,55 @@ export interface App {
 }
 
 /** What only counts at the start. */
-const AT_START: readonly string[] = ["host", "port", "demo"];
+const AT_START: readonly string[] = ["host", "port", "demo", "store", "tls"];
+
+/** How often the store is asked what others changed in the bots' tokens, and what is too old to keep. */
+const LOOK = 5_000, FORGET = 3_600_000;
 
 /** Who a request comes from where nobody says. */
 const NOWHERE: Connection = { address: "unknown" };
 
 export async function createApp(config: Config, parts: AppParts = {}): Promise<App> {
   const clock = parts.clock ?? systemClock;
-  const store = parts.store ?? new MemoryStore({ now: () => clock.now() });
+  const store: Store = parts.store ?? new MemoryStore({ now: () => clock.now() });
   const metrics = new Metrics();
-  const observer = everyone(metrics, parts.observer ?? silent);
-  const accounts = new Accounts({ clock, observer });
+  const outside = parts.observer ?? silent;
+  const audit = new Audit({ store, clock, onFault: (error) => outside.tell({ type: "fault", where: "audit", error }) });
+  const allowances: Allowances = new Allowances({
+    store,
+    clock,
+    observer: outside,
+    of: (id) => {
+      const own = accounts.limits(id);
+      return own ? { ...config.limits, ...own } : config.limits;
+    },
+  });
+  const observer = everyone(metrics, outside, audit, allowances);
+  const accounts = new Accounts({ clock, observer, store });
+  await accounts.load();
   await warnOfPlain(accounts, config, observer);
   const sessions = new Sessions({ store, clock, observer }, config.sessionTTL);
-  const gateway = new Gateway(
-    { store, clock, observer, random: parts.random, personById: (id) => accounts.person(id) },
-    settingsOf(config),
-  );
-  let tokenHash = digestOf(config.botToken);
+  const keys = new ApiKeys({ store, clock, observer });
+  const botTokens = new BotTokens({ store, clock, sha256 });
+  await botTokens.load();
+  const gateway = new Gateway({
+    store,
+    clock,
+    observer,
+    random: parts.random,
+    admit: (message) => allowances.admit(message),
+    personById: (id) => accounts.person(id),
+  }, settingsOf(config));
+  if (!parts.shared) await gateway.archive.recover();
   const sockets = new BotSockets({
     roster: gateway.roster,
     clock,
     observer,
-    refuse: (botId, token) => refusal(botId, token, tokenHash),
+    refuse: (botId, token) => refusal(botId, botTokens.opens(botId, token, config.botToken)),
     push: (bot, push) => gateway.push(bot, push),
   }, socketSettingsOf(config));
   const pulse = new Pulse(clock);
-  const door = new Door({ accounts, sessions, allowedOrigins: () => config.allowedOrigins });
+  const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
   if (config.demo) seatDemo(gateway, clock);
   metrics.watch({
     bots: () => gateway.roster.list(),
@@ -104,10 +137,42 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     sessions: () => sessions.size,
   });
 
-  const routes: RouteDoc[] = [...webRoutes, ...historyRoutes, ...opsRoutes];
+  let proxies = new TrustedProxies(config.trustProxy);
+  const stopLooking = [
+    clock.every(LOOK, () => {
+      botTokens.load().then((changed) => changed.forEach((botId) => sockets.dismiss(botId)))
+        .catch((error) => observer.tell({ type: "fault", where: "bot tokens", error }));
+    }),
+    clock.every(FORGET, () => {
+      if (config.retentionDays === undefined) return;
+      gateway.archive.forget(clock.now() - config.retentionDays * 86_400_000)
+        .catch((error) => observer.tell({ type: "fault", where: "retention", error }));
+    }),
+  ];
+  const troubles = () => (store.trouble === undefined ? [] : [`store: ${store.trouble}`]);
+
+  const routes: RouteDoc[] = [...webRoutes, ...historyRoutes, ...accountRoutes, ...adminRoutes, ...opsRoutes];
   const hono = new Hono<Env>();
-  hono.route("/", web({ gateway, accounts, sessions, door, pulse, maxBody: () => config.maxBody, isSecure }));
+  hono.route("/", web({ gateway, accounts, sessions, door, pulse, maxBody: () => config.maxBody }));
   hono.route("/", history({ gateway, door }));
+  hono.route("/", account({ gateway, accounts, sessions, keys, allowances, door, observer }));
+  hono.route(
+    "/",
+    admin({
+      gateway,
+      accounts,
+      sessions,
+      keys,
+      allowances,
+      audit,
+      botTokens,
+      dismiss: (botId) => sockets.dismiss(botId),
+      door,
+      observer,
+      limits: () => config.limits,
+      troubles,
+    }),
+  );
   hono.route(
     "/",
     ops({
@@ -116,7 +181,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       metrics: () => metrics.text(),
       metricsToken: () => config.metricsToken,
       configSchema: configJsonSchema,
-      troubles: () => [],
+      troubles,
       routes: () => routes,
     }),
   );
@@ -151,13 +216,25 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     if (gateway.draining) {
       return failure(new NexusError("shutting_down", undefined, { retryAfter: 5 }), languageOfRequest(request));
     }
-    const bearer = request.headers.get("authorization");
+    const { token, answer } = shownAtUpgrade(request);
+    if (config.requireTokenAtUpgrade && !botTokens.known(token ?? "", config.botToken)) {
+      observer.tell({ type: "bot_refused", address, why: "no valid token at the upgrade" });
+      return failure(new NexusError("unauthenticated"), languageOfRequest(request));
+    }
     const { socket, response } = upgrade(request);
-    sockets.accept(socket, address, bearer?.startsWith("Bearer ") ? bearer.slice(7) : undefined);
+    // The runtime's own option for it throws on lists without spaces, which npm's ws sends.
+    if (answer) response.headers.set("sec-websocket-protocol", answer);
+    sockets.accept(socket, address, token);
     return response;
   }
 
-  function answer(request: Request, connection: Connection): Response | Promise<Response> {
+  function answer(request: Request, peer: Connection): Response | Promise<Response> {
+    const connection = proxies.connection(request, peer.address);
+    if (config.hsts === 0 || !connection.secure) return route(request, connection);
+    return withHsts(config.hsts, route(request, connection));
+  }
+
+  function route(request: Request, connection: Connection): Response | Promise<Response> {
     const path = pathOf(request.url);
     if (path === "/bot-ws") return acceptBot(request, connection.address);
     const origin = config.allowedOrigins.length > 0 ? request.headers.get("origin") : null;
@@ -171,6 +248,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     sockets,
     accounts,
     sessions,
+    keys,
+    botTokens,
+    audit,
     metrics,
     get config() {
       return config;
@@ -182,13 +262,13 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       const needRestart = keys.filter((key) => AT_START.includes(key));
       config = next;
       await warnOfPlain(accounts, config, observer);
+      proxies = new TrustedProxies(config.trustProxy);
       sessions.ttl = config.sessionTTL;
       gateway.set(settingsOf(config));
       if (keys.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
         sockets.set(socketSettingsOf(config));
       }
       if (keys.includes("botToken")) {
-        tokenHash = digestOf(config.botToken);
         for (const { id } of gateway.roster.list()) sockets.dismiss(id);
       }
       return { changed: keys.filter((key) => !needRestart.includes(key)), needRestart };
@@ -205,9 +285,13 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     async close() {
       if (closed) return;
       closed = true;
+      for (const stop of stopLooking) stop();
       gateway.close();
+      accounts.close();
       pulse.close();
       await sockets.close(0);
+      await allowances.close();
+      await audit.settled();
       await store.close();
     },
   };
@@ -247,28 +331,36 @@ function seatDemo(gateway: Gateway, clock: Clock): void {
   });
 }
 
-/** What a bot's token is compared with: nothing where every bot may come in. */
-function digestOf(botToken: string): string | undefined {
-  if (botToken === "") return undefined;
-  return /^sha256:[0-9a-f]{64}$/i.test(botToken) ? botToken.toLowerCase() : sha256(botToken);
-}
-
 /** At once, unlike Web Crypto: a bot's frames must not overtake its registration. */
 function sha256(text: string): string {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return createHash("sha256").update(text).digest("hex");
 }
 
-function refusal(botId: string, token: string, tokenHash: string | undefined): Refusal | undefined {
+function refusal(botId: string, opens: boolean): Refusal | undefined {
   if (botId === "demo") return { error: 'Bot id "demo" is taken by the built-in bot', wrong: "id" };
   // The words are the original's.
-  if (tokenHash !== undefined && !sameText(sha256(token), tokenHash)) {
-    return { error: "Invalid token", wrong: "token" };
-  }
-  return undefined;
+  return opens ? undefined : { error: "Invalid token", wrong: "token" };
 }
 
-function isSecure(request: Request): boolean {
-  return request.url.startsWith("https:") || request.headers.get("x-forwarded-proto") === "https";
+/**
+ * A token shown with the upgrade: in the Authorization header, or, from a browser, which can set no header there, as the subprotocol
+ * `nexus.token.<token>`. A client that offers subprotocols wants to be told one of them.
+ */
+function shownAtUpgrade(request: Request): { token?: string; answer?: string } {
+  const bearer = request.headers.get("authorization");
+  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((one) => one.trim()).filter(
+    Boolean,
+  );
+  const proof = offered.find((one) => one.startsWith("nexus.token."));
+  const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : proof?.slice("nexus.token.".length);
+  return { token, answer: offered.includes("nexus") ? "nexus" : proof ?? offered[0] };
+}
+
+async function withHsts(seconds: number, answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer;
+  // The answer to an upgrade is not for changing, and browsers do not look there.
+  if (response.status !== 101) response.headers.set("strict-transport-security", `max-age=${seconds}`);
+  return response;
 }
 
 /** The path of a request's address, without the cost of parsing all of it. */

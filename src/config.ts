@@ -20,6 +20,13 @@ function text(right: string, min = 0) {
   return z.string({ error: right }).min(min, right);
 }
 
+const limits = z.looseObject({
+  messagesPerMinute: whole(1, 1_000_000).optional(),
+  messagesPerDay: whole(1, 100_000_000).optional(),
+  turnsAtOnce: whole(1, 100_000).optional(),
+  imageBytesPerDay: whole(0, Number.MAX_SAFE_INTEGER, "bytes").optional(),
+}, { error: 'must be an object such as {"messagesPerMinute":30}' });
+
 const user = z.looseObject({
   password: text("must be a password or its argon2id hash", 1).meta({
     description: "The password, or its hash as `$argon2id$…` (`nexus hash` makes one). Plain text is warned about.",
@@ -31,6 +38,9 @@ const user = z.looseObject({
   bots: z.array(text("must be a bot id or pool name", 1), { error: "must be a list of bot ids and pool names" })
     .optional()
     .meta({ description: "The bots and pools this person may use. Default: all." }),
+  limits: limits.optional().meta({
+    description: "What this person may ask; what is absent here is as in `limits` for all.",
+  }),
 }, { error: 'must be an object such as {"password":"…","displayName":"…"}' });
 
 /** The file's schema; `docs/config.schema.json` is made from it. */
@@ -59,6 +69,34 @@ export const configSchema = z.looseObject({
       description: "The people who may sign in, by name.",
     },
   ),
+  store: text('must be a file name, "memory:" or an address such as redis://host', 1).default("nexus.db").meta({
+    description: "Where sessions, people and history are kept: a file beside config.json, or `memory:` for none.",
+  }),
+  retentionDays: whole(1, 36_500, "days").optional().meta({
+    description: "Turns older than this are deleted, with empty conversations; pinned ones stay. Default: never.",
+  }),
+  limits: limits.default({}).meta({
+    description:
+      "What each person may ask: per minute, per day (UTC), at once, and bytes of images per day. Absent: no bound.",
+  }),
+  requireTokenAtUpgrade: z.boolean({ error: "must be true or false" }).default(false).meta({
+    description: "Bots must show their token when they open the socket (Authorization header, or the subprotocol " +
+      "`nexus.token.<token>`); others are refused before a byte is read.",
+  }),
+  trustProxy: z.array(text("must be an address or a range such as 10.0.0.0/8", 1), {
+    error: "must be a list of addresses and ranges",
+  }).default(["127.0.0.0/8", "::1"]).meta({
+    description: "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+  }),
+  hsts: whole(0, 63_072_000, "seconds").default(0).meta({
+    description: "Strict-Transport-Security: for how long browsers use TLS only. 0: not sent.",
+  }),
+  tls: z.looseObject({
+    cert: text("must be the name of a PEM file", 1),
+    key: text("must be the name of a PEM file", 1),
+  }, { error: 'must be an object such as {"cert":"fullchain.pem","key":"privkey.pem"}' }).optional().meta({
+    description: "Serve TLS with these PEM files (beside config.json, or absolute); taken anew when they change.",
+  }),
   replyTimeout: ms(10).default(300_000).meta({
     description: "Silence of a bot after which a turn ends, in milliseconds.",
   }),

@@ -1,7 +1,8 @@
 /**
- * Who is calling: the person behind a Bearer token or a browser's cookie.
+ * Who is calling: the person behind a session's Bearer token, an API key or a browser's cookie.
  */
 import type { Accounts } from "../core/account.ts";
+import { type ApiKey, type ApiKeys, KEY_PREFIX, type Scope } from "../core/api_key.ts";
 import { NexusError } from "../core/error.ts";
 import type { Person } from "../core/message.ts";
 import type { Session, Sessions } from "../core/session.ts";
@@ -12,11 +13,17 @@ export interface Caller {
   readonly person: Person;
   readonly session: Session;
   readonly token: string;
+  /** What was shown, where it is a key. `session` then only says until when it is good. */
+  readonly key?: ApiKey;
 }
+
+/** What a caller is asked to show: a key with this scope or a session; any key or a session (`any`); a session only (`person`). */
+export type Need = Scope | "any" | "person";
 
 export interface DoorParts {
   readonly accounts: Pick<Accounts, "person">;
   readonly sessions: Sessions;
+  readonly keys?: ApiKeys;
   /** Origins besides our own whose pages may use a cookie or read answers. */
   readonly allowedOrigins: () => readonly string[];
 }
@@ -28,27 +35,69 @@ export class Door {
     this.#parts = parts;
   }
 
-  /** Who is calling, from memory: no waiting. `undefined` says only that {@linkcode caller} must be asked. */
+  /** Who is calling to chat, from memory: no waiting. `undefined` says only that {@linkcode caller} must be asked. */
   recall(request: Request): Caller | undefined {
     const bearer = request.headers.get("authorization");
     if (!bearer?.startsWith("Bearer ")) return undefined;
     const token = bearer.slice(7);
+    if (token.startsWith(KEY_PREFIX)) {
+      const key = this.#parts.keys?.recall(token);
+      return key?.scopes.includes("chat") ? this.#byKey(key, token) : undefined;
+    }
     const session = this.#parts.sessions.recall(token);
     const person = session && this.#parts.accounts.person(session.personId);
     return person && { person, session, token };
   }
 
-  /** Who is calling. Throws `unauthenticated`, `session_expired`, or `forbidden` when another site's page uses the cookie. */
-  async caller(request: Request): Promise<Caller> {
+  /**
+   * Who is calling. Throws `unauthenticated`, `session_expired`, or `forbidden` when another site's page uses the cookie or a key
+   * lacks the scope.
+   */
+  async caller(request: Request, need: Need = "chat"): Promise<Caller> {
     const bearer = request.headers.get("authorization");
     const cookie = bearer === null ? cookieOf(request) : undefined;
     const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : cookie;
     if (!token) throw new NexusError("unauthenticated");
     if (cookie !== undefined) this.#checkOrigin(request);
+    if (token.startsWith(KEY_PREFIX)) return await this.#keyHolder(token, need);
     const session = await this.#parts.sessions.find(token);
     const person = session && this.#parts.accounts.person(session.personId);
     if (!person) throw new NexusError("session_expired");
     return { person, session, token };
+  }
+
+  /** An admin. To everybody else admin routes do not exist. */
+  async admin(request: Request): Promise<Caller> {
+    const caller = await this.caller(request, "admin");
+    if (caller.person.role !== "admin") throw new NexusError("not_found");
+    return caller;
+  }
+
+  /** Signing in needs no cookie, so the check on cookies does not help there: a page of another site must not sign its visitor in. */
+  refuseForeign(request: Request): void {
+    const origin = request.headers.get("origin");
+    const foreign = origin !== null
+      ? !this.mayUse(request, origin)
+      : request.headers.get("sec-fetch-site") === "cross-site";
+    if (foreign) throw new NexusError("forbidden", "this request comes from another site");
+  }
+
+  async #keyHolder(token: string, need: Need): Promise<Caller> {
+    const key = await this.#parts.keys?.find(token);
+    const caller = key && this.#byKey(key, token);
+    if (!caller) throw new NexusError("unauthenticated");
+    if (need === "person") throw new NexusError("forbidden", "this needs a sign-in, a key is not enough");
+    if (need !== "any" && !key.scopes.includes(need)) {
+      throw new NexusError("forbidden", `the key lacks the scope ${need}`);
+    }
+    return caller;
+  }
+
+  #byKey(key: ApiKey, token: string): Caller | undefined {
+    const person = this.#parts.accounts.person(key.personId);
+    if (!person) return undefined;
+    const { id, personId, createdAt, expiresAt = FAR, lastUsedAt: lastSeenAt = createdAt } = key;
+    return { person, token, key, session: { id, personId, createdAt, expiresAt, lastSeenAt } };
   }
 
   /** Whether a page of this origin may use the gateway as a browser's user. */
@@ -74,6 +123,9 @@ export class Door {
     throw new NexusError("forbidden", "this request comes from another site");
   }
 }
+
+/** The end of a key that has none: the last day that JavaScript's dates know. */
+const FAR = 8_640_000_000_000_000;
 
 function cookieOf(request: Request): string | undefined {
   const header = request.headers.get("cookie");

@@ -155,21 +155,21 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
 
   /** The caller's conversation by the id in the path. */
   async function mine(request: Request, id: string): Promise<Conversation> {
-    const { person } = await door.caller(request);
+    const { person } = await door.caller(request, "read");
     const conversation = await archive.conversation(person.id, id);
     if (!conversation) throw new NexusError("not_found");
     return conversation;
   }
 
   app.get("/api/conversations", async (c) => {
-    const { person } = await door.caller(c.req.raw);
+    const { person } = await door.caller(c.req.raw, "read");
     const running = new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]));
     const conversations = await archive.conversations(person.id);
     return json({ conversations: conversations.map((one) => viewOf(one, running)) });
   });
 
   app.post("/api/conversations", async (c) => {
-    const { person } = await door.caller(c.req.raw);
+    const { person } = await door.caller(c.req.raw, "read");
     const fields = await readBody(c.req.raw, newConversation, 64 * 1024);
     const conversation = archive.create(person.id, fields);
     notices.tell(person.id, { type: "conversation", conversationId: conversation.id, change: "created" });
@@ -193,7 +193,7 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   });
 
   app.delete("/api/conversations/:id", async (c) => {
-    const { person } = await door.caller(c.req.raw);
+    const { person } = await door.caller(c.req.raw, "read");
     if (!await gateway.removeConversation(person.id, c.req.param("id"))) throw new NexusError("not_found");
     return json({ success: true });
   });
@@ -209,31 +209,44 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   app.get("/api/conversations/:id/export", async (c) => {
     const conversation = await mine(c.req.raw, c.req.param("id"));
     const { format } = readQuery(c.req.url, exportQuery);
-    const turns: TurnRecord[] = [];
-    let before: string | undefined;
-    while (true) {
-      const page = await gateway.turnsOf(conversation.id, before, 200);
-      turns.unshift(...page.turns);
-      before = page.turns[0]?.id;
-      if (!page.more || before === undefined) break;
-    }
     const name = `nexus-${conversation.id}.${format}`;
     const headers: [string, string][] = [["content-disposition", `attachment; filename="${name}"`]];
     if (format === "json") {
-      return json({ ...viewOf(conversation), turns: turns.map((one) => turnViewOf(one)) }, 200, headers);
+      return json(await conversationJson(gateway, conversation), 200, headers);
     }
-    return new Response(markdownOf(conversation, turns), {
+    return new Response(await conversationMarkdown(gateway, conversation), {
       headers: [["content-type", "text/markdown; charset=utf-8"], ["cache-control", "no-store"], ...headers],
     });
   });
 
   app.get("/api/search", async (c) => {
-    const { person } = await door.caller(c.req.raw);
+    const { person } = await door.caller(c.req.raw, "read");
     const { q } = readQuery(c.req.url, searchQuery);
     return json({ results: await archive.search(person.id, q) });
   });
 
   return app;
+}
+
+/** A whole conversation for a program. */
+export async function conversationJson(gateway: Gateway, conversation: Conversation) {
+  return { ...viewOf(conversation), turns: (await allTurns(gateway, conversation)).map((one) => turnViewOf(one)) };
+}
+
+/** A whole conversation for people. */
+export async function conversationMarkdown(gateway: Gateway, conversation: Conversation): Promise<string> {
+  return markdownOf(conversation, await allTurns(gateway, conversation));
+}
+
+async function allTurns(gateway: Gateway, { id }: Conversation): Promise<TurnRecord[]> {
+  const pages: TurnRecord[][] = [];
+  let before: string | undefined;
+  while (true) {
+    const page = await gateway.turnsOf(id, before, 200);
+    pages.push(page.turns);
+    before = page.turns[0]?.id;
+    if (!page.more || before === undefined) return pages.reverse().flat();
+  }
 }
 
 function viewOf(conversation: Conversation, running?: ReadonlyMap<string, string>): z.infer<typeof conversationView> {

@@ -9,6 +9,10 @@ import { type Language, languageOf, say } from "./words.ts";
 export interface Connection {
   /** The address of whoever is at the other end, after trusted proxies. */
   readonly address: string;
+  /** The address of the socket's other end: a proxy, perhaps. Default: `address`. */
+  readonly peer?: string;
+  /** Whether the browser's side is encrypted, as far as it can be known. */
+  readonly secure?: boolean;
 }
 
 /** The one table from codes to statuses. */
@@ -19,6 +23,7 @@ const STATUS: Record<Code, number> = {
   unauthenticated: 401,
   session_expired: 401,
   wrong_credentials: 401,
+  second_factor: 401,
   forbidden: 403,
   not_found: 404,
   conflict: 409,

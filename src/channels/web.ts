@@ -25,8 +25,6 @@ export interface WebParts {
   readonly pulse: Pulse;
   /** Bytes of a body at most. */
   readonly maxBody: () => number;
-  /** Whether the browser's side of the connection is encrypted. */
-  readonly isSecure: (request: Request) => boolean;
 }
 
 /** What Hono carries besides the request. */
@@ -38,6 +36,9 @@ const image = z.string({ error: "must be base64 or a data URL" }).min(1).meta({ 
 const login = z.object({
   username: word(200).nullish(),
   password: word(10_000).nullish(),
+  code: word(100).nullish().meta({
+    description: "The one-time code, or a recovery code, where there is a second factor.",
+  }),
 }, { error: "must be an object" }).meta({ id: "Login" });
 
 /** A message as programs send it. `null` counts as absent, because the original took it so. */
@@ -98,7 +99,7 @@ export const webRoutes: RouteDoc[] = [
       user,
       expiresAt: z.number().meta({ description: "Milliseconds since the epoch" }),
     }),
-    errors: ["invalid", "wrong_credentials", "limited"],
+    errors: ["invalid", "wrong_credentials", "second_factor", "limited"],
   },
   { method: "post", path: "/api/logout", summary: "Sign out.", tag: "session", auth: "person", ok: success },
   {
@@ -206,35 +207,36 @@ export function web(parts: WebParts): Hono<Env> {
   const app = new Hono<Env>();
 
   app.post("/api/login", async (c) => {
-    const { username, password } = await readBody(c.req.raw, login, 64 * 1024);
+    door.refuseForeign(c.req.raw);
+    const { username, password, code } = await readBody(c.req.raw, login, 64 * 1024);
     if (!username || !password) throw new NexusError("invalid", "username, password");
     const { address } = c.env;
-    const person = await accounts.signIn(username, password, address);
+    const person = await accounts.signIn(username, password, address, code ?? undefined);
     const { token, session } = await sessions.begin(person.id, { address, agent: c.req.header("user-agent") });
     return json({ token, user: userOf(person), expiresAt: session.expiresAt }, 200, [
-      sessionCookie(token, Math.floor(sessions.ttl / 1000), parts.isSecure(c.req.raw)),
+      sessionCookie(token, Math.floor(sessions.ttl / 1000), c.env.secure === true),
     ]);
   });
 
   app.post("/api/logout", async (c) => {
-    const { token } = await door.caller(c.req.raw);
+    const { token } = await door.caller(c.req.raw, "person");
     await sessions.end(token);
-    return json({ success: true }, 200, [sessionCookie(undefined, 0, parts.isSecure(c.req.raw))]);
+    return json({ success: true }, 200, [sessionCookie(undefined, 0, c.env.secure === true)]);
   });
 
   app.get("/api/me", async (c) => {
-    const { person, session } = await door.caller(c.req.raw);
+    const { person, session } = await door.caller(c.req.raw, "any");
     return json({ user: userOf(person), expiresAt: session.expiresAt });
   });
 
   app.get("/api/sessions", async (c) => {
-    const { person, session } = await door.caller(c.req.raw);
+    const { person, session } = await door.caller(c.req.raw, "person");
     const all = await sessions.of(person.id);
     return json({ sessions: all.map((one) => sessionView(one, one.id === session.id)) });
   });
 
   app.delete("/api/sessions/:id", async (c) => {
-    const { person, session } = await door.caller(c.req.raw);
+    const { person, session } = await door.caller(c.req.raw, "person");
     const id = c.req.param("id");
     const ended = await sessions.endOf(person.id, id === "others" ? { allBut: session.id } : { id });
     if (ended === 0 && id !== "others") throw new NexusError("not_found");
@@ -242,7 +244,7 @@ export function web(parts: WebParts): Hono<Env> {
   });
 
   app.get("/api/bots", async (c) => {
-    const { person } = await door.caller(c.req.raw);
+    const { person } = await door.caller(c.req.raw, "any");
     return json({ bots: botsFor(person, gateway) });
   });
 

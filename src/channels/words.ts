@@ -12,6 +12,7 @@ const WORDS: Record<Code, Record<Language, string>> = {
   unauthenticated: { zh: "未登录", en: "Not signed in" },
   session_expired: { zh: "会话已过期", en: "The session has expired" },
   wrong_credentials: { zh: "用户名或密码错误", en: "Wrong name or password" },
+  second_factor: { zh: "需要正确的动态验证码", en: "A valid one-time code is needed" },
   forbidden: { zh: "没有权限", en: "Not allowed" },
   not_found: { zh: "不存在", en: "Not found" },
   conflict: { zh: "与当前状态冲突", en: "In conflict with the current state" },

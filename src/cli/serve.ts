@@ -1,8 +1,11 @@
 /**
  * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens, follows changes of the file, and goes when told.
  */
+import { isAbsolute, join } from "node:path";
 import { type App, createApp } from "../app.ts";
+import { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
+import { asNexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
@@ -61,7 +64,15 @@ async function makeFirstConfig(dir: string): Promise<FirstSecrets | "failed" | u
 
 async function run(dir: string, config: Config, log: Log, first: FirstSecrets | undefined): Promise<number> {
   const page = await openPage(log);
-  const app = await createApp(config, { observer: log, page });
+  let store: SqliteStore | undefined;
+  try {
+    store = openStore(dir, config, log);
+  } catch (error) {
+    log.flush();
+    console.error(`Cannot start: ${asNexusError(error).detail ?? (error as Error).message}`);
+    return 1;
+  }
+  const app = await createApp(config, { store, observer: log, page });
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({
@@ -86,6 +97,18 @@ async function run(dir: string, config: Config, log: Log, first: FirstSecrets | 
   log.tell({ type: "stopped" });
   log.flush();
   return 0;
+}
+
+/** The store that the configuration names; nothing for the one in memory, which every app has. */
+function openStore(dir: string, config: Config, observer: Observer): SqliteStore | undefined {
+  if (config.store === "memory:") return undefined;
+  const onTrouble = (trouble: string | undefined) => {
+    const what = trouble === undefined
+      ? "the store is well again"
+      : `the store is in trouble, memory stands in: ${trouble}`;
+    observer.tell({ type: "warning", what });
+  };
+  return new SqliteStore({ path: isAbsolute(config.store) ? config.store : join(dir, config.store), onTrouble });
 }
 
 /** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */

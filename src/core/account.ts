@@ -412,6 +412,15 @@ export class Accounts {
     return await this.#matches(this.#account(id), password);
   }
 
+  /** That this is the person's password, within the limits of sign-in. Throws `wrong_credentials` or `limited`. */
+  async checkPassword(id: string, password: string, address: string): Promise<void> {
+    const wait = Math.max(this.#byAddress.take(address), this.#byName.take(id));
+    if (wait > 0) throw new NexusError("limited", "too many attempts", { retryAfter: wait });
+    if (!await this.verify(id, password)) throw new NexusError("wrong_credentials");
+    this.#byName.giveBack(id);
+    this.#byAddress.giveBack(address);
+  }
+
   async #matches(account: Account | undefined, password: string): Promise<boolean> {
     // A password beyond this length is nobody's; hashing it would only cost.
     const given = password.slice(0, 1024);

@@ -115,10 +115,32 @@ export class Archive {
   /** A conversation of this person; anybody else's does not exist. */
   async conversation(personId: string, id: string): Promise<Conversation | undefined> {
     const cached = this.#conversations.get(id);
-    if (cached) return cached.personId === personId ? cached : undefined;
+    if (cached?.personId === personId) return cached;
+    if (cached) return this.#refuse(personId, cached.personId, id);
     const found: Conversation | undefined = await this.#store.get(`conv:${keyPart(personId)}:${keyPart(id)}`);
-    if (found) remember(this.#conversations, id, found);
-    return found;
+    if (found) {
+      // Somebody else may have read it meanwhile; there must be one object only.
+      const meanwhile = this.#conversations.get(id);
+      if (meanwhile) return meanwhile;
+      remember(this.#conversations, id, found);
+      return found;
+    }
+    const owner: string | undefined = await this.#store.get(`owner:${keyPart(id)}`);
+    return owner === undefined || owner === personId ? undefined : this.#refuse(personId, owner, id);
+  }
+
+  #refuse(who: string, whom: string, id: string): undefined {
+    this.#observer.tell({
+      type: "acted",
+      act: { who, did: "reached_for_another", whom, detail: `conversation ${id}` },
+    });
+  }
+
+  /** Deletes every conversation of a person, and what else was kept of them here. */
+  async removePerson(personId: string): Promise<void> {
+    for (const conversation of await this.conversations(personId)) await this.remove(conversation);
+    this.#defaults.delete(personId);
+    await this.#store.delete(`default:${keyPart(personId)}`);
   }
 
   /** The person's conversations: pinned first, then the latest. */

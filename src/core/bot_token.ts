@@ -34,10 +34,20 @@ export class BotTokens {
     this.#now = () => parts.clock.now();
   }
 
-  /** Reads all tokens; again every few seconds, because another node or the command line may have changed them. */
-  async load(): Promise<void> {
+  /**
+   * Reads all tokens; again every few seconds, because another node or the command line may have changed them. Returns the bots whose
+   * token no longer opens.
+   */
+  async load(): Promise<string[]> {
     const rows = await this.#store.list("bottoken:");
+    const before = this.#own;
     this.#own = new Map(rows.map(([, token]) => [(token as BotToken).botId, token as BotToken]));
+    const changed: string[] = [];
+    for (const [botId, { hash }] of before) {
+      const now = this.#own.get(botId);
+      if (now?.hash !== hash && now?.old !== hash) changed.push(botId);
+    }
+    return changed;
   }
 
   list(): Omit<BotToken, "hash" | "old">[] {

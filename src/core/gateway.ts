@@ -462,9 +462,18 @@ export class Gateway {
   /** A turn of this person, running or ended, however long ago; anybody else's does not exist. */
   async turn(id: string, personId: string): Promise<Turn | undefined> {
     const live = this.#turns.get(id);
-    if (live) return live.message.person.id === personId ? live : undefined;
-    const record = await this.archive.turn(id);
-    return record?.personId === personId ? restore(record) : undefined;
+    const owner = live?.message.person.id;
+    if (live && owner === personId) return live;
+    const record = live ? undefined : await this.archive.turn(id);
+    if (record?.personId === personId) return restore(record);
+    const whom = owner ?? record?.personId;
+    if (whom !== undefined) {
+      this.#observer.tell({
+        type: "acted",
+        act: { who: personId, did: "reached_for_another", whom, detail: `turn ${id}` },
+      });
+    }
+    return undefined;
   }
 
   /** A page of a conversation's turns as kept, with those that are running as they stand now. */
@@ -531,6 +540,13 @@ export class Gateway {
     await this.archive.remove(conversation);
     this.notices.tell(personId, { type: "conversation", conversationId: id, change: "deleted" });
     return true;
+  }
+
+  /** Deletes everything a person said and was told, and stops what runs for them. */
+  async removePerson(personId: string): Promise<void> {
+    for (const turn of this.running()) if (turn.message.person.id === personId) void this.cancel(turn);
+    for (const [turnId, turn] of this.#turns) if (turn.message.person.id === personId) this.#letGo(turnId);
+    await this.archive.removePerson(personId);
   }
 
   /* ── bots that speak first ───────────────────────────────────────────────────────────────────────────────────────── */

@@ -2,7 +2,8 @@
  * Who a browser's token is: sessions, kept by the hash of their token.
  *
  * A session lives for `ttl` after its last use. The store hears of a use only every twentieth of that, and a request that follows another
- * is answered from memory without touching the store.
+ * is answered from memory without touching the store. Every ten seconds the store is asked again, so that a session which another node, or
+ * the command line, ended does not go on here.
  */
 import type { Clock } from "./clock.ts";
 import type { Observer } from "./observer.ts";
@@ -26,7 +27,12 @@ interface Cached {
   readonly session: Session;
   readonly key: string;
   savedAt: number;
+  /** When the store last had it. */
+  checkedAt: number;
 }
+
+/** Milliseconds for which a session is believed without asking the store. */
+const BELIEVED = 10_000;
 
 /** Tokens kept in memory; the oldest go and are read from the store again. */
 const CACHED = 10_000;
@@ -72,7 +78,7 @@ export class Sessions {
     await this.#store.set(`token:${hash}`, key, { ttl: this.ttl });
     // Sure, so that nobody who was let in is a stranger after a crash.
     await this.#store.set(key, session, { ttl: this.ttl, sure: true });
-    this.#remember(token, { session, key, savedAt: now });
+    this.#remember(token, { session, key, savedAt: now, checkedAt: now });
     return { token, session };
   }
 
@@ -85,7 +91,9 @@ export class Sessions {
       this.#cache.delete(token);
       return undefined;
     }
-    this.#slide(cached, now);
+    if (now - cached.checkedAt >= Math.min(BELIEVED, this.ttl / 20)) return undefined;
+    cached.session.lastSeenAt = now;
+    cached.session.expiresAt = now + this.ttl;
     return cached.session;
   }
 
@@ -94,11 +102,27 @@ export class Sessions {
     const recalled = this.recall(token);
     if (recalled) return recalled;
     if (!/^[0-9a-f]{64}$/.test(token)) return undefined;
+    const cached = this.#cache.get(token);
+    if (cached) return await this.#check(token, cached);
     const key: string | undefined = await this.#store.get(`token:${await hashToken(token)}`);
     const session: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
-    if (!session || session.expiresAt <= this.#clock.now()) return undefined;
-    this.#remember(token, { session, key: key!, savedAt: session.lastSeenAt });
+    const now = this.#clock.now();
+    if (!session || session.expiresAt <= now) return undefined;
+    this.#remember(token, { session, key: key!, savedAt: session.lastSeenAt, checkedAt: now });
     return session;
+  }
+
+  /** Asks the store again for a session that is in memory. */
+  async #check(token: string, cached: Cached): Promise<Session | undefined> {
+    const kept = await this.#store.get(cached.key);
+    // It may have ended here while the store was asked: what was ended must not be saved again.
+    if (kept === undefined || this.#cache.get(token) !== cached) {
+      this.#cache.delete(token);
+      return undefined;
+    }
+    cached.checkedAt = this.#clock.now();
+    this.#slide(cached, cached.checkedAt);
+    return cached.session;
   }
 
   async end(token: string): Promise<void> {
