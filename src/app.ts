@@ -216,6 +216,12 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     if (gateway.draining) {
       return failure(new NexusError("shutting_down", undefined, { retryAfter: 5 }), languageOfRequest(request));
     }
+    if (!sockets.hasRoomFor(address)) {
+      const crowded = new NexusError("limited", "too many sockets of this address wait to register", {
+        retryAfter: 10,
+      });
+      return failure(crowded, languageOfRequest(request));
+    }
     const { token, answer } = shownAtUpgrade(request);
     if (config.requireTokenAtUpgrade && !botTokens.known(token ?? "", config.botToken)) {
       observer.tell({ type: "bot_refused", address, why: "no valid token at the upgrade" });

@@ -22,8 +22,6 @@ export const CLOSE = {
   silent: 4002,
   /** It did not read what it was sent: more than the bound was waiting. */
   stuck: 4003,
-  /** Too many sockets from one address wait to register. */
-  crowded: 4004,
   /** No `register` within the time. */
   unregistered: 4005,
   badToken: 4100,

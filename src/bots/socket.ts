@@ -88,6 +88,9 @@ const STUCK = 1 << 20;
 /** Frames that cannot be read before a socket is closed; each good frame takes one back. */
 const STRIKES = 20;
 
+/** The same for a socket that has not registered: its third frame that is no `register` is its last. */
+const STRANGERS_STRIKES = 3;
+
 /** How late an acknowledgement may be: one frame then covers all that came meanwhile. */
 const ACK_DELAY = 100;
 
@@ -127,6 +130,15 @@ export class BotSockets {
     this.#stopPinging = this.#ping();
   }
 
+  /** Whether one more socket from this address may wait to register. Asked before the upgrade, which costs a stranger nothing and us a socket. */
+  hasRoomFor(address: string): boolean {
+    if (this.#closing) return false;
+    const waiting = this.#unregistered.get(address) ?? 0;
+    if (waiting < this.settings.unregisteredPerAddress && this.#waiting() < UNREGISTERED) return true;
+    this.#parts.observer.tell({ type: "bot_refused", address, why: "too many sockets wait to register" });
+    return false;
+  }
+
   /**
    * Takes a socket. It must register before it may do anything else.
    *
@@ -140,14 +152,8 @@ export class BotSockets {
     socket.onclose = () => this.#closed(line);
     // What went wrong is told by the close that follows.
     socket.onerror = () => {};
-    const here = (this.#unregistered.get(address) ?? 0) + 1;
-    this.#unregistered.set(address, here);
+    this.#unregistered.set(address, (this.#unregistered.get(address) ?? 0) + 1);
     line.waiting = true;
-    if (here > this.settings.unregisteredPerAddress || this.#waiting() > UNREGISTERED || this.#closing) {
-      this.#parts.observer.tell({ type: "bot_refused", address, why: "too many sockets wait to register" });
-      this.#shut(line, this.#closing ? CLOSE.restart : CLOSE.crowded, "too many sockets wait to register");
-      return;
-    }
     line.stopTimer = this.#parts.clock.after(this.settings.registerTimeout, () => {
       this.#parts.observer.tell({ type: "bot_refused", address, why: "did not register in time" });
       this.#shut(line, CLOSE.unregistered, "register within the time");
@@ -256,7 +262,7 @@ export class BotSockets {
     line.strikes += 2;
     this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, why: reason });
     line.send({ type: "error", message: reason, code });
-    const most = line.link ? STRIKES : 4;
+    const most = line.link ? STRIKES : STRANGERS_STRIKES;
     if (line.strikes > most) this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
   }
 

@@ -1,0 +1,446 @@
+import assert from "node:assert/strict";
+import { Events, startWorld, TestBot, textOf, until } from "../world.ts";
+
+const ask = { message: "go" };
+
+Deno.test("a wrong token is refused in the original's words and closed for good", async () => {
+  await using world = await startWorld();
+  const bot = await TestBot.connect(world.botUrl);
+  bot.send({ type: "register", botId: "x", botName: "X", token: "wrong" });
+  assert.deepEqual(await bot.next("registered"), { type: "registered", success: false, error: "Invalid token" });
+  assert.equal(await bot.closed, 4100);
+});
+
+Deno.test("without a token in the configuration every bot may come in, as in the original", async () => {
+  await using world = await startWorld({ botToken: "" });
+  await world.bot("free", { token: undefined });
+});
+
+Deno.test("a version-1 bot is answered exactly as by the original", async () => {
+  await using world = await startWorld();
+  const bot = await TestBot.connect(world.botUrl);
+  bot.send({ type: "register", botId: "x", botName: "X", token: "bot-secret" });
+  assert.deepEqual(await bot.next("registered"), { type: "registered", success: true });
+  await bot.close();
+});
+
+Deno.test("a version-2 bot is told the limits", async () => {
+  await using world = await startWorld({ pingInterval: 5000, botTimeout: 9000, resumeGrace: 700 });
+  const bot = await TestBot.connect(world.botUrl);
+  bot.send({ type: "register", botId: "x", botName: "X", token: "bot-secret", protocol: 7 });
+  const welcome = await bot.next("registered");
+  assert.equal(welcome.protocol, 2);
+  assert.deepEqual([welcome.pingInterval, welcome.botTimeout, welcome.grace], [5000, 9000, 700]);
+  assert.ok(welcome.maxFrame > 20_000_000);
+  assert.ok(welcome.features.includes("resume"));
+  await bot.close();
+});
+
+Deno.test("a socket that has not registered may say nothing else", async () => {
+  await using world = await startWorld();
+  const bot = await TestBot.connect(world.botUrl);
+  bot.send({ type: "reply", replyTo: "x", content: "y", done: true });
+  assert.deepEqual(await bot.next("error"), { type: "error", message: "Not registered", code: "not_registered" });
+  bot.send({ type: "pong" });
+  bot.send({ type: "status", busy: 1 });
+  assert.equal(await bot.closed, 4101);
+});
+
+Deno.test("a first frame above 64 KiB is refused and closed", async () => {
+  await using world = await startWorld();
+  const bot = await TestBot.connect(world.botUrl);
+  bot.send({ type: "register", botId: "x", botName: "x".repeat(70_000), token: "bot-secret" });
+  assert.equal((await bot.next("error")).code, "too_large");
+  assert.equal(await bot.closed, 4102);
+});
+
+Deno.test("a bot that dies before the first chunk costs nobody an answer: another gives it", async () => {
+  await using world = await startWorld();
+  const one = await world.bot("one");
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  await one.next("chat");
+  const two = await world.bot("two");
+  two.answerAll(({ id }) => two.reply(id, "from two", true));
+  await one.close();
+  const events = await stream.rest();
+  assert.deepEqual(events.filter(({ data }) => data.type === "start").map(({ data }) => data.botId), ["one", "two"]);
+  assert.equal(textOf(events), "from two");
+  assert.equal(events.at(-1)!.data.status, "done");
+});
+
+Deno.test("a bot that dies at the first chunk leaves an incomplete answer, and it is told", async () => {
+  await using world = await startWorld();
+  const one = await world.bot("one");
+  const two = await world.bot("two");
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "@one go" } }));
+  const { id } = await one.next("chat");
+  one.reply(id, "half");
+  await stream.until(({ data }) => data.type === "chunk");
+  await one.close();
+  const events = await stream.rest();
+  assert.deepEqual(events.map(({ data }) => [data.type, data.code, data.status]), [
+    ["error", "bot_gone", "incomplete"],
+    ["end", "bot_gone", "incomplete"],
+  ]);
+  assert.equal(two.frames.length, 0);
+  const whole = await world.as("alice", `/api/turns/${id}/stream`);
+  assert.equal(textOf(await new Events(whole).rest()), "half", "what was said is kept");
+});
+
+Deno.test("/api/chat never gives a cut answer out as a whole one", async () => {
+  await using world = await startWorld();
+  const one = await world.bot("one");
+  const asked = world.as("alice", "/api/chat", { json: ask, headers: { "accept-language": "en" } });
+  const { id } = await one.next("chat");
+  one.reply(id, "half");
+  await one.close();
+  const response = await asked;
+  assert.equal(response.status, 502);
+  const { code, status, content } = await response.json();
+  assert.deepEqual([code, status, content], ["bot_gone", "incomplete", "half"]);
+});
+
+Deno.test("a pool whose bots declare restart safe starts a begun answer over, and readers are told to redraw", async () => {
+  await using world = await startWorld();
+  const safe = { protocol: 1, pool: "p", restart: "safe" };
+  const one = await world.bot("one", safe);
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "@p go" } }));
+  const { id } = await one.next("chat");
+  one.reply(id, "half of one");
+  await stream.until(({ data }) => data.type === "chunk");
+  const two = await world.bot("two", safe);
+  two.answerAll((chat) => two.reply(chat.id, "whole of two", true));
+  await one.close();
+  const events = await stream.rest();
+  assert.deepEqual(events.map(({ data }) => data.type), ["start", "replace", "chunk", "chunk", "end"]);
+  assert.equal(textOf(events), "whole of two");
+  const again = new Events(await world.as("alice", `/api/turns/${id}/stream`));
+  assert.equal(textOf(await again.rest()), "whole of two", "a reader that begins at 0 is told the same");
+});
+
+Deno.test("a version-2 bot that drops resumes where it stopped, and nothing is said twice", async () => {
+  await using world = await startWorld();
+  const first = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await first.next("chat");
+  first.reply(id, "one ", false, { seq: 1 });
+  first.reply(id, "two ", false, { seq: 2 });
+  await stream.until(({ data }) => data.content === "two ");
+  await first.close();
+
+  const second = await TestBot.connect(world.botUrl);
+  second.send({
+    type: "register",
+    botId: "b",
+    botName: "B",
+    token: "bot-secret",
+    protocol: 2,
+    resume: [{ replyTo: id, seq: 3 }, { replyTo: "long-gone", seq: 9 }],
+  });
+  assert.deepEqual((await second.next("registered")).resume, [{ replyTo: id, seq: 2 }]);
+  second.reply(id, "two ", false, { seq: 2 });
+  second.reply(id, "three", false, { seq: 3 });
+  second.reply(id, "", true, { seq: 4 });
+  const events = await stream.rest();
+  assert.equal(textOf(events), "three");
+  assert.equal(events.at(-1)!.data.status, "done");
+  await second.close();
+});
+
+Deno.test("a dropped version-2 bot that does not come back ends its begun turns after the grace", async () => {
+  await using world = await startWorld({ resumeGrace: 50 });
+  const bot = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await bot.next("chat");
+  bot.reply(id, "half", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  await bot.close();
+  assert.equal((await stream.rest()).at(-1)!.data.status, "incomplete");
+  assert.equal(world.app.gateway.answering, 0);
+});
+
+Deno.test("a repeat is dropped and acknowledged, a gap is answered with the seq that is expected", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const asked = world.as("alice", "/api/chat", { json: ask });
+  const { id } = await bot.next("chat");
+  bot.reply(id, "a", false, { seq: 1 });
+  bot.reply(id, "a", false, { seq: 1 });
+  bot.reply(id, "c", false, { seq: 3 });
+  const gap = await bot.next("error");
+  assert.deepEqual([gap.code, gap.replyTo, gap.expected], ["gap", id, 2]);
+  bot.reply(id, ["b", "c"], false, { seq: 2 });
+  bot.reply(id, "d", true, { seq: 3 });
+  assert.equal((await (await asked).json()).content, "abcd");
+  await until(() => bot.frames.some((frame) => frame.type === "ack" && frame.seq === 3));
+});
+
+Deno.test("only the bot that was asked may answer, and only once", async () => {
+  await using world = await startWorld();
+  const one = await world.bot("one");
+  const thief = await world.bot("thief", { protocol: 2 });
+  const asked = world.as("alice", "/api/chat", { json: { message: "@one go" } });
+  const { id } = await one.next("chat");
+  thief.reply(id, "stolen", true, { seq: 1 });
+  const refused = await thief.next("error");
+  assert.equal(refused.code, "unknown_turn");
+  one.reply(id, "mine", true);
+  one.reply(id, " and more", true);
+  assert.equal((await (await asked).json()).content, "mine");
+  const kept = await new Events(await world.as("alice", `/api/turns/${id}/stream`)).rest();
+  assert.equal(textOf(kept), "mine");
+});
+
+Deno.test("a bot that says it failed is believed: its turn moves where that is allowed, else it ends failed", async () => {
+  await using world = await startWorld();
+  const one = await world.bot("one", { protocol: 2 });
+  const first = world.as("alice", "/api/chat", { json: { message: "@one go" }, headers: { "accept-language": "en" } });
+  const chat = await one.next("chat");
+  one.send({ type: "fail", replyTo: chat.id, code: "quota", message: "no money left", retryable: true });
+  const refused = await first;
+  assert.equal(refused.status, 502);
+  const { error, code } = await refused.json();
+  assert.equal(code, "bot_failed");
+  assert.match(error, /quota: no money left/);
+
+  const second = world.as("bob", "/api/chat", { json: ask });
+  const again = await one.next("chat");
+  const two = await world.bot("two");
+  two.answerAll(({ id }) => two.reply(id, "two helps", true));
+  one.send({ type: "fail", replyTo: again.id, retryable: true });
+  assert.equal((await (await second).json()).content, "two helps");
+});
+
+Deno.test("a bot that stalls past replyTimeout ends its turn, and every frame resets the clock", async () => {
+  await using world = await startWorld({ replyTimeout: 300 });
+  const bot = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await bot.next("chat");
+  const began = Date.now();
+  for (let seq = 1; seq <= 4; seq++) {
+    bot.reply(id, "x", false, { seq });
+    await stream.until(({ data }) => data.type === "chunk");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  const end = (await stream.rest()).at(-1)!.data;
+  assert.deepEqual([end.status, end.code], ["incomplete", "reply_timeout"]);
+  assert.ok(Date.now() - began > 600);
+  assert.equal((await bot.next("cancel")).id, id, "the bot is told to stop");
+});
+
+Deno.test("a silent bot is asked, and gone after botTimeout", async () => {
+  await using world = await startWorld({ pingInterval: 30, botTimeout: 90 });
+  const bot = await world.bot("quiet");
+  await bot.next("ping");
+  assert.equal(await bot.closed, 4002);
+  assert.equal(world.app.gateway.roster.size, 0);
+});
+
+Deno.test("a bot that answers pings stays", async () => {
+  await using world = await startWorld({ pingInterval: 30, botTimeout: 90 });
+  const bot = await world.bot("lively");
+  for (let round = 0; round < 6; round++) {
+    await bot.next("ping");
+    bot.send({ type: "pong" });
+  }
+  assert.equal(world.app.gateway.roster.size, 1);
+});
+
+Deno.test("a second socket with the same bot id replaces the first", async () => {
+  await using world = await startWorld();
+  const first = await world.bot("b");
+  const second = await world.bot("b");
+  assert.equal(await first.closed, 4001);
+  second.answerAll(({ id }) => second.reply(id, "second", true));
+  assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "second");
+});
+
+Deno.test("a reply past the cap ends its turn, and a flood harms nobody else", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("flood", { protocol: 2 });
+  const other = await world.bot("other");
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "@flood go" } }));
+  const { id } = await bot.next("chat");
+  const block = "x".repeat(64 * 1024);
+  for (let seq = 1; seq <= 40; seq++) bot.reply(id, block, false, { seq });
+  const events = await stream.rest();
+  assert.deepEqual([events.at(-1)!.data.status, events.at(-1)!.data.code], ["failed", "reply_too_large"]);
+  assert.ok(textOf(events).length <= 1 << 20);
+  other.answerAll((chat) => other.reply(chat.id, "fine", true));
+  assert.equal(
+    (await (await world.as("alice", "/api/chat", { json: { message: "@other go" } })).json()).content,
+    "fine",
+  );
+});
+
+Deno.test("a full house waits in line, is told its place and is served in turn; past the bound it is 429", async () => {
+  await using world = await startWorld({ queue: { total: 2 } });
+  const bot = await world.bot("b", { protocol: 2, maxConcurrent: 1 });
+  const first = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "1" } }));
+  const one = await bot.next("chat");
+  const second = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "2" } }));
+  assert.equal((await second.next())!.data.place, 1);
+  const third = new Events(await world.as("bob", "/api/chat/stream", { json: { message: "3" } }));
+  assert.equal((await third.next())!.data.place, 2);
+  const fourth = await world.as("bob", "/api/chat/stream", { json: { message: "4" } });
+  assert.equal(fourth.status, 429);
+  assert.ok(Number(fourth.headers.get("retry-after")) > 0);
+  assert.equal((await fourth.json()).code, "queue_full");
+
+  bot.reply(one.id, "done", true, { seq: 1 });
+  await first.rest();
+  const two = await bot.next("chat");
+  assert.equal(two.content, "2");
+  assert.equal((await third.next())!.data.place, 1);
+  bot.reply(two.id, "done", true, { seq: 1 });
+  const three = await bot.next("chat");
+  assert.equal(three.content, "3");
+  bot.reply(three.id, "done", true, { seq: 1 });
+  assert.equal((await third.rest()).at(-1)!.data.status, "done");
+  await second.rest();
+});
+
+Deno.test("a draining bot gets nothing new", async () => {
+  await using world = await startWorld();
+  const one = await world.bot("one", { protocol: 2 });
+  const two = await world.bot("two");
+  two.answerAll(({ id }) => two.reply(id, "two", true));
+  one.send({ type: "status", draining: true });
+  const token = await world.token();
+  await until(async () => {
+    const response = await fetch(`${world.url}/api/bots`, { headers: { authorization: `Bearer ${token}` } });
+    return (await response.json()).bots[0].state === "draining";
+  });
+  for (let round = 0; round < 5; round++) {
+    assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "two");
+  }
+});
+
+Deno.test("no frame ends the process: binary, nonsense, deep, prototype keys, huge", async () => {
+  await using world = await startWorld();
+  const nasty: (string | Uint8Array<ArrayBuffer>)[] = [
+    "",
+    "null",
+    "[]",
+    '"register"',
+    "{",
+    new Uint8Array([0xff, 0xfe, 0]),
+    `${"[".repeat(200_000)}`,
+    `${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}`,
+    '{"__proto__":{"type":"register"},"constructor":{"prototype":{}}}',
+    '{"type":"__proto__"}',
+    '{"type":"reply","replyTo":"__proto__","content":"x","done":true}',
+    '{"type":"reply","replyTo":{"toString":null},"content":{}}',
+    '{"type":"register","botId":"\\u0000\\u202e","botName":[]}',
+    '{"type":"cancelled","id":"nothing"}',
+    '{"type":"status","busy":1e999}',
+    '{"type":"push","to":"user:","content":""}',
+  ];
+  for (const text of nasty) {
+    const stranger = await TestBot.connect(world.botUrl);
+    stranger.socket.send(text);
+    await stranger.next("error");
+    await stranger.close();
+    const bot = await world.bot("victim", { protocol: 2 });
+    bot.socket.send(text);
+    bot.answerAll(({ id }) => bot.reply(id, "alive", true, { seq: 1 }));
+    assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "alive");
+    await bot.close();
+    await until(() => world.app.gateway.roster.size === 0);
+  }
+});
+
+Deno.test("a frame of 63 MiB is answered with an error and the bot stays", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("big", { protocol: 2 });
+  bot.socket.send(`{"type":"reply","replyTo":"x","content":"${"x".repeat(63 * 1024 * 1024)}","done":true}`);
+  assert.equal((await bot.next("error")).code, "too_large");
+  bot.answerAll(({ id }) => bot.reply(id, "still here", true, { seq: 1 }));
+  assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "still here");
+});
+
+Deno.test("sockets that do not register are closed in time, and few wait from one address", async () => {
+  await using world = await startWorld();
+  world.app.sockets.settings.registerTimeout = 100;
+  const early = await Promise.all(Array.from({ length: 20 }, () => TestBot.connect(world.botUrl)));
+  const late = await fetch(world.url + "/bot-ws", { headers: { upgrade: "websocket", connection: "upgrade" } });
+  assert.equal(late.status, 429);
+  await late.body?.cancel();
+  assert.deepEqual(new Set(await Promise.all(early.map(({ closed }) => closed))), new Set([4005]));
+  await world.bot("welcome");
+});
+
+Deno.test("told to stop in the middle, the gateway lets the turn finish and tells bots to come back", async () => {
+  await using world = await startWorld({ drainTimeout: 5000 });
+  const bot = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await bot.next("chat");
+  bot.reply(id, "half ", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  const drained = world.app.drain();
+  const refused = await world.as("alice", "/api/chat", { json: ask });
+  assert.equal(refused.status, 503);
+  assert.equal((await refused.json()).code, "shutting_down");
+  const ready = await world.as("alice", "/readyz");
+  assert.deepEqual([ready.status, (await ready.json()).code], [503, "shutting_down"]);
+  bot.reply(id, "and whole", true, { seq: 2 });
+  const events = await stream.rest();
+  assert.equal(textOf(events), "and whole");
+  assert.equal(events.at(-1)!.data.status, "done");
+  await drained;
+  assert.equal(await bot.closed, 4000);
+});
+
+Deno.test("a turn that does not finish while draining ends incomplete, not done", async () => {
+  await using world = await startWorld({ drainTimeout: 50 });
+  const bot = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await bot.next("chat");
+  bot.reply(id, "half", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  await world.app.drain();
+  const end = (await stream.rest()).at(-1)!.data;
+  assert.deepEqual([end.status, end.code], ["incomplete", "shutting_down"]);
+});
+
+Deno.test("the demo bot answers until the first real bot comes, and does not come back", async () => {
+  await using world = await startWorld({ demo: true });
+  const png = "data:image/png;base64,iVBORw0KGgo=";
+  const first = await (await world.as("alice", "/api/chat", { json: { message: "hello", image: png } })).json();
+  assert.equal(first.botId, "demo");
+  assert.match(first.content, /> hello/);
+  assert.deepEqual(first.images, [png]);
+  const bot = await world.bot("real");
+  assert.deepEqual(world.app.gateway.roster.list().map(({ id }) => id), ["real"]);
+  await bot.close();
+  await until(() => world.app.gateway.roster.size === 0);
+  const none = await world.as("alice", "/api/chat", { json: ask });
+  assert.equal(none.status, 503);
+  await none.body?.cancel();
+});
+
+Deno.test("a browser page of another site cannot open a bot's socket", async () => {
+  await using world = await startWorld();
+  const response = await fetch(`${world.url}/bot-ws`, {
+    headers: { origin: "https://evil.example", upgrade: "websocket", connection: "upgrade" },
+  });
+  assert.equal(response.status, 403);
+  await response.body?.cancel();
+});
+
+Deno.test("a person limited to one bot sees and reaches no other", async () => {
+  const users = { carol: { password: "carol-pass", bots: ["mine"] } };
+  await using world = await startWorld({ users });
+  const other = await world.bot("other");
+  other.answerAll(({ id }) => other.reply(id, "leak", true));
+  for (const json of [{ message: "hi" }, { message: "@other hi" }, { message: "hi", target: "other" }]) {
+    const response = await world.as("carol", "/api/chat", { json });
+    assert.equal(response.status, 503);
+    await response.body?.cancel();
+  }
+  const mine = await world.bot("mine");
+  mine.answerAll(({ id }) => mine.reply(id, "yours", true));
+  assert.equal((await (await world.as("carol", "/api/chat", { json: ask })).json()).content, "yours");
+  const { bots } = await (await world.as("carol", "/api/bots")).json();
+  assert.deepEqual(bots.map(({ id }: { id: string }) => id), ["mine"]);
+});

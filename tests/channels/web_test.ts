@@ -1,0 +1,441 @@
+import assert from "node:assert/strict";
+import { Events, startWorld, textOf, until } from "../world.ts";
+
+Deno.test("a person signs in, asks and gets the answer in the original's shapes", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("echo");
+  bot.answerAll(({ id, content }) => {
+    bot.reply(id, "you said: ");
+    bot.reply(id, content, true);
+  });
+  const login = await fetch(`${world.url}/api/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username: "alice", password: "alice-pass" }),
+  });
+  assert.equal(login.status, 200);
+  const { token, user, expiresAt } = await login.json();
+  assert.match(token, /^[0-9a-f]{64}$/);
+  assert.equal(user.username, "alice");
+  assert.equal(user.displayName, "Alice");
+  assert.ok(expiresAt > Date.now());
+  assert.match(login.headers.get("set-cookie")!, /nexus_session=.*HttpOnly; SameSite=Lax/);
+
+  const answer = await (await world.as("alice", "/api/chat", { json: { message: "hi" } })).json();
+  assert.equal(answer.botId, "echo");
+  assert.equal(answer.content, "you said: hi");
+  assert.equal(typeof answer.timestamp, "number");
+
+  const bots = await (await world.as("alice", "/api/bots")).json();
+  assert.equal(bots.bots[0].id, "echo");
+  assert.equal(bots.bots[0].name, "ECHO");
+  assert.ok(Date.parse(bots.bots[0].connectedAt) > 0);
+
+  const health = await (await fetch(`${world.url}/health`)).json();
+  assert.deepEqual(health, { status: "ok", bots: 1, botIds: ["echo"] });
+});
+
+Deno.test("a version-1 bot gets exactly the original's chat frame", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("one");
+  const asked = world.as("alice", "/api/chat", { json: { message: "@one look", image: "aGVsbG8=" } });
+  const chat = await bot.next("chat");
+  assert.deepEqual(Object.keys(chat), ["type", "id", "content", "from", "image", "timestamp"]);
+  assert.equal(chat.content, "look");
+  assert.equal(chat.from, "Alice");
+  assert.equal(chat.image, "aGVsbG8=");
+  bot.reply(chat.id, "ok", true);
+  assert.equal((await (await asked).json()).content, "ok");
+});
+
+Deno.test("an answer streams as start, chunks and end, with offsets to resume from", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("s");
+  const response = await world.as("alice", "/api/chat/stream", { json: { message: "go" } });
+  assert.equal(response.headers.get("content-type"), "text/event-stream; charset=utf-8");
+  const events = new Events(response);
+  const start = (await events.next())!;
+  assert.equal(start.data.type, "start");
+  assert.equal(start.data.botId, "s");
+  assert.equal(start.data.botName, "S");
+  const { id } = await bot.next("chat");
+  assert.equal(start.data.turnId, id);
+  bot.reply(id, "one ");
+  bot.reply(id, "two ");
+  bot.reply(id, "three", true);
+  const rest = await events.rest();
+  assert.deepEqual(rest.map(({ data }) => data.type), ["chunk", "chunk", "chunk", "chunk", "end"]);
+  assert.equal(textOf(rest), "one two three");
+  assert.deepEqual(rest.slice(0, 3).map((event) => event.id), [`${id}:4`, `${id}:8`, `${id}:13`]);
+  assert.equal(rest.at(-2)!.data.done, true);
+  assert.equal(rest.at(-1)!.data.status, "done");
+});
+
+Deno.test("a reader resumes ten times and has every word once", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("s");
+  const first = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  const start = (await first.next())!;
+  const { id } = await bot.next("chat");
+  let last = start.id!;
+  await first.hangUp();
+  let have = "";
+  for (let round = 0; round < 10; round++) {
+    bot.reply(id, `w${round} `);
+    const response = await world.as("alice", `/api/turns/${id}/stream`, { headers: { "last-event-id": last } });
+    const events = new Events(response);
+    const got = await events.until(({ data }) => data.type === "chunk");
+    have += textOf(got);
+    last = got.at(-1)!.id!;
+    await events.hangUp();
+  }
+  bot.reply(id, "end", true);
+  const events = new Events(await world.as("alice", `/api/turns/${id}/stream?after=${last.split(":")[1]}`));
+  const rest = await events.rest();
+  assert.equal(have + textOf(rest), "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9 end");
+  assert.equal(rest.at(-1)!.data.status, "done");
+});
+
+Deno.test("hanging up does not stop the bot on the stream, and does on /api/chat", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  await stream.next();
+  await stream.hangUp();
+  const first = await bot.next("chat");
+  bot.reply(first.id, "still here", true, { seq: 1 });
+  const again = new Events(await world.as("alice", `/api/turns/${first.id}/stream`));
+  assert.equal(textOf(await again.rest()), "still here");
+
+  const gone = new AbortController();
+  const asked = world.as("alice", "/api/chat", { json: { message: "go" }, signal: gone.signal });
+  const second = await bot.next("chat");
+  gone.abort();
+  await assert.rejects(asked);
+  assert.equal((await bot.next("cancel")).id, second.id);
+  bot.send({ type: "cancelled", id: second.id });
+});
+
+Deno.test("stopping reaches the bot and tells whether it confirmed", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("two", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  await stream.next();
+  const { id } = await bot.next("chat");
+  bot.reply(id, "begun", false, { seq: 1 });
+  await stream.next();
+  const stopping = world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" });
+  assert.equal((await bot.next("cancel")).id, id);
+  bot.send({ type: "cancelled", id });
+  assert.deepEqual(await (await stopping).json(), { status: "cancelled", confirmed: true });
+  const rest = await stream.rest();
+  assert.deepEqual(rest.map(({ data }) => [data.type, data.status]), [["end", "cancelled"]]);
+});
+
+Deno.test("a version-1 bot cannot confirm, and stopping says so at once", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("one");
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  await stream.next();
+  const { id } = await bot.next("chat");
+  const stopped = await (await world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" })).json();
+  assert.deepEqual(stopped, { status: "cancelled", confirmed: false });
+  assert.equal((await stream.rest()).at(-1)!.data.status, "cancelled");
+});
+
+Deno.test("somebody else's turn does not exist: 404, not 403", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("s");
+  const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "secret" } }));
+  const { turnId, conversationId } = (await events.next())!.data;
+  const { id } = await bot.next("chat");
+  bot.reply(id, "for alice only", true);
+  await events.rest();
+  for (
+    const [method, path] of [
+      ["GET", `/api/turns/${turnId}/stream`],
+      ["POST", `/api/turns/${turnId}/cancel`],
+      ["GET", `/api/conversations/${conversationId}`],
+      ["GET", `/api/conversations/${conversationId}/turns`],
+      ["GET", `/api/conversations/${conversationId}/export`],
+      ["DELETE", `/api/conversations/${conversationId}`],
+    ] as const
+  ) {
+    const response = await world.as("bob", path, { method });
+    assert.equal(response.status, 404, `${method} ${path}`);
+    assert.equal((await response.json()).code, "not_found");
+  }
+  const asked = await world.as("bob", "/api/chat", { json: { message: "x", conversationId } });
+  assert.equal(asked.status, 404);
+  await asked.body?.cancel();
+  assert.deepEqual((await (await world.as("bob", "/api/search?q=secret")).json()).results, []);
+});
+
+Deno.test("what is wrong with a request is said, with status and code", async () => {
+  await using world = await startWorld({ maxBody: 2000 });
+  const token = await world.token();
+  const post = (body: BodyInit, type = "application/json", path = "/api/chat") =>
+    fetch(world.url + path, {
+      method: "POST",
+      headers: { "content-type": type, authorization: `Bearer ${token}`, "accept-language": "en" },
+      body,
+    });
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(world.url + path, { headers: { "accept-language": "en", ...headers } });
+  const expectations: [Promise<Response>, number, string, RegExp][] = [
+    [post("{}"), 400, "invalid", /text or an image/],
+    [post('{"message":""}'), 400, "invalid", /text or an image/],
+    [post("not json"), 400, "invalid", /not JSON/],
+    [post(""), 400, "invalid", /empty/],
+    [post('{"message":5}'), 400, "invalid", /message: must be a text/],
+    [post("[]"), 400, "invalid", /must be an object/],
+    [post('{"message":"x","images":"y"}'), 400, "invalid", /images: must be a list/],
+    [post("message=hi", "application/x-www-form-urlencoded"), 415, "unsupported_type", /x-www-form/],
+    [post(JSON.stringify({ message: "x".repeat(3000) })), 413, "too_large", /2000/],
+    [post('{"message":"hi"}'), 503, "no_bot", /No bot/],
+    [post('{"message":"hi","target":"nobody"}'), 503, "bot_offline", /nobody/],
+    [post('{"message":"hi","conversationId":"none"}'), 404, "not_found", /conversation/],
+    [get("/api/me"), 401, "unauthenticated", /Not signed in/],
+    [
+      get("/api/me", { authorization: "Bearer nonsense" }),
+      401,
+      "session_expired",
+      /expired/,
+    ],
+    [get("/api/nothing"), 404, "not_found", /Not found/],
+    [get("/bot-ws"), 400, "invalid", /WebSocket/],
+  ];
+  for (const [asked, status, code, words] of expectations) {
+    const response = await asked;
+    const { error, code: got } = await response.json();
+    assert.deepEqual([response.status, got], [status, code], error);
+    assert.match(error, words);
+  }
+});
+
+Deno.test("the text of an error follows Accept-Language, its code does not", async () => {
+  await using world = await startWorld();
+  for (
+    const [language, words] of [["en-GB,en;q=0.9", "Not signed in"], ["zh-CN", "未登录"], [
+      "fr, zh;q=0.3, en;q=0.2",
+      "未登录",
+    ], [
+      "fr",
+      "Not signed in",
+    ]] as const
+  ) {
+    const response = await fetch(`${world.url}/api/me`, { headers: { "accept-language": language } });
+    assert.deepEqual(await response.json(), { error: words, code: "unauthenticated" });
+  }
+});
+
+Deno.test("a repeat with the same Idempotency-Key gets the same turn", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b");
+  let asked = 0;
+  bot.answerAll(({ id }) => bot.reply(id, `answer ${++asked}`, true));
+  const ask = () => world.as("alice", "/api/chat", { json: { message: "once" }, headers: { "idempotency-key": "k1" } });
+  const [one, two] = await Promise.all([ask(), ask()]);
+  const three = await ask();
+  const answers = await Promise.all([one, two, three].map((response) => response.json()));
+  assert.deepEqual(answers.map(({ content }) => content), ["answer 1", "answer 1", "answer 1"]);
+  assert.equal(new Set(answers.map(({ turnId }) => turnId)).size, 1);
+  const other = await world.as("bob", "/api/chat", { json: { message: "once" }, headers: { "idempotency-key": "k1" } });
+  assert.equal((await other.json()).content, "answer 2");
+});
+
+Deno.test("images go both ways on both chat routes", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const png = "data:image/png;base64,iVBORw0KGgo=";
+  const other = "data:image/png;base64,iVBORw0KGgw=";
+  bot.answerAll(({ id, images, image }) => {
+    assert.deepEqual(images, [png, other]);
+    assert.equal(image, png);
+    bot.reply(id, "seen", false, { seq: 1 });
+    bot.reply(id, "", true, { seq: 2, image: "/9j/AAAA" });
+  });
+  const json = { message: "look", image: png, images: [other] };
+  const whole = await (await world.as("alice", "/api/chat", { json })).json();
+  assert.deepEqual([whole.content, whole.images], ["seen", ["data:image/jpeg;base64,/9j/AAAA"]]);
+  const events = await new Events(await world.as("alice", "/api/chat/stream", { json })).rest();
+  assert.deepEqual(events.map(({ data }) => data.type), ["start", "chunk", "image", "chunk", "end"]);
+  assert.equal(events[2]!.data.image, "data:image/jpeg;base64,/9j/AAAA");
+});
+
+Deno.test("a page hears of bots, of turns begun elsewhere and of pushes; a push waits for a page", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  bot.send({ type: "push", id: "p1", to: "user:alice", content: "before anybody listened" });
+  assert.deepEqual(await bot.next("pushed"), { type: "pushed", id: "p1", success: true });
+  const events = new Events(await world.as("alice", "/api/events"));
+  assert.deepEqual((await events.next())!.data.bots.map(({ id }: { id: string }) => id), ["b"]);
+  const early = (await events.next())!;
+  assert.deepEqual([early.data.type, early.data.content, early.data.botId], ["push", "before anybody listened", "b"]);
+
+  const asked = world.as("alice", "/api/chat", { json: { message: "elsewhere" } });
+  const { id } = await bot.next("chat");
+  bot.reply(id, "ok", true, { seq: 1 });
+  await (await asked).json();
+  const heard = await events.until(({ data }) => data.type === "turn_end");
+  assert.ok(heard.some(({ data }) => data.type === "turn" && data.turnId === id));
+
+  bot.send({ type: "push", id: "p1", to: "user:alice", content: "before anybody listened" });
+  await bot.next("pushed");
+  bot.send({ type: "push", id: "p2", to: `conversation:${early.data.conversationId}`, content: "again" });
+  const second = (await events.until(({ data }) => data.type === "push")).at(-1)!;
+  assert.equal(second.data.content, "again", "a repeat of p1 is dropped");
+  bot.send({ type: "push", id: "p3", to: "user:nobody", content: "x" });
+  const refused = await bot.next("pushed");
+  await until(() => refused !== undefined);
+  const third = refused.id === "p3" ? refused : await bot.next("pushed");
+  assert.equal(third.success, false);
+  await events.hangUp();
+
+  const page = await (await world.as("alice", `/api/conversations/${early.data.conversationId}/turns`)).json();
+  assert.ok(page.turns.some((turn: { reply: { text: string } }) => turn.reply.text === "again"), "and it is kept");
+});
+
+Deno.test("conversations are made, listed, renamed, pinned, searched, exported and deleted", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const seen: string[] = [];
+  bot.answerAll(({ id, content, conversationId }) => {
+    seen.push(conversationId);
+    bot.reply(id, `about ${content}`, true, { seq: 1 });
+  });
+  const made = await (await world.as("alice", "/api/conversations", { json: { title: "Plans" } })).json();
+  const say = async (message: string, conversationId?: string) =>
+    await (await world.as("alice", "/api/chat", { json: { message, conversationId } })).json();
+  await say("北京的天气怎么样", made.id);
+  const plain = await say("hello there");
+  await say("hello again");
+  assert.deepEqual(
+    seen,
+    [made.id, plain.conversationId, plain.conversationId],
+    "without an id it is the default conversation",
+  );
+
+  const patch = (body: unknown) =>
+    world.as("alice", `/api/conversations/${made.id}`, {
+      method: "PATCH",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  assert.equal((await (await patch({ title: "Weather", pinned: true })).json()).title, "Weather");
+  const { conversations } = await (await world.as("alice", "/api/conversations")).json();
+  assert.deepEqual(conversations.map((one: { title: string }) => one.title), ["Weather", "hello there"]);
+
+  const { results } = await (await world.as("alice", `/api/search?q=${encodeURIComponent("天气")}`)).json();
+  assert.deepEqual(results.map((one: { conversationId: string }) => one.conversationId), [made.id]);
+  const { turns } = await (await world.as("alice", `/api/conversations/${made.id}/turns`)).json();
+  assert.deepEqual(
+    turns.map((turn: { message: { text: string }; reply: { text: string } }) => [turn.message.text, turn.reply.text]),
+    [[
+      "北京的天气怎么样",
+      "about 北京的天气怎么样",
+    ]],
+  );
+  const markdown = await (await world.as("alice", `/api/conversations/${made.id}/export`)).text();
+  assert.match(markdown, /# Weather[\s\S]*北京的天气怎么样[\s\S]*about/);
+
+  assert.equal(
+    (await (await world.as("alice", `/api/conversations/${made.id}`, { method: "DELETE" })).json()).success,
+    true,
+  );
+  const gone = await world.as("alice", `/api/conversations/${made.id}`);
+  assert.equal(gone.status, 404);
+  await gone.body?.cancel();
+  assert.deepEqual((await (await world.as("alice", `/api/search?q=${encodeURIComponent("天气")}`)).json()).results, []);
+});
+
+Deno.test("five thousand wrong passwords are refused without hashing five thousand times", async () => {
+  await using world = await startWorld();
+  const statuses = new Map<number, number>();
+  const ask = async (index: number) => {
+    const response = await fetch(`${world.url}/api/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ username: "alice", password: `guess-${index}` }),
+    });
+    await response.body?.cancel();
+    statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
+    if (response.status === 429) assert.ok(Number(response.headers.get("retry-after")) > 0);
+  };
+  for (let round = 0; round < 50; round++) {
+    await Promise.all(Array.from({ length: 100 }, (_, index) => ask(round * 100 + index)));
+  }
+  assert.ok((statuses.get(401) ?? 0) <= 15, "few are even tried");
+  assert.equal((statuses.get(401) ?? 0) + (statuses.get(429) ?? 0), 5000, "and nothing else comes back");
+});
+
+Deno.test("another site's page cannot use a browser's cookie, our own can", async () => {
+  await using world = await startWorld({ allowedOrigins: ["https://chat.example.com"] });
+  const cookie = `nexus_session=${await world.token()}`;
+  const logout = async (headers: Record<string, string>) => {
+    const response = await fetch(`${world.url}/api/conversations`, {
+      method: "POST",
+      headers: { cookie, "content-type": "application/json", ...headers },
+      body: "{}",
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await logout({ origin: "https://evil.example" }), 403);
+  assert.equal(await logout({}), 403, "a browser always says where a changing request comes from");
+  assert.equal(await logout({ origin: world.url }), 201);
+  assert.equal(await logout({ origin: "https://chat.example.com" }), 201);
+  const read = await fetch(`${world.url}/api/me`, { headers: { cookie } });
+  assert.equal((await read.json()).user.username, "alice");
+});
+
+Deno.test("CORS is off unless an origin is listed", async () => {
+  await using world = await startWorld({ allowedOrigins: ["https://chat.example.com"] });
+  const preflight = (origin: string) =>
+    fetch(`${world.url}/api/chat`, {
+      method: "OPTIONS",
+      headers: { origin, "access-control-request-method": "POST" },
+    });
+  const listed = await preflight("https://chat.example.com");
+  assert.equal(listed.status, 204);
+  assert.equal(listed.headers.get("access-control-allow-origin"), "https://chat.example.com");
+  const other = await preflight("https://evil.example");
+  assert.equal(other.headers.get("access-control-allow-origin"), null);
+  await other.body?.cancel();
+});
+
+Deno.test("every route is described in /openapi.json, and every description has a route", async () => {
+  await using world = await startWorld();
+  const described = await (await fetch(`${world.url}/openapi.json`)).json();
+  assert.equal(described.openapi, "3.1.0");
+  for (const [path, methods] of Object.entries<Record<string, unknown>>(described.paths)) {
+    for (const method of Object.keys(methods)) {
+      const response = await fetch(world.url + path.replace(/\{\w+\}/g, "none"), { method: method.toUpperCase() });
+      const text = await response.text();
+      // A route that is not there says only `Not found`; one that is asks who you are, or answers.
+      assert.notDeepEqual([response.status, text.includes('"not_found"')], [404, true], `${method} ${path}`);
+    }
+  }
+});
+
+Deno.test("metrics and health tell what happens and hold no word of it", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b");
+  bot.answerAll(({ id }) => {
+    bot.reply(id, "pineapple ");
+    bot.reply(id, "juice", true);
+  });
+  await (await world.as("alice", "/api/chat", { json: { message: "mango" } })).json();
+  const text = await (await fetch(`${world.url}/metrics`)).text();
+  assert.match(text, /nexus_turns_total\{status="done",code="",channel="api"\} 1/);
+  assert.match(text, /nexus_chunks_total 2/);
+  assert.match(text, /nexus_chunk_gap_seconds_count 1/);
+  assert.match(text, /nexus_first_chunk_seconds_count 1/);
+  assert.match(text, /nexus_bots 1/);
+  const all = text + JSON.stringify(world.happenings);
+  for (const secret of ["pineapple", "mango", "alice-pass", "bot-secret", await world.token()]) {
+    assert.ok(!all.includes(secret), secret);
+  }
+  assert.equal((await (await fetch(`${world.url}/livez`)).json()).status, "ok");
+  assert.equal((await (await fetch(`${world.url}/readyz`)).json()).status, "ok");
+});
