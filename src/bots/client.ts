@@ -722,7 +722,6 @@ const NAMED: ReadonlyMap<number, string> = new Map([
   [CLOSE.replaced, "another process registered with this bot id"],
   [CLOSE.silent, "the gateway heard nothing from this bot"],
   [CLOSE.stuck, "this bot did not read what it was sent"],
-  [CLOSE.crowded, "too many sockets of this address wait to register"],
   [CLOSE.unregistered, "the registration came too late"],
   [CLOSE.badToken, "the token is wrong"],
   [CLOSE.badFrame, "the gateway could not read this bot's frames"],
