@@ -48,6 +48,27 @@ export type Happening =
       readonly detail?: string;
     };
   }
+  /** An answer stands on a chat platform, and what it cost there. */
+  | {
+    readonly type: "delivered";
+    readonly channel: string;
+    readonly app: string;
+    readonly turn?: string;
+    /** Calls to the platform. */
+    readonly calls: number;
+    /** Milliseconds from taking the message up to the last word. */
+    readonly took: number;
+  }
+  /** A platform said that it is too much; its scope is closed for `ms`. */
+  | { readonly type: "throttled"; readonly scope: string; readonly ms: number; readonly code: string }
+  /** A callback that no platform would send: forged, replayed, tampered with. */
+  | {
+    readonly type: "callback_refused";
+    readonly channel: string;
+    readonly app: string;
+    readonly why: string;
+    readonly address?: string;
+  }
   | { readonly type: "started"; readonly address: string }
   | { readonly type: "draining"; readonly turns: number }
   | { readonly type: "stopped" }

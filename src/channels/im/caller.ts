@@ -1,0 +1,186 @@
+/**
+ * A caller makes calls to one platform's API: a permit first, then the call, then what the answer means. Throttling answers close the
+ * budget they are about and the call waits; nothing is lost. The vendors' SDKs neither pace nor honour these answers, hence our own.
+ */
+import type { Budget, Priority, Reservation, Scope } from "../../core/budget.ts";
+import type { Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
+import type { Json } from "../../core/store.ts";
+import { PlatformError } from "./surface.ts";
+import type { Token } from "./token.ts";
+
+/** What a platform's answer means. */
+export type Verdict =
+  | { readonly kind: "ok"; readonly body: Json }
+  /** Close `scope` for `ms`. `uncounted`: the platform does not count it against a quota. */
+  | {
+    readonly kind: "throttled";
+    readonly scope: Scope;
+    readonly ms: number;
+    readonly code: string;
+    readonly uncounted?: boolean;
+  }
+  /** The token is not valid (any more). */
+  | { readonly kind: "token"; readonly code: string }
+  /** A repeat may help. `unseen`: certainly nothing was shown. */
+  | { readonly kind: "retry"; readonly code: string; readonly unseen?: boolean }
+  | { readonly kind: "gone" | "refused"; readonly code: string; readonly text: string };
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly text: string;
+}
+
+export interface Call {
+  readonly method: string;
+  /** With the token where it belongs into the address; asked at each try. */
+  readonly url: (token: string) => string;
+  readonly headers?: (token: string) => Record<string, string>;
+  /** Asked when the permit is there, so that it can be the newest. An object becomes JSON. */
+  readonly body?: () => Json | FormData;
+  readonly path: readonly Scope[];
+  readonly priority: Priority;
+  readonly chat: string;
+  readonly signal?: AbortSignal;
+  readonly reservation?: Reservation;
+  /** Whether a repeat shows nothing twice. */
+  readonly repeatable: boolean;
+  readonly judge: (answer: Answer) => Verdict;
+  readonly spent: () => void;
+}
+
+/** Milliseconds until a call is given up and, where that does no harm, made again. */
+const TIMEOUT = 8000;
+
+/** Finals and first frames are tried for this long: Feishu's idempotency ids hold for an hour, and a repeat after that would show twice. */
+const PATIENCE = 55 * 60_000;
+
+export class Caller {
+  constructor(
+    private readonly parts: {
+      readonly budget: Budget;
+      readonly clock: Clock;
+      readonly fetch: typeof fetch;
+      readonly token?: Token;
+      readonly random: () => number;
+      readonly throttled?: (scope: string, ms: number, code: string) => void;
+      readonly timeout?: number;
+    },
+  ) {}
+
+  /** The body of the answer. Throws a `PlatformError`. Edits are tried once: a newer one will come. */
+  async call(call: Call): Promise<Json> {
+    const { budget, clock, token, random } = this.parts;
+    const began = clock.now();
+    const once = call.priority === "edit";
+    for (let attempt = 0, renewed = 0;;) {
+      const held = token ? await this.#token(token, call) : "";
+      const permit = await budget.take(call.path, call);
+      if (typeof permit === "string") throw new PlatformError(permit, permit, "no permit");
+      call.spent();
+      const verdict = await this.#once(call, held);
+      permit.done(verdict.kind === "throttled" && verdict.uncounted ? "uncounted" : undefined);
+      switch (verdict.kind) {
+        case "ok":
+          return verdict.body;
+        case "gone":
+        case "refused":
+          throw new PlatformError(verdict.kind, verdict.code, verdict.text);
+        case "throttled":
+          budget.close(verdict.scope, verdict.ms);
+          this.parts.throttled?.(verdict.scope.key, verdict.ms, verdict.code);
+          if (once) throw new PlatformError("throttled", verdict.code, verdict.scope.key);
+          break;
+        case "token":
+          token?.spoiled(held);
+          if (++renewed > 2) throw new PlatformError("refused", verdict.code, "the token is refused even when new");
+          break;
+        case "retry":
+          if (once) throw new PlatformError("unavailable", verdict.code, "an edit is not repeated");
+          if (!call.repeatable && !verdict.unseen) {
+            throw new PlatformError("ambiguous", verdict.code, "no clear answer");
+          }
+          // Half of the wait is random, or everything that failed at once comes back at once.
+          await sleep(clock, Math.min(30_000, 500 * 2 ** attempt++) * (0.5 + random() / 2), call.signal);
+          if (call.signal?.aborted) throw new PlatformError("dropped", verdict.code, "withdrawn");
+      }
+      if (clock.now() - began > PATIENCE) throw new PlatformError("unavailable", verdict.code, "patience ran out");
+    }
+  }
+
+  async #token(token: Token, call: Call): Promise<string> {
+    const { clock, random } = this.parts;
+    for (let attempt = 0; attempt < 12; attempt++) {
+      try {
+        return await token.get();
+      } catch (error) {
+        if (!(error instanceof PlatformError) || error.trouble !== "unavailable" || call.priority === "edit") {
+          throw error;
+        }
+        await sleep(clock, Math.min(30_000, 500 * 2 ** attempt) * (0.5 + random() / 2), call.signal);
+      }
+    }
+    throw new PlatformError("unavailable", "token", "no token for too long");
+  }
+
+  async #once(call: Call, token: string): Promise<Verdict> {
+    const answer = await request(this.parts, call.method, call.url(token), {
+      ...bodyOf(call.body?.()),
+      headers: call.headers?.(token) ?? {},
+    });
+    return typeof answer === "string" ? { kind: "retry", code: answer } : call.judge(answer);
+  }
+}
+
+/** One request with a deadline; what went wrong on the way comes back as a word. */
+export async function request(
+  parts: { readonly fetch: typeof fetch; readonly clock: Clock; readonly timeout?: number },
+  method: string,
+  url: string,
+  init: { readonly headers?: Record<string, string>; readonly body?: BodyInit; readonly json?: boolean },
+): Promise<Answer | "timeout" | "network"> {
+  const stop = new AbortController();
+  const callOff = parts.clock.after(parts.timeout ?? TIMEOUT, () => stop.abort());
+  try {
+    const headers = init.json ? { "content-type": "application/json; charset=utf-8", ...init.headers } : init.headers;
+    const response = await parts.fetch(url, {
+      method,
+      headers,
+      body: init.body,
+      signal: stop.signal,
+      redirect: "manual",
+    });
+    return answerOf(response.status, response.headers, new Uint8Array(await response.arrayBuffer()));
+  } catch (_unreachable) {
+    // Refused, reset, cut off or too slow: the caller's answer to all of them is the same.
+    return stop.signal.aborted ? "timeout" : "network";
+  } finally {
+    callOff();
+  }
+}
+
+function answerOf(status: number, headers: Headers, bytes: Uint8Array<ArrayBuffer>): Answer {
+  return { status, headers, bytes, text: isText(headers) ? new TextDecoder().decode(bytes) : "" };
+}
+
+/** A picture is not decoded: it may be megabytes. */
+function isText(headers: Headers): boolean {
+  return /json|text|xml|html/.test(headers.get("content-type") ?? "json");
+}
+
+function bodyOf(body: Json | FormData | undefined): { body?: BodyInit; json?: boolean } {
+  if (body === undefined) return {};
+  if (body instanceof FormData) return { body };
+  return { body: JSON.stringify(body), json: true };
+}
+
+/** JSON, or `undefined` for what is not: platforms answer with HTML when they mean it. */
+export function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text);
+  } catch (_notJson) {
+    return undefined;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * An app that is running: what every platform's `open…` gives to the room's door.
+ */
+import type { Budget } from "../../core/budget.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Person } from "../../core/message.ts";
+import type { Observer } from "../../core/observer.ts";
+import type { Store } from "../../core/store.ts";
+import type { Asks, Desk } from "./desk.ts";
+import type { Step } from "./writer.ts";
+
+/** What an app on a platform needs of the world around it. */
+export interface ChannelParts {
+  readonly gateway: Asks;
+  readonly account: (name: string) => Person | undefined;
+  readonly store: Store;
+  readonly budget: Budget;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** Default: the world's. */
+  readonly fetch?: typeof fetch;
+  /** From 0 up to 1; default `Math.random`. */
+  readonly random?: () => number;
+  /** Told of each step of each delivery; for tests that crash there. */
+  readonly reached?: (step: Step | "received") => void;
+}
+
+export interface Channel {
+  readonly desk: Desk;
+  /** Answers a callback of the platform. */
+  fetch(request: Request, address?: string): Promise<Response>;
+  /** Goes on with what an earlier process left, and opens the connection where the mode has one. */
+  start(): Promise<void>;
+  /** Whether a connection that should be there is there. */
+  readonly connected: boolean;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,428 @@
+/**
+ * The desk is where an app's messages arrive: dropped when seen before, stored, and only then acknowledged; answered later, by whoever the
+ * rules name, in words the person understands. One desk per app; what differs between platforms stands behind {@linkcode Platform}.
+ */
+import type { Budget } from "../../core/budget.ts";
+import type { Clock } from "../../core/clock.ts";
+import { asNexusError, NexusError } from "../../core/error.ts";
+import type { ChannelName, Message, Person } from "../../core/message.ts";
+import type { Observer } from "../../core/observer.ts";
+import { Outbox } from "../../core/outbox.ts";
+import type { Store } from "../../core/store.ts";
+import type { Turn } from "../../core/turn.ts";
+import { CODE_LIFETIME, Pairing } from "./pairing.ts";
+import type { DeskSettings } from "./settings.ts";
+import { type Incoming, type Platform, PlatformError } from "./surface.ts";
+import { type Command, commandOf, languageOf, wordsIn } from "./words.ts";
+import { type Job, type Step, Writer } from "./writer.ts";
+
+/** What a desk needs of the gateway: the verbs, so that a test can stand in for it. */
+export interface Asks {
+  ask(message: Message): Promise<Turn>;
+  cancel(turn: Turn): Promise<boolean>;
+  turn(id: string, personId: string): Promise<Turn | undefined>;
+  /** The bots a person may use. */
+  bots(person: Person): readonly { readonly id: string; readonly name: string; readonly pool?: string }[];
+  /** A new conversation's id. */
+  begin(person: Person, title: string): Promise<string> | string;
+}
+
+export interface DeskParts {
+  readonly channel: ChannelName;
+  /** The app's name in the configuration. */
+  readonly app: string;
+  readonly platform: Platform;
+  readonly gateway: Asks;
+  /** An account by its name. */
+  readonly account: (name: string) => Person | undefined;
+  readonly store: Store;
+  readonly budget: Budget;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly settings: DeskSettings;
+  /** Told of each step of each delivery: nothing, or a test's crash. */
+  readonly reached?: (step: Step) => void;
+}
+
+/** Deliveries at work at once; past it a message is still accepted and waits its turn in the outbox. */
+const MAX_WORKING = 2000;
+
+/** Bytes of a text file that is read to the bot. */
+const MAX_FILE = 64 * 1024;
+
+/** Milliseconds until a delivery that no way led to is tried again. */
+const TRY_AGAIN = 5 * 60_000;
+
+interface Running {
+  readonly turn: Turn;
+  readonly incoming: Incoming;
+}
+
+export class Desk {
+  readonly pairing: Pairing;
+  readonly #p: DeskParts;
+  readonly #outbox: Outbox;
+  /** Turns that run now, by the id of their message. */
+  readonly #running = new Map<string, Running>();
+  readonly #working = new Set<Promise<void>>();
+  readonly #waiting: [id: string, job: Job][] = [];
+  readonly #retries = new Set<() => void>();
+  /** Messages that were taken back before their turn began. */
+  readonly #recalled = new Set<string>();
+  /** Conversations that are just being begun, by the key they will stand under. */
+  readonly #beginning = new Map<string, Promise<string>>();
+  #closed = false;
+  /** What answers have cost, for metrics: number of answers and of calls. */
+  readonly cost = { answers: 0, calls: 0 };
+
+  constructor(parts: DeskParts) {
+    this.#p = parts;
+    this.#outbox = new Outbox(parts.store, `${parts.channel}:${parts.app}`);
+    this.pairing = new Pairing(parts);
+  }
+
+  /**
+   * Takes a message. When this resolves it is stored, or known from before, and may be acknowledged; a rejection must not be
+   * acknowledged, so that the platform sends it again.
+   */
+  async receive(incoming: Incoming): Promise<"accepted" | "repeat"> {
+    if (this.#closed) throw new NexusError("shutting_down");
+    const { settings, clock, reached } = this.#p;
+    const job: Job = {
+      incoming,
+      at: clock.now(),
+      tries: 0,
+      language: languageOf(incoming.text, settings.language),
+      opened: 0,
+      shown: "",
+      prefix: "",
+      calls: 0,
+    };
+    if (!await this.#outbox.accept(incoming.id, job)) return "repeat";
+    reached?.("accepted");
+    this.#begin(incoming.id, job);
+    return "accepted";
+  }
+
+  /** Whether an event was seen before; marks it as seen. For what is not a message: cards pressed, people entering. */
+  async seen(eventId: string): Promise<boolean> {
+    return await this.#outbox.seen(`event:${eventId}`);
+  }
+
+  /** A message was taken back: its answer stops. */
+  async recall(messageId: string): Promise<void> {
+    const running = this.#running.get(messageId);
+    if (running) return void await this.#p.gateway.cancel(running.turn);
+    if (await this.#outbox.read(messageId)) this.#recalled.add(messageId);
+  }
+
+  /** The stop button of an answer was pressed, by its asker or by anybody in the chat. Returns whether there was something to stop. */
+  async stop(messageId: string): Promise<boolean> {
+    const running = this.#running.get(messageId);
+    if (!running) return false;
+    await this.#p.gateway.cancel(running.turn);
+    return true;
+  }
+
+  /** Goes on with what an earlier process left behind. Call it once, before anything is received. */
+  async resume(): Promise<number> {
+    const pending = await this.#outbox.pending();
+    for (const { id, entry } of pending) {
+      const job: Job = entry;
+      job.tries++;
+      await this.#outbox.write(id, job);
+      this.#begin(id, job);
+    }
+    return pending.length;
+  }
+
+  /** Deliveries that are not done. */
+  get open(): number {
+    return this.#working.size + this.#waiting.length;
+  }
+
+  /** Resolves when nothing is being delivered any more. */
+  async idle(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working);
+  }
+
+  /** Takes nothing more; what is not done stays in the outbox for the next process. */
+  close(): void {
+    this.#closed = true;
+    for (const stop of this.#retries) stop();
+    this.#retries.clear();
+    this.#waiting.length = 0;
+  }
+
+  #begin(id: string, job: Job) {
+    if (this.#closed) return;
+    if (this.#working.size >= MAX_WORKING) {
+      this.#waiting.push([id, job]);
+      return;
+    }
+    const work = this.#deliver(id, job).catch((error) => this.#failed(id, job, error)).finally(() => {
+      this.#working.delete(work);
+      const next = this.#waiting.shift();
+      if (next) this.#begin(...next);
+    });
+    this.#working.add(work);
+  }
+
+  #failed(id: string, job: Job, error: unknown) {
+    const { observer, clock, channel, app } = this.#p;
+    observer.tell({ type: "fault", where: `${channel}:${app}: delivery`, error });
+    if (this.#closed) return;
+    // Refused for good on every rung: nothing will make it go. Anything else gets another try, until it is too late for it.
+    if (error instanceof PlatformError && error.trouble === "refused") return void this.#done(id, job);
+    if (clock.now() - job.at > 24 * 3_600_000) return void this.#done(id, job);
+    job.tries++;
+    const stop = clock.after(TRY_AGAIN, () => {
+      this.#retries.delete(stop);
+      this.#begin(id, job);
+    });
+    this.#retries.add(stop);
+  }
+
+  async #done(id: string, job: Job) {
+    this.cost.answers++;
+    this.cost.calls += job.calls;
+    this.#recalled.delete(id);
+    await this.#outbox.done(id);
+    this.#p.reached?.("done");
+  }
+
+  async #deliver(id: string, job: Job): Promise<void> {
+    const { clock, budget, platform, reached, observer, channel, app } = this.#p;
+    const words = wordsIn(job.language);
+    const writer = new Writer({
+      clock,
+      budget,
+      platform,
+      words,
+      job,
+      keep: () => this.#outbox.write(id, job),
+      reached,
+      troubled: (error) => observer.tell({ type: "warning", what: `${channel}:${app}: ${error.message}` }),
+    });
+    const began = clock.now();
+    const said = await this.#answer(id, job, writer);
+    if (said !== undefined) await writer.say(said);
+    const turn = this.#running.get(id)?.turn;
+    this.#running.delete(id);
+    observer.tell({ type: "delivered", channel, app, turn: turn?.id, calls: job.calls, took: clock.now() - began });
+    await this.#done(id, job);
+  }
+
+  /** Sees to the message; returns words where they are all that is to be said. */
+  async #answer(id: string, job: Job, writer: Writer): Promise<string | undefined> {
+    const { clock, settings, gateway, reached } = this.#p;
+    const { incoming } = job;
+    const words = wordsIn(job.language);
+    if (job.final) {
+      await writer.resume();
+      return undefined;
+    }
+    if (clock.now() - incoming.at > settings.staleAfter * 1000 && job.turnId === undefined) return words.late;
+    const who = await this.#who(incoming);
+    if (who === "refused") return words.notAllowed;
+    if (who === "unpaired") {
+      const code = await this.pairing.code(this.#identity(incoming));
+      return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
+    }
+    const command = commandOf(incoming.text);
+    if (command) return await this.#obey(command, incoming, who, words);
+    if (this.#recalled.has(id)) return words.cancelled;
+    let turn: Turn;
+    try {
+      turn = await this.#turn(id, job, who);
+    } catch (thrown) {
+      const error = asNexusError(thrown);
+      if (error.code === "internal") this.#p.observer.tell({ type: "fault", where: "im: ask", error: thrown });
+      return words.failed(error.code, error.retryAfter);
+    }
+    this.#running.set(id, { turn, incoming });
+    if (this.#recalled.delete(id)) void gateway.cancel(turn);
+    job.turnId = turn.id;
+    job.personId = who.id;
+    await this.#outbox.write(id, job);
+    reached?.("asked");
+    try {
+      await writer.run(turn);
+    } finally {
+      if (job.final === undefined) this.#running.delete(id);
+    }
+    return undefined;
+  }
+
+  async #turn(id: string, job: Job, person: Person): Promise<Turn> {
+    const { gateway, channel, app } = this.#p;
+    const { incoming } = job;
+    // After a restart the turn may have gone on elsewhere, or be in the archive; else it is asked again.
+    if (job.turnId && job.personId) {
+      const known = await gateway.turn(job.turnId, job.personId);
+      if (known && (known.reply.ending?.status !== "incomplete" || known.reply.length > 0)) return known;
+    }
+    const [images, files] = await Promise.all([this.#images(incoming), this.#files(job)]);
+    const text = [incoming.text.trim(), ...files].filter(Boolean).join("\n\n");
+    const conversationId = await this.#conversation(incoming, person);
+    const target = await this.#target(incoming);
+    const ask = (conversation: string | undefined) =>
+      gateway.ask({
+        person,
+        text,
+        images,
+        target,
+        conversationId: conversation,
+        channel,
+        chatType: incoming.chat.type,
+        idempotencyKey: `${channel}:${app}:${id}`,
+      });
+    try {
+      return await ask(conversationId);
+    } catch (error) {
+      // The conversation was deleted on the page meanwhile.
+      if (!(error instanceof NexusError) || error.code !== "not_found") throw error;
+      return await ask(await this.#newConversation(incoming, person));
+    }
+  }
+
+  async #images(incoming: Incoming): Promise<string[]> {
+    return await Promise.all(incoming.images.map((ref) => this.#p.platform.fetchImage(incoming, ref)));
+  }
+
+  /** Text files are read to the bot; of others it hears the name. */
+  async #files(job: Job): Promise<string[]> {
+    const { platform } = this.#p;
+    const { incoming, language } = job;
+    const skipped = wordsIn(language).fileSkipped;
+    return await Promise.all(incoming.files.map(async ({ ref, name }) => {
+      if (!TEXT_FILE.test(name)) return skipped(name);
+      try {
+        const bytes = await platform.fetchFile(incoming, ref, MAX_FILE);
+        if (!bytes) return skipped(name);
+        return `${skipped(name)}\n\`\`\`\n${new TextDecoder("utf-8", { fatal: true }).decode(bytes)}\n\`\`\``;
+      } catch (error) {
+        if (error instanceof TypeError || error instanceof PlatformError) return skipped(name);
+        throw error;
+      }
+    }));
+  }
+
+  #identity(incoming: Incoming) {
+    const { channel, app } = this.#p;
+    return { channel, app, id: incoming.sender.id, name: incoming.sender.name };
+  }
+
+  /** Who asks: the account that is bound, else a person made of the platform's id. */
+  async #who(incoming: Incoming): Promise<Person | "refused" | "unpaired"> {
+    const { settings, channel, app, account, platform } = this.#p;
+    const { sender, chat } = incoming;
+    const bound = await this.pairing.account(this.#identity(incoming));
+    const person = bound === undefined ? undefined : account(bound);
+    if (settings.access !== "open") {
+      let departments = sender.departments ?? [];
+      if (settings.allow.length > 0 && departments.length === 0 && platform.departments) {
+        departments = await platform.departments(incoming);
+      }
+      const named = [sender.id, chat.id, ...departments].some((id) => settings.allow.includes(id));
+      if (settings.access === "allowlist" && !named) return "refused";
+      if (settings.access === "pairing" && !named && !person) return "unpaired";
+    }
+    const name = sender.name ?? sender.id;
+    if (chat.type === "group" && settings.group === "shared") {
+      return { id: `${channel}:${app}:chat:${chat.id}`, name, role: "member", bots: person?.bots };
+    }
+    return person ?? { id: `${channel}:${app}:${sender.id}`, name, role: "member" };
+  }
+
+  async #obey(
+    command: Command,
+    incoming: Incoming,
+    person: Person,
+    words: ReturnType<typeof wordsIn>,
+  ): Promise<string> {
+    const { gateway, store } = this.#p;
+    switch (command.name) {
+      case "help":
+        return words.help;
+      case "stop": {
+        const mine = [...this.#running.values()].filter(({ incoming: other, turn }) =>
+          other.chat.id === incoming.chat.id && turn.message.person.id === person.id && !turn.reply.ending
+        );
+        for (const { turn } of mine) await gateway.cancel(turn);
+        return mine.length > 0 ? words.stopped : words.nothingToStop;
+      }
+      case "new":
+        await this.#newConversation(incoming, person);
+        return words.newBegun;
+      case "bots": {
+        const bots = gateway.bots(person);
+        const chosen = await this.#target(incoming);
+        if (bots.length === 0) return words.noBots;
+        return words.bots(bots.map(({ id, name, pool }) => ({ id, name, chosen: id === chosen || pool === chosen })));
+      }
+      case "use": {
+        const key = this.#key("use", incoming, incoming.sender.id);
+        if (command.bot === undefined) {
+          await store.delete(key);
+          return words.usingAny;
+        }
+        const wanted = command.bot.replace(/^@/, "").toLowerCase();
+        const bot = gateway.bots(person).find((bot) =>
+          [bot.id, bot.name, bot.pool].some((name) => name?.toLowerCase() === wanted)
+        );
+        if (!bot) return words.unknownBot(command.bot);
+        await store.set(key, { bot: bot.pool?.toLowerCase() === wanted ? bot.pool : bot.id });
+        return words.using(bot.name);
+      }
+      case "pair": {
+        const account = await this.pairing.account(this.#identity(incoming));
+        if (account !== undefined) return words.bound(account);
+        const code = await this.pairing.code(this.#identity(incoming));
+        return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
+      }
+    }
+  }
+
+  /** Who is to answer: what the person chose, else the first rule that fits, else the app's own bot. */
+  async #target(incoming: Incoming): Promise<string | undefined> {
+    const { store, settings, platform } = this.#p;
+    const chosen = await store.get(this.#key("use", incoming, incoming.sender.id));
+    if (chosen) return chosen.bot;
+    let departments = incoming.sender.departments ?? [];
+    if (departments.length === 0 && platform.departments && settings.rules.some((rule) => rule.department)) {
+      departments = await platform.departments(incoming);
+    }
+    const rule = settings.rules.find((rule) =>
+      (rule.chat === undefined || rule.chat === incoming.chat.id) &&
+      (rule.person === undefined || rule.person === incoming.sender.id) &&
+      (rule.department === undefined || departments.includes(rule.department))
+    );
+    return rule?.bot ?? settings.bot;
+  }
+
+  async #conversation(incoming: Incoming, person: Person): Promise<string> {
+    const key = this.#key("conv", incoming, person.id);
+    const known = await this.#p.store.get(key);
+    if (known) return known.id;
+    // Two first questions at once belong to one conversation.
+    const beginning = this.#beginning.get(key) ??
+      this.#newConversation(incoming, person).finally(() => this.#beginning.delete(key));
+    this.#beginning.set(key, beginning);
+    return await beginning;
+  }
+
+  async #newConversation(incoming: Incoming, person: Person): Promise<string> {
+    const id = await this.#p.gateway.begin(person, incoming.text.slice(0, 60));
+    await this.#p.store.set(this.#key("conv", incoming, person.id), { id });
+    return id;
+  }
+
+  #key(what: string, incoming: Incoming, who: string): string {
+    const { channel, app } = this.#p;
+    return `im:${what}:${channel}:${app}:${incoming.chat.id}:${who}`;
+  }
+}
+
+/** Files that are words. */
+const TEXT_FILE = /\.(txt|md|csv|tsv|json|ya?ml|xml|html?|log|ini|toml|sql|py|js|ts|java|go|rs|c|h|cpp|sh)$/i;

@@ -1,0 +1,15 @@
+/** Figures of the configuration as budgets. */
+import type { Rate } from "../../core/budget.ts";
+
+/** What is written in the configuration, over the platform's default; windows that are absent do not limit. */
+export function rates(
+  written: { second?: number; minute?: number; hour?: number } | undefined,
+  otherwise: { second?: number; minute?: number; hour?: number },
+): Rate[] {
+  const figures = { ...otherwise, ...written };
+  const all: Rate[] = [];
+  if (figures.second) all.push({ limit: figures.second, per: 1000 });
+  if (figures.minute) all.push({ limit: figures.minute, per: 60_000 });
+  if (figures.hour) all.push({ limit: figures.hour, per: 3_600_000 });
+  return all;
+}

@@ -1,0 +1,50 @@
+/**
+ * What every app on a chat platform can be told in the configuration, beside its own keys.
+ */
+import { z } from "zod";
+
+/** A rate as it is written: calls per second, minute and hour. What is absent is not limited. */
+export const RateSetting = z.looseObject({
+  second: z.number().int().min(1).optional().describe("Calls in any second."),
+  minute: z.number().int().min(1).optional().describe("Calls in any minute."),
+  hour: z.number().int().min(1).optional().describe("Calls in any hour."),
+});
+
+export const QuotaSetting = z.looseObject({
+  month: z.number().int().min(1).optional().describe("Calls in a calendar month (China time)."),
+  keep: z.number().int().min(0).optional().describe(
+    "Calls at the month's end that only final answers may use; a tenth unless set.",
+  ),
+});
+
+/** The part that is the same for all apps. */
+export const deskSettings = {
+  bot: z.string().min(1).optional().describe(
+    "The bot or pool that answers, unless a rule below says otherwise; absent: any.",
+  ),
+  rules: z.array(z.looseObject({
+    chat: z.string().min(1).optional().describe("A chat's id on the platform."),
+    person: z.string().min(1).optional().describe("A person's id on the platform."),
+    department: z.string().min(1).optional().describe("A department's id on the platform."),
+    bot: z.string().min(1).describe("The bot or pool that answers where all that is given fits."),
+  })).default([]).describe("Who answers whom: the first rule that fits."),
+  access: z.enum(["open", "allowlist", "pairing"]).default("open").describe(
+    "Who may speak: `open` everyone the platform lets in, `allowlist` who is named in `allow`, `pairing` who has linked an account.",
+  ),
+  allow: z.array(z.string().min(1)).default([]).describe(
+    "Ids of people, chats and departments for `allowlist`; they need no pairing either.",
+  ),
+  group: z.enum(["person", "shared"]).default("person").describe(
+    "Whether each person in a group has a conversation of their own or all share one.",
+  ),
+  language: z.enum(["zh", "en"]).default("zh").describe("Spoken where a message does not show one."),
+  staleAfter: z.number().int().min(1).default(30 * 60).describe(
+    "Seconds after which a message that could not be answered gets an apology instead.",
+  ),
+  placeholderAfter: z.number().min(0).optional().describe(
+    "Seconds after which a way that cannot edit says that the bot is thinking; it costs one message. Absent: the platform's default.",
+  ),
+};
+
+/** The same, as a type. */
+export type DeskSettings = z.infer<z.ZodObject<typeof deskSettings>>;

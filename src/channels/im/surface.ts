@@ -1,0 +1,106 @@
+/**
+ * What a chat platform is to the rest of this folder: where messages come from ({@linkcode Incoming}), the ways in which an answer can
+ * be shown there ({@linkcode Way}, best first), and how a call to it can fail ({@linkcode PlatformError}).
+ */
+import type { Priority, Reservation, Scope } from "../../core/budget.ts";
+import type { Json } from "../../core/store.ts";
+
+/** A message as it came from a platform, in our words. Plain JSON: it is kept in the outbox until it is answered. */
+export interface Incoming {
+  /** The platform's id of the message: what repeats are known by. */
+  readonly id: string;
+  readonly chat: { readonly id: string; readonly type: "direct" | "group" };
+  readonly sender: { readonly id: string; readonly name?: string; readonly departments?: readonly string[] };
+  /** Without the mention of the bot. */
+  readonly text: string;
+  /** References by which {@linkcode Platform.fetchImage} gets them. */
+  readonly images: readonly Json[];
+  readonly files: readonly { readonly ref: Json; readonly name: string }[];
+  /** When it was sent, milliseconds since the epoch. */
+  readonly at: number;
+  /** What this platform needs to answer it: a message id, a session webhook, a request id. */
+  readonly address: Json;
+}
+
+/** One app on one platform. */
+export interface Platform {
+  /** The ladder for one message, best way first. Never empty: the last one sends plain finals. */
+  ways(incoming: Incoming): Promise<readonly Way[]>;
+  /** As a data URL; throws a `PlatformError`. */
+  fetchImage(incoming: Incoming, ref: Json): Promise<string>;
+  /** At most `max` bytes, else `undefined`. */
+  fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined>;
+  /** Shows an image of an answer (a data URL) as a message of its own. */
+  sendImage(incoming: Incoming, image: string, send: Send): Promise<void>;
+  /** Names of the sender's departments, where the platform tells. */
+  departments?(incoming: Incoming): Promise<readonly string[]>;
+  /** Sends words that answer nothing: what a bot says by itself. `address` is what {@linkcode Incoming.address} was. */
+  say?(incoming: Incoming, markdown: string, send: Send): Promise<void>;
+}
+
+/** What every call of one delivery carries. */
+export interface Send {
+  /** Unique for what is sent, and the same when it is sent again: idempotency ids are made from it. */
+  readonly id: string;
+  readonly priority: Priority;
+  readonly chat: string;
+  readonly signal?: AbortSignal;
+  readonly reservation?: Reservation;
+  /** The whole of the answer or of its part: there will be no edit. */
+  readonly final: boolean;
+  /** Strictly growing numbers, also over restarts. */
+  readonly next: () => number;
+  /** What {@linkcode Send.keepHalf} kept when a process died inside this very send. */
+  readonly half?: Json;
+  /** Writes down what the first of several calls gave, so that a repeat goes on from there. */
+  readonly keepHalf: (half: Json) => Promise<void>;
+  /** Called once per call to the platform: what the answer cost. */
+  readonly spent: () => void;
+}
+
+/** One way to show an answer. */
+export interface Way {
+  readonly name: string;
+  /** UTF-8 bytes of one place; a longer answer is split over several. */
+  readonly bytes: number;
+  /** Whether what was opened can be edited and closed; else it can only be opened, with a final text. */
+  readonly live: boolean;
+  /** Whether a send that is repeated with the same id shows once. */
+  readonly repeatable: boolean;
+  /** Milliseconds a place may stay open; it is closed and continued in a new one before that. */
+  readonly life: number;
+  /** How many places it may open for one message. */
+  readonly places: number;
+  /** Milliseconds to leave after the `n`th edit (0: after opening); Infinity: no further edits. */
+  pause(n: number): number;
+  /** Milliseconds after which a way that is not live says that the bot is at work; Infinity: never. */
+  readonly placeholderAfter: number;
+  /** The path whose quota pays for the final, ahead. */
+  readonly finalPath: readonly Scope[];
+  /** The bot's Markdown as this way can show it. */
+  render(markdown: string): string;
+  /** Shows something new. `text` is asked when the permit is there: the newest. Returns the place, as plain JSON. */
+  open(text: () => string, send: Send): Promise<Json>;
+  edit(place: Json, text: () => string, send: Send): Promise<void>;
+  /** The last words, and no more edits. Calling it again with the same words does no harm. */
+  close(place: Json, text: string, send: Send): Promise<void>;
+}
+
+/**
+ * `gone`: this place can no longer be written (expired, recalled). `refused`: this call will never go through. `unavailable`: no
+ * answer, or a failing one, for longer than patience lasts. `ambiguous`: it may have been shown, and a repeat might show twice.
+ * `throttled`, `dropped`: an edit that was not worth waiting for. `exhausted`: the month's quota has nothing left.
+ */
+export type Trouble = "gone" | "refused" | "unavailable" | "ambiguous" | "throttled" | "dropped" | "exhausted";
+
+export class PlatformError extends Error {
+  override readonly name = "PlatformError";
+  constructor(
+    readonly trouble: Trouble,
+    /** The platform's code, as text. */
+    readonly code: string,
+    message: string,
+  ) {
+    super(`${trouble} (${code}): ${message}`);
+  }
+}

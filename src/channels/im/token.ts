@@ -1,0 +1,47 @@
+/**
+ * An access token of a platform's app: kept, renewed ahead of its time, and asked for by one flight at a time however many wait.
+ */
+import type { Clock } from "../../core/clock.ts";
+
+export class Token {
+  readonly #clock: Clock;
+  readonly #ask: () => Promise<{ token: string; lifetime: number }>;
+  readonly #ahead: number;
+  #value = "";
+  #until = 0;
+  #flight: Promise<string> | undefined;
+
+  /**
+   * `ask` gets a new one, with its lifetime in milliseconds, and throws a `PlatformError`. `ahead`: milliseconds before the end at
+   * which it is renewed; the old one still holds meanwhile.
+   */
+  constructor(clock: Clock, ask: () => Promise<{ token: string; lifetime: number }>, ahead = 5 * 60_000) {
+    this.#clock = clock;
+    this.#ask = ask;
+    this.#ahead = ahead;
+  }
+
+  /** A token that holds. */
+  get(): Promise<string> {
+    const left = this.#until - this.#clock.now();
+    if (left > this.#ahead) return Promise.resolve(this.#value);
+    const flight = this.#renew();
+    if (left <= 0) return flight;
+    // The old one is still good: nobody has to wait, and a failure now is the next caller's to see.
+    flight.catch(() => undefined);
+    return Promise.resolve(this.#value);
+  }
+
+  /** The platform refused this one. Another that came meanwhile stays. */
+  spoiled(token: string): void {
+    if (token === this.#value) this.#until = 0;
+  }
+
+  #renew(): Promise<string> {
+    return this.#flight ??= this.#ask().then(({ token, lifetime }) => {
+      this.#value = token;
+      this.#until = this.#clock.now() + lifetime;
+      return token;
+    }).finally(() => this.#flight = undefined);
+  }
+}

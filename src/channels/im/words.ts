@@ -1,0 +1,207 @@
+/**
+ * What the gateway itself says in a chat, in the person's language, and the words by which a person tells it what to do.
+ */
+import type { Code } from "../../core/error.ts";
+
+export type Language = "zh" | "en";
+
+/** The language of what was said: one Chinese character is enough, a name or a number says nothing. */
+export function languageOf(text: string, otherwise: Language): Language {
+  if (/[\u3400-\u9fff]/.test(text)) return "zh";
+  return /[A-Za-z]{2}/.test(text) ? "en" : otherwise;
+}
+
+export type Command =
+  | { readonly name: "stop" | "new" | "bots" | "help" }
+  | { readonly name: "use"; readonly bot: string | undefined }
+  | { readonly name: "pair"; readonly code: string | undefined };
+
+const COMMANDS: Readonly<Record<string, Command["name"]>> = {
+  "/stop": "stop",
+  "/停止": "stop",
+  "/停": "stop",
+  "停止": "stop",
+  "stop": "stop",
+  "/new": "new",
+  "/reset": "new",
+  "/新对话": "new",
+  "/新会话": "new",
+  "新对话": "new",
+  "新会话": "new",
+  "/bots": "bots",
+  "/机器人": "bots",
+  "/use": "use",
+  "/使用": "use",
+  "/切换": "use",
+  "/help": "help",
+  "/帮助": "help",
+  "帮助": "help",
+  "/pair": "pair",
+  "/绑定": "pair",
+};
+
+/** A command, where a message is nothing but one. Words without a slash count only when they stand alone. */
+export function commandOf(text: string): Command | undefined {
+  const [word = "", ...rest] = text.trim().split(/\s+/);
+  const name = COMMANDS[word.toLowerCase()];
+  if (!name || (!word.startsWith("/") && rest.length > 0)) return undefined;
+  const rest_ = rest.join(" ") || undefined;
+  if (name === "use") return { name, bot: rest_ };
+  if (name === "pair") return { name, code: rest_ };
+  return { name };
+}
+
+/** Everything the gateway says. Functions where a figure or a name belongs inside. */
+export interface Words {
+  readonly thinking: string;
+  readonly queued: (place: number) => string;
+  readonly stopped: string;
+  readonly nothingToStop: string;
+  readonly newBegun: string;
+  readonly noBots: string;
+  readonly bots: (names: readonly { id: string; name: string; chosen: boolean }[]) => string;
+  readonly using: (name: string) => string;
+  readonly usingAny: string;
+  readonly unknownBot: (name: string) => string;
+  readonly help: string;
+  readonly notAllowed: string;
+  readonly pairing: (code: string, minutes: number) => string;
+  readonly tooManyCodes: string;
+  readonly bound: (name: string) => string;
+  readonly late: string;
+  readonly continued: string;
+  readonly maybeAgain: string;
+  readonly cutOff: string;
+  readonly cancelled: string;
+  readonly empty: string;
+  readonly seeImages: string;
+  readonly stopButton: string;
+  readonly fileSkipped: (name: string) => string;
+  readonly failed: (code: Code, retryAfter?: number) => string;
+}
+
+export function wordsIn(language: Language): Words {
+  return language === "zh" ? zh : en;
+}
+
+const zh: Words = {
+  thinking: "思考中…",
+  queued: (place) => `排队中，前面还有 ${Math.max(0, place - 1)} 位…`,
+  stopped: "已停止。",
+  nothingToStop: "现在没有正在进行的回答。",
+  newBegun: "已开始新对话。",
+  noBots: "现在没有在线的机器人。",
+  bots: (names) =>
+    "可用的机器人：\n\n" +
+    names.map((bot) => `- ${bot.name} (\`${bot.id}\`)${bot.chosen ? " ← 当前" : ""}`).join("\n") +
+    "\n\n发送 `/use 名称` 切换，`/use` 取消指定。",
+  using: (name) => `之后由 ${name} 回答。`,
+  usingAny: "之后由任一可用的机器人回答。",
+  unknownBot: (name) => `没有名为“${name}”的机器人。发送 \`/bots\` 查看列表。`,
+  help:
+    "直接发消息即可提问。命令：\n\n- `/stop` 停止当前回答\n- `/new` 开始新对话\n- `/bots` 查看机器人\n- `/use 名称` 指定机器人\n- `/help` 显示本帮助",
+  notAllowed: "抱歉，您没有使用此机器人的权限，请联系管理员。",
+  pairing: (code, minutes) =>
+    `请先绑定账号：登录网页后输入绑定码 **${code}**，或请管理员确认。绑定码 ${minutes} 分钟内有效。`,
+  tooManyCodes: "绑定请求过多，请稍后再试。",
+  bound: (name) => `已绑定账号 ${name}。`,
+  late: "抱歉，这条消息等待太久，没有得到处理。如仍需要，请再发一次。",
+  continued: "（续）",
+  maybeAgain: "（可能重复发送）",
+  cutOff: "⚠️ 回答中断，以上内容不完整。",
+  cancelled: "⏹ 已停止。",
+  empty: "（机器人没有返回内容）",
+  seeImages: "（见图）",
+  stopButton: "停止",
+  fileSkipped: (name) => `[附件：${name}]`,
+  failed(code, retryAfter) {
+    switch (code) {
+      case "no_bot":
+        return "⚠️ 现在没有在线的机器人，请稍后再试。";
+      case "bot_offline":
+        return "⚠️ 指定的机器人不在线。发送 `/bots` 查看可用的机器人。";
+      case "queue_full":
+      case "queue_timeout":
+        return "⚠️ 机器人正忙，请稍后再试。";
+      case "limited":
+        return `⚠️ 您的提问太频繁，请${retryAfter ? ` ${retryAfter} 秒后` : "稍后"}再试。`;
+      case "reply_timeout":
+        return "⚠️ 机器人长时间没有响应。";
+      case "bot_gone":
+        return "⚠️ 机器人已断开连接。";
+      case "bot_failed":
+        return "⚠️ 机器人出错了，请重试。";
+      case "too_large":
+      case "reply_too_large":
+        return "⚠️ 内容太长，无法处理。";
+      case "unsupported_type":
+      case "invalid":
+        return "⚠️ 无法处理这种消息，请发送文字或图片。";
+      case "shutting_down":
+        return "⚠️ 服务正在重启，请稍后再试。";
+      default:
+        return "⚠️ 出了点问题，请稍后再试。";
+    }
+  },
+};
+
+const en: Words = {
+  thinking: "Thinking…",
+  queued: (place) => `Waiting in line, ${Math.max(0, place - 1)} ahead of you…`,
+  stopped: "Stopped.",
+  nothingToStop: "Nothing is being answered right now.",
+  newBegun: "A new conversation has begun.",
+  noBots: "No bot is online right now.",
+  bots: (names) =>
+    "Bots you can use:\n\n" +
+    names.map((bot) => `- ${bot.name} (\`${bot.id}\`)${bot.chosen ? " ← current" : ""}`).join("\n") +
+    "\n\nSend `/use NAME` to choose one, `/use` to let any answer.",
+  using: (name) => `${name} answers from now on.`,
+  usingAny: "Any bot may answer from now on.",
+  unknownBot: (name) => `There is no bot named "${name}". Send \`/bots\` for the list.`,
+  help:
+    "Just ask. Commands:\n\n- `/stop` stops the answer\n- `/new` begins a new conversation\n- `/bots` lists the bots\n- `/use NAME` chooses a bot\n- `/help` shows this",
+  notAllowed: "Sorry, you may not use this bot. Please ask your administrator.",
+  pairing: (code, minutes) =>
+    `Please link your account first: sign in on the web page and enter the code **${code}**, or ask an administrator to confirm it. It holds for ${minutes} minutes.`,
+  tooManyCodes: "Too many people are linking their accounts right now, please try again later.",
+  bound: (name) => `Linked to the account ${name}.`,
+  late: "Sorry, this message waited too long and was not answered. Please send it again if you still need it.",
+  continued: "(continued)",
+  maybeAgain: "(possibly sent twice)",
+  cutOff: "⚠️ The answer was cut off; what stands above is not complete.",
+  cancelled: "⏹ Stopped.",
+  empty: "(the bot returned nothing)",
+  seeImages: "(see the images)",
+  stopButton: "Stop",
+  fileSkipped: (name) => `[attachment: ${name}]`,
+  failed(code, retryAfter) {
+    switch (code) {
+      case "no_bot":
+        return "⚠️ No bot is online right now, please try again later.";
+      case "bot_offline":
+        return "⚠️ That bot is not online. Send `/bots` for those that are.";
+      case "queue_full":
+      case "queue_timeout":
+        return "⚠️ The bots are busy, please try again later.";
+      case "limited":
+        return `⚠️ You ask too often, please try again ${retryAfter ? `in ${retryAfter} s` : "later"}.`;
+      case "reply_timeout":
+        return "⚠️ The bot has not answered for too long.";
+      case "bot_gone":
+        return "⚠️ The bot's connection was lost.";
+      case "bot_failed":
+        return "⚠️ The bot failed, please try again.";
+      case "too_large":
+      case "reply_too_large":
+        return "⚠️ That is too long.";
+      case "unsupported_type":
+      case "invalid":
+        return "⚠️ This kind of message cannot be answered; please send text or images.";
+      case "shutting_down":
+        return "⚠️ The service is restarting, please try again in a moment.";
+      default:
+        return "⚠️ Something went wrong, please try again later.";
+    }
+  },
+};

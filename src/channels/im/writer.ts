@@ -1,0 +1,485 @@
+/**
+ * The writer of one answer: it reads the reply's log and shows it on a platform, one edit in flight, always the newest snapshot, and in
+ * the end exactly one visible final, whatever dies in between.
+ *
+ * It goes down the ladder of ways when one fails, closes a place before the platform does and goes on in the next, and splits what is too
+ * long. Everything that a restart must know stands in the {@linkcode Job}, which is written to the outbox before each step it describes.
+ */
+import type { Budget, Reservation } from "../../core/budget.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Ending, Reply } from "../../core/reply.ts";
+import { sleep } from "../../core/sleep.ts";
+import type { Json } from "../../core/store.ts";
+import type { Turn } from "../../core/turn.ts";
+import { byteLength, cutAt } from "./markdown.ts";
+import { type Incoming, type Platform, PlatformError, type Send, type Way } from "./surface.ts";
+import type { Language, Words } from "./words.ts";
+
+/** What is kept of a delivery in the outbox. */
+export interface Job {
+  readonly incoming: Incoming;
+  /** When it was accepted, milliseconds since the epoch. */
+  readonly at: number;
+  /** How many processes have had it. */
+  tries: number;
+  language: Language;
+  turnId?: string;
+  personId?: string;
+  /** The rung of the ladder, by name: the ladder may look different after a restart. */
+  way?: string;
+  /** What is open and not closed. `opening`: the call was begun, whether it arrived is not known. */
+  place?: { readonly json: Json; readonly at: number };
+  opening?: boolean;
+  /** What an `opening` of several calls has so far. */
+  half?: Json;
+  /** What closed places have shown, and what opens a fence again that the last of them had to close. */
+  shown: string;
+  prefix: string;
+  /** How many places have been opened: makes ids. */
+  opened: number;
+  /** The answer as it must be seen, and how many parts of it have been. */
+  final?: { parts: Part[]; sent: number; images: readonly string[]; imagesSent: number };
+  /** Calls to the platform so far. */
+  calls: number;
+}
+
+/** One piece of the final. */
+export interface Part {
+  readonly text: string;
+  readonly way: string;
+  /** Where it is to be written; absent: something new is opened. */
+  readonly place?: Json;
+  readonly id: string;
+}
+
+/** The steps of a delivery, by name, in order; a crash at each is tested. */
+export type Step =
+  | "accepted"
+  | "asked"
+  | "opening"
+  | "opened"
+  | "edited"
+  | "rolled"
+  | "final_written"
+  | "part_sent"
+  | "part_recorded"
+  | "images_sent"
+  | "done";
+
+export interface WriterParts {
+  readonly clock: Clock;
+  readonly budget: Budget;
+  readonly platform: Platform;
+  readonly words: Words;
+  readonly job: Job;
+  /** Writes the job to the outbox. */
+  readonly keep: () => Promise<void>;
+  /** Called when a step is done: nothing, or a test's crash. */
+  readonly reached?: (step: Step) => void;
+  /** Told what went wrong and was answered by another way. */
+  readonly troubled?: (error: PlatformError) => void;
+}
+
+/** Milliseconds before its end at which a place is closed and continued: edits that wait for a permit must not be late. */
+const ROLL_AHEAD = 60_000;
+
+/** Where a sentence ends, an edit goes at once; inside one it waits half as long again for the end. */
+const SENTENCE_END = /[。！？；：\n.!?;:]\s*$/;
+
+export class Writer {
+  readonly #p: WriterParts;
+  #ways: readonly Way[] = [];
+  #rung = 0;
+  #n = 0;
+  #places = 0;
+  #edits = 0;
+  #lastAt = 0;
+  #editing = true;
+  #shown: string | undefined;
+  #reservation: Reservation | undefined;
+
+  constructor(parts: WriterParts) {
+    this.#p = parts;
+  }
+
+  /** Shows the turn until it has ended, then its final. Rejects with a `PlatformError` when no way led there. */
+  async run(turn: Turn): Promise<void> {
+    const { job } = this.#p;
+    await this.#begin();
+    const ended = new AbortController();
+    const stop = turn.reply.watch(() => turn.reply.ending && ended.abort());
+    if (turn.reply.ending) ended.abort();
+    try {
+      if (!job.final) await this.#show(turn, ended.signal);
+    } finally {
+      stop();
+    }
+    const ending = await turn.reply.ended();
+    await this.finish(turn.reply.text, ending, turn.reply.images);
+  }
+
+  /** Shows a text that is final from the start: a command's answer, an apology. */
+  async say(text: string): Promise<void> {
+    await this.#begin();
+    await this.finish(text, { status: "done" }, []);
+  }
+
+  /** Sends what is left of a final that was written down before. */
+  async resume(): Promise<void> {
+    await this.#begin();
+    await this.#send();
+  }
+
+  async #begin() {
+    const { platform, job, budget } = this.#p;
+    if (this.#ways.length > 0) return;
+    // The same place again, by the same id.
+    if (job.opening && job.opened > 0) job.opened--;
+    this.#ways = await platform.ways(job.incoming);
+    const known = this.#ways.findIndex((way) => way.name === job.way);
+    this.#rung = Math.max(0, known);
+    // A place of a way that is no longer on the ladder cannot be written any more.
+    if (known < 0) job.place = undefined;
+    this.#places = job.opened;
+    if (job.final === undefined || job.final.sent < job.final.parts.length) {
+      this.#reservation = await budget.reserve(this.#way.finalPath);
+    }
+  }
+
+  get #way(): Way {
+    return this.#ways[this.#rung]!;
+  }
+
+  async #show(turn: Turn, ended: AbortSignal) {
+    const { job, clock, words } = this.#p;
+    const { reply } = turn;
+    while (!reply.ending) {
+      const way = this.#way;
+      if (!way.live) return await this.#wait(turn, way, ended);
+      if (!job.place) {
+        if (this.#places >= way.places) {
+          this.#down();
+          continue;
+        }
+        await this.#open(() => this.#snapshot(turn) || waitingWords(turn, words), false);
+        continue;
+      }
+      await this.#due(turn, way, job.place.at, ended);
+      if (reply.ending) return;
+      const rest = this.#rest(reply);
+      if (clock.now() - job.place.at > way.life - ROLL_AHEAD) {
+        await this.#roll(rest, cutAt(rest, way.bytes));
+      } else if (!this.#fits(way, rest)) await this.#roll(rest, this.#cut(way, rest));
+      else if (this.#editing) await this.#edit(turn, way, ended);
+    }
+  }
+
+  /** A way that cannot edit: says once that the bot is at work, where the answer takes longer, and waits. */
+  async #wait(turn: Turn, way: Way, ended: AbortSignal) {
+    if (way.placeholderAfter !== Infinity && this.#p.job.opened === 0 && this.#p.job.tries === 0) {
+      await sleep(this.#p.clock, way.placeholderAfter, ended);
+      if (!turn.reply.ending) {
+        this.#p.job.opened++;
+        await this.#p.keep();
+        const text = waitingWords(turn, this.#p.words);
+        await this.#try(() => way.open(() => text, this.#how("wait", "first", ended)));
+      }
+    }
+    await turn.reply.ended();
+  }
+
+  async #open(text: () => string, final: boolean): Promise<void> {
+    const { job, keep, reached, clock } = this.#p;
+    const way = this.#way;
+    job.way = way.name;
+    job.opening = true;
+    const id = `p${job.opened++}`;
+    this.#places++;
+    await keep();
+    reached?.("opening");
+    const opened = await this.#try(() => way.open(() => way.render(text()), this.#how(id, "first", undefined, final)));
+    job.opening = false;
+    job.half = undefined;
+    if (opened.trouble) {
+      // `exhausted` is the month's quota: no live way is worth it now, the final's own part is kept.
+      this.#down();
+      return await keep();
+    }
+    job.place = { json: opened.value, at: clock.now() };
+    this.#edits = 0;
+    this.#lastAt = clock.now();
+    reached?.("opened");
+    await keep();
+  }
+
+  async #edit(turn: Turn, way: Way, ended: AbortSignal) {
+    const { job, clock, reached, keep } = this.#p;
+    let taken = "";
+    const text = () => {
+      taken = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
+      return way.render(this.#fits(way, taken) ? taken : taken.slice(0, this.#cut(way, taken).at));
+    };
+    const done = await this.#try(() =>
+      way.edit(job.place!.json, text, this.#how(`e${job.opened}.${this.#n}`, "edit", ended))
+    );
+    this.#edits++;
+    this.#lastAt = clock.now();
+    if (!done.trouble) {
+      this.#shown = taken;
+      return reached?.("edited");
+    }
+    if (done.trouble === "gone" || done.trouble === "refused") {
+      // What stands there stays; everything since then is said again in a new place.
+      job.place = undefined;
+      if (done.trouble === "refused") this.#down();
+      await keep();
+    } else if (done.trouble === "exhausted") this.#editing = false;
+    // A throttled or failed edit is no loss: the next one is newer.
+  }
+
+  /** Closes the place with what comes before the cut and goes on with the rest in a new one. */
+  async #roll(rest: string, cut: { at: number; closing: string; opening: string }) {
+    const { job, keep, reached } = this.#p;
+    const place = job.place!;
+    // A life that ends: cut behind the last whole line, not at the size.
+    const at = cut.at < rest.length ? cut.at : lastLine(rest);
+    const open = cut.at < rest.length ? cut : openFence(rest.slice(0, at));
+    const text = rest.slice(0, at) + open.closing;
+    const way = this.#way;
+    await this.#try(() =>
+      way.close(place.json, way.render(text || this.#p.words.thinking), this.#how(`c${job.opened}`, "first"))
+    );
+    job.place = undefined;
+    job.shown += rest.slice(job.prefix.length, at);
+    job.prefix = open.opening;
+    this.#shown = undefined;
+    reached?.("rolled");
+    if (this.#places >= way.places) this.#down();
+    await keep();
+  }
+
+  /** Waits until there is something to show and the time to show it. */
+  async #due(turn: Turn, way: Way, openedAt: number, ended: AbortSignal) {
+    const { clock } = this.#p;
+    const end = openedAt + way.life - ROLL_AHEAD;
+    const pause = this.#editing ? way.pause(this.#edits) : Infinity;
+    const at = Math.min(end, this.#lastAt + pause);
+    await sleep(clock, at - clock.now(), ended);
+    if (turn.reply.ending) return;
+    while (!turn.reply.ending && clock.now() < end && !this.#news(turn)) await this.#next(turn, end - clock.now());
+    if (pause > 0 && pause !== Infinity && !SENTENCE_END.test(turn.reply.text)) {
+      const enough = new AbortController();
+      const leave = turn.reply.watch(() => {
+        if (turn.reply.ending || SENTENCE_END.test(turn.reply.text)) enough.abort();
+      });
+      await sleep(clock, Math.max(0, Math.min(end, this.#lastAt + pause * 1.5) - clock.now()), enough.signal);
+      leave();
+    }
+  }
+
+  #news(turn: Turn): boolean {
+    return this.#snapshot(turn) !== (this.#shown ?? "") && this.#snapshot(turn) !== "";
+  }
+
+  async #next(turn: Turn, most: number) {
+    const woken = new AbortController();
+    const leave = turn.reply.watch(() => woken.abort());
+    await sleep(this.#p.clock, most, woken.signal);
+    leave();
+  }
+
+  /** The words of this place: what earlier places have shown is not said again. */
+  #rest(reply: Reply): string {
+    return this.#restOf(reply.text);
+  }
+
+  #restOf(text: string): string {
+    const { shown, prefix } = this.#p.job;
+    // Another bot started over: nothing that was shown counts any more.
+    return text.startsWith(shown) ? prefix + text.slice(shown.length) : text;
+  }
+
+  #snapshot(turn: Turn): string {
+    return this.#rest(turn.reply);
+  }
+
+  #fits(way: Way, text: string): boolean {
+    if (text.length * 3 <= way.bytes / 2) return true;
+    return byteLength(way.render(text)) <= way.bytes;
+  }
+
+  /** A cut that fits also after rendering, which may add some. */
+  #cut(way: Way, text: string) {
+    for (let bytes = way.bytes;; bytes = Math.floor(bytes * 0.8)) {
+      const cut = cutAt(text, bytes);
+      if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= way.bytes) return cut;
+    }
+  }
+
+  /** The last words of a turn. Written down before anything is sent. */
+  async finish(text: string, ending: Ending, images: readonly string[]): Promise<void> {
+    const { job, keep, reached } = this.#p;
+    if (!job.final) {
+      const words = finalWords(text, ending, images.length > 0, this.#p.words);
+      job.final = { parts: this.#parts(this.#restOf(words), job.place?.json, "f"), sent: 0, images, imagesSent: 0 };
+      await keep();
+    }
+    reached?.("final_written");
+    await this.#send();
+  }
+
+  /** The final in pieces that fit the rung we stand on; the first goes where the answer stands already. */
+  #parts(text: string, place: Json | undefined, prefix: string): Part[] {
+    const parts: Part[] = [];
+    const add = (piece: string) => {
+      const first = parts.length === 0;
+      // A way of few places has one for the answer it has begun, and no more: the next rung takes the rest.
+      const rung = first && place !== undefined ? this.#rung : this.#rungFor(parts.length);
+      parts.push({
+        text: piece,
+        way: this.#ways[rung]!.name,
+        place: first ? place : undefined,
+        id: `${prefix}${parts.length}`,
+      });
+    };
+    let rest = text;
+    for (;;) {
+      const way = this.#ways[parts.length === 0 && place !== undefined ? this.#rung : this.#rungFor(parts.length)]!;
+      if (this.#fits(way, rest)) break;
+      const cut = this.#cut(way, rest);
+      add(rest.slice(0, cut.at) + cut.closing);
+      rest = cut.opening + rest.slice(cut.at);
+    }
+    add(rest);
+    return parts;
+  }
+
+  #rungFor(count: number): number {
+    const way = this.#way;
+    if (this.#places + count < way.places || this.#rung + 1 >= this.#ways.length) return this.#rung;
+    return this.#rung + 1;
+  }
+
+  async #send() {
+    const { job, keep, reached, platform } = this.#p;
+    const final = job.final!;
+    let again = job.tries > 0;
+    while (final.sent < final.parts.length) {
+      const part = final.parts[final.sent]!;
+      const rung = Math.max(0, this.#ways.findIndex((way) => way.name === part.way));
+      const way = this.#ways[rung]!;
+      const mark = again && !way.repeatable && part.place === undefined ? `${this.#p.words.maybeAgain}\n\n` : "";
+      const text = mark + way.render(part.text);
+      const how = this.#how(part.id, "final", undefined, true);
+      const sent = await this.#try(() =>
+        part.place === undefined ? way.open(() => text, how) : way.close(part.place, text, how)
+      );
+      if (sent.trouble === "ambiguous" && !again) {
+        again = true;
+        continue;
+      }
+      again = false;
+      if (sent.trouble) {
+        if (sent.trouble === "unavailable" || sent.trouble === "dropped") throw sent.error;
+        if (rung + 1 >= this.#ways.length) throw sent.error;
+        // What stood in this place goes into a new one, a rung down, with everything that comes after it.
+        this.#rung = rung + 1;
+        this.#places = 0;
+        const fresh = this.#parts(part.text, undefined, `${part.id}.`);
+        final.parts.splice(final.sent, 1, ...fresh);
+        await keep();
+        continue;
+      }
+      reached?.("part_sent");
+      final.sent++;
+      await keep();
+      reached?.("part_recorded");
+    }
+    while (final.imagesSent < final.images.length) {
+      const image = final.images[final.imagesSent]!;
+      const how = this.#how(`i${final.imagesSent}`, "final", undefined, true);
+      // An image that the platform does not take must not hold up the answer that is there already.
+      await this.#try(() => platform.sendImage(job.incoming, image, how));
+      final.imagesSent++;
+      await keep();
+      reached?.("images_sent");
+    }
+    this.#reservation?.release();
+  }
+
+  /** One rung down the ladder; the last one has nothing below it. */
+  #down() {
+    if (this.#rung + 1 < this.#ways.length) {
+      this.#rung++;
+      this.#places = 0;
+    } else this.#editing = false;
+    this.#p.job.way = this.#way.name;
+  }
+
+  #how(id: string, priority: Send["priority"], signal?: AbortSignal, final = false): Send {
+    const { job } = this.#p;
+    return {
+      id: `${job.incoming.id}:${id}`,
+      priority,
+      chat: job.incoming.chat.id,
+      signal,
+      reservation: priority === "final" ? this.#reservation : undefined,
+      final,
+      // A process that died may have used numbers that were not written down: each try has a range of its own.
+      next: () => job.tries * 100_000 + ++this.#n,
+      half: job.half,
+      keepHalf: async (half) => {
+        job.half = half;
+        await this.#p.keep();
+      },
+      spent: () => void job.calls++,
+    };
+  }
+
+  async #try<T>(
+    act: () => Promise<T>,
+  ): Promise<{ value: T; trouble?: undefined } | { trouble: PlatformError["trouble"]; error: PlatformError }> {
+    try {
+      return { value: await act() };
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      if (error.trouble !== "dropped") this.#p.troubled?.(error);
+      return { trouble: error.trouble, error };
+    }
+  }
+}
+
+/** What stands in a place before the bot has said anything. */
+function waitingWords(turn: Turn, words: Words): string {
+  return turn.place !== undefined ? words.queued(turn.place) : words.thinking;
+}
+
+/** The answer as it must be seen: its text, and how it ended where that is not `done`. */
+export function finalWords(text: string, ending: Ending, images: boolean, words: Words): string {
+  const body = text.trimEnd();
+  const note = ending.status === "cancelled"
+    ? words.cancelled
+    : ending.status === "failed"
+    ? words.failed(ending.code ?? "internal")
+    : ending.status === "incomplete"
+    ? words.cutOff
+    : "";
+  if (note) return body ? `${body}\n\n${note}` : note;
+  return body || (images ? words.seeImages : words.empty);
+}
+
+function lastLine(text: string): number {
+  return text.lastIndexOf("\n") + 1 || text.length;
+}
+
+/** What closes and opens again the fence that a text leaves open. */
+function openFence(text: string): { closing: string; opening: string } {
+  let open: string | undefined;
+  for (const line of text.split("\n")) {
+    if (!/^ {0,3}(`{3,}|~{3,})/.test(line)) continue;
+    open = open === undefined ? line : undefined;
+  }
+  return open === undefined
+    ? { closing: "", opening: "" }
+    : { closing: "\n" + open.trim()[0]!.repeat(3), opening: open + "\n" };
+}

@@ -1,0 +1,175 @@
+/**
+ * The three ways in which Feishu shows an answer: a card that streams (CardKit), a card that is patched, a text.
+ *
+ * Sources: 流式更新卡片 (2026-02), 更新已发送的消息卡片 (2025-07), 发送消息 (2026-04).
+ */
+import type { Json } from "../../core/store.ts";
+import { downgrade } from "../im/markdown.ts";
+import { type Incoming, PlatformError, type Send, type Way } from "../im/surface.ts";
+import type { LarkApi, Target } from "./api.ts";
+
+/** The element that holds the answer. */
+const ANSWER = "answer";
+
+/** Cards may weigh 30 KB as JSON; quotes and line breaks double there, so text gets less. */
+const CARD_BYTES = 12_000;
+
+/** A text message may weigh 150 KB; people read shorter ones. */
+const TEXT_BYTES = 20_000;
+
+/** Streaming closes by itself after ten minutes. */
+const STREAM_LIFE = 10 * 60_000;
+
+/** Places one answer may open before it goes a rung down: a platform that closes each at once must not be tried for ever. */
+const PLACES = 20;
+
+export function targetOf(incoming: Incoming): Target {
+  return {
+    chatId: incoming.chat.id,
+    chatType: incoming.chat.type,
+    personId: incoming.sender.id,
+    replyTo: incoming.chat.type === "group" ? incoming.address.message : undefined,
+  };
+}
+
+function cardText(markdown: string): string {
+  return downgrade(markdown, { images: true });
+}
+
+/** A card that types: made, sent once, its one element changed, and replaced by a plain one at the end. */
+export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): Way {
+  const target = targetOf(incoming);
+  return {
+    name: "stream",
+    bytes: CARD_BYTES,
+    live: true,
+    repeatable: true,
+    life: STREAM_LIFE,
+    places: PLACES,
+    // The card's own limit is 8 a second with our headroom; 200 ms reads as typing and leaves most of the app's minute to others.
+    pause: (n) => n < 50 ? 200 : 400,
+    placeholderAfter: Infinity,
+    finalPath: [...api.month(), api.chat(target)],
+    render: cardText,
+    async open(text, send) {
+      const half = send.half?.card as string | undefined;
+      const card = half ?? await api.createCard(
+        () => send.final ? plainCard(text()) : streamingCard(text(), stopWord, incoming.id),
+        send,
+      );
+      // Written down before it is sent: the message's uuid brings back the first card, so a repeat must know which that was.
+      if (half === undefined && !send.final) await send.keepHalf({ card });
+      const content = () => JSON.stringify({ type: "card", data: { card_id: card } });
+      const message = await api.sendMessage(target, "interactive", content, send);
+      return { card, message };
+    },
+    edit: (place, text, send) => setText(api, place.card, text, send),
+    async close(place, text, send) {
+      await setText(api, place.card, () => text, send);
+      // The words are there. What follows stops the typing cursor and takes the button away; a failure leaves both, not less text.
+      const after: Send = { ...send, reservation: undefined };
+      try {
+        await api.replaceCard(place.card, plainCard(text), after);
+      } catch (error) {
+        if (!(error instanceof PlatformError) || error.trouble !== "refused") throw error;
+        await api.setStreaming(place.card, false, after);
+      }
+    },
+  };
+}
+
+/** Streaming that ended by itself is opened again, and a text can be set again. */
+async function setText(api: LarkApi, card: string, text: () => string, send: Send): Promise<void> {
+  try {
+    await api.setCardText(card, ANSWER, text, send);
+  } catch (error) {
+    if (!(error instanceof PlatformError) || !CLOSED.has(error.code)) throw error;
+    await api.setStreaming(card, true, send);
+    await api.setCardText(card, ANSWER, text, { ...send, id: send.id + ":again" });
+  }
+}
+
+/** Streaming mode is closed; it timed out. */
+const CLOSED = new Set(["300309", "200850"]);
+
+/** A card message that is replaced as a whole. */
+export function patchWay(api: LarkApi, incoming: Incoming): Way {
+  const target = targetOf(incoming);
+  return {
+    name: "patch",
+    bytes: CARD_BYTES,
+    live: true,
+    repeatable: true,
+    // Fourteen days; an hour is longer than any answer.
+    life: 60 * 60_000,
+    places: PLACES,
+    // Each patch redraws the whole card on the phone: faster than this flickers.
+    pause: () => 1000,
+    placeholderAfter: Infinity,
+    finalPath: [...api.month(), api.chat(target)],
+    render: cardText,
+    async open(text, send) {
+      const message = await api.sendMessage(target, "interactive", () => JSON.stringify(patchCard(text())), send);
+      return { message };
+    },
+    edit: (place, text, send) => api.patchMessage(place.message, () => JSON.stringify(patchCard(text())), send),
+    close: (place, text, send) => api.patchMessage(place.message, () => JSON.stringify(patchCard(text)), send),
+  };
+}
+
+/** One text, when all is said; rich text, whose `md` pieces show most of Markdown. */
+export function textWay(api: LarkApi, incoming: Incoming, placeholderAfter: number): Way {
+  const target = targetOf(incoming);
+  return {
+    name: "text",
+    bytes: TEXT_BYTES,
+    live: false,
+    repeatable: true,
+    life: Infinity,
+    places: Infinity,
+    pause: () => Infinity,
+    placeholderAfter,
+    finalPath: [...api.month(), api.chat(target)],
+    render: (markdown) => downgrade(markdown, { plain: true }),
+    async open(text, send) {
+      return { message: await api.sendMessage(target, "text", () => JSON.stringify({ text: text() }), send) };
+    },
+    edit: () => Promise.reject(new PlatformError("gone", "text", "a text is not edited")),
+    close: () => Promise.reject(new PlatformError("gone", "text", "a text is not edited")),
+  };
+}
+
+function streamingCard(text: string, stopWord: string, messageId: string): Json {
+  return {
+    schema: "2.0",
+    config: { streaming_mode: true, update_multi: true, summary: { content: text.slice(0, 40) } },
+    body: {
+      elements: [
+        { tag: "markdown", element_id: ANSWER, content: text },
+        {
+          tag: "button",
+          element_id: "stop",
+          size: "tiny",
+          text: { tag: "plain_text", content: stopWord },
+          behaviors: [{ type: "callback", value: { stop: messageId } }],
+        },
+      ],
+    },
+  };
+}
+
+function plainCard(text: string): Json {
+  return {
+    schema: "2.0",
+    config: { streaming_mode: false, update_multi: true, summary: { content: text.slice(0, 40) } },
+    body: { elements: [{ tag: "markdown", element_id: ANSWER, content: text }] },
+  };
+}
+
+function patchCard(text: string): Json {
+  return {
+    schema: "2.0",
+    config: { update_multi: true },
+    body: { elements: [{ tag: "markdown", element_id: ANSWER, content: text }] },
+  };
+}

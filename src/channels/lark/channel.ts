@@ -1,0 +1,179 @@
+/**
+ * One Feishu or Lark app, running: its callbacks or its long connection, and its desk.
+ */
+import { Buffer } from "node:buffer";
+import type { Json } from "../../core/store.ts";
+import { readBody } from "../im/body.ts";
+import { parse } from "../im/caller.ts";
+import type { Channel, ChannelParts } from "../im/channel.ts";
+import { Desk } from "../im/desk.ts";
+import { same } from "../im/envelope.ts";
+import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { languageOf, wordsIn } from "../im/words.ts";
+import { LarkApi } from "./api.ts";
+import { patchWay, streamWay, targetOf, textWay } from "./card.ts";
+import { decrypt, signed } from "./crypto.ts";
+import { headOf, readEvent } from "./event.ts";
+import type { LarkSettings } from "./settings.ts";
+
+/** Milliseconds after which a text-only answer gets a "thinking": longer than most people wait without wondering. */
+const PLACEHOLDER = 4000;
+
+export class LarkChannel implements Channel, Platform {
+  readonly desk: Desk;
+  readonly #api: LarkApi;
+  readonly #parts: ChannelParts;
+  readonly #settings: LarkSettings;
+  readonly #name: string;
+  #ownId: Promise<string> | undefined;
+  #socket: { stop(): void; readonly connected: boolean } | undefined;
+
+  constructor(name: string, settings: LarkSettings, parts: ChannelParts) {
+    this.#name = name;
+    this.#settings = settings;
+    this.#parts = parts;
+    this.#api = new LarkApi(parts, settings);
+    this.desk = new Desk({ ...parts, channel: "lark", app: name, platform: this, settings });
+  }
+
+  async start(): Promise<void> {
+    await this.desk.resume();
+    if (this.#settings.mode !== "socket") return;
+    // The vendor's SDK is large and only this mode needs it.
+    const { openSocket } = await import("./socket.ts");
+    this.#socket = await openSocket(this.#settings, this.#parts, (event) => this.#take(event));
+  }
+
+  get connected(): boolean {
+    return this.#settings.mode === "webhook" || (this.#socket?.connected ?? false);
+  }
+
+  stop(): Promise<void> {
+    this.#socket?.stop();
+    this.desk.close();
+    return Promise.resolve();
+  }
+
+  /** `POST /channels/feishu/NAME`. Verified on the raw bytes, stored, and only then acknowledged. */
+  async fetch(request: Request, address?: string): Promise<Response> {
+    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
+    const body = await readBody(request);
+    if (!body) return new Response(null, { status: 413 });
+    const { encryptKey, verificationToken } = this.#settings;
+    const refuse = (why: string) => {
+      this.#parts.observer.tell({ type: "callback_refused", channel: "lark", app: this.#name, why, address });
+      return new Response(null, { status: 401 });
+    };
+    let json = parse(new TextDecoder().decode(body));
+    if (typeof json !== "object" || json === null) return new Response(null, { status: 400 });
+    if (encryptKey !== undefined) {
+      if (typeof json.encrypt !== "string") return refuse("not encrypted");
+      const plain = decrypt(encryptKey, json.encrypt);
+      json = plain === undefined ? undefined : parse(plain);
+      if (typeof json !== "object" || json === null) return refuse("ciphertext");
+    }
+    if (json.type === "url_verification") {
+      // Not signed by the platform; the token is all there is.
+      if (verificationToken !== undefined && !same(verificationToken, String(json.token))) {
+        return refuse("verification token");
+      }
+      return Response.json({ challenge: String(json.challenge) });
+    }
+    if (encryptKey !== undefined && !signed(encryptKey, request.headers, body)) return refuse("signature");
+    const head = headOf(json);
+    if (!head) return Response.json({});
+    if (encryptKey === undefined || verificationToken !== undefined) {
+      // Without an Encrypt Key the token is the only proof; without either nobody is believed.
+      if (verificationToken === undefined) return refuse("neither encryptKey nor verificationToken is configured");
+      if (!same(verificationToken, head.token ?? "")) return refuse("verification token");
+    }
+    if (head.appId !== undefined && head.appId !== this.#settings.appId) return refuse("another app's event");
+    return Response.json(await this.#take(json) ?? {});
+  }
+
+  /** Sees to one event; what it returns is the callback's answer. Rejects where it could not be stored. */
+  async #take(json: Json): Promise<Json | undefined> {
+    this.#parts.reached?.("received");
+    const group = json?.event?.message?.chat_type === "group";
+    const event = readEvent(json, group ? await this.#own() : undefined);
+    switch (event?.kind) {
+      case "message":
+        await this.desk.receive(event.incoming);
+        return undefined;
+      case "recalled":
+        await this.desk.recall(event.messageId);
+        return undefined;
+      case "stop": {
+        // The answer must be there within three seconds; what the bot does about it shows in the card.
+        const stopped = this.desk.stop(event.messageId);
+        stopped.catch((error) => this.#parts.observer.tell({ type: "fault", where: "lark: stop", error }));
+        return { toast: { type: "info", content: wordsIn(this.#settings.language).stopped } };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #own(): Promise<string> {
+    this.#ownId ??= this.#api.ownId(plainSend("bot.info")).catch((error) => {
+      this.#ownId = undefined;
+      throw error;
+    });
+    return this.#ownId;
+  }
+
+  ways(incoming: Incoming): Promise<readonly Way[]> {
+    const { show, placeholderAfter, language } = this.#settings;
+    const words = wordsIn(languageOf(incoming.text, language));
+    const after = placeholderAfter === undefined ? PLACEHOLDER : placeholderAfter * 1000;
+    const ladder = [
+      streamWay(this.#api, incoming, words.stopButton),
+      patchWay(this.#api, incoming),
+      textWay(this.#api, incoming, after),
+    ];
+    return Promise.resolve(ladder.slice(["card", "patch", "text"].indexOf(show)));
+  }
+
+  async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
+    const send = plainSend(`${incoming.id}:in`);
+    const answer = await this.#api.resource(incoming.address.message, ref, "image", send);
+    const type = answer.headers.get("content-type") ?? "image/png";
+    return `data:${type.split(";")[0]};base64,${Buffer.from(answer.bytes).toString("base64")}`;
+  }
+
+  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
+    const send = plainSend(`${incoming.id}:in`);
+    const answer = await this.#api.resource(incoming.address.message, ref, "file", send);
+    return answer.bytes.length <= max ? answer.bytes : undefined;
+  }
+
+  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
+    const blob = blobOf(image);
+    if (!blob || blob.size > 10 << 20) throw new PlatformError("refused", "size", "an image of at most 10 MB is taken");
+    const key = await this.#api.uploadImage(blob, send);
+    await this.#api.sendMessage(targetOf(incoming), "image", () => JSON.stringify({ image_key: key }), send);
+  }
+
+  departments(incoming: Incoming): Promise<readonly string[]> {
+    return this.#api.departments(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+  }
+}
+
+/** A call that belongs to no answer's cost. */
+function plainSend(id: string): Send {
+  return {
+    id,
+    priority: "first",
+    chat: id,
+    final: true,
+    next: () => 0,
+    keepHalf: () => Promise.resolve(),
+    spent: () => {},
+  };
+}
+
+/** A data URL as what it holds; `undefined` where it is not one. */
+function blobOf(image: string): Blob | undefined {
+  const found = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s.exec(image);
+  return found ? new Blob([Buffer.from(found[2]!, "base64")], { type: found[1] }) : undefined;
+}

@@ -1,0 +1,158 @@
+/**
+ * What Feishu tells us, in our words. A stranger's JSON yields `undefined`.
+ *
+ * Sources: Feishu 接收消息 (2026-04), 撤回消息 event, card.action.trigger.
+ */
+import { z } from "zod";
+import type { Json } from "../../core/store.ts";
+import { parse } from "../im/caller.ts";
+import type { Incoming } from "../im/surface.ts";
+
+const Id = z.object({ open_id: z.string().optional(), user_id: z.string().nullish(), union_id: z.string().nullish() });
+
+const Event = z.object({
+  schema: z.literal("2.0"),
+  header: z.object({
+    event_id: z.string(),
+    event_type: z.string(),
+    token: z.string().optional(),
+    app_id: z.string().optional(),
+    tenant_key: z.string().optional(),
+  }),
+  event: z.unknown(),
+});
+
+const MessageEvent = z.object({
+  sender: z.object({ sender_id: Id, sender_type: z.string(), tenant_key: z.string().optional() }),
+  message: z.object({
+    message_id: z.string().min(1).max(200),
+    create_time: z.string(),
+    chat_id: z.string().min(1).max(200),
+    chat_type: z.string(),
+    thread_id: z.string().optional(),
+    message_type: z.string(),
+    content: z.string(),
+    mentions: z.array(z.object({ key: z.string(), id: Id, name: z.string() })).optional(),
+  }),
+});
+
+const Recalled = z.object({ message_id: z.string() });
+
+const CardAction = z.object({
+  operator: z.object({ open_id: z.string().optional() }),
+  action: z.object({ value: z.record(z.string(), z.unknown()).optional() }),
+  context: z.object({ open_message_id: z.string().optional(), open_chat_id: z.string().optional() }).optional(),
+});
+
+export type LarkEvent =
+  | { readonly kind: "message"; readonly incoming: Incoming }
+  | { readonly kind: "recalled"; readonly messageId: string }
+  | { readonly kind: "stop"; readonly messageId: string; readonly eventId: string }
+  /** Known to the platform, nothing to us; acknowledged. */
+  | { readonly kind: "other"; readonly type: string };
+
+/** The token and app of an event, for checking before anything else is believed. */
+export function headOf(json: Json): { token?: string; appId?: string } | undefined {
+  const event = Event.safeParse(json);
+  return event.success ? { token: event.data.header.token, appId: event.data.header.app_id } : undefined;
+}
+
+/** `ownId`: the bot's open_id; a group message that does not mention it is not for us. */
+export function readEvent(json: Json, ownId: string | undefined): LarkEvent | undefined {
+  const parsed = Event.safeParse(json);
+  if (!parsed.success) return undefined;
+  const { header, event } = parsed.data;
+  if (header.event_type === "im.message.receive_v1") return message(event, ownId);
+  if (header.event_type === "im.message.recalled_v1") {
+    const recalled = Recalled.safeParse(event);
+    return recalled.success ? { kind: "recalled", messageId: recalled.data.message_id } : undefined;
+  }
+  if (header.event_type === "card.action.trigger") {
+    const action = CardAction.safeParse(event);
+    const stop = action.success ? action.data.action.value?.stop : undefined;
+    if (typeof stop === "string") return { kind: "stop", messageId: stop, eventId: header.event_id };
+  }
+  return { kind: "other", type: header.event_type };
+}
+
+function message(event: unknown, ownId: string | undefined): LarkEvent | undefined {
+  const parsed = MessageEvent.safeParse(event);
+  if (!parsed.success) return undefined;
+  const { sender, message } = parsed.data;
+  const type = message.chat_type === "p2p" ? "direct" : "group";
+  // Bots that answer bots never end.
+  if (sender.sender_type !== "user") return { kind: "other", type: "not from a person" };
+  const mentions = message.mentions ?? [];
+  const forUs = type === "direct" || (ownId !== undefined && mentions.some((mention) => mention.id.open_id === ownId));
+  if (!forUs) return { kind: "other", type: "not mentioned" };
+  const said = contentOf(message.message_type, message.content);
+  if (!said) return { kind: "other", type: `message_type ${message.message_type}` };
+  let text = said.text;
+  for (const mention of mentions) {
+    text = text.replaceAll(mention.key, mention.id.open_id === ownId ? "" : `@${mention.name}`);
+  }
+  return {
+    kind: "message",
+    incoming: {
+      id: message.message_id,
+      chat: { id: message.chat_id, type },
+      sender: { id: sender.sender_id.open_id ?? sender.sender_id.union_id ?? "unknown" },
+      text: text.replace(/[ \t]{2,}/g, " ").trim(),
+      images: said.images,
+      files: said.files,
+      at: Number(message.create_time) || 0,
+      address: { message: message.message_id },
+    },
+  };
+}
+
+interface Said {
+  text: string;
+  images: string[];
+  files: { ref: Json; name: string }[];
+}
+
+function contentOf(type: string, content: string): Said | undefined {
+  const json = parse(content);
+  if (typeof json !== "object" || json === null) return undefined;
+  const said: Said = { text: "", images: [], files: [] };
+  switch (type) {
+    case "text":
+      said.text = String(json.text ?? "");
+      return said;
+    case "image":
+      said.images.push(String(json.image_key));
+      return said;
+    case "file":
+    case "audio":
+    case "media":
+      said.files.push({ ref: String(json.file_key), name: String(json.file_name ?? type) });
+      return said;
+    case "post":
+      return post(json, said);
+    default:
+      return undefined;
+  }
+}
+
+/** Rich text: `{"title","content":[[{"tag":"text","text":…},…],…]}`, sometimes under a language. */
+function post(json: Json, said: Said): Said {
+  const body = Array.isArray(json.content)
+    ? json
+    : Object.values(json).find((part: Json) => Array.isArray(part?.content));
+  const lines: string[] = body?.title ? [String(body.title)] : [];
+  for (const paragraph of (body as Json)?.content ?? []) {
+    if (!Array.isArray(paragraph)) continue;
+    let line = "";
+    for (const piece of paragraph) {
+      if (piece?.tag === "img") said.images.push(String(piece.image_key));
+      else if (piece?.tag === "at") line += String(piece.user_id ?? "");
+      else if (piece?.tag === "a") line += `[${piece.text ?? piece.href}](${piece.href})`;
+      else if (piece?.tag === "code_block") line += `\n\`\`\`${piece.language ?? ""}\n${piece.text ?? ""}\n\`\`\`\n`;
+      else if (typeof piece?.text === "string") line += piece.text;
+    }
+    lines.push(line);
+  }
+  said.text = lines.join("\n");
+  return said;
+}
