@@ -65,6 +65,8 @@ function levelOf(happening: Happening): Level {
     case "bot_refused":
     case "frame_refused":
     case "sign_in_refused":
+    case "callback_refused":
+    case "throttled":
     case "config_refused":
     case "warning":
       return "warn";

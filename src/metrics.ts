@@ -135,6 +135,7 @@ export class Metrics implements Observer {
       case "bot_refused":
       case "frame_refused":
       case "sign_in_refused":
+      case "callback_refused":
         return this.#refused.inc({ what: happening.type.replace("_refused", "") });
       case "pushed":
         return this.#pushes.inc();

@@ -187,6 +187,10 @@ function actOf(happening: Happening): Act | undefined {
       return { who: "-", did: "sign_in_refused", whom: happening.name, from: happening.address, detail: happening.why };
     case "bot_refused":
       return { who: happening.bot ?? "-", did: "bot_refused", from: happening.address, detail: happening.why };
+    case "callback_refused": {
+      const { channel, app, address, why } = happening;
+      return { who: "-", did: "callback_refused", whom: `${channel}:${app}`, from: address, detail: why };
+    }
     case "acted":
       return happening.act;
     default:
