@@ -1,0 +1,207 @@
+/**
+ * This is the way in: a person's message becomes a turn of an OpenClaw agent, and what the agent does becomes the answer on
+ * the wire.
+ */
+import type { Chat, Reply } from "../../src/bots/client.ts";
+import { type Account, effectiveAllowFrom } from "./account.ts";
+import { Answer } from "./answer.ts";
+import type { Admission, Config, Host, Payload, Route, RunCallbacks, SavedMedia } from "./host.ts";
+import { LANE_BOUND, Lanes } from "./lane.ts";
+import { imageType, readImage, writeImage } from "./media.ts";
+import type { Present } from "./present.ts";
+import { peerKey, sessionKey, withOwnScope } from "./session.ts";
+import { toolStep } from "./step.ts";
+
+export interface InboundParts {
+  readonly account: Account;
+  readonly host: Host;
+  readonly present: Present;
+  /** Is told what went wrong and what was done about it. */
+  onProblem(text: string, cause?: unknown): void;
+  /** A person was heard. */
+  onMessage?(): void;
+}
+
+/** Images of one message; the wire bounds their size, this bounds their number. */
+const MAX_IMAGES = 10;
+/** UTF-16 units of a question; the gateway's own bound is lower, this one is for strangers' gateways. */
+const MAX_TEXT = 1 << 20;
+
+export class Inbound {
+  readonly #parts: InboundParts;
+  readonly #lanes = new Lanes();
+  /** Sessions whose agent waits for its person's answer: the next message is that answer, and may not wait behind the turn. */
+  readonly #asking = new Set<string>();
+
+  constructor(parts: InboundParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers one message. Settles when everything is said; what is thrown becomes an honest failure on the wire. */
+  async answer(chat: Chat, reply: Reply): Promise<void> {
+    const { account, host, onMessage } = this.#parts;
+    onMessage?.();
+    const config = withOwnScope(host.config());
+    const personId = chat.userId || chat.from || "anonymous";
+    const text = chat.content.slice(0, MAX_TEXT);
+    const base = host.route(config, account.accountId, peerKey(personId));
+    const route = { ...base, sessionKey: sessionKey(base.sessionKey, chat.conversationId) };
+    const admission = await host.admit({
+      config,
+      accountId: account.accountId,
+      route,
+      messageId: chat.id,
+      senderId: personId,
+      senderName: chat.senderName || chat.from || personId,
+      text,
+      dmPolicy: account.dmPolicy,
+      allowFrom: effectiveAllowFrom(account),
+    });
+    if (admission.verdict === "drop") return this.#refuse(admission.reason, personId, reply);
+    if (admission.verdict === "pairing") return await this.#pair(admission, reply);
+    const passes = host.isControl(text, config) || this.#asking.has(route.sessionKey);
+    const leave = passes ? () => {} : await this.#lanes.enter(route.sessionKey, reply.signal);
+    if (leave === "gone") return;
+    if (leave === "full") {
+      return reply.fail(`${LANE_BOUND} messages of this conversation wait already`, { code: "queue_full" });
+    }
+    try {
+      await this.#run({ chat, reply, config, route, personId, text, admission });
+    } finally {
+      leave();
+    }
+  }
+
+  #refuse(reason: string, personId: string, reply: Reply): void {
+    this.#parts.onProblem(`a message of ${personId} was refused: ${reason}`);
+    reply.fail("This bot does not talk to you: its owner has not let you in.", { code: "forbidden" });
+  }
+
+  async #pair(admission: Admission & { verdict: "pairing" }, reply: Reply): Promise<void> {
+    let told = false;
+    await admission.challenge((text) => {
+      told = true;
+      reply.write(text);
+    });
+    // The code is shown once: whoever asks again while it is valid is told to use the one they have.
+    if (!told) reply.write("Your pairing request waits for the bot's owner; use the code that you were given.");
+  }
+
+  async #run(turn: {
+    readonly chat: Chat;
+    readonly reply: Reply;
+    readonly config: Config;
+    readonly route: Route;
+    readonly personId: string;
+    readonly text: string;
+    readonly admission: Admission & { verdict: "dispatch" };
+  }): Promise<void> {
+    const { chat, reply, config, route, personId, text, admission } = turn;
+    const { account, host, present, onProblem } = this.#parts;
+    const answer = new Answer(reply);
+    const pending = new Set<Promise<unknown>>();
+    const leave = present.enter({ personId, conversationId: chat.conversationId, answer, pending });
+    try {
+      await host.run({
+        config,
+        accountId: account.accountId,
+        route,
+        admission: admission.token,
+        message: {
+          id: chat.id,
+          text,
+          timestamp: chat.timestamp || Date.now(),
+          senderId: personId,
+          senderName: chat.senderName || chat.from || personId,
+          conversationId: chat.conversationId,
+          commandAuthorized: admission.commandAuthorized,
+          media: await this.#images(chat),
+        },
+        callbacks: this.#callbacks(answer, reply, route.sessionKey),
+        deliver: (payload, kind) => this.#deliver(payload, kind, answer, config, route),
+        onProblem,
+      });
+      await Promise.allSettled(pending);
+    } finally {
+      leave();
+      this.#asking.delete(route.sessionKey);
+    }
+  }
+
+  /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out and said so. */
+  async #images(chat: Chat): Promise<SavedMedia[]> {
+    const { account, host, onProblem } = this.#parts;
+    const maxBytes = account.mediaMaxMb * (1 << 20);
+    const saved: SavedMedia[] = [];
+    const images = chat.images?.length ? chat.images : chat.image ? [chat.image] : [];
+    if (images.length > MAX_IMAGES) onProblem(`${images.length} images came at once; ${MAX_IMAGES} of them were taken`);
+    for (const text of images.slice(0, MAX_IMAGES)) {
+      const image = readImage(text, maxBytes);
+      if (!image) {
+        onProblem(`an image of turn ${chat.id} was left out: not an image, or above ${account.mediaMaxMb} MiB`);
+      } else saved.push(await host.saveImage(image.bytes, image.type, maxBytes));
+    }
+    return saved;
+  }
+
+  #callbacks(answer: Answer, reply: Reply, session: string): RunCallbacks {
+    const { account, host } = this.#parts;
+    const live = account.streaming === "token" && !host.mustWait();
+    const { showReasoning, showTools } = account;
+    return {
+      abortSignal: reply.signal,
+      disableBlockStreaming: account.streaming !== "block",
+      streamReasoningInNonStreamModes: showReasoning || undefined,
+      onPartialReply: live ? ({ text }) => text && answer.partial(text) : undefined,
+      onAssistantMessageStart: () => answer.begin(),
+      onReasoningStream: showReasoning ? ({ text }) => text && answer.think(text) : undefined,
+      onReasoningEnd: showReasoning ? () => answer.thoughtOver() : undefined,
+      onToolStart: (step) => {
+        answer.step();
+        if (step.name === "ask_user") this.#asking.add(session);
+        if (showTools) answer.tool(toolStep(step));
+      },
+      onItemEvent: (item) => {
+        if (item.kind !== "tool" && item.kind !== "command") return;
+        answer.step();
+        if (item.name === "ask_user" && item.phase === "end") this.#asking.delete(session);
+        if (showTools) answer.tool(toolStep(item));
+      },
+    };
+  }
+
+  async #deliver(
+    payload: Payload,
+    kind: "tool" | "block" | "final",
+    answer: Answer,
+    config: Config,
+    route: Route,
+  ): Promise<void> {
+    const { account } = this.#parts;
+    const text = payload.text ?? "";
+    if (payload.isReasoning) {
+      if (account.showReasoning) answer.think(text);
+      return;
+    }
+    const notice = payload.isCompactionNotice || payload.isFallbackNotice || payload.isStatusNotice;
+    const media = payload.mediaUrls?.length ? payload.mediaUrls : payload.mediaUrl ? [payload.mediaUrl] : [];
+    if (notice || kind === "tool") answer.aside(text);
+    else if (kind === "block" && account.streaming === "block" && media.length === 0) answer.block(text);
+    else answer.settle(text);
+    for (const url of media) await this.#show(url, answer, config, route);
+  }
+
+  async #show(url: string, answer: Answer, config: Config, route: Route): Promise<void> {
+    const { host, account, onProblem } = this.#parts;
+    try {
+      const maxBytes = account.mediaMaxMb * (1 << 20);
+      const { bytes, fileName } = await host.loadMedia(url, { config, agentId: route.agentId, maxBytes });
+      const type = imageType(bytes);
+      if (type) answer.image(writeImage(bytes, type));
+      else answer.aside(`(A file that cannot be shown here: ${fileName ?? "unnamed"})`);
+    } catch (cause) {
+      onProblem("media of an answer could not be loaded; the person was told", cause);
+      answer.aside("(An attachment could not be sent.)");
+    }
+  }
+}

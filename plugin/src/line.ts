@@ -1,0 +1,170 @@
+/**
+ * This is an account's line to its gateway: it is dialled when OpenClaw starts the account, kept up until OpenClaw stops it,
+ * and tells OpenClaw how it stands.
+ */
+import { type Bot, connect, type Options, type State } from "../../src/bots/client.ts";
+import { type Account, whatIsMissing } from "./account.ts";
+import type { Host } from "./host.ts";
+import { Inbound } from "./inbound.ts";
+import { Present } from "./present.ts";
+
+/** What OpenClaw shows of a running account. */
+export interface Status {
+  readonly running?: boolean;
+  readonly connected?: boolean;
+  readonly lifecycle?: "starting" | "ready" | "recovering" | "blocked" | "stopped";
+  readonly lastConnectedAt?: number | null;
+  readonly lastDisconnect?: { readonly at: number; readonly status?: number; readonly error?: string } | null;
+  readonly reconnectAttempts?: number;
+  readonly lastError?: string | null;
+  readonly lastInboundAt?: number | null;
+  readonly lastTransportActivityAt?: number | null;
+  readonly lastStartAt?: number | null;
+  readonly lastStopAt?: number | null;
+  readonly busy?: boolean;
+  readonly activeRuns?: number;
+  readonly baseUrl?: string;
+  readonly dmPolicy?: string;
+}
+
+export interface LineParts {
+  readonly account: Account;
+  readonly host: Host;
+  readonly signal: AbortSignal;
+  readonly log: { info(text: string): void; warn(text: string): void; error(text: string): void };
+  /** Adds to what is known of the account. */
+  tell(status: Status): void;
+  readonly now?: () => number;
+  /** For tests: parts of the wire's client. */
+  readonly wire?: Partial<Pick<Options, "WebSocket" | "clock" | "random">>;
+}
+
+/** A live line, as the way out sees it. */
+export interface Line {
+  readonly account: Account;
+  readonly bot: Bot;
+  readonly present: Present;
+}
+
+/** Milliseconds between two notes of traffic in the status: OpenClaw writes each of them down. */
+const ACTIVITY_REST = 5000;
+/** Milliseconds that answers get to come to their end when OpenClaw stops the account. */
+const FINISH = 1500;
+
+/** The lines of this process by account: OpenClaw asks for messages to be sent without saying over which line. */
+export class Lines {
+  readonly #lines = new Map<string, Line>();
+
+  get(accountId: string): Line | undefined {
+    return this.#lines.get(accountId);
+  }
+
+  /** Runs an account until the signal aborts. Rejects only where dialling makes no sense, with words for the owner. */
+  async run(parts: LineParts): Promise<void> {
+    const { account, host, signal, log, tell, now = Date.now } = parts;
+    const missing = whatIsMissing(account);
+    if (missing) throw new Error(`Nexus cannot start: ${missing}`);
+    if (account.tokenStatus === "configured_unavailable") {
+      throw new Error(
+        "Nexus cannot start: the secret reference in token was not resolved; restart the OpenClaw gateway",
+      );
+    }
+    if (signal.aborted) return;
+    const present = new Present();
+    let running = 0;
+    let activeAt = 0;
+    const inbound = new Inbound({
+      account,
+      host,
+      present,
+      onProblem: (text, cause) => log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
+      onMessage: () => tell({ lastInboundAt: now() }),
+    });
+    tell({
+      running: true,
+      connected: false,
+      lifecycle: "starting",
+      lastStartAt: now(),
+      lastError: null,
+      baseUrl: account.serverUrl,
+      dmPolicy: account.dmPolicy,
+    });
+    const bot = connect({
+      url: account.serverUrl,
+      botId: account.botId,
+      botName: account.botName,
+      token: account.token,
+      capabilities: [
+        "images",
+        ...(account.showReasoning ? ["reasoning"] : []),
+        ...(account.showTools ? ["tools"] : []),
+      ],
+      reconnectInterval: account.reconnectInterval,
+      maxReconnectInterval: Math.max(30_000, account.reconnectInterval),
+      ...parts.wire,
+      answer: async (chat, reply) => {
+        tell({ busy: true, activeRuns: ++running });
+        try {
+          await inbound.answer(chat, reply);
+        } finally {
+          tell({ busy: --running > 0, activeRuns: running });
+        }
+      },
+      onState: (state) => {
+        tell(statusOf(state, now()));
+        logState(state, account, log);
+      },
+      onProblem: (text, cause) => log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
+      onActivity: () => {
+        const at = now();
+        if (at - activeAt < ACTIVITY_REST) return;
+        activeAt = at;
+        tell({ lastTransportActivityAt: at });
+      },
+    });
+    const line = { account, bot, present };
+    this.#lines.set(account.accountId, line);
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    if (this.#lines.get(account.accountId) === line) this.#lines.delete(account.accountId);
+    await bot.close({ finish: FINISH });
+    tell({ running: false, connected: false, lifecycle: "stopped", lastStopAt: now(), busy: false, activeRuns: 0 });
+  }
+}
+
+function statusOf(state: State, at: number): Status {
+  switch (state.phase) {
+    case "connecting":
+      return { connected: false, reconnectAttempts: state.attempt - 1 };
+    case "ready":
+      return { connected: true, lifecycle: "ready", lastConnectedAt: at, reconnectAttempts: 0, lastError: null };
+    case "recovering":
+      return {
+        connected: false,
+        lifecycle: "recovering",
+        lastDisconnect: { at, status: state.code, error: state.reason },
+        reconnectAttempts: state.attempt,
+        lastError: state.reason,
+      };
+    case "blocked":
+      return {
+        connected: false,
+        lifecycle: "blocked",
+        lastDisconnect: { at, status: state.code, error: state.reason },
+        lastError: `${state.reason}; it will not dial again until the configuration changes`,
+      };
+    case "closed":
+      return { connected: false };
+  }
+}
+
+function logState(state: State, account: Account, log: LineParts["log"]): void {
+  const who = `${account.botId} at ${account.serverUrl}`;
+  if (state.phase === "ready") log.info(`registered as ${who} (protocol ${state.gateway.protocol})`);
+  else if (state.phase === "recovering") log.warn(`${who}: ${state.reason}; dialling again in ${state.retryIn} ms`);
+  else if (state.phase === "blocked") log.error(`${who}: ${state.reason}`);
+}
+
+/** What a thrown thing says, without its stack. */
+export function wordsOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,31 @@
+/**
+ * This is a step of a tool as people are shown it: what it is called, how far it is, and a glimpse of what it works on.
+ */
+import type { ItemEvent, ToolStart } from "./host.ts";
+
+/** UTF-16 units of one shown value: enough for a path or a command, too little for a file. */
+const GLIMPSE = 300;
+
+/** One JSON object for the wire: `{id, name, status: "start" | "update" | "end" | "error", title?, input?}`. */
+export function toolStep(step: ToolStart | ItemEvent): Readonly<Record<string, unknown>> {
+  const item = step as ItemEvent & ToolStart;
+  const title = item.title ?? item.summary;
+  const input = item.args && cut(JSON.stringify(item.args));
+  return {
+    id: item.toolCallId ?? item.itemId,
+    name: item.name ?? item.kind ?? "tool",
+    status: statusOf(item.phase, item.status),
+    ...(title ? { title: cut(title) } : {}),
+    ...(input && input !== "{}" ? { input } : {}),
+  };
+}
+
+function statusOf(phase: string | undefined, status: string | undefined): "start" | "update" | "end" | "error" {
+  if (status === "failed" || status === "error" || status === "blocked") return "error";
+  if (phase === "end" || phase === "result" || status === "completed") return "end";
+  return phase === "update" ? "update" : "start";
+}
+
+function cut(text: string): string {
+  return text.length > GLIMPSE ? `${text.slice(0, GLIMPSE)}…` : text;
+}
