@@ -47,7 +47,9 @@ export async function installed(name: string, version: string, nodePath?: string
 /** The folder that holds the `node` to run OpenClaw with. */
 export async function nodeFolder(): Promise<string> {
   const folder = `${await installed("node", NODE)}/bin`;
-  if (!(await exists(`${folder}/node`))) throw new Error(`npm did not unpack node ${NODE}: its install scripts are blocked`);
+  if (!(await exists(`${folder}/node`))) {
+    throw new Error(`npm did not unpack node ${NODE}: its install scripts are blocked`);
+  }
   return folder;
 }
 
@@ -112,7 +114,13 @@ export class OpenClaw {
   #node: string;
   #package: string;
 
-  private constructor(readonly home: string, readonly port: number, node: string, folder: string, readonly version: string) {
+  private constructor(
+    readonly home: string,
+    readonly port: number,
+    node: string,
+    folder: string,
+    readonly version: string,
+  ) {
     this.#node = node;
     this.#package = folder;
   }
@@ -139,8 +147,17 @@ export class OpenClaw {
     await Deno.writeTextFile(`${this.home}/.openclaw/openclaw.json`, JSON.stringify(config, null, 2));
   }
 
-  async configuration(): Promise<Record<string, never>> {
-    return JSON.parse(await Deno.readTextFile(`${this.home}/.openclaw/openclaw.json`));
+  /** Adds to the configuration; a running gateway notices by itself. */
+  async patch(config: Record<string, unknown>): Promise<void> {
+    const now = JSON.parse(await Deno.readTextFile(`${this.home}/.openclaw/openclaw.json`));
+    await this.configure(merge(now, config));
+  }
+
+  /** Installs a plugin from a tarball, without questions. */
+  async install(tarball: string): Promise<string> {
+    const { code, text } = await this.cli(["plugins", "install", tarball, "--force", "--accept-capabilities"]);
+    if (code !== 0) throw new Error(`plugins install ended with ${code}:\n${text}`);
+    return text;
   }
 
   #options(env: Record<string, string> = {}): Deno.CommandOptions {
@@ -154,7 +171,14 @@ export class OpenClaw {
     return {
       cwd: this.home,
       clearEnv: true,
-      env: { PATH: path, HOME: this.home, TMPDIR: this.home, OPENCLAW_GATEWAY_PORT: String(this.port), ...proxies, ...env },
+      env: {
+        PATH: path,
+        HOME: this.home,
+        TMPDIR: this.home,
+        OPENCLAW_GATEWAY_PORT: String(this.port),
+        ...proxies,
+        ...env,
+      },
     };
   }
 
@@ -199,7 +223,14 @@ export class OpenClaw {
 
 /** The models section that points at a fake model. */
 export function modelAt(url: string): Record<string, unknown> {
-  const model = { id: "fake-1", name: "Fake 1", reasoning: false, input: ["text", "image"], contextWindow: 128000, maxTokens: 8192 };
+  const model = {
+    id: "fake-1",
+    name: "Fake 1",
+    reasoning: false,
+    input: ["text", "image"],
+    contextWindow: 128000,
+    maxTokens: 8192,
+  };
   return {
     mode: "replace",
     providers: {
@@ -257,16 +288,28 @@ export class Person {
     onEvent: (event: Event) => void = () => {},
   ): Promise<Told> {
     const started = performance.now();
-    const response = await this.call("/api/chat/stream", { method: "POST", body: JSON.stringify({ message, ...more }) });
+    const response = await this.call("/api/chat/stream", {
+      method: "POST",
+      body: JSON.stringify({ message, ...more }),
+    });
     return await read(response, started, onEvent);
   }
 }
 
 /** Reads a stream of server-sent events to its end. */
-export async function read(response: Response, started: number, onEvent: (event: Event) => void = () => {}): Promise<Told> {
+export async function read(
+  response: Response,
+  started: number,
+  onEvent: (event: Event) => void = () => {},
+): Promise<Told> {
   const events: Event[] = [];
   if (!response.ok || !response.body) {
-    events.push({ at: performance.now(), type: "status", status: String(response.status), error: await response.text() });
+    events.push({
+      at: performance.now(),
+      type: "status",
+      status: String(response.status),
+      error: await response.text(),
+    });
   } else {
     let buffer = "";
     for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
@@ -275,7 +318,9 @@ export async function read(response: Response, started: number, onEvent: (event:
       for (let end = buffer.indexOf("\n\n"); end >= 0; end = buffer.indexOf("\n\n")) {
         const block = buffer.slice(0, end);
         buffer = buffer.slice(end + 2);
-        const data = block.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
+        const data = block.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join(
+          "\n",
+        );
         if (!data) continue;
         const id = /^id: (.*)$/m.exec(block)?.[1];
         const event: Event = { at, sseId: id, ...JSON.parse(data) };

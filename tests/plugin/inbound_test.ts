@@ -1,0 +1,306 @@
+/** The way in: what a person's message becomes, and in which order. */
+import assert from "node:assert/strict";
+import type { Chat, Reply } from "../../src/bots/client.ts";
+import { Inbound } from "../../plugin/src/inbound.ts";
+import { Present } from "../../plugin/src/present.ts";
+import { account, deferred, type FakeHost, fakeHost } from "./fake_host.ts";
+
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+class FakeReply implements Reply {
+  readonly controller = new AbortController();
+  readonly said: string[] = [];
+  readonly thoughts: string[] = [];
+  readonly steps: unknown[] = [];
+  readonly images: string[] = [];
+  failure: string | undefined;
+  over = false;
+  full = false;
+
+  constructor(readonly id: string) {}
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get text(): string {
+    return this.said.join("");
+  }
+
+  write(text: string): boolean {
+    return this.said.push(text) > 0;
+  }
+
+  reasoning(text: string): boolean {
+    return this.thoughts.push(text) > 0;
+  }
+
+  tool(step: unknown): boolean {
+    return this.steps.push(step) > 0;
+  }
+
+  image(image: string): boolean {
+    return this.images.push(image) > 0;
+  }
+
+  done(): void {
+    this.over = true;
+  }
+
+  fail(message: string): void {
+    this.failure = message;
+    this.over = true;
+  }
+
+  drain(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+let count = 0;
+
+function parts(host: FakeHost, fields: Record<string, unknown> = {}) {
+  const problems: string[] = [];
+  const present = new Present();
+  const inbound = new Inbound({
+    account: account(fields),
+    host,
+    present,
+    onProblem: (text) => problems.push(text),
+  });
+  const ask = (content: string, more: Partial<Chat> = {}) => {
+    const chat: Chat = { type: "chat", id: `t${++count}`, content, from: "alice", timestamp: 1, ...more };
+    const reply = new FakeReply(chat.id);
+    return { reply, settled: inbound.answer(chat, reply) };
+  };
+  return { inbound, present, problems, ask };
+}
+
+Deno.test("tokens travel as they are made, and the final adds nothing", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    callbacks.onAssistantMessageStart?.();
+    for (const text of ["one", "one two", "one two three"]) callbacks.onPartialReply?.({ text });
+    await deliver({ text: "one two three" }, "final");
+  });
+  const { ask } = parts(host);
+  const { reply, settled } = ask("hello");
+  await settled;
+  assert.deepEqual(reply.said, ["one", " two", " three"]);
+  assert.equal(host.runs[0]!.callbacks.disableBlockStreaming, true);
+});
+
+Deno.test("two people have two sessions although the host's scope is one for all", async () => {
+  const host = fakeHost();
+  host.settings = { session: { dmScope: "main" } };
+  const { ask } = parts(host);
+  await ask("a", { userId: "alice" }).settled;
+  await ask("b", { userId: "bob" }).settled;
+  await ask("c", { userId: "bob", conversationId: "c-2" }).settled;
+  assert.deepEqual(host.runs.map((run) => run.route.sessionKey), [
+    "agent:main:nexus:default:direct:alice",
+    "agent:main:nexus:default:direct:bob",
+    "agent:main:nexus:default:direct:bob:thread:c-2",
+  ]);
+});
+
+Deno.test("a second message of the same session waits for the first, another session does not", async () => {
+  const gate = deferred();
+  const host = fakeHost(async ({ message, deliver }) => {
+    if (message.text === "slow") await gate.promise;
+    await deliver({ text: `answer to ${message.text}` }, "final");
+  });
+  const { ask } = parts(host);
+  const slow = ask("slow");
+  const next = ask("next");
+  const other = ask("other", { from: "bob" });
+  await other.settled;
+  assert.equal(host.runs.length, 2, "slow and other");
+  gate.resolve();
+  await Promise.all([slow.settled, next.settled]);
+  assert.equal(slow.reply.text, "answer to slow");
+  assert.equal(next.reply.text, "answer to next");
+});
+
+Deno.test("/stop and /approve pass a turn that runs", async () => {
+  const gate = deferred();
+  const host = fakeHost(async ({ message }) => {
+    if (message.text === "slow") await gate.promise;
+    else gate.resolve();
+  });
+  const { ask } = parts(host);
+  const slow = ask("slow");
+  const approve = ask("/approve 1 allow-once");
+  await Promise.all([slow.settled, approve.settled]);
+  assert.equal(host.runs.length, 2);
+});
+
+Deno.test("the answer to what the agent asks passes the turn that waits for it", async () => {
+  const gate = deferred();
+  const asked = deferred();
+  const host = fakeHost(async ({ message, callbacks }) => {
+    if (message.text !== "ask me") return gate.resolve();
+    callbacks.onToolStart?.({ name: "ask_user", phase: "start" });
+    asked.resolve();
+    await gate.promise;
+  });
+  const { ask } = parts(host);
+  const first = ask("ask me");
+  await asked.promise;
+  const answer = ask("blue");
+  await Promise.all([first.settled, answer.settled]);
+  assert.equal(host.runs.length, 2);
+});
+
+Deno.test("who waits in the lane and is stopped never reaches the agent", async () => {
+  const gate = deferred();
+  const host = fakeHost(() => gate.promise);
+  const { ask } = parts(host);
+  const first = ask("slow");
+  const second = ask("never");
+  second.reply.controller.abort();
+  await second.settled;
+  gate.resolve();
+  await first.settled;
+  assert.deepEqual(host.runs.map((run) => run.message.text), ["slow"]);
+});
+
+Deno.test("stop reaches the run", async () => {
+  const host = fakeHost(({ callbacks }) =>
+    new Promise((resolve) => callbacks.abortSignal.addEventListener("abort", () => resolve()))
+  );
+  const { ask } = parts(host);
+  const { reply, settled } = ask("go on for ever");
+  reply.controller.abort();
+  await settled;
+  assert.equal(host.runs.length <= 1, true);
+});
+
+Deno.test("a stranger is told a pairing code once, and the agent hears nothing", async () => {
+  const host = fakeHost();
+  let code: string | undefined = "Pairing code: ABC";
+  host.verdict = () => ({
+    verdict: "pairing",
+    challenge: (tell) => {
+      if (code) tell(code);
+      code = undefined;
+      return Promise.resolve();
+    },
+  });
+  const { ask } = parts(host, { dmPolicy: "pairing" });
+  const first = ask("let me in");
+  await first.settled;
+  assert.equal(first.reply.text, "Pairing code: ABC");
+  const second = ask("hello?");
+  await second.settled;
+  assert.match(second.reply.text, /waits for the bot's owner/);
+  assert.equal(host.runs.length, 0);
+});
+
+Deno.test("who is not on the list is refused in words, and the owner's log says why", async () => {
+  const host = fakeHost();
+  host.verdict = () => ({ verdict: "drop", reason: "dm_policy_not_allowlisted" });
+  const { ask, problems } = parts(host, { dmPolicy: "allowlist" });
+  const { reply, settled } = ask("hello", { userId: "mallory" });
+  await settled;
+  assert.match(reply.failure ?? "", /does not talk to you/);
+  assert.deepEqual(problems, ["a message of mallory was refused: dm_policy_not_allowlisted"]);
+  assert.equal(host.runs.length, 0);
+});
+
+Deno.test("all images of a message are saved, and what is no image is left out and said so", async () => {
+  const host = fakeHost();
+  const { ask, problems } = parts(host);
+  await ask("look", { images: [`data:image/png;base64,${PNG}`, PNG, "data:text/plain;base64,aGk="] }).settled;
+  assert.deepEqual(host.runs[0]!.message.media.map((file) => file.path), ["/inbound/1", "/inbound/2"]);
+  assert.equal(problems.length, 1);
+  await ask("", { image: PNG }).settled;
+  assert.equal(host.runs[1]!.message.media.length, 1, "a version-1 gateway has one image");
+});
+
+Deno.test("an image of the answer is shown, its text not again; a file that may not be read is not", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    callbacks.onPartialReply?.({ text: "Here it is." });
+    await deliver({ text: "Here it is.", mediaUrls: ["/staged/a.png", "/etc/passwd", "/staged/b.pdf"] }, "block");
+    await deliver({ text: "Here it is." }, "final");
+  });
+  host.files.set("/staged/a.png", new Uint8Array([0x89, 0x50, 0x4e, 0x47]));
+  host.files.set("/staged/b.pdf", new Uint8Array([0x25, 0x50, 0x44, 0x46]));
+  const { ask, problems } = parts(host);
+  const { reply, settled } = ask("show me");
+  await settled;
+  assert.deepEqual(reply.images, ["data:image/png;base64,iVBORw=="]);
+  assert.equal(
+    reply.text,
+    "Here it is.\n\n(An attachment could not be sent.)\n\n(A file that cannot be shown here: b.pdf)",
+  );
+  assert.equal(problems.length, 1);
+});
+
+Deno.test("a turn without a word ends without one", async () => {
+  const host = fakeHost(async ({ deliver }) => {
+    await deliver({ text: "" }, "final");
+  });
+  const { ask } = parts(host);
+  const { reply, settled } = ask("say nothing");
+  await settled;
+  assert.deepEqual(reply.said, []);
+});
+
+Deno.test("reasoning and tools are told where they are wanted, and nowhere else", async () => {
+  const agent: FakeHost["agent"] = async ({ callbacks, deliver }) => {
+    callbacks.onReasoningStream?.({ text: "hm" });
+    callbacks.onReasoningEnd?.();
+    callbacks.onToolStart?.({ name: "exec", phase: "start", toolCallId: "1" });
+    await deliver({ text: "private thoughts", isReasoning: true }, "block");
+    await deliver({ text: "7" }, "final");
+  };
+  const quiet = parts(fakeHost(agent)).ask("x");
+  await quiet.settled;
+  assert.deepEqual([quiet.reply.thoughts, quiet.reply.steps, quiet.reply.text], [[], [], "7"]);
+  const open = parts(fakeHost(agent), { showReasoning: true, showTools: true }).ask("x");
+  await open.settled;
+  assert.equal(open.reply.thoughts.join(""), "hm\nprivate thoughts");
+  assert.deepEqual(open.reply.steps, [{ id: "1", name: "exec", status: "start" }]);
+});
+
+Deno.test("while a plugin may still rewrite what is said, nothing is told before the whole", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    assert.equal(callbacks.onPartialReply, undefined);
+    await deliver({ text: "rewritten" }, "final");
+  });
+  host.hooks = true;
+  const { ask } = parts(host);
+  const { reply, settled } = ask("x");
+  await settled;
+  assert.equal(reply.text, "rewritten");
+});
+
+Deno.test("block streaming tells blocks, and off tells wholes", async () => {
+  const agent: FakeHost["agent"] = async ({ callbacks, deliver }) => {
+    assert.equal(callbacks.onPartialReply, undefined);
+    if (!callbacks.disableBlockStreaming) {
+      await deliver({ text: "One." }, "block");
+      await deliver({ text: "Two." }, "block");
+    }
+    await deliver({ text: "One.\n\nTwo." }, "final");
+  };
+  const block = parts(fakeHost(agent), { streaming: "block" }).ask("x");
+  await block.settled;
+  assert.deepEqual(block.reply.said, ["One.", "\n\nTwo."]);
+  const off = parts(fakeHost(agent), { streaming: "off" }).ask("x");
+  await off.settled;
+  assert.deepEqual(off.reply.said, ["One.\n\nTwo."]);
+});
+
+Deno.test("a lane that is full says so", async () => {
+  const gate = deferred();
+  const host = fakeHost(() => gate.promise);
+  const { ask } = parts(host);
+  const turns = Array.from({ length: 21 }, (_, i) => ask(`m${i}`));
+  const late = ask("one too many");
+  await late.settled;
+  assert.match(late.reply.failure ?? "", /wait already/);
+  gate.resolve();
+  await Promise.all(turns.map((turn) => turn.settled));
+  assert.equal(host.runs.length, 21);
+});

@@ -1,0 +1,122 @@
+/** The small things: targets, sessions, images, steps, lanes. */
+import assert from "node:assert/strict";
+import { LANE_BOUND, Lanes } from "../../plugin/src/lane.ts";
+import { imageType, readImage, writeImage } from "../../plugin/src/media.ts";
+import { peerKey, sessionKey, sharesMain, withOwnScope } from "../../plugin/src/session.ts";
+import { toolStep } from "../../plugin/src/step.ts";
+import { normalizeTarget, readTarget } from "../../plugin/src/target.ts";
+
+const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+Deno.test("a target is a person or a conversation, however it is written", () => {
+  assert.deepEqual(readTarget("user:bob"), { kind: "user", id: "bob" });
+  assert.deepEqual(readTarget("nexus:user:bob"), { kind: "user", id: "bob" });
+  assert.deepEqual(readTarget("bob"), { kind: "user", id: "bob" });
+  assert.deepEqual(readTarget("conv:c-1"), { kind: "conversation", id: "c-1" });
+  assert.equal(normalizeTarget("nexus:conversation:c-1"), "conversation:c-1");
+  assert.equal(normalizeTarget("user: "), undefined);
+  assert.equal(normalizeTarget("x".repeat(201)), undefined);
+});
+
+Deno.test("people whose ids differ in case or punctuation only have sessions of their own", () => {
+  const ids = ["alice", "Alice", "ALICE", "lark:ou_1", "lark_ou_1", "lark/ou_1", "管理员", "a b", "a_b"];
+  const keys = ids.map(peerKey);
+  assert.equal(new Set(keys).size, ids.length);
+  assert.equal(peerKey("alice"), "alice");
+  assert.equal(peerKey("管理员"), "管理员");
+  for (const key of keys) {
+    assert.equal(key, key.toLowerCase());
+    assert.equal(/[:\s/]/.test(key), false, key);
+  }
+});
+
+Deno.test("each further conversation is a session of its own", () => {
+  assert.equal(sessionKey("agent:main:nexus:default:direct:alice", undefined), "agent:main:nexus:default:direct:alice");
+  assert.equal(sessionKey("base", "c-1"), "base:thread:c-1");
+  assert.notEqual(sessionKey("base", "C-1"), sessionKey("base", "c-1"));
+});
+
+Deno.test("the default scope, which would put everyone into one session, is not used", () => {
+  const scopes = [undefined, "main", "per-channel-peer", "per-account-channel-peer", "per-peer"];
+  assert.deepEqual(
+    scopes.map((dmScope) => withOwnScope({ session: { dmScope } }).session?.dmScope),
+    [
+      "per-account-channel-peer",
+      "per-account-channel-peer",
+      "per-account-channel-peer",
+      "per-account-channel-peer",
+      "per-peer",
+    ],
+  );
+  assert.deepEqual(scopes.map((dmScope) => sharesMain({ session: { dmScope } })), [true, true, false, false, false]);
+});
+
+Deno.test("an image is read from a data URL and from bare base64, and its bytes say what it is", () => {
+  const image = readImage(`data:image/jpeg;base64,${PNG}`, 1000);
+  assert.equal(image?.type, "image/png");
+  assert.deepEqual(readImage(PNG, 1000)?.bytes, image?.bytes);
+  assert.equal(writeImage(image!.bytes, image!.type), `data:image/png;base64,${PNG}`);
+});
+
+Deno.test("what is no image, or too large, is refused before it is decoded", () => {
+  for (const text of ["", "data:", "data:image/png,hello", "%%%", "aGVsbG8gd29ybGQ=", "data:text/html;base64,PGI+"]) {
+    assert.equal(readImage(text, 1000), undefined, text);
+  }
+  assert.equal(readImage(PNG, 20), undefined);
+  assert.equal(imageType(new Uint8Array([0x52, 0x49, 0x46, 0x46])), undefined);
+});
+
+Deno.test("a tool's step is small, whatever the tool was given", () => {
+  const step = toolStep({ toolCallId: "1", name: "write", phase: "start", args: { content: "x".repeat(10_000) } });
+  assert.equal(step.status, "start");
+  assert.ok(JSON.stringify(step).length < 500);
+  assert.equal(toolStep({ name: "exec", phase: "end", status: "failed" }).status, "error");
+  assert.equal(toolStep({ name: "exec", phase: "end", status: "completed" }).status, "end");
+});
+
+Deno.test("a lane lets one through at a time, in the order they came", async () => {
+  const lanes = new Lanes();
+  const { signal } = new AbortController();
+  const order: string[] = [];
+  const first = await lanes.enter("a", signal);
+  const second = lanes.enter("a", signal).then((leave) => (order.push("second"), leave));
+  const third = lanes.enter("a", signal).then((leave) => (order.push("third"), leave));
+  const other = await lanes.enter("b", signal);
+  assert.equal(typeof other, "function", "another session does not wait");
+  assert.deepEqual(order, []);
+  for (const leave of [first, await (leaveNow(first), second), await (leaveNow(await second), third), other]) {
+    leaveNow(leave);
+  }
+  assert.deepEqual(order, ["second", "third"]);
+  assert.equal(lanes.size, 0);
+});
+
+Deno.test("who gives up leaves the lane to the others", async () => {
+  const lanes = new Lanes();
+  const { signal } = new AbortController();
+  const impatient = new AbortController();
+  const first = await lanes.enter("a", signal);
+  const second = lanes.enter("a", impatient.signal);
+  const third = lanes.enter("a", signal);
+  impatient.abort();
+  assert.equal(await second, "gone");
+  leaveNow(first);
+  leaveNow(await third);
+  assert.equal(lanes.size, 0);
+});
+
+Deno.test("a lane has a bound", async () => {
+  const lanes = new Lanes();
+  const { signal } = new AbortController();
+  const first = await lanes.enter("a", signal);
+  const waiting = Array.from({ length: LANE_BOUND }, () => lanes.enter("a", signal));
+  assert.equal(await lanes.enter("a", signal), "full");
+  leaveNow(first);
+  for (const one of waiting) leaveNow(await one);
+  assert.equal(lanes.size, 0);
+});
+
+function leaveNow(leave: (() => void) | "full" | "gone"): void {
+  assert.equal(typeof leave, "function");
+  (leave as () => void)();
+}
