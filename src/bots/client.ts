@@ -217,11 +217,12 @@ export function probe(
       opened = true;
       socket.close(1000);
     };
-    socket.onerror = () => {}; // a close event follows, and says as little
-    socket.onclose = () =>
+    const end = () =>
       settle(() =>
         opened ? resolve(clock.now() - began) : reject(new Error(`${url} does not take WebSocket connections`))
       );
+    socket.onclose = end;
+    socket.onerror = end; // on Node before 24 no close event follows where a dial failed
   });
 }
 
@@ -389,7 +390,12 @@ class Client implements Bot, Wire {
     this.#stopTimer = this.#clock.after(timeout, () => this.#drop(`not registered within ${timeout} ms`));
     socket.onopen = () => socket.send(this.#registration());
     socket.onmessage = (event) => this.#hear(event.data);
-    socket.onerror = () => {}; // a close event follows, and says as little
+    socket.onerror = () => {
+      // A close event follows and tells more, except for a dial that failed on Node before 24: there this is all.
+      if (this.#registered || this.#socket !== socket) return;
+      this.#stopTimer();
+      this.#stopTimer = this.#clock.after(0, () => this.#onClose(1006, ""));
+    };
     socket.onclose = (event) => this.#onClose(event.code, event.reason);
   }
 
@@ -726,6 +732,7 @@ const NAMED: ReadonlyMap<number, string> = new Map([
   [CLOSE.badToken, "the token is wrong"],
   [CLOSE.badFrame, "the gateway could not read this bot's frames"],
   [CLOSE.tooLarge, "a frame was too large"],
+  [1006, "the line was cut, or there is no gateway"],
   [CLOSE.badId, "this bot id may not be used"],
 ]);
 

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { build, stop } from "esbuild";
+import { conformBot, scoreOf } from "../../src/conform/conform.ts";
+import { node } from "./runtime.ts";
+
+const ENTRY = `
+import { connect } from "../src/bots/client.ts";
+import { answer } from "./conform_bot.ts";
+const { NEXUS_URL: url, NEXUS_TOKEN: token, NEXUS_BOT_ID: botId } = process.env;
+const bot = connect({
+  url, botId, token, reconnectInterval: 20, onProblem() {},
+  answer: (chat, reply) => answer(chat, reply, () => bot),
+});
+`;
+
+/** The cases in which a runtime's WebSocket may differ: failed dials, cut lines, large and binary messages, silence. */
+const ONLY = [
+  ...["register-", "pong", "silence", "answers", "exact-text", "long-", "max-frame", "gap", "image-", "cancel", "push"],
+  ...[
+    "bad-frames",
+    "late-receipts",
+    "drop-",
+    "turned-away",
+    "resume-",
+    "version-1-g",
+    "refused-for-good",
+    "closed-for-good",
+  ],
+];
+
+const runtime = node();
+
+Deno.test({
+  name: "our client passes on Node too, whose WebSocket is another",
+  ignore: runtime === undefined,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const resolveDir = decodeURIComponent(new URL("../../examples", import.meta.url).pathname);
+      const outfile = `${folder}/bot.mjs`;
+      await build({
+        stdin: { contents: ENTRY, resolveDir, loader: "ts" },
+        ...{ outfile, bundle: true, platform: "node", target: "node22", format: "esm", logLevel: "error" },
+        // A bundle is the main module, but this one is not the example.
+        define: { "import.meta.main": "false" },
+      });
+      const target = { command: [...runtime!, outfile], patience: 5000, redial: 10_000, stayAway: 300 };
+      const results = await conformBot(target, { only: ONLY });
+      assert.deepEqual(results.filter(({ result }) => result !== "pass"), []);
+      assert.ok(scoreOf(results).passed >= 30);
+    } finally {
+      await stop();
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
