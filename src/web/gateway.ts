@@ -1,0 +1,162 @@
+/**
+ * This is the one door from the page to its gateway: requests, their failures as {@linkcode GatewayError}, and streams. Nothing
+ * else in the page calls `fetch`.
+ */
+import { type SseEvent, SseReader } from "./sse.ts";
+
+/** A request that did not work. `code` is the gateway's, or `offline` when nobody answered, or `broken` when the answer is none of ours. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly status: number,
+    /** Seconds until a repeat makes sense. */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** What a stream says besides its events. */
+export interface StreamOptions {
+  readonly method?: "GET" | "POST";
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** The status is good and the events are about to come. */
+  readonly opened?: () => void;
+}
+
+/** The gateway sends a comment every 15 s at least; past this the line is dead, whatever the browser thinks of it. */
+const SILENCE = 40_000;
+
+export class Gateway {
+  /** Where it is: empty for the gateway that served the page, an origin such as `https://chat.example.com` for the standalone file. */
+  address = "";
+  /** Only for the standalone file; the page itself signs in with a cookie that no script can read. */
+  token: string | undefined;
+  language = "en";
+  /** Told when the session is over (401 on anything but signing in). */
+  onSignedOut: () => void = () => {};
+
+  get<T>(path: string): Promise<T> {
+    return this.#json("GET", path);
+  }
+
+  post<T>(path: string, body?: unknown): Promise<T> {
+    return this.#json("POST", path, body ?? {});
+  }
+
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.#json("PATCH", path, body);
+  }
+
+  delete<T>(path: string): Promise<T> {
+    return this.#json("DELETE", path);
+  }
+
+  /** The body as it is, for what is saved to a file. */
+  async blob(path: string): Promise<Blob> {
+    return await (await this.#fetch("GET", path, {})).blob();
+  }
+
+  /**
+   * Server-sent events until the server ends the stream. Throws {@linkcode GatewayError} before the first byte, and `offline`
+   * when the line breaks or stays silent.
+   */
+  async *stream(path: string, options: StreamOptions = {}): AsyncGenerator<SseEvent> {
+    const abort = new AbortController();
+    const stop = () => abort.abort();
+    options.signal?.addEventListener("abort", stop, { once: true });
+    if (options.signal?.aborted) stop();
+    let watchdog = setTimeout(stop, SILENCE);
+    try {
+      const response = await this.#fetch(options.method ?? "GET", path, {
+        body: options.body,
+        headers: { accept: "text/event-stream", ...options.headers },
+        signal: abort.signal,
+      });
+      options.opened?.();
+      const reader = new SseReader();
+      const bytes = response.body!.getReader();
+      const decoder = new TextDecoder();
+      try {
+        while (true) {
+          const { done, value } = await bytes.read();
+          if (done) return;
+          clearTimeout(watchdog);
+          watchdog = setTimeout(stop, SILENCE);
+          yield* reader.push(decoder.decode(value, { stream: true }));
+        }
+      } finally {
+        // Whoever leaves the loop early no longer wants the rest.
+        bytes.cancel().catch(() => undefined);
+      }
+    } catch (error) {
+      if (error instanceof GatewayError) throw error;
+      throw new GatewayError("offline", String(error), 0);
+    } finally {
+      clearTimeout(watchdog);
+      options.signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await this.#fetch(method, path, { body });
+    const text = await response.text();
+    if (text === "") return undefined as T;
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      throw new GatewayError("broken", "The answer cannot be read", response.status);
+    }
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    { body, headers, signal }: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
+  ): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(this.address + path, {
+        method,
+        signal,
+        credentials: this.address === "" ? "same-origin" : "omit",
+        headers: {
+          "accept-language": this.language,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
+          ...headers,
+        },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+    } catch (error) {
+      throw new GatewayError("offline", String(error), 0);
+    }
+    if (response.ok) return response;
+    const failure = await readFailure(response);
+    if (response.status === 401 && path !== "/api/login" && failure.code !== "wrong_credentials") this.onSignedOut();
+    throw failure;
+  }
+}
+
+async function readFailure(response: Response): Promise<GatewayError> {
+  let parsed: { error?: unknown; code?: unknown } = {};
+  try {
+    parsed = await response.json();
+  } catch {
+    // A proxy's own page, or nothing at all: the status has to do.
+  }
+  const wait = Number(response.headers.get("retry-after"));
+  // What stands in front of a gateway that is away answers 502 to 504 with a page of its own.
+  const away = typeof parsed.code !== "string" && response.status >= 502 && response.status <= 504;
+  return new GatewayError(
+    typeof parsed.code === "string" ? parsed.code : away ? "offline" : "broken",
+    typeof parsed.error === "string" ? parsed.error : `HTTP ${response.status}`,
+    response.status,
+    wait > 0 ? wait : undefined,
+  );
+}

@@ -1,0 +1,72 @@
+/**
+ * This is the page as a guest of the system: its service worker, the offer to install it, notifications and the badge on its
+ * icon. All of it is absent over plain HTTP, and nothing else needs it.
+ */
+import { effect } from "@preact/signals";
+import type { Page } from "./page.ts";
+
+/** What Chromium offers before it installs; not in the standard's types. */
+interface InstallPrompt extends Event {
+  prompt(): Promise<unknown>;
+}
+
+export function install(page: Page): void {
+  if ("serviceWorker" in navigator && isSecureContext) registerWorker(page);
+  addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault();
+    page.installOffer.value = () => (event as InstallPrompt).prompt();
+  });
+  effect(() => {
+    const count = Object.values(page.chat.unread.value).reduce((sum, each) => sum + each, 0);
+    const badges = navigator as Navigator & { setAppBadge?(count: number): Promise<void> };
+    badges.setAppBadge?.(count)?.catch(() => undefined);
+  });
+  page.chat.onNews = ({ title, text, conversationId }) => {
+    if (!page.notifications.value || document.visibilityState === "visible") return;
+    void notify(title, text, `#/c/${encodeURIComponent(conversationId)}`);
+  };
+}
+
+async function notify(title: string, body: string, place: string): Promise<void> {
+  if (typeof Notification !== "function" || Notification.permission !== "granted") return;
+  const options = { body, tag: place, icon: "/icons/icon-192.png", badge: "/icons/badge-96.png", data: { place } };
+  const worker = await navigator.serviceWorker?.getRegistration();
+  if (worker) return await worker.showNotification(title, options);
+  const shown = new Notification(title, options);
+  shown.onclick = () => {
+    window.focus();
+    location.hash = place;
+    shown.close();
+  };
+}
+
+/** A script address that may be run: only our own worker's. */
+function trusted(address: string): string {
+  const types = (globalThis as {
+    trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown } };
+  }).trustedTypes;
+  if (!types) return address;
+  const policy = types.createPolicy("nexus", {
+    createScriptURL(url) {
+      if (url !== "/sw.js") throw new TypeError(`Not a worker of this page: ${url}`);
+      return url;
+    },
+  });
+  return policy.createScriptURL(address) as string;
+}
+
+function registerWorker(page: Page): void {
+  navigator.serviceWorker.addEventListener("message", (event) => {
+    if (event.data?.type === "place") location.hash = event.data.place;
+  });
+  const first = navigator.serviceWorker.controller === null;
+  navigator.serviceWorker.addEventListener("controllerchange", () => {
+    if (first) return;
+    const words = page.words.value;
+    page.toast(words.updateReady, { label: words.reload, run: () => location.reload() }, 60_000);
+  });
+  navigator.serviceWorker.register(trusted("/sw.js")).catch((error) => {
+    // Private windows of some browsers refuse; the page works without.
+    console.warn("No offline shell:", error);
+  });
+}

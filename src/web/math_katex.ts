@@ -1,0 +1,10 @@
+/** This is KaTeX with its styles, as one part of the page that is fetched when it is needed. */
+import katex from "katex";
+import { css } from "./katex_sheet.ts";
+
+// A sheet made by script is under no `style-src`, and it is there before the first formula.
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(css);
+document.adoptedStyleSheets.push(sheet);
+
+export { katex };

@@ -1,0 +1,232 @@
+/**
+ * This is the page as a whole, without its looks: who is signed in, in which language and theme, where in the page, and what
+ * stands in front of everything (a dialog, a short notice). What is said and answered is {@linkcode Chat}'s.
+ */
+import { computed, signal } from "@preact/signals";
+import { Chat, type Place } from "./chat.ts";
+import { Gateway, GatewayError } from "./gateway.ts";
+import type { Keep } from "./keep.ts";
+import { newId } from "./turn.ts";
+import { Waker } from "./waker.ts";
+import { type Language, LANGUAGES, preferredLanguage } from "./words.ts";
+
+export interface Me {
+  readonly username: string;
+  readonly displayName: string;
+  readonly role?: "admin" | "member";
+}
+
+export type Theme = "system" | "light" | "dark";
+
+/** A short notice at the lower edge. */
+export interface Toast {
+  readonly key: string;
+  readonly text: string;
+  readonly action?: { readonly label: string; readonly run: () => void };
+}
+
+/** What stands in front of the page, one at a time. */
+export type Overlay =
+  | { readonly kind: "settings" }
+  | { readonly kind: "shortcuts" }
+  | { readonly kind: "image"; readonly images: readonly string[]; readonly index: number };
+
+export class Page {
+  readonly gateway = new Gateway();
+  readonly waker = new Waker();
+  readonly chat: Chat;
+  readonly keep: Keep;
+  /** `undefined` while nobody knows yet, `null` when signed out. */
+  readonly me = signal<Me | null | undefined>(undefined);
+  /** The session ended under a person's hands. */
+  readonly expired = signal(false);
+  /** The first question to the gateway got no answer. */
+  readonly unreachable = signal(false);
+  readonly theme = signal<Theme>("system");
+  readonly language = signal<Language>("en");
+  readonly words = computed(() => LANGUAGES[this.language.value]);
+  readonly place = signal<Place>({});
+  readonly overlay = signal<Overlay | undefined>(undefined);
+  readonly toasts = signal<readonly Toast[]>([]);
+  readonly listShown = signal(true);
+  /** Asks the browser to install the page, where it offers that. */
+  readonly installOffer = signal<(() => Promise<unknown>) | undefined>(undefined);
+  /** The person wants to be told while the page is in the background. */
+  readonly notifications = signal(false);
+  /** Said to screen readers. */
+  readonly announcement = signal("");
+  /** The gateway was reached at an address that a person gave: the standalone file. */
+  readonly standalone: boolean;
+
+  constructor(options: { keep: Keep; standalone: boolean }) {
+    this.keep = options.keep;
+    this.standalone = options.standalone;
+    this.chat = new Chat(this);
+    this.gateway.onSignedOut = () => this.#signedOut();
+  }
+
+  /** Reads what was kept, listens to the browser, and asks who is signed in. */
+  async start(): Promise<void> {
+    const kept = this.keep.get("language");
+    this.setLanguage(kept === "en" || kept === "zh" ? kept : preferredLanguage(navigator.languages), kept !== undefined);
+    const theme = this.keep.get("theme");
+    this.setTheme(theme === "light" || theme === "dark" ? theme : "system");
+    this.notifications.value = this.keep.get("notifications") === "on";
+    this.listShown.value = this.keep.get("list") !== "hidden";
+    if (this.standalone) {
+      this.gateway.address = this.keep.get("address") ?? "";
+      this.gateway.token = this.keep.get("token");
+    }
+    this.place.value = readPlace(location.hash);
+    addEventListener("hashchange", () => this.place.value = readPlace(location.hash));
+    addEventListener("online", () => this.chat.comeBack(true));
+    addEventListener("offline", () => this.chat.noticeOffline());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.chat.comeBack(false);
+    });
+    addEventListener("storage", (event) => {
+      if (event.key === "nexus.theme") this.setTheme((event.newValue ?? "system") as Theme);
+      if (event.key === "nexus.language" && (event.newValue === "en" || event.newValue === "zh")) {
+        this.setLanguage(event.newValue, false);
+      }
+    });
+    await this.#askWho();
+  }
+
+  async #askWho(): Promise<void> {
+    if (this.standalone && !this.gateway.token) {
+      this.me.value = null;
+      return;
+    }
+    for (let tries = 0;; tries++) {
+      try {
+        const { user } = await this.gateway.get<{ user: Me }>("/api/me");
+        this.unreachable.value = false;
+        this.#signedIn(user);
+        return;
+      } catch (error) {
+        const failure = error as GatewayError;
+        if (failure.code !== "offline") {
+          this.me.value = null;
+          this.expired.value = false;
+          return;
+        }
+        this.unreachable.value = true;
+        // Offline, but this browser was signed in: show the shell, say that it is offline, and go on trying.
+        await this.waker.sleep(Math.min(1000 * (tries + 1), 5000));
+      }
+    }
+  }
+
+  /** Throws {@linkcode GatewayError}. */
+  async signIn(username: string, password: string): Promise<void> {
+    const signedIn = await this.gateway.post<{ token: string; user: Me }>("/api/login", { username, password });
+    if (this.standalone) {
+      this.gateway.token = signedIn.token;
+      this.keep.set("token", signedIn.token);
+      this.keep.set("address", this.gateway.address);
+    }
+    this.#signedIn(signedIn.user);
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await this.gateway.post("/api/logout");
+    } catch (error) {
+      // The session may be over already; anything else must not leave a person signed in unawares.
+      if ((error as GatewayError).status !== 401) {
+        this.toast((error as Error).message);
+        return;
+      }
+    }
+    this.forgetToken();
+    this.expired.value = false;
+    this.me.value = null;
+    this.overlay.value = undefined;
+    this.chat.stopAll();
+    this.go({});
+  }
+
+  forgetToken(): void {
+    this.gateway.token = undefined;
+    this.keep.set("token", undefined);
+  }
+
+  #signedIn(user: Me): void {
+    const same = this.chat.person === user.username;
+    this.expired.value = false;
+    this.me.value = user;
+    this.chat.start(user.username, same);
+  }
+
+  #signedOut(): void {
+    if (!this.me.value) return;
+    this.forgetToken();
+    this.expired.value = true;
+    this.me.value = null;
+    this.overlay.value = undefined;
+    this.chat.pause();
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme.value = theme;
+    document.documentElement.dataset.theme = theme;
+    this.keep.set("theme", theme === "system" ? undefined : theme);
+  }
+
+  setLanguage(language: Language, keep = true): void {
+    this.language.value = language;
+    this.gateway.language = LANGUAGES[language].locale;
+    document.documentElement.lang = LANGUAGES[language].locale;
+    if (keep) this.keep.set("language", language);
+  }
+
+  setNotifications(on: boolean): void {
+    this.notifications.value = on;
+    this.keep.set("notifications", on ? "on" : undefined);
+  }
+
+  showList(shown: boolean): void {
+    this.listShown.value = shown;
+    this.keep.set("list", shown ? undefined : "hidden");
+  }
+
+  go(place: Place, replace = false): void {
+    const hash = writePlace(place);
+    if (hash !== (location.hash || "#/")) {
+      if (replace) history.replaceState(null, "", hash);
+      else history.pushState(null, "", hash);
+    }
+    this.place.value = place;
+  }
+
+  /** Shows a notice for a while; returns how to take it away sooner. */
+  toast(text: string, action?: Toast["action"], ms = 6000): () => void {
+    const toast: Toast = { key: newId(), text, action };
+    this.toasts.value = [...this.toasts.value.slice(-2), toast];
+    this.say(text);
+    const remove = () => this.toasts.value = this.toasts.value.filter((other) => other !== toast);
+    setTimeout(remove, ms);
+    return remove;
+  }
+
+  /** Tells a screen reader. */
+  say(text: string): void {
+    this.announcement.value = "";
+    setTimeout(() => this.announcement.value = text, 50);
+  }
+}
+
+function readPlace(hash: string): Place {
+  const [, kind, id, turn] = hash.split("/");
+  if (kind === "c" && id) return { conversation: decodeURIComponent(id), turn: turn ? decodeURIComponent(turn) : undefined };
+  if (kind === "admin") return { admin: id || "bots" };
+  return {};
+}
+
+function writePlace(place: Place): string {
+  if (place.admin) return `#/admin/${place.admin}`;
+  if (!place.conversation) return "#/";
+  const turn = place.turn ? `/${encodeURIComponent(place.turn)}` : "";
+  return `#/c/${encodeURIComponent(place.conversation)}${turn}`;
+}

@@ -1,0 +1,81 @@
+/**
+ * This is the wall between what a bot says and the page: HTML goes in, a DOM without anything that runs, loads, moves or
+ * pretends comes out. Everything that is not named here is taken out.
+ *
+ * The page's own policy (CSP with trusted types) stands behind this wall; neither relies on the other.
+ */
+import DOMPurify, { type Config } from "dompurify";
+import { isImageData, safeLink } from "./markdown.ts";
+
+const CONFIG: Config = {
+  ALLOWED_TAGS: (
+    "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i " +
+    "img input ins kbd li mark ol p pre q rp rt ruby s samp small span strong sub summary sup table tbody td tfoot th thead " +
+    "tr u ul var wbr"
+  ).split(" "),
+  // No class, id, name or style: a bot must not borrow the page's looks, nor hide behind its names.
+  ALLOWED_ATTR: "align alt checked cite colspan data-math data-picture datetime dir disabled href lang open reversed rowspan src start title type"
+    .split(" "),
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_UNKNOWN_PROTOCOLS: false,
+  ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:|tel:|data:image\/)/i,
+  SANITIZE_DOM: true,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+/** Makes fragments that may stand in the page. One for each window. */
+export class Sanitizer {
+  readonly #purify: ReturnType<typeof DOMPurify>;
+
+  constructor(window: Window & typeof globalThis) {
+    this.#purify = DOMPurify(window);
+    this.#purify.addHook("afterSanitizeAttributes", (node) => this.#check(node as Element));
+  }
+
+  fragment(html: string): DocumentFragment {
+    return this.#purify.sanitize(html, CONFIG) as unknown as DocumentFragment;
+  }
+
+  #check(node: Element): void {
+    switch (node.localName) {
+      case "a": {
+        const href = safeLink(node.getAttribute("href"));
+        if (!href) {
+          node.removeAttribute("href");
+          return;
+        }
+        node.setAttribute("href", href);
+        node.setAttribute("target", "_blank");
+        // The place that is linked to must learn nothing of the page, nor get hold of its window.
+        node.setAttribute("rel", "noopener noreferrer nofollow");
+        return;
+      }
+      case "img":
+        if (!isImageData(node.getAttribute("src") ?? "")) this.#imageToText(node);
+        return;
+      case "input":
+        // Only the boxes of a task list, which nobody can change.
+        if (node.getAttribute("type") !== "checkbox") node.remove();
+        else node.setAttribute("disabled", "");
+    }
+  }
+
+  /** An image from elsewhere would tell its server that it was seen. */
+  #imageToText(node: Element): void {
+    const source = safeLink(node.getAttribute("src"));
+    node.removeAttribute("src");
+    const label = node.getAttribute("alt") || source || "";
+    if (!source) {
+      node.replaceWith(label);
+      return;
+    }
+    const link = node.ownerDocument.createElement("a");
+    link.href = source;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer nofollow";
+    link.dataset.picture = "";
+    link.textContent = label;
+    node.replaceWith(link);
+  }
+}

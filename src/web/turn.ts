@@ -1,0 +1,280 @@
+/**
+ * This is a turn as the page shows it: a question, and a reply that grows. What changes seldom is a signal of its own; the text,
+ * which may change 200 times a second, is plain and announced at most once a frame through `content`.
+ */
+import { signal } from "@preact/signals";
+
+export type TurnState =
+  | "offline" // not sent: nobody reachable
+  | "sending"
+  | "queued"
+  | "waiting"
+  | "answering"
+  | "done"
+  | "incomplete"
+  | "failed"
+  | "cancelled";
+
+/** One step of a tool, as the bot told it. */
+export interface ToolStep {
+  readonly name: string;
+  readonly state?: string;
+  readonly detail?: string;
+}
+
+/** A turn as the gateway tells it. */
+export interface TurnRecord {
+  readonly id: string;
+  readonly parentTurnId?: string | null;
+  readonly at: number;
+  readonly botId?: string;
+  readonly botName?: string;
+  readonly message: { readonly text: string; readonly images?: readonly string[] };
+  readonly reply: {
+    readonly text: string;
+    readonly reasoning?: string;
+    readonly tools?: readonly unknown[];
+    readonly images?: readonly string[];
+    readonly length: number;
+  };
+  readonly status: string;
+  readonly code?: string;
+  readonly detail?: string;
+  readonly firstAt?: number;
+  readonly endedAt?: number;
+}
+
+/** What the stream of a turn says; the gateway's events. */
+export type TurnEvent =
+  | { type: "start"; botId: string; botName: string; turnId: string; conversationId: string }
+  | { type: "queued"; place: number }
+  | { type: "chunk"; content: string; done: boolean }
+  | { type: "reasoning"; content: string }
+  | { type: "tool"; content: string }
+  | { type: "image"; image: string }
+  | { type: "replace"; botId: string; botName: string }
+  | { type: "gap"; from: number; to: number }
+  | { type: "error"; error: string; code?: string }
+  | { type: "end"; status?: string; code?: string };
+
+const ENDED: ReadonlySet<string> = new Set(["done", "incomplete", "failed", "cancelled"]);
+
+export class PageTurn {
+  /** Stays the same from the first keystroke to the last word; ids come later. */
+  readonly key: string;
+  readonly id = signal("");
+  readonly botId = signal("");
+  readonly botName = signal("");
+  readonly state = signal<TurnState>("sending");
+  readonly place = signal(0);
+  /** Why it failed or is incomplete. */
+  readonly code = signal<string | undefined>(undefined);
+  readonly errorText = signal<string | undefined>(undefined);
+  /** Seconds until a repeat makes sense, where the gateway said so. */
+  readonly retryAfter = signal<number | undefined>(undefined);
+  /** Whether the bot confirmed a stop; `undefined` while nobody asked. */
+  readonly stopped = signal<boolean | undefined>(undefined);
+  readonly stopping = signal(false);
+  /** The line is down and being picked up again. */
+  readonly resuming = signal(false);
+  /** The line was down during this turn, and nothing is missing. */
+  readonly resumed = signal(false);
+  /** Grows with everything that changes text, reasoning, tools or images. */
+  readonly content = signal(0);
+  readonly endedAt = signal<number | undefined>(undefined);
+
+  text = "";
+  reasoning = "";
+  tools: ToolStep[] = [];
+  images: string[] = [];
+  /** Places in `text` where something was lost, and how much. */
+  gaps: { at: number; length: number }[] = [];
+  /** Grows when everything before became void. */
+  generation = 0;
+  firstAt: number | undefined;
+  /** How far the log was read; a resume begins here. */
+  offset = 0;
+  /** A message that a bot wrote by itself has no question. */
+  readonly pushed: boolean;
+
+  #announced = false;
+
+  constructor(
+    readonly conversationId: string,
+    readonly question: { readonly text: string; readonly images: readonly string[] },
+    readonly at: number,
+    public parentId: string | undefined,
+    options: { key?: string; pushed?: boolean } = {},
+  ) {
+    this.key = options.key ?? newId();
+    this.pushed = options.pushed ?? false;
+  }
+
+  static from(record: TurnRecord, conversationId: string): PageTurn {
+    const question = { text: record.message.text, images: record.message.images ?? [] };
+    const turn = new PageTurn(conversationId, question, record.at, record.parentTurnId ?? undefined, {
+      key: record.id,
+      pushed: question.text === "" && question.images.length === 0,
+    });
+    turn.id.value = record.id;
+    turn.take(record);
+    return turn;
+  }
+
+  /** The whole turn, as a history tells it. */
+  take(record: TurnRecord): void {
+    this.botId.value = record.botId ?? "";
+    this.botName.value = record.botName ?? record.botId ?? "";
+    this.state.value = stateOf(record.status);
+    this.code.value = record.code;
+    this.errorText.value = record.detail;
+    this.text = record.reply.text;
+    this.reasoning = record.reply.reasoning ?? "";
+    this.tools = (record.reply.tools ?? []).map((tool) => readTool(tool));
+    this.images = [...record.reply.images ?? []];
+    this.offset = record.reply.length;
+    this.firstAt = record.firstAt;
+    this.endedAt.value = record.endedAt;
+    this.content.value++;
+  }
+
+  get ended(): boolean {
+    return ENDED.has(this.state.value);
+  }
+
+  /** Takes one event of the stream. `true`: that was the last word. */
+  apply(event: TurnEvent, id: string): boolean {
+    const colon = id.lastIndexOf(":");
+    const offset = colon < 0 ? NaN : Number(id.slice(colon + 1));
+    switch (event.type) {
+      case "start":
+        this.id.value = event.turnId;
+        this.botId.value = event.botId ?? "";
+        this.botName.value = event.botName ?? event.botId ?? "";
+        if (!this.ended && this.state.value !== "answering") this.state.value = "waiting";
+        return false;
+      case "queued":
+        this.place.value = event.place;
+        this.state.value = "queued";
+        return false;
+      case "chunk":
+        if (event.content !== "") this.#write(() => this.text += event.content);
+        break;
+      case "reasoning":
+        this.#write(() => this.reasoning += event.content);
+        break;
+      case "tool":
+        this.#write(() => this.tools = addStep(this.tools, readTool(event.content)));
+        break;
+      case "image":
+        this.#write(() => this.images = [...this.images, event.image]);
+        break;
+      case "replace":
+        this.#void();
+        this.botId.value = event.botId;
+        this.botName.value = event.botName ?? event.botId;
+        break;
+      case "gap":
+        this.#write(() => this.gaps = [...this.gaps, { at: this.text.length, length: event.to - event.from }]);
+        break;
+      case "error":
+        this.code.value = event.code;
+        this.errorText.value = event.error;
+        return false;
+      case "end":
+        this.end(stateOf(event.status ?? "done"), event.code);
+        return true;
+      default:
+        return false;
+    }
+    if (offset > this.offset) this.offset = offset;
+    return false;
+  }
+
+  end(state: TurnState, code?: string): void {
+    if (code) this.code.value = code;
+    this.state.value = state;
+    this.resuming.value = false;
+    this.stopping.value = false;
+    this.endedAt.value ??= Date.now();
+    this.content.value++;
+  }
+
+  /** Everything that came is void: it starts over. */
+  reset(): void {
+    this.#void();
+    this.offset = 0;
+    this.state.value = "waiting";
+    this.code.value = undefined;
+    this.errorText.value = undefined;
+  }
+
+  #void(): void {
+    this.generation++;
+    this.text = "";
+    this.reasoning = "";
+    this.tools = [];
+    this.images = [];
+    this.gaps = [];
+    this.#announce();
+  }
+
+  #write(change: () => void): void {
+    change();
+    if (this.firstAt === undefined) this.firstAt = Date.now();
+    if (!this.ended && this.state.value !== "answering") this.state.value = "answering";
+    this.#announce();
+  }
+
+  /** Once a frame at most; in a hidden page, where no frames come, four times a second. */
+  #announce(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    const say = () => {
+      this.#announced = false;
+      this.content.value++;
+    };
+    if (document.visibilityState === "hidden") setTimeout(say, 250);
+    else requestAnimationFrame(say);
+  }
+}
+
+function stateOf(status: string): TurnState {
+  if (ENDED.has(status) || status === "queued" || status === "waiting" || status === "answering") {
+    return status as TurnState;
+  }
+  return "waiting";
+}
+
+/** A tool step is free JSON on the wire; bots of every kind are understood as far as they go. */
+function readTool(content: unknown): ToolStep {
+  let found: unknown = content;
+  if (typeof content === "string") {
+    try {
+      found = JSON.parse(content);
+    } catch {
+      return { name: content.slice(0, 200) };
+    }
+  }
+  if (typeof found !== "object" || found === null) return { name: String(found).slice(0, 200) };
+  const given = found as Record<string, unknown>;
+  const text = (value: unknown) =>
+    value === undefined || value === null ? undefined : typeof value === "string" ? value : JSON.stringify(value, null, 2);
+  const name = text(given.name ?? given.title ?? given.tool ?? given.type) ?? "";
+  const detail = text(given.detail ?? given.output ?? given.result ?? given.args ?? given.input ?? given.text);
+  return { name: name.slice(0, 200), state: text(given.phase ?? given.status ?? given.state), detail };
+}
+
+/** A step that tells of the same tool again (started, then ended) replaces the one before it. */
+function addStep(steps: readonly ToolStep[], step: ToolStep): ToolStep[] {
+  const last = steps.at(-1);
+  if (last && last.name === step.name && last.state !== step.state && !/^(done|end|finish|ok|error|result|complete)/i.test(last.state ?? "end")) {
+    return [...steps.slice(0, -1), { ...step, detail: step.detail ?? last.detail }];
+  }
+  return [...steps, step];
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing where a gateway is reached over plain HTTP. */
+export function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

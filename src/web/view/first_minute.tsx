@@ -1,0 +1,54 @@
+/** This is a conversation before its first word: who is there to answer, or how to get somebody. */
+import type { JSX } from "preact";
+import { cleanName } from "../chat.ts";
+import { BotLine } from "./bots.tsx";
+import { usePage, useWords } from "./context.ts";
+import { copyText, Dot } from "./parts.tsx";
+
+export function FirstMinute({ onChoose }: { onChoose: (botId: string) => void }): JSX.Element {
+  const page = usePage();
+  const words = useWords();
+  const bots = page.chat.bots.value;
+  const real = bots?.filter((bot) => bot.id !== "demo") ?? [];
+  const me = page.me.value!;
+  return (
+    <div class="first">
+      <h2>{words.hello(cleanName(me.displayName || me.username))}</h2>
+      {bots && bots.length > 0 && (
+        <div class="cards">
+          {bots.slice(0, 12).map((bot) => (
+            <button key={bot.id} type="button" class="card" onClick={() => onChoose(bot.id)}>
+              <BotLine bot={bot} words={words} />
+            </button>
+          ))}
+        </div>
+      )}
+      {bots && real.length === 0 && me.role !== "member" && <ConnectABot />}
+    </div>
+  );
+}
+
+/** The exact command; it turns live as soon as a bot connects. */
+function ConnectABot(): JSX.Element {
+  const page = usePage();
+  const words = useWords();
+  const origin = page.gateway.address || location.origin;
+  const command = `deno run -A examples/bot.ts ${origin.replace(/^http/, "ws")}/bot-ws --token BOT_TOKEN`;
+  return (
+    <section class="connect" aria-label={words.connectTitle}>
+      <h3>{words.connectTitle}</h3>
+      <p>{words.connectText}</p>
+      <div class="command">
+        <code tabIndex={0}>{command}</code>
+        <button
+          type="button"
+          class="button small"
+          onClick={async () => page.toast(await copyText(command) ? words.copied : words.copyFailed)}
+        >
+          {words.copy}
+        </button>
+      </div>
+      <p class="muted" role="status"><Dot state="waiting" />{words.connectWaiting}</p>
+    </section>
+  );
+}
