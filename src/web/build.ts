@@ -114,7 +114,8 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
       define: { ...shared.define, __STANDALONE__: "true" },
       plugins: [fromDenoCache(packages), katexSheet(packages, "dataurl", new Map())],
     });
-    const of = (end: string) => result.outputFiles.filter((file) => file.path.endsWith(end)).map((file) => file.text).join("\n");
+    const of = (end: string) =>
+      result.outputFiles.filter((file) => file.path.endsWith(end)).map((file) => file.text).join("\n");
     const css = of(".css");
     const icon = await Deno.readTextFile(join(staticDir, "icons/icon.svg"));
     await Deno.mkdir(options.standaloneDir, { recursive: true });

@@ -191,7 +191,13 @@ export class Chat {
       try {
         const signal = AbortSignal.any([session, this.#lines.signal]);
         const headers = last ? { "last-event-id": last } : undefined;
-        for await (const event of this.#page.gateway.stream("/api/events", { signal, headers, opened: () => this.#back(tries > 0) })) {
+        for await (
+          const event of this.#page.gateway.stream("/api/events", {
+            signal,
+            headers,
+            opened: () => this.#back(tries > 0),
+          })
+        ) {
           tries = 0;
           this.#heard = Date.now();
           if (event.id) last = event.id;
@@ -247,7 +253,9 @@ export class Chat {
         if (thread && !this.#isOurs(thread, notice.turnId)) {
           setTimeout(() => this.#isOurs(thread, notice.turnId) || void this.#refreshTail(thread), 400);
         }
-        if (!this.conversations.value.some((card) => card.id === notice.conversationId)) void this.refreshConversations();
+        if (!this.conversations.value.some((card) => card.id === notice.conversationId)) {
+          void this.refreshConversations();
+        }
         return;
       }
       case "turn_end": {
@@ -286,7 +294,9 @@ export class Chat {
     const thread = this.#threads.get(notice.conversationId);
     if (thread?.find(notice.turnId)) return;
     if (thread && thread.state.value === "ready") {
-      const turn = new PageTurn(notice.conversationId, { text: "", images: [] }, Date.now(), undefined, { pushed: true });
+      const turn = new PageTurn(notice.conversationId, { text: "", images: [] }, Date.now(), undefined, {
+        pushed: true,
+      });
       turn.id.value = notice.turnId;
       turn.botId.value = notice.botId;
       turn.botName.value = notice.botName;
@@ -359,7 +369,9 @@ export class Chat {
 
   async #loadConversations(): Promise<void> {
     try {
-      const { conversations } = await this.#page.gateway.get<{ conversations: ConversationCard[] }>("/api/conversations");
+      const { conversations } = await this.#page.gateway.get<{ conversations: ConversationCard[] }>(
+        "/api/conversations",
+      );
       this.conversations.value = conversations;
       this.keepsConversations.value = true;
     } catch (error) {
@@ -569,7 +581,13 @@ export class Chat {
       return;
     }
     thread.remove(turn);
-    const again = { ...ask, key: newId(), text: turn.question.text, images: turn.question.images, parentId: turn.parentId };
+    const again = {
+      ...ask,
+      key: newId(),
+      text: turn.question.text,
+      images: turn.question.images,
+      parentId: turn.parentId,
+    };
     const next = this.#begin(thread, again, Date.now());
     this.#keepUnsent(next, thread);
   }
@@ -714,7 +732,9 @@ export class Chat {
         `/api/turns/${encodeURIComponent(turn.id.value)}/cancel`,
       );
       turn.stopped.value = said.confirmed;
-      this.#page.say(said.confirmed ? this.#page.words.value.cancelledConfirmed : this.#page.words.value.cancelledSilent);
+      this.#page.say(
+        said.confirmed ? this.#page.words.value.cancelledConfirmed : this.#page.words.value.cancelledSilent,
+      );
     } catch (error) {
       this.#page.toast((error as Error).message);
     } finally {
@@ -756,7 +776,9 @@ export class Chat {
       }
       if (thread.turns.value.some((turn) => turn.key === unsent.key)) continue;
       // Its turn may have begun in the moment of the reload; then it is there already.
-      const asked = thread.turns.value.some((turn) => turn.question.text === unsent.text && turn.at >= unsent.at - 5000);
+      const asked = thread.turns.value.some((turn) =>
+        turn.question.text === unsent.text && turn.at >= unsent.at - 5000
+      );
       if (!asked) this.#begin(thread, unsent, unsent.at);
       else this.#page.keep.set(`unsent.${this.person}`, undefined);
     }
@@ -787,9 +809,12 @@ const UNDO = 8000;
 /** Past a day an unsent message would surprise rather than help. */
 const UNSENT_LIFE = 24 * 3600 * 1000;
 
+/** Control characters, and what turns the direction of the text around it. */
+// deno-lint-ignore no-control-regex -- they are what is taken out
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
 /** A bot's name as it may be shown: no control characters, no direction tricks, not endless. */
 export function cleanName(name: string): string {
-  // deno-lint-ignore no-control-regex -- they are what is taken out
-  const plain = name.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g, "");
+  const plain = name.replace(UNSEEN, "");
   return plain.length > 60 ? `${plain.slice(0, 59)}…` : plain;
 }

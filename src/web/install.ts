@@ -34,7 +34,7 @@ async function notify(title: string, body: string, place: string): Promise<void>
   if (worker) return await worker.showNotification(title, options);
   const shown = new Notification(title, options);
   shown.onclick = () => {
-    window.focus();
+    globalThis.focus();
     location.hash = place;
     shown.close();
   };
@@ -43,7 +43,12 @@ async function notify(title: string, body: string, place: string): Promise<void>
 /** A script address that may be run: only our own worker's. */
 function trusted(address: string): string {
   const types = (globalThis as {
-    trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown } };
+    trustedTypes?: {
+      createPolicy(
+        name: string,
+        rules: { createScriptURL(url: string): string },
+      ): { createScriptURL(url: string): unknown };
+    };
   }).trustedTypes;
   if (!types) return address;
   const policy = types.createPolicy("nexus", {

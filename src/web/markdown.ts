@@ -100,7 +100,10 @@ function finished(pieces: readonly Piece[]): number {
   for (let index = pieces.length - 3; index >= 0; index--) {
     const [piece, next] = [pieces[index]!, pieces[index + 1]!];
     // A list takes up what is indented or another list after a blank line; indented code goes on after one.
-    if (piece.closed && piece.type !== "html" && /^\S/.test(next.block.raw) && !(piece.type === "list" && next.type === "list")) {
+    if (
+      piece.closed && piece.type !== "html" && /^\S/.test(next.block.raw) &&
+      !(piece.type === "list" && next.type === "list")
+    ) {
       return index + 1;
     }
   }
@@ -109,7 +112,12 @@ function finished(pieces: readonly Piece[]): number {
 
 function toBlocks(text: string, links: Links, streaming: boolean): Piece[] {
   if (text.length > PLAIN_ABOVE && !/\n\s*\n/.test(text.slice(0, PLAIN_ABOVE))) {
-    return [{ block: { raw: text, html: `<p>${escapeHtml(text)}</p>` }, length: text.length, type: "plain", closed: false }];
+    return [{
+      block: { raw: text, html: `<p>${escapeHtml(text)}</p>` },
+      length: text.length,
+      type: "plain",
+      closed: false,
+    }];
   }
   const lexer = new Lexer({ ...engine.defaults, ...options });
   Object.assign(lexer.tokens.links, links);

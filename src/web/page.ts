@@ -68,7 +68,10 @@ export class Page {
   /** Reads what was kept, listens to the browser, and asks who is signed in. */
   async start(): Promise<void> {
     const kept = this.keep.get("language");
-    this.setLanguage(kept === "en" || kept === "zh" ? kept : preferredLanguage(navigator.languages), kept !== undefined);
+    this.setLanguage(
+      kept === "en" || kept === "zh" ? kept : preferredLanguage(navigator.languages),
+      kept !== undefined,
+    );
     const theme = this.keep.get("theme");
     this.setTheme(theme === "light" || theme === "dark" ? theme : "system");
     this.notifications.value = this.keep.get("notifications") === "on";
@@ -219,7 +222,9 @@ export class Page {
 
 function readPlace(hash: string): Place {
   const [, kind, id, turn] = hash.split("/");
-  if (kind === "c" && id) return { conversation: decodeURIComponent(id), turn: turn ? decodeURIComponent(turn) : undefined };
+  if (kind === "c" && id) {
+    return { conversation: decodeURIComponent(id), turn: turn ? decodeURIComponent(turn) : undefined };
+  }
   if (kind === "admin") return { admin: id || "bots" };
   return {};
 }

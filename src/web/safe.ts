@@ -14,8 +14,9 @@ const CONFIG: Config = {
     "tr u ul var wbr"
   ).split(" "),
   // No class, id, name or style: a bot must not borrow the page's looks, nor hide behind its names.
-  ALLOWED_ATTR: "align alt checked cite colspan data-math data-picture datetime dir disabled href lang open reversed rowspan src start title type"
-    .split(" "),
+  ALLOWED_ATTR:
+    "align alt checked cite colspan data-math data-picture datetime dir disabled href lang open reversed rowspan src start title type"
+      .split(" "),
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOW_UNKNOWN_PROTOCOLS: false,

@@ -259,7 +259,11 @@ function readTool(content: unknown): ToolStep {
   if (typeof found !== "object" || found === null) return { name: String(found).slice(0, 200) };
   const given = found as Record<string, unknown>;
   const text = (value: unknown) =>
-    value === undefined || value === null ? undefined : typeof value === "string" ? value : JSON.stringify(value, null, 2);
+    value === undefined || value === null
+      ? undefined
+      : typeof value === "string"
+      ? value
+      : JSON.stringify(value, null, 2);
   const name = text(given.name ?? given.title ?? given.tool ?? given.type) ?? "";
   const detail = text(given.detail ?? given.output ?? given.result ?? given.args ?? given.input ?? given.text);
   return { name: name.slice(0, 200), state: text(given.phase ?? given.status ?? given.state), detail };
@@ -268,7 +272,10 @@ function readTool(content: unknown): ToolStep {
 /** A step that tells of the same tool again (started, then ended) replaces the one before it. */
 function addStep(steps: readonly ToolStep[], step: ToolStep): ToolStep[] {
   const last = steps.at(-1);
-  if (last && last.name === step.name && last.state !== step.state && !/^(done|end|finish|ok|error|result|complete)/i.test(last.state ?? "end")) {
+  if (
+    last && last.name === step.name && last.state !== step.state &&
+    !/^(done|end|finish|ok|error|result|complete)/i.test(last.state ?? "end")
+  ) {
     return [...steps.slice(0, -1), { ...step, detail: step.detail ?? last.detail }];
   }
   return [...steps, step];

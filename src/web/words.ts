@@ -99,7 +99,8 @@ const en = {
   // first minute
   hello: (name: string) => `What is on your mind, ${name}?`,
   connectTitle: "No bot is connected yet",
-  connectText: "Start one with this command. The bot token is in config.json, and it was printed when the gateway first started.",
+  connectText:
+    "Start one with this command. The bot token is in config.json, and it was printed when the gateway first started.",
   connectWaiting: "Waiting for a bot…",
   connected: (bot: string) => `${bot} is connected.`,
   // turns

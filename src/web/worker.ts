@@ -30,7 +30,9 @@ const worker = globalThis as unknown as WorkerScope;
 const SHELL = `shell-${__VERSION__}`;
 
 worker.addEventListener("install", (event) => {
-  const work = caches.open(SHELL).then((cache) => cache.addAll(["/", "/manifest.webmanifest", "/icons/icon.svg", ...__SHELL__]));
+  const work = caches.open(SHELL).then((cache) =>
+    cache.addAll(["/", "/manifest.webmanifest", "/icons/icon.svg", ...__SHELL__])
+  );
   (event as LifeEvent).waitUntil(work.then(() => worker.skipWaiting()));
 });
 

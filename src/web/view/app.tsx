@@ -19,7 +19,9 @@ export function App(): JSX.Element {
   const me = page.me.value;
   return (
     <>
-      {me === undefined && page.unreachable.value && <p class="splash" role="status">{words.unreachable} {words.reconnecting}</p>}
+      {me === undefined && page.unreachable.value && (
+        <p class="splash" role="status">{words.unreachable} {words.reconnecting}</p>
+      )}
       {me === null && <SignIn />}
       {me && <Shell />}
       <Toasts />
@@ -93,15 +95,13 @@ function Shell(): JSX.Element {
           listShown={listShown}
           onList={() => narrow ? setDrawer(true) : page.showList(true)}
         />
-        {empty
-          ? <FirstMinute onChoose={(id) => chooseBot(page, id, control)} />
-          : (
-            <ThreadView
-              thread={thread}
-              onEdit={(turn) => control.current?.edit(turn)}
-              onQuote={(text) => control.current?.quote(text)}
-            />
-          )}
+        {empty ? <FirstMinute onChoose={(id) => chooseBot(page, id, control)} /> : (
+          <ThreadView
+            thread={thread}
+            onEdit={(turn) => control.current?.edit(turn)}
+            onQuote={(text) => control.current?.quote(text)}
+          />
+        )}
         <div class="composer-place">
           <Composer thread={thread} control={control} key={thread.id.value && "open"} />
         </div>
@@ -129,7 +129,9 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
   const botId = thread.path.value.findLast((turn) => turn.botId.value !== "")?.botId.value ?? card?.botId;
   const bot = chat.bots.value?.find((bot) => bot.id === botId);
   const first = thread.path.value[0]?.question.text ?? "";
-  const title = id || thread.path.value.length > 0 ? card?.title || first.slice(0, 80) || words.untitled : words.newConversation;
+  const title = id || thread.path.value.length > 0
+    ? card?.title || first.slice(0, 80) || words.untitled
+    : words.newConversation;
   const others = Object.values(chat.unread.value).reduce((sum, count) => sum + count, 0);
   return (
     <header class="head">
@@ -232,7 +234,9 @@ function useShortcuts(
         run();
       };
       if (command && event.key === "k") return act(() => focusSearch(page));
-      if (command && event.key === "b") return act(() => toggleDrawer ? toggleDrawer() : page.showList(!page.listShown.value));
+      if (command && event.key === "b") {
+        return act(() => toggleDrawer ? toggleDrawer() : page.showList(!page.listShown.value));
+      }
       if (command && event.key === ",") return act(() => page.overlay.value = { kind: "settings" });
       if (command && event.key === "/") return act(() => control.current?.chooseBot());
       if (command && event.shiftKey && event.key.toLowerCase() === "c" && !getSelection()?.toString()) {

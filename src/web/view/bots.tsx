@@ -68,7 +68,12 @@ export function BotChoice({ target, open, onChoose, thread }: {
             </span>
           </button>
           {target && !chosen && (
-            <button type="button" role="menuitemradio" aria-checked onClick={() => onChoose(undefined)}>
+            <button
+              type="button"
+              role="menuitemradio"
+              aria-checked
+              onClick={() => onChoose(undefined)}
+            >
               <Dot state="away" />
               <span class="bot-line">
                 <BotName name={target} />
@@ -95,9 +100,7 @@ export function BotChoice({ target, open, onChoose, thread }: {
 
 /** A bot in one or two lines: name, state, load, what it can do. */
 export function BotLine({ bot, words }: { bot: BotCard; words: Words }): JSX.Element {
-  const can = (bot.capabilities ?? []).flatMap((word) =>
-    Object.hasOwn(words.canDo, word) ? [words.canDo[word]!] : []
-  );
+  const can = (bot.capabilities ?? []).flatMap((word) => Object.hasOwn(words.canDo, word) ? [words.canDo[word]!] : []);
   const parts = [
     stateWord(words, bot),
     bot.busy ? words.load(bot.busy, bot.maxConcurrent ?? null) : "",
@@ -139,9 +142,8 @@ export function MentionList({ bots, query, onChoose, control }: {
   const words = useWords();
   const [at, setAt] = useState(0);
   const wanted = query.toLowerCase();
-  const found = bots.filter((bot) =>
-    bot.id.toLowerCase().includes(wanted) || bot.name.toLowerCase().includes(wanted)
-  ).slice(0, 8);
+  const found = bots.filter((bot) => bot.id.toLowerCase().includes(wanted) || bot.name.toLowerCase().includes(wanted))
+    .slice(0, 8);
   const chosen = Math.min(at, found.length - 1);
   useEffect(() => setAt(0), [query]);
   useImperativeHandle(control, () => ({

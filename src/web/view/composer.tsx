@@ -6,7 +6,7 @@ import { type BotCard, cleanName } from "../chat.ts";
 import { MAX_IMAGES, prepareImage } from "../images.ts";
 import type { Thread } from "../thread.ts";
 import type { PageTurn } from "../turn.ts";
-import { BotChoice, MentionList, mentionAt } from "./bots.tsx";
+import { BotChoice, mentionAt, MentionList } from "./bots.tsx";
 import { usePage, useWords } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import { IconButton } from "./parts.tsx";
@@ -257,12 +257,18 @@ export function Composer({ thread, control }: {
         </span>
         {canStop
           ? (
-            <button type="button" class="send stop" aria-label={words.stop} title={`${words.stop} (Esc)`} onClick={stop}>
+            <button
+              type="button"
+              class="send stop"
+              aria-label={words.stop}
+              title={`${words.stop} (Esc)`}
+              onClick={stop}
+            >
               <Icon name="stop" size={20} />
             </button>
           )
           : (
-            <button class="send" aria-label={words.send} title={words.send} disabled={!canSend}>
+            <button type="submit" class="send" aria-label={words.send} title={words.send} disabled={!canSend}>
               <Icon name="send" size={20} />
             </button>
           )}

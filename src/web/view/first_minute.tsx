@@ -17,7 +17,12 @@ export function FirstMinute({ onChoose }: { onChoose: (botId: string) => void })
       {bots && bots.length > 0 && (
         <div class="cards">
           {bots.slice(0, 12).map((bot) => (
-            <button key={bot.id} type="button" class="card" onClick={() => onChoose(bot.id)}>
+            <button
+              key={bot.id}
+              type="button"
+              class="card"
+              onClick={() => onChoose(bot.id)}
+            >
               <BotLine bot={bot} words={words} />
             </button>
           ))}
@@ -48,7 +53,10 @@ function ConnectABot(): JSX.Element {
           {words.copy}
         </button>
       </div>
-      <p class="muted" role="status"><Dot state="waiting" />{words.connectWaiting}</p>
+      <p class="muted" role="status">
+        <Dot state="waiting" />
+        {words.connectWaiting}
+      </p>
     </section>
   );
 }

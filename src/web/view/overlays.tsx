@@ -88,7 +88,10 @@ export function Lightbox({ images, index, onClose }: {
     const [head, body] = images[at]!.split(",", 2);
     const type = /^data:(image\/([a-z]+))/i.exec(head!);
     const bytes = Uint8Array.from(atob(body ?? ""), (char) => char.charCodeAt(0));
-    saveFile(new Blob([bytes], { type: type?.[1] ?? "image/png" }), `nexus-${at + 1}.${type?.[2]?.replace("jpeg", "jpg") ?? "png"}`);
+    saveFile(
+      new Blob([bytes], { type: type?.[1] ?? "image/png" }),
+      `nexus-${at + 1}.${type?.[2]?.replace("jpeg", "jpg") ?? "png"}`,
+    );
     await Promise.resolve();
   };
   return (
@@ -101,7 +104,9 @@ export function Lightbox({ images, index, onClose }: {
         onClose();
       }}
       onClick={(event) => {
-        if (event.target === element.current || (event.target as HTMLElement).classList.contains("lightbox-stage")) onClose();
+        if (
+          event.target === element.current || (event.target as HTMLElement).classList.contains("lightbox-stage")
+        ) onClose();
       }}
     >
       <div class="lightbox-bar">

@@ -63,7 +63,12 @@ function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
         )}
         {turn.question.text && <CopyButton text={() => turn.question.text} />}
         {turn.ended && turn.id.value && (
-          <IconButton icon="pen" size={16} label={words.edit} onClick={() => onEdit(turn)} />
+          <IconButton
+            icon="pen"
+            size={16}
+            label={words.edit}
+            onClick={() => onEdit(turn)}
+          />
         )}
       </div>
       {turn.state.value === "offline" && (
@@ -85,7 +90,16 @@ function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
   const words = useWords();
   const state = turn.state.value;
   if (state === "offline" || (state === "sending" && !turn.botName.value)) {
-    return state === "sending" ? <div class="answer"><p class="answer-head"><Dot state="waiting" />{words.stateSending}</p></div> : null;
+    return state === "sending"
+      ? (
+        <div class="answer">
+          <p class="answer-head">
+            <Dot state="waiting" />
+            {words.stateSending}
+          </p>
+        </div>
+      )
+      : null;
   }
   const name = turn.botName.value || turn.botId.value || words.bot;
   return (
@@ -104,7 +118,12 @@ function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
       {turn.ended && turn.text !== "" && (
         <div class="actions">
           <CopyButton text={() => turn.text} />
-          <IconButton icon="quote" size={16} label={words.quote} onClick={() => onQuote(selectedIn(turn.key) || turn.text)} />
+          <IconButton
+            icon="quote"
+            size={16}
+            label={words.quote}
+            onClick={() => onQuote(selectedIn(turn.key) || turn.text)}
+          />
           {!turn.pushed && turn.id.value && (
             <IconButton
               icon="again"
@@ -141,23 +160,73 @@ function clock(at: number, words: Words): string {
 function State({ turn }: { turn: PageTurn }): JSX.Element | null {
   const words = useWords();
   const state = turn.state.value;
-  if (turn.stopping.value) return <span class="state"><Dot state="waiting" />{words.stateStopping}</span>;
-  if (turn.resuming.value && !turn.ended) return <span class="state"><Dot state="away" />{words.stateResuming}</span>;
+  if (turn.stopping.value) {
+    return (
+      <span class="state">
+        <Dot state="waiting" />
+        {words.stateStopping}
+      </span>
+    );
+  }
+  if (turn.resuming.value && !turn.ended) {
+    return (
+      <span class="state">
+        <Dot state="away" />
+        {words.stateResuming}
+      </span>
+    );
+  }
   switch (state) {
     case "queued":
-      return <span class="state" role="status"><Dot state="waiting" />{words.stateQueued(turn.place.value)}</span>;
+      return (
+        <span class="state" role="status">
+          <Dot state="waiting" />
+          {words.stateQueued(turn.place.value)}
+        </span>
+      );
     case "sending":
-      return <span class="state"><Dot state="waiting" />{words.stateSending}</span>;
+      return (
+        <span class="state">
+          <Dot state="waiting" />
+          {words.stateSending}
+        </span>
+      );
     case "waiting":
-      return <span class="state"><Dot state="waiting" />{words.stateWaiting}<Elapsed since={turn.at} /></span>;
+      return (
+        <span class="state">
+          <Dot state="waiting" />
+          {words.stateWaiting}
+          <Elapsed since={turn.at} />
+        </span>
+      );
     case "answering":
-      return <span class="state"><Dot state="answering" />{words.stateAnswering}</span>;
+      return (
+        <span class="state">
+          <Dot state="answering" />
+          {words.stateAnswering}
+        </span>
+      );
     case "cancelled":
-      return <span class="state"><Dot state="away" />{words.stateCancelled}</span>;
+      return (
+        <span class="state">
+          <Dot state="away" />
+          {words.stateCancelled}
+        </span>
+      );
     case "incomplete":
-      return <span class="state warning"><Dot state="warning" />{words.stateIncomplete}</span>;
+      return (
+        <span class="state warning">
+          <Dot state="warning" />
+          {words.stateIncomplete}
+        </span>
+      );
     case "failed":
-      return <span class="state danger"><Dot state="danger" />{words.stateFailed}</span>;
+      return (
+        <span class="state danger">
+          <Dot state="danger" />
+          {words.stateFailed}
+        </span>
+      );
     default:
       return null;
   }
@@ -220,7 +289,9 @@ function Reasoning({ turn }: { turn: PageTurn }): JSX.Element | null {
   if (turn.reasoning === "" && turn.tools.length === 0) return null;
   const now = !turn.ended && turn.text === "";
   const steps = turn.tools.length > 0 ? words.steps(turn.tools.length) : "";
-  const title = turn.reasoning === "" ? steps : [now ? words.reasoningNow : words.reasoning, steps].filter(Boolean).join(" · ");
+  const title = turn.reasoning === ""
+    ? steps
+    : [now ? words.reasoningNow : words.reasoning, steps].filter(Boolean).join(" · ");
   return (
     <details class="reasoning">
       <summary>
@@ -286,8 +357,17 @@ function Ending({ turn, thread }: { turn: PageTurn; thread: Thread }): JSX.Eleme
   );
   const lost = turn.gaps.map((gap, index) => <p key={index} class="ending warning">{words.gap(gap.length)}</p>);
   if (state === "cancelled") {
-    const receipt = turn.stopped.value === undefined ? words.stateCancelled : turn.stopped.value ? words.cancelledConfirmed : words.cancelledSilent;
-    return <>{lost}<p class="ending" role="status">{receipt}</p></>;
+    const receipt = turn.stopped.value === undefined
+      ? words.stateCancelled
+      : turn.stopped.value
+      ? words.cancelledConfirmed
+      : words.cancelledSilent;
+    return (
+      <>
+        {lost}
+        <p class="ending" role="status">{receipt}</p>
+      </>
+    );
   }
   if (state === "incomplete") {
     const why = turn.code.value === "shutting_down"
@@ -297,7 +377,15 @@ function Ending({ turn, thread }: { turn: PageTurn; thread: Thread }): JSX.Eleme
       : turn.code.value === "lost"
       ? words.failedCode.lost
       : turn.errorText.value ?? words.incompleteText;
-    return <>{lost}<div class="ending warning" role="status"><p>{why}</p>{retry}</div></>;
+    return (
+      <>
+        {lost}
+        <div class="ending warning" role="status">
+          <p>{why}</p>
+          {retry}
+        </div>
+      </>
+    );
   }
   if (state === "failed") {
     const code = turn.code.value ?? "";
@@ -309,7 +397,9 @@ function Ending({ turn, thread }: { turn: PageTurn; thread: Thread }): JSX.Eleme
       </div>
     );
   }
-  if (turn.ended && turn.resumed.value && lost.length === 0) return <p class="ending muted" role="status">{words.resumed}</p>;
+  if (turn.ended && turn.resumed.value && lost.length === 0) {
+    return <p class="ending muted" role="status">{words.resumed}</p>;
+  }
   return lost.length > 0 ? <>{lost}</> : null;
 }
 
@@ -334,5 +424,12 @@ function CopyButton({ text }: { text: () => string }): JSX.Element {
     page.say(words.copied);
     setTimeout(() => setDone(false), 1600);
   };
-  return <IconButton icon={done ? "check" : "copy"} size={16} label={done ? words.copied : words.copy} onClick={copy} />;
+  return (
+    <IconButton
+      icon={done ? "check" : "copy"}
+      size={16}
+      label={done ? words.copied : words.copy}
+      onClick={copy}
+    />
+  );
 }

@@ -20,9 +20,17 @@ export function Settings({ onClose }: { onClose: () => void }): JSX.Element {
         <div class="setting">
           <span>{words.theme}</span>
           <div class="choice" role="group" aria-label={words.theme}>
-            {([["system", words.themeSystem], ["light", words.themeLight], ["dark", words.themeDark]] as [Theme, string][])
+            {([["system", words.themeSystem], ["light", words.themeLight], ["dark", words.themeDark]] as [
+              Theme,
+              string,
+            ][])
               .map(([id, name]) => (
-                <button key={id} type="button" aria-pressed={page.theme.value === id} onClick={() => page.setTheme(id)}>
+                <button
+                  key={id}
+                  type="button"
+                  aria-pressed={page.theme.value === id}
+                  onClick={() => page.setTheme(id)}
+                >
                   {name}
                 </button>
               ))}
@@ -66,7 +74,12 @@ function Notifications(): JSX.Element | null {
       <div class="setting">
         <span>{allowed.value === "denied" ? words.notifyBlocked : words.notifyHint}</span>
         {allowed.value !== "denied" && (
-          <button type="button" class="button small" aria-pressed={on} onClick={() => void change()}>
+          <button
+            type="button"
+            class="button small"
+            aria-pressed={on}
+            onClick={() => void change()}
+          >
             {on ? words.notifyOff : words.notifyOn}
           </button>
         )}
@@ -138,7 +151,15 @@ function Password(): JSX.Element | null {
   }
   return (
     <form ref={form} class="password" onSubmit={submit}>
-      <input type="text" class="off-screen" autocomplete="username" value={page.me.value!.username} readOnly tabIndex={-1} aria-hidden="true" />
+      <input
+        type="text"
+        class="off-screen"
+        autocomplete="username"
+        value={page.me.value!.username}
+        readOnly
+        tabIndex={-1}
+        aria-hidden="true"
+      />
       <label class="field">
         <span>{words.currentPassword}</span>
         <input name="current" type="password" autocomplete="current-password" required />
@@ -154,7 +175,7 @@ function Password(): JSX.Element | null {
       </label>
       <p class="error" role="alert">{error.value}</p>
       <div class="row">
-        <button class="button primary">{words.changePassword}</button>
+        <button type="submit" class="button primary">{words.changePassword}</button>
         <button type="button" class="button" onClick={() => open.value = false}>{words.cancel}</button>
       </div>
     </form>
@@ -195,7 +216,10 @@ function Sessions(): JSX.Element | null {
               <bdi>{browserName(session.userAgent ?? session.agent ?? "") || session.id.slice(0, 8)}</bdi>
               {session.current && <strong>· {words.thisSession}</strong>}
               <small class="muted">
-                {[session.address, words.lastSeen(new Date(session.lastSeenAt ?? session.createdAt ?? 0).toLocaleString(words.locale))]
+                {[
+                  session.address,
+                  words.lastSeen(new Date(session.lastSeenAt ?? session.createdAt ?? 0).toLocaleString(words.locale)),
+                ]
                   .filter(Boolean).join(" · ")}
               </small>
             </span>

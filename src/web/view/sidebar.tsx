@@ -55,7 +55,9 @@ export function Sidebar({ onLeave }: { onLeave: () => void }): JSX.Element {
         )}
       </div>
       <div class="sidebar-list">
-        {query.value.trim() ? <SearchResults query={query.value.trim()} onLeave={onLeave} /> : <Conversations onLeave={onLeave} />}
+        {query.value.trim()
+          ? <SearchResults query={query.value.trim()} onLeave={onLeave} />
+          : <Conversations onLeave={onLeave} />}
       </div>
       <Foot />
     </nav>
@@ -172,7 +174,11 @@ function Card({ card, onLeave }: { card: ConversationCard; onLeave: () => void }
         label={words.conversationActions(title)}
         icon="more"
         items={[
-          { label: card.pinned ? words.unpin : words.pin, icon: "pin", run: () => void chat.pin(card.id, !card.pinned) },
+          {
+            label: card.pinned ? words.unpin : words.pin,
+            icon: "pin",
+            run: () => void chat.pin(card.id, !card.pinned),
+          },
           { label: words.rename, icon: "pen", run: () => renaming.value = true },
           { label: words.exportMarkdown, icon: "download", run: () => void save("md") },
           { label: words.exportJson, icon: "download", run: () => void save("json") },
@@ -226,7 +232,9 @@ function SearchResults({ query, onLeave }: { query: string; onLeave: () => void 
             onClick={onLeave}
           >
             <span class="conversation-title" dir="auto">{place.title || words.untitled}</span>
-            <span class="snippet" dir="auto"><Marked text={place.snippet} query={query} /></span>
+            <span class="snippet" dir="auto">
+              <Marked text={place.snippet} query={query} />
+            </span>
           </a>
         </li>
       ))}

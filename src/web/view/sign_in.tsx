@@ -77,7 +77,9 @@ export function SignIn(): JSX.Element {
           </span>
         </div>
         <p id="sign-in-error" class="error" role="alert">{error}</p>
-        <button class="button primary wide" disabled={busy}>{busy ? words.signingIn : words.signIn}</button>
+        <button type="submit" class="button primary wide" disabled={busy}>
+          {busy ? words.signingIn : words.signIn}
+        </button>
         <LanguageChoice />
       </form>
     </main>

@@ -58,7 +58,9 @@ export function ThreadView({ thread, onEdit, onQuote }: {
     if (wanted && thread.state.value === "ready") void reveal(wanted);
   }, [wanted, thread.state.value, thread]);
   const reveal = async (id: string) => {
-    for (let pages = 0; pages < 40 && !thread.find(id) && thread.more.value; pages++) await page.chat.loadEarlier(thread);
+    for (let pages = 0; pages < 40 && !thread.find(id) && thread.more.value; pages++) {
+      await page.chat.loadEarlier(thread);
+    }
     const turn = thread.find(id);
     if (!turn) return;
     thread.reveal(turn);
@@ -123,7 +125,9 @@ export function ThreadView({ thread, onEdit, onQuote }: {
           {state === "failed" && (
             <p class="centre">
               {words.loadFailed}{" "}
-              <button type="button" class="button small" onClick={() => void page.chat.reload(thread)}>{words.retry}</button>
+              <button type="button" class="button small" onClick={() => void page.chat.reload(thread)}>
+                {words.retry}
+              </button>
             </p>
           )}
           {state === "gone" && (
@@ -133,7 +137,14 @@ export function ThreadView({ thread, onEdit, onQuote }: {
             </p>
           )}
           {path.map((turn) => (
-            <TurnView key={turn.key} turn={turn} thread={thread} last={turn === last} onEdit={onEdit} onQuote={onQuote} />
+            <TurnView
+              key={turn.key}
+              turn={turn}
+              thread={thread}
+              last={turn === last}
+              onEdit={onEdit}
+              onQuote={onQuote}
+            />
           ))}
         </div>
       </div>

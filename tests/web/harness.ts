@@ -1,0 +1,148 @@
+/**
+ * The real page in a real browser against a real gateway with bots on real sockets: what every browser test starts with.
+ */
+import { page } from "../../src/channels/page.ts";
+import { buildPage } from "../../src/web/build.ts";
+import { type Frame, startWorld, type TestBot, type World } from "../world.ts";
+import { type Browser, type BrowserContext, findBrowser, listen, openBrowser, type Tab } from "./browser.ts";
+
+const STATIC = new URL("../../static/", import.meta.url);
+
+/** The path of the browser; tests are ignored without one. */
+export const chrome = await findBrowser();
+
+/** Answers for the page's files, built when a source is newer. */
+export async function pageFiles(): Promise<(request: Request) => Promise<Response>> {
+  if (await isStale()) await buildPage({ outDir: new URL("build", STATIC).pathname, minify: true });
+  return page({
+    read: async (path) => {
+      try {
+        return await Deno.readFile(new URL(path, STATIC));
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return undefined;
+        throw error;
+      }
+    },
+  });
+}
+
+async function isStale(): Promise<boolean> {
+  let built: number;
+  try {
+    built = (await Deno.stat(new URL("build/manifest.json", STATIC))).mtime!.getTime();
+  } catch {
+    return true;
+  }
+  const newest = async (folder: URL): Promise<number> => {
+    let time = 0;
+    for await (const entry of Deno.readDir(folder)) {
+      const path = new URL(entry.name + (entry.isDirectory ? "/" : ""), folder);
+      time = Math.max(time, entry.isDirectory ? await newest(path) : (await Deno.stat(path)).mtime!.getTime());
+    }
+    return time;
+  };
+  const sources = await newest(new URL("../../src/web/", import.meta.url));
+  const template = (await Deno.stat(new URL("index.html", STATIC))).mtime!.getTime();
+  return Math.max(sources, template) > built;
+}
+
+export interface Scene extends AsyncDisposable {
+  readonly world: World;
+  readonly browser: Browser;
+  /** A tab of a browser of its own, at the page, not signed in. */
+  open(options?: OpenOptions): Promise<Visit>;
+  /** The same, signed in. */
+  visit(options?: OpenOptions): Promise<Visit>;
+}
+
+export interface OpenOptions {
+  readonly user?: string;
+  readonly locale?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  readonly touch?: boolean;
+  readonly path?: string;
+  /** Another tab of the same browser. */
+  readonly beside?: Visit;
+}
+
+export interface Visit {
+  readonly tab: Tab;
+  readonly context: BrowserContext;
+  /** Must be empty at the end. */
+  readonly faults: string[];
+  /** Types into the composer and presses Enter. */
+  say(text: string): Promise<void>;
+  /** Waits until the page shows this text. */
+  sees(text: string | RegExp, within?: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the scene; `await using` closes browser, bots and gateway. */
+export async function openScene(settings: Record<string, unknown> = {}): Promise<Scene> {
+  const files = await pageFiles();
+  const world = await startWorld({ demo: false, ...settings }, { page: files });
+  const browser = await openBrowser(chrome!);
+  const open = async (options: OpenOptions = {}): Promise<Visit> => {
+    const context = options.beside?.context ?? await browser.newContext({
+      viewport: { width: options.width ?? 1280, height: options.height ?? 800 },
+      locale: options.locale ?? "en-US",
+      colorScheme: options.dark ? "dark" : "light",
+      hasTouch: options.touch ?? false,
+      isMobile: options.touch ?? false,
+      reducedMotion: "reduce",
+    });
+    context.setDefaultTimeout(8000);
+    const tab = await context.newPage();
+    const { faults } = listen(tab, world.url);
+    await tab.goto(world.url + (options.path ?? "/"));
+    return {
+      tab,
+      context,
+      faults,
+      async say(text) {
+        await tab.fill("#composer", text);
+        await tab.press("#composer", "Enter");
+      },
+      async sees(text, within = "body") {
+        await tab.locator(within).getByText(text).first().waitFor();
+      },
+      close: () => options.beside ? tab.close() : context.close(),
+    };
+  };
+  return {
+    world,
+    browser,
+    open,
+    async visit(options = {}) {
+      const visit = await open(options);
+      const { tab } = visit;
+      if (options.beside) {
+        await tab.waitForSelector("#composer");
+        return visit;
+      }
+      const user = options.user ?? "alice";
+      await tab.fill("[name=username]", user);
+      await tab.fill("[name=password]", `${user}-pass`);
+      await tab.press("[name=password]", "Enter");
+      await tab.waitForSelector("#composer");
+      return visit;
+    },
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A reply's frames in the words of protocol version 1. */
+export function reply(
+  bot: TestBot,
+  chat: Frame,
+  content: string,
+  done = false,
+  more: Record<string, unknown> = {},
+): void {
+  bot.send({ type: "reply", id: crypto.randomUUID(), replyTo: chat.id, content, done, timestamp: Date.now(), ...more });
+}
