@@ -17,10 +17,13 @@ import { DemoBot } from "./bots/demo.ts";
 import { BotSockets, type Refusal, type Wire } from "./bots/socket.ts";
 import { account, accountRoutes } from "./channels/account.ts";
 import { admin, adminRoutes } from "./channels/admin.ts";
+import { fetchHttp, type Http, SocketHttp } from "./bots/upstream/http.ts";
+import { Upstreams } from "./bots/upstream/upstreams.ts";
 import { Door } from "./channels/door.ts";
 import { history, historyRoutes } from "./channels/history.ts";
 import { type Connection, failure, languageOfRequest } from "./channels/http.ts";
 import type { RouteDoc } from "./channels/openapi.ts";
+import { openai, openaiRoutes } from "./channels/openai/openai.ts";
 import { ops, opsRoutes } from "./channels/ops.ts";
 import { Pulse } from "./channels/pulse.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
@@ -33,6 +36,7 @@ import { BotTokens } from "./core/bot_token.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { asNexusError, NexusError } from "./core/error.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
+import { historyOf } from "./core/history.ts";
 import { everyone, type Observer, silent } from "./core/observer.ts";
 import { Sessions } from "./core/session.ts";
 import type { Store } from "./core/store.ts";
@@ -53,6 +57,10 @@ export interface AppParts {
   readonly random?: () => number;
   /** Several processes share the store: then what another one has not finished is left alone. */
   readonly shared?: boolean;
+  /** The environment, for settings such as `env:OPENAI_API_KEY`. Default: empty. */
+  readonly env?: (name: string) => string | undefined;
+  /** Calls model APIs; default sockets of its own, or `fetch` where the runtime has none. */
+  readonly http?: Http;
 }
 
 /** A gateway that answers requests. */
@@ -80,6 +88,9 @@ const AT_START: readonly string[] = ["host", "port", "demo", "store", "tls"];
 
 /** How often the store is asked what others changed in the bots' tokens, and what is too old to keep. */
 const LOOK = 5_000, FORGET = 3_600_000;
+
+/** Turns that are looked at for a model's history; its window in tokens is smaller than that nearly always. */
+const HISTORY = 200;
 
 /** Who a request comes from where nobody says. */
 const NOWHERE: Connection = { address: "unknown" };
@@ -120,12 +131,29 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     roster: gateway.roster,
     clock,
     observer,
-    refuse: (botId, token) => refusal(botId, botTokens.opens(botId, token, config.botToken)),
+    refuse: (botId, token) =>
+      upstreams.get(botId)
+        ? { error: `Bot id "${botId}" is taken by the configuration`, wrong: "id" }
+        : refusal(botId, botTokens.opens(botId, token, config.botToken)),
     push: (bot, push) => gateway.push(bot, push),
   }, socketSettingsOf(config));
+  const upstreams = new Upstreams({
+    roster: gateway.roster,
+    clock,
+    observer,
+    store,
+    http: parts.http ?? ("Deno" in globalThis ? new SocketHttp() : fetchHttp(fetch)),
+    history: async ({ id, conversationId, message }) => {
+      const { turns } = await gateway.turnsOf(conversationId, undefined, HISTORY);
+      return historyOf(turns, id, message);
+    },
+    secret: (text) => text.startsWith("env:") ? parts.env?.(text.slice(4)) : text,
+    random: parts.random,
+  });
+  upstreams.set(config.bots);
   const pulse = new Pulse(clock);
   const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
-  if (config.demo) seatDemo(gateway, clock);
+  if (config.demo && gateway.roster.size === 0) seatDemo(gateway, clock);
   metrics.watch({
     bots: () => gateway.roster.list(),
     answering: () => gateway.answering,
@@ -151,7 +179,14 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   ];
   const troubles = () => (store.trouble === undefined ? [] : [`store: ${store.trouble}`]);
 
-  const routes: RouteDoc[] = [...webRoutes, ...historyRoutes, ...accountRoutes, ...adminRoutes, ...opsRoutes];
+  const routes: RouteDoc[] = [
+    ...webRoutes,
+    ...historyRoutes,
+    ...openaiRoutes,
+    ...accountRoutes,
+    ...adminRoutes,
+    ...opsRoutes,
+  ];
   const hono = new Hono<Env>();
   hono.route("/", web({ gateway, accounts, sessions, door, pulse, maxBody: () => config.maxBody }));
   hono.route("/", history({ gateway, door }));
@@ -171,6 +206,19 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       observer,
       limits: () => config.limits,
       troubles,
+    }),
+  );
+  hono.route(
+    "/",
+    openai({
+      gateway,
+      store,
+      clock,
+      observer,
+      door,
+      pulse,
+      maxBody: () => config.maxBody,
+      allowPrivate: () => config.allowPrivateImages,
     }),
   );
   hono.route(
@@ -274,6 +322,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       if (keys.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
         sockets.set(socketSettingsOf(config));
       }
+      if (keys.includes("bots")) upstreams.set(config.bots);
       if (keys.includes("botToken")) {
         for (const { id } of gateway.roster.list()) sockets.dismiss(id);
       }
@@ -295,6 +344,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       gateway.close();
       accounts.close();
       pulse.close();
+      await upstreams.close();
       await sockets.close(0);
       await allowances.close();
       await audit.settled();
@@ -393,7 +443,8 @@ async function withCors(
   if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
     headers.push(
       ["access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"],
-      ["access-control-allow-headers", "authorization, content-type, idempotency-key, last-event-id, accept-language"],
+      // Official clients send headers of their own (`x-stainless-…`); a page of a listed origin may send what it likes.
+      ["access-control-allow-headers", request.headers.get("access-control-request-headers") ?? "authorization"],
       ["access-control-max-age", "600"],
     );
     return new Response(null, { status: 204, headers });
@@ -401,6 +452,6 @@ async function withCors(
   const response = await answer();
   const open = new Response(response.body, response);
   for (const [name, value] of headers) open.headers.append(name, value);
-  open.headers.set("access-control-expose-headers", "retry-after");
+  open.headers.set("access-control-expose-headers", "retry-after, x-request-id, x-conversation-id");
   return open;
 }

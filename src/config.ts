@@ -4,6 +4,7 @@
  * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`, `botToken`, `users`); everything else has a default.
  */
 import { z } from "zod";
+import { upstreamsSchema } from "./config_upstream.ts";
 
 /** A whole number within bounds; the error says what would be right. */
 function whole(min: number, max: number, unit = "") {
@@ -121,6 +122,12 @@ export const configSchema = z.looseObject({
     { error: "must be a list of origins" },
   ).default([]).meta({
     description: "Origins of other web pages that may use this gateway (CORS, and WebSockets from browsers).",
+  }),
+  bots: upstreamsSchema.default({}).meta({
+    description: "Model APIs that answer as bots, by bot id.",
+  }),
+  allowPrivateImages: z.boolean({ error: "must be true or false" }).default(false).meta({
+    description: "Whether images that OpenAI clients name by address may be fetched from private networks.",
   }),
   metricsToken: text("must be a text").optional().meta({
     description: "With it, /metrics wants `Authorization: Bearer <token>`.",

@@ -641,7 +641,8 @@ function botOf(frame: RegisterFrame, now: number): Bot {
 /** The frame in which a bot gets a task: version 1 exactly as the original sent it. */
 function chatOf({ id, conversationId, message, at }: Task, protocol: number): GatewayFrame {
   const { person, text, images, channel, chatType } = message;
-  const frame = { type: "chat", id, content: text, from: person.name, image: images[0], timestamp: at } as const;
+  const content = message.unheard === undefined ? text : message.unheard + text;
+  const frame = { type: "chat", id, content, from: person.name, image: images[0], timestamp: at } as const;
   if (protocol < 2) return frame;
   return {
     ...frame,

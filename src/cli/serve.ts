@@ -7,6 +7,7 @@ import { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { asNexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
+import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { type Command, readOptions } from "./command.ts";
@@ -23,6 +24,8 @@ Starts the gateway. Where there is no config.json, a first one is written and it
   --host ADDRESS   overrides the configuration
 
 SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then exits with 0; a second signal exits at once.`;
+
+const PROXIES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 export const serve: Command = {
   name: "serve",
@@ -72,7 +75,9 @@ async function run(dir: string, config: Config, log: Log, first: FirstSecrets | 
     console.error(`Cannot start: ${asNexusError(error).detail ?? (error as Error).message}`);
     return 1;
   }
-  const app = await createApp(config, { store, observer: log, page });
+  // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
+  const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
+  const app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({

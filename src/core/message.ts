@@ -65,6 +65,8 @@ export interface Message {
    * goes by it; for one that has one, `text` and `images` are what is new.
    */
   readonly said?: readonly Said[];
+  /** What came before in a talk that a bot with a memory has not heard: told to it in front of `text`, and not kept as the person's words. */
+  readonly unheard?: string;
   readonly wishes?: Wishes;
 }
 

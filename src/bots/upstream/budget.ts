@@ -9,7 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Usage } from "../../core/message.ts";
 import type { Store } from "../../core/store.ts";
-import type { UpstreamSettings } from "./config.ts";
+import type { UpstreamSettings } from "./settings.ts";
 
 /** Money is counted in whole millionths: a store's counters are whole numbers. */
 const MICRO = 1_000_000;

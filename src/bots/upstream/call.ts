@@ -10,7 +10,7 @@ import { asNexusError, type Code } from "../../core/error.ts";
 import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
 import { sleep } from "../../core/sleep.ts";
-import type { UpstreamSettings } from "./config.ts";
+import type { UpstreamSettings } from "./settings.ts";
 import { type Dialect, type Fault, faultOf, type Hearing, worthRepeating } from "./dialect.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
 

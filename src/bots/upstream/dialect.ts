@@ -4,7 +4,7 @@
  */
 import type { Code } from "../../core/error.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
-import type { UpstreamSettings } from "./config.ts";
+import type { UpstreamSettings } from "./settings.ts";
 
 /** Where a dialect puts what it reads. */
 export interface Hearing {

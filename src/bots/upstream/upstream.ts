@@ -14,7 +14,7 @@ import type { Store } from "../../core/store.ts";
 import { anthropic } from "./anthropic.ts";
 import { UpstreamBudget } from "./budget.ts";
 import { Call, type CallEnd } from "./call.ts";
-import type { UpstreamSettings } from "./config.ts";
+import type { UpstreamSettings } from "./settings.ts";
 import { type Dialect, isFields } from "./dialect.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
 import { openai } from "./openai.ts";
@@ -260,6 +260,13 @@ export class Upstream implements Link {
     this.#look = undefined;
   }
 
+  /** Takes nothing new; resolves when what it had begun is over. */
+  async leave(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#open);
+    this.#wake?.();
+  }
+
   /** Takes nothing new and stops what runs. Resolves when no call holds anything any more. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -280,7 +287,7 @@ function botOf(id: string, settings: UpstreamSettings, connectedAt: number): Bot
     weight,
     maxConcurrent,
     restart,
-    capabilities: images ? ["images", "cancel", "history"] : ["cancel", "history"],
+    capabilities: images ? ["images", "cancel", "wishes"] : ["cancel", "wishes"],
   };
 }
 

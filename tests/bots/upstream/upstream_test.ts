@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Upstream, within } from "../../../src/bots/upstream/upstream.ts";
-import { upstreamSchema, upstreamsSchema } from "../../../src/bots/upstream/config.ts";
+import { upstreamSchema, upstreamsSchema } from "../../../src/config_upstream.ts";
 import { fetchHttp, type Http, SocketHttp } from "../../../src/bots/upstream/http.ts";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { systemClock } from "../../../src/core/clock.ts";

@@ -23,7 +23,7 @@ function number(min: number, max: number, what: string) {
 
 const MONEY = 1_000_000_000;
 
-export const upstreamSchema = z.strictObject({
+export const upstreamSchema = z.looseObject({
   type: z.enum(["openai", "anthropic"], { error: 'must be "openai" or "anthropic"' }).meta({
     description: "Which API it speaks. Most local servers (Ollama, vLLM, LM Studio) speak `openai`.",
   }),
@@ -75,14 +75,14 @@ export const upstreamSchema = z.strictObject({
     description:
       "`optional` for servers that never send `[DONE]`: then a finish reason ends an answer as well. Without either it counts as cut.",
   }),
-  budget: z.strictObject({
+  budget: z.looseObject({
     requestsPerMinute: whole(1, MONEY, "requests").optional(),
     tokensPerMinute: whole(1, MONEY, "tokens, asked and answered").optional(),
     spendPerMonth: number(0, MONEY, "in the currency of `price`").optional(),
   }, { error: 'must be an object such as {"requestsPerMinute":60}' }).default({}).meta({
     description: "What this bot may use. Counted together over all nodes.",
   }),
-  price: z.strictObject({
+  price: z.looseObject({
     input: number(0, MONEY, "per million tokens"),
     output: number(0, MONEY, "per million tokens"),
   }, { error: 'must be an object such as {"input":2.5,"output":10}' }).optional().meta({
@@ -104,5 +104,3 @@ export const upstreamsSchema = z.record(
   upstreamSchema,
   { error: 'must be an object such as {"gpt":{"type":"openai","model":"gpt-4o"}}' },
 );
-
-export type UpstreamSettings = z.infer<typeof upstreamSchema>;

@@ -1,0 +1,70 @@
+/**
+ * This is an answer in the shape of OpenAI's chat completions, streamed or whole.
+ *
+ * Source: https://platform.openai.com/docs/api-reference/chat-streaming. `reasoning_content` is DeepSeek's word, which most clients know.
+ */
+import type { Turn } from "../../core/turn.ts";
+import type { Counted, Finish, Format, Whole } from "./answer.ts";
+import type { ErrorBody } from "./error.ts";
+
+/** Chunks as server-sent events; `[DONE]` only behind a whole answer. */
+export function chatFormat(
+  turn: Turn,
+  model: string,
+  includeUsage: boolean,
+  describe: (error: unknown) => ErrorBody,
+): Format {
+  // The same for every chunk of a stream: put together once.
+  const head = `data: {"id":"chatcmpl-${turn.id}","object":"chat.completion.chunk","created":${seconds(turn.at)},` +
+    `"model":${JSON.stringify(model)},"choices":[`;
+  const tail = includeUsage ? `],"usage":null}\n\n` : `]}\n\n`;
+  const chunk = (delta: string) => `${head}{"index":0,"delta":${delta},"finish_reason":null}${tail}`;
+  return {
+    begin: () => chunk('{"role":"assistant","content":""}'),
+    text: (delta) => chunk(`{"content":${JSON.stringify(delta)}}`),
+    reasoning: (delta) => chunk(`{"reasoning_content":${JSON.stringify(delta)}}`),
+    image: (url) => chunk(`{"content":${JSON.stringify(picture(url))}}`),
+    end(finish, count) {
+      const last = `${head}{"index":0,"delta":{},"finish_reason":"${finish}"}${tail}`;
+      const usage = includeUsage ? `${head}],"usage":${JSON.stringify(usageOf(count()))}}\n\n` : "";
+      return `${last}${usage}data: [DONE]\n\n`;
+    },
+    fail: (error) => `data: ${JSON.stringify({ error: describe(error) })}\n\n`,
+  };
+}
+
+/** The whole answer as one object. */
+export function chatCompletion(turn: Turn, model: string, { text, reasoning, images, finish, counted }: Whole) {
+  const content = images.reduce((all, image) => all + picture(image), text);
+  return {
+    id: `chatcmpl-${turn.id}`,
+    object: "chat.completion",
+    created: seconds(turn.at),
+    model,
+    choices: [{
+      index: 0,
+      message: { role: "assistant", content, refusal: null, reasoning_content: reasoning || undefined },
+      logprobs: null,
+      finish_reason: finish satisfies Finish,
+    }],
+    usage: usageOf(counted),
+  };
+}
+
+function usageOf({ inputTokens, outputTokens, estimated }: Counted) {
+  return {
+    prompt_tokens: inputTokens,
+    completion_tokens: outputTokens,
+    total_tokens: inputTokens + outputTokens,
+    estimated: estimated || undefined,
+  };
+}
+
+/** The protocol has no place for a picture in an answer; every chat client shows Markdown. */
+export function picture(url: string): string {
+  return `\n\n![image](${url})\n\n`;
+}
+
+export function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}

@@ -1,0 +1,142 @@
+/**
+ * This is how a client that sends the whole conversation every time finds the one that the bot remembers.
+ *
+ * OpenAI's protocol has no conversations: each request tells everything from the beginning. A bot with a memory of its own would hear it all
+ * again each time. So every answered conversation is remembered by the hash of what was said in it; a request whose beginning has such a hash goes on there,
+ * and a bot that remembers gets only what is new. One without a memory goes by what the client told, in any case.
+ */
+import { createHash } from "node:crypto";
+import type { Gateway } from "../../core/gateway.ts";
+import { historyOf } from "../../core/history.ts";
+import type { Image, Message, Person, Said } from "../../core/message.ts";
+import { keyPart, type Store } from "../../core/store.ts";
+import { Refused } from "./error.ts";
+import { ANY, type Asked } from "./request.ts";
+
+/** How long a conversation can be found by its words, in milliseconds: a month. */
+const REMEMBERED = 30 * 86_400_000;
+
+/** Turns of the archive that are looked at where a response names the one before it. */
+const TURNS = 200;
+
+export class Conversations {
+  readonly #gateway: Gateway;
+  readonly #store: Store;
+
+  constructor(parts: { gateway: Gateway; store: Store }) {
+    this.#gateway = parts.gateway;
+    this.#store = parts.store;
+  }
+
+  /** The message to ask, in its conversation. Throws {@linkcode Refused} where the response before it is not known. */
+  async messageOf(person: Person, asked: Asked): Promise<Message> {
+    const target = asked.model === ANY ? undefined : asked.model;
+    const message = { person, target, channel: "openai", wishes: asked.wishes } as const;
+    if (asked.previous !== undefined) return { ...message, ...await this.#behind(person, asked, asked.previous) };
+    const { before, fresh } = split(asked.said);
+    const { id, known } = asked.conversation === undefined
+      ? await this.#byWords(person, asked.model, before)
+      : await this.#byName(person, asked.conversation);
+    const { text, images } = joined(fresh);
+    return {
+      ...message,
+      conversationId: id,
+      said: asked.said,
+      images,
+      text,
+      unheard: known ? undefined : transcript(before) || undefined,
+    };
+  }
+
+  /** Remembers where this conversation goes on, once its answer is whole. */
+  async remember(person: Person, asked: Asked, answer: string, conversationId: string): Promise<void> {
+    const said: Said[] = [...asked.said, { role: "assistant", text: answer, images: [] }];
+    await this.#store.set(keyOf(person, asked.model, said), conversationId, { ttl: REMEMBERED, weak: true });
+  }
+
+  async #byWords(person: Person, model: string, before: readonly Said[]): Promise<{ id: string; known: boolean }> {
+    if (before.some(({ role }) => role === "assistant")) {
+      const id = await this.#store.get(keyOf(person, model, before));
+      // It may have been deleted since.
+      if (typeof id === "string" && await this.#gateway.archive.conversation(person.id, id)) return { id, known: true };
+    }
+    return { id: this.#gateway.archive.create(person.id).id, known: false };
+  }
+
+  /** Clients choose names freely, so a name that is no id of ours becomes one: two people may choose the same. */
+  async #byName(person: Person, name: string): Promise<{ id: string; known: boolean }> {
+    const { archive } = this.#gateway;
+    const own = await archive.conversation(person.id, name);
+    if (own) return { id: own.id, known: own.botId !== undefined };
+    const id = named(person, name);
+    const known = await archive.conversation(person.id, id);
+    if (!known) archive.create(person.id, { id });
+    return { id, known: known?.botId !== undefined };
+  }
+
+  /** What follows a response: its conversation is told from the archive, because the client does not. */
+  async #behind(person: Person, asked: Asked, previous: string) {
+    const turn = await this.#gateway.turn(previous.replace(/^resp_/, ""), person.id);
+    if (!turn) {
+      throw new Refused(404, "previous_response_not_found", "there is no such response", "previous_response_id");
+    }
+    const { turns } = await this.#gateway.turnsOf(turn.conversationId, undefined, TURNS);
+    const fresh = asked.said.filter(({ role }) => role !== "system");
+    const system = asked.said.filter(({ role }) => role === "system");
+    const message = { person, text: "", images: [], channel: "openai", parentTurnId: turn.id } as const;
+    return {
+      conversationId: turn.conversationId,
+      parentTurnId: turn.id,
+      said: [...system, ...historyOf(turns, "", message), ...fresh],
+      ...joined(fresh),
+    };
+  }
+}
+
+/** The id of a conversation that a client named. */
+export function named(person: Person, name: string): string {
+  return `named-${createHash("sha256").update(`${person.id}\0${name}`).digest("hex").slice(0, 32)}`;
+}
+
+/** What was said up to the bot's last word, and what is new behind it. */
+function split(said: readonly Said[]): { before: readonly Said[]; fresh: readonly Said[] } {
+  let last = said.length - 1;
+  while (last >= 0 && said[last]!.role !== "assistant") last--;
+  if (last < 0) {
+    const first = said.findIndex(({ role }) => role === "user");
+    return { before: said.slice(0, first), fresh: said.slice(first) };
+  }
+  return { before: said.slice(0, last + 1), fresh: said.slice(last + 1) };
+}
+
+function joined(fresh: readonly Said[]): { text: string; images: Image[] } {
+  return {
+    text: fresh.filter(({ text }) => text !== "").map(({ text }) => text).join("\n\n"),
+    images: fresh.flatMap(({ images }) => images),
+  };
+}
+
+/** What a bot that remembers has not heard yet, in front of the question: the system's words and an earlier talk elsewhere. */
+function transcript(before: readonly Said[]): string {
+  if (before.length === 0) return "";
+  const who = { system: "System", user: "User", assistant: "Assistant" } as const;
+  const lines = before.map(({ role, text, images }) => {
+    const pictures = images.length > 0 ? ` (${images.length} image${images.length > 1 ? "s" : ""})` : "";
+    return `[${who[role]}]${pictures} ${text}`;
+  });
+  return `${lines.join("\n\n")}\n\n[User] `;
+}
+
+/**
+ * The hash of a talk. The system's words are left out: many clients put the time of day into them. So is white space at the ends, which clients
+ * trim as they please.
+ */
+function keyOf(person: Person, model: string, said: readonly Said[]): string {
+  const hash = createHash("sha256").update(`${person.id}\0${model}`);
+  for (const { role, text, images } of said) {
+    if (role === "system") continue;
+    hash.update(`\0${role}\0${text.trim()}\0${images.length}`);
+    for (const image of images) hash.update(`\0${image.length}\0${image.slice(-64)}`);
+  }
+  return `talk:${keyPart(person.id)}:${hash.digest("hex").slice(0, 40)}`;
+}

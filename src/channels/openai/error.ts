@@ -1,0 +1,80 @@
+/**
+ * These are failures in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}` with the statuses that its clients branch and retry on.
+ *
+ * Source: https://platform.openai.com/docs/guides/error-codes.
+ */
+import { asNexusError, type Code, NexusError } from "../../core/error.ts";
+import type { Ending } from "../../core/reply.ts";
+import { statusOf } from "../http.ts";
+import { languageOf, say } from "../words.ts";
+
+/** What OpenAI's clients read of an error. */
+export interface ErrorBody {
+  readonly message: string;
+  readonly type: string;
+  readonly param: string | null;
+  readonly code: string;
+}
+
+/** A failure that only this channel has words for. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+
+  constructor(readonly status: number, readonly code: string, message: string, readonly param: string | null = null) {
+    super(message);
+  }
+}
+
+/** A parameter that would change the answer and cannot be honoured: better no answer than one that quietly ignores it. */
+export function unsupported(param: string, what: string): Refused {
+  return new Refused(400, "unsupported_parameter", `${param}: ${what}`, param);
+}
+
+/** Seconds that a client waits where nobody knows better: its own first pause is half a second, which would only knock again. */
+const RETRY_AFTER = 5;
+
+/** The answer to a failure before the first byte. */
+export function refusal(thrown: unknown, request: Request): Response {
+  const { status, body, retryAfter } = described(thrown, request);
+  const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store" });
+  if (status === 429 || status === 503) headers.set("retry-after", String(retryAfter ?? RETRY_AFTER));
+  if (status === 401) headers.set("www-authenticate", 'Bearer realm="nexus"');
+  return new Response(JSON.stringify({ error: body }), { status, headers });
+}
+
+/** Any failure as a status and a body. What is not ours is `internal`, and its text stays inside. */
+export function described(
+  thrown: unknown,
+  request: Request,
+): { status: number; body: ErrorBody; retryAfter?: number } {
+  if (thrown instanceof Refused) {
+    const { status, code, message, param } = thrown;
+    return { status, body: { message, type: typeOf(status), param, code } };
+  }
+  const { code, detail, retryAfter } = asNexusError(thrown);
+  const status = statusOf(code);
+  // English unless asked otherwise: OpenAI's clients send no wish, and their users look messages up.
+  const message = say(code, languageOf(request.headers.get("accept-language") ?? "en"), detail);
+  const param = code === "invalid" ? /^([\w.]+): /.exec(detail ?? "")?.[1] ?? null : null;
+  return { status, body: { message, type: typeOf(status), param, code: codeOf(code) }, retryAfter };
+}
+
+/** How a turn that did not end well reads as a failure. */
+export function failureOf(ending: Ending): NexusError {
+  const code: Code = ending.status === "cancelled" ? "cancelled" : ending.code ?? "internal";
+  return new NexusError(code, ending.detail);
+}
+
+function typeOf(status: number): string {
+  if (status === 401) return "authentication_error";
+  if (status === 403) return "permission_error";
+  if (status === 429) return "rate_limit_error";
+  return status >= 500 ? "server_error" : "invalid_request_error";
+}
+
+/** Clients know these two of OpenAI's codes; the others are Nexus' own. */
+function codeOf(code: Code): string {
+  if (code === "limited" || code === "queue_full") return "rate_limit_exceeded";
+  if (code === "unauthenticated" || code === "session_expired") return "invalid_api_key";
+  return code;
+}

@@ -1,0 +1,325 @@
+/**
+ * The OpenAI face: any client of OpenAI's API, and any `useChat` page, talks to any bot.
+ *
+ * `GET /v1/models`, `POST /v1/chat/completions`, `POST /v1/responses`, and the AI SDK's `POST /api/ai/chat`. What each parameter does stands
+ * in `docs/openai.md`. A client that hangs up stops the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
+ */
+import { Hono } from "hono";
+import { z } from "zod";
+import type { Clock } from "../../core/clock.ts";
+import { asNexusError } from "../../core/error.ts";
+import type { Gateway } from "../../core/gateway.ts";
+import type { Person } from "../../core/message.ts";
+import type { Observer } from "../../core/observer.ts";
+import type { Store } from "../../core/store.ts";
+import type { Turn } from "../../core/turn.ts";
+import type { Door } from "../door.ts";
+import { json, readBody } from "../http.ts";
+import { fetchImage } from "../image_fetch.ts";
+import type { RouteDoc } from "../openapi.ts";
+import type { Pulse } from "../pulse.ts";
+import { eventStream } from "../sse.ts";
+import type { Env } from "../web.ts";
+import { answerStream, Beat, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
+import { chatCompletion, chatFormat, seconds } from "./chat.ts";
+import { Conversations, named } from "./conversation.ts";
+import { described, failureOf, refusal, Refused } from "./error.ts";
+import {
+  ANY,
+  type Asked,
+  chatRequest,
+  readChat,
+  readResponses,
+  readUi,
+  responsesRequest,
+  uiRequest,
+  withoutPictures,
+} from "./request.ts";
+import { responsesFormat, wholeResponse } from "./responses.ts";
+import { UI_HEADERS, uiFormat } from "./ui.ts";
+
+export interface OpenAiParts {
+  readonly gateway: Gateway;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly door: Door;
+  readonly pulse: Pulse;
+  /** Bytes of a body at most. */
+  readonly maxBody: () => number;
+  /** Whether images may be fetched from private addresses. */
+  readonly allowPrivate: () => boolean;
+}
+
+/**
+ * How long a stream's headers wait for the first word, in milliseconds. Within it a failure is still a status, which official clients understand and
+ * retry on; past it the client should see that it was heard.
+ */
+const FIRST_WORD = 2_000;
+
+const models = z.object({
+  object: z.literal("list"),
+  data: z.array(z.object({ id: z.string(), object: z.literal("model"), created: z.number(), owned_by: z.string() })),
+});
+
+const chatErrors = [
+  "invalid",
+  "not_found",
+  "too_large",
+  "unsupported_type",
+  "forbidden",
+  "limited",
+  "queue_full",
+  "bot_failed",
+  "bot_gone",
+  "reply_timeout",
+  "shutting_down",
+] as const;
+
+/** The routes of {@linkcode openai}, for `/openapi.json`. */
+export const openaiRoutes: RouteDoc[] = [
+  {
+    method: "get",
+    path: "/v1/models",
+    summary: "The bots and pools you may use, as models; `auto` is whoever is free.",
+    tag: "openai",
+    auth: "person",
+    ok: models,
+  },
+  {
+    method: "post",
+    path: "/v1/chat/completions",
+    summary: "OpenAI's chat completions, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
+    tag: "openai",
+    auth: "person",
+    body: chatRequest,
+    ok: z.looseObject({ id: z.string(), choices: z.array(z.unknown()) }).meta({ id: "ChatCompletion" }),
+    errors: chatErrors,
+  },
+  {
+    method: "post",
+    path: "/v1/responses",
+    summary: "OpenAI's responses, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
+    tag: "openai",
+    auth: "person",
+    body: responsesRequest,
+    ok: z.looseObject({ id: z.string(), output: z.array(z.unknown()) }).meta({ id: "Response" }),
+    errors: chatErrors,
+  },
+  {
+    method: "post",
+    path: "/api/ai/chat",
+    summary: "The AI SDK's UI message stream, for `useChat`. Hanging up does not stop the bot.",
+    tag: "openai",
+    auth: "person",
+    body: uiRequest,
+    ok: "text/event-stream",
+    errors: chatErrors,
+  },
+  {
+    method: "get",
+    path: "/api/ai/chat/{id}/stream",
+    summary: "Goes on with the answer that runs in this chat, from its beginning; 204 where none does.",
+    tag: "openai",
+    auth: "person",
+    ok: "text/event-stream",
+  },
+  {
+    method: "delete",
+    path: "/api/ai/chat/{id}/stream",
+    summary: "Stops the answer that runs in this chat.",
+    tag: "openai",
+    auth: "person",
+    ok: z.object({ stopped: z.boolean() }),
+  },
+];
+
+export function openai(parts: OpenAiParts): Hono<Env> {
+  const { gateway, door, pulse, clock, observer } = parts;
+  const conversations = new Conversations(parts);
+  const beat = new Beat();
+  const app = new Hono<Env>();
+  const load = (url: string) => fetchImage(url, { allowPrivate: parts.allowPrivate() });
+
+  async function personOf(request: Request): Promise<Person> {
+    return (door.recall(request) ?? await door.caller(request)).person;
+  }
+
+  async function ask(request: Request, person: Person, asked: Asked): Promise<Turn> {
+    if (asked.model !== ANY && !gateway.roster.knows(person, asked.model)) {
+      const known = `the model ${JSON.stringify(asked.model)} does not exist or you may not use it`;
+      throw new Refused(404, "model_not_found", known, "model");
+    }
+    const message = await conversations.messageOf(person, asked);
+    const idempotencyKey = request.headers.get("idempotency-key")?.slice(0, 200) || undefined;
+    return await gateway.ask({ ...message, idempotencyKey });
+  }
+
+  /** What the gateway itself sees to: stop words always, the length where the bot does not. */
+  function cutFor(turn: Turn, { wishes }: Asked): Cut {
+    const honours = turn.bot && gateway.roster.get(turn.bot.id)?.bot.capabilities.includes("wishes");
+    return new Cut({ stop: wishes.stop, maxTokens: honours ? undefined : wishes.maxTokens });
+  }
+
+  function remember(person: Person, asked: Asked, turn: Turn, text: string): void {
+    conversations.remember(person, asked, withoutPictures(text), turn.conversationId).catch((error) =>
+      observer.tell({ type: "fault", where: "openai", error })
+    );
+  }
+
+  function stop(turn: Turn): void {
+    if (!turn.ending) void gateway.cancel(turn);
+  }
+
+  /** Asks and answers in one of the two shapes of `/v1`. */
+  async function serve(
+    request: Request,
+    asked: Asked,
+    person: Person,
+    shape: {
+      readonly format: (turn: Turn, describe: Describe) => Format;
+      readonly whole: (turn: Turn, answer: Awaited<ReturnType<typeof wholeAnswer>>) => unknown;
+    },
+  ): Promise<Response> {
+    const turn = await ask(request, person, asked);
+    const headers: [string, string][] = [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
+    // Also fires after a response was sent (a rule of the runtime); by then it stops nothing.
+    request.signal.addEventListener("abort", () => asked.stream || stop(turn));
+    if (!asked.stream) {
+      const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn));
+      remember(person, asked, turn, whole.text);
+      return json(shape.whole(turn, whole), 200, headers);
+    }
+    await firstWord(turn, clock, FIRST_WORD, request.signal);
+    if (request.signal.aborted) stop(turn);
+    // Nothing was said and nothing will be: that is a status, not a stream.
+    if (turn.ending && turn.ending.status !== "done" && turn.reply.length === 0) throw failureOf(turn.ending);
+    const body = answerStream(turn, {
+      format: shape.format(turn, describeFor(request)),
+      pulse,
+      beat,
+      said: asked.said,
+      cut: () => cutFor(turn, asked),
+      stop: () => stop(turn),
+      onHangUp: () => stop(turn),
+      onDone: (text) => remember(person, asked, turn, text),
+    });
+    return eventStream(body, headers);
+  }
+
+  app.get("/v1/models", async (c) => {
+    const person = await personOf(c.req.raw);
+    return json({ object: "list", data: modelsOf(person, gateway) });
+  });
+
+  app.get("/v1/models/:id{.+}", async (c) => {
+    const person = await personOf(c.req.raw);
+    const found = modelsOf(person, gateway).find(({ id }) => id === c.req.param("id"));
+    if (!found) throw new Refused(404, "model_not_found", "there is no such model", "model");
+    return json(found);
+  });
+
+  app.post("/v1/chat/completions", async (c) => {
+    const request = c.req.raw;
+    const person = await personOf(request);
+    const asked = await readChat(await readBody(request, chatRequest, parts.maxBody()), load);
+    return await serve(request, asked, person, {
+      format: (turn, describe) => chatFormat(turn, asked.model, asked.includeUsage, describe),
+      whole: (turn, answer) => chatCompletion(turn, asked.model, answer),
+    });
+  });
+
+  app.post("/v1/responses", async (c) => {
+    const request = c.req.raw;
+    const person = await personOf(request);
+    const asked = await readResponses(await readBody(request, responsesRequest, parts.maxBody()), load);
+    return await serve(request, asked, person, {
+      format: (turn, describe) => responsesFormat(turn, asked, describe),
+      whole: (turn, answer) => wholeResponse(turn, asked, answer),
+    });
+  });
+
+  function uiStream(request: Request, turn: Turn, onDone?: (text: string) => void): Response {
+    const body = answerStream(turn, {
+      format: uiFormat(turn, describeFor(request)),
+      pulse,
+      beat,
+      said: [],
+      cut: () => new Cut({}),
+      stop: () => stop(turn),
+      onDone,
+    });
+    return eventStream(body, UI_HEADERS);
+  }
+
+  /** The turn that runs in a chat now. */
+  async function running(person: Person, chat: string): Promise<Turn | undefined> {
+    const own = await gateway.archive.conversation(person.id, chat);
+    const id = own?.id ?? named(person, chat);
+    return gateway.running().find((turn) => turn.conversationId === id && turn.message.person.id === person.id);
+  }
+
+  app.post("/api/ai/chat", async (c) => {
+    const request = c.req.raw;
+    const person = await personOf(request);
+    const asked = await readUi(await readBody(request, uiRequest, parts.maxBody()), load);
+    const turn = await ask(request, person, asked);
+    return uiStream(request, turn, (text) => remember(person, asked, turn, text));
+  });
+
+  app.get("/api/ai/chat/:id/stream", async (c) => {
+    const turn = await running(await personOf(c.req.raw), c.req.param("id"));
+    return turn ? uiStream(c.req.raw, turn) : new Response(null, { status: 204 });
+  });
+
+  app.delete("/api/ai/chat/:id/stream", async (c) => {
+    const turn = await running(await personOf(c.req.raw), c.req.param("id"));
+    if (turn) await gateway.cancel(turn);
+    return json({ stopped: turn !== undefined });
+  });
+
+  app.all(
+    "/v1/*",
+    (c) => refusal(new Refused(404, "unknown_url", `there is no ${c.req.method} ${c.req.path}`), c.req.raw),
+  );
+
+  app.onError((thrown, c) => {
+    if (!(thrown instanceof Refused) && asNexusError(thrown).code === "internal") {
+      observer.tell({ type: "fault", where: `${c.req.method} ${c.req.path}`, error: thrown });
+    }
+    return refusal(thrown, c.req.raw);
+  });
+
+  return app;
+}
+
+type Describe = (error: unknown) => ReturnType<typeof described>["body"];
+
+function describeFor(request: Request): Describe {
+  return (error) => described(error, request).body;
+}
+
+/** Bots and pools as models, and `auto`. */
+function modelsOf(person: Person, gateway: Gateway) {
+  const seats = gateway.roster.visibleTo(person);
+  const view = (id: string, created: number, about: { name?: string; description?: string } = {}) => ({
+    id,
+    object: "model" as const,
+    created: seconds(created),
+    owned_by: "nexus",
+    ...about,
+  });
+  const pools = new Map<string, number>();
+  for (const { bot } of seats) {
+    if (bot.pool !== undefined && !pools.has(bot.pool)) pools.set(bot.pool, bot.connectedAt);
+  }
+  const bots = seats.map(({ bot: { id, name, description, connectedAt } }) =>
+    view(id, connectedAt, { name, description })
+  );
+  const named = new Set(bots.map(({ id }) => id));
+  return [
+    ...bots,
+    ...[...pools].filter(([pool]) => !named.has(pool)).map(([pool, since]) => view(pool, since)),
+    ...(seats.length > 0 && !named.has(ANY) ? [view(ANY, seats[0]!.bot.connectedAt)] : []),
+  ];
+}

@@ -1,0 +1,286 @@
+/**
+ * This is what OpenAI's clients ask: three shapes of one question, each checked once and made into an {@linkcode Asked}.
+ *
+ * A parameter is honoured, refused or ignored, and `docs/openai.md` says which; refused is whatever would change the answer in a way that
+ * cannot be had here.
+ */
+import { z } from "zod";
+import { NexusError } from "../../core/error.ts";
+import type { Image, Said, Wishes } from "../../core/message.ts";
+import { unsupported } from "./error.ts";
+
+/** A question, whatever its shape was. */
+export interface Asked {
+  readonly model: string;
+  readonly said: readonly Said[];
+  readonly wishes: Wishes;
+  readonly stream: boolean;
+  /** Whether a stream ends with its counts. */
+  readonly includeUsage: boolean;
+  /** The conversation as the client names it. */
+  readonly conversation?: string;
+  /** The response that this one follows (Responses API). */
+  readonly previous?: string;
+}
+
+/** Loads an image from elsewhere; returns a data URL. */
+export type LoadImage = (url: string) => Promise<Image>;
+
+/** Images of one request: as many as `/api/chat` takes. */
+const MAX_IMAGES = 20;
+
+const stops = z.union([z.string(), z.array(z.string()).max(16)]).nullish();
+const metadata = z.record(z.string(), z.unknown()).nullish();
+const tokens = z.int({ error: "must be a whole number from 1" }).min(1, "must be a whole number from 1").nullish();
+const model = z.string({ error: "must be a model's name; GET /v1/models lists them" }).min(1).max(200);
+
+/** Parameters that are looked at; every other one is ignored, as the documentation lists. */
+const shared = {
+  model,
+  stream: z.boolean({ error: "must be true or false" }).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  metadata,
+  tools: z.array(z.unknown()).nullish(),
+  tool_choice: z.unknown().optional(),
+  user: z.string().nullish(),
+};
+
+const chatMessage = z.object({
+  role: z.enum(["system", "developer", "user", "assistant", "tool", "function"], {
+    error: 'must be "system", "developer", "user" or "assistant"',
+  }),
+  content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))], {
+    error: "must be a text or a list of parts",
+  }).nullish(),
+  tool_calls: z.array(z.unknown()).nullish(),
+});
+
+export const chatRequest = z.object({
+  ...shared,
+  messages: z.array(chatMessage, { error: "must be a list of messages" }).min(1, "must not be empty").max(10_000),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  stop: stops,
+  n: z.number().nullish(),
+  functions: z.array(z.unknown()).nullish(),
+  response_format: z.looseObject({ type: z.string() }).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.number().nullish(),
+  logit_bias: z.record(z.string(), z.unknown()).nullish(),
+  modalities: z.array(z.string()).nullish(),
+  audio: z.unknown().optional(),
+  web_search_options: z.unknown().optional(),
+}, { error: "must be an object" }).meta({ id: "ChatCompletionRequest" });
+
+const item = z.looseObject({
+  type: z.string().nullish(),
+  role: z.enum(["system", "developer", "user", "assistant"]).optional(),
+  content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]).nullish(),
+});
+
+export const responsesRequest = z.object({
+  ...shared,
+  input: z.union([z.string(), z.array(item).min(1, "must not be empty").max(10_000)], {
+    error: "must be a text or a list of items",
+  }),
+  instructions: z.string().nullish(),
+  max_output_tokens: tokens,
+  previous_response_id: z.string().max(200).nullish(),
+  conversation: z.union([z.string().max(200), z.object({ id: z.string().max(200) })]).nullish(),
+  text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish() }).nullish(),
+  background: z.boolean().nullish(),
+  prompt: z.unknown().optional(),
+}, { error: "must be an object" }).meta({ id: "ResponsesRequest" });
+
+/** A message as the AI SDK's `useChat` keeps it. */
+const uiMessage = z.looseObject({
+  id: z.string().max(200).optional(),
+  role: z.enum(["system", "user", "assistant"]),
+  parts: z.array(z.looseObject({ type: z.string() }), { error: "must be a list of parts" }),
+});
+
+export const uiRequest = z.looseObject({
+  id: z.string({ error: "must be the chat's id" }).min(1).max(200),
+  messages: z.array(uiMessage, { error: "must be a list of UI messages" }).min(1, "must not be empty").max(10_000),
+  trigger: z.string().optional(),
+  model: z.string().max(200).nullish(),
+}, { error: "must be an object" }).meta({ id: "UiMessageRequest" });
+
+export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImage): Promise<Asked> {
+  refuseShared(body);
+  if (body.n !== undefined && body.n !== null && body.n !== 1) throw unsupported("n", "only one answer at a time");
+  if (body.functions?.length) throw unsupported("functions", "bots use tools of their own");
+  refuseFormat("response_format", body.response_format?.type);
+  if (body.logprobs || body.top_logprobs) throw unsupported("logprobs", "bots do not tell probabilities");
+  if (body.logit_bias && Object.keys(body.logit_bias).length > 0) throw unsupported("logit_bias", "bots take none");
+  if (body.modalities?.some((kind) => kind !== "text") || body.audio) throw unsupported("modalities", "only text");
+  if (body.web_search_options) throw unsupported("web_search_options", "bots search by themselves or not at all");
+  const images = counting(load);
+  const said: Said[] = [];
+  for (const [index, { role, content, tool_calls }] of body.messages.entries()) {
+    if (role === "tool" || role === "function" || tool_calls?.length) {
+      throw unsupported(`messages.${index}`, "calls of tools cannot be told to a bot");
+    }
+    said.push({ role: role === "developer" ? "system" : role, ...await partsOf(content, `messages.${index}`, images) });
+  }
+  return {
+    model: body.model,
+    said: ending(said, "messages"),
+    wishes: wishesOf(body, body.max_completion_tokens ?? body.max_tokens, body.stop, body.stream !== true),
+    stream: body.stream === true,
+    includeUsage: body.stream_options?.include_usage === true,
+    conversation: conversationOf(body.metadata),
+  };
+}
+
+export async function readResponses(body: z.infer<typeof responsesRequest>, load: LoadImage): Promise<Asked> {
+  refuseShared(body);
+  refuseFormat("text.format", body.text?.format?.type);
+  if (body.background) throw unsupported("background", "the answer is read from the request that asks for it");
+  if (body.prompt) throw unsupported("prompt", "there are no stored prompts");
+  const images = counting(load);
+  const said: Said[] = body.instructions ? [{ role: "system", text: body.instructions, images: [] }] : [];
+  if (typeof body.input === "string") said.push({ role: "user", text: body.input, images: [] });
+  else {
+    for (const [index, { type, role, content }] of body.input.entries()) {
+      // What a model thought is between it and its maker.
+      if (type === "reasoning") continue;
+      if ((type && type !== "message") || !role) {
+        throw unsupported(`input.${index}`, `items of type ${JSON.stringify(type)} cannot be told to a bot`);
+      }
+      said.push({ role: role === "developer" ? "system" : role, ...await partsOf(content, `input.${index}`, images) });
+    }
+  }
+  const { conversation } = body;
+  return {
+    model: body.model,
+    said: ending(said, "input"),
+    wishes: wishesOf(body, body.max_output_tokens, undefined, body.stream !== true),
+    stream: body.stream === true,
+    includeUsage: true,
+    conversation: (typeof conversation === "string" ? conversation : conversation?.id) ?? conversationOf(body.metadata),
+    previous: body.previous_response_id ?? undefined,
+  };
+}
+
+export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): Promise<Asked> {
+  const images = counting(load);
+  const said: Said[] = [];
+  for (const { role, parts } of body.messages) {
+    let text = "";
+    const pictures: Image[] = [];
+    for (const part of parts) {
+      if (part.type === "text" && typeof part.text === "string") text += part.text;
+      const picture = part.type === "file" && typeof part.url === "string" &&
+        String(part.mediaType).startsWith("image/");
+      if (picture && role === "user") pictures.push(await images(part.url as string, "messages"));
+      else if (part.type === "file" && role === "user") throw unsupported("messages", "only files that are images");
+    }
+    said.push({ role, text, images: pictures });
+  }
+  return {
+    model: body.model ?? ANY,
+    said: ending(said, "messages"),
+    wishes: {},
+    stream: true,
+    includeUsage: false,
+    conversation: body.id,
+  };
+}
+
+/** The model that stands for whoever is free. */
+export const ANY = "auto";
+
+function refuseShared({ tools, tool_choice }: { tools?: unknown[] | null; tool_choice?: unknown }): void {
+  // An editor that offers its tools wants them called: an answer without them looks whole and is not.
+  if (tools?.length && tool_choice !== "none") throw unsupported("tools", "bots use tools of their own");
+}
+
+function refuseFormat(param: string, type: string | undefined): void {
+  if (type && type !== "text") throw unsupported(param, `a bot cannot be held to ${type}`);
+}
+
+function wishesOf(
+  body: { temperature?: number | null; top_p?: number | null },
+  maxTokens: number | null | undefined,
+  stop: string | string[] | null | undefined,
+  whole: boolean,
+): Wishes {
+  const words = (typeof stop === "string" ? [stop] : stop ?? []).filter((word) => word !== "");
+  return {
+    maxTokens: maxTokens ?? undefined,
+    temperature: body.temperature ?? undefined,
+    topP: body.top_p ?? undefined,
+    stop: words.length > 0 ? words : undefined,
+    whole: whole || undefined,
+  };
+}
+
+function conversationOf(given: Record<string, unknown> | null | undefined): string | undefined {
+  const id = given?.conversation_id;
+  if (id === undefined || id === null || id === "") return undefined;
+  if (typeof id === "string" && id.length <= 200) return id;
+  throw new NexusError("invalid", "metadata.conversation_id: must be a text of at most 200 characters");
+}
+
+/** Whoever asks has the last word; a list that ends with the bot's would be a request to go on in its name. */
+function ending(said: Said[], where: string): Said[] {
+  const last = said[said.length - 1];
+  if (last?.role !== "user") throw new NexusError("invalid", `${where}: the last one must be the user's`);
+  if (last.text === "" && last.images.length === 0) throw new NexusError("invalid", `${where}: the last one is empty`);
+  return said;
+}
+
+type Pictures = (url: string, where: string) => Promise<Image>;
+
+function counting(load: LoadImage): Pictures {
+  let count = 0;
+  return async (url, where) => {
+    if (++count > MAX_IMAGES) throw new NexusError("invalid", `${where}: at most ${MAX_IMAGES} images`);
+    if (/^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/=_-]/.test(url)) return url;
+    if (/^https?:\/\//i.test(url)) return await load(url);
+    throw new NexusError("invalid", `${where}: an image is a data URL (data:image/png;base64,…) or an http address`);
+  };
+}
+
+async function partsOf(
+  content: string | readonly Record<string, unknown>[] | null | undefined,
+  where: string,
+  images: Pictures,
+): Promise<{ text: string; images: Image[] }> {
+  if (typeof content === "string" || !content) return { text: withoutPictures(content ?? ""), images: [] };
+  const texts: string[] = [];
+  const found: Image[] = [];
+  for (const [index, part] of content.entries()) {
+    const at = `${where}.content.${index}`;
+    switch (part.type) {
+      case "text":
+      case "input_text":
+      case "output_text":
+      case "refusal": {
+        const text = part.text ?? part.refusal;
+        if (typeof text !== "string") throw new NexusError("invalid", `${at}.text: must be a text`);
+        texts.push(withoutPictures(text));
+        break;
+      }
+      case "image_url":
+      case "input_image": {
+        const given = part.image_url;
+        const url = typeof given === "object" && given !== null ? (given as { url?: unknown }).url : given;
+        if (typeof url !== "string") throw new NexusError("invalid", `${at}.image_url: must have a url`);
+        found.push(await images(url, at));
+        break;
+      }
+      default:
+        throw unsupported(`${at}.type`, `${JSON.stringify(part.type)} cannot be told to a bot, only text and images`);
+    }
+  }
+  return { text: texts.join("\n"), images: found };
+}
+
+/** A bot's pictures go out as Markdown and come back in the history: megabytes of base64 that no model can read as text. */
+export function withoutPictures(text: string): string {
+  return text.includes("](data:image/") ? text.replace(/!\[([^\]]*)\]\(data:image\/[^)]*\)/g, "[image]") : text;
+}

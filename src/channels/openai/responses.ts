@@ -1,0 +1,151 @@
+/**
+ * This is an answer in the shape of OpenAI's Responses API, streamed or whole.
+ *
+ * Source: https://platform.openai.com/docs/api-reference/responses-streaming. A stream that does not end well ends with `response.failed` and then
+ * `error`: readers of events see the first, the official client throws at the second.
+ */
+import type { Turn } from "../../core/turn.ts";
+import type { Counted, Finish, Format, Whole } from "./answer.ts";
+import { picture, seconds } from "./chat.ts";
+import type { ErrorBody } from "./error.ts";
+import type { Asked } from "./request.ts";
+
+type Item = Record<string, unknown>;
+
+export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unknown) => ErrorBody): Format {
+  let number = 0;
+  const output: Item[] = [];
+  let open: { item: Item; kind: "message" | "reasoning"; text: string } | undefined;
+  const event = (type: string, fields: Record<string, unknown>) =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number++, ...fields })}\n\n`;
+
+  function ensure(kind: "message" | "reasoning"): string {
+    if (open?.kind === kind) return "";
+    const before = close();
+    const item: Item = kind === "message"
+      ? {
+        id: `msg_${turn.id}_${output.length}`,
+        type: "message",
+        status: "in_progress",
+        role: "assistant",
+        content: [],
+      }
+      : { id: `rs_${turn.id}_${output.length}`, type: "reasoning", status: "in_progress", summary: [], content: [] };
+    open = { item, kind, text: "" };
+    const added = event("response.output_item.added", { output_index: output.length, item });
+    return before + added + event("response.content_part.added", { ...place(), part: partOf(kind, "") });
+  }
+
+  function close(): string {
+    if (!open) return "";
+    const { item, kind, text } = open;
+    const name = kind === "message" ? "output_text" : "reasoning_text";
+    const part = partOf(kind, text);
+    const whole: Item = { ...item, status: "completed", content: [part] };
+    const done = event(`response.${name}.done`, { ...place(), text, ...(kind === "message" ? { logprobs: [] } : {}) }) +
+      event("response.content_part.done", { ...place(), part }) +
+      event("response.output_item.done", { output_index: output.length, item: whole });
+    output.push(whole);
+    open = undefined;
+    return done;
+  }
+
+  function place() {
+    return { item_id: open!.item.id, output_index: output.length, content_index: 0 };
+  }
+
+  function delta(kind: "message" | "reasoning", text: string): string {
+    const before = ensure(kind);
+    open!.text += text;
+    return kind === "message"
+      ? before + event("response.output_text.delta", { ...place(), delta: text, logprobs: [] })
+      : before + event("response.reasoning_text.delta", { ...place(), delta: text });
+  }
+
+  return {
+    begin() {
+      const response = responseOf(turn, asked, "in_progress", []);
+      return event("response.created", { response }) + event("response.in_progress", { response });
+    },
+    text: (text) => delta("message", text),
+    reasoning: (text) => delta("reasoning", text),
+    image: (url) => delta("message", picture(url)),
+    end(finish, count) {
+      // An answer without a word is still a message.
+      const last = (output.length === 0 && !open ? ensure("message") : "") + close();
+      const response = responseOf(turn, asked, "completed", output, finish, count());
+      return last + event(finish === "stop" ? "response.completed" : "response.incomplete", { response });
+    },
+    fail(error) {
+      const { code, message, param } = describe(error);
+      const response = { ...responseOf(turn, asked, "failed", output), error: { code, message } };
+      return event("response.failed", { response }) + event("error", { code, message, param });
+    },
+  };
+}
+
+export function wholeResponse(turn: Turn, asked: Asked, { text, reasoning, images, finish, counted }: Whole) {
+  const content = images.reduce((all, image) => all + picture(image), text);
+  const output: Item[] = [];
+  if (reasoning) {
+    const part = partOf("reasoning", reasoning);
+    output.push({ id: `rs_${turn.id}_0`, type: "reasoning", status: "completed", summary: [], content: [part] });
+  }
+  output.push({
+    id: `msg_${turn.id}_${output.length}`,
+    type: "message",
+    status: "completed",
+    role: "assistant",
+    content: [partOf("message", content)],
+  });
+  return responseOf(turn, asked, "completed", output, finish, counted);
+}
+
+function partOf(kind: "message" | "reasoning", text: string) {
+  return kind === "message"
+    ? { type: "output_text", text, annotations: [], logprobs: [] }
+    : { type: "reasoning_text", text };
+}
+
+function responseOf(
+  turn: Turn,
+  { model, wishes, previous }: Asked,
+  status: "in_progress" | "completed" | "failed",
+  output: readonly Item[],
+  finish: Finish = "stop",
+  counted?: Counted,
+) {
+  const cut = status === "completed" && finish !== "stop";
+  return {
+    id: `resp_${turn.id}`,
+    object: "response",
+    created_at: seconds(turn.at),
+    status: cut ? "incomplete" : status,
+    error: null,
+    incomplete_details: cut ? { reason: finish === "length" ? "max_output_tokens" : "content_filter" } : null,
+    instructions: null,
+    max_output_tokens: wishes.maxTokens ?? null,
+    model,
+    output,
+    parallel_tool_calls: false,
+    previous_response_id: previous ?? null,
+    store: true,
+    temperature: wishes.temperature ?? null,
+    text: { format: { type: "text" } },
+    tool_choice: "none",
+    tools: [],
+    top_p: wishes.topP ?? null,
+    truncation: "disabled",
+    usage: counted
+      ? {
+        input_tokens: counted.inputTokens,
+        input_tokens_details: { cached_tokens: 0 },
+        output_tokens: counted.outputTokens,
+        output_tokens_details: { reasoning_tokens: 0 },
+        total_tokens: counted.inputTokens + counted.outputTokens,
+        estimated: counted.estimated || undefined,
+      }
+      : null,
+    metadata: { conversation_id: turn.conversationId },
+  };
+}
