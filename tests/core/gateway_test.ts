@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { MemoryStore } from "../../src/backends/memory.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";
+import type { Bot, Link, Sink, Task } from "../../src/core/link.ts";
+import type { Message, Person } from "../../src/core/message.ts";
+import { silent } from "../../src/core/observer.ts";
+
+/** A link whose bot does what the test says. */
+class Puppet implements Link {
+  readonly bot: Bot;
+  draining = false;
+  readonly tasks = new Map<string, Sink>();
+  readonly asked: Task[] = [];
+  readonly cancelled: string[] = [];
+
+  constructor(id: string, more: Partial<Bot> = {}) {
+    this.bot = {
+      id,
+      name: id,
+      connectedAt: 0,
+      weight: 1,
+      maxConcurrent: Infinity,
+      restart: "never",
+      capabilities: [],
+      ...more,
+    };
+  }
+  get busy(): number {
+    return this.tasks.size;
+  }
+  ask(task: Task, sink: Sink): void {
+    this.asked.push(task);
+    this.tasks.set(task.id, sink);
+  }
+  cancel(taskId: string): Promise<boolean> {
+    this.cancelled.push(taskId);
+    this.tasks.delete(taskId);
+    return Promise.resolve(true);
+  }
+  forget(taskId: string): void {
+    this.tasks.delete(taskId);
+  }
+  /** The sink of the last task. */
+  get sink(): Sink {
+    return this.tasks.get(this.asked.at(-1)!.id)!;
+  }
+  /** Says the last word to a task. */
+  done(text: string): void {
+    const { sink } = this;
+    sink.write("text", text);
+    this.tasks.delete(this.asked.at(-1)!.id);
+    sink.done();
+  }
+}
+
+const alice: Person = { id: "alice", name: "Alice", role: "member" };
+const bob: Person = { id: "bob", name: "Bob", role: "member" };
+
+function start(settings: Partial<GatewaySettings> = {}) {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ now: () => clock.now() });
+  let id = 0;
+  const gateway = new Gateway(
+    {
+      store,
+      clock,
+      observer: silent,
+      newId: () => `id${++id}`,
+      personById: (name) => [alice, bob].find((one) => one.id === name),
+    },
+    settings,
+  );
+  const ask = (text: string, more: Partial<Message> = {}) =>
+    gateway.ask({ person: alice, text, images: [], channel: "web", ...more });
+  return {
+    clock,
+    store,
+    gateway,
+    ask,
+    join: (id: string, more: Partial<Bot> = {}) => {
+      const puppet = new Puppet(id, more);
+      return { puppet, leave: gateway.roster.join(puppet) };
+    },
+    [Symbol.dispose]: () => gateway.close(),
+  };
+}
+
+Deno.test("closing a gateway leaves no timer behind", () => {
+  const world = start();
+  world.gateway.close();
+  assert.equal(world.clock.waiting, 0);
+});
+
+Deno.test("questions one after the other stay with one bot; at the same time they spread", async () => {
+  using world = start();
+  const bots = ["a", "b", "c"].map((id) => world.join(id).puppet);
+  const answered = new Set<string>();
+  for (let round = 0; round < 10; round++) {
+    const turn = await world.ask("go");
+    answered.add(turn.bot!.id);
+    bots.find(({ bot }) => bot.id === turn.bot!.id)!.done("ok");
+  }
+  assert.equal(answered.size, 1, "the default conversation keeps its bot, and so its memory");
+  for (let round = 0; round < 30; round++) await world.ask("go");
+  for (const { busy } of bots) assert.ok(busy >= 7, "thirty at once are thirty things to do");
+});
+
+Deno.test("a conversation goes back to its own bot, and to another while that one is away", async () => {
+  using world = start();
+  const { puppet: a, leave } = world.join("a");
+  const conversation = world.gateway.archive.create("alice");
+  const in_ = { conversationId: conversation.id };
+  const first = await world.ask("1", in_);
+  a.done("one");
+  assert.equal(first.bot!.id, "a");
+  const { puppet: b } = world.join("b");
+  for (let round = 0; round < 5; round++) {
+    assert.equal((await world.ask("2", in_)).bot!.id, "a");
+    a.done("two");
+  }
+  leave();
+  assert.equal((await world.ask("3", in_)).bot!.id, "b");
+  b.done("three");
+});
+
+Deno.test("a target names a bot or a pool, and nothing else answers", async () => {
+  using world = start();
+  world.join("a", { pool: "p" });
+  world.join("b", { pool: "p" });
+  const { puppet: c } = world.join("c");
+  assert.notEqual((await world.ask("@p hi")).bot!.id, "c");
+  assert.equal((await world.ask("hi", { target: "c" })).bot!.id, "c");
+  assert.equal(c.asked[0]!.message.text, "hi");
+  await assert.rejects(world.ask("hi", { target: "d" }), { code: "bot_offline" });
+});
+
+Deno.test("three failures running give a bot a rest of five seconds, unless it is the only one", async () => {
+  using world = start();
+  const { puppet: bad } = world.join("bad");
+  const fail = async () => {
+    const turn = await world.ask("go", { target: "bad" });
+    bad.sink.fail("bot_failed", undefined, false);
+    return turn;
+  };
+  for (let round = 0; round < 3; round++) assert.equal((await fail()).ending!.status, "failed");
+  assert.equal(world.gateway.roster.state(world.gateway.roster.get("bad")!), "resting");
+  assert.equal((await fail()).bot!.id, "bad", "a tired bot is better than none");
+  const { puppet: good } = world.join("good");
+  for (let round = 0; round < 5; round++) {
+    assert.equal((await world.ask("go", { person: bob })).bot!.id, "good");
+    good.done("ok");
+  }
+  world.clock.pass(5000);
+  assert.equal(world.gateway.roster.state(world.gateway.roster.get("bad")!), "online");
+});
+
+Deno.test("a bot that is lost before the first chunk is replaced by one that was not tried, and each only once", async () => {
+  using world = start();
+  const a = world.join("a"), b = world.join("b"), c = world.join("c");
+  const turn = await world.ask("go");
+  const order: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    const current = [a, b, c].find(({ puppet }) => puppet.bot.id === turn.bot!.id)!;
+    order.push(current.puppet.bot.id);
+    const { sink } = current.puppet;
+    current.leave();
+    current.puppet.tasks.clear();
+    sink.lost();
+  }
+  assert.deepEqual(order.toSorted(), ["a", "b", "c"]);
+  assert.deepEqual([turn.ending!.status, turn.ending!.code], ["failed", "bot_gone"]);
+});
+
+Deno.test("what the old bot still says after a turn has moved is not heard", async () => {
+  using world = start();
+  const a = world.join("a").puppet;
+  const turn = await world.ask("go");
+  const old = a.sink;
+  const b = world.join("b").puppet;
+  a.tasks.clear();
+  old.lost();
+  assert.equal(old.write("text", "ghost"), false);
+  old.done();
+  b.done("real");
+  assert.deepEqual([turn.reply.text, turn.ending!.status], ["real", "done"]);
+});
+
+Deno.test("silence ends a turn, and any sign of life resets the clock", async () => {
+  using world = start({ replyTimeout: 1000 });
+  const { puppet } = world.join("a");
+  const turn = await world.ask("go");
+  for (let round = 0; round < 5; round++) {
+    world.clock.pass(900);
+    puppet.sink.alive();
+  }
+  assert.equal(turn.ending, undefined);
+  world.clock.pass(1300);
+  assert.deepEqual([turn.ending!.status, turn.ending!.code], ["failed", "reply_timeout"]);
+  assert.deepEqual(puppet.cancelled, [turn.id]);
+});
+
+Deno.test("a turn that waits too long is told, and one for which no bot is left is told sooner", async () => {
+  using world = start({ queueTimeout: 60_000 });
+  const busy = world.join("a", { maxConcurrent: 1 });
+  await world.ask("first");
+  const long = await world.ask("second", { person: bob });
+  assert.equal(long.state, "queued");
+  world.clock.pass(61_000);
+  assert.equal(long.ending!.code, "queue_timeout");
+  const orphan = await world.ask("third", { person: bob });
+  busy.leave();
+  world.clock.pass(10_000);
+  assert.equal(orphan.ending, undefined, "a bot that restarts is back by then");
+  world.clock.pass(8_000);
+  assert.equal(orphan.ending!.code, "bot_offline");
+});
+
+Deno.test("stopping a turn that waits needs no bot, and the next in line moves up", async () => {
+  using world = start();
+  const { puppet } = world.join("a", { maxConcurrent: 1 });
+  await world.ask("first");
+  const second = await world.ask("second");
+  const third = await world.ask("third");
+  assert.deepEqual([second.place, third.place], [1, 2]);
+  assert.equal(await world.gateway.cancel(second), true);
+  assert.deepEqual([second.ending!.status, third.place], ["cancelled", 1]);
+  puppet.done("ok");
+  assert.equal(third.state, "waiting");
+});
+
+Deno.test("a turn that ended an hour ago is read from the archive, from any offset", async () => {
+  using world = start();
+  const { puppet } = world.join("a");
+  const turn = await world.ask("go");
+  puppet.sink.write("text", ["one ", "two "]);
+  puppet.sink.write("reasoning", "why");
+  puppet.done("three");
+  world.clock.pass(3_600_000);
+  assert.equal(world.gateway.kept.turns, 0, "it is not in memory any more");
+  const again = (await world.gateway.turn(turn.id, "alice"))!;
+  assert.deepEqual([again.reply.text, again.ending!.status, again.bot!.id], ["one two three", "done", "a"]);
+  assert.equal(again.reply.since(4).map(({ content }) => content).join("|"), "two |why|three");
+  assert.equal(again.reply.length, turn.reply.length);
+  assert.equal(await world.gateway.turn(turn.id, "bob"), undefined);
+});
+
+Deno.test("ended turns stay within their share of memory, the oldest go first", async () => {
+  using world = start({ keepEndedBytes: 100_000 });
+  const { puppet } = world.join("a");
+  for (let round = 0; round < 200; round++) {
+    await world.ask("go");
+    puppet.done("x".repeat(1000));
+  }
+  const { turns, bytes } = world.gateway.kept;
+  assert.ok(bytes <= 100_000 && turns > 10, `${turns} turns, ${bytes} bytes`);
+});
+
+Deno.test("a person's id that looks like part of a key opens nobody else's", async () => {
+  using world = start();
+  const { puppet } = world.join("a");
+  const turn = await world.ask("secret");
+  puppet.done("word");
+  for (const id of ["alice:", "", "alice:" + turn.conversationId, "%61lice"]) {
+    assert.equal(await world.gateway.archive.conversation(id, turn.conversationId), undefined, id);
+    assert.deepEqual(await world.gateway.archive.conversations(id), [], id);
+  }
+  assert.equal(await world.gateway.archive.conversation("alice", `../${turn.conversationId}`), undefined);
+});
+
+Deno.test("nothing is asked while the gateway drains, and who waits is told", async () => {
+  using world = start();
+  const { puppet } = world.join("a", { maxConcurrent: 1 });
+  const running = await world.ask("first");
+  const waiting = await world.ask("second");
+  const drained = world.gateway.drain(1000);
+  assert.deepEqual([waiting.ending!.status, waiting.ending!.code], ["failed", "shutting_down"]);
+  await assert.rejects(world.ask("third"), { code: "shutting_down" });
+  puppet.done("whole");
+  await drained;
+  assert.equal(running.ending!.status, "done");
+});
