@@ -49,10 +49,11 @@ export const serve: Command = {
       console.error(`Cannot start: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
       return 1;
     }
-    const config = { ...result.config, ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
+    const fixed: Partial<Config> = { ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
+    const config = { ...result.config, ...fixed };
     const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
     for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
-    return await run(dir, config, log, first);
+    return await run(dir, config, fixed, log, first);
   },
 };
 
@@ -65,7 +66,13 @@ async function makeFirstConfig(dir: string): Promise<FirstSecrets | "failed" | u
   }
 }
 
-async function run(dir: string, config: Config, log: Log, first: FirstSecrets | undefined): Promise<number> {
+async function run(
+  dir: string,
+  config: Config,
+  fixed: Partial<Config>,
+  log: Log,
+  first: FirstSecrets | undefined,
+): Promise<number> {
   const page = await openPage(log);
   let store: SqliteStore | undefined;
   try {
@@ -94,7 +101,7 @@ async function run(dir: string, config: Config, log: Log, first: FirstSecrets | 
     console.error(`Cannot start: port ${config.port} on ${config.host} cannot be opened: ${(error as Error).message}`);
     return 1;
   }
-  const stopWatching = watchFile(configPath(dir), () => follow(dir, app, log));
+  const stopWatching = watchFile(configPath(dir), () => follow(dir, app, fixed, log));
   await signalled();
   stopWatching();
   const second = signalled().then(() => Deno.exit(1));
@@ -129,17 +136,15 @@ async function leave(app: App, server: Deno.HttpServer, drainTimeout: number): P
   await app.close();
 }
 
-/** Takes over a changed file; one that is not right changes nothing. */
-async function follow(dir: string, app: App, observer: Observer): Promise<void> {
+/** Takes over a changed file, except for what the command line fixed; one that is not right changes nothing. */
+async function follow(dir: string, app: App, fixed: Partial<Config>, observer: Observer): Promise<void> {
   const result = await loadConfig(dir);
   if (!result.ok) {
     const why = result.problems.map(({ path, message }) => `${path}: ${message}`);
     observer.tell({ type: "config_refused", why });
     return;
   }
-  // What the command line fixed stays.
-  const { host, port } = app.config;
-  const next = { ...result.config, host, port };
+  const next = { ...result.config, ...fixed };
   if (changedKeys(app.config, next).length === 0) return;
   const { changed, needRestart } = await app.reconfigure(next);
   if (changed.length > 0) observer.tell({ type: "config_changed", what: changed });
