@@ -99,6 +99,8 @@ export interface Clock {
 
 /** As much of a WebSocket as is used here. */
 export interface Socket {
+  /** 1: open. */
+  readonly readyState: number;
   readonly bufferedAmount: number;
   send(text: string): void;
   close(code?: number, reason?: string): void;
@@ -228,6 +230,8 @@ export function probe(
 
 /* ── the client ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/** `readyState` of a socket that can be written to. */
+const OPEN = 1;
 /** Bytes that may wait in the socket before the rest is held back: what a gateway lets wait on its side too. */
 const SOCKET_ROOM = 1 << 20;
 /** A WebSocket does not tell when its buffer has emptied, so it is looked at again after so many milliseconds. */
@@ -356,7 +360,7 @@ class Client implements Bot, Wire {
 
   send(text: string): boolean {
     const socket = this.#socket;
-    if (!this.#registered || !socket) return false;
+    if (!this.#registered || socket?.readyState !== OPEN) return false;
     if (socket.bufferedAmount > SOCKET_ROOM) {
       this.#stopLook ??= this.#clock.after(LOOK_AGAIN, () => {
         this.#stopLook = undefined;
@@ -497,12 +501,12 @@ class Client implements Bot, Wire {
         return this.#begin(frame);
       case "ping":
         this.#timePings();
-        this.#socket?.send('{"type":"pong"}');
+        this.#say('{"type":"pong"}');
         return;
       case "cancel":
         this.#turns.get(frame.id)?.end("cancelled");
         this.#forget(frame.id);
-        this.#socket?.send(JSON.stringify({ type: "cancelled", id: frame.id }));
+        this.#say(JSON.stringify({ type: "cancelled", id: frame.id }));
         return;
       case "pushed":
         return this.#settlePush(frame.id, frame);
@@ -515,7 +519,7 @@ class Client implements Bot, Wire {
   }
 
   #hearFirst(frame: GatewayFrame): void {
-    if (frame.type === "ping") return this.#socket?.send('{"type":"pong"}');
+    if (frame.type === "ping") return void this.#say('{"type":"pong"}');
     if (frame.type === "error") return this.#problem(`the gateway said: ${frame.message}`);
     if (frame.type !== "registered") {
       return this.#problem(`a ${frame.type} frame came before registered; it was dropped`);
@@ -663,8 +667,7 @@ class Client implements Bot, Wire {
     for (const [id, push] of [...this.#pushes]) {
       if (this.#gateway!.protocol === 1) this.#settlePush(id, new Error(NO_PUSH));
       else if (!push.sent) {
-        push.sent = true;
-        this.#socket!.send(JSON.stringify(push.frame));
+        push.sent = this.#say(JSON.stringify(push.frame));
       }
     }
   }
@@ -680,7 +683,14 @@ class Client implements Bot, Wire {
 
   #sendStatus(): void {
     if (!this.#registered || !this.#status || this.#gateway!.protocol === 1) return;
-    this.#socket!.send(JSON.stringify({ type: "status", ...this.#status }));
+    this.#say(JSON.stringify({ type: "status", ...this.#status }));
+  }
+
+  /** Sends what no reply waits for. A socket that is closing would drop it or throw, depending on the library. */
+  #say(text: string): boolean {
+    if (this.#socket?.readyState !== OPEN) return false;
+    this.#socket.send(text);
+    return true;
   }
 
   /* Leaving. */

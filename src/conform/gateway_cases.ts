@@ -100,6 +100,21 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
     },
   },
   {
+    name: "token-at-the-upgrade",
+    why: "a bot may prove its token in a header, where a proxy can see it, and leave it out of the frame",
+    ...{ anchor: "security", level: "must", version: 2 },
+    async run(stage) {
+      const botId = stage.name();
+      const plug = await stage.dial(botId, { authorization: `Bearer ${stage.token ?? ""}` });
+      plug.say(stage.registration(botId, { ...V2, token: undefined }));
+      const registered = await plug.next("registered");
+      expect(registered.success === true, `it was refused: ${short(registered.error)}`);
+      const thief = await stage.dial(undefined, { authorization: "Bearer surely-not-this" });
+      thief.say(stage.registration(thief.botId, { ...V2, token: undefined }));
+      return await isRefused(thief);
+    },
+  },
+  {
     name: "bad-id",
     why: "an id that people cannot address, or that disguises itself, does not come in",
     ...{ anchor: "registration", level: "must", version: "both" },

@@ -250,6 +250,10 @@ export class BotStage implements Stage, AsyncDisposable {
     } else this.#noPerson = `the sign-in failed: ${response.status} ${answer.error}`;
   }
 
+  get token(): string | undefined {
+    return this.#target.token;
+  }
+
   registration(botId: string, fields: Record<string, unknown> = {}): Raw {
     return { type: "register", botId, botName: "Conformance kit", token: this.#target.token, ...fields };
   }
@@ -260,8 +264,9 @@ export class BotStage implements Stage, AsyncDisposable {
   }
 
   /** Opens a socket and says nothing. */
-  async dial(botId = this.name()): Promise<Plug> {
-    const plug = new Plug(new WebSocket(this.#target.url), botId, this.patience);
+  async dial(botId = this.name(), headers?: Record<string, string>): Promise<Plug> {
+    const socket = headers ? withHeaders(this.#target.url, headers) : new WebSocket(this.#target.url);
+    const plug = new Plug(socket, botId, this.patience);
     this.#plugs.push(plug);
     await plug.opened();
     return plug;
@@ -342,4 +347,10 @@ export class BotStage implements Stage, AsyncDisposable {
     await this.tidy();
     await this.#silent?.plug.leave();
   }
+}
+
+/** Deno and Node take headers here; the standard, which the types follow, does not. */
+function withHeaders(url: string, headers: Record<string, string>): WebSocket {
+  const Socket = WebSocket as unknown as new (url: string, options: { headers: Record<string, string> }) => WebSocket;
+  return new Socket(url, { headers });
 }

@@ -210,8 +210,9 @@ Deno.test("a turn that the gateway no longer lists after a drop is over, and its
 
 Deno.test("a gap is filled from the seq that is expected, once for all the frames behind it", async () => {
   await using gateway = toyGateway();
+  const clock = new HandClock();
   await using _parrot = bot({
-    url: gateway.url,
+    ...{ url: gateway.url, clock },
     async *answer() {
       for (let n = 1; n <= 4; n++) {
         yield `${n} `;
@@ -222,14 +223,28 @@ Deno.test("a gap is filled from the seq that is expected, once for all the frame
   const line = await gateway.welcome();
   line.say(chat("t1"));
   await line.until(() => line.frames.at(-1)?.done === true);
+  const said = line.frames.filter(({ type }) => type === "reply").map(({ seq }) => seq);
+  /** Tells the gap and returns what comes of it. */
+  const tell = async (errors: number) => {
+    const before = line.frames.length;
+    for (let n = 0; n < errors; n++) {
+      line.say({ type: "error", code: "gap", message: "", replyTo: "t1", expected: 3 });
+      // The second pong comes behind whatever was sent again: a flush waits for the task that asked for it.
+      for (let ping = 0; ping < 2; ping++) {
+        line.say({ type: "ping" });
+        await line.next("pong");
+      }
+    }
+    return line.frames.slice(before).filter(({ type }) => type === "reply").map(({ seq }) => seq);
+  };
+  const missing = said.filter((seq) => seq >= 3);
+  assert.deepEqual(await tell(1), missing);
+  assert.deepEqual(await tell(2), []);
+  // It was lost again, if nothing of it is acknowledged after a while.
   const before = line.frames.length;
-  for (let n = 0; n < 2; n++) line.say({ type: "error", code: "gap", message: "", replyTo: "t1", expected: 3 });
-  line.say({ type: "ping" });
-  await line.until(() => line.frames.at(-1)?.done === true && line.frames.length > before);
-  line.say({ type: "ping" });
-  await line.until(() => line.frames.filter(({ type }) => type === "pong").length === 2);
-  const again = line.frames.slice(before).filter(({ type }) => type === "reply").map(({ seq }) => seq);
-  assert.deepEqual(again, line.frames.slice(1, before).map(({ seq }) => seq).filter((seq) => seq >= 3));
+  clock.advance(250);
+  await line.until(() => line.frames.length === before + missing.length);
+  assert.deepEqual(line.frames.slice(before).map(({ seq }) => seq), missing);
 });
 
 Deno.test("a gap that asks for what was never said gives the turn up", async () => {
@@ -300,6 +315,7 @@ Deno.test("the back-off doubles to its ceiling, is jittered, and starts again af
   const clock = new HandClock();
   const sockets: FakeSocket[] = [];
   class FakeSocket {
+    readyState = 1;
     bufferedAmount = 0;
     onopen: (() => void) | null = null;
     onmessage: ((event: { data: string }) => void) | null = null;
@@ -425,6 +441,69 @@ Deno.test("a push waits for the line, is receipted, and is said again after a dr
   assert.equal((await second.next("push")).id, id);
   second.say({ type: "pushed", id, success: true });
   assert.equal((await receipt).success, true);
+});
+
+Deno.test("a push with an id that still waits takes the place of the first", async () => {
+  await using gateway = toyGateway();
+  await using parrot = bot({ url: gateway.url });
+  const first = parrot.push({ to: "user:ann", content: "x", id: "p" });
+  const second = parrot.push({ to: "user:ann", content: "x", id: "p" });
+  await assert.rejects(first, /pushed again with the same id/);
+  const line = await gateway.welcome();
+  await line.next("push");
+  line.say({ type: "pushed", id: "p", success: false, error: "not_found" });
+  assert.deepEqual(await second, { type: "pushed", id: "p", success: false, error: "not_found" });
+});
+
+Deno.test("pushes that wait have a bound, and are given up after 30 s", async () => {
+  const clock = new HandClock();
+  await using parrot = bot({ url: "ws://127.0.0.1:1", clock });
+  const waiting = Array.from({ length: 100 }, () => parrot.push({ to: "user:ann", content: "x" }));
+  await assert.rejects(parrot.push({ to: "user:ann", content: "x" }), /100 pushes wait/);
+  clock.advance(30_000);
+  for (const push of waiting) await assert.rejects(push, /no receipt came within 30 s/);
+});
+
+Deno.test("when the grace has passed without a line, answers are told that nobody waits for them", async () => {
+  await using gateway = toyGateway();
+  const clock = new HandClock();
+  let why: unknown;
+  await using parrot = bot({
+    ...{ url: gateway.url, clock },
+    async answer(_, reply) {
+      reply.write("a");
+      await new Promise<void>((resolve) => reply.signal.addEventListener("abort", () => resolve()));
+      why = reply.signal.reason.why;
+    },
+  });
+  const line = await gateway.welcome({ grace: 5, botTimeout: 10 });
+  line.say(chat("t1"));
+  await line.next("reply");
+  line.socket.close(CLOSE.restart);
+  await parrot.phase("recovering");
+  clock.advance(14);
+  assert.equal(parrot.busy, 1);
+  clock.advance(1);
+  assert.equal(parrot.busy, 0);
+  await Promise.resolve();
+  assert.equal(why, "lost");
+});
+
+Deno.test("a registration stays within 64 KiB, however many turns are open", async () => {
+  await using gateway = toyGateway();
+  await using parrot = bot({
+    url: gateway.url,
+    answer: (_, reply) => new Promise((resolve) => reply.signal.addEventListener("abort", () => resolve())),
+  });
+  const first = await gateway.welcome();
+  for (let n = 0; n < 1500; n++) first.say(chat(`a-turn-with-a-rather-long-name-${n}`));
+  first.say({ type: "ping" });
+  await first.next("pong");
+  assert.equal(parrot.busy, 1500);
+  first.socket.close(CLOSE.restart);
+  const second = await gateway.welcome({ resume: [] });
+  assert.ok(second.raw[0]!.length <= 64 * 1024, `${second.raw[0]!.length}`);
+  assert.ok(second.registration.resume.length > 500);
 });
 
 Deno.test("a status is said again after a reconnect", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Bot, connect } from "../../src/bots/client.ts";
 import { answer } from "../../examples/conform_bot.ts";
-import { conformBot, type Result, scoreOf } from "../../src/conform/conform.ts";
+import { conformBot, type Result, runConform, scoreOf } from "../../src/conform/conform.ts";
 
 /** Quick, because the bots under test are. */
 const QUICK = { patience: 3000, redial: 5000, stayAway: 300 };
@@ -125,3 +125,22 @@ for (const [fault, only, failed] of FAULTS) {
     assert.deepEqual(named(await conformBot(target, { only }), "fail").map((text) => text.split(":")[0]), failed);
   });
 }
+
+Deno.test("the command prints where it listens, waits for the bot, and scores it", async () => {
+  const lines: string[] = [];
+  let stop: (() => Promise<void>) | undefined;
+  const code = await runConform(["ws://127.0.0.1:0/bot-ws", "--only", "register-f", "--only", "exact-text"], (line) => {
+    lines.push(line);
+    const [, url] = /^Waiting for the bot at (ws:\S+)$/.exec(line) ?? [];
+    if (url) stop = ours(url);
+  });
+  await stop?.();
+  assert.equal(code, 0, lines.join("\n"));
+  assert.match(lines.at(-1)!, /3 cases: 3 passed, 0 failed, 0 skipped/);
+});
+
+Deno.test("a bot that never dials is told of, with exit code 1", async () => {
+  const lines: string[] = [];
+  assert.equal(await runConform(["--redial", "50"], (line) => lines.push(line)), 1);
+  assert.match(lines.at(-1)!, /the bot's next dial did not come within 50 ms/);
+});
