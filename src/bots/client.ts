@@ -624,7 +624,7 @@ class Client implements Bot, Wire {
     this.#answer(chat, reply).catch((cause) => {
       if (reply.over) return;
       this.#problem(`answering turn ${chat.id} failed`, cause);
-      reply.fail("the bot ran into an error", { code: "bot_failed" });
+      reply.fail("the bot ran into an error");
     });
   }
 

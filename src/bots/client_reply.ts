@@ -222,7 +222,7 @@ export class OutgoingReply implements Reply {
   /** This bot leaves: the rest is the gateway's to give to another, and the answer function is told to stop. */
   handBack(): void {
     const unfinished = !this.over;
-    if (this.version === 2) this.fail("the bot is closing", { code: "bot_gone", retryable: true });
+    if (this.version === 2) this.fail("the bot is closing", { retryable: true });
     this.flush();
     this.end("closed");
     if (unfinished) this.#abort?.abort(this.#over);

@@ -141,7 +141,7 @@ Deno.test("an answer function that throws becomes an honest failure that does no
   const line = await gateway.welcome();
   line.say(chat("t1"));
   const frame = await line.next("fail");
-  assert.deepEqual([frame.replyTo, frame.code], ["t1", "bot_failed"]);
+  assert.deepEqual([frame.replyTo, frame.message], ["t1", "the bot ran into an error"]);
   assert.doesNotMatch(line.raw.join(), /hunter2/);
   assert.match(parrot.problems.join(), /answering turn t1 failed/);
 });

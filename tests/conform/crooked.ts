@@ -36,6 +36,10 @@ export function crooked(host: string, fault: Fault) {
   });
   return {
     host: `127.0.0.1:${server.addr.port}`,
+    /** Cuts every line, as a proxy does that is restarted. */
+    cut() {
+      for (const socket of open) socket.close();
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.close();
       await server.shutdown();

@@ -1,34 +1,7 @@
 import assert from "node:assert/strict";
-import { createApp } from "../../src/app.ts";
-import { readConfig } from "../../src/config.ts";
 import { conformGateway, runConform, scoreOf } from "../../src/conform/conform.ts";
 import { crooked, type Fault } from "./crooked.ts";
-
-/** Our gateway on a free port, with times so short that everything can be tried. */
-async function ours() {
-  const read = readConfig(
-    JSON.stringify({
-      ...{ botToken: "t0ken-for-bots", demo: false, pingInterval: 1000, botTimeout: 2000, resumeGrace: 1000 },
-      users: { ann: { password: "correct horse", displayName: "Ann" } },
-    }),
-    {},
-  );
-  if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  const app = await createApp(read.config);
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen() {} },
-    (request, { remoteAddr }) => app.fetch(request, { address: remoteAddr.hostname }),
-  );
-  return {
-    host: `127.0.0.1:${server.addr.port}`,
-    async [Symbol.asyncDispose]() {
-      await app.close();
-      await server.shutdown();
-    },
-  };
-}
-
-const PERSON = { token: "t0ken-for-bots", user: "ann", password: "correct horse" };
+import { ours, PERSON } from "./own_gateway.ts";
 
 Deno.test("our gateway passes every case for a gateway", async () => {
   await using gateway = await ours();
@@ -98,7 +71,7 @@ for (const [what, fault, only, failed] of FAULTS) {
   Deno.test(`a gateway with ${what} fails ${failed.join(", ") || "nothing"}`, async () => {
     await using gateway = await ours();
     await using spoilt = crooked(gateway.host, fault);
-    const target = { url: `ws://${spoilt.host}/bot-ws`, ...PERSON, patience: 1500 };
+    const target = { url: `ws://${spoilt.host}/bot-ws`, ...PERSON, patience: 800 };
     const results = await conformGateway(target, { only });
     const names = results.filter(({ result }) => result === "fail").map(({ name }) => name);
     assert.deepEqual(names.sort(), [...failed].sort());
