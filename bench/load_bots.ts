@@ -79,7 +79,8 @@ function dialFirst(order: BotsOrder, botId: string): Promise<void> {
     };
     const answer = (replyTo: string, content: string) => {
       let number = 0;
-      const stop = obey(content, (content, done) => {
+      let stop = () => {};
+      stop = obey(content, (content, done) => {
         const id = `${replyTo}-${number++}`;
         socket.send(JSON.stringify({ type: "reply", id, replyTo, content, done, timestamp: Date.now() }));
         if (done) stops.delete(stop);
@@ -104,7 +105,8 @@ async function dialSecond({ port, token, dropEvery }: BotsOrder, botId: string):
     },
     answer: (chat, reply) =>
       new Promise<void>((resolve) => {
-        const stop = obey(chat.content, (content, done) => {
+        let stop = () => {};
+        stop = obey(chat.content, (content, done) => {
           reply.write(content);
           if (done) resolve();
         });

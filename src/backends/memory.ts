@@ -105,6 +105,8 @@ export class MemoryStore implements Store {
     this.#weak.set(key, weight);
     this.#weakTotal += weight;
     const max = this.options.maxWeak ?? MAX_WEAK;
+    // Looking at the first key costs as much as keys were deleted before it, so only where something must go.
+    if (this.#weakTotal <= max) return;
     for (const oldest of this.#weak.keys()) {
       if (this.#weakTotal <= max) break;
       this.#remove(oldest);

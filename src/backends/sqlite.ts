@@ -24,6 +24,8 @@ const LATE = 150;
 const RETRY = [1000, 30_000] as const;
 /** Entries written in one transaction: about 20 ms; the rest follows when the event loop has been round. */
 const WRITE_STEP = 1000;
+/** Milliseconds that texts wait for the index; whoever searches waits for them instead. */
+const INDEX_LATE = 500;
 /** Texts put into the search index in one go: about 5 ms. */
 const INDEX_STEP = 500;
 /** Milliseconds between two looks for entries that have expired, and how many go at once. */
@@ -91,7 +93,7 @@ export class SqliteStore implements Store {
   #sweptAt: number;
   #stopTimer: (() => void) | undefined;
   #soon: { promise: Promise<void>; resolve: () => void } | undefined;
-  #indexing = false;
+  #stopIndexing: (() => void) | undefined;
   #closed = false;
 
   /**
@@ -240,6 +242,7 @@ export class SqliteStore implements Store {
     this.#closed = true;
     this.flush();
     this.#stopTimer?.();
+    this.#stopIndexing?.();
     this.#file?.close();
     this.#file = undefined;
     return DONE;
@@ -375,12 +378,11 @@ export class SqliteStore implements Store {
     return this.#soon.promise;
   }
 
-  #indexLater(): void {
-    if (this.#indexing) return;
-    this.#indexing = true;
-    setImmediate(() => {
-      this.#indexing = false;
-      if (this.#index()) this.#indexLater();
+  /** Waits for company the first time: each transaction with the index has a cost of its own. */
+  #indexLater(wait = INDEX_LATE): void {
+    this.#stopIndexing ??= this.#clock.after(wait, () => {
+      this.#stopIndexing = undefined;
+      if (this.#index()) this.#indexLater(0);
     });
   }
 

@@ -9,6 +9,7 @@ import type { Clock } from "./clock.ts";
 import { Drafts } from "./draft.ts";
 import type { Code } from "./error.ts";
 import { NexusError } from "./error.ts";
+import { timedId } from "./id.ts";
 import type { ChannelName, Image } from "./message.ts";
 import type { Observer } from "./observer.ts";
 import { type Chunk, type Ending, joined, Reply } from "./reply.ts";
@@ -84,7 +85,7 @@ export class Archive {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#observer = parts.observer;
-    this.#newId = parts.newId ?? (() => crypto.randomUUID());
+    this.#newId = parts.newId ?? (() => timedId(parts.clock.now()));
     this.#drafts = new Drafts(parts);
   }
 

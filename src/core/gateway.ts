@@ -15,6 +15,7 @@ import { Attempt, type Outcome } from "./attempt.ts";
 import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
 import { type Code, NexusError } from "./error.ts";
+import { timedId } from "./id.ts";
 import type { Bot, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
 import { splitMention } from "./message.ts";
@@ -113,7 +114,7 @@ export class Gateway {
     this.#clock = parts.clock;
     this.#observer = parts.observer;
     this.#random = parts.random ?? Math.random;
-    this.#newId = parts.newId ?? (() => crypto.randomUUID());
+    this.#newId = parts.newId ?? (() => timedId(parts.clock.now()));
     this.#admit = parts.admit;
     this.#personById = parts.personById;
     this.roster = new Roster(parts);
