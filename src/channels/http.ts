@@ -70,6 +70,19 @@ export function failure(thrown: unknown, language: Language, more: Record<string
   );
 }
 
+/**
+ * Names requests: by what a proxy in front of us called it (`X-Request-Id`), else by a number behind a name of this process. The same name
+ * is in the answer and in the log.
+ */
+export function requestIds(): (request: Request) => string {
+  const process = crypto.randomUUID().slice(0, 8);
+  let count = 0;
+  return (request) => {
+    const given = request.headers.get("x-request-id");
+    return given !== null && /^[\w.:-]{1,100}$/.test(given) ? given : `${process}-${(++count).toString(36)}`;
+  };
+}
+
 /** The language of a request. */
 export function languageOfRequest(request: Request): Language {
   return languageOf(request.headers.get("accept-language"));

@@ -11,7 +11,16 @@ import type { Seat } from "../core/roster.ts";
 import type { Session, Sessions } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
 import { type Caller, type Door, sessionCookie } from "./door.ts";
-import { type Connection, failure, json, languageOfRequest, readBody, readQuery, statusOf } from "./http.ts";
+import {
+  type Connection,
+  failure,
+  json,
+  languageOfRequest,
+  readBody,
+  readQuery,
+  requestIds,
+  statusOf,
+} from "./http.ts";
 import type { RouteDoc } from "./openapi.ts";
 import type { Pulse } from "./pulse.ts";
 import { eventStream, newsStream, turnStream } from "./sse.ts";
@@ -204,6 +213,7 @@ export const webRoutes: RouteDoc[] = [
 
 export function web(parts: WebParts): Hono<Env> {
   const { gateway, accounts, sessions, door, pulse } = parts;
+  const requestIdOf = requestIds();
   const app = new Hono<Env>();
 
   app.post("/api/login", async (c) => {
@@ -251,7 +261,7 @@ export function web(parts: WebParts): Hono<Env> {
   app.post("/api/chat", async (c) => {
     const request = c.req.raw;
     const { person } = door.recall(request) ?? await door.caller(request);
-    const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody()));
+    const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody(), requestIdOf(request)));
     if (!turn.ending) {
       // Also fires after a response was sent (a rule of the runtime); by then the turn has ended.
       request.signal.addEventListener("abort", () => {
@@ -265,8 +275,9 @@ export function web(parts: WebParts): Hono<Env> {
   app.post("/api/chat/stream", async (c) => {
     const request = c.req.raw;
     const { person } = door.recall(request) ?? await door.caller(request);
-    const turn = await gateway.ask(await messageOf(request, person, "web", parts.maxBody()));
-    return eventStream(turnStream(turn, { after: 0, language: languageOfRequest(request), pulse }));
+    const turn = await gateway.ask(await messageOf(request, person, "web", parts.maxBody(), requestIdOf(request)));
+    const body = turnStream(turn, { after: 0, language: languageOfRequest(request), pulse });
+    return eventStream(body, [["x-request-id", turn.message.requestId!]]);
   });
 
   app.get("/api/turns/:id/stream", async (c) => {
@@ -320,7 +331,13 @@ async function turnOf(c: Context<Env>, door: Door, gateway: Gateway): Promise<Tu
   return turn;
 }
 
-async function messageOf(request: Request, person: Person, channel: "web" | "api", maxBody: number): Promise<Message> {
+async function messageOf(
+  request: Request,
+  person: Person,
+  channel: "web" | "api",
+  maxBody: number,
+  requestId: string,
+): Promise<Message> {
   const body = await readBody(request, chat, maxBody);
   const images = body.images ?? [];
   return {
@@ -331,6 +348,7 @@ async function messageOf(request: Request, person: Person, channel: "web" | "api
     conversationId: body.conversationId ?? undefined,
     parentTurnId: body.parentTurnId ?? undefined,
     channel,
+    requestId,
     idempotencyKey: request.headers.get("idempotency-key")?.slice(0, 200) || undefined,
   };
 }
@@ -341,19 +359,19 @@ function wholeAnswer(turn: Turn, request: Request): Response {
   const { reply, bot, id, conversationId } = turn;
   const content = reply.text;
   if (status === "done") {
-    const images = reply.count > 1 ? reply.images : [];
-    return json({
-      botId: bot!.id,
-      content,
-      timestamp: turn.endedAt,
-      turnId: id,
-      conversationId,
-      images: images.length > 0
-        ? images
-        : reply.count === 1 && reply.chunk(0)!.kind === "image"
-        ? reply.images
-        : undefined,
-    });
+    const { images } = reply;
+    return json(
+      {
+        botId: bot!.id,
+        content,
+        timestamp: turn.endedAt,
+        turnId: id,
+        conversationId,
+        images: images.length > 0 ? images : undefined,
+      },
+      200,
+      [["x-request-id", turn.message.requestId!]],
+    );
   }
   const reason = status === "cancelled" ? "cancelled" : code ?? "internal";
   const language = languageOfRequest(request);

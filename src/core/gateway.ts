@@ -192,7 +192,8 @@ export class Gateway {
     if (!seat && this.roster.candidates(person, message.target).length === 0) throw this.#nobody(message);
     if (!seat) this.#queue.add(person.id, turn);
     this.#turns.set(turn.id, turn);
-    this.#observer.tell({ type: "turn_begun", turn: turn.id, person: person.id, channel: message.channel });
+    const { requestId: request, channel } = message;
+    this.#observer.tell({ type: "turn_begun", turn: turn.id, request, person: person.id, channel });
     if (seat) this.#give(turn, seat);
     else this.#tellPlaces();
     return turn;
@@ -333,10 +334,11 @@ export class Gateway {
     turn.reply.end(ending);
     if (turn.conversationId !== "") this.archive.keep(turn);
     this.#remember(turn);
-    const { person, channel } = turn.message;
+    const { person, channel, requestId: request } = turn.message;
     this.#observer.tell({
       type: "turn_ended",
       turn: turn.id,
+      request,
       conversation: turn.conversationId,
       person: person.id,
       channel,

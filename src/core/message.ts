@@ -58,6 +58,8 @@ export interface Message {
   readonly parentTurnId?: string;
   readonly channel: ChannelName;
   readonly chatType?: "direct" | "group";
+  /** The request that brought it, for the log: what a proxy in front called it, else a name of ours. */
+  readonly requestId?: string;
   /** A repeat with the same key by the same person within ten minutes gets the same turn. */
   readonly idempotencyKey?: string;
   /**

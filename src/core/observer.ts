@@ -6,13 +6,20 @@ import type { Ending } from "./reply.ts";
 
 /** Something worth a line. Never holds a secret, a token or what people and bots said. */
 export type Happening =
-  | { readonly type: "turn_begun"; readonly turn: string; readonly person: string; readonly channel: string }
+  | {
+    readonly type: "turn_begun";
+    readonly turn: string;
+    readonly request?: string;
+    readonly person: string;
+    readonly channel: string;
+  }
   | { readonly type: "turn_given"; readonly turn: string; readonly bot: string; readonly attempt: number }
   | { readonly type: "turn_queued"; readonly turn: string; readonly person: string; readonly place: number }
   | { readonly type: "turn_moved"; readonly turn: string; readonly from: string; readonly why: string }
   | {
     readonly type: "turn_ended";
     readonly turn: string;
+    readonly request?: string;
     readonly conversation: string;
     readonly person: string;
     readonly channel: string;

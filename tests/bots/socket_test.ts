@@ -350,6 +350,33 @@ Deno.test("no frame ends the process: binary, nonsense, deep, prototype keys, hu
   }
 });
 
+Deno.test("text that is not UTF-8 closes that socket and harms nobody else", async () => {
+  await using world = await startWorld();
+  const { hostname, port } = new URL(world.url);
+  const socket = await Deno.connect({ hostname, port: Number(port) });
+  await socket.write(new TextEncoder().encode(
+    "GET /bot-ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
+      "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+  ));
+  const buffer = new Uint8Array(4096);
+  let answer = new TextDecoder().decode(buffer.subarray(0, (await socket.read(buffer))!));
+  assert.match(answer, /^HTTP\/1.1 101/);
+  // A text frame of three bytes, masked with zeros: 0xff never stands in UTF-8.
+  await socket.write(new Uint8Array([0x81, 0x83, 0, 0, 0, 0, 0x22, 0xff, 0x22]));
+  answer = "";
+  for (
+    let read = await socket.read(buffer).catch(() => null);
+    read !== null;
+    read = await socket.read(buffer).catch(() => null)
+  ) {
+    answer += String.fromCharCode(...buffer.subarray(0, read));
+  }
+  socket.close();
+  const bot = await world.bot("fine");
+  bot.answerAll(({ id }) => bot.reply(id, "alive", true));
+  assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "alive");
+});
+
 Deno.test("a frame of 63 MiB is answered with an error and the bot stays", async () => {
   await using world = await startWorld();
   const bot = await world.bot("big", { protocol: 2 });

@@ -244,6 +244,62 @@ Deno.test("a repeat with the same Idempotency-Key gets the same turn", async () 
   assert.equal((await other.json()).content, "answer 2");
 });
 
+Deno.test("a request keeps the name that a proxy gave it, in the answer and in the log", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b");
+  bot.answerAll(({ id }) => bot.reply(id, "ok", true));
+  const named = await world.as("alice", "/api/chat", {
+    json: { message: "x" },
+    headers: { "x-request-id": "edge-42" },
+  });
+  const { turnId } = await named.json();
+  assert.equal(named.headers.get("x-request-id"), "edge-42");
+  const ended = world.happenings.find((one) => one.type === "turn_ended" && one.turn === turnId);
+  assert.equal((ended as { request?: string }).request, "edge-42");
+  const plain = await world.as("alice", "/api/chat/stream", {
+    json: { message: "x" },
+    headers: { "x-request-id": 'for"ged' },
+  });
+  assert.match(plain.headers.get("x-request-id")!, /^[0-9a-f]{8}-\w+$/);
+  await plain.body?.cancel();
+});
+
+Deno.test("a reader of one kilobyte at a time gets every word, and holds up nobody", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const { hostname, port } = new URL(world.url);
+  const slow = await Deno.connect({ hostname, port: Number(port) });
+  const body = '{"message":"go"}';
+  await slow.write(new TextEncoder().encode(
+    `POST /api/chat/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await world.token()}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  ));
+  const { id } = await bot.next("chat");
+  const fast = new Events(await world.as("alice", `/api/turns/${id}/stream`));
+  const words: string[] = [];
+  for (let seq = 1; seq <= 900; seq++) {
+    words.push(`${seq} ${"x".repeat(1000)} `);
+    bot.reply(id, words.at(-1), false, { seq });
+  }
+  bot.reply(id, "", true, { seq: 901 });
+  assert.equal(textOf(await fast.rest()), words.join(""), "the other reader has all of it already");
+  let got = "";
+  const decoder = new TextDecoder();
+  const piece = new Uint8Array(1024);
+  while (!got.includes('"type":"end"')) {
+    const read = await slow.read(piece);
+    if (read === null) break;
+    got += decoder.decode(piece.subarray(0, read), { stream: true });
+  }
+  slow.close();
+  // Chunked transfer coding: a size line before each piece.
+  const events = got.split(/\r\n[0-9a-f]+\r\n/).slice(1).join("").replace(/\r\n/g, "").split("\n\n")
+    .map((block) => /^data: (.*)$/m.exec(block)?.[1]).filter((text) => text !== undefined).map((text) => ({
+      data: JSON.parse(text),
+    }));
+  assert.equal(textOf(events), words.join(""));
+});
+
 Deno.test("images go both ways on both chat routes", async () => {
   await using world = await startWorld();
   const bot = await world.bot("b", { protocol: 2 });
