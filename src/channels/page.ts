@@ -59,7 +59,7 @@ const DOCUMENT: Readonly<Record<string, string>> = {
   "content-security-policy": POLICY,
   "x-frame-options": "DENY",
   "permissions-policy":
-    "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), " +
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), " +
     "microphone=(), midi=(), payment=(), serial=(), usb=()",
 };
 

@@ -100,7 +100,7 @@ const en = {
   hello: (name: string) => `What is on your mind, ${name}?`,
   connectTitle: "No bot is connected yet",
   connectText:
-    "Start one with this command. The bot token is in config.json, and it was printed when the gateway first started.",
+    "Start one with this command. NEXUS_TOKEN is the bot token that was printed when the gateway first started.",
   connectWaiting: "Waiting for a bot…",
   connected: (bot: string) => `${bot} is connected.`,
   // turns
@@ -317,7 +317,7 @@ const zh: Words = {
   },
   hello: (name) => `${name}，想聊点什么？`,
   connectTitle: "还没有机器人在线",
-  connectText: "用下面的命令启动一个。机器人令牌在 config.json 里，网关第一次启动时也打印过。",
+  connectText: "用下面的命令启动一个。NEXUS_TOKEN 是网关第一次启动时打印的机器人令牌。",
   connectWaiting: "正在等待机器人…",
   connected: (bot) => `${bot} 已连接。`,
   you: "您",

@@ -38,7 +38,7 @@ function ConnectABot(): JSX.Element {
   const page = usePage();
   const words = useWords();
   const origin = page.gateway.address || location.origin;
-  const command = `deno run -A examples/bot.ts ${origin.replace(/^http/, "ws")}/bot-ws --token BOT_TOKEN`;
+  const command = `NEXUS_TOKEN=… npx -y deno@2.9.6 run -A examples/bot.ts ${origin.replace(/^http/, "ws")}/bot-ws`;
   return (
     <section class="connect" aria-label={words.connectTitle}>
       <h3>{words.connectTitle}</h3>
