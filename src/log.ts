@@ -86,7 +86,13 @@ const COLOURS: Record<Level, string> = { debug: "\x1b[2m", info: "", warn: "\x1b
 
 function pretty(at: string, level: Level, { type, ...rest }: Happening): string {
   const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(([key, value]) => {
-    const text = key === "error" ? errorText(value) : Array.isArray(value) ? value.join(", ") : String(value);
+    const text = key === "error"
+      ? errorText(value)
+      : Array.isArray(value)
+      ? value.join(", ")
+      : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
     return `\x1b[2m${key}=\x1b[22m${visible(text)}`;
   });
   return `\x1b[2m${at.slice(11, 19)}\x1b[0m ${COLOURS[level]}${type.replaceAll("_", " ")}\x1b[0m ${fields.join(" ")}\n`;
