@@ -3,16 +3,25 @@
  *
  * `nexus` = `deno run -A main.ts` = the compiled program = the npm package's bin. Exit codes: 0 well, 1 something is wrong, 2 the call is wrong.
  */
+import { audit } from "./src/cli/audit.ts";
+import { backup, restore } from "./src/cli/backup.ts";
+import { bot } from "./src/cli/bot.ts";
 import { check } from "./src/cli/check.ts";
 import { type Command, help } from "./src/cli/command.ts";
 import { conform } from "./src/cli/conform.ts";
 import { hash } from "./src/cli/hash.ts";
 import { serve } from "./src/cli/serve.ts";
+import { user } from "./src/cli/user.ts";
 import { VERSION } from "./src/version.ts";
 
 const commands: Command[] = [
   serve,
   check,
+  user,
+  bot,
+  backup,
+  restore,
+  audit,
   hash,
   conform,
   {

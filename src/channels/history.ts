@@ -172,6 +172,7 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
     const { person } = await door.caller(c.req.raw, "read");
     const fields = await readBody(c.req.raw, newConversation, 64 * 1024);
     const conversation = archive.create(person.id, fields);
+    await archive.save(conversation, true);
     notices.tell(person.id, { type: "conversation", conversationId: conversation.id, change: "created" });
     return json(viewOf(conversation), 201);
   });
@@ -186,7 +187,7 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
     const { title, pinned } = await readBody(c.req.raw, change, 64 * 1024);
     if (title !== undefined) conversation.title = title;
     if (pinned !== undefined) conversation.pinned = pinned;
-    archive.save(conversation);
+    await archive.save(conversation, true);
     const what = title !== undefined ? "renamed" : "pinned";
     notices.tell(conversation.personId, { type: "conversation", conversationId: conversation.id, change: what });
     return json(viewOf(conversation));

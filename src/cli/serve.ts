@@ -1,9 +1,8 @@
 /**
  * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens, follows changes of the file, and goes when told.
  */
-import { isAbsolute, join } from "node:path";
 import { type App, createApp } from "../app.ts";
-import { SqliteStore } from "../backends/sqlite.ts";
+import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { asNexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
@@ -13,6 +12,7 @@ import { VERSION } from "../version.ts";
 import { type Command, readOptions } from "./command.ts";
 import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
 import { openPage } from "./page.ts";
+import { openStore } from "./store.ts";
 import { watchFile } from "./watch.ts";
 
 const USAGE = `Usage: nexus [serve] [--dir DIR] [--port PORT] [--host ADDRESS]
@@ -76,7 +76,10 @@ async function run(
   const page = await openPage(log);
   let store: SqliteStore | undefined;
   try {
-    store = openStore(dir, config, log);
+    store = openStore(dir, config, (trouble) => {
+      const what = trouble === undefined ? "is well again" : `is in trouble, memory stands in: ${trouble}`;
+      log.tell({ type: "warning", what: `the store ${what}` });
+    });
   } catch (error) {
     log.flush();
     console.error(`Cannot start: ${asNexusError(error).detail ?? (error as Error).message}`);
@@ -109,18 +112,6 @@ async function run(
   log.tell({ type: "stopped" });
   log.flush();
   return 0;
-}
-
-/** The store that the configuration names; nothing for the one in memory, which every app has. */
-function openStore(dir: string, config: Config, observer: Observer): SqliteStore | undefined {
-  if (config.store === "memory:") return undefined;
-  const onTrouble = (trouble: string | undefined) => {
-    const what = trouble === undefined
-      ? "the store is well again"
-      : `the store is in trouble, memory stands in: ${trouble}`;
-    observer.tell({ type: "warning", what });
-  };
-  return new SqliteStore({ path: isAbsolute(config.store) ? config.store : join(dir, config.store), onTrouble });
 }
 
 /** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */

@@ -164,12 +164,16 @@ export class Archive {
     };
     remember(this.#conversations, conversation.id, conversation);
     this.#write(this.#store.set(`owner:${conversation.id}`, personId, WEAK));
-    this.save(conversation);
+    void this.save(conversation);
     return conversation;
   }
 
-  save(conversation: Conversation): void {
-    this.#write(this.#store.set(`conv:${keyPart(conversation.personId)}:${conversation.id}`, conversation, WEAK));
+  /** `sure`: resolves when it would survive a crash; for what a person was told is done. */
+  save(conversation: Conversation, sure = false): Promise<void> {
+    const key = `conv:${keyPart(conversation.personId)}:${conversation.id}`;
+    const written = this.#store.set(key, conversation, { ...WEAK, sure });
+    this.#write(written);
+    return written;
   }
 
   /** Deletes a conversation and every word of it. */
@@ -180,13 +184,14 @@ export class Archive {
     for (const [botId, conversationId] of Object.entries(defaults.bots)) {
       if (conversationId === id) delete defaults.bots[botId];
     }
-    await this.#store.set(`default:${keyPart(personId)}`, defaults);
     await this.#store.delete(`conv:${keyPart(personId)}:${keyPart(id)}`);
     await this.#store.delete(`owner:${keyPart(id)}`);
     for (const [key, turnId] of await this.#store.list(`turns:${id}:`)) {
       await this.#store.delete(`turn:${turnId}`);
       await this.#store.delete(key);
     }
+    // Sure, and last, so that what was deleted does not come back with a crash.
+    await this.#store.set(`default:${keyPart(personId)}`, defaults, { sure: true });
   }
 
   /** Reads who this person's default bot and default conversations are; afterwards {@linkcode defaultWith} needs no waiting. */
@@ -256,7 +261,7 @@ export class Archive {
     conversation.title ||= titleOf(turn.message.text);
     if (turn.bot) conversation.botId = turn.bot.id;
     conversation.updatedAt = this.#clock.now();
-    this.save(conversation);
+    void this.save(conversation);
   }
 
   /** The turn as it would be kept now. */

@@ -104,7 +104,7 @@ onEach("a deleted conversation is gone with every word, also from search", BOTH,
 onEach("what is older than the retention goes, and a pinned conversation stays whole", BOTH, async (house) => {
   const old = house.archive.create("alice"), pinned = house.archive.create("alice"), used = house.archive.create("bob");
   pinned.pinned = true;
-  house.archive.save(pinned);
+  await house.archive.save(pinned);
   for (const [person, { id }] of [[ALICE, old], [ALICE, pinned], [BOB, used]] as const) {
     say(house, person, id, "long ago", "yes");
   }

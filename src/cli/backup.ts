@@ -1,0 +1,59 @@
+/**
+ * `nexus backup` and `nexus restore`: the store as one file, taken while the gateway runs, and put back while it does not.
+ */
+import { backupStore, restoreStore } from "../backends/sqlite.ts";
+import { NexusError } from "../core/error.ts";
+import { type Command, readOptions } from "./command.ts";
+import { configPath, listed, loadConfig } from "./files.ts";
+import { failed, storePath } from "./store.ts";
+
+const OPTIONS = { dir: { type: "string", default: "." } } as const;
+
+export const backup: Command = {
+  name: "backup",
+  summary: "copy the store into a file, also while the gateway runs",
+  run: (args) =>
+    onFile(args, `Usage: nexus backup FILE [--dir DIR]
+
+Copies the store into FILE (made with mode 0600, never overwritten) while the gateway runs or not. What was deleted is not in the copy.
+Secrets in it: hashes of passwords, tokens and keys, and the secrets of second factors.`, (path, file) => {
+      backupStore(path, file);
+      return `${file}: ${Deno.statSync(file).size} bytes`;
+    }),
+};
+
+export const restore: Command = {
+  name: "restore",
+  summary: "put a backup in the place of the store",
+  run: (args) =>
+    onFile(args, `Usage: nexus restore FILE [--dir DIR]
+
+Puts a backup in the place of the store. The gateway must not run. The backup is checked first, and the store that was there is kept
+beside it with \`.before-restore\` at its name.`, (path, file) => {
+      const kept = restoreStore(path, file);
+      return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
+    }),
+};
+
+async function onFile(args: readonly string[], usage: string, work: (path: string, file: string) => string): Promise<number> {
+  const read = readOptions(args, OPTIONS, usage, 1);
+  if (typeof read === "number") return read;
+  const { values: { dir }, positionals: [file] } = read;
+  if (file === undefined) {
+    console.error(usage);
+    return 2;
+  }
+  const result = await loadConfig(dir);
+  if (!result.ok) {
+    console.error(`nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
+    return 1;
+  }
+  try {
+    const path = storePath(dir, result.config);
+    if (path === undefined) throw new NexusError("invalid", `the store is ${result.config.store}, which is no file`);
+    console.log(work(path, file));
+    return 0;
+  } catch (error) {
+    return failed(error);
+  }
+}

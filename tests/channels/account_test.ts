@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { totpCode } from "../../src/core/totp.ts";
+import { startWorld, type World } from "../world.ts";
+
+async function withAlex(world: World): Promise<void> {
+  const made = await world.as("root", "/api/admin/people", { json: { id: "alex", password: "alex-pass" } });
+  assert.equal(made.status, 201, await made.clone().text());
+  await made.body?.cancel();
+}
+
+async function login(
+  world: World,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: Record<string, string> }> {
+  const response = await fetch(`${world.url}/api/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+async function send(world: World, who: string, method: string, path: string, body?: unknown) {
+  const response = await world.as(who, path, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+Deno.test("a person changes the password: the old one and the other sessions end, this one goes on", async () => {
+  await using world = await startWorld();
+  await withAlex(world);
+  const other = (await login(world, { username: "alex", password: "alex-pass" })).body.token!;
+  await world.token("alex");
+  assert.equal(
+    (await send(world, "alex", "POST", "/api/password", { current: "wrong", password: "a new one" })).status,
+    401,
+  );
+  assert.equal(
+    (await send(world, "alex", "POST", "/api/password", { current: "alex-pass", password: "short" })).status,
+    400,
+  );
+  assert.equal(
+    (await send(world, "alex", "POST", "/api/password", { current: "alex-pass", password: "a new one" })).status,
+    200,
+  );
+  assert.equal((await send(world, "alex", "GET", "/api/me")).status, 200);
+  const gone = await fetch(`${world.url}/api/me`, { headers: { authorization: `Bearer ${other}` } });
+  assert.equal((await gone.json()).code, "session_expired");
+  assert.equal((await login(world, { username: "alex", password: "alex-pass" })).status, 401);
+  assert.equal((await login(world, { username: "alex", password: "a new one" })).status, 200);
+  const fixed = await send(world, "alice", "POST", "/api/password", { current: "alice-pass", password: "a new one" });
+  assert.deepEqual([fixed.status, fixed.body.code], [409, "conflict"]);
+});
+
+Deno.test("a second factor is set up, asked for at sign-in, and taken away with the password", async () => {
+  await using world = await startWorld();
+  await withAlex(world);
+  const { body: { secret, uri } } = await send(world, "alex", "POST", "/api/totp");
+  assert.match(uri, /^otpauth:\/\/totp\/Nexus:alex\?secret=/);
+  const code = await totpCode(secret, Math.floor(Date.now() / 30_000));
+  assert.equal((await send(world, "alex", "POST", "/api/totp/confirm", { code: "000000" })).body.code, "second_factor");
+  const { body: { recoveryCodes } } = await send(world, "alex", "POST", "/api/totp/confirm", { code });
+  assert.equal(recoveryCodes.length, 10);
+  const asked = await login(world, { username: "alex", password: "alex-pass" });
+  assert.deepEqual([asked.status, asked.body.code], [401, "second_factor"]);
+  assert.equal((await login(world, { username: "alex", password: "alex-pass", code: recoveryCodes[0] })).status, 200);
+  assert.equal((await login(world, { username: "alex", password: "alex-pass", code: recoveryCodes[0] })).status, 401);
+  assert.deepEqual((await send(world, "alex", "GET", "/api/totp")).body, { enabled: true });
+  assert.equal((await send(world, "alex", "DELETE", "/api/totp", { password: "wrong" })).status, 401);
+  assert.equal((await send(world, "alex", "DELETE", "/api/totp", { password: "alex-pass" })).status, 200);
+  assert.equal((await login(world, { username: "alex", password: "alex-pass" })).status, 200);
+});
+
+Deno.test("a key does what its scopes say and nothing more", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("echo");
+  bot.answerAll(({ id, content }) => bot.reply(id, content, true));
+  const make = async (who: string, fields: unknown) => (await send(world, who, "POST", "/api/keys", fields)).body;
+  const chat = await make("alice", { name: "chat", scopes: ["chat"], expiresInDays: 1 });
+  const read = await make("alice", { name: "read", scopes: ["read"] });
+  const admin = await make("root", { name: "admin", scopes: ["admin"] });
+  assert.equal((await make("alice", { name: "x", scopes: ["admin"] })).code, "forbidden");
+  const status = async (token: string, path: string, json?: unknown) => {
+    const response = await fetch(world.url + path, {
+      method: json ? "POST" : "GET",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: json ? JSON.stringify(json) : undefined,
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  for (let i = 0; i < 2; i++) {
+    assert.equal(await status(chat.token, "/api/chat", { message: "hi" }), 200);
+    assert.equal(await status(read.token, "/api/chat", { message: "hi" }), 403);
+  }
+  assert.equal(await status(chat.token, "/api/me"), 200);
+  assert.equal(await status(chat.token, "/api/conversations"), 403);
+  assert.equal(await status(read.token, "/api/conversations"), 200);
+  assert.equal(await status(read.token, "/api/usage"), 200);
+  assert.equal(await status(admin.token, "/api/admin/state"), 200);
+  for (const path of ["/api/keys", "/api/sessions", "/api/totp"]) assert.equal(await status(chat.token, path), 403);
+  assert.equal(await status("nxk_" + "0".repeat(48), "/api/me"), 401);
+  const { keys } = (await send(world, "alice", "GET", "/api/keys")).body;
+  assert.deepEqual(keys.map(({ name, begins }: Record<string, string>) => [name, begins]).sort(), [
+    ["chat", chat.token.slice(0, 8)],
+    ["read", read.token.slice(0, 8)],
+  ]);
+  assert.equal((await send(world, "bob", "DELETE", `/api/keys/${chat.key.id}`)).status, 404);
+  assert.equal((await send(world, "alice", "DELETE", `/api/keys/${chat.key.id}`)).status, 200);
+  assert.equal(await status(chat.token, "/api/chat", { message: "hi" }), 401);
+});
+
+Deno.test("limits refuse with what and until when, and usage can be read", async () => {
+  await using world = await startWorld({
+    limits: { messagesPerMinute: 2 },
+    users: {
+      alice: { password: "alice-pass" },
+      root: { password: "root-pass", role: "admin", limits: { messagesPerMinute: 100 } },
+    },
+  });
+  const bot = await world.bot("echo");
+  bot.answerAll(({ id, content }) => bot.reply(id, content, true));
+  const ask = (who: string) => world.as(who, "/api/chat", { json: { message: "hi" } });
+  // The window may turn between two of them, so three are not always too many; ten are.
+  let refused: Response | undefined;
+  for (let i = 0; i < 10 && !refused; i++) {
+    const response = await ask("alice");
+    if (response.status === 429) refused = response;
+    else await response.body?.cancel();
+  }
+  assert.ok(Number(refused!.headers.get("retry-after")) > 0);
+  assert.match((await refused!.json()).error, /2 messages per minute; again at \d{4}-/);
+  for (let i = 0; i < 4; i++) assert.equal((await (await ask("root")).json()).content, "hi");
+  assert.equal((await send(world, "root", "GET", "/api/usage")).body.days[0].messages, 4);
+  const seen = (await send(world, "root", "GET", "/api/admin/people/alice/usage")).body.days[0];
+  assert.ok(seen.messages >= 2 && seen.turns === seen.messages && seen.units === 2 * seen.turns, JSON.stringify(seen));
+});
+
+Deno.test("everything a person said can be taken along", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("echo");
+  bot.answerAll(({ id, content }) => bot.reply(id, `re: ${content}`, true));
+  for (const message of ["one", "two"]) {
+    await (await world.as("alice", "/api/chat", { json: { message } })).body?.cancel();
+  }
+  await (await world.as("bob", "/api/chat", { json: { message: "not hers" } })).body?.cancel();
+  const all = await (await world.as("alice", "/api/export")).json();
+  assert.equal(all.person.id, "alice");
+  assert.deepEqual(all.conversations[0].turns.map((turn: { reply: { text: string } }) => turn.reply.text), [
+    "re: one",
+    "re: two",
+  ]);
+  const markdown = await (await world.as("alice", "/api/export?format=md")).text();
+  assert.match(markdown, /re: two/);
+  assert.doesNotMatch(markdown, /not hers/);
+});
+
+Deno.test("another site's page can use neither the cookie nor the sign-in", async () => {
+  await using world = await startWorld({ allowedOrigins: ["https://friend.example"] });
+  const token = await world.token("alice");
+  const post = async (headers: Record<string, string>, path = "/api/conversations") => {
+    const response = await fetch(world.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify({ username: "alice", password: "alice-pass" }),
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const cookie = `nexus_session=${token}`;
+  const own = new URL(world.url).origin;
+  assert.equal(await post({ cookie }), 403);
+  assert.equal(await post({ cookie, origin: "https://evil.example" }), 403);
+  assert.equal(await post({ cookie, origin: "null" }), 403);
+  assert.equal(await post({ cookie, "sec-fetch-site": "cross-site" }), 403);
+  assert.equal(await post({ cookie, "sec-fetch-site": "same-site" }), 403);
+  assert.equal(await post({ cookie, "sec-fetch-site": "same-origin" }), 201);
+  assert.equal(await post({ cookie, origin: own }), 201);
+  assert.equal(await post({ cookie, origin: "https://friend.example" }), 201);
+  assert.equal(await post({ origin: "https://evil.example" }, "/api/login"), 403);
+  assert.equal(await post({ "sec-fetch-site": "cross-site" }, "/api/login"), 403);
+  assert.equal(await post({ origin: own }, "/api/login"), 200);
+  assert.equal(await post({}, "/api/login"), 200);
+  const bot = await fetch(`${world.url}/bot-ws`, {
+    headers: { upgrade: "websocket", connection: "upgrade", origin: "https://evil.example" },
+  });
+  assert.equal(bot.status, 403);
+  await bot.body?.cancel();
+});
+
+Deno.test("the cookie is out of reach of scripts and other sites, and of plain HTTP behind TLS", async () => {
+  await using world = await startWorld({ hsts: 3600 });
+  const cookieOf = async (headers: Record<string, string>) => {
+    const response = await fetch(`${world.url}/api/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify({ username: "alice", password: "alice-pass" }),
+    });
+    await response.body?.cancel();
+    return [response.headers.get("set-cookie")!, response.headers.get("strict-transport-security")] as const;
+  };
+  const [plain, none] = await cookieOf({});
+  assert.match(plain, /HttpOnly; SameSite=Lax/);
+  assert.doesNotMatch(plain, /Secure/);
+  assert.equal(none, null);
+  const [secure, hsts] = await cookieOf({ "x-forwarded-proto": "https" });
+  assert.match(secure, /; Secure/);
+  assert.equal(hsts, "max-age=3600");
+});

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { verifyAudit } from "../../src/core/audit.ts";
+import { MemoryStore } from "../../src/backends/memory.ts";
+import { startWorld, TestBot, type World } from "../world.ts";
+
+async function send(world: World, method: string, path: string, body?: unknown, who = "root") {
+  const response = await world.as(who, path, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+Deno.test("an admin adds, changes, disables and removes people, and everything of theirs goes", async () => {
+  const store = new MemoryStore();
+  await using world = await startWorld({}, { store });
+  const bot = await world.bot("echo");
+  bot.answerAll(({ id, content }) => bot.reply(id, content, true));
+  assert.equal(
+    (await send(world, "POST", "/api/admin/people", { id: "alex", password: "alex-pass", bots: ["other"] })).status,
+    201,
+  );
+  assert.equal((await send(world, "POST", "/api/admin/people", { id: "alex", password: "alex-pass" })).status, 409);
+  assert.equal((await send(world, "POST", "/api/admin/people", { id: "a b", password: "alex-pass" })).status, 400);
+  const ask = () => world.as("alex", "/api/chat", { json: { message: "unforgettable" } });
+  assert.equal((await (await ask()).json()).code, "no_bot");
+  assert.equal((await send(world, "PATCH", "/api/admin/people/alex", { bots: null })).status, 200);
+  assert.equal((await (await ask()).json()).content, "unforgettable");
+  await (await world.as("alex", "/api/keys", { json: { name: "k" } })).body?.cancel();
+  assert.equal((await send(world, "GET", "/api/admin/people/alex/sessions")).body.sessions.length, 1);
+  assert.equal((await send(world, "GET", "/api/admin/people/alex/keys")).body.keys.length, 1);
+
+  assert.equal((await send(world, "PATCH", "/api/admin/people/alex", { disabled: true })).body.disabled, true);
+  assert.equal((await (await ask()).json()).code, "session_expired");
+  assert.equal((await send(world, "DELETE", "/api/admin/people/alex")).status, 200);
+  assert.equal((await send(world, "GET", "/api/admin/people/alex")).status, 404);
+  assert.equal((await send(world, "DELETE", "/api/admin/people/root")).status, 409);
+  const left = JSON.stringify(await store.list("")).replace(JSON.stringify(await store.read("audit:1")), "");
+  assert.doesNotMatch(left, /unforgettable|alex/);
+  await world.app.audit.settled();
+  assert.equal((await verifyAudit(store))["1"]!.broken, undefined);
+  const did = (await send(world, "GET", "/api/admin/audit?limit=1000")).body.lines.map((line: { did: string }) =>
+    line.did
+  );
+  for (const each of ["person_added", "person_changed", "person_removed", "sign_in", "key_made"]) {
+    assert.ok(did.includes(each), each);
+  }
+});
+
+Deno.test("a bot's own token fixes its id, is rotated, and revoked with the socket closed", async () => {
+  await using world = await startWorld();
+  const plain = await world.bot("helper");
+  const { body: { token } } = await send(world, "POST", "/api/admin/bot-tokens", { botId: "helper" });
+  assert.ok(await plain.closed >= 4000);
+  await assert.rejects(world.bot("helper"), /refused: Invalid token/);
+  await assert.rejects(world.bot("other", { token }), /refused: Invalid token/);
+  const own = await world.bot("helper", { token });
+  const { body: rotated } = await send(world, "POST", "/api/admin/bot-tokens", { botId: "helper", overlapMinutes: 5 });
+  assert.equal(own.socket.readyState, WebSocket.OPEN);
+  assert.deepEqual(
+    (await send(world, "GET", "/api/admin/bot-tokens")).body.tokens.map((one: { botId: string }) => one.botId),
+    ["helper"],
+  );
+  await (await world.bot("helper", { token })).close();
+  const last = await world.bot("helper", { token: rotated.token });
+  assert.equal((await send(world, "DELETE", "/api/admin/bot-tokens/helper")).status, 200);
+  assert.ok(await last.closed >= 4000);
+  await assert.rejects(world.bot("helper", { token: rotated.token }), /refused/);
+  await world.bot("helper");
+  assert.equal((await send(world, "POST", "/api/admin/bots/helper/disconnect")).status, 200);
+  assert.equal((await send(world, "POST", "/api/admin/bots/helper/disconnect")).status, 404);
+});
+
+Deno.test("where a token is wanted at the upgrade, a socket without one is refused before a byte is read", async () => {
+  await using world = await startWorld({ requireTokenAtUpgrade: true });
+  const { body: { token } } = await send(world, "POST", "/api/admin/bot-tokens", { botId: "helper" });
+  const refused = await fetch(`${world.url}/bot-ws`, { headers: { upgrade: "websocket", connection: "upgrade" } });
+  assert.equal(refused.status, 401);
+  await refused.body?.cancel();
+  await assert.rejects(TestBot.connect(world.botUrl));
+  for (
+    const [protocols, id] of [[["nexus", `nexus.token.${token}`], "helper"], [
+      ["nexus.token.bot-secret"],
+      "any",
+    ]] as const
+  ) {
+    const socket = new WebSocket(world.botUrl, [...protocols]);
+    const bot = new TestBot(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = (event) => reject(new Error((event as ErrorEvent).message));
+    });
+    assert.equal(socket.protocol, protocols[0]);
+    // The token was shown already: it need not stand in the frame.
+    bot.send({ type: "register", botId: id, botName: "Helper" });
+    assert.equal((await bot.next("registered")).success, true);
+    await bot.close();
+  }
+  const guess = new WebSocket(world.botUrl, ["nexus.token.guess"]);
+  await new Promise((resolve) => guess.onclose = resolve);
+});
+
+Deno.test("turns in flight are seen without their words, and stopped", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("slow");
+  const asked = world.as("alice", "/api/chat", { json: { message: "between us" } });
+  const chat = await bot.next("chat");
+  bot.reply(chat.id, "just so");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { body } = await send(world, "GET", "/api/admin/turns");
+  assert.equal(body.turns[0].personId, "alice");
+  assert.equal(body.turns[0].units, 7);
+  assert.doesNotMatch(JSON.stringify(body), /between us|just so/);
+  assert.equal((await send(world, "GET", "/api/admin/state")).body.answering, 1);
+  assert.equal((await send(world, "POST", `/api/admin/turns/${chat.id}/cancel`)).body.status, "cancelled");
+  assert.equal((await asked).status, 409);
+  await (await asked).body?.cancel();
+  assert.equal((await send(world, "POST", `/api/admin/turns/${chat.id}/cancel`)).status, 404);
+});
+
+Deno.test("a person who was given the role sees what an admin sees, and loses it with the role", async () => {
+  await using world = await startWorld();
+  await send(world, "POST", "/api/admin/people", { id: "alex", password: "alex-pass", role: "admin" });
+  assert.equal((await send(world, "GET", "/api/admin/state", undefined, "alex")).status, 200);
+  await send(world, "PATCH", "/api/admin/people/alex", { role: "member" });
+  assert.equal((await send(world, "GET", "/api/admin/state", undefined, "alex")).status, 404);
+});
