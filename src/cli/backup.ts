@@ -13,29 +13,41 @@ export const backup: Command = {
   name: "backup",
   summary: "copy the store into a file, also while the gateway runs",
   run: (args) =>
-    onFile(args, `Usage: nexus backup FILE [--dir DIR]
+    onFile(
+      args,
+      `Usage: nexus backup FILE [--dir DIR]
 
 Copies the store into FILE (made with mode 0600, never overwritten) while the gateway runs or not. What was deleted is not in the copy.
-Secrets in it: hashes of passwords, tokens and keys, and the secrets of second factors.`, (path, file) => {
-      backupStore(path, file);
-      return `${file}: ${Deno.statSync(file).size} bytes`;
-    }),
+Secrets in it: hashes of passwords, tokens and keys, and the secrets of second factors.`,
+      (path, file) => {
+        backupStore(path, file);
+        return `${file}: ${Deno.statSync(file).size} bytes`;
+      },
+    ),
 };
 
 export const restore: Command = {
   name: "restore",
   summary: "put a backup in the place of the store",
   run: (args) =>
-    onFile(args, `Usage: nexus restore FILE [--dir DIR]
+    onFile(
+      args,
+      `Usage: nexus restore FILE [--dir DIR]
 
 Puts a backup in the place of the store. The gateway must not run. The backup is checked first, and the store that was there is kept
-beside it with \`.before-restore\` at its name.`, (path, file) => {
-      const kept = restoreStore(path, file);
-      return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
-    }),
+beside it with \`.before-restore\` at its name.`,
+      (path, file) => {
+        const kept = restoreStore(path, file);
+        return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
+      },
+    ),
 };
 
-async function onFile(args: readonly string[], usage: string, work: (path: string, file: string) => string): Promise<number> {
+async function onFile(
+  args: readonly string[],
+  usage: string,
+  work: (path: string, file: string) => string,
+): Promise<number> {
   const read = readOptions(args, OPTIONS, usage, 1);
   if (typeof read === "number") return read;
   const { values: { dir }, positionals: [file] } = read;

@@ -20,14 +20,21 @@ export const bot: Command = {
   name: "bot",
   summary: "make, rotate and revoke bots' own tokens (bot token …)",
   async run(args) {
-    const read = readOptions(args, {
-      dir: { type: "string", default: "." },
-      json: { type: "boolean" },
-      overlap: { type: "string", default: "0" },
-    }, USAGE, 3);
+    const read = readOptions(
+      args,
+      {
+        dir: { type: "string", default: "." },
+        json: { type: "boolean" },
+        overlap: { type: "string", default: "0" },
+      },
+      USAGE,
+      3,
+    );
     if (typeof read === "number") return read;
     const { values, positionals: [noun, verb, botId] } = read;
-    const known = verb === "list" ? botId === undefined : ["make", "revoke"].includes(verb ?? "") && botId !== undefined;
+    const known = verb === "list"
+      ? botId === undefined
+      : ["make", "revoke"].includes(verb ?? "") && botId !== undefined;
     if (noun !== "token" || !known || !/^\d{1,5}$/.test(values.overlap)) {
       console.error(USAGE);
       return 2;
@@ -40,7 +47,9 @@ export const bot: Command = {
       if (verb === "list") {
         const list = tokens.list();
         return {
-          text: list.map(({ botId, createdAt, by }) => `${botId}  ${new Date(createdAt).toISOString()}  ${by}`).join("\n"),
+          text: list.map(({ botId, createdAt, by }) => `${botId}  ${new Date(createdAt).toISOString()}  ${by}`).join(
+            "\n",
+          ),
           json: list,
         };
       }

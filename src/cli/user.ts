@@ -25,17 +25,24 @@ export const user: Command = {
   name: "user",
   summary: "add, change, list and remove people",
   async run(args) {
-    const read = readOptions(args, {
-      dir: { type: "string", default: "." },
-      json: { type: "boolean" },
-      admin: { type: "boolean" },
-      display: { type: "string" },
-      bots: { type: "string" },
-      password: { type: "string" },
-    }, USAGE, 2);
+    const read = readOptions(
+      args,
+      {
+        dir: { type: "string", default: "." },
+        json: { type: "boolean" },
+        admin: { type: "boolean" },
+        display: { type: "string" },
+        bots: { type: "string" },
+        password: { type: "string" },
+      },
+      USAGE,
+      2,
+    );
     if (typeof read === "number") return read;
     const { values, positionals: [verb, name] } = read;
-    const known = verb === "list" ? name === undefined : ["add", "passwd", "rm"].includes(verb ?? "") && name !== undefined;
+    const known = verb === "list"
+      ? name === undefined
+      : ["add", "passwd", "rm"].includes(verb ?? "") && name !== undefined;
     if (!known || (values.password !== undefined && values.password !== "-")) {
       console.error(USAGE);
       return 2;
@@ -65,7 +72,10 @@ export const user: Command = {
         audit.write({ who: "command line", did, whom: name });
         await audit.settled();
         const told = verb !== "rm" && values.password === undefined ? `Password: ${password}\n(told only now)` : "";
-        return { text: [`${name}: ${did.replace("_", " ")}`, told].filter(Boolean).join("\n"), json: { id: name, did, ...(told ? { password } : {}) } };
+        return {
+          text: [`${name}: ${did.replace("_", " ")}`, told].filter(Boolean).join("\n"),
+          json: { id: name, did, ...(told ? { password } : {}) },
+        };
       } finally {
         accounts.close();
       }
@@ -74,12 +84,14 @@ export const user: Command = {
 };
 
 function listOf(people: readonly AccountView[]): { text: string; json: unknown } {
-  const rows = people.map(({ id, name, role, source, disabled, totp }) =>
-    [id, name, role, source, [disabled ? "disabled" : "", totp ? "second factor" : ""].filter(Boolean).join(", ")]
-  );
+  const rows = people.map((
+    { id, name, role, source, disabled, totp },
+  ) => [id, name, role, source, [disabled ? "disabled" : "", totp ? "second factor" : ""].filter(Boolean).join(", ")]);
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length), 0));
   return {
-    text: rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n"),
+    text: rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join(
+      "\n",
+    ),
     json: people,
   };
 }
@@ -91,6 +103,9 @@ async function passwordFrom(option: string | undefined): Promise<string> {
   return given;
 }
 
-async function removeAll(store: { list(prefix: string): Promise<[string, unknown][]>; delete(key: string): Promise<void> }, prefix: string) {
+async function removeAll(
+  store: { list(prefix: string): Promise<[string, unknown][]>; delete(key: string): Promise<void> },
+  prefix: string,
+) {
   for (const [key] of await store.list(prefix)) await store.delete(key);
 }
