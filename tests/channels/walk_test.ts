@@ -23,9 +23,9 @@ interface Ids {
 /** Alice's things, one of each kind. */
 async function furnish(world: World): Promise<Ids> {
   const bot = await world.bot("secretive");
-  bot.answerAll(({ id, content }) => {
+  bot.answerAll(({ id, content, from }) => {
     // The second question is never answered to its end.
-    bot.reply(id, `${SECRET} answered`, !content.includes("wait"));
+    bot.reply(id, from === "Alice" ? `${SECRET} answered` : "hello", !content.includes("wait"));
   });
   const made = await (await world.as("alice", "/api/conversations", { json: { title: `${SECRET} title` } })).json();
   const asked = { message: `${SECRET} asked`, conversationId: made.id };
