@@ -129,7 +129,8 @@ onEach(
       turn.reply.append(i % 10 === 9 ? "reasoning" : "text", `${i} `);
       house.clock.pass(50);
     }
-    // Once around the event loop, where a commit that was asked for is done.
+    house.clock.pass(200);
+  // Once around the event loop, where a commit that was asked for is done.
     await new Promise((resolve) => setTimeout(resolve, 5));
     turn.reply.append("text", "too late");
 
