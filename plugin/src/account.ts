@@ -53,6 +53,9 @@ const DEFAULT_RECONNECT = 5000;
 const DEFAULT_MEDIA_MB = 15;
 const MAX_MEDIA_MB = 100;
 
+/** Who an account is, which no other may be. */
+const NOT_SHARED = { name: undefined, botId: undefined, botName: undefined };
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The accounts of the configuration; `default` alone where there is none yet. */
@@ -72,8 +75,12 @@ export function readAccount(settings: Settings, accountId?: string | null): Acco
   const id = accountKey(accountId ?? defaultAccount(settings));
   const section = sectionOf(settings);
   const own = Object.entries(fieldsOf(section.accounts)).find(([key]) => accountKey(key) === id)?.[1];
-  const shared: Fields = id === DEFAULT_ACCOUNT ? section : { ...section, botId: undefined, botName: undefined };
-  const fields: Fields = { ...shared, ...withoutAbsent(fieldsOf(own)) };
+  const mine = withoutAbsent(fieldsOf(own));
+  const fields: Record<string, unknown> = id === DEFAULT_ACCOUNT
+    ? { ...section, ...mine }
+    : { ...section, ...NOT_SHARED, ...mine };
+  // A policy and its list belong together: whoever pairs strangers here must not inherit "everyone" from there.
+  if (mine.dmPolicy !== undefined && mine.allowFrom === undefined) fields.allowFrom = undefined;
   const serverUrl = textOf(fields.serverUrl);
   const botId = textOf(fields.botId);
   const token = typeof fields.token === "string" ? fields.token.trim() : undefined;

@@ -11,11 +11,13 @@
  * ```
  */
 
+import type { ToolStep } from "./step.ts";
+
 /** Where the words go: a reply on the wire. */
 export interface Sink {
   write(text: string): unknown;
   reasoning(text: string): unknown;
-  tool(step: Readonly<Record<string, unknown>>): unknown;
+  tool(step: ToolStep): unknown;
   image(dataUrl: string): unknown;
 }
 
@@ -36,6 +38,7 @@ export class Answer {
   #toolSince = false;
   #paragraph = false;
   #thought = "";
+  #step: ToolStep | undefined;
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -133,7 +136,11 @@ export class Answer {
     this.#thought = "";
   }
 
-  tool(step: Readonly<Record<string, unknown>>): void {
+  /** One step of a tool. The host tells most of them twice, from two sides; what adds nothing is left out. */
+  tool(step: ToolStep): void {
+    const { status, title } = step;
+    if (status === "update" && (title === undefined || title === this.#step?.title)) return;
+    this.#step = step;
     this.#sink.tool(step);
   }
 

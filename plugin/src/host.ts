@@ -35,6 +35,10 @@ export interface RunCallbacks {
   readonly abortSignal: AbortSignal;
   readonly disableBlockStreaming: boolean;
   readonly streamReasoningInNonStreamModes?: boolean;
+  /** Without it OpenClaw keeps tools to itself, and a new message after a tool looks like a broken one told again. */
+  readonly allowToolLifecycleWhenProgressHidden: boolean;
+  /** The owner's verbose mode puts tools into the text; where they travel as a kind of their own, that would be twice. */
+  readonly suppressDefaultToolProgressMessages?: boolean;
   readonly onPartialReply?: (payload: { readonly text?: string }) => void;
   readonly onAssistantMessageStart?: () => void;
   readonly onReasoningStream?: (payload: { readonly text?: string }) => void;

@@ -152,6 +152,8 @@ export class Inbound {
       abortSignal: reply.signal,
       disableBlockStreaming: account.streaming !== "block",
       streamReasoningInNonStreamModes: showReasoning || undefined,
+      allowToolLifecycleWhenProgressHidden: true,
+      suppressDefaultToolProgressMessages: showTools || undefined,
       onPartialReply: live ? ({ text }) => text && answer.partial(text) : undefined,
       onAssistantMessageStart: () => answer.begin(),
       onReasoningStream: showReasoning ? ({ text }) => text && answer.think(text) : undefined,

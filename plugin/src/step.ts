@@ -6,8 +6,18 @@ import type { ItemEvent, ToolStart } from "./host.ts";
 /** UTF-16 units of one shown value: enough for a path or a command, too little for a file. */
 const GLIMPSE = 300;
 
-/** One JSON object for the wire: `{id, name, status: "start" | "update" | "end" | "error", title?, input?}`. */
-export function toolStep(step: ToolStart | ItemEvent): Readonly<Record<string, unknown>> {
+/** One JSON object on the wire. */
+export type ToolStep = Readonly<Record<string, unknown>> & {
+  /** The same for all steps of one call. */
+  readonly id?: string;
+  readonly name: string;
+  readonly status: "start" | "update" | "end" | "error";
+  readonly title?: string;
+  /** The arguments as JSON, cut. */
+  readonly input?: string;
+};
+
+export function toolStep(step: ToolStart | ItemEvent): ToolStep {
   const item = step as ItemEvent & ToolStart;
   const title = item.title ?? item.summary;
   const input = item.args && cut(JSON.stringify(item.args));
@@ -20,7 +30,7 @@ export function toolStep(step: ToolStart | ItemEvent): Readonly<Record<string, u
   };
 }
 
-function statusOf(phase: string | undefined, status: string | undefined): "start" | "update" | "end" | "error" {
+function statusOf(phase: string | undefined, status: string | undefined): ToolStep["status"] {
   if (status === "failed" || status === "error" || status === "blocked") return "error";
   if (phase === "end" || phase === "result" || status === "completed") return "end";
   return phase === "update" ? "update" : "start";

@@ -96,7 +96,7 @@ export function startFakeModel(): FakeModel {
           let said = 0;
           for (const text of plan.words) {
             if (said++ > 0 || plan.reasoning.length > 0) await pause(plan.ms);
-            if (plan.cutAfter !== undefined && said > plan.cutAfter) return controller.error(new Error("cut"));
+            if (plan.cutAfter !== undefined && said > plan.cutAfter) return controller.error(new TypeError("cut"));
             mine.push({ at: performance.now(), text });
             send({ content: text });
           }
@@ -232,10 +232,15 @@ function isInternal(text: string): boolean {
   return text.includes("BEGIN_OPENCLAW_INTERNAL_CONTEXT") || text.startsWith("OpenClaw runtime context");
 }
 
+/** What a message says, without what OpenClaw writes around a person's words. */
 export function textOf(message: Message): string {
   const { content } = message;
-  if (typeof content === "string") return content;
-  return content?.map((part) => part.text ?? "").join("") ?? "";
+  const text = typeof content === "string" ? content : content?.map((part) => part.text ?? "").join("") ?? "";
+  if (message.role !== "user") return text;
+  return text.replace(/\[[^\]\n]*\] Conversation info:[^`]*```json[\s\S]*?```\s*/g, "").replace(
+    /\n+Runtime: agent=[\s\S]*$/,
+    "",
+  );
 }
 
 /** `w1 w2 w3 …` as deltas. */

@@ -90,7 +90,7 @@ export class Program {
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | null | Promise<T | undefined | false | null>,
-  ms = 60_000,
+  ms = 80_000,
 ): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
@@ -207,7 +207,7 @@ export class OpenClaw {
         await response.body?.cancel();
         return response.ok;
       }, () => false);
-    }, 120_000);
+    }, 240_000);
   }
 
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<void> {
@@ -372,6 +372,54 @@ export async function ourGateway(
     cwd: home,
   });
   return { ...await front(program, port, home), home, port };
+}
+
+/** A line that can be cut: a TCP relay in front of a port. */
+export class Relay {
+  readonly #listener: Deno.TcpListener;
+  readonly #pairs = new Set<Deno.TcpConn>();
+  readonly #done: Promise<void>;
+
+  constructor(readonly target: number) {
+    this.#listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    this.#done = this.#accept();
+  }
+
+  get port(): number {
+    return (this.#listener.addr as Deno.NetAddr).port;
+  }
+
+  async #accept(): Promise<void> {
+    for await (const near of this.#listener) {
+      const far = await Deno.connect({ port: this.target, hostname: "127.0.0.1" }).catch(() => undefined);
+      if (!far) {
+        near.close();
+        continue;
+      }
+      for (const [from, to] of [[near, far], [far, near]] as const) {
+        this.#pairs.add(from);
+        from.readable.pipeTo(to.writable).catch(() => {}).finally(() => this.#pairs.delete(from));
+      }
+    }
+  }
+
+  /** Cuts every line that runs through it; new ones may be opened at once. */
+  cut(): void {
+    for (const conn of this.#pairs) {
+      try {
+        conn.close();
+      } catch (error) {
+        if (!(error instanceof Deno.errors.BadResource)) throw error;
+      }
+    }
+    this.#pairs.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#listener.close();
+    this.cut();
+    await this.#done;
+  }
 }
 
 export const PEOPLE = ["alice", "bob", "carol"];

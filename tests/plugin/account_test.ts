@@ -78,6 +78,16 @@ Deno.test("named accounts share the top level, except for who they are", () => {
   assert.equal(readAccount(config, "third").configured, false, "it must not push the default bot out");
 });
 
+Deno.test("an account with a policy of its own does not inherit the list of another policy", () => {
+  const config = settings({
+    ...ORIGINAL,
+    allowFrom: ["*"],
+    accounts: { strict: { botId: "s", dmPolicy: "pairing" }, same: { botId: "t" } },
+  });
+  assert.deepEqual(readAccount(config, "strict").allowFrom, []);
+  assert.deepEqual(readAccount(config, "same").allowFrom, ["*"]);
+});
+
 Deno.test("without a bot at the top level only the named accounts exist", () => {
   assert.deepEqual(
     listAccounts(settings({ serverUrl: "ws://g", accounts: { b: { botId: "b" }, a: { botId: "a" } } })),

@@ -1,0 +1,226 @@
+/**
+ * The neighbours: a new set-up by flags, two OpenClaws behind one gateway, the plugin at the original gateway, and the original
+ * plugin at ours.
+ */
+import assert from "node:assert/strict";
+import { buildPlugin } from "../../plugin/build.ts";
+import { numbered, startFakeModel } from "./fake_model.ts";
+import {
+  canInstall,
+  installed,
+  modelAt,
+  NEWEST,
+  OpenClaw,
+  originalGateway,
+  ourGateway,
+  type Told,
+  until,
+} from "./lab.ts";
+
+const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
+/** The last release that still loads the original plugin. */
+const LAST_OF_THE_ORIGINAL = "2026.7.35";
+
+async function tarball(): Promise<string> {
+  return await buildPlugin(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`));
+}
+
+function nexusChannel(serverUrl: string, botId: string, more: object = {}): Record<string, unknown> {
+  return {
+    channels: {
+      nexus: {
+        enabled: true,
+        serverUrl,
+        botId,
+        botName: botId,
+        token: "bot-token",
+        reconnectInterval: 1000,
+        dmPolicy: "open",
+        allowFrom: ["*"],
+        ...more,
+      },
+    },
+  };
+}
+
+Deno.test(
+  { ...options, name: "a new set-up by flags pairs strangers, and OpenClaw's audits have nothing against it" },
+  async () => {
+    const model = startFakeModel();
+    const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
+    try {
+      await claw.install(await tarball());
+      const add = await claw.cli([
+        ..."channels add --channel nexus --server-url ws://127.0.0.1:9/bot-ws --bot-id my-bot --bot-name Mine --token hush-hush"
+          .split(" "),
+      ]);
+      assert.equal(add.code, 0, add.text);
+      const config = JSON.parse(await Deno.readTextFile(`${claw.home}/.openclaw/openclaw.json`));
+      const { serverUrl, botId, botName, token, dmPolicy, enabled } = config.channels.nexus;
+      assert.deepEqual({ serverUrl, botId, botName, token, dmPolicy, enabled }, {
+        serverUrl: "ws://127.0.0.1:9/bot-ws",
+        botId: "my-bot",
+        botName: "Mine",
+        token: "hush-hush",
+        dmPolicy: "pairing",
+        enabled: true,
+      });
+      const wrong = await claw.cli("channels add --channel nexus --server-url nonsense --bot-id x".split(" "));
+      assert.notEqual(wrong.code, 0);
+      assert.match(wrong.text, /must be a ws:\/\/ or wss:\/\/ address, got "nonsense"/);
+      const inspect = JSON.parse(jsonOf((await claw.cli(["plugins", "inspect", "nexus", "--runtime", "--json"])).text));
+      const found = JSON.stringify(inspect);
+      assert.match(found, /"status":"loaded"/);
+      assert.match(found, /"diagnostics":\[\]/);
+      const doctor = await claw.cli(["plugins", "doctor"]);
+      assert.doesNotMatch(doctor.text, /nexus[^\n]*(?:error|failed|without)/i);
+      const audit = await claw.cli(["security", "audit"]);
+      assert.match(audit.text, /0 critical/, audit.text);
+      // The original's way of setting up goes on working.
+      const set = await claw.cli(["config", "set", "channels.nexus.botName", "Still Mine"]);
+      assert.equal(set.code, 0, set.text);
+    } finally {
+      await claw.close();
+      await model.close();
+    }
+  },
+);
+
+Deno.test(
+  { ...options, name: "the plugin at the original gateway: streamed, with tools, commands and images in" },
+  async () => {
+    const model = startFakeModel();
+    const gateway = await originalGateway();
+    const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
+    try {
+      await claw.install(await tarball());
+      await claw.patch(nexusChannel(gateway.botUrl, "claw"));
+      await claw.start();
+      await until("the bot", async () => (await gateway.bots()).includes("claw"));
+      const alice = await gateway.signIn("alice");
+      await alice.ask("#model:words 2 1");
+      const words = await alice.ask("#model:words 20 60");
+      assert.equal(words.text, numbered(20).join(""));
+      assert.ok(words.chunks.length >= 15, `${words.chunks.length} chunks`);
+      assert.equal((await alice.ask("#model:tool echo hi")).text, "Let me look that up.\n\nThe tool said: hi");
+      assert.match((await alice.ask("/status")).text, /OpenClaw/);
+      const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+      assert.match((await alice.ask("#model:history", { image: `data:image/png;base64,${png}` })).text, /^images=1 /);
+      const bob = await gateway.signIn("bob");
+      await alice.ask("DELTA #model:words 1 1");
+      assert.doesNotMatch((await bob.ask("#model:history")).text, /DELTA/);
+      const push = await claw.cli("message send --channel nexus --target user:bob --message hello".split(" "));
+      assert.notEqual(push.code, 0);
+      assert.match(push.text, /no open question/);
+    } finally {
+      await claw.close();
+      await gateway.close();
+      await model.close();
+    }
+  },
+);
+
+Deno.test(
+  { ...options, name: "the original plugin on the last OpenClaw that loads it works at this gateway" },
+  async () => {
+    const model = startFakeModel();
+    const gateway = await ourGateway();
+    const claw = await OpenClaw.open(LAST_OF_THE_ORIGINAL, () => ({ models: modelAt(model.url) }));
+    try {
+      const refused = await claw.cli(["plugins", "install", await tarball(), "--force", "--accept-capabilities"]);
+      assert.notEqual(refused.code, 0, "this plugin does not fit there");
+      assert.match(refused.text, /2026\.8\.1/, "and OpenClaw says what would");
+      const folder = await installed("@houchenyang/nexus", "1.0.2");
+      const { stdout } = await new Deno.Command("npm", {
+        args: ["pack", "--json", "--pack-destination", claw.home],
+        cwd: folder,
+      }).output();
+      const [{ filename }] = JSON.parse(new TextDecoder().decode(stdout));
+      const { code, text } = await claw.cli(["plugins", "install", `${claw.home}/${filename}`]);
+      assert.equal(code, 0, text);
+      await claw.patch(nexusChannel(gateway.botUrl, "old", { allowFrom: undefined }));
+      await claw.start();
+      await until("the bot", async () => (await gateway.bots()).includes("old"));
+      const alice = await gateway.signIn("alice");
+      const told = await alice.ask("#model:words 12 20");
+      assert.equal(told.text, numbered(12).join(""));
+      assert.equal(told.events.at(-1)?.type, "end");
+    } finally {
+      await claw.close();
+      await gateway.close();
+      await model.close();
+    }
+  },
+);
+
+Deno.test({
+  ...options,
+  name: "two OpenClaws behind one gateway: who may use one bot cannot reach the other by any route",
+}, async () => {
+  const model = startFakeModel();
+  const gateway = await ourGateway({
+    more: {
+      users: {
+        alice: { password: "alice-password", displayName: "alice" },
+        bob: { password: "bob-password", displayName: "bob", role: "member", bots: ["first"] },
+      },
+    },
+  });
+  const claws: OpenClaw[] = [];
+  try {
+    const file = await tarball();
+    for (const id of ["first", "second"]) {
+      const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
+      claws.push(claw);
+      await claw.install(file);
+      await claw.patch(nexusChannel(gateway.botUrl, id));
+      await claw.start();
+    }
+    await until("both bots", async () => (await gateway.bots()).sort().join() === "first,second");
+    const alice = await gateway.signIn("alice");
+    const bob = await gateway.signIn("bob");
+    for (const target of ["first", "second"]) {
+      assert.equal((await alice.ask("#model:words 3 5", { target })).text, "w1 w2 w3");
+    }
+    assert.equal((await bob.ask("#model:words 3 5", { target: "first" })).text, "w1 w2 w3");
+    assert.equal(
+      (await bob.ask("#model:words 3 5")).text,
+      "w1 w2 w3",
+      "nobody in particular is the one that he may use",
+    );
+    const asked = model.requests.length;
+    const { bots } = await (await bob.call("/api/bots")).json();
+    assert.deepEqual(bots.map((bot: { id: string }) => bot.id), ["first"]);
+    for (
+      const told of [
+        await bob.ask("#model:words 3 5", { target: "second" }),
+        await bob.ask("@second #model:words 3 5"),
+      ] as Told[]
+    ) {
+      assert.equal(told.text, "");
+      assert.match(JSON.stringify(told.events), /40[34]|503/);
+    }
+    for (
+      const [path, body] of [
+        ["/api/chat", { message: "#model:words 3 5", target: "second" }],
+        ["/v1/chat/completions", { model: "second", messages: [{ role: "user", content: "#model:words 3 5" }] }],
+      ] as const
+    ) {
+      const response = await bob.call(path, { method: "POST", body: JSON.stringify(body) });
+      assert.ok(response.status >= 400, `${path}: ${response.status}`);
+      await response.body?.cancel();
+    }
+    assert.equal(model.requests.length, asked, "no model was asked");
+  } finally {
+    for (const claw of claws) await claw.close();
+    await gateway.close();
+    await model.close();
+  }
+});
+
+/** The JSON in an output that may have notes before it. */
+function jsonOf(text: string): string {
+  const start = text.search(/^[[{]/m);
+  const end = Math.max(text.lastIndexOf("}"), text.lastIndexOf("]"));
+  return text.slice(start, end + 1);
+}
