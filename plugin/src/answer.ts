@@ -136,12 +136,15 @@ export class Answer {
     this.#thought = "";
   }
 
-  /** One step of a tool. The host tells most of them twice, from two sides; what adds nothing is left out. */
+  /** One step of a tool. The host tells most of them twice, from two sides: they are made into one, and repeats left out. */
   tool(step: ToolStep): void {
-    const { status, title } = step;
-    if (status === "update" && (title === undefined || title === this.#step?.title)) return;
-    this.#step = step;
-    this.#sink.tool(step);
+    const last = this.#step?.id !== undefined && this.#step.id === step.id ? this.#step : undefined;
+    const next = last
+      ? { ...last, ...step, status: step.status === last.status ? "update" as const : step.status }
+      : step;
+    if (last && next.status === "update" && next.title === last.title && next.input === last.input) return;
+    this.#step = next;
+    this.#sink.tool(next);
   }
 
   #next(): void {

@@ -29,7 +29,7 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
   const tarball = await buildPlugin(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`));
   figures.tarballKiB = Math.round((await Deno.stat(tarball)).size / 1024);
   const model = startFakeModel();
-  const nexus = await ourGateway({ more: { resumeGrace: GRACE, allowedOrigins: [] } });
+  let nexus = await ourGateway({ more: { resumeGrace: GRACE, allowedOrigins: [] } });
   const relay = new Relay(nexus.port);
   const botUrl = `ws://127.0.0.1:${relay.port}/bot-ws`;
   const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
@@ -302,6 +302,26 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const told = await telling;
       assert.equal(told.text, numbered(60).join(""));
       assert.equal(endOf(told), "done");
+    });
+
+    await step("the gateway is restarted in the middle of a reply, and the reply is complete", async () => {
+      let chunks = 0;
+      let turnId = "";
+      const telling = alice.ask("#model:words 80 40", { target: "claw" }, (event) => {
+        if (event.type === "start") turnId = String(event.turnId);
+        if (event.type === "chunk") chunks++;
+      });
+      await until("some words", () => chunks > 15);
+      const { home, port } = nexus;
+      await nexus.program.stop("SIGTERM");
+      await telling;
+      nexus = await ourGateway({ home, port });
+      const again = await alice.call(`/api/turns/${turnId}/stream`);
+      const told = await read(again, performance.now());
+      assert.equal(told.text, numbered(80).join(""));
+      assert.equal(endOf(told), "done");
+      await until("the bots to come back", async () => (await nexus.bots()).length === 3);
+      assert.equal((await alice.ask("#model:words 3 5", { target: "claw" })).text, "w1 w2 w3");
     });
 
     await step("a name that is changed in the configuration is changed live", async () => {

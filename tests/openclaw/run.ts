@@ -3,7 +3,7 @@
  * It takes minutes, and 650 MB of disk for each release of OpenClaw the first time.
  */
 const here = new URL("./", import.meta.url).pathname;
-const files = ["openclaw.ts", "neighbours.ts", ...(Deno.args.includes("--all") ? ["versions.ts"] : [])];
+const files = ["types.ts", "openclaw.ts", "neighbours.ts", ...(Deno.args.includes("--all") ? ["versions.ts"] : [])];
 const { code } = await new Deno.Command(Deno.execPath(), {
   args: ["run", "-A", new URL("../run.ts", import.meta.url).pathname, ...files.map((file) => here + file)],
   stdin: "null",

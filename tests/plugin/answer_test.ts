@@ -188,6 +188,23 @@ Deno.test("thoughts are told once each, and anew after they were over", () => {
   assert.deepEqual(thoughts, ["I ", "think", "\n", "so"]);
 });
 
+Deno.test("a tool's step that is told from two sides is told once, with what both know", () => {
+  const steps: unknown[] = [];
+  const answer = new Answer({ write() {}, reasoning() {}, image() {}, tool: (step) => steps.push(step) });
+  answer.tool({ id: "1", name: "exec", status: "start", title: "Print" });
+  answer.tool({ id: "1", name: "exec", status: "start", input: "echo" });
+  answer.tool({ id: "1", name: "exec", status: "update", title: "Print" });
+  answer.tool({ id: "1", name: "exec", status: "update" });
+  answer.tool({ id: "1", name: "exec", status: "end" });
+  answer.tool({ id: "2", name: "exec", status: "start" });
+  assert.deepEqual(steps, [
+    { id: "1", name: "exec", status: "start", title: "Print" },
+    { id: "1", name: "exec", status: "update", title: "Print", input: "echo" },
+    { id: "1", name: "exec", status: "end", title: "Print", input: "echo" },
+    { id: "2", name: "exec", status: "start" },
+  ]);
+});
+
 Deno.test("12,000 characters in 1,500 partials come out letter by letter", () => {
   const { answer, text, pieces } = wire();
   const chars = Array.from(
