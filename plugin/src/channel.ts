@@ -25,6 +25,7 @@ import { openclawHost } from "./host_openclaw.ts";
 import { Lines } from "./line.ts";
 import { imageType, writeImage } from "./media.ts";
 import { send } from "./outbound.ts";
+import { mayApprove } from "./owner.ts";
 import { OWN_SCOPE, peerKey, sessionKey, sharesMain, withOwnScope } from "./session.ts";
 import { setupContract, setupWizard } from "./setup.ts";
 import { issuesOf, type Probe, probeAccount } from "./status.ts";
@@ -155,6 +156,9 @@ export function createChannel(): Channel {
         messageToolHints: () => [
           "- Nexus: leave out `target` to reply to this person. To reach somebody else: `user:<personId>`.",
         ],
+      },
+      approvalCapability: {
+        authorizeActorAction: ({ cfg, accountId, senderId }) => mayApprove(cfg, accountId, senderId),
       },
       gateway: {
         startAccount: (context) =>

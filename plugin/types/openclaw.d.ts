@@ -8,6 +8,7 @@ declare module "openclaw/plugin-sdk/channel-core" {
     channels?: { [channel: string]: unknown };
     session?: { dmScope?: "main" | "per-peer" | "per-channel-peer" | "per-account-channel-peer" };
     accessGroups?: unknown;
+    commands?: { ownerAllowFrom?: (string | number)[] };
   }
 
   export interface AgentRoute {
@@ -156,6 +157,11 @@ declare module "openclaw/plugin-sdk/channel-core" {
           target: string;
           threadId?: string | number | null;
         }): object | null;
+      };
+      approvalCapability: {
+        authorizeActorAction(
+          params: { cfg: OpenClawConfig; accountId?: string | null; senderId?: string | null },
+        ): { authorized: boolean; reason?: string };
       };
       agentPrompt: { messageToolHints(): string[] };
       gateway: { startAccount(context: GatewayContext<A>): Promise<unknown> };

@@ -357,6 +357,20 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       assert.match(text, /^Let me look that up\.\n\n[^]*The tool said: .*approved-output/);
     });
 
+    await step("who is not an owner can neither approve nor see the configuration", async () => {
+      let told = "";
+      const telling = bob.ask("#model:tool echo forbidden-output", { target: "claw" }, (event) => {
+        if (event.type === "chunk") told += event.content;
+      });
+      const id = await until("the question", () => /\/approve\s+([\w-]+)/.exec(told)?.[1]);
+      const refused = await bob.ask(`/approve ${id} allow-once`, { target: "claw" });
+      assert.match(refused.text, /Only the owner/);
+      await bob.ask("/stop", { target: "claw" });
+      await telling;
+      assert.doesNotMatch(told, /The tool said: forbidden-output/);
+      assert.doesNotMatch((await bob.ask("/config show", { target: "claw" })).text, /bot-token|lab-token/);
+    });
+
     await step("OpenClaw finds nothing to complain about", async () => {
       const inspect = await claw.cli(["plugins", "inspect", "nexus", "--runtime"]);
       assert.match(inspect.text, /Status:?\s+loaded/i);

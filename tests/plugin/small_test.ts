@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { LANE_BOUND, Lanes } from "../../plugin/src/lane.ts";
 import { imageType, readImage, writeImage } from "../../plugin/src/media.ts";
+import { mayApprove, owners } from "../../plugin/src/owner.ts";
 import { peerKey, sessionKey, sharesMain, withOwnScope } from "../../plugin/src/session.ts";
 import { toolStep } from "../../plugin/src/step.ts";
 import { normalizeTarget, readTarget } from "../../plugin/src/target.ts";
@@ -72,6 +73,30 @@ Deno.test("a tool's step is small, whatever the tool was given", () => {
   assert.ok(JSON.stringify(step).length < 500);
   assert.equal(toolStep({ name: "exec", phase: "end", status: "failed" }).status, "error");
   assert.equal(toolStep({ name: "exec", phase: "end", status: "completed" }).status, "end");
+});
+
+Deno.test("where owners are named they alone approve, and owners of other channels are nobody here", () => {
+  const commands = { ownerAllowFrom: ["nexus:alice", "telegram:bob", "nexus:user:lark:ou_1", 7] };
+  assert.deepEqual(owners({ commands }), ["alice", "lark:ou_1", "7"]);
+  const may = (id: string | undefined) => mayApprove({ commands }, "default", id).authorized;
+  assert.deepEqual(["alice", "lark:ou_1", "7", "bob", "Alice", "", undefined].map(may), [
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+  assert.equal(mayApprove({ commands: { ownerAllowFrom: ["*"] } }, "default", "bob").authorized, true);
+});
+
+Deno.test("where no owner is named, who was let in approves; where everyone is let in, nobody does", () => {
+  const nexus = { serverUrl: "ws://g", botId: "b", accounts: { open: { botId: "o", dmPolicy: "open" } } };
+  assert.equal(mayApprove({ channels: { nexus } }, "default", "bob").authorized, true);
+  const refused = mayApprove({ channels: { nexus } }, "open", "bob");
+  assert.equal(refused.authorized, false);
+  assert.match(refused.reason ?? "", /ownerAllowFrom/);
 });
 
 Deno.test("a lane lets one through at a time, in the order they came", async () => {
