@@ -424,7 +424,7 @@ async function oneStep(t: Deno.TestContext, name: string, run: () => Promise<voi
     sanitizeResources: false,
     fn: async () => {
       try {
-        await bounded(run(), scene ? 300_000 : 90_000);
+        await bounded(run(), scene || /complain/.test(name) ? 300_000 : 90_000);
       } catch (error) {
         console.error(`${name}: ${error instanceof Error ? error.stack : error}`);
         throw error;
