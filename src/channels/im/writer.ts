@@ -220,7 +220,7 @@ export class Writer {
       return way.render(this.#fits(way, taken) ? taken : taken.slice(0, this.#cut(way, taken).at));
     };
     const done = await this.#try(() =>
-      way.edit(job.place!.json, text, this.#how(`e${job.opened}.${this.#n}`, "edit", ended))
+      way.edit(job.place!.json, text, this.#how(`e${job.opened}.${job.tries}.${this.#edits}`, "edit", ended))
     );
     this.#edits++;
     this.#lastAt = clock.now();

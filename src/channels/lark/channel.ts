@@ -8,6 +8,7 @@ import { parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { same } from "../im/envelope.ts";
+import { blobOf, plainSend } from "../im/send.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
@@ -157,23 +158,4 @@ export class LarkChannel implements Channel, Platform {
   departments(incoming: Incoming): Promise<readonly string[]> {
     return this.#api.departments(incoming.sender.id, plainSend(`${incoming.id}:dept`));
   }
-}
-
-/** A call that belongs to no answer's cost. */
-function plainSend(id: string): Send {
-  return {
-    id,
-    priority: "first",
-    chat: id,
-    final: true,
-    next: () => 0,
-    keepHalf: () => Promise.resolve(),
-    spent: () => {},
-  };
-}
-
-/** A data URL as what it holds; `undefined` where it is not one. */
-function blobOf(image: string): Blob | undefined {
-  const found = /^data:([\w.+-]+\/[\w.+-]+);base64,(.*)$/s.exec(image);
-  return found ? new Blob([Buffer.from(found[2]!, "base64")], { type: found[1] }) : undefined;
 }

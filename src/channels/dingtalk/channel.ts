@@ -1,0 +1,277 @@
+/**
+ * One DingTalk app, running: its robot callbacks or its Stream connection, and its desk.
+ */
+import { Buffer } from "node:buffer";
+import type { Json } from "../../core/store.ts";
+import { readBody } from "../im/body.ts";
+import { parse } from "../im/caller.ts";
+import type { Channel, ChannelParts } from "../im/channel.ts";
+import { Desk } from "../im/desk.ts";
+import { Envelope } from "../im/envelope.ts";
+import { Line } from "../im/line.ts";
+import { downgrade } from "../im/markdown.ts";
+import { blobOf, plainSend } from "../im/send.ts";
+import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { type DingChat, DingTalkApi } from "./api.ts";
+import { robotForged } from "./crypto.ts";
+import { readMessage } from "./event.ts";
+import type { DingTalkSettings } from "./settings.ts";
+
+/** `msgParam` may hold 15,000 bytes as JSON, where quotes and line breaks take two. */
+const MARKDOWN_BYTES = 9000;
+
+/** Milliseconds between edits where the month is not the concern: what the vendor's own SDK leaves. */
+const FREE_PAUSE = 800;
+
+/** Milliseconds to the first edit in quota pace; each further one waits three times as long. */
+const QUOTA_PAUSE = 4000;
+
+/** Milliseconds that a session webhook must still hold for an answer to begin with it. */
+const WEBHOOK_MARGIN = 60_000;
+
+/** Milliseconds of silence after which the Stream is dialled anew; DingTalk's own pings are far more frequent. */
+const SILENCE = 10 * 60_000;
+
+/** Milliseconds after which an answer without a card says that the bot is at work. */
+const PLACEHOLDER = 5000;
+
+export class DingTalkChannel implements Channel, Platform {
+  readonly desk: Desk;
+  readonly #api: DingTalkApi;
+  readonly #parts: ChannelParts;
+  readonly #s: DingTalkSettings;
+  readonly #name: string;
+  #line: Line | undefined;
+
+  constructor(name: string, settings: DingTalkSettings, parts: ChannelParts) {
+    this.#name = name;
+    this.#s = settings;
+    this.#parts = parts;
+    this.#api = new DingTalkApi(parts, settings);
+    this.desk = new Desk({ ...parts, channel: "dingtalk", app: name, platform: this, settings });
+  }
+
+  async start(): Promise<void> {
+    await this.desk.resume();
+    if (this.#s.mode !== "stream") return;
+    const { clock, observer, random } = this.#parts;
+    // Not the vendor's client: its gateway's address is a constant, so neither a proxy nor a test counterpart could stand in for it.
+    this.#line = new Line({
+      clock,
+      random: random ?? Math.random,
+      silence: SILENCE,
+      address: async () => {
+        const { endpoint, ticket } = await this.#api.openStream(plainSend("stream"));
+        return `${endpoint}?ticket=${encodeURIComponent(ticket)}`;
+      },
+      opened: () => {},
+      frame: (frame, send) => {
+        this.#frame(frame as Json, send).catch((error) =>
+          observer.tell({ type: "fault", where: "dingtalk: stream", error })
+        );
+      },
+      lost: (why) => observer.tell({ type: "warning", what: `dingtalk ${this.#name}: stream lost: ${why}` }),
+    });
+    await this.#line.start();
+  }
+
+  get connected(): boolean {
+    return this.#s.mode === "webhook" || (this.#line?.open ?? false);
+  }
+
+  async stop(): Promise<void> {
+    this.desk.close();
+    await this.#line?.stop();
+  }
+
+  /** `POST /channels/dingtalk/NAME`: the robot's messages, and sealed events where a subscription is set up. */
+  async fetch(request: Request, address?: string): Promise<Response> {
+    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
+    const body = await readBody(request);
+    if (!body) return new Response(null, { status: 413 });
+    const refuse = (why: string) => {
+      this.#parts.observer.tell({ type: "callback_refused", channel: "dingtalk", app: this.#name, why, address });
+      return new Response(null, { status: 401 });
+    };
+    const json = parse(new TextDecoder().decode(body));
+    if (typeof json !== "object" || json === null) return new Response(null, { status: 400 });
+    if (typeof json.encrypt === "string") return this.#sealed(new URL(request.url), json.encrypt, refuse);
+    const forged = robotForged(this.#s.clientSecret, request.headers, this.#parts.clock.now());
+    if (forged) return refuse(forged);
+    await this.#take(json);
+    return Response.json({});
+  }
+
+  #sealed(url: URL, encrypted: string, refuse: (why: string) => Response): Response {
+    const { token, aesKey, clientId } = this.#s;
+    if (token === undefined || aesKey === undefined) return refuse("sealed, and no token and aesKey are configured");
+    const envelope = new Envelope({ token, aesKey, receiver: clientId });
+    const query = (name: string) => url.searchParams.get(name) ?? "";
+    const opened = envelope.open(
+      query("msg_signature") || query("signature"),
+      query("timestamp"),
+      query("nonce"),
+      encrypted,
+    );
+    if ("forged" in opened) return refuse(opened.forged);
+    const timeStamp = String(this.#parts.clock.now()), nonce = crypto.randomUUID().slice(0, 8);
+    const encrypt = envelope.encrypt("success");
+    return Response.json({ msg_signature: envelope.sign(timeStamp, nonce, encrypt), encrypt, timeStamp, nonce });
+  }
+
+  async #take(json: Json): Promise<void> {
+    this.#parts.reached?.("received");
+    const { clock, budget } = this.#parts;
+    const incoming = readMessage(json, clock.now());
+    if (!incoming) return;
+    if (await this.desk.receive(incoming) === "repeat") return;
+    // A delivery counts for the month whether it is wanted or not; what is counted here is only for those who look.
+    const permit = await budget.take([this.#api.webhookMonth()], { priority: "final", chat: "deliveries" });
+    if (typeof permit !== "string") permit.done();
+  }
+
+  async #frame(frame: Json, send: (frame: unknown) => void): Promise<void> {
+    const headers = frame?.headers ?? {};
+    const answer = (data: string, code = 200) =>
+      send({
+        code,
+        headers: { contentType: "application/json", messageId: headers.messageId },
+        message: code === 200 ? "OK" : "not stored",
+        data,
+      });
+    if (frame?.type === "SYSTEM") {
+      if (headers.topic === "ping") answer(frame.data);
+      else if (headers.topic === "disconnect") this.#line?.renew();
+      return;
+    }
+    if (frame?.type === "EVENT") return answer(JSON.stringify({ status: "SUCCESS", message: "" }));
+    if (frame?.type !== "CALLBACK") return;
+    if (headers.topic === "/v1.0/im/bot/messages/get") {
+      try {
+        await this.#take(parse(String(frame.data)));
+      } catch (error) {
+        answer("{}", 500);
+        throw error;
+      }
+    }
+    answer(JSON.stringify({ response: null }));
+  }
+
+  /* ── the ways ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  async ways(incoming: Incoming): Promise<readonly Way[]> {
+    const chat: DingChat = incoming.address;
+    const { budget, clock } = this.#parts;
+    const month = this.#api.month();
+    const left = await budget.left(month);
+    const keep = month.quota!.limit / 10;
+    const ladder: Way[] = [];
+    if (this.#s.cardTemplateId !== undefined && left > keep) {
+      ladder.push(this.#card(chat, this.#sparing(left, month.quota!.limit)));
+    }
+    if (chat.webhook && (chat.webhookUntil ?? Infinity) > clock.now() + WEBHOOK_MARGIN) {
+      ladder.push(this.#webhook(chat));
+    }
+    ladder.push(this.#message(chat));
+    return ladder;
+  }
+
+  /** Whether each call is dear: always in the standard edition, elsewhere when the month is used up faster than it passes. */
+  #sparing(left: number, limit: number): boolean {
+    const { pace, edition } = this.#s;
+    if (pace !== "auto") return pace === "quota";
+    if (edition === "standard") return true;
+    const china = new Date(this.#parts.clock.now() + 480 * 60_000);
+    const days = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 0)).getUTCDate();
+    return left / limit < 1 - china.getUTCDate() / days;
+  }
+
+  #card(chat: DingChat, sparing: boolean): Way {
+    const api = this.#api;
+    const edits = this.#s.callsPerAnswer - 2;
+    return {
+      name: "card",
+      bytes: this.#s.cardBytes,
+      live: true,
+      repeatable: true,
+      life: Infinity,
+      // What does not fit goes on as messages when calls are dear: a card costs two calls, a webhook none.
+      places: sparing ? 1 : 20,
+      pause: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
+      placeholderAfter: Infinity,
+      finalPath: [api.month()],
+      render: (markdown) => downgrade(markdown, { images: true }),
+      async open(text, send) {
+        const id = `nexus-${send.id}`;
+        await api.createCard(id, chat, text, send);
+        if (send.final) await api.streamCard(id, text, true, send);
+        return { id };
+      },
+      edit: (place, text, send) => api.streamCard(place.id, text, false, send),
+      close: (place, text, send) => api.streamCard(place.id, () => text, true, send),
+    };
+  }
+
+  #webhook(chat: DingChat): Way {
+    const api = this.#api;
+    return {
+      ...this.#still("webhook"),
+      finalPath: [],
+      async open(text, send) {
+        await api.replyByWebhook(chat, text, send);
+        return {};
+      },
+    };
+  }
+
+  #message(chat: DingChat): Way {
+    const api = this.#api;
+    return {
+      ...this.#still("message"),
+      finalPath: [api.month()],
+      async open(text, send) {
+        await api.sendMarkdown(chat, text, send);
+        return {};
+      },
+    };
+  }
+
+  #still(name: string): Omit<Way, "open" | "finalPath"> {
+    const after = this.#s.placeholderAfter;
+    return {
+      name,
+      bytes: MARKDOWN_BYTES,
+      live: false,
+      repeatable: false,
+      life: Infinity,
+      places: Infinity,
+      pause: () => Infinity,
+      placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
+      render: (markdown) => downgrade(markdown, { tables: true, images: true }),
+      edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
+      close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
+    };
+  }
+
+  /* ── pictures and files ──────────────────────────────────────────────────────────────────────────────────────────── */
+
+  async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
+    const answer = await this.#api.download(ref, plainSend(`${incoming.id}:in`));
+    const type = answer.headers.get("content-type")?.split(";")[0] ?? "image/png";
+    return `data:${type.startsWith("image/") ? type : "image/png"};base64,${
+      Buffer.from(answer.bytes).toString("base64")
+    }`;
+  }
+
+  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
+    const answer = await this.#api.download(ref, plainSend(`${incoming.id}:in`));
+    return answer.bytes.length <= max ? answer.bytes : undefined;
+  }
+
+  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
+    const blob = blobOf(image);
+    if (!blob || blob.size > 20 << 20) throw new PlatformError("refused", "size", "an image of at most 20 MB is taken");
+    const media = await this.#api.uploadImage(blob, send);
+    await this.#api.sendImage(incoming.address, media, send);
+  }
+}

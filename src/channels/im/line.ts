@@ -1,0 +1,132 @@
+/**
+ * A line that stays open: dials, hands on what arrives, and dials again with a jittered back-off when it is lost, until it is stopped.
+ */
+import type { Clock } from "../../core/clock.ts";
+import { sleep } from "../../core/sleep.ts";
+
+export interface LineParts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Gets the address for the next try; a ticket may belong to it. */
+  readonly address: () => Promise<string>;
+  /** The socket is open; say who we are. */
+  readonly opened: (send: (frame: unknown) => void) => void;
+  /** A text frame that is JSON. */
+  readonly frame: (frame: unknown, send: (frame: unknown) => void) => void;
+  readonly lost: (why: string) => void;
+  /** Milliseconds of silence after which the line is taken for dead. */
+  readonly silence: number;
+}
+
+/** Milliseconds between tries: at first, at most. */
+const BACKOFF = [500, 60_000] as const;
+
+export class Line {
+  readonly #p: LineParts;
+  readonly #stop = new AbortController();
+  #socket: WebSocket | undefined;
+  #watch: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+  /** When the other side asked for it: no back-off. */
+  #again = false;
+
+  constructor(parts: LineParts) {
+    this.#p = parts;
+  }
+
+  /** Begins to dial. Resolves when the first try has opened or failed. */
+  start(): Promise<void> {
+    const first = Promise.withResolvers<void>();
+    this.#running = this.#run(() => first.resolve());
+    return first.promise;
+  }
+
+  get open(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** `false`: there is no line now. */
+  send(frame: unknown): boolean {
+    if (!this.open) return false;
+    this.#socket!.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** Closes this connection and dials anew at once. */
+  renew(): void {
+    this.#again = true;
+    this.#socket?.close();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#socket?.close();
+    await this.#running;
+  }
+
+  async #run(tried: () => void) {
+    const { clock, random, lost } = this.#p;
+    for (let failures = 0; !this.#stop.signal.aborted;) {
+      let why: string;
+      try {
+        why = await this.#connection(() => {
+          failures = 0;
+          tried();
+        });
+      } catch (error) {
+        why = error instanceof Error ? error.message : String(error);
+      }
+      tried();
+      if (this.#stop.signal.aborted) return;
+      if (this.#again) {
+        this.#again = false;
+        continue;
+      }
+      lost(why);
+      const [least, most] = BACKOFF;
+      await sleep(clock, Math.min(most, least * 2 ** failures++) * (0.5 + random() / 2), this.#stop.signal);
+    }
+  }
+
+  /** Resolves with the reason when the connection is over. */
+  async #connection(opened: () => void): Promise<string> {
+    const socket = new WebSocket(await this.#p.address());
+    if (this.#stop.signal.aborted) {
+      socket.close();
+      return "stopped";
+    }
+    this.#socket = socket;
+    const send = (frame: unknown) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+    };
+    const over = Promise.withResolvers<string>();
+    socket.onopen = () => {
+      this.#heard(socket);
+      opened();
+      this.#p.opened(send);
+    };
+    socket.onmessage = ({ data }) => {
+      this.#heard(socket);
+      if (typeof data !== "string") return;
+      let frame: unknown;
+      try {
+        frame = JSON.parse(data);
+      } catch (_notJson) {
+        return;
+      }
+      this.#p.frame(frame, send);
+    };
+    socket.onerror = (event) => over.resolve(event instanceof ErrorEvent ? event.message : "connection failed");
+    socket.onclose = ({ code, reason }) => over.resolve(`closed with ${code} ${reason}`.trim());
+    const why = await over.promise;
+    this.#watch?.();
+    this.#watch = undefined;
+    socket.close();
+    return why;
+  }
+
+  #heard(socket: WebSocket) {
+    this.#watch?.();
+    this.#watch = this.#p.clock.after(this.#p.silence, () => socket.close());
+  }
+}

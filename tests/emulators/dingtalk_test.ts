@@ -1,0 +1,138 @@
+/** The emulator of DingTalk, proven by the vendor's own Stream client, and our Stream connection against it. */
+import assert from "node:assert/strict";
+import axios from "axios";
+import { DWClient, TOPIC_ROBOT } from "dingtalk-stream";
+import { MemoryStore } from "../../src/backends/memory.ts";
+import { DingTalkChannel } from "../../src/channels/dingtalk/channel.ts";
+import { DingTalkSettings } from "../../src/channels/dingtalk/settings.ts";
+import { Budget } from "../../src/core/budget.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { DrivenClock } from "../../src/core/driven_clock.ts";
+import { DingTalkEmulator } from "../../src/emulate/dingtalk.ts";
+import { DingTalkStream } from "../../src/emulate/dingtalk_stream.ts";
+import { serveOn } from "../../src/emulate/serve.ts";
+import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
+
+const KEYS = { clientId: "dingkey", clientSecret: "secret" };
+
+async function until(done: () => boolean) {
+  for (let n = 0; n < 500 && !done(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(done(), "waited for five seconds in vain");
+}
+
+Deno.test("the vendor's Stream client connects, answers pings, hears a message and acknowledges it", async () => {
+  const emulator = new DingTalkEmulator({ ...KEYS, clock: systemClock });
+  const stream = new DingTalkStream(emulator, { ...KEYS, clock: systemClock });
+  const served = serveOn(0, (request) => stream.fetch(request), (request) => emulator.fetch(request));
+  // Its gateway's address is a constant; the client it calls it with is shared.
+  const redirect = axios.interceptors.request.use((config) => ({
+    ...config,
+    url: config.url?.replace(/^https:\/\/(api|oapi)\.dingtalk\.com/, served.url),
+  }));
+  const heard: string[] = [];
+  const client = new DWClient({ ...KEYS, debug: false });
+  try {
+    client.registerCallbackListener(TOPIC_ROBOT, (message) => {
+      heard.push(JSON.parse(message.data).text.content);
+      client.socketCallBackResponse(message.headers.messageId, { response: null });
+    });
+    await client.connect();
+    await until(() => stream.connections === 1 && stream.echoed === 1);
+    emulator.say({ chat: "cid1", text: "你好" });
+    await until(() => heard.length === 1);
+    assert.deepEqual(heard, ["你好"]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(emulator.counts.unacknowledged, 0);
+  } finally {
+    axios.interceptors.request.eject(redirect);
+    client.disconnect();
+    stream.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+Deno.test("our own Stream connection does the same, and comes back with a new ticket when told to", async () => {
+  const emulator: DingTalkEmulator = new DingTalkEmulator({ ...KEYS, clock: systemClock, origin: "http://later" });
+  const stream = new DingTalkStream(emulator, { ...KEYS, clock: systemClock });
+  const served = serveOn(0, (request) => stream.fetch(request), (request) => emulator.fetch(request));
+  const clock = new DrivenClock();
+  const gateway = new ScriptedGateway(clock, () => ({ pieces: [[0, "答案"]] }));
+  const store = new MemoryStore();
+  const budget = new Budget({ clock: systemClock, store });
+  const settings = DingTalkSettings.parse({
+    ...KEYS,
+    cardTemplateId: "t",
+    baseUrl: served.url,
+    oapiBaseUrl: served.url,
+  });
+  const channel = new DingTalkChannel("main", settings, {
+    gateway,
+    account: () => undefined,
+    store,
+    budget,
+    clock: systemClock,
+    observer: new Notes(),
+  });
+  const answered = async (chat: string) => {
+    for (let n = 0; n < 200 && emulator.log.finals(chat).length === 0; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      await clock.advance(10);
+    }
+    assert.deepEqual(emulator.log.finals(chat).map((m) => m.text), ["答案"]);
+  };
+  try {
+    await channel.start();
+    assert.equal(channel.connected, true);
+    await until(() => stream.echoed === 1);
+    emulator.say({ chat: "cid1", text: "hi" });
+    await answered("cid1");
+    stream.disconnect();
+    await until(() => stream.echoed === 2 && stream.connections === 1);
+    emulator.say({ chat: "cid2", text: "hi" });
+    await answered("cid2");
+    await channel.desk.idle();
+    assert.equal(emulator.counts.unacknowledged, 0);
+  } finally {
+    await channel.stop();
+    budget.stop();
+    stream.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+Deno.test("the emulator keeps the documented limits: twenty a second, the month, the ban of an address", async () => {
+  const clock = new DrivenClock();
+  const emulator = new DingTalkEmulator({ ...KEYS, clock, month: 24 });
+  const call = async (path: string, body: unknown, token = "") => {
+    const headers = { "x-acs-dingtalk-access-token": token };
+    const response = await emulator.fetch(
+      new Request(`http://x${path}`, { method: "POST", headers, body: JSON.stringify(body) }),
+    );
+    return { status: response.status, ...await response.json() };
+  };
+  const { accessToken } = await call("/v1.0/oauth2/accessToken", {
+    appKey: KEYS.clientId,
+    appSecret: KEYS.clientSecret,
+  });
+  const send = () =>
+    call("/v1.0/robot/oToMessages/batchSend", {
+      robotCode: KEYS.clientId,
+      userIds: ["u"],
+      msgKey: "sampleText",
+      msgParam: '{"content":"a"}',
+    }, accessToken);
+  assert.equal((await call("/v1.0/robot/oToMessages/batchSend", {})).code, "InvalidAuthentication");
+  for (let n = 0; n < 20; n++) assert.equal((await send()).status, 200);
+  assert.match((await send()).code, /QpsLimitForAppkeyAndApi/);
+  await clock.advance(1000);
+  for (let n = 0; n < 4; n++) assert.equal((await send()).status, 200);
+  assert.match((await send()).code, /ApiCountLimitForOrg/);
+  let last: { status?: number; errcode?: number } = {};
+  for (let n = 0; n < 10_001; n++) last = await call("/nothing", {});
+  assert.equal(last.status, 1111);
+  await clock.advance(5 * 60_000);
+  assert.equal((await call("/nothing", {})).code, "InvalidAction.NotFound");
+  emulator.stop();
+});
