@@ -7,8 +7,8 @@ import { sleep } from "../../core/sleep.ts";
 export interface LineParts {
   readonly clock: Clock;
   readonly random: () => number;
-  /** Gets the address for the next try; a ticket may belong to it. */
-  readonly address: () => Promise<string>;
+  /** Gets the address for the next try; a ticket may belong to it. The signal says that the line is being stopped. */
+  readonly address: (stop: AbortSignal) => Promise<string>;
   /** The socket is open; say who we are. */
   readonly opened: (send: (frame: unknown) => void) => void;
   /** A text frame that is JSON. */
@@ -90,7 +90,7 @@ export class Line {
 
   /** Resolves with the reason when the connection is over. */
   async #connection(opened: () => void): Promise<string> {
-    const socket = new WebSocket(await this.#p.address());
+    const socket = new WebSocket(await this.#p.address(this.#stop.signal));
     if (this.#stop.signal.aborted) {
       socket.close();
       return "stopped";

@@ -48,6 +48,8 @@ export interface Send {
   readonly reservation?: Reservation;
   /** The whole of the answer or of its part: there will be no edit. */
   readonly final: boolean;
+  /** Set on the last words of a way that carries images with them. */
+  readonly images?: readonly string[];
   /** Strictly growing numbers, also over restarts. */
   readonly next: () => number;
   /** What {@linkcode Send.keepHalf} kept when a process died inside this very send. */
@@ -65,6 +67,8 @@ export interface Way {
   readonly bytes: number;
   /** Whether what was opened can be edited and closed; else it can only be opened, with a final text. */
   readonly live: boolean;
+  /** Whether {@linkcode Way.close} takes the answer's images along; else each is sent as a message of its own. */
+  readonly carriesImages?: boolean;
   /** Whether a send that is repeated with the same id shows once. */
   readonly repeatable: boolean;
   /** Milliseconds a place may stay open; it is closed and continued in a new one before that. */

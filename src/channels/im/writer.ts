@@ -167,7 +167,7 @@ export class Writer {
       await this.#due(turn, way, job.place.at, ended);
       if (reply.ending) return;
       const rest = this.#rest(reply);
-      if (clock.now() - job.place.at > way.life - ROLL_AHEAD) {
+      if (clock.now() - job.place.at >= way.life - ROLL_AHEAD) {
         await this.#roll(rest, cutAt(rest, way.bytes));
       } else if (!this.#fits(way, rest)) await this.#roll(rest, this.#cut(way, rest));
       else if (this.#editing) await this.#edit(turn, way, ended);
@@ -370,7 +370,9 @@ export class Writer {
       const way = this.#ways[rung]!;
       const mark = again && !way.repeatable && part.place === undefined ? `${this.#p.words.maybeAgain}\n\n` : "";
       const text = mark + way.render(part.text);
-      const how = this.#how(part.id, "final", undefined, true);
+      const last = final.sent === final.parts.length - 1;
+      const carried = last && way.carriesImages === true && part.place !== undefined;
+      const how = { ...this.#how(part.id, "final", undefined, true), images: carried ? final.images : undefined };
       const sent = await this.#try(() =>
         part.place === undefined ? way.open(() => text, how) : way.close(part.place, text, how)
       );
@@ -392,6 +394,7 @@ export class Writer {
       }
       reached?.("part_sent");
       final.sent++;
+      if (carried) final.imagesSent = final.images.length;
       await keep();
       reached?.("part_recorded");
     }

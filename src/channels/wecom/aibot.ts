@@ -1,0 +1,583 @@
+/**
+ * A WeCom AI bot, running, in both of its modes. As a webhook it is polled: WeCom asks for the newest text until it is finished, for six
+ * minutes at most. Over the long connection it pushes refreshes of the whole text. After the six minutes the rest goes another way.
+ *
+ * Sources: WeCom 智能机器人 (2025-07…2026-03), 智能机器人长连接 101463 (2026-03/04), 主动回复消息.
+ */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import type { Scope } from "../../core/budget.ts";
+import { sleep } from "../../core/sleep.ts";
+import type { Json } from "../../core/store.ts";
+import { readBody } from "../im/body.ts";
+import { Caller, parse } from "../im/caller.ts";
+import type { Channel, ChannelParts } from "../im/channel.ts";
+import { Desk } from "../im/desk.ts";
+import { Envelope, openFile } from "../im/envelope.ts";
+import { Line } from "../im/line.ts";
+import { downgrade } from "../im/markdown.ts";
+import { rates } from "../im/rates.ts";
+import { blobOf, plainSend } from "../im/send.ts";
+import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { languageOf, wordsIn } from "../im/words.ts";
+import { readBotMessage } from "./event.ts";
+import { judge } from "./judge.ts";
+import type { WecomBotSettings } from "./settings.ts";
+
+/** Bytes of one text; 20,480 are allowed. */
+const BYTES = 20_000;
+
+/** Milliseconds from the question until a stream may not be refreshed any more. */
+const STREAM_LIFE = 6 * 60_000;
+
+/** Milliseconds that a `response_url` holds. */
+const URL_LIFE = 3_600_000;
+
+/** Milliseconds between pings, and of silence after which the line is dead: two pongs missing. */
+const PING = 30_000, SILENCE = 75_000;
+
+/** Milliseconds to stay away after another connection of the same bot took over: two that come back at once would throw each other out for ever. */
+const KICKED = 30_000;
+
+/** Bytes of one piece of an upload. */
+const CHUNK = 512 * 1024;
+
+/** An answer that WeCom polls. */
+interface Polled {
+  text: string;
+  finished: boolean;
+  images: readonly string[];
+  fetched?: () => void;
+}
+
+export class WecomBot implements Channel, Platform {
+  readonly desk: Desk;
+  readonly #parts: ChannelParts;
+  readonly #s: WecomBotSettings;
+  readonly #name: string;
+  readonly #envelope: Envelope | undefined;
+  readonly #caller: Caller;
+  readonly #line: Line | undefined;
+  readonly #polled = new Map<string, Polled>();
+  readonly #forgets = new Set<() => void>();
+  /** Frames that wait for their acknowledgement, by request id, in order. */
+  readonly #acks = new Map<string, ((ack: Json) => void)[]>();
+  #stopPing: (() => void) | undefined;
+  #subscribed = false;
+  #stayAway = 0;
+  #requests = 0;
+
+  constructor(name: string, settings: WecomBotSettings, parts: ChannelParts) {
+    this.#name = name;
+    this.#s = settings;
+    this.#parts = parts;
+    const { token, encodingAesKey } = settings;
+    if (token !== undefined && encodingAesKey !== undefined) {
+      this.#envelope = new Envelope({ token, aesKey: encodingAesKey, receiver: "" });
+    }
+    const http = parts.fetch ?? fetch;
+    const { observer, clock } = parts;
+    this.#caller = new Caller({
+      clock,
+      budget: parts.budget,
+      random: parts.random ?? Math.random,
+      throttled: (scope, ms, code) => observer.tell({ type: "throttled", scope, ms, code }),
+      // Frames and HTTP calls take the same way through permits, repeats and verdicts; only the last step differs.
+      fetch: (input, init) =>
+        String(input).startsWith("aibot:") ? this.#frame(String(input), init!) : http(input, init),
+    });
+    if (settings.mode === "socket") {
+      this.#line = new Line({
+        clock,
+        random: parts.random ?? Math.random,
+        silence: SILENCE,
+        address: async (stop) => {
+          await sleep(clock, Math.max(0, this.#stayAway - clock.now()), stop);
+          return settings.wsUrl;
+        },
+        opened: (send) => this.#opened(send),
+        frame: (frame) => this.heard(frame as Json),
+        lost: (why) => {
+          this.#closed();
+          observer.tell({ type: "warning", what: `wecom ${name}: connection lost: ${why}` });
+        },
+      });
+    }
+    this.desk = new Desk({ ...parts, channel: "wecom", app: name, platform: this, settings });
+  }
+
+  async start(): Promise<void> {
+    await this.desk.resume();
+    await this.#line?.start();
+  }
+
+  get connected(): boolean {
+    return this.#s.mode === "webhook" || (this.#line?.open === true && this.#subscribed);
+  }
+
+  async stop(): Promise<void> {
+    this.desk.close();
+    for (const forget of this.#forgets) forget();
+    this.#forgets.clear();
+    this.#closed();
+    await this.#line?.stop();
+  }
+
+  /* ── webhook ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  async fetch(request: Request, address?: string): Promise<Response> {
+    const query = new URL(request.url).searchParams;
+    const read = (name: string) => query.get(name) ?? "";
+    const envelope = this.#envelope;
+    const refuse = (why: string) => {
+      this.#parts.observer.tell({ type: "callback_refused", channel: "wecom", app: this.#name, why, address });
+      return new Response(null, { status: 401 });
+    };
+    if (!envelope) return refuse("no token and encodingAesKey are configured");
+    const open = (encrypted: string) =>
+      envelope.open(read("msg_signature"), read("timestamp"), read("nonce"), encrypted);
+    if (request.method === "GET") {
+      const opened = open(read("echostr"));
+      return "forged" in opened ? refuse(opened.forged) : new Response(opened.message);
+    }
+    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "GET, POST" } });
+    const body = await readBody(request);
+    if (!body) return new Response(null, { status: 413 });
+    const outer = parse(new TextDecoder().decode(body));
+    if (typeof outer?.encrypt !== "string") return new Response(null, { status: 400 });
+    const opened = open(outer.encrypt);
+    if ("forged" in opened) return refuse(opened.forged);
+    const json = parse(opened.message);
+    const reply = (answer: Json) => {
+      const timestamp = Math.floor(this.#parts.clock.now() / 1000);
+      const encrypt = envelope.encrypt(JSON.stringify(answer));
+      const msgsignature = envelope.sign(String(timestamp), read("nonce"), encrypt);
+      return Response.json({ encrypt, msgsignature, timestamp, nonce: read("nonce") });
+    };
+    if (json?.msgtype === "stream" && typeof json.stream?.id === "string") {
+      return reply(await this.#poll(json.stream.id));
+    }
+    this.#parts.reached?.("received");
+    const incoming = readBotMessage(json, undefined, this.#parts.clock.now());
+    if (!incoming) return new Response("");
+    // In place before it is taken: what the desk says at once must find its stream.
+    const id = streamOf(incoming);
+    if (!this.#polled.has(id)) this.#keep(id, { text: this.#thinking(incoming), finished: false, images: [] });
+    await this.desk.receive(incoming);
+    return reply({
+      msgtype: "stream",
+      stream: { id, finish: false, content: this.#polled.get(id)?.text ?? this.#thinking(incoming) },
+    });
+  }
+
+  /** The newest text of an answer. One that this process does not know is still being resumed, or was finished by an earlier one. */
+  async #poll(id: string): Promise<Json> {
+    const polled = this.#polled.get(id);
+    if (polled) {
+      if (polled.finished) queueMicrotask(() => polled.fetched?.());
+      const items = polled.finished ? polled.images.flatMap(imageItem) : [];
+      const stream = { id, finish: polled.finished, content: polled.text };
+      return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
+    }
+    const done = await this.#parts.store.get(this.#doneKey(id));
+    return { msgtype: "stream", stream: { id, finish: done !== undefined, content: done?.text ?? "…" } };
+  }
+
+  #keep(id: string, polled: Polled): Polled {
+    this.#polled.set(id, polled);
+    // WeCom asks for six minutes; a minute more is for clocks that differ.
+    const forget = this.#parts.clock.after(STREAM_LIFE + 60_000, () => {
+      this.#forgets.delete(forget);
+      if (this.#polled.get(id) === polled) this.#polled.delete(id);
+    });
+    this.#forgets.add(forget);
+    return polled;
+  }
+
+  #pollWay(incoming: Incoming): Way {
+    const id = streamOf(incoming);
+    const { clock, store } = this.#parts;
+    const state = () => this.#polled.get(id) ?? this.#keep(id, { text: "", finished: false, images: [] });
+    return {
+      name: "poll",
+      bytes: BYTES,
+      live: true,
+      carriesImages: true,
+      repeatable: true,
+      life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
+      places: 1,
+      // Nothing is sent: WeCom asks when it likes, and finds what is newest.
+      pause: () => 200,
+      placeholderAfter: Infinity,
+      finalPath: [],
+      render: markdownOfBot,
+      open(text) {
+        state().text = text();
+        return Promise.resolve({ id });
+      },
+      edit(_place, text) {
+        state().text = text();
+        return Promise.resolve();
+      },
+      close: async (_place, text, send) => {
+        const left = incoming.at + STREAM_LIFE - clock.now();
+        if (left <= 0) throw new PlatformError("gone", "846608", "the six minutes are over");
+        // Kept before it is handed out: a process that dies after that is asked again.
+        await store.set(this.#doneKey(id), { text }, { ttl: STREAM_LIFE * 2 });
+        const polled = state();
+        const fetched = Promise.withResolvers<boolean>();
+        Object.assign(polled, {
+          text,
+          finished: true,
+          images: send.images ?? [],
+          fetched: () => fetched.resolve(true),
+        });
+        const stop = clock.after(left, () => fetched.resolve(false));
+        const seen = await fetched.promise;
+        stop();
+        if (!seen) throw new PlatformError("gone", "unpolled", "nobody asked for the answer any more");
+      },
+    };
+  }
+
+  /** Once, within the hour. */
+  #urlWay(incoming: Incoming): Way {
+    const url: string = incoming.address.responseUrl;
+    const scope = this.#conversation(incoming);
+    return {
+      ...still("response_url"),
+      bytes: BYTES,
+      repeatable: false,
+      places: 1,
+      finalPath: [],
+      open: async (text, send) => {
+        if (this.#parts.clock.now() > incoming.at + URL_LIFE) {
+          throw new PlatformError("refused", "expired", "the hour is over");
+        }
+        await this.#caller.call({
+          ...send,
+          method: "POST",
+          url: () => url,
+          body: () => ({ msgtype: "markdown", markdown: { content: text() } }),
+          path: [scope],
+          repeatable: false,
+          judge: (answer) => judge(answer, scope),
+        });
+        return {};
+      },
+    };
+  }
+
+  /* ── long connection ─────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  #opened(send: (frame: unknown) => void) {
+    const { botId, secret } = this.#s;
+    const id = this.#requestId("aibot_subscribe");
+    this.#wait(id, (ack) => {
+      this.#subscribed = ack.errcode === 0;
+      if (ack.errcode !== 0) {
+        const what = `wecom ${this.#name}: not let in: ${ack.errcode} ${ack.errmsg}`;
+        this.#parts.observer.tell({ type: "warning", what });
+        // Asking again at once is itself counted against us.
+        this.#stayAway = this.#parts.clock.now() + KICKED;
+        this.#line?.renew();
+      }
+    });
+    send({ cmd: "aibot_subscribe", headers: { req_id: id }, body: { bot_id: botId, secret } });
+    this.#stopPing?.();
+    this.#stopPing = this.#parts.clock.every(
+      PING,
+      () => send({ cmd: "ping", headers: { req_id: this.#requestId("ping") } }),
+    );
+  }
+
+  #closed() {
+    this.#subscribed = false;
+    this.#stopPing?.();
+    this.#stopPing = undefined;
+    for (const waiting of this.#acks.values()) {
+      for (const settle of waiting) settle({ errcode: -2, errmsg: "connection lost" });
+    }
+    this.#acks.clear();
+  }
+
+  /** A frame of the platform: a message, an event, or the answer to one of ours. Also the door for a test's own wire. */
+  heard(frame: Json): void {
+    const id = frame?.headers?.req_id;
+    if (frame?.cmd === "aibot_msg_callback") {
+      this.#parts.reached?.("received");
+      const incoming = readBotMessage(frame.body, id, this.#parts.clock.now());
+      // Nothing is acknowledged here and nothing comes twice: what cannot be stored is said aloud.
+      if (incoming) {
+        this.desk.receive(incoming).catch((error) =>
+          this.#parts.observer.tell({ type: "fault", where: "wecom: message not stored", error })
+        );
+      }
+    } else if (frame?.cmd === "aibot_event_callback") {
+      if (frame.body?.event?.eventtype === "disconnected_event") {
+        this.#stayAway = this.#parts.clock.now() + KICKED;
+        this.#parts.observer.tell({
+          type: "warning",
+          what: `wecom ${this.#name}: another connection of this bot took over`,
+        });
+      }
+    } else if (typeof id === "string") {
+      const waiting = this.#acks.get(id);
+      waiting?.shift()?.(frame);
+      if (waiting?.length === 0) this.#acks.delete(id);
+    }
+  }
+
+  #wait(id: string, settle: (ack: Json) => void): () => void {
+    const waiting = this.#acks.get(id) ?? [];
+    waiting.push(settle);
+    this.#acks.set(id, waiting);
+    return () => {
+      const at = waiting.indexOf(settle);
+      if (at >= 0) waiting.splice(at, 1);
+    };
+  }
+
+  /** Sends a frame and waits for its acknowledgement, as if it were a call: `aibot:<cmd>?<req_id>`. */
+  #frame(address: string, init: RequestInit): Promise<Response> {
+    const { pathname: cmd, search } = new URL(address);
+    const req_id = decodeURIComponent(search.slice(1)) || this.#requestId(cmd);
+    return new Promise((resolve, reject) => {
+      const fail = () => {
+        leave();
+        reject(new DOMException("no acknowledgement", "AbortError"));
+      };
+      const leave = this.#wait(req_id, (ack) => {
+        init.signal?.removeEventListener("abort", fail);
+        if (ack.errcode === -2) reject(new TypeError("connection lost"));
+        else resolve(Response.json(ack));
+      });
+      init.signal?.addEventListener("abort", fail, { once: true });
+      const frame = { cmd, headers: { req_id }, body: JSON.parse(String(init.body)) };
+      if (this.sendFrame ? this.sendFrame(frame) : this.connected && this.#line!.send(frame)) return;
+      leave();
+      init.signal?.removeEventListener("abort", fail);
+      reject(new TypeError("no connection"));
+    });
+  }
+
+  /** In place of the socket, where a test or a benchmark has its own wire; returns whether it was sent. */
+  sendFrame: ((frame: Json) => boolean) | undefined;
+
+  #requestId(cmd: string): string {
+    return `${cmd}_${this.#parts.clock.now()}_${++this.#requests}`;
+  }
+
+  #streamWay(incoming: Incoming): Way {
+    const id = streamOf(incoming);
+    const { clock } = this.#parts;
+    const refresh = (text: () => string, finish: boolean, send: Send) =>
+      this.#call("aibot_respond_msg", incoming, send, true, () => {
+        const items = (send.images ?? []).flatMap(imageItem);
+        const stream = { id, finish, content: text() };
+        return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
+      }, incoming.address.request);
+    return {
+      name: "stream",
+      bytes: BYTES,
+      live: true,
+      carriesImages: true,
+      repeatable: true,
+      life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
+      places: 1,
+      // Whether a refresh counts against the 30 a minute is not documented; the budget counts it, and this keeps bursts small.
+      pause: () => 1000,
+      placeholderAfter: Infinity,
+      finalPath: [this.#conversation(incoming)],
+      render: markdownOfBot,
+      open: async (text, send) => {
+        await refresh(text, send.final, send);
+        return { id };
+      },
+      edit: async (_place, text, send) => {
+        await refresh(text, false, send);
+      },
+      close: async (_place, text, send) => {
+        await refresh(() => text, true, send);
+      },
+    };
+  }
+
+  #sendWay(incoming: Incoming): Way {
+    return {
+      ...still("send"),
+      bytes: BYTES,
+      repeatable: false,
+      places: Infinity,
+      finalPath: [this.#conversation(incoming)],
+      open: async (text, send) => {
+        await this.#call("aibot_send_msg", incoming, send, false, () => ({
+          ...chatOf(incoming),
+          msgtype: "markdown",
+          markdown: { content: text() },
+        }));
+        return {};
+      },
+    };
+  }
+
+  async #call(
+    cmd: string,
+    incoming: Incoming,
+    send: Send,
+    repeatable: boolean,
+    body: () => Json,
+    request = "",
+  ): Promise<Json> {
+    const scope = this.#conversation(incoming);
+    return await this.#caller.call({
+      ...send,
+      method: "POST",
+      url: () => `aibot:${cmd}?${encodeURIComponent(request)}`,
+      body,
+      path: [scope],
+      repeatable,
+      judge: (answer) => judge(answer, scope),
+    });
+  }
+
+  /* ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+
+  ways(incoming: Incoming): Promise<readonly Way[]> {
+    if (this.#s.mode === "socket") return Promise.resolve([this.#streamWay(incoming), this.#sendWay(incoming)]);
+    const ladder = [this.#pollWay(incoming)];
+    if (incoming.address.responseUrl) ladder.push(this.#urlWay(incoming));
+    return Promise.resolve(ladder);
+  }
+
+  async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
+    const bytes = await this.#file(incoming, ref);
+    const base64 = Buffer.from(bytes).toString("base64");
+    return `data:${
+      base64.startsWith("/9j/") ? "image/jpeg" : base64.startsWith("R0lGOD") ? "image/gif" : "image/png"
+    };base64,${base64}`;
+  }
+
+  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
+    const bytes = await this.#file(incoming, ref);
+    return bytes.length <= max ? bytes : undefined;
+  }
+
+  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
+    const blob = blobOf(image);
+    if (this.#s.mode !== "socket" || !blob || blob.size > 10 << 20) {
+      throw new PlatformError(
+        "refused",
+        "image",
+        "an image of at most 10 MB goes with the last refresh, or over the long connection",
+      );
+    }
+    const bytes = Buffer.from(await blob.arrayBuffer());
+    const upload = async (cmd: string, body: Json) => {
+      const scope = this.#uploads();
+      const call = { ...send, reservation: undefined, method: "POST", path: [scope], repeatable: true };
+      return await this.#caller.call({
+        ...call,
+        url: () => `aibot:${cmd}`,
+        body: () => body,
+        judge: (a) => judge(a, scope),
+      });
+    };
+    const begun = await upload("aibot_upload_media_init", {
+      type: "image",
+      filename: "image.png",
+      total_size: bytes.length,
+      total_chunks: Math.ceil(bytes.length / CHUNK),
+      md5: createHash("md5").update(bytes).digest("hex"),
+    });
+    const upload_id = begun.body.upload_id;
+    for (let chunk_index = 0; chunk_index * CHUNK < bytes.length; chunk_index++) {
+      const piece = bytes.subarray(chunk_index * CHUNK, (chunk_index + 1) * CHUNK);
+      await upload("aibot_upload_media_chunk", { upload_id, chunk_index, base64_data: piece.toString("base64") });
+    }
+    const { body } = await upload("aibot_upload_media_finish", { upload_id });
+    await this.#call("aibot_send_msg", incoming, send, false, () => ({
+      ...chatOf(incoming),
+      msgtype: "image",
+      image: { media_id: body.media_id },
+    }));
+  }
+
+  /** Downloads are sealed: over the long connection with a key of their own, by webhook with the callback's. */
+  async #file(incoming: Incoming, ref: Json): Promise<Uint8Array> {
+    const scope: Scope = { key: "wecom:files", rates: [{ limit: 20, per: 1000 }] };
+    const answer = await this.#caller.call({
+      ...plainSend(`${incoming.id}:in`),
+      method: "GET",
+      url: () => ref.url,
+      path: [scope],
+      repeatable: true,
+      judge: (answer) =>
+        answer.status === 200
+          ? { kind: "ok", body: answer }
+          : answer.status >= 500
+          ? { kind: "retry", code: String(answer.status) }
+          : { kind: "refused", code: String(answer.status), text: "no such file" },
+    });
+    const key = ref.aeskey ?? (this.#s.encodingAesKey === undefined ? "" : this.#s.encodingAesKey + "=");
+    const opened = openFile(answer.bytes, key);
+    if (!opened) throw new PlatformError("refused", "sealed", "the file does not open");
+    return opened;
+  }
+
+  #thinking(incoming: Incoming): string {
+    return wordsIn(languageOf(incoming.text, this.#s.language)).thinking;
+  }
+
+  #conversation(incoming: Incoming): Scope {
+    const key = `wecom:aibot:${this.#s.botId ?? this.#name}:${incoming.chat.id}`;
+    return { key, rates: rates(this.#s.limits.chat, { minute: 28, hour: 950 }) };
+  }
+
+  #uploads(): Scope {
+    return {
+      key: `wecom:aibot:${this.#s.botId}:media`,
+      rates: [{ limit: 28, per: 60_000 }, { limit: 950, per: 3_600_000 }],
+    };
+  }
+
+  #doneKey(id: string): string {
+    return `im:stream:${this.#name}:${id}`;
+  }
+}
+
+/** The stream's id is made from the question's: after a restart it is the same. */
+function streamOf(incoming: Incoming): string {
+  return `nexus-${incoming.id}`.slice(0, 120);
+}
+
+function chatOf(incoming: Incoming): Json {
+  return { chatid: incoming.chat.id, chat_type: incoming.chat.type === "group" ? 2 : 1 };
+}
+
+/** The AI bot shows most of Markdown; pictures only as what is attached. */
+function markdownOfBot(markdown: string): string {
+  return downgrade(markdown, { images: true });
+}
+
+function imageItem(image: string): Json[] {
+  const base64 = /^data:image\/(?:png|jpe?g);base64,(.*)$/s.exec(image)?.[1];
+  if (base64 === undefined) return [];
+  return [{
+    msgtype: "image",
+    image: { base64, md5: createHash("md5").update(Buffer.from(base64, "base64")).digest("hex") },
+  }];
+}
+
+function still(name: string): Omit<Way, "open" | "finalPath" | "bytes" | "repeatable" | "places"> {
+  return {
+    name,
+    live: false,
+    life: Infinity,
+    pause: () => Infinity,
+    placeholderAfter: Infinity,
+    render: markdownOfBot,
+    edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
+    close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
+  };
+}

@@ -1,0 +1,277 @@
+/**
+ * A WeCom self-built app, running. It has no edits and no streams: one final, split where it must be, and never more than a member may
+ * get, because WeCom drops the rest and says ok.
+ *
+ * Sources: WeCom 接收消息与事件 (2024-07), 发送应用消息, 频率限制.
+ */
+import { Buffer } from "node:buffer";
+import type { Scope } from "../../core/budget.ts";
+import type { Json } from "../../core/store.ts";
+import { readBody } from "../im/body.ts";
+import { type Answer, Caller, parse, request } from "../im/caller.ts";
+import type { Channel, ChannelParts } from "../im/channel.ts";
+import { Desk } from "../im/desk.ts";
+import { Envelope } from "../im/envelope.ts";
+import { downgrade } from "../im/markdown.ts";
+import { rates } from "../im/rates.ts";
+import { blobOf, plainSend } from "../im/send.ts";
+import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { Token } from "../im/token.ts";
+import { judge } from "./judge.ts";
+import type { WecomAppSettings } from "./settings.ts";
+import { readXml } from "./xml.ts";
+
+/** 2048 are allowed and what is beyond is cut off silently. */
+const BYTES = 2000;
+
+/** Milliseconds after which a sign of life is sent; it costs one of the member's messages. */
+const PLACEHOLDER = 5000;
+
+/** Seconds in which WeCom drops a message that says the same to the same member: long enough for a repeat after a timeout. */
+const SAME = 120;
+
+export class WecomApp implements Channel, Platform {
+  readonly desk: Desk;
+  readonly connected = true;
+  readonly #parts: ChannelParts;
+  readonly #s: WecomAppSettings;
+  readonly #name: string;
+  readonly #envelope: Envelope;
+  readonly #caller: Caller;
+  /** What was said to whom lately, and by which send: so that saying the same to the next question is not taken for a repeat. */
+  readonly #said = new Map<string, { id: string; at: number }>();
+
+  constructor(name: string, settings: WecomAppSettings, parts: ChannelParts) {
+    this.#name = name;
+    this.#s = settings;
+    this.#parts = parts;
+    this.#envelope = new Envelope({
+      token: settings.token,
+      aesKey: settings.encodingAesKey,
+      receiver: settings.corpId,
+    });
+    const wire = { fetch: parts.fetch ?? fetch, clock: parts.clock };
+    const token = new Token(parts.clock, async () => {
+      const query = new URLSearchParams({ corpid: settings.corpId, corpsecret: settings.secret });
+      const answer = await request(wire, "GET", `${settings.baseUrl}/cgi-bin/gettoken?${query}`, {});
+      const body = typeof answer === "string" ? undefined : parse(answer.text);
+      if (body?.errcode === 0) return { token: body.access_token, lifetime: body.expires_in * 1000 };
+      const code = String(body?.errcode ?? answer);
+      throw new PlatformError(/^40/.test(code) ? "refused" : "unavailable", code, "no access_token");
+    });
+    this.#caller = new Caller({
+      ...wire,
+      budget: parts.budget,
+      token,
+      random: parts.random ?? Math.random,
+      throttled: (scope, ms, code) => parts.observer.tell({ type: "throttled", scope, ms, code }),
+    });
+    this.desk = new Desk({ ...parts, channel: "wecom", app: name, platform: this, settings });
+  }
+
+  async start(): Promise<void> {
+    await this.desk.resume();
+  }
+
+  stop(): Promise<void> {
+    this.desk.close();
+    return Promise.resolve();
+  }
+
+  /** `GET /channels/wecom/NAME` proves the address, `POST` brings a message. */
+  async fetch(request: Request, address?: string): Promise<Response> {
+    const query = new URL(request.url).searchParams;
+    const read = (name: string) => query.get(name) ?? "";
+    const refuse = (why: string) => {
+      this.#parts.observer.tell({ type: "callback_refused", channel: "wecom", app: this.#name, why, address });
+      return new Response(null, { status: 401 });
+    };
+    const open = (encrypted: string) =>
+      this.#envelope.open(read("msg_signature"), read("timestamp"), read("nonce"), encrypted);
+    if (request.method === "GET") {
+      const opened = open(read("echostr"));
+      return "forged" in opened ? refuse(opened.forged) : new Response(opened.message);
+    }
+    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "GET, POST" } });
+    const body = await readBody(request);
+    if (!body) return new Response(null, { status: 413 });
+    const outer = readXml(new TextDecoder().decode(body));
+    if (outer?.Encrypt === undefined) return new Response(null, { status: 400 });
+    const opened = open(outer.Encrypt);
+    if ("forged" in opened) return refuse(opened.forged);
+    this.#parts.reached?.("received");
+    const incoming = readAppMessage(readXml(opened.message) ?? {});
+    if (incoming) await this.desk.receive(incoming);
+    return new Response("");
+  }
+
+  ways(incoming: Incoming): Promise<readonly Way[]> {
+    const user = incoming.sender.id;
+    const after = this.#s.placeholderAfter;
+    const way: Way = {
+      name: "message",
+      bytes: BYTES,
+      live: false,
+      repeatable: true,
+      life: Infinity,
+      places: Infinity,
+      pause: () => Infinity,
+      placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
+      finalPath: [this.#person(user), ...this.#day()],
+      render: (markdown) =>
+        this.#s.format === "text"
+          ? downgrade(markdown, { plain: true })
+          : downgrade(markdown, { tables: true, fences: true, images: true }),
+      open: async (text, send) => {
+        await this.#send(user, this.#s.format, () => ({ content: this.#told(user, text(), send.id) }), send);
+        return {};
+      },
+      edit: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
+      close: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
+    };
+    return Promise.resolve([way]);
+  }
+
+  async fetchImage(_incoming: Incoming, ref: Json): Promise<string> {
+    const answer = await this.#media(ref);
+    const type = answer.headers.get("content-type")?.split(";")[0] ?? "image/jpeg";
+    return `data:${type};base64,${Buffer.from(answer.bytes).toString("base64")}`;
+  }
+
+  async fetchFile(_incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
+    const answer = await this.#media(ref);
+    return answer.bytes.length <= max ? answer.bytes : undefined;
+  }
+
+  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
+    const blob = blobOf(image);
+    if (!blob || blob.size > 10 << 20) throw new PlatformError("refused", "size", "an image of at most 10 MB is taken");
+    const api = this.#api("media.upload");
+    const uploaded = await this.#caller.call({
+      ...send,
+      reservation: undefined,
+      method: "POST",
+      url: (token) => `${this.#s.baseUrl}/cgi-bin/media/upload?access_token=${encodeURIComponent(token)}&type=image`,
+      body: () => {
+        const form = new FormData();
+        form.set("media", blob, "image.png");
+        return form;
+      },
+      path: [api],
+      repeatable: true,
+      judge: (answer) => judge(answer, api),
+    });
+    await this.#send(incoming.sender.id, "image", () => ({ media_id: uploaded.media_id }), send);
+  }
+
+  async departments(incoming: Incoming): Promise<readonly string[]> {
+    const api = this.#api("user.get");
+    const user = encodeURIComponent(incoming.sender.id);
+    const answer = await this.#caller.call({
+      ...plainSend(`${incoming.id}:dept`),
+      method: "GET",
+      url: (token) => `${this.#s.baseUrl}/cgi-bin/user/get?access_token=${encodeURIComponent(token)}&userid=${user}`,
+      path: [api],
+      repeatable: true,
+      judge: (answer) => judge(answer, api),
+    });
+    return (answer.department ?? []).map(String);
+  }
+
+  async #send(user: string, type: string, content: () => Json, send: Send): Promise<void> {
+    const api = this.#api("message.send");
+    await this.#caller.call({
+      ...send,
+      method: "POST",
+      url: (token) => `${this.#s.baseUrl}/cgi-bin/message/send?access_token=${encodeURIComponent(token)}`,
+      body: () => ({
+        touser: user,
+        msgtype: type,
+        agentid: this.#s.agentId,
+        [type]: content(),
+        enable_duplicate_check: 1,
+        duplicate_check_interval: SAME,
+      }),
+      path: [api, this.#person(user), ...this.#day()],
+      repeatable: true,
+      judge: (answer) => judge(answer, api),
+    });
+  }
+
+  async #media(ref: Json): Promise<Answer> {
+    const api = this.#api("media.get");
+    return await this.#caller.call({
+      ...plainSend(`media:${ref}`),
+      method: "GET",
+      url: (token) =>
+        `${this.#s.baseUrl}/cgi-bin/media/get?access_token=${encodeURIComponent(token)}&media_id=${
+          encodeURIComponent(ref)
+        }`,
+      path: [api],
+      repeatable: true,
+      judge: (answer) =>
+        answer.text === "" && answer.status === 200 ? { kind: "ok", body: answer } : judge(answer, api),
+    });
+  }
+
+  /** The text, told apart from the same words of another answer a moment ago by a mark that nobody sees. */
+  #told(user: string, text: string, id: string): string {
+    const now = this.#parts.clock.now();
+    for (let words = text;; words += "\u200b") {
+      const key = `${user}\n${words}`;
+      const known = this.#said.get(key);
+      if (known && known.id !== id && now - known.at < SAME * 1000) continue;
+      this.#said.delete(key);
+      this.#said.set(key, { id, at: now });
+      for (const [old, { at }] of this.#said) {
+        if (now - at < SAME * 1000 && this.#said.size < 10_000) break;
+        this.#said.delete(old);
+      }
+      return words;
+    }
+  }
+
+  #api(name: string): Scope {
+    const { corpId, limits } = this.#s;
+    return { key: `wecom:${corpId}:${name}`, rates: rates(limits.api, { minute: 9500 }) };
+  }
+
+  #person(user: string): Scope {
+    const { corpId, agentId, limits } = this.#s;
+    return { key: `wecom:${corpId}:${agentId}:person:${user}`, rates: rates(limits.person, { minute: 28, hour: 950 }) };
+  }
+
+  #day(): Scope[] {
+    const { corpId, agentId, limits } = this.#s;
+    return limits.day
+      ? [{ key: `wecom:${corpId}:${agentId}:day`, rates: [], quota: { limit: limits.day, period: "day" } }]
+      : [];
+  }
+}
+
+/** A member's message, in our words; events and kinds that hold nothing for a bot are `undefined`. */
+export function readAppMessage(fields: Record<string, string>): Incoming | undefined {
+  const { FromUserName, MsgType, MsgId, CreateTime, Content, MediaId, Recognition, Title, Url, Label } = fields;
+  if (!FromUserName || !MsgId || MsgId.length > 100) return undefined;
+  const text = MsgType === "text"
+    ? Content
+    : MsgType === "voice"
+    ? Recognition
+    : MsgType === "link"
+    ? `${Title ?? ""} ${Url ?? ""}`
+    : MsgType === "location"
+    ? Label
+    : "";
+  const images = MsgType === "image" && MediaId ? [MediaId] : [];
+  if (!text && images.length === 0) return undefined;
+  return {
+    id: MsgId,
+    chat: { id: FromUserName, type: "direct" },
+    sender: { id: FromUserName },
+    text: (text ?? "").trim(),
+    images,
+    files: [],
+    at: Number(CreateTime) * 1000 || 0,
+    address: {},
+  };
+}

@@ -1,0 +1,323 @@
+import assert from "node:assert/strict";
+import { MemoryStore } from "../../../src/backends/memory.ts";
+import { WecomBot } from "../../../src/channels/wecom/aibot.ts";
+import { WecomApp } from "../../../src/channels/wecom/app.ts";
+import { WecomAppSettings, WecomBotSettings, WecomWebhookSettings } from "../../../src/channels/wecom/settings.ts";
+import { WecomWebhook } from "../../../src/channels/wecom/webhook.ts";
+import { readXml } from "../../../src/channels/wecom/xml.ts";
+import { Budget } from "../../../src/core/budget.ts";
+import type { Message } from "../../../src/core/message.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom.ts";
+import { wire, type WireParts } from "../../../src/emulate/wire.ts";
+import { Notes, type Script, ScriptedGateway, stageClock, textOf, trace } from "../im/stage.ts";
+
+const AES = "BRAbJjE8R1JdaHN+iZSfqrXAy9bh7PcCDRgjLjlET1o";
+const KEYS = { corpId: "ww01", agentId: 1000002, secret: "secret", botId: "bot1", token: "token", encodingAesKey: AES };
+
+interface Setting {
+  readonly kind: "app" | "poll" | "socket";
+  readonly settings?: Record<string, unknown>;
+  readonly script?: (message: Message) => Script;
+  readonly wire?: Partial<WireParts>;
+}
+
+async function stage(setting: Setting) {
+  const clock = stageClock();
+  const store = new MemoryStore({ now: () => clock.now() });
+  const budget = new Budget({ clock, store });
+  const notes = new Notes();
+  const gateway = new ScriptedGateway(
+    clock,
+    setting.script ?? (() => ({ pieces: [[100, "你好，"], [900, "世界。"]] })),
+  );
+  const emulator: WecomEmulator = new WecomEmulator({
+    ...KEYS,
+    clock,
+    deliver: (request) => channel.fetch(request, "10.0.0.1"),
+  });
+  const random = () => 0.5;
+  const parts = {
+    gateway,
+    account: () => undefined,
+    store,
+    budget,
+    clock,
+    observer: notes,
+    random,
+    fetch: wire(
+      { clock, random, latency: [60, 60], ...setting.wire },
+      (r) => emulator.fetch(r),
+      () => emulator.throttle(),
+    ),
+  };
+  const channel: WecomApp | WecomBot = setting.kind === "app"
+    ? new WecomApp("main", WecomAppSettings.parse({ kind: "app", ...KEYS, ...setting.settings }), parts)
+    : new WecomBot(
+      "main",
+      WecomBotSettings.parse({ kind: "aibot", mode: "webhook", ...KEYS, ...setting.settings }),
+      parts,
+    );
+  // The driven stage has no sockets: frames go over in calls, thirty milliseconds each way.
+  if (setting.kind === "socket") {
+    const bot = new WecomBot(
+      "main",
+      WecomBotSettings.parse({ kind: "aibot", mode: "socket", ...KEYS, ...setting.settings }),
+      parts,
+    );
+    bot.sendFrame = (frame) => {
+      clock.after(30, () => {
+        const ack = emulator.frame(frame);
+        clock.after(30, () => bot.heard(ack));
+      });
+      return true;
+    };
+    emulator.push = (frame) => {
+      bot.heard(frame);
+      return true;
+    };
+    return { ...rest(bot), channel: bot as WecomBot };
+  }
+  await channel.start();
+  return { ...rest(channel), channel };
+
+  function rest(channel: WecomApp | WecomBot) {
+    return {
+      clock,
+      store,
+      notes,
+      gateway,
+      emulator,
+      budget,
+      parts,
+      async settle(limit = 3_600_000) {
+        await clock.advance(10);
+        assert.ok(await clock.until(() => channel.desk.open === 0, limit), "something is still being delivered");
+        await clock.advance(2000);
+      },
+      finals: (chat: string) => emulator.log.finals(chat).map((m) => [m.kind, m.text]),
+      async [Symbol.asyncDispose]() {
+        emulator.stop();
+        budget.stop();
+        await channel.stop();
+      },
+    };
+  }
+}
+
+Deno.test("app: a member's question is answered in one message", async () => {
+  await using s = await stage({ kind: "app" });
+  s.emulator.sayToApp({ from: "zhangsan", text: "hi" });
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan"), [["markdown", "你好，世界。"]]);
+  assert.equal(s.gateway.asked[0]!.person.id, "wecom:main:zhangsan");
+});
+
+Deno.test("app: a long answer is split by bytes, none is cut off and none is dropped", async () => {
+  const script = trace(10, 50);
+  await using s = await stage({ kind: "app", script: () => script, settings: { placeholderAfter: 9e6 } });
+  s.emulator.sayToApp({ from: "zhangsan", text: "长" });
+  await s.settle();
+  assert.equal(s.emulator.log.finals("zhangsan").map((m) => m.text).join("").trimEnd(), textOf(script).trimEnd());
+  assert.equal(s.emulator.counts.dropped, 0);
+});
+
+Deno.test("app: the limit at which WeCom drops silently is never reached, however much is asked", async () => {
+  await using s = await stage({ kind: "app", script: (m) => ({ pieces: [[6000, `answer to ${m.text}`]] }) });
+  for (let n = 0; n < 60; n++) s.clock.after(n * 100, () => s.emulator.sayToApp({ from: "zhangsan", text: `q${n}` }));
+  await s.clock.advance(7000);
+  await s.settle();
+  assert.equal(s.emulator.counts.dropped, 0);
+  const texts = new Set(s.emulator.log.finals("zhangsan").map((m) => m.text));
+  for (let n = 0; n < 60; n++) assert.ok(texts.has(`answer to q${n}`), `q${n}`);
+});
+
+Deno.test("app: the same answer to two questions is shown twice", async () => {
+  await using s = await stage({ kind: "app", script: () => ({ pieces: [[10, "好的"]] }) });
+  s.emulator.sayToApp({ from: "zhangsan", text: "one" });
+  await s.settle();
+  s.emulator.sayToApp({ from: "zhangsan", text: "two" });
+  await s.settle();
+  assert.equal(s.emulator.log.finals("zhangsan").length, 2);
+});
+
+Deno.test("app: failures and silences by lot lose no answer and double none", async () => {
+  let seed = 11;
+  const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
+  await using s = await stage({
+    kind: "app",
+    script: (m) => ({ pieces: [[500, `for ${m.text}`]] }),
+    wire: { random, latency: [20, 300], faults: { throttled: 0.05, failing: 0.05, silent: 0.05 } },
+  });
+  for (let n = 0; n < 80; n++) s.clock.after(n * 100, () => s.emulator.sayToApp({ from: `u${n}`, text: `q${n}` }));
+  await s.clock.advance(9000);
+  await s.settle();
+  for (let n = 0; n < 80; n++) assert.deepEqual(s.finals(`u${n}`), [["markdown", `for q${n}`]]);
+});
+
+Deno.test("app: the address is proven, images come in and go out, departments name the bot", async () => {
+  const png = "data:image/png;base64,iVBORw0KGgo=";
+  await using s = await stage({
+    kind: "app",
+    script: () => ({ pieces: [[10, "看"]], images: [png] }),
+    settings: { rules: [{ department: "7", bot: "seven" }] },
+  });
+  s.emulator.departments.set("lisi", [7]);
+  assert.equal(await (await s.channel.fetch(s.emulator.proof("12345"))).text(), "12345");
+  s.emulator.sayToApp({ from: "lisi", image: new Uint8Array([1, 2, 3]) });
+  await s.settle();
+  assert.deepEqual(s.gateway.asked[0]!.images, ["data:image/png;base64,AQID"]);
+  assert.equal(s.gateway.asked[0]!.target, "seven");
+  assert.deepEqual(s.emulator.log.finals("lisi").map((m) => m.kind), ["markdown", "image"]);
+});
+
+Deno.test("app: a token that was taken away is renewed, the call made again", async () => {
+  await using s = await stage({ kind: "app" });
+  s.emulator.sayToApp({ from: "a", text: "hi" });
+  await s.settle();
+  s.emulator.spoilTokens();
+  s.emulator.sayToApp({ from: "b", text: "hi" });
+  await s.settle();
+  assert.equal(s.finals("b").length, 1);
+});
+
+Deno.test("app: forged, tampered, foreign and bloated callbacks are refused and audited; odd ones are ignored; never a 500", async () => {
+  await using s = await stage({ kind: "app" });
+  const statuses: number[] = [];
+  const post = async (request: Request) => statuses.push((await s.channel.fetch(request, "6.6.6.6")).status);
+  const good = s.emulator.appCallback("<xml><MsgType>text</MsgType></xml>");
+  const text = await good.clone().text();
+  const post2 = (url: string, body: string) => post(new Request(url, { method: "POST", body }));
+  await post2(good.url.replace(/msg_signature=\w{4}/, "msg_signature=0000"), text);
+  await post2("http://x/", text);
+  await post2(good.url, text.replace(/.{4}\]\]><\/Encrypt>/, "AAAA]]></Encrypt>"));
+  const foreign = new WecomEmulator({ ...KEYS, corpId: "ww99", clock: s.clock });
+  await post(foreign.appCallback("<xml></xml>"));
+  assert.deepEqual(statuses, [401, 401, 401, 401]);
+  assert.deepEqual(s.notes.of("callback_refused").map((n) => n.why), [
+    "signature",
+    "signature",
+    "signature",
+    "receiver",
+  ]);
+  statuses.length = 0;
+  await post2(good.url, `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><xml><Encrypt>&b;</Encrypt></xml>`);
+  await post2(good.url, "x".repeat(2 << 20));
+  await post2(good.url, "{}");
+  await post(good);
+  await post(
+    s.emulator.appCallback(
+      "<xml><MsgType>event</MsgType><Event>enter_agent</Event><FromUserName>a</FromUserName></xml>",
+    ),
+  );
+  await post(s.emulator.appCallback("not xml"));
+  await post(new Request("http://x/", { method: "PUT" }));
+  assert.deepEqual(statuses, [400, 413, 400, 200, 200, 200, 405]);
+  assert.equal(s.gateway.asked.length, 0);
+});
+
+Deno.test("app: a message that comes three times is one turn", async () => {
+  await using s = await stage({ kind: "app" });
+  for (let n = 0; n < 3; n++) {
+    s.emulator.sayToApp({ from: "a", text: "hi", messageId: "42" });
+    await s.clock.advance(400);
+  }
+  await s.settle();
+  assert.equal(s.gateway.asked.length, 1);
+});
+
+Deno.test("xml: only the flat kind is read, entities are the five, and nothing nested explodes", () => {
+  assert.deepEqual(readXml("<xml><A><![CDATA[<b>&amp;]]></A><B>1 &lt; 2 &bomb;</B></xml>"), {
+    A: "<b>&amp;",
+    B: "1 < 2 &bomb;",
+  });
+  assert.equal(readXml("<!DOCTYPE a><xml></xml>"), undefined);
+  assert.equal(readXml("<xml>"), undefined);
+});
+
+Deno.test("bot, polled: a stream grows while WeCom asks, and is finished once", async () => {
+  const script = trace(20, 20);
+  await using s = await stage({ kind: "poll", script: () => script });
+  s.emulator.sayToBot({ from: "zhangsan", text: "你好" });
+  await s.clock.advance(200);
+  assert.equal(s.emulator.log.in("zhangsan")[1]!.text, "思考中…");
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan"), [["stream", textOf(script)]]);
+  assert.ok(s.emulator.counts.polls >= 18);
+});
+
+Deno.test("bot, polled: what is longer than six minutes goes on by the response_url, with nothing missing", async () => {
+  const script = trace(8 * 60, 2);
+  await using s = await stage({ kind: "poll", script: () => script });
+  s.emulator.sayToBot({ from: "zhangsan", text: "长" });
+  await s.settle();
+  const finals = s.emulator.log.finals("zhangsan");
+  assert.deepEqual(finals.map((m) => m.kind), ["stream", "markdown"]);
+  assert.equal(finals.map((m) => m.text).join(""), textOf(script));
+  assert.equal(s.emulator.counts.expired, 0);
+});
+
+Deno.test("bot, polled: in a group the mention is taken off, images ride with the last refresh, pictures are opened", async () => {
+  const png = "data:image/png;base64,iVBORw0KGgo=";
+  await using s = await stage({ kind: "poll", script: () => ({ pieces: [[10, "看"]], images: [png] }) });
+  s.emulator.sayToBot({ from: "a", group: "g1", text: "什么" });
+  await s.settle();
+  assert.deepEqual([s.gateway.asked[0]!.text, s.gateway.asked[0]!.chatType], ["什么", "group"]);
+  assert.deepEqual(s.emulator.log.finals("g1").map((m) => m.kind).sort(), ["image", "stream"]);
+  s.emulator.sayToBot({ from: "b", image: new TextEncoder().encode("picture") });
+  await s.settle();
+  assert.deepEqual(s.gateway.asked[1]!.images, [`data:image/png;base64,${btoa("picture")}`]);
+  assert.equal(await (await s.channel.fetch(s.emulator.proof("777", true))).text(), "777");
+});
+
+Deno.test("bot, long connection: refreshes stay below thirty a minute and the last one is whole", async () => {
+  const script = trace(120, 30);
+  await using s = await stage({ kind: "socket", script: () => script });
+  s.emulator.sayToBot({ from: "zhangsan", text: "hi" });
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan"), [["stream", textOf(script)]]);
+  assert.equal(s.emulator.counts.throttled, 0);
+  const edits = s.emulator.log.finals("zhangsan")[0]!.edits;
+  assert.ok(edits >= 40 && edits <= 60, String(edits));
+});
+
+Deno.test("bot, long connection: after six minutes the rest is pushed, with nothing missing", async () => {
+  const script = trace(9 * 60, 2);
+  await using s = await stage({ kind: "socket", script: () => script });
+  s.emulator.sayToBot({ from: "zhangsan", text: "长" });
+  await s.settle();
+  const finals = s.emulator.log.finals("zhangsan");
+  assert.deepEqual(finals.map((m) => m.kind), ["stream", "markdown"]);
+  assert.equal(finals.map((m) => m.text).join(""), textOf(script));
+  assert.equal(s.emulator.counts.expired, 0);
+});
+
+Deno.test("bot, long connection: a request that the platform no longer knows is answered by a push", async () => {
+  await using s = await stage({ kind: "socket" });
+  s.emulator.sayToBot({ from: "a", text: "first" });
+  await s.settle();
+  s.channel.desk.receive({
+    id: "old",
+    chat: { id: "a", type: "direct" },
+    sender: { id: "a" },
+    text: "hi",
+    images: [],
+    files: [],
+    at: s.clock.now(),
+    address: { request: "unknown" },
+  });
+  await s.settle();
+  assert.deepEqual(s.finals("a").at(-1), ["markdown", "你好，世界。"]);
+});
+
+Deno.test("group webhook: what is said is split and paced below twenty a minute", async () => {
+  await using s = await stage({ kind: "app" });
+  const settings = WecomWebhookSettings.parse({ kind: "webhook", secret: "hook-key" });
+  const webhook = new WecomWebhook(settings, s.parts);
+  const text = "字".repeat(60_000);
+  let done = false;
+  const said = webhook.say("p1", text).then(() => done = true);
+  assert.ok(await s.clock.until(() => done, 3_600_000));
+  await said;
+  assert.equal(s.emulator.log.finals("webhook hook-key").map((m) => m.text).join(""), text);
+  assert.equal(s.emulator.counts.throttled, 0);
+});

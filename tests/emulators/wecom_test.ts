@@ -1,0 +1,157 @@
+/** The emulator of WeCom, proven by the vendor's own clients, and our long connection against it. */
+import assert from "node:assert/strict";
+import { WSClient } from "@wecom/aibot-node-sdk";
+import { decrypt, getSignature } from "@wecom/crypto";
+import { MemoryStore } from "../../src/backends/memory.ts";
+import { WecomBot } from "../../src/channels/wecom/aibot.ts";
+import { WecomBotSettings } from "../../src/channels/wecom/settings.ts";
+import { Budget } from "../../src/core/budget.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { DrivenClock } from "../../src/core/driven_clock.ts";
+import { serveOn } from "../../src/emulate/serve.ts";
+import { WecomEmulator } from "../../src/emulate/wecom.ts";
+import { WecomSocket } from "../../src/emulate/wecom_socket.ts";
+import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
+
+const AES = "BRAbJjE8R1JdaHN+iZSfqrXAy9bh7PcCDRgjLjlET1o";
+const KEYS = { corpId: "ww01", agentId: 1000002, secret: "secret", botId: "bot1", token: "token", encodingAesKey: AES };
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+async function until(done: () => boolean) {
+  for (let n = 0; n < 500 && !done(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(done(), "waited for five seconds in vain");
+}
+
+Deno.test("the vendor's crypto opens the emulator's callbacks and agrees with its signature", async () => {
+  const emulator = new WecomEmulator({ ...KEYS, clock: new DrivenClock() });
+  const request = emulator.appCallback("<xml><Content>你好</Content></xml>");
+  const query = new URL(request.url).searchParams;
+  const encrypt = /<Encrypt><!\[CDATA\[(.+)\]\]><\/Encrypt>/.exec(await request.text())![1]!;
+  assert.equal(
+    getSignature(KEYS.token, query.get("timestamp")!, query.get("nonce")!, encrypt),
+    query.get("msg_signature"),
+  );
+  assert.deepEqual(decrypt(AES, encrypt), {
+    message: "<xml><Content>你好</Content></xml>",
+    id: KEYS.corpId,
+    random: decrypt(AES, encrypt).random,
+  });
+});
+
+Deno.test("the vendor's long-connection client subscribes, hears a message, streams and sends; a new connection throws it out", async () => {
+  const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
+  const socket = new WecomSocket(emulator);
+  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const options = {
+    botId: KEYS.botId,
+    secret: KEYS.secret,
+    wsUrl: served.url.replace("http", "ws"),
+    logger: quiet,
+    maxReconnectAttempts: 0,
+  };
+  const client = new WSClient(options);
+  client.on("error", () => {});
+  let thrownOut = false;
+  client.on("event.disconnected_event", () => thrownOut = true);
+  client.on("message.text", async (frame) => {
+    await client.replyStream(frame, "s1", "你", false);
+    await client.replyStream(frame, "s1", "你好", true);
+    await client.sendMessage("zhangsan", { msgtype: "markdown", markdown: { content: "再见" } });
+  });
+  let second: WSClient | undefined;
+  try {
+    client.connect();
+    await until(() => socket.connected);
+    emulator.sayToBot({ from: "zhangsan", text: "hi" });
+    await until(() => emulator.log.finals("zhangsan").length === 2);
+    assert.deepEqual(emulator.log.finals("zhangsan").map((m) => m.text), ["你好", "再见"]);
+    second = new WSClient(options);
+    second.on("error", () => {});
+    second.connect();
+    await until(() => thrownOut);
+  } finally {
+    client.disconnect();
+    second?.disconnect();
+    socket.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+Deno.test("our own long connection subscribes, answers, and comes back when it is lost", async () => {
+  const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
+  const socket = new WecomSocket(emulator);
+  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const clock = new DrivenClock();
+  const gateway = new ScriptedGateway(
+    clock,
+    () => ({ pieces: [[0, "答案"]], images: ["data:image/png;base64,iVBORw0KGgo="] }),
+  );
+  const store = new MemoryStore();
+  const budget = new Budget({ clock: systemClock, store });
+  const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, wsUrl: served.url.replace("http", "ws") });
+  const bot = new WecomBot("main", settings, {
+    gateway,
+    account: () => undefined,
+    store,
+    budget,
+    clock: systemClock,
+    observer: new Notes(),
+    random: () => 0,
+  });
+  const answered = async (from: string) => {
+    for (let n = 0; n < 200 && bot.desk.open > 0; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      await clock.advance(10);
+    }
+    assert.deepEqual(emulator.log.finals(from).map((m) => [m.kind, m.text]).sort(), [["image", ""], [
+      "stream",
+      "答案",
+    ]]);
+  };
+  try {
+    await bot.start();
+    await until(() => bot.connected);
+    emulator.sayToBot({ from: "zhangsan", text: "hi" });
+    await until(() => bot.desk.open > 0);
+    await answered("zhangsan");
+    socket.close();
+    await until(() => !bot.connected);
+    await until(() => bot.connected);
+    emulator.sayToBot({ from: "lisi", text: "hi" });
+    await until(() => bot.desk.open > 0);
+    await answered("lisi");
+  } finally {
+    await bot.stop();
+    budget.stop();
+    socket.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+Deno.test("the emulator drops past a member's thirty a minute and says ok, as WeCom does; the AI bot's conversation is told", async () => {
+  const clock = new DrivenClock();
+  const emulator = new WecomEmulator({ ...KEYS, clock });
+  const token = await emulator.fetch(new Request(`http://x/cgi-bin/gettoken?corpid=ww01&corpsecret=secret`));
+  const { access_token } = await token.json();
+  for (let n = 0; n < 31; n++) {
+    const body = JSON.stringify({ touser: "a", msgtype: "text", agentid: KEYS.agentId, text: { content: `${n}` } });
+    const response = await emulator.fetch(
+      new Request(`http://x/cgi-bin/message/send?access_token=${access_token}`, { method: "POST", body }),
+    );
+    assert.equal((await response.json()).errcode, 0);
+  }
+  assert.equal(emulator.log.finals("a").length, 30);
+  assert.equal(emulator.counts.dropped, 1);
+  emulator.push = () => true;
+  emulator.sayToBot({ from: "b", text: "hi" });
+  const send = () =>
+    emulator.frame({
+      cmd: "aibot_send_msg",
+      headers: { req_id: "r" },
+      body: { chatid: "b", msgtype: "markdown", markdown: { content: "x" } },
+    });
+  for (let n = 0; n < 30; n++) assert.equal(send().errcode, 0);
+  assert.equal(send().errcode, 45009);
+});
