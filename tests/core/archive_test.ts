@@ -130,7 +130,7 @@ onEach(
       house.clock.pass(50);
     }
     house.clock.pass(200);
-  // Once around the event loop, where a commit that was asked for is done.
+    // Once around the event loop, where a commit that was asked for is done.
     await new Promise((resolve) => setTimeout(resolve, 5));
     turn.reply.append("text", "too late");
 
