@@ -27,7 +27,7 @@ Options:
   --bot-id PREFIX     what the ids of the kit's bots begin with
   --only NAME         only the cases whose name begins so; may be repeated
   --patience MS       how long to wait for an answer (default 15000 for a bot, 10000 for a gateway)
-  --redial MS         how long a dropped bot may take to dial again (default 60000)
+  --redial MS         how long a bot may take to dial (default 60000 after a drop, 600000 at first)
   --slow              also try what takes as long as the gateway's announced time-outs
   --json              one JSON document instead of the table
   --help

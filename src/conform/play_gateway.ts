@@ -14,13 +14,16 @@ export interface BotTarget {
   readonly port?: number;
   /** Milliseconds for an answer, and for a frame. Default 15,000: some bots think. */
   readonly patience?: number;
-  /** Milliseconds for a bot that was dropped to dial again. Default 60,000. */
+  /** Milliseconds for a bot that was dropped to dial again. Default 60,000, and 10 minutes for the first dial of one that is started by hand. */
   readonly redial?: number;
   /** Milliseconds in which a bot that was refused must not dial. Default 5,000. */
   readonly stayAway?: number;
   /** Starts the bot towards an address, and returns the way to stop it. Absent: somebody else starts it. */
   readonly start?: (url: string) => () => Promise<void>;
 }
+
+/** Milliseconds in which somebody may start the bot by hand. */
+const FIRST_DIAL = 600_000;
 
 const WELCOME = {
   type: "registered",
@@ -300,8 +303,10 @@ export class GatewayStage implements Stage, AsyncDisposable {
   /** The next socket, before it has registered. */
   async arrival(): Promise<Seat> {
     if (this.#absent) throw new Skipped(this.#absent);
+    // Somebody may start the bot by hand: the first dial has more time, unless the command says how much.
+    const wait = this.botId === "" && !this.#stop ? this.#target.redial ?? FIRST_DIAL : this.redial;
     try {
-      return await this.#waiting.until(() => this.#takeArrived(), this.redial, "the bot's next dial");
+      return await this.#waiting.until(() => this.#takeArrived(), wait, "the bot's next dial");
     } catch (error) {
       if (error instanceof Failed) this.#absent = "the bot did not dial again before; this case was not reached";
       throw error;
