@@ -8,6 +8,8 @@ export interface Ask {
   readonly path: string;
   readonly body?: string;
   readonly bearer?: string;
+  /** More header lines, each with its line end. */
+  readonly headers?: string;
 }
 
 export class Connection {
@@ -69,11 +71,11 @@ export class Connection {
     }
   }
 
-  async #send({ method = "POST", path, body = "", bearer }: Ask): Promise<void> {
+  async #send({ method = "POST", path, body = "", bearer, headers = "" }: Ask): Promise<void> {
     await this.#conn.write(this.#encoder.encode(
       `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n` +
         (method === "POST" ? `content-type: application/json\r\ncontent-length: ${body.length}\r\n` : "") +
-        (bearer ? `authorization: Bearer ${bearer}\r\n` : "") + `\r\n${body}`,
+        (bearer ? `authorization: Bearer ${bearer}\r\n` : "") + `${headers}\r\n${body}`,
     ));
   }
 

@@ -37,7 +37,9 @@ export async function startFloor(): Promise<Server> {
 }
 
 /** Starts the gateway in a new folder with its default configuration, apart from the names and bounds that the load needs. */
-export async function startGateway({ signIn = true } = {}): Promise<Server> {
+export async function startGateway(
+  { signIn = true, config = {} }: { signIn?: boolean; config?: Record<string, unknown> } = {},
+): Promise<Server> {
   const port = freePort();
   const folder = await Deno.makeTempDir({ prefix: "nexus-bench-" });
   const users = Object.fromEntries(
@@ -46,7 +48,7 @@ export async function startGateway({ signIn = true } = {}): Promise<Server> {
       (_, index) => [`person${index}`, { password: PASSWORD, displayName: `Person ${index}` }],
     ),
   );
-  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ port, botToken: BOT_TOKEN, users }));
+  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ port, botToken: BOT_TOKEN, users, ...config }));
   const { process, startedIn } = await start([
     "run",
     "-A",
@@ -193,7 +195,7 @@ async function signInAs(port: number, username: string): Promise<string> {
   return token;
 }
 
-function freePort(): number {
+export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -9,9 +9,9 @@ import type { Clock } from "../../core/clock.ts";
 import { asNexusError, type Code } from "../../core/error.ts";
 import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
-import { sleep } from "../../core/sleep.ts";
 import type { UpstreamSettings } from "./settings.ts";
 import { type Dialect, type Fault, faultOf, type Hearing, worthRepeating } from "./dialect.ts";
+import { Halt } from "./halt.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
 
 export interface CallParts {
@@ -68,9 +68,9 @@ const WHOLE_TIMEOUT = 600_000;
 export class Call implements Hearing {
   readonly #parts: CallParts;
   /** Ends everything. */
-  readonly #stop = new AbortController();
+  readonly #halt = new Halt();
   /** Ends the current try. */
-  #try: AbortController | undefined;
+  #try: Halt | undefined;
   #silent: string | undefined;
   #begun = false;
   #finish: string | undefined;
@@ -91,17 +91,17 @@ export class Call implements Hearing {
 
   /** Calls it off: the socket is closed, nothing more is said. */
   stop(): void {
-    this.#stop.abort();
-    this.#try?.abort();
+    this.#halt.halt();
+    this.#try?.halt();
   }
 
-  get signal(): AbortSignal {
-    return this.#stop.signal;
+  get halt(): Halt {
+    return this.#halt;
   }
 
   /** Looks at the clock; called now and then by whoever holds the calls, because a timer per delta would cost more than the delta. */
   look(now: number): void {
-    if (this.#try === undefined || this.#try.signal.aborted) return;
+    if (this.#try === undefined || this.#try.halted) return;
     const { firstTimeout, stallTimeout } = this.#parts.settings;
     if (this.#whole) {
       if (now - this.#triedAt < Math.max(firstTimeout, WHOLE_TIMEOUT)) this.#parts.sink.alive();
@@ -117,16 +117,16 @@ export class Call implements Hearing {
 
   #fallSilent(why: string): void {
     this.#silent = why;
-    this.#try?.abort();
+    this.#try?.halt();
   }
 
   /** Asks, and asks again where that may help. `request` is put together anew for each try: the key may have changed. */
-  async run(request: () => Omit<HttpRequest, "signal">, whole: boolean): Promise<CallEnd> {
+  async run(request: () => Omit<HttpRequest, "halt">, whole: boolean): Promise<CallEnd> {
     const { settings, sink, clock, random } = this.#parts;
     this.#whole = whole;
     for (let tries = 1;;) {
       const trouble = await this.#once(request);
-      if (this.signal.aborted) return this.#end(true);
+      if (this.#halt.halted) return this.#end(true);
       if (!trouble) {
         return this.#end(false, () => {
           sink.measured?.({ usage: wholeUsage(this.#usage), finish: this.#finish });
@@ -146,9 +146,23 @@ export class Call implements Hearing {
       }
       tries++;
       sink.alive();
-      await sleep(clock, pause, this.signal);
-      if (this.signal.aborted) return this.#end(true);
+      await this.#pause(clock, pause);
+      if (this.#halt.halted) return this.#end(true);
     }
+  }
+
+  /** Waits, but not past a halt. */
+  #pause(clock: Clock, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const over = this.#halt.on(() => {
+        callOff();
+        resolve();
+      });
+      const callOff = clock.after(ms, () => {
+        over();
+        resolve();
+      });
+    });
   }
 
   #end(calledOff: boolean, tell = () => {}, trouble?: CallEnd["trouble"]): CallEnd {
@@ -156,14 +170,14 @@ export class Call implements Hearing {
   }
 
   /** One try. Nothing where the answer is whole. */
-  async #once(request: () => Omit<HttpRequest, "signal">): Promise<Trouble | undefined> {
-    this.#try = new AbortController();
+  async #once(request: () => Omit<HttpRequest, "halt">): Promise<Trouble | undefined> {
+    this.#try = new Halt();
     this.#triedAt = this.#heardAt = this.#parts.clock.now();
     this.#fault = this.#silent = this.#finish = undefined;
     this.#ended = false;
     let answer: HttpAnswer | undefined;
     try {
-      answer = await this.#parts.http.request({ ...request(), signal: this.#try.signal });
+      answer = await this.#parts.http.request({ ...request(), halt: this.#try });
       if (answer.status < 200 || answer.status > 299) return await this.#refused(answer);
       const json = answer.header("content-type")?.includes("application/json") ?? false;
       if (this.#whole || json) this.#parts.dialect.whole(await readAll(answer, MAX_WHOLE), this);
@@ -222,15 +236,14 @@ export class Call implements Hearing {
   async #leave(answer: HttpAnswer): Promise<void> {
     if (answer.ended) return;
     const giveUp = this.#parts.clock.after(LEAVE, () => answer.close());
-    const stop = () => answer.close();
-    this.signal.addEventListener("abort", stop);
+    const over = this.#halt.on(() => answer.close());
     try {
       while (await answer.read() !== undefined) { /* nothing belongs behind the end marker */ }
     } catch {
       answer.close();
     } finally {
       giveUp();
-      this.signal.removeEventListener("abort", stop);
+      over();
     }
   }
 

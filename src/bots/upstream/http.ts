@@ -8,6 +8,7 @@
  * Message framing after RFC 9112: sections 6 (length), 7.1 (chunked) and 9.3 (keep-alive).
  */
 import { NexusError } from "../../core/error.ts";
+import type { Halt } from "./halt.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST";
@@ -15,8 +16,8 @@ export interface HttpRequest {
   /** Names in lower case; `host`, `content-length` and `connection` are set here. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Aborting closes the socket at once, which is the only word for "stop" that model APIs know. */
-  readonly signal: AbortSignal;
+  /** Halting closes the socket at once, which is the only word for "stop" that model APIs know. */
+  readonly halt: Halt;
 }
 
 export interface HttpAnswer {
@@ -83,37 +84,36 @@ export class SocketHttp implements Http {
   }
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
-    const { url, signal } = request;
-    if (this.#closed || signal.aborted) throw new Broken("called off");
+    const { url, halt } = request;
+    if (this.#closed || halt.halted) throw new Broken("called off");
     const target = new URL(url);
     const tls = target.protocol === "https:";
     const key = `${target.protocol}${target.host}`;
     const used = this.#idle.get(key)?.pop()?.line;
-    const line = used ?? await this.#open(tls, target, signal);
-    const stop = () => line.close();
-    signal.addEventListener("abort", stop, { once: true });
+    const line = used ?? await this.#open(tls, target, halt);
+    const over = halt.on(() => line.close());
     try {
       await line.send(head(request, target));
       const answer = await line.receive((reusable) => {
-        signal.removeEventListener("abort", stop);
-        if (reusable && !signal.aborted) this.#keep(key, line);
+        over();
+        if (reusable && !halt.halted) this.#keep(key, line);
         else line.close();
       });
       return answer;
     } catch (error) {
-      signal.removeEventListener("abort", stop);
+      over();
       line.close();
-      if (signal.aborted) throw new Broken("called off", false, error);
+      if (halt.halted) throw new Broken("called off", false, error);
       throw new Broken(reason(error), used !== undefined && !line.heard, error);
     }
   }
 
-  async #open(tls: boolean, target: URL, signal: AbortSignal): Promise<Line> {
+  async #open(tls: boolean, target: URL, halt: Halt): Promise<Line> {
     let socket: Socket;
     try {
       const hostname = target.hostname.replace(/^\[(.*)\]$/, "$1");
       const dialled = this.#dial({ tls, hostname, port: Number(target.port) || (tls ? 443 : 80) });
-      socket = await orCalledOff(dialled, signal);
+      socket = await orCalledOff(dialled, halt);
     } catch (error) {
       throw new Broken(reason(error), false, error);
     }
@@ -152,17 +152,16 @@ export class SocketHttp implements Http {
   }
 }
 
-/** The socket, unless the signal comes first: a connection to a silent address takes minutes to fail, and then closes itself here. */
-function orCalledOff(dialled: Promise<Socket>, signal: AbortSignal): Promise<Socket> {
+/** The socket, unless the halt comes first: a connection to a silent address takes minutes to fail, and then closes itself here. */
+function orCalledOff(dialled: Promise<Socket>, halt: Halt): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(new Broken("called off"));
-    signal.addEventListener("abort", stop, { once: true });
+    const over = halt.on(() => reject(new Broken("called off")));
     dialled.then((socket) => {
-      signal.removeEventListener("abort", stop);
-      if (signal.aborted) socket.close();
+      over();
+      if (halt.halted) socket.close();
       resolve(socket);
     }, (error) => {
-      signal.removeEventListener("abort", stop);
+      over();
       reject(error);
     });
   });
@@ -219,20 +218,19 @@ class Line {
     }
   }
 
-  /** Reads to the empty line. */
+  /** Reads to the empty line. Nearly always it is in the first read, and then nothing is copied. */
   async #head(): Promise<string> {
     let head = "";
     while (true) {
       const { bytes } = this;
-      let text = "";
-      for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]!);
-      const before = head.length;
-      head += text;
-      const end = head.indexOf("\r\n\r\n", Math.max(0, before - 3));
+      // Bytes, not characters: an empty line that falls into two reads is found in what they make together.
+      const text = head + LATIN.decode(bytes);
+      const end = text.indexOf("\r\n\r\n");
       if (end >= 0) {
-        this.take(end + 4 - before);
-        return head.slice(0, end);
+        this.take(end + 4 - head.length);
+        return text.slice(0, end);
       }
+      head = text;
       this.take(bytes.length);
       if (head.length > MAX_HEAD) throw new Broken("the answer's head is too large");
       if (await this.fill() === 0) throw new Broken("closed before an answer");
@@ -392,6 +390,9 @@ class LineAnswer implements HttpAnswer {
   }
 }
 
+/** A character for every byte, so that what is counted in characters is counted in bytes. */
+const LATIN = new TextDecoder("latin1");
+
 const CR = 13, LF = 10, STREAMING = { stream: true };
 
 function parseHead(head: string): { status: number; headers: Map<string, string>; old: boolean } {
@@ -416,7 +417,11 @@ async function dialDeno({ tls, hostname, port }: { tls: boolean; hostname: strin
 /** {@linkcode Http} on `fetch`, for proxies and for runtimes without `Deno.connect`. */
 export function fetchHttp(fetch: typeof globalThis.fetch): Http {
   return {
-    async request({ method, url, headers, body, signal }) {
+    async request({ method, url, headers, body, halt }) {
+      const leaving = new AbortController();
+      const { signal } = leaving;
+      halt.on(() => leaving.abort());
+      if (halt.halted) throw new Broken("called off");
       let response: Response;
       try {
         response = await fetch(url, { method, headers, body, signal, redirect: "manual" });

@@ -16,6 +16,7 @@ import { UpstreamBudget } from "./budget.ts";
 import { Call, type CallEnd } from "./call.ts";
 import type { UpstreamSettings } from "./settings.ts";
 import { type Dialect, isFields } from "./dialect.ts";
+import type { Halt } from "./halt.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
 import { openai } from "./openai.ts";
 
@@ -138,8 +139,8 @@ export class Upstream implements Link {
       before,
       message.said ? undefined : { role: "user", text: message.text, images: message.images },
     );
-    const model = settings.model ?? await this.#firstModel(call.signal);
-    if (call.signal.aborted) return { calledOff: true, tell: () => {}, usage: {}, units: 0 };
+    const model = settings.model ?? await this.#firstModel(call.halt);
+    if (call.halt.halted) return { calledOff: true, tell: () => {}, usage: {}, units: 0 };
     const { dialect, baseUrl } = DIALECTS[settings.type];
     const wishes = message.wishes ?? {};
     const whole = wishes.whole === true;
@@ -163,7 +164,7 @@ export class Upstream implements Link {
     return images ? said : said.map(blind);
   }
 
-  #request(dialect: Dialect, url: string, body: string | undefined): Omit<HttpRequest, "signal"> {
+  #request(dialect: Dialect, url: string, body: string | undefined): Omit<HttpRequest, "halt"> {
     const headers: Record<string, string> = dialect.headers(this.#key());
     if (body !== undefined) headers["content-type"] = "application/json";
     for (const [name, text] of Object.entries(this.#settings.headers)) {
@@ -182,13 +183,13 @@ export class Upstream implements Link {
   }
 
   /** The first model that the server lists, asked for once. */
-  async #firstModel(signal: AbortSignal): Promise<string> {
+  async #firstModel(halt: Halt): Promise<string> {
     if (this.#model !== undefined) return this.#model;
     const { dialect, baseUrl } = DIALECTS[this.#settings.type];
     const url = `${(this.#settings.baseUrl ?? baseUrl).replace(/\/+$/, "")}/models`;
     let list: unknown;
     try {
-      const answer = await this.#parts.http.request({ ...this.#request(dialect, url, undefined), signal });
+      const answer = await this.#parts.http.request({ ...this.#request(dialect, url, undefined), halt });
       list = JSON.parse(await textOf(answer));
     } catch (error) {
       throw new NexusError("bot_failed", "the model API does not list its models; set `model`", { cause: error });

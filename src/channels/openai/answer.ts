@@ -159,7 +159,7 @@ export class Cut {
 
 /** The answer as a stream of events. */
 export function answerStream(turn: Turn, options: AnswerOptions): ReadableStream<Uint8Array> {
-  return new ReadableStream(new AnswerSource(turn, options), { highWaterMark: 0 });
+  return new ReadableStream(new AnswerSource(turn, options));
 }
 
 const encoder = new TextEncoder();
@@ -179,7 +179,6 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   /** Whether any of the answer has gone out. */
   #said = false;
   #given: string[] = [];
-  #pulled: (() => void) | undefined;
   #gathering = false;
   #over = false;
   #unwatch: () => void;
@@ -197,13 +196,13 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#controller = controller;
   }
 
-  pull(): void | Promise<void> {
-    if (!this.#gathers() && this.#flush()) return;
-    return new Promise((resolve) => this.#pulled = resolve);
+  pull(): void {
+    this.#woken();
   }
 
+  /** With no room the reader is behind: it pulls when it is ready, and gets all of it then. */
   #woken(): void {
-    if (this.#pulled && !this.#gathers()) this.#flush();
+    if (this.#controller.desiredSize! > 0 && !this.#gathers()) this.#flush();
   }
 
   /** Whether what is there waits for the beat. */
@@ -214,7 +213,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#gathering = true;
     this.#options.beat.later(() => {
       this.#gathering = false;
-      if (this.#pulled) this.#flush();
+      if (!this.#over && this.#controller.desiredSize! > 0) this.#flush();
     });
     return true;
   }
@@ -226,21 +225,21 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   beat(): void {
-    if (!this.#pulled) return;
     this.wroteAt = this.#options.pulse.now();
-    this.#write(SILENCE);
+    if (this.#controller.desiredSize! > 0) this.#controller.enqueue(SILENCE);
   }
 
   /** The gateway goes away: the stream must not look finished. */
   end(): void {
     if (this.#over) return;
-    if (this.#pulled) this.#write(encoder.encode(this.#options.format.fail(new NexusError("shutting_down"))));
-    this.#close();
+    this.#finish();
+    this.#controller.enqueue(encoder.encode(this.#options.format.fail(new NexusError("shutting_down"))));
+    this.#controller.close();
   }
 
-  /** Writes what is new. Returns whether there was anything. */
-  #flush(): boolean {
-    if (this.#over) return true;
+  /** Writes what is new, if anything is. */
+  #flush(): void {
+    if (this.#over) return;
     const { reply } = this.#turn;
     const { format } = this.#options;
     let text = "";
@@ -248,7 +247,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       text += format.begin(this.#turn);
       this.#begun = true;
     }
-    let over = false;
+    let over = false, stop = false;
     let chunk = reply.chunk(this.#index);
     while (chunk && text.length < WRITE && !over) {
       this.#index++;
@@ -258,8 +257,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
           text += this.#tell(delta);
           if (finish) {
             text += this.#whole(finish);
-            this.#options.stop();
-            over = true;
+            over = stop = true;
           }
           break;
         }
@@ -275,8 +273,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
           // Nobody can take back what an OpenAI client has been given.
           if (!this.#said) break;
           text += format.fail(new NexusError("bot_gone", "the answer was begun again by another bot"));
-          this.#options.stop();
-          over = true;
+          over = stop = true;
       }
       chunk = reply.chunk(this.#index);
     }
@@ -284,11 +281,14 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       text += this.#last();
       over = true;
     }
-    if (text === "") return false;
+    if (text === "") return;
     this.wroteAt = this.#options.pulse.now();
-    this.#write(encoder.encode(text));
-    if (over) this.#close();
-    return true;
+    // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
+    if (over) this.#finish();
+    this.#controller.enqueue(encoder.encode(text));
+    if (over) this.#controller.close();
+    // Last, because the turn that it ends wakes its readers.
+    if (stop) this.#options.stop();
   }
 
   #tell(delta: string): string {
@@ -311,26 +311,11 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     return this.#options.format.end(finish, () => count(this.#turn, this.#options.said, given));
   }
 
-  #write(bytes: Uint8Array): void {
-    const pulled = this.#pulled;
-    this.#pulled = undefined;
-    this.#controller.enqueue(bytes);
-    pulled?.();
-  }
-
-  #close(): void {
-    if (this.#over) return;
-    this.#finish();
-    this.#controller.close();
-  }
-
   #finish(): void {
     this.#over = true;
     this.#unwatch();
     this.#options.pulse.remove(this);
     this.#options.beat.leave();
-    this.#pulled?.();
-    this.#pulled = undefined;
   }
 }
 
@@ -397,22 +382,20 @@ export async function wholeAnswer(
   };
 }
 
-/** Resolves when the turn has said something or has ended, after `ms`, or when the client is gone: until then a failure can still be a status. */
-export function firstWord(turn: Turn, clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves when the turn has said something or has ended, or after `ms`: until then a failure can still be a status. */
+export function firstWord(turn: Turn, clock: Clock, ms: number): Promise<void> {
   const { reply } = turn;
   if (reply.length > 0 || reply.ending) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
       callOff();
       unwatch();
-      signal.removeEventListener("abort", done);
       resolve();
     };
     const unwatch = reply.watch(() => {
       if (reply.length > 0 || reply.ending) done();
     });
     const callOff = clock.after(ms, done);
-    signal.addEventListener("abort", done);
   });
 }
 

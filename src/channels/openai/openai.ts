@@ -183,15 +183,15 @@ export function openai(parts: OpenAiParts): Hono<Env> {
   ): Promise<Response> {
     const turn = await ask(request, person, asked);
     const headers: [string, string][] = [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
-    // Also fires after a response was sent (a rule of the runtime); by then it stops nothing.
-    request.signal.addEventListener("abort", () => asked.stream || stop(turn));
     if (!asked.stream) {
-      const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn));
+      const over = whenGone(request, clock, () => stop(turn));
+      const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
       remember(person, asked, turn, whole.text);
       return json(shape.whole(turn, whole), 200, headers);
     }
-    await firstWord(turn, clock, FIRST_WORD, request.signal);
-    if (request.signal.aborted) stop(turn);
+    const over = whenGone(request, clock, () => stop(turn));
+    await firstWord(turn, clock, FIRST_WORD);
+    over();
     // Nothing was said and nothing will be: that is a status, not a stream.
     if (turn.ending && turn.ending.status !== "done" && turn.reply.length === 0) throw failureOf(turn.ending);
     const body = answerStream(turn, {
@@ -291,6 +291,26 @@ export function openai(parts: OpenAiParts): Hono<Env> {
   });
 
   return app;
+}
+
+/** How long a client has to hang up in before it is watched for, in milliseconds. */
+const GONE = 50;
+
+/**
+ * Calls when the client hangs up before it is answered. Not from the first moment: asking the runtime for a request's signal costs as much as
+ * answering it, and most answers, or their first words, come sooner. Returns the way to stop watching.
+ */
+function whenGone(request: Request, clock: Clock, call: () => void): () => void {
+  let over = false;
+  const gone = () => over || call();
+  const callOff = clock.after(GONE, () => {
+    if (request.signal.aborted) gone();
+    else request.signal.addEventListener("abort", gone);
+  });
+  return () => {
+    over = true;
+    callOff();
+  };
 }
 
 type Describe = (error: unknown) => ReturnType<typeof described>["body"];
