@@ -205,7 +205,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       door,
       observer,
       limits: () => config.limits,
-      troubles,
+      troubles: () => [...troubles(), ...upstreams.troubles()],
     }),
   );
   hono.route(

@@ -41,6 +41,9 @@ const newKey = z.object({
   scopes: z.array(z.enum(SCOPES, { error: 'must be "chat", "read" or "admin"' })).min(1, "must name a scope").max(3)
     .optional()
     .meta({ description: "Default: chat and read." }),
+  bots: z.array(text(128).min(1), { error: "must be a list of bot ids and pools" }).max(1000).optional().meta({
+    description: "The bots and pools it opens. Default: all that you may use.",
+  }),
   expiresInDays: z.number({ error: "must be a number of days" }).positive("must be above 0").max(
     3650,
     "must be at most 3650",
@@ -53,6 +56,7 @@ export const keyView = z.object({
   name: z.string(),
   begins: z.string().meta({ description: "The first characters, to know it by" }),
   scopes: z.array(z.string()),
+  bots: z.array(z.string()).optional(),
   createdAt: z.number(),
   expiresAt: z.number().optional(),
   lastUsedAt: z.number().optional(),
@@ -220,12 +224,12 @@ export function account(parts: AccountParts): Hono<Env> {
 
   app.post("/api/keys", async (c) => {
     const { person } = await door.caller(c.req.raw, "person");
-    const { name, scopes, expiresInDays } = await readBody(c.req.raw, newKey, 64 * 1024);
+    const { name, scopes, bots, expiresInDays } = await readBody(c.req.raw, newKey, 64 * 1024);
     if (scopes?.includes("admin") && person.role !== "admin") {
       throw new NexusError("forbidden", "only an admin's key has the scope admin");
     }
     const ttl = expiresInDays === undefined ? undefined : Math.ceil(expiresInDays * 86_400_000);
-    const { token, key } = await keys.make(person.id, { name, scopes, ttl });
+    const { token, key } = await keys.make(person.id, { name, scopes, bots, ttl });
     act(person, "key_made", c.env.address, `${key.id} ${key.scopes.join(",")}`);
     return json({ token, key: keyViewOf(key) }, 201);
   });
@@ -273,7 +277,7 @@ async function* everything(gateway: Gateway, person: Person, format: "md" | "jso
 }
 
 export function keyViewOf(
-  { id, name, begins, scopes, createdAt, expiresAt, lastUsedAt }: Awaited<ReturnType<ApiKeys["of"]>>[number],
+  { id, name, begins, scopes, bots, createdAt, expiresAt, lastUsedAt }: Awaited<ReturnType<ApiKeys["of"]>>[number],
 ): z.infer<typeof keyView> {
-  return { id, name, begins, scopes: [...scopes], createdAt, expiresAt, lastUsedAt };
+  return { id, name, begins, scopes: [...scopes], bots: bots && [...bots], createdAt, expiresAt, lastUsedAt };
 }

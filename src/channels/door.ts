@@ -94,8 +94,9 @@ export class Door {
   }
 
   #byKey(key: ApiKey, token: string): Caller | undefined {
-    const person = this.#parts.accounts.person(key.personId);
-    if (!person) return undefined;
+    const owner = this.#parts.accounts.person(key.personId);
+    if (!owner) return undefined;
+    const person = key.bots ? narrowed(owner, key.bots) : owner;
     const { id, personId, createdAt, expiresAt = FAR, lastUsedAt: lastSeenAt = createdAt } = key;
     return { person, token, key, session: { id, personId, createdAt, expiresAt, lastSeenAt } };
   }
@@ -126,6 +127,12 @@ export class Door {
 
 /** The end of a key that has none: the last day that JavaScript's dates know. */
 const FAR = 8_640_000_000_000_000;
+
+/** The person as a key lets them in: what both the owner and the key may use. Pools count by their name on both sides. */
+function narrowed(owner: Person, bots: readonly string[]): Person {
+  const { bots: own } = owner;
+  return { ...owner, bots: own ? bots.filter((bot) => own.includes(bot)) : bots };
+}
 
 function cookieOf(request: Request): string | undefined {
   const header = request.headers.get("cookie");

@@ -17,6 +17,8 @@ export interface ApiKey {
   readonly personId: string;
   readonly name: string;
   readonly scopes: readonly Scope[];
+  /** The bots and pools it opens; absent: all that its owner may use. */
+  readonly bots?: readonly string[];
   readonly createdAt: number;
   readonly expiresAt?: number;
   /** To within a minute. */
@@ -53,7 +55,7 @@ export class ApiKeys {
   /** Makes a key. `token` is told this once. Throws `conflict` when the person has too many. */
   async make(
     personId: string,
-    fields: { name: string; scopes?: readonly Scope[]; ttl?: number },
+    fields: { name: string; scopes?: readonly Scope[]; bots?: readonly string[]; ttl?: number },
   ): Promise<{ token: string; key: ApiKey }> {
     if ((await this.of(personId)).length >= MAX_PER_PERSON) {
       throw new NexusError("conflict", `at most ${MAX_PER_PERSON} keys for one person`);
@@ -65,6 +67,7 @@ export class ApiKeys {
       personId,
       name: fields.name,
       scopes: fields.scopes ?? ["chat", "read"],
+      bots: fields.bots,
       createdAt: now,
       expiresAt: fields.ttl === undefined ? undefined : now + fields.ttl,
       begins: token.slice(0, KEY_PREFIX.length + 4),

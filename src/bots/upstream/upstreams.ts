@@ -43,6 +43,11 @@ export class Upstreams {
     return this.#present.get(id)?.bot;
   }
 
+  /** What is wrong with which of them, in lines for admins. */
+  troubles(): string[] {
+    return [...this.#present].flatMap(([id, { bot: { note } }]) => note === undefined ? [] : [`bot ${id}: ${note}`]);
+  }
+
   /** Stops every call. Resolves when no socket is held any more. */
   async close(): Promise<void> {
     const bots = [...this.#present.values()];

@@ -196,6 +196,15 @@ for (const type of ["openai", "anthropic"] as const) {
   }
 }
 
+Deno.test("an API that cuts after 40 of 64 deltas has told forty, and no more is claimed", async () => {
+  const deltas = Array.from({ length: 40 }, (_, index) => `delta ${index} `);
+  await withUpstream([{ deltas, end: "cut", pace: 1 }], async ({ ask }) => {
+    const told = await ask();
+    assert.equal(told.text, deltas.join(""));
+    assert.equal(told.ending, "lost");
+  });
+});
+
 Deno.test("two refusals with 429 and the third try works", async () => {
   const busy = { status: 429, headers: { "retry-after-ms": "5" } };
   await withUpstream([busy, busy, {}], async ({ ask, fake }) => {

@@ -411,3 +411,37 @@ Deno.test("a key that changes in the configuration counts at once, and a bot tha
     await response.body?.cancel();
   }, { settings: { apiKey: "first" } });
 });
+
+Deno.test("a personal key opens the face, and one for some bots opens only those", async () => {
+  await withFace([{}], async ({ app, root, chat, post }) => {
+    app.gateway.roster.join(new Agent("agent", says("hi")));
+    const made = async (fields: Record<string, unknown>) =>
+      (await (await post("/api/keys", { name: "k", ...fields })).json()).token as string;
+    const models = async (token: string) => {
+      const response = await fetch(`${root}/v1/models`, { headers: { authorization: `Bearer ${token}` } });
+      return (await response.json()).data.map(({ id }: { id: string }) => id);
+    };
+    assert.deepEqual(await models(await made({})), ["gpt", "agent", "auto"]);
+    const narrow = await made({ bots: ["agent", "somebody-elses"] });
+    assert.deepEqual(await models(narrow), ["agent", "auto"]);
+    const asks = async (model: string) => {
+      const response = await chat({ model }, { headers: { authorization: `Bearer ${narrow}` } });
+      await response.body?.cancel();
+      return response.status;
+    };
+    assert.deepEqual([await asks("agent"), await asks("gpt")], [200, 404]);
+    const reader = await made({ scopes: ["read"] });
+    const refused = await chat({}, { headers: { authorization: `Bearer ${reader}` } });
+    assert.equal(refused.status, 403);
+    assert.equal((await refused.json()).error.type, "permission_error");
+  });
+});
+
+Deno.test("admins are told why a bot does badly", async () => {
+  await withFace([{ status: 500, body: '{"error":{"message":"boom"}}' }], async ({ app, chat, root }) => {
+    await (await chat()).body?.cancel();
+    const { token } = await app.sessions.begin("admin");
+    const state = await fetch(`${root}/api/admin/state`, { headers: { authorization: `Bearer ${token}` } });
+    assert.deepEqual((await state.json()).troubles, ["bot gpt: the model API answered 500: boom"]);
+  }, { config: { users: { admin: { password: "x" }, ada: { password: "x" } } } });
+});
