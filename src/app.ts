@@ -24,6 +24,8 @@ import { history, historyRoutes } from "./channels/history.ts";
 import { type Connection, failure, languageOfRequest } from "./channels/http.ts";
 import type { RouteDoc } from "./channels/openapi.ts";
 import { openai, openaiRoutes } from "./channels/openai/openai.ts";
+import { Apps } from "./channels/im/apps.ts";
+import { platformRoutes, platforms } from "./channels/im/routes.ts";
 import { ops, opsRoutes } from "./channels/ops.ts";
 import { Pulse } from "./channels/pulse.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
@@ -67,6 +69,8 @@ export interface AppParts {
 export interface App {
   fetch(request: Request, connection?: Connection): Response | Promise<Response>;
   readonly gateway: Gateway;
+  /** The company's apps on chat platforms. */
+  readonly apps: Apps;
   readonly sockets: BotSockets;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
@@ -84,7 +88,7 @@ export interface App {
 }
 
 /** What only counts at the start. */
-const AT_START: readonly string[] = ["host", "port", "demo", "store", "tls"];
+const AT_START: readonly string[] = ["channels", "host", "port", "demo", "store", "tls"];
 
 /** How often the store is asked what others changed in the bots' tokens, and what is too old to keep. */
 const LOOK = 5_000, FORGET = 3_600_000;
@@ -151,6 +155,21 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
   });
   upstreams.set(config.bots);
+  const apps = new Apps({
+    gateway: {
+      ask: (message) => gateway.ask(message),
+      cancel: (turn) => gateway.cancel(turn),
+      turn: (id, personId) => gateway.turn(id, personId),
+      bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
+      begin: (person, title) => gateway.archive.create(person.id, { title }).id,
+    },
+    account: (name) => accounts.person(name),
+    store,
+    clock,
+    observer,
+    random: parts.random,
+    secret: (text) => parts.env?.(text.slice("env:".length)),
+  });
   const pulse = new Pulse(clock);
   const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
   if (config.demo && gateway.roster.size === 0) seatDemo(gateway, clock);
@@ -163,6 +182,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     pages: () => gateway.notices.pages,
     sockets: () => sockets.size,
     sessions: () => sessions.size,
+    budgets: () => apps.budgets(),
   });
 
   let proxies = new TrustedProxies(config.trustProxy);
@@ -185,6 +205,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     ...openaiRoutes,
     ...accountRoutes,
     ...adminRoutes,
+    ...platformRoutes,
     ...opsRoutes,
   ];
   const hono = new Hono<Env>();
@@ -233,6 +254,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       routes: () => routes,
     }),
   );
+  hono.route("/", platforms({ apps, account: (name) => accounts.person(name), door, clock, observer }));
   hono.onError((thrown, c) => {
     const error = asNexusError(thrown);
     if (error.code === "internal") {
@@ -282,6 +304,17 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     return response;
   }
 
+  /** A chat platform calls. What could not be stored is not acknowledged, so that it comes again. */
+  async function callback(path: string, request: Request, address: string): Promise<Response> {
+    if (gateway.draining) return new Response(null, { status: 503 });
+    try {
+      return await apps.fetch(path, request, address) ?? new Response(null, { status: 404 });
+    } catch (error) {
+      observer.tell({ type: "fault", where: `POST ${path}`, error });
+      return new Response(null, { status: 503 });
+    }
+  }
+
   function answer(request: Request, peer: Connection): Response | Promise<Response> {
     const connection = proxies.connection(request, peer.address);
     if (config.hsts === 0 || !connection.secure) return route(request, connection);
@@ -291,14 +324,18 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   function route(request: Request, connection: Connection): Response | Promise<Response> {
     const path = pathOf(request.url);
     if (path === "/bot-ws") return acceptBot(request, connection.address);
+    if (path.startsWith("/channels/")) return callback(path, request, connection.address);
     const origin = config.allowedOrigins.length > 0 ? request.headers.get("origin") : null;
     if (origin === null || !config.allowedOrigins.includes(origin)) return hono.fetch(request, connection);
     return withCors(request, origin, () => hono.fetch(request, connection));
   }
 
+  await apps.start(config.channels);
+
   let closed = false;
   return {
     gateway,
+    apps,
     sockets,
     accounts,
     sessions,
@@ -341,6 +378,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       if (closed) return;
       closed = true;
       for (const stop of stopLooking) stop();
+      await apps.stop();
       gateway.close();
       accounts.close();
       pulse.close();

@@ -4,6 +4,9 @@
  * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`, `botToken`, `users`); everything else has a default.
  */
 import { z } from "zod";
+import { DingTalkSettings } from "./channels/dingtalk/settings.ts";
+import { LarkSettings } from "./channels/lark/settings.ts";
+import { WecomSettings } from "./channels/wecom/settings.ts";
 import { upstreamsSchema } from "./config_upstream.ts";
 
 /** A whole number within bounds; the error says what would be right. */
@@ -128,6 +131,13 @@ export const configSchema = z.looseObject({
   }),
   allowPrivateImages: z.boolean({ error: "must be true or false" }).default(false).meta({
     description: "Whether images that OpenAI clients name by address may be fetched from private networks.",
+  }),
+  channels: z.looseObject({
+    feishu: z.record(z.string(), LarkSettings).default({}).meta({ description: "Feishu and Lark apps, by a name of yours." }),
+    dingtalk: z.record(z.string(), DingTalkSettings).default({}).meta({ description: "DingTalk apps, by a name of yours." }),
+    wecom: z.record(z.string(), WecomSettings).default({}).meta({ description: "WeCom apps, AI bots and webhooks." }),
+  }, { error: 'must be an object such as {"feishu":{"main":{…}}}' }).prefault({}).meta({
+    description: "The company's apps on chat platforms; see docs/platforms.",
   }),
   metricsToken: text("must be a text").optional().meta({
     description: "With it, /metrics wants `Authorization: Bearer <token>`.",

@@ -20,6 +20,8 @@ export interface Gauges {
   pages(): number;
   sockets(): number;
   sessions(): number;
+  /** The budgets of chat platforms. */
+  budgets?(): readonly { readonly key: string; readonly waiting: number; readonly closedFor: number; readonly quota?: { readonly left: number } }[];
 }
 
 export class Metrics implements Observer {
@@ -29,6 +31,9 @@ export class Metrics implements Observer {
   readonly #refused: Counter<"what">;
   readonly #pushes: Counter;
   readonly #faults: Counter;
+  readonly #delivered: Counter<"channel" | "app">;
+  readonly #platformCalls: Counter<"channel" | "app">;
+  readonly #throttled: Counter<"platform">;
   readonly #first: Histogram;
   readonly #took: Histogram;
   readonly #gaps = new Tally("nexus_chunk_gap_seconds", "Time between two chunks of one reply", GAPS);
@@ -56,6 +61,25 @@ export class Metrics implements Observer {
       registers,
     });
     this.#faults = new Counter({ name: "nexus_faults_total", help: "Failures nobody waited for", registers });
+    const app = ["channel", "app"] as const;
+    this.#delivered = new Counter({
+      name: "nexus_platform_answers_total",
+      help: "Answers shown on chat platforms",
+      labelNames: app,
+      registers,
+    });
+    this.#platformCalls = new Counter({
+      name: "nexus_platform_calls_total",
+      help: "Calls to chat platforms that those answers cost",
+      labelNames: app,
+      registers,
+    });
+    this.#throttled = new Counter({
+      name: "nexus_platform_throttled_total",
+      help: "Times that a chat platform said it was too much",
+      labelNames: ["platform"],
+      registers,
+    });
     this.#first = new Histogram({
       name: "nexus_first_chunk_seconds",
       help: "Time from a question to the first chunk of its answer",
@@ -110,6 +134,21 @@ export class Metrics implements Observer {
         for (const { id, busy } of gauges.bots()) this.set({ bot: id }, busy);
       },
     });
+    new Gauge({
+      name: "nexus_platform_quota_left",
+      help: "Calls that are left of a chat platform's month or day",
+      labelNames: ["scope"],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { key, quota } of gauges.budgets?.() ?? []) if (quota) this.set({ scope: key }, quota.left);
+      },
+    });
+    gauge(
+      "nexus_platform_scopes_closed",
+      "Budgets that a chat platform has closed for a while",
+      () => (gauges.budgets?.() ?? []).filter((scope) => scope.closedFor > 0).length,
+    );
     gauge("nexus_turns_answering", "Turns that a bot has", gauges.answering);
     gauge("nexus_queue", "Turns that wait in line", gauges.waiting);
     gauge("nexus_turns_kept", "Ended turns in memory", () => gauges.kept().turns);
@@ -137,6 +176,13 @@ export class Metrics implements Observer {
       case "sign_in_refused":
       case "callback_refused":
         return this.#refused.inc({ what: happening.type.replace("_refused", "") });
+      case "delivered": {
+        const { channel, app, calls } = happening;
+        this.#delivered.inc({ channel, app });
+        return this.#platformCalls.inc({ channel, app }, calls);
+      }
+      case "throttled":
+        return this.#throttled.inc({ platform: happening.scope.split(":")[0]! });
       case "pushed":
         return this.#pushes.inc();
       case "fault":

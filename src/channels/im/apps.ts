@@ -1,0 +1,136 @@
+/**
+ * Every app on every chat platform that the configuration names, running: their callbacks, their connections, their budgets.
+ * A platform's code is loaded only when an app of it is configured.
+ */
+import { Budget, type ScopeView } from "../../core/budget.ts";
+import { NexusError } from "../../core/error.ts";
+import type { Store } from "../../core/store.ts";
+import type { DingTalkSettings } from "../dingtalk/settings.ts";
+import type { LarkSettings } from "../lark/settings.ts";
+import type { WecomSettings } from "../wecom/settings.ts";
+import type { WecomWebhook } from "../wecom/webhook.ts";
+import type { Channel, ChannelParts } from "./channel.ts";
+import { Pairing } from "./pairing.ts";
+
+/** The `channels` of the configuration. */
+export interface AppsSettings {
+  readonly feishu: Readonly<Record<string, LarkSettings>>;
+  readonly dingtalk: Readonly<Record<string, DingTalkSettings>>;
+  readonly wecom: Readonly<Record<string, WecomSettings>>;
+}
+
+export interface AppsParts extends Omit<ChannelParts, "budget"> {
+  /** The value of a setting such as `env:NAME`; `undefined` where the variable is not there. */
+  readonly secret: (text: string) => string | undefined;
+}
+
+/** How an app is doing, for the admin page. */
+export interface AppView {
+  readonly platform: string;
+  readonly name: string;
+  readonly connected: boolean;
+  /** Answers under way. */
+  readonly open: number;
+  readonly answers: number;
+  /** Calls to the platform that those answers cost. */
+  readonly calls: number;
+}
+
+export class Apps {
+  readonly budget: Budget;
+  readonly pairing: Pairing;
+  readonly #parts: AppsParts;
+  readonly #channels = new Map<string, Channel>();
+  readonly #webhooks = new Map<string, WecomWebhook>();
+
+  constructor(parts: AppsParts) {
+    this.#parts = parts;
+    this.budget = new Budget({ clock: parts.clock, store: parts.store as Store });
+    this.pairing = new Pairing(parts);
+  }
+
+  /** Opens what is configured. An app that cannot start is told and left out; the others run. */
+  async start(settings: AppsSettings): Promise<void> {
+    const parts: ChannelParts = { ...this.#parts, budget: this.budget };
+    const opening: Promise<void>[] = [];
+    const open = (platform: string, name: string, make: () => Promise<Channel | undefined>) =>
+      opening.push((async () => {
+        try {
+          const channel = await make();
+          if (!channel) return;
+          this.#channels.set(`${platform}/${name}`, channel);
+          await channel.start();
+        } catch (error) {
+          this.#parts.observer.tell({ type: "fault", where: `${platform} ${name}: start`, error });
+        }
+      })());
+    for (const [name, app] of Object.entries(settings.feishu)) {
+      open("feishu", name, async () => {
+        const { LarkChannel } = await import("../lark/channel.ts");
+        return new LarkChannel(name, this.#plain(app), parts);
+      });
+    }
+    for (const [name, app] of Object.entries(settings.dingtalk)) {
+      open("dingtalk", name, async () => {
+        const { DingTalkChannel } = await import("../dingtalk/channel.ts");
+        return new DingTalkChannel(name, this.#plain(app), parts);
+      });
+    }
+    for (const [name, app] of Object.entries(settings.wecom)) {
+      open("wecom", name, async () => {
+        const plain = this.#plain(app);
+        if (plain.kind === "app") return new (await import("../wecom/app.ts")).WecomApp(name, plain, parts);
+        if (plain.kind === "aibot") return new (await import("../wecom/aibot.ts")).WecomBot(name, plain, parts);
+        this.#webhooks.set(name, new (await import("../wecom/webhook.ts")).WecomWebhook(plain, parts));
+        return undefined;
+      });
+    }
+    await Promise.all(opening);
+  }
+
+  /** A callback: `/channels/<platform>/<name>`. `undefined`: no such app. */
+  fetch(path: string, request: Request, address: string): Promise<Response> | undefined {
+    const [, , platform, name, ...more] = path.split("/");
+    if (more.length > 0) return undefined;
+    return this.#channels.get(`${platform}/${decodeURIComponent(name ?? "")}`)?.fetch(request, address);
+  }
+
+  /** Says something into the group of a webhook. Throws `not_found`. */
+  async say(name: string, markdown: string): Promise<void> {
+    const webhook = this.#webhooks.get(name);
+    if (!webhook) throw new NexusError("not_found", "no such webhook");
+    await webhook.say(crypto.randomUUID(), markdown);
+  }
+
+  list(): AppView[] {
+    return [...this.#channels].map(([key, { connected, desk }]) => {
+      const [platform = "", name = ""] = key.split("/");
+      return { platform, name, connected, open: desk.open, ...desk.cost };
+    });
+  }
+
+  budgets(): ScopeView[] {
+    return this.budget.snapshot();
+  }
+
+  get size(): number {
+    return this.#channels.size + this.#webhooks.size;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#channels.values()].map((channel) => channel.stop()));
+    this.budget.stop();
+  }
+
+  /** The settings with their secrets filled in. */
+  #plain<T extends object>(settings: T): T {
+    const plain = { ...settings } as Record<string, unknown>;
+    for (const [key, value] of Object.entries(plain)) {
+      if (typeof value !== "string" || !value.startsWith("env:")) continue;
+      const secret = this.#parts.secret(value);
+      if (secret === undefined || secret === "") throw new NexusError("invalid", `${key}: ${value} is not set`);
+      plain[key] = secret;
+    }
+    return plain as T;
+  }
+}
