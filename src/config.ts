@@ -133,8 +133,12 @@ export const configSchema = z.looseObject({
     description: "Whether images that OpenAI clients name by address may be fetched from private networks.",
   }),
   channels: z.looseObject({
-    feishu: z.record(z.string(), LarkSettings).default({}).meta({ description: "Feishu and Lark apps, by a name of yours." }),
-    dingtalk: z.record(z.string(), DingTalkSettings).default({}).meta({ description: "DingTalk apps, by a name of yours." }),
+    feishu: z.record(z.string(), LarkSettings).default({}).meta({
+      description: "Feishu and Lark apps, by a name of yours.",
+    }),
+    dingtalk: z.record(z.string(), DingTalkSettings).default({}).meta({
+      description: "DingTalk apps, by a name of yours.",
+    }),
     wecom: z.record(z.string(), WecomSettings).default({}).meta({ description: "WeCom apps, AI bots and webhooks." }),
   }, { error: 'must be an object such as {"feishu":{"main":{…}}}' }).prefault({}).meta({
     description: "The company's apps on chat platforms; see docs/platforms.",

@@ -21,7 +21,12 @@ export interface Gauges {
   sockets(): number;
   sessions(): number;
   /** The budgets of chat platforms. */
-  budgets?(): readonly { readonly key: string; readonly waiting: number; readonly closedFor: number; readonly quota?: { readonly left: number } }[];
+  budgets?(): readonly {
+    readonly key: string;
+    readonly waiting: number;
+    readonly closedFor: number;
+    readonly quota?: { readonly left: number };
+  }[];
 }
 
 export class Metrics implements Observer {

@@ -25,10 +25,14 @@ export interface PlatformParts {
 const identity = z.object({ channel: z.string(), app: z.string(), id: z.string(), name: z.string().optional() });
 const code = z.string({ error: "must be a text" }).min(1, "must be the code").max(32, "must be the code");
 const pairBody = z.object({ code }, { error: "must be an object" }).meta({ id: "Pairing" });
-const confirmBody = z.object({ code, account: z.string({ error: "must be an account's name" }) }, { error: "must be an object" })
+const confirmBody = z.object({ code, account: z.string({ error: "must be an account's name" }) }, {
+  error: "must be an object",
+})
   .meta({ id: "PairingOf" });
 const unbindBody = identity.pick({ channel: true, app: true, id: true }).meta({ id: "Identity" });
-const sayBody = z.object({ text: z.string({ error: "must be a text" }).min(1).max(100_000) }, { error: "must be an object" })
+const sayBody = z.object({ text: z.string({ error: "must be a text" }).min(1).max(100_000) }, {
+  error: "must be an object",
+})
   .meta({ id: "Say" });
 const bound = z.object({ identities: z.array(identity.extend({ account: z.string(), at: z.number() })) });
 
@@ -43,7 +47,14 @@ export const platformRoutes: RouteDoc[] = [
     ok: identity,
     errors: ["invalid", "not_found", "limited"],
   },
-  { method: "get", path: "/api/identities", summary: "Your identities on chat platforms.", tag: "account", auth: "person", ok: bound },
+  {
+    method: "get",
+    path: "/api/identities",
+    summary: "Your identities on chat platforms.",
+    tag: "account",
+    auth: "person",
+    ok: bound,
+  },
   {
     method: "delete",
     path: "/api/identities",
