@@ -4,7 +4,8 @@
 import { page } from "../channels/page.ts";
 import type { Observer } from "../core/observer.ts";
 
-const STATIC = new URL("../../static/", import.meta.url);
+/** Beside the program: beside `main.ts`, or beside the one file that everything is bundled into. */
+const STATIC = new URL("static/", Deno.mainModule);
 
 /** What answers requests for the page, or nothing where there is none. */
 export async function openPage(

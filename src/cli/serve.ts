@@ -105,10 +105,9 @@ async function run(
     return 1;
   }
   const stopWatching = watchFile(configPath(dir), () => follow(dir, app, fixed, log));
-  await signalled();
+  await toldToStop(() => Deno.exit(1));
   stopWatching();
-  const second = signalled().then(() => Deno.exit(1));
-  await Promise.race([leave(app, server, config.drainTimeout), second]);
+  await leave(app, server, config.drainTimeout);
   log.tell({ type: "stopped" });
   log.flush();
   return 0;
@@ -144,15 +143,23 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, observer: O
   }
 }
 
-/** Resolves at the next SIGTERM or SIGINT. */
-function signalled(): Promise<void> {
+/**
+ * Milliseconds in which a second signal is taken for the first one again: a supervisor that tells every process of a group reaches us
+ * itself and through the launcher that passes signals on.
+ */
+const SAME_SIGNAL = 300;
+
+/** Resolves at the first SIGTERM or SIGINT; `again` is called at each later one. */
+function toldToStop(again: () => void): Promise<void> {
   return new Promise((resolve) => {
-    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
-    const go = () => {
-      for (const signal of signals) Deno.removeSignalListener(signal, go);
+    let first: number | undefined;
+    const told = () => {
+      if (first !== undefined && performance.now() - first > SAME_SIGNAL) again();
+      first ??= performance.now();
       resolve();
     };
-    for (const signal of signals) Deno.addSignalListener(signal, go);
+    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGTERM", "SIGINT"];
+    for (const signal of signals) Deno.addSignalListener(signal, told);
   });
 }
 

@@ -202,6 +202,9 @@ Deno.test("a second signal exits at once", async () => {
   await bot.next("chat");
   program.child.kill("SIGTERM");
   await until(() => program.log.includes("draining"), "the first signal");
+  // The same signal by way of a launcher: no second one.
+  program.child.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 400));
   program.child.kill("SIGTERM");
   assert.equal((await program.child.status).code, 1);
   await asked;
