@@ -64,10 +64,12 @@ async function chatRow(rounds: number): Promise<Figure[]> {
     { server: "floor", protocol: 1, part: "chat", order },
     { server: "gateway", protocol: 1, part: "chat", order },
     { server: "gateway", protocol: 2, part: "chat", order },
+    { server: "gateway, store in memory", protocol: 1, part: "chat", order },
   ]);
   return [
     compare("/api/chat, 64 connections", "µs CPU / request", samples[0]!, samples[1]!, 1.3),
     compare("/api/chat, 64 connections, version-2 bot", "µs CPU / request", samples[0]!, samples[2]!),
+    compare("/api/chat, 64 connections, store in memory", "µs CPU / request", samples[0]!, samples[3]!),
   ];
 }
 
@@ -203,8 +205,15 @@ async function startRow(rounds: number): Promise<Figure[]> {
 
 /* ── measuring ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+/** The history in SQLite is the default; in memory it shows what the rest costs. */
+const STARTS = {
+  "floor": startFloor,
+  "gateway": () => startGateway(),
+  "gateway, store in memory": () => startGateway({ store: "memory:" }),
+};
+
 interface Work {
-  readonly server: Server["name"];
+  readonly server: keyof typeof STARTS;
   readonly protocol: 1 | 2;
   readonly part: "chat" | "streams";
   readonly order: { connections: number; turns: number; ask: string; spread?: number };
@@ -222,7 +231,7 @@ async function sideBySide(rounds: number, works: readonly Work[]): Promise<Sampl
   const samples: Sample[][] = works.map(() => []);
   try {
     for (const { server } of works) {
-      if (!servers.has(server)) servers.set(server, await (server === "floor" ? startFloor() : startGateway()));
+      if (!servers.has(server)) servers.set(server, await STARTS[server]());
     }
     for (let round = 0; round <= rounds; round++) {
       for (const [index, work] of works.entries()) {
