@@ -36,6 +36,10 @@ import { ApiKeys } from "./core/api_key.ts";
 import { Audit } from "./core/audit.ts";
 import { BotTokens } from "./core/bot_token.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
+import { signIn, signInRoutes } from "./channels/sign_in/sign_in.ts";
+import { OidcProvider } from "./channels/sign_in/oidc.ts";
+import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign_in/office.ts";
+import type { Provider } from "./channels/sign_in/provider.ts";
 import { asNexusError, NexusError } from "./core/error.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
 import { historyOf } from "./core/history.ts";
@@ -186,6 +190,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   });
 
   let proxies = new TrustedProxies(config.trustProxy);
+  let ways = waysIn(config, clock);
   const stopLooking = [
     clock.every(LOOK, () => {
       botTokens.load().then((changed) => changed.forEach((botId) => sockets.dismiss(botId)))
@@ -204,6 +209,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     ...historyRoutes,
     ...openaiRoutes,
     ...accountRoutes,
+    ...signInRoutes,
     ...adminRoutes,
     ...platformRoutes,
     ...opsRoutes,
@@ -211,6 +217,18 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const hono = new Hono<Env>();
   hono.route("/", web({ gateway, accounts, sessions, door, pulse, maxBody: () => config.maxBody }));
   hono.route("/", history({ gateway, door }));
+  hono.route(
+    "/",
+    signIn({
+      accounts,
+      sessions,
+      store,
+      observer,
+      providers: () => ways.providers,
+      publicUrl: () => config.publicUrl?.replace(/\/+$/, ""),
+      proxy: () => ways.proxy,
+    }),
+  );
   hono.route("/", account({ gateway, accounts, sessions, keys, allowances, door, observer }));
   hono.route(
     "/",
@@ -354,6 +372,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       config = next;
       await warnOfPlain(accounts, config, observer);
       proxies = new TrustedProxies(config.trustProxy);
+      ways = waysIn(config, clock);
       sessions.ttl = config.sessionTTL;
       gateway.set(settingsOf(config));
       if (keys.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
@@ -412,6 +431,18 @@ async function warnOfPlain(accounts: Accounts, config: Config, observer: Observe
       what: `the password of ${names} stands in the configuration as plain text; \`nexus hash\` makes a hash`,
     });
   }
+}
+
+/** Who may vouch for people, as configured. */
+function waysIn({ signIn }: Config, clock: Clock) {
+  const { oidc, lark, dingtalk, wecom, proxy } = signIn;
+  const at = <T extends object>(settings: T, place: keyof typeof PLACES) => ({ ...PLACES[place], ...settings, fetch });
+  const providers: Provider[] = [];
+  if (oidc) providers.push(new OidcProvider(oidc, () => clock.now()));
+  if (lark) providers.push(new LarkSignIn(at(lark, "lark")));
+  if (dingtalk) providers.push(new DingtalkSignIn(at(dingtalk, "dingtalk")));
+  if (wecom) providers.push(new WecomSignIn({ ...at(wecom, "wecom"), now: () => clock.now() }));
+  return { providers, proxy: proxy && { ...proxy, from: new TrustedProxies(proxy.from) } };
 }
 
 /** The demo bot sits on the roster until the first real bot joins, and does not come back while this process lives. */

@@ -1,0 +1,207 @@
+/**
+ * Signing in with the account of an office platform: Feishu/Lark, DingTalk and WeCom, each by its own kind of OAuth 2. Their app secrets stay here;
+ * only members of the company that the app belongs to come in.
+ *
+ * Sources: open.feishu.cn "authen/v1/authorize", "authen/v2/oauth/token", "authen/v1/user_info"; open.dingtalk.com "Obtain the user token",
+ * "Get the contact's own details"; developer.work.weixin.qq.com "Web login", "auth/getuserinfo".
+ */
+import { NexusError } from "../../core/error.ts";
+import type { Flow, Provider, Vouched } from "./provider.ts";
+
+/** Where a platform is; other addresses for private clouds and for tests. */
+export interface Places {
+  /** Where the browser goes to sign in. */
+  readonly login: string;
+  /** Where we ask. */
+  readonly api: string;
+}
+
+export const PLACES: Readonly<Record<"lark" | "dingtalk" | "wecom", Places>> = {
+  lark: { login: "https://accounts.feishu.cn", api: "https://open.feishu.cn" },
+  dingtalk: { login: "https://login.dingtalk.com", api: "https://api.dingtalk.com" },
+  wecom: { login: "https://login.work.weixin.qq.com", api: "https://qyapi.weixin.qq.com" },
+};
+
+interface Common extends Places {
+  readonly name: string;
+  readonly fetch: typeof fetch;
+}
+
+// deno-lint-ignore no-explicit-any -- the platforms' answers are looked at field by field
+type Answer = any;
+
+/** Milliseconds that a platform may take. */
+const TIMEOUT = 10_000;
+
+export class LarkSignIn implements Provider {
+  readonly id = "lark";
+  readonly name: string;
+  constructor(private readonly p: Common & { readonly appId: string; readonly appSecret: string }) {
+    this.name = p.name;
+  }
+
+  begin({ state, redirect, verifier }: Flow): Promise<URL> {
+    return challengeOf(verifier).then((code_challenge) =>
+      address(this.p.login, "/open-apis/authen/v1/authorize", {
+        client_id: this.p.appId,
+        redirect_uri: redirect,
+        response_type: "code",
+        state,
+        code_challenge,
+        code_challenge_method: "S256",
+      })
+    );
+  }
+
+  async finish(callback: URL, { redirect, verifier }: Flow): Promise<Vouched> {
+    const { appId, appSecret, api } = this.p;
+    const token = await ask(this.p.fetch, address(api, "/open-apis/authen/v2/oauth/token"), {
+      grant_type: "authorization_code",
+      client_id: appId,
+      client_secret: appSecret,
+      code: codeOf(callback),
+      redirect_uri: redirect,
+      code_verifier: verifier,
+    });
+    if (token.code !== 0) throw refusedBy("Feishu", token.code);
+    const who = await ask(this.p.fetch, address(api, "/open-apis/authen/v1/user_info"), undefined, {
+      authorization: `Bearer ${token.access_token}`,
+    });
+    if (who.code !== 0) throw refusedBy("Feishu", who.code);
+    return { id: `lark:${appId}:${required(who.data?.open_id)}`, displayName: who.data.name };
+  }
+}
+
+export class DingtalkSignIn implements Provider {
+  readonly id = "dingtalk";
+  readonly name: string;
+  constructor(
+    private readonly p: Common & { readonly appKey: string; readonly appSecret: string; readonly corpId: string },
+  ) {
+    this.name = p.name;
+  }
+
+  begin({ state, redirect }: Flow): Promise<URL> {
+    const { login, appKey, corpId } = this.p;
+    return Promise.resolve(address(login, "/oauth2/auth", {
+      redirect_uri: redirect,
+      response_type: "code",
+      client_id: appKey,
+      scope: "openid corpid",
+      corpId,
+      state,
+      prompt: "consent",
+    }));
+  }
+
+  async finish(callback: URL): Promise<Vouched> {
+    const { appKey, appSecret, corpId, api } = this.p;
+    const token = await ask(this.p.fetch, address(api, "/v1.0/oauth2/userAccessToken"), {
+      clientId: appKey,
+      clientSecret: appSecret,
+      code: callback.searchParams.get("authCode") ?? codeOf(callback),
+      grantType: "authorization_code",
+    });
+    if (typeof token.accessToken !== "string") throw refusedBy("DingTalk", token.code);
+    // Anybody with DingTalk can sign in there; the token says for which company they chose to.
+    if (token.corpId !== corpId) throw new NexusError("forbidden", "sign-in is open to members of the company only");
+    const who = await ask(this.p.fetch, address(api, "/v1.0/contact/users/me"), undefined, {
+      "x-acs-dingtalk-access-token": token.accessToken,
+    });
+    return { id: `dingtalk:${appKey}:${required(who.unionId)}`, displayName: who.nick };
+  }
+}
+
+export class WecomSignIn implements Provider {
+  readonly id = "wecom";
+  readonly name: string;
+  #token: { text: string; until: number } | undefined;
+  constructor(
+    private readonly p: Common & {
+      readonly corpId: string;
+      readonly agentId: string;
+      readonly secret: string;
+      readonly now: () => number;
+    },
+  ) {
+    this.name = p.name;
+  }
+
+  begin({ state, redirect }: Flow): Promise<URL> {
+    const { login, corpId, agentId } = this.p;
+    return Promise.resolve(address(login, "/wwlogin/sso/login", {
+      login_type: "CorpApp",
+      appid: corpId,
+      agentid: agentId,
+      redirect_uri: redirect,
+      state,
+    }));
+  }
+
+  async finish(callback: URL): Promise<Vouched> {
+    const access_token = await this.#accessToken();
+    const code = codeOf(callback);
+    const who = await ask(this.p.fetch, address(this.p.api, "/cgi-bin/auth/getuserinfo", { access_token, code }));
+    if (who.errcode !== 0) throw refusedBy("WeCom", who.errcode);
+    // People outside the company have an openid and no userid.
+    if (!who.userid) throw new NexusError("forbidden", "sign-in is open to members of the company only");
+    const { userid } = who;
+    const more = await ask(this.p.fetch, address(this.p.api, "/cgi-bin/user/get", { access_token, userid }));
+    return { id: `wecom:${this.p.corpId}:${userid}`, displayName: more.errcode === 0 ? more.name : userid };
+  }
+
+  async #accessToken(): Promise<string> {
+    const now = this.p.now();
+    if (this.#token && this.#token.until > now) return this.#token.text;
+    const { corpId: corpid, secret: corpsecret, api } = this.p;
+    const answer = await ask(this.p.fetch, address(api, "/cgi-bin/gettoken", { corpid, corpsecret }));
+    if (answer.errcode !== 0) throw refusedBy("WeCom", answer.errcode);
+    // Some minutes early, so that it does not end on the way.
+    this.#token = { text: answer.access_token, until: now + (answer.expires_in - 300) * 1000 };
+    return this.#token.text;
+  }
+}
+
+async function ask(go: typeof fetch, url: URL, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await go(url, {
+    method: body === undefined ? "GET" : "POST",
+    headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT),
+    redirect: "error",
+  });
+  const text = (await response.text()).slice(0, 64 * 1024);
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    throw new Error(`${url.host} answered ${response.status} and no JSON`);
+  }
+}
+
+function address(place: string, path: string, query: Record<string, string> = {}): URL {
+  const url = new URL(path, place);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url;
+}
+
+function codeOf(callback: URL): string {
+  const code = callback.searchParams.get("code");
+  // The person said no, or the address was typed.
+  if (!code) throw new NexusError("forbidden", "the platform sent no code");
+  return code;
+}
+
+function required(id: unknown): string {
+  if (typeof id !== "string" || id === "") throw new NexusError("forbidden", "the platform did not say who this is");
+  return id;
+}
+
+/** Their code, never their text: it may hold what we sent. */
+function refusedBy(platform: string, code: unknown): NexusError {
+  return new NexusError("forbidden", `${platform} refused the sign-in (${String(code).slice(0, 50)})`);
+}
+
+async function challengeOf(verifier: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier)));
+  return digest.toBase64({ alphabet: "base64url", omitPadding: true });
+}

@@ -1,0 +1,35 @@
+/**
+ * Who else may vouch for a person: the contract between the sign-in routes and OpenID Connect, Feishu, DingTalk and WeCom.
+ */
+
+/** What belongs to one sign-in from its beginning to its end. Kept by us, never by the browser. */
+export interface Flow {
+  /** Comes back with the browser and says which flow it is. */
+  readonly state: string;
+  /** Comes back inside the ID token: it was made for this flow. */
+  readonly nonce: string;
+  /** PKCE: who has the code alone cannot use it. */
+  readonly verifier: string;
+  /** Where the provider sends the browser back to. */
+  readonly redirect: string;
+}
+
+/** Somebody, in the provider's word. */
+export interface Vouched {
+  /** Unique over all providers. */
+  readonly id: string;
+  readonly displayName?: string;
+  readonly role?: "admin" | "member";
+  readonly bots?: readonly string[];
+}
+
+export interface Provider {
+  /** Short, for addresses: `oidc`, `lark`. */
+  readonly id: string;
+  /** What the button says. */
+  readonly name: string;
+  /** Where the browser goes. Rejects where the provider cannot be reached. */
+  begin(flow: Flow): Promise<URL>;
+  /** Who came back. Throws `forbidden` with the reason when they may not come in, or whatever went wrong. */
+  finish(callback: URL, flow: Flow): Promise<Vouched>;
+}
