@@ -54,7 +54,7 @@ export const signInRoutes: RouteDoc[] = [
     auth: "none",
     ok: "text/html",
     status: 302,
-    errors: ["not_found"],
+    errors: ["invalid"],
   },
   {
     method: "get",
@@ -64,7 +64,7 @@ export const signInRoutes: RouteDoc[] = [
     auth: "none",
     ok: "text/html",
     status: 302,
-    errors: ["not_found"],
+    errors: ["invalid"],
   },
 ];
 
@@ -114,13 +114,13 @@ export function signIn(parts: SignInParts): Hono<Env> {
 
   function named(id: string): Provider {
     const provider = parts.providers().find((one) => one.id === id);
-    if (!provider) throw new NexusError("not_found");
+    if (!provider) throw new NexusError("invalid", "there is no such way to sign in");
     return provider;
   }
 
   async function byProxy(c: Context<Env>): Promise<Response> {
     const proxy = parts.proxy();
-    if (!proxy) throw new NexusError("not_found");
+    if (!proxy) throw new NexusError("invalid", "there is no such way to sign in");
     const id = c.req.header(proxy.header)?.trim();
     // Anybody can write a header; only of the listed proxies it means something.
     if (!id || !proxy.from.trusts(c.env.peer ?? c.env.address)) {
@@ -147,7 +147,7 @@ export function signIn(parts: SignInParts): Hono<Env> {
       return await go();
     } catch (thrown) {
       const error = thrown instanceof NexusError ? thrown : asNexusError(thrown);
-      if (error.code === "not_found") throw error;
+      if (error.code === "invalid") throw error;
       const { address } = c.env;
       const why = `${source}: ${error.detail ?? "the provider failed"}`;
       parts.observer.tell({ type: "sign_in_refused", name: "-", address, why });

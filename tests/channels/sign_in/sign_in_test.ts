@@ -172,7 +172,7 @@ Deno.test("people sign in with OpenID Connect, by verified domain and group, and
       assert.match((await attacker.go(back + state)).location!, /sign_in=forbidden/);
       assert.match((await attacker.go(`${back}${"0".repeat(64)}`)).location!, /sign_in=forbidden/);
       assert.match((await attacker.go(`${gateway}/api/sign-in/oidc/callback`)).location!, /sign_in=forbidden/);
-      assert.equal((await attacker.go(`${gateway}/api/sign-in/none`)).status, 404);
+      assert.equal((await attacker.go(`${gateway}/api/sign-in/none`)).status, 400);
       await front.shutdown();
     } finally {
       await provider.close();
@@ -292,5 +292,5 @@ Deno.test("a reverse proxy's word counts only from the listed addresses", async 
   // What stands in X-Forwarded-For is not who stands at the socket.
   const disguised = { ...named, "x-forwarded-for": "10.0.0.1" };
   assert.equal((await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, disguised)).location, "/?sign_in=forbidden");
-  assert.equal((await enter({}, named)).status, 404);
+  assert.equal((await enter({}, named)).status, 400);
 });
