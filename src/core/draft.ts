@@ -13,7 +13,7 @@ import type { Turn } from "./turn.ts";
  * Milliseconds between two looks at everything that runs: one timer, however many turns. With 200 ms a machine at five times its load was
  * seen to be 300 ms late.
  */
-const LATE = 120;
+const LATE = 100;
 
 /** A draft that nobody came back for is of no use after a month. */
 const KEPT = { ttl: 30 * 86_400_000, weak: true } as const;
