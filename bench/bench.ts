@@ -209,7 +209,7 @@ async function startRow(rounds: number): Promise<Figure[]> {
 const STARTS = {
   "floor": startFloor,
   "gateway": () => startGateway(),
-  "gateway, store in memory": () => startGateway({ store: "memory:" }),
+  "gateway, store in memory": () => startGateway({ config: { store: "memory:" } }),
 };
 
 interface Work {

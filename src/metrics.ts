@@ -1,7 +1,7 @@
 /**
  * What Prometheus reads at `/metrics`. The counts on the path of a chunk are array increments; prom-client only writes them down when asked.
  */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
 import type { Happening, Observer } from "./core/observer.ts";
 
 /** Upper bounds in seconds. */
