@@ -79,6 +79,8 @@ export class Archive {
   readonly #drafts: Drafts;
   readonly #conversations = new Map<string, Conversation>();
   readonly #defaults = new Map<string, Defaults>();
+  /** Deleted conversations that somebody may still hold: nothing is written to them any more. */
+  readonly #removed = new WeakSet<Conversation>();
   #lastOrder = "";
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer; newId?: () => string }) {
@@ -168,8 +170,14 @@ export class Archive {
     return conversation;
   }
 
+  /** Whether it was deleted after it was read. */
+  isRemoved(conversation: Conversation): boolean {
+    return this.#removed.has(conversation);
+  }
+
   /** `sure`: resolves when it would survive a crash; for what a person was told is done. */
   save(conversation: Conversation, sure = false): Promise<void> {
+    if (this.isRemoved(conversation)) return Promise.resolve();
     const key = `conv:${keyPart(conversation.personId)}:${conversation.id}`;
     const written = this.#store.set(key, conversation, { ...WEAK, sure });
     this.#write(written);
@@ -179,8 +187,11 @@ export class Archive {
   /** Deletes a conversation and every word of it. */
   async remove(conversation: Conversation): Promise<void> {
     const { id, personId } = conversation;
+    // A store gives out copies; the one that others hold is ours.
+    this.#removed.add(this.#conversations.get(id) ?? conversation);
     this.#conversations.delete(id);
-    const defaults = await this.defaults(personId);
+    // Without a wait where that is possible: nothing new may begin in it from here on.
+    const defaults = this.#defaults.get(personId) ?? await this.defaults(personId);
     for (const [botId, conversationId] of Object.entries(defaults.bots)) {
       if (conversationId === id) delete defaults.bots[botId];
     }

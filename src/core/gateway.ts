@@ -23,7 +23,7 @@ import { Notices } from "./notice.ts";
 import type { Observer } from "./observer.ts";
 import { DEFAULT_QUEUE, Queue, type QueueBounds } from "./queue.ts";
 import { DEFAULT_CAP, type Ending, Reply, type ReplyCap } from "./reply.ts";
-import { Roster, type Seat } from "./roster.ts";
+import { mayUse, Roster, type Seat } from "./roster.ts";
 import type { Store } from "./store.ts";
 import { Turn } from "./turn.ts";
 
@@ -39,6 +39,16 @@ export interface GatewaySettings {
   keepEnded: number;
   /** Bytes that ended turns may take in memory together, by estimate. */
   keepEndedBytes: number;
+}
+
+/** What a bot says by itself. */
+export interface Push {
+  /** `user:<id>` or `conversation:<id>`. */
+  readonly to: string;
+  readonly content: string;
+  readonly images: readonly Image[];
+  /** A repeat with the same id by the same bot within ten minutes is dropped. */
+  readonly id?: string;
 }
 
 export const DEFAULT_SETTINGS: GatewaySettings = {
@@ -94,9 +104,10 @@ export class Gateway {
   /** Ended turns that are still in memory, the oldest first, and their weight. */
   readonly #ended = new Map<string, number>();
   #endedBytes = 0;
-  readonly #keys = new Map<string, { turn: Promise<Turn>; until: number }>();
+  /** Turns by idempotency key. Their ids only: a key must not hold the words past their share of memory. */
+  readonly #keys = new Map<string, { id: Promise<string>; until: number }>();
   /** Pushes seen lately, by bot and push id. */
-  readonly #pushes = new Map<string, number>();
+  readonly #pushes = new Map<string, { told: Promise<void>; until: number }>();
   readonly #orphanedSince = new Map<Turn, number>();
   readonly #outcome: Outcome = {
     done: (attempt) => this.#done(attempt),
@@ -151,25 +162,30 @@ export class Gateway {
     const key = `${message.person.id}\n${message.idempotencyKey}`;
     const now = this.#clock.now();
     const known = this.#keys.get(key);
-    if (known && known.until > now) return known.turn;
-    const turn = this.#ask(message);
+    if (known && known.until > now) return this.#again(known.id, message);
+    const asked = this.#ask(message);
+    const id = asked.then((turn) => turn.id);
     this.#keys.delete(key);
-    this.#keys.set(key, { turn, until: now + IDEMPOTENCY });
+    this.#keys.set(key, { id, until: now + IDEMPOTENCY });
     if (this.#keys.size > MAX_KEYS) this.#keys.delete(this.#keys.keys().next().value!);
     // A refusal is no turn: the next try may go better.
-    turn.catch(() => {
-      if (this.#keys.get(key)?.turn === turn) this.#keys.delete(key);
+    id.catch(() => {
+      if (this.#keys.get(key)?.id === id) this.#keys.delete(key);
     });
-    return turn;
+    return asked;
+  }
+
+  /** The turn of a repeat; one whose words were deleted meanwhile is asked anew. */
+  async #again(id: Promise<string>, message: Message): Promise<Turn> {
+    return await this.turn(await id, message.person.id) ?? await this.#ask(message);
   }
 
   async #ask(asked: Message): Promise<Turn> {
-    if (this.#draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
+    this.#refuseWhileDraining();
     const message = addressed(asked);
     if (message.text.length === 0 && message.images.length === 0) {
       throw new NexusError("invalid", "message: text or an image is needed");
     }
-    if (this.#admit) await this.#admit(message);
     const { person } = message;
     const [conversation, defaults] = await Promise.all([
       message.conversationId === undefined ? undefined : this.archive.conversation(person.id, message.conversationId),
@@ -179,6 +195,12 @@ export class Gateway {
       throw new NexusError("not_found", "no such conversation");
     }
     if (message.parentTurnId !== undefined) await this.#checkParent(message);
+    // Behind every other wait: what is let in without one begins at once, so that nobody passes a bound on turns at once by asking together.
+    const admitted = this.#admit?.(message);
+    if (admitted) await admitted;
+    // Both may have happened while the store was asked.
+    this.#refuseWhileDraining();
+    if (conversation && this.archive.isRemoved(conversation)) throw new NexusError("not_found", "no such conversation");
 
     const turn = new Turn(
       this.#newId(),
@@ -189,14 +211,28 @@ export class Gateway {
     );
     turn.own = conversation ? conversation.botId : this.#defaultBot(person, defaults.last);
     const seat = this.#seatFor(turn);
-    if (!seat && this.roster.candidates(person, message.target).length === 0) throw this.#nobody(message);
-    if (!seat) this.#queue.add(person.id, turn);
+    if (!seat) this.#line(turn);
     this.#turns.set(turn.id, turn);
     const { requestId: request, channel } = message;
     this.#observer.tell({ type: "turn_begun", turn: turn.id, request, person: person.id, channel });
     if (seat) this.#give(turn, seat);
     else this.#tellPlaces();
     return turn;
+  }
+
+  #refuseWhileDraining(): void {
+    if (this.#draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
+  }
+
+  /** Puts a turn in line, and keeps it where it already has its conversation: a page that reloads finds the question there. */
+  #line(turn: Turn): void {
+    const { message } = turn;
+    const { person, target } = message;
+    const candidates = this.roster.candidates(person, target);
+    if (candidates.length === 0) throw this.#nobody(message);
+    this.#queue.add(person.id, turn);
+    turn.hoped = (candidates.find(({ id }) => id === turn.own) ?? candidates[0]!).id;
+    if (turn.conversationId !== "") this.archive.keep(turn);
   }
 
   async #checkParent(message: Message): Promise<void> {
@@ -212,15 +248,7 @@ export class Gateway {
    */
   #defaultBot(person: Person, last: string | undefined): string | undefined {
     if (last === undefined) return undefined;
-    const seat = this.roster.get(last);
-    if (!seat || seat.busy === 0) return last;
-    for (const attempt of this.#attempts.values()) {
-      const { message } = attempt.turn;
-      if (message.person.id === person.id && message.conversationId === undefined && attempt.link.bot.id === last) {
-        return undefined;
-      }
-    }
-    return last;
+    return this.#inDefault.has(defaultKey(person.id, last)) ? undefined : last;
   }
 
   #nobody(message: Message): NexusError {
@@ -332,7 +360,11 @@ export class Gateway {
     turn.place = undefined;
     turn.endedAt = this.#clock.now();
     turn.reply.end(ending);
-    if (turn.conversationId !== "") this.archive.keep(turn);
+    // It never had a bot: its words go where they would most likely have gone.
+    if (turn.conversationId === "" && turn.hoped !== undefined) {
+      turn.conversationId = this.archive.defaultConversation(turn.message.person.id, turn.hoped, false);
+    }
+    this.archive.keep(turn);
     this.#remember(turn);
     const { person, channel, requestId: request } = turn.message;
     this.#observer.tell({
@@ -429,6 +461,8 @@ export class Gateway {
       this.#stop(attempt, { status: begun ? "incomplete" : "failed", code: "reply_timeout" });
     }
     for (const [turn] of [...this.#queue.places()]) this.#lookAtWaiting(turn, now);
+    // No event tells that a stuck socket is read again, or that the second of two bots has rested.
+    this.#serve();
     for (const turnId of this.#ended.keys()) {
       const turn = this.#turns.get(turnId)!;
       if (now - turn.endedAt! < this.settings.keepEnded) break;
@@ -438,7 +472,7 @@ export class Gateway {
       if (until > now) break;
       this.#keys.delete(key);
     }
-    for (const [key, until] of this.#pushes) {
+    for (const [key, { until }] of this.#pushes) {
       if (until > now) break;
       this.#pushes.delete(key);
     }
@@ -523,15 +557,16 @@ export class Gateway {
    * confirmation. On a turn that has ended already this does nothing and tells what was confirmed then.
    */
   async cancel(turn: Turn): Promise<boolean> {
-    if (turn.ending) return turn.cancelConfirmed ?? false;
+    if (turn.ending) return await turn.receipt ?? false;
     const attempt = this.#attempts.get(turn.id);
     if (!attempt) {
+      turn.receipt = Promise.resolve(true);
       this.#leaveLine(turn, { status: "cancelled" });
-      return turn.cancelConfirmed = true;
+      return true;
     }
-    const receipt = attempt.link.cancel(turn.id);
+    turn.receipt = attempt.link.cancel(turn.id);
     this.#end(turn, { status: "cancelled" });
-    return turn.cancelConfirmed = await receipt;
+    return await turn.receipt;
   }
 
   /** Deletes a conversation and what runs in it. */
@@ -559,34 +594,45 @@ export class Gateway {
    *
    * Throws `not_found` where there is no such person or conversation, or the bot has no business with them.
    */
-  async push(
-    bot: Pick<Bot, "id" | "name" | "pool">,
-    push: { to: string; content: string; images: readonly Image[]; id?: string },
-  ): Promise<void> {
-    const key = push.id === undefined ? undefined : `${bot.id}\n${push.id}`;
-    if (key !== undefined && this.#pushes.has(key)) return;
+  push(bot: Pick<Bot, "id" | "name" | "pool">, push: Push): Promise<void> {
+    if (push.id === undefined) return this.#push(bot, push);
+    const key = `${bot.id}\n${push.id}`;
+    const now = this.#clock.now();
+    const known = this.#pushes.get(key);
+    if (known && known.until > now) return known.told;
+    const told = this.#push(bot, push);
+    this.#pushes.delete(key);
+    this.#pushes.set(key, { told, until: now + IDEMPOTENCY });
+    if (this.#pushes.size > MAX_KEYS) this.#pushes.delete(this.#pushes.keys().next().value!);
+    // What was not told may be tried again.
+    told.catch(() => {
+      if (this.#pushes.get(key)?.told === told) this.#pushes.delete(key);
+    });
+    return told;
+  }
+
+  async #push(bot: Pick<Bot, "id" | "name" | "pool">, push: Push): Promise<void> {
     const [kind, name] = [push.to.slice(0, push.to.indexOf(":")), push.to.slice(push.to.indexOf(":") + 1)];
     const conversation = kind === "conversation" ? await this.archive.conversationOfBot(name, bot.id) : undefined;
     const personId = conversation?.personId ?? (kind === "user" ? name : undefined);
     const person = personId === undefined ? undefined : await this.#personById?.(personId);
-    if (!person || (person.bots && !person.bots.includes(bot.id) && !(bot.pool && person.bots.includes(bot.pool)))) {
-      throw new NexusError("not_found", `nobody to tell: ${push.to.slice(0, 200)}`);
+    const nobody = new NexusError("not_found", `nobody to tell: ${push.to.slice(0, 200)}`);
+    if (!person || !mayUse(person, bot)) throw nobody;
+    const reply = new Reply(this.settings.replyCap);
+    if (reply.append("text", push.content) === "full" || reply.append("image", push.images) === "full") {
+      throw new NexusError("reply_too_large");
     }
-    if (key !== undefined) this.#pushes.set(key, this.#clock.now() + IDEMPOTENCY);
-    if (this.#pushes.size > MAX_KEYS) this.#pushes.delete(this.#pushes.keys().next().value!);
     await this.archive.defaults(person.id);
+    if (conversation && this.archive.isRemoved(conversation)) throw nobody;
     const now = this.#clock.now();
     const turn = new Turn(
       this.#newId(),
       conversation?.id ?? this.archive.defaultConversation(person.id, bot.id, false),
       { person, text: "", images: [], channel: "bot" },
-      new Reply(this.settings.replyCap),
+      reply,
       now,
     );
     turn.bot = { id: bot.id, name: bot.name };
-    if (turn.reply.append("text", push.content) === "full" || turn.reply.append("image", push.images) === "full") {
-      throw new NexusError("reply_too_large");
-    }
     this.archive.keep(turn);
     turn.firstAt = turn.endedAt = now;
     turn.reply.end({ status: "done" });

@@ -19,12 +19,14 @@ export class Turn {
   /** When the first chunk came, milliseconds since the epoch. */
   firstAt: number | undefined;
   endedAt: number | undefined;
-  /** Whether the bot confirmed a cancel; `undefined` while nobody asked, or no answer has come. */
-  cancelConfirmed: boolean | undefined;
+  /** Once somebody stopped it: whether the bot confirmed. */
+  receipt: Promise<boolean> | undefined;
   /** Where it stands in its conversation, as the archive sorts; set when it is first kept. */
   order: string | undefined;
   /** The conversation's own bot, which answers if it can. */
   own: string | undefined;
+  /** While it waits for its first bot: in whose default conversation it goes if it never gets one. */
+  hoped: string | undefined;
   /** Bots that were lost on this turn. */
   tried: ReadonlySet<string> | undefined;
   /** After a move: the pool or bot within which it may move further. */

@@ -280,3 +280,114 @@ Deno.test("nothing is asked while the gateway drains, and who waits is told", as
   await drained;
   assert.equal(running.ending!.status, "done");
 });
+
+Deno.test("a question that is being let in when the gateway begins to drain is refused", async () => {
+  using world = start();
+  world.join("a");
+  const asked = world.ask("first");
+  const drained = world.gateway.drain(0);
+  await assert.rejects(asked, { code: "shutting_down" });
+  await drained;
+  assert.equal(world.gateway.answering + world.gateway.waiting, 0);
+});
+
+Deno.test("a bot that can take work again, and told nobody, is given what waits within a second", async () => {
+  using world = start();
+  const { puppet: a } = world.join("a", { maxConcurrent: 1 });
+  await world.ask("first");
+  const second = await world.ask("second");
+  // Its socket is stuck, which no event tells, and so is its being free again.
+  a.draining = true;
+  a.done("ok");
+  assert.equal(second.state, "queued");
+  a.draining = false;
+  world.clock.pass(1000);
+  assert.equal(second.state, "waiting");
+});
+
+Deno.test("a question that waits stands in its conversation, and one that never got a bot is kept too", async () => {
+  using world = start({ queueTimeout: 60_000 });
+  world.join("a", { maxConcurrent: 1 });
+  await world.ask("first");
+  const { id: conversationId } = world.gateway.archive.create("alice");
+  const there = await world.ask("second", { conversationId });
+  const nowhere = await world.ask("third");
+  const { turns } = await world.gateway.turnsOf(conversationId, undefined, 10);
+  assert.deepEqual(turns.map(({ id, text, status }) => [id, text, status]), [[there.id, "second", "running"]]);
+  world.clock.pass(61_000);
+  assert.equal(nowhere.ending!.code, "queue_timeout");
+  world.clock.pass(3_600_000);
+  assert.equal(world.gateway.kept.turns, 0, "none is in memory any more");
+  for (const turn of [there, nowhere]) {
+    const again = await world.gateway.turn(turn.id, "alice");
+    assert.equal(again?.ending!.code, "queue_timeout", turn.message.text);
+    const kept = await world.gateway.turnsOf(again!.conversationId, undefined, 10);
+    assert.ok(kept.turns.some(({ id }) => id === turn.id), turn.message.text);
+  }
+});
+
+Deno.test("deleting a conversation stops what runs in it, and no word of it stays", async () => {
+  using world = start();
+  const { puppet } = world.join("a");
+  const { id: conversationId } = world.gateway.archive.create("alice");
+  const turn = await world.ask("go", { conversationId });
+  puppet.sink.write("text", "half");
+  assert.equal(await world.gateway.removeConversation("alice", conversationId), true);
+  assert.equal(turn.ending!.status, "cancelled");
+  assert.deepEqual(puppet.cancelled, [turn.id]);
+  assert.equal(await world.gateway.turn(turn.id, "alice"), undefined);
+  for (const prefix of ["turn:", "turns:", "conv:", "owner:"]) assert.deepEqual(await world.store.list(prefix), []);
+});
+
+Deno.test("a question to a conversation that is deleted meanwhile is refused, and not kept", async () => {
+  using world = start();
+  world.join("a");
+  const { id: conversationId } = world.gateway.archive.create("alice");
+  const asked = world.ask("go", { conversationId });
+  const removed = world.gateway.removeConversation("alice", conversationId);
+  await assert.rejects(asked, { code: "not_found" });
+  await removed;
+  for (const prefix of ["turn:", "turns:", "conv:"]) assert.deepEqual(await world.store.list(prefix), []);
+});
+
+Deno.test("a conversation that was deleted does not come back because somebody still renames it", async () => {
+  using world = start();
+  const conversation = world.gateway.archive.create("alice");
+  await world.gateway.removeConversation("alice", conversation.id);
+  conversation.title = "still here";
+  world.gateway.archive.save(conversation);
+  assert.deepEqual(await world.gateway.archive.conversations("alice"), []);
+});
+
+Deno.test("a repeat gets the turn from the archive when it is no longer in memory", async () => {
+  using world = start({ keepEndedBytes: 0 });
+  const { puppet } = world.join("a");
+  const key = { idempotencyKey: "k" };
+  const first = await world.ask("go", key);
+  assert.equal(await world.ask("go", key), first);
+  puppet.done("word");
+  const again = await world.ask("go", key);
+  assert.deepEqual([again.id, again.reply.text], [first.id, "word"]);
+  assert.notEqual(again, first, "a key must not hold the words in memory");
+  assert.equal(puppet.asked.length, 1);
+});
+
+Deno.test("one push sent twice at the same time is told once, and one that failed may be tried again", async () => {
+  using world = start({ replyCap: { text: 10, total: 10 } });
+  const told: string[] = [];
+  world.gateway.notices.subscribe("alice", undefined, ({ notice }) => told.push(notice.type));
+  const bot = { id: "a", name: "A" };
+  const push = (content: string) => world.gateway.push(bot, { to: "user:alice", content, images: [], id: "p1" });
+  await assert.rejects(push("too long for the cap"), { code: "reply_too_large" });
+  await assert.rejects(push("too long for the cap"), { code: "reply_too_large" });
+  await Promise.all([push("hi"), push("hi")]);
+  await push("hi");
+  assert.deepEqual(told, ["push"]);
+});
+
+Deno.test("stopping twice tells both the bot's receipt", async () => {
+  using world = start();
+  world.join("a");
+  const turn = await world.ask("go");
+  assert.deepEqual(await Promise.all([world.gateway.cancel(turn), world.gateway.cancel(turn)]), [true, true]);
+});
