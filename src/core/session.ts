@@ -112,6 +112,16 @@ export class Sessions {
     return session;
   }
 
+  /** Whether a token still opens. Does not count as a use, so that a page which is only left open signs its person out in time. */
+  async holds(token: string): Promise<boolean> {
+    const cached = this.#cache.get(token);
+    const now = this.#clock.now();
+    if (cached && now - cached.checkedAt < BELIEVED) return cached.session.expiresAt > now;
+    const key: string | undefined = cached?.key ?? await this.#store.get(`token:${await hashToken(token)}`);
+    const kept: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
+    return kept !== undefined && (cached?.session.expiresAt ?? kept.expiresAt) > this.#clock.now();
+  }
+
   /** Asks the store again for a session that is in memory. */
   async #check(token: string, cached: Cached): Promise<Session | undefined> {
     const kept = await this.#store.get(cached.key);

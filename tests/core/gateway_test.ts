@@ -320,7 +320,7 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   assert.equal(world.gateway.kept.turns, 0, "none is in memory any more");
   for (const turn of [there, nowhere]) {
     const again = await world.gateway.turn(turn.id, "alice");
-    assert.equal(again?.ending!.code, "queue_timeout", turn.message.text);
+    assert.equal(again!.ending!.code, "queue_timeout", turn.message.text);
     const kept = await world.gateway.turnsOf(again!.conversationId, undefined, 10);
     assert.ok(kept.turns.some(({ id }) => id === turn.id), turn.message.text);
   }
