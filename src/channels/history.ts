@@ -153,9 +153,9 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   const app = new Hono<Env>();
   const { archive, notices } = gateway;
 
-  /** The caller's conversation by the id in the path. */
-  async function mine(request: Request, id: string): Promise<Conversation> {
-    const { person } = await door.caller(request, "read");
+  /** The caller's conversation by the id in the path. A key that may only read changes nothing. */
+  async function mine(request: Request, id: string, need: "read" | "chat" = "read"): Promise<Conversation> {
+    const { person } = await door.caller(request, need);
     const conversation = await archive.conversation(person.id, id);
     if (!conversation) throw new NexusError("not_found");
     return conversation;
@@ -169,7 +169,7 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   });
 
   app.post("/api/conversations", async (c) => {
-    const { person } = await door.caller(c.req.raw, "read");
+    const { person } = await door.caller(c.req.raw, "chat");
     const fields = await readBody(c.req.raw, newConversation, 64 * 1024);
     const conversation = archive.create(person.id, fields);
     await archive.save(conversation, true);
@@ -183,8 +183,10 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   });
 
   app.patch("/api/conversations/:id", async (c) => {
-    const conversation = await mine(c.req.raw, c.req.param("id"));
+    const conversation = await mine(c.req.raw, c.req.param("id"), "chat");
     const { title, pinned } = await readBody(c.req.raw, change, 64 * 1024);
+    // It may have been deleted while the body came.
+    if (archive.isRemoved(conversation)) throw new NexusError("not_found");
     if (title !== undefined) conversation.title = title;
     if (pinned !== undefined) conversation.pinned = pinned;
     await archive.save(conversation, true);
@@ -194,7 +196,7 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   });
 
   app.delete("/api/conversations/:id", async (c) => {
-    const { person } = await door.caller(c.req.raw, "read");
+    const { person } = await door.caller(c.req.raw, "chat");
     if (!await gateway.removeConversation(person.id, c.req.param("id"))) throw new NexusError("not_found");
     return json({ success: true });
   });

@@ -84,9 +84,9 @@ Deno.test("a key does what its scopes say and nothing more", async () => {
   const read = await make("alice", { name: "read", scopes: ["read"] });
   const admin = await make("root", { name: "admin", scopes: ["admin"] });
   assert.equal((await make("alice", { name: "x", scopes: ["admin"] })).code, "forbidden");
-  const status = async (token: string, path: string, json?: unknown) => {
+  const status = async (token: string, path: string, json?: unknown, method = json ? "POST" : "GET") => {
     const response = await fetch(world.url + path, {
-      method: json ? "POST" : "GET",
+      method,
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
       body: json ? JSON.stringify(json) : undefined,
     });
@@ -101,6 +101,11 @@ Deno.test("a key does what its scopes say and nothing more", async () => {
   assert.equal(await status(chat.token, "/api/conversations"), 403);
   assert.equal(await status(read.token, "/api/conversations"), 200);
   assert.equal(await status(read.token, "/api/usage"), 200);
+  assert.equal(await status(read.token, "/api/conversations", {}), 403, "reading is not writing");
+  const { conversations: [{ id }] } = (await send(world, "alice", "GET", "/api/conversations")).body;
+  assert.equal(await status(read.token, `/api/conversations/${id}`, { title: "mine" }, "PATCH"), 403);
+  assert.equal(await status(read.token, `/api/conversations/${id}`, undefined, "DELETE"), 403);
+  assert.equal(await status(chat.token, `/api/conversations/${id}`, { title: "mine" }, "PATCH"), 200);
   assert.equal(await status(admin.token, "/api/admin/state"), 200);
   for (const path of ["/api/keys", "/api/sessions", "/api/totp"]) assert.equal(await status(chat.token, path), 403);
   assert.equal(await status("nxk_" + "0".repeat(48), "/api/me"), 401);
