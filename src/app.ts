@@ -315,7 +315,15 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       observer.tell({ type: "bot_refused", address, why: "no valid token at the upgrade" });
       return failure(new NexusError("unauthenticated"), languageOfRequest(request));
     }
-    const { socket, response } = upgrade(request);
+    let upgraded: { socket: Wire; response: Response };
+    try {
+      upgraded = upgrade(request);
+    } catch (cause) {
+      // No version, no key, not a GET: what a browser or a library never sends.
+      const broken = new NexusError("invalid", "this is no WebSocket handshake", { cause });
+      return failure(broken, languageOfRequest(request));
+    }
+    const { socket, response } = upgraded;
     // The runtime's own option for it throws on lists without spaces, which npm's ws sends.
     if (answer) response.headers.set("sec-websocket-protocol", answer);
     sockets.accept(socket, address, token);
@@ -343,6 +351,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     const path = pathOf(request.url);
     if (path === "/bot-ws") return acceptBot(request, connection.address);
     if (path.startsWith("/channels/")) return callback(path, request, connection.address);
+    if (request.method === "HEAD") return headOf(route(new Request(request, { method: "GET" }), connection));
     const origin = config.allowedOrigins.length > 0 ? request.headers.get("origin") : null;
     if (origin === null || !config.allowedOrigins.includes(origin)) return hono.fetch(request, connection);
     return withCors(request, origin, () => hono.fetch(request, connection));
@@ -479,6 +488,13 @@ function shownAtUpgrade(request: Request): { token?: string; answer?: string } {
   const proof = offered.find((one) => one.startsWith("nexus.token."));
   const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : proof?.slice("nexus.token.".length);
   return { token, answer: offered.includes("nexus") ? "nexus" : proof ?? offered[0] };
+}
+
+/** The answer to a HEAD: that to a GET, whose body is let go of, because a stream that nobody reads would stay open. */
+async function headOf(answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer;
+  await response.body?.cancel();
+  return new Response(null, response);
 }
 
 async function withHsts(seconds: number, answer: Response | Promise<Response>): Promise<Response> {

@@ -54,9 +54,9 @@ export class Door {
    * lacks the scope.
    */
   async caller(request: Request, need: Need = "chat"): Promise<Caller> {
-    const bearer = request.headers.get("authorization");
-    const cookie = bearer === null ? cookieOf(request) : undefined;
-    const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : cookie;
+    const bearer = bearerOf(request);
+    const cookie = bearer === undefined ? cookieOf(request) : undefined;
+    const token = bearer ?? cookie;
     if (!token) throw new NexusError("unauthenticated");
     if (cookie !== undefined) this.#checkOrigin(request);
     if (token.startsWith(KEY_PREFIX)) return await this.#keyHolder(token, need);
@@ -64,6 +64,18 @@ export class Door {
     const person = session && this.#parts.accounts.person(session.personId);
     if (!person) throw new NexusError("session_expired");
     return { person, session, token };
+  }
+
+  /** Who a caller is by now: what they may use can change while a stream is open. */
+  personNow({ person, key }: Caller): Person | undefined {
+    const owner = this.#parts.accounts.person(person.id);
+    return owner && asCaller(owner, key);
+  }
+
+  /** Whether somebody who was let in a while ago still would be. Does not count as a use of the session. */
+  async holds({ person, token, key }: Caller): Promise<boolean> {
+    if (!this.#parts.accounts.person(person.id)) return false;
+    return key ? await this.#parts.keys?.find(token) !== undefined : await this.#parts.sessions.holds(token);
   }
 
   /** An admin. To everybody else admin routes do not exist. */
@@ -96,7 +108,7 @@ export class Door {
   #byKey(key: ApiKey, token: string): Caller | undefined {
     const owner = this.#parts.accounts.person(key.personId);
     if (!owner) return undefined;
-    const person = key.bots ? narrowed(owner, key.bots) : owner;
+    const person = asCaller(owner, key);
     const { id, personId, createdAt, expiresAt = FAR, lastUsedAt: lastSeenAt = createdAt } = key;
     return { person, token, key, session: { id, personId, createdAt, expiresAt, lastSeenAt } };
   }
@@ -128,10 +140,17 @@ export class Door {
 /** The end of a key that has none: the last day that JavaScript's dates know. */
 const FAR = 8_640_000_000_000_000;
 
-/** The person as a key lets them in: what both the owner and the key may use. Pools count by their name on both sides. */
-function narrowed(owner: Person, bots: readonly string[]): Person {
+/** The person as a key, where one was shown, lets them in: what both the owner and the key may use. Pools count by their name on both sides. */
+function asCaller(owner: Person, key: ApiKey | undefined): Person {
+  if (!key?.bots) return owner;
   const { bots: own } = owner;
-  return { ...owner, bots: own ? bots.filter((bot) => own.includes(bot)) : bots };
+  return { ...owner, bots: own ? key.bots.filter((bot) => own.includes(bot)) : key.bots };
+}
+
+/** The Bearer token. Another scheme is the business of a proxy in front, and does not hide the cookie. */
+function bearerOf(request: Request): string | undefined {
+  const header = request.headers.get("authorization");
+  return header === null ? undefined : /^bearer +(\S+)\s*$/i.exec(header)?.[1];
 }
 
 function cookieOf(request: Request): string | undefined {

@@ -93,9 +93,10 @@ export function ops(parts: OpsParts): Hono<Env> {
     });
   });
 
-  let described: Record<string, unknown> | undefined;
+  // Made once: anybody may ask.
+  let described: Record<string, unknown> | undefined, schema: Record<string, unknown> | undefined;
   app.get("/openapi.json", () => json(described ??= openapi(parts.routes(), parts.version)));
-  app.get("/config.schema.json", () => json(parts.configSchema()));
+  app.get("/config.schema.json", () => json(schema ??= parts.configSchema()));
 
   return app;
 }

@@ -190,9 +190,18 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 /** Waiting units past which a page that does not read its news is let go; it comes back and asks for what it missed. */
 const MAX_NEWS = 4 << 20;
 
-/** A stream of events that are pushed into it: what a page listens to. A reader that falls too far behind is let go. */
+/** How often it is asked whether the reader may still listen, in milliseconds. */
+const ASKED = 10_000;
+
+/**
+ * A stream of events that are pushed into it: what a page listens to. A reader that falls too far behind is let go, and so is one that may no
+ * longer listen.
+ *
+ * @param holds whether the reader may still listen; asked at a heartbeat or an event, at most every ten seconds
+ */
 export function newsStream(
   pulse: Pulse,
+  holds: () => Promise<boolean>,
   begin: (send: (event: unknown, id?: number) => void) => () => void,
 ): ReadableStream<Uint8Array> {
   let stop = () => {};
@@ -204,8 +213,16 @@ export function newsStream(
     stop();
     pulse.remove(beating);
   };
+  let askedAt = pulse.now();
+  const ask = () => {
+    if (pulse.now() - askedAt < ASKED) return;
+    askedAt = pulse.now();
+    // Where it cannot be known the reader comes back and is asked at the door.
+    holds().catch(() => false).then((still) => still || beating.end());
+  };
   const write = (bytes: Uint8Array) => {
     if (over) return;
+    ask();
     beating.wroteAt = pulse.now();
     controller.enqueue(bytes);
     if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
@@ -227,6 +244,8 @@ export function newsStream(
         const number = id === undefined ? "" : `id: ${id}\n`;
         write(encoder.encode(`${number}data: ${JSON.stringify(event)}\n\n`));
       });
+      // What it was told at the beginning was too much already.
+      if (over) stop();
     },
     cancel: finish,
   }, { highWaterMark: 0, size: (bytes) => bytes!.length });

@@ -157,7 +157,8 @@ export const webRoutes: RouteDoc[] = [
   {
     method: "post",
     path: "/api/chat",
-    summary: "Ask, and wait for the whole answer. Hanging up stops the bot.",
+    summary: "Ask, and wait for the whole answer. Hanging up stops the bot, unless an Idempotency-Key says that you " +
+      "will ask again.",
     tag: "chat",
     auth: "person",
     body: chat,
@@ -263,10 +264,8 @@ export function web(parts: WebParts): Hono<Env> {
     const { person } = door.recall(request) ?? await door.caller(request);
     const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody(), requestIdOf(request)));
     if (!turn.ending) {
-      // Also fires after a response was sent (a rule of the runtime); by then the turn has ended.
-      request.signal.addEventListener("abort", () => {
-        if (!turn.ending) void gateway.cancel(turn);
-      });
+      // Whoever sends a key will ask again if the line breaks, and then wants the answer.
+      if (turn.message.idempotencyKey === undefined) stopOnHangUp(gateway, turn, request.signal);
       await turn.reply.ended();
     }
     return wholeAnswer(turn, request);
@@ -294,12 +293,14 @@ export function web(parts: WebParts): Hono<Env> {
   });
 
   app.get("/api/events", async (c) => {
-    const { person } = await door.caller(c.req.raw);
+    const caller = await door.caller(c.req.raw);
+    const { id } = caller.person;
     const last = Number(c.req.header("last-event-id") || undefined);
-    const body = newsStream(pulse, (send) => {
+    const body = newsStream(pulse, () => door.holds(caller), (send) => {
       let told = "";
       const tellBots = () => {
-        const bots = botsFor(person, gateway);
+        const person = door.personNow(caller);
+        const bots = person ? botsFor(person, gateway) : [];
         const text = JSON.stringify(bots);
         if (text === told) return;
         told = text;
@@ -308,7 +309,7 @@ export function web(parts: WebParts): Hono<Env> {
       tellBots();
       const stopBots = gateway.roster.watch(tellBots);
       const stopNotices = gateway.notices.subscribe(
-        person.id,
+        id,
         Number.isFinite(last) ? last : undefined,
         ({ number, notice }) => send(notice, number),
       );
@@ -321,6 +322,15 @@ export function web(parts: WebParts): Hono<Env> {
   });
 
   return app;
+}
+
+function stopOnHangUp(gateway: Gateway, turn: Turn, signal: AbortSignal): void {
+  const stop = () => {
+    if (!turn.ending) void gateway.cancel(turn);
+  };
+  if (signal.aborted) return stop();
+  // Also fires after a response was sent (a rule of the runtime); by then the turn has ended.
+  signal.addEventListener("abort", stop);
 }
 
 /** The turn that a route names, if it is the caller's own. */

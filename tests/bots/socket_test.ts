@@ -455,6 +455,18 @@ Deno.test("a browser page of another site cannot open a bot's socket", async () 
   await response.body?.cancel();
 });
 
+Deno.test("a handshake that is none is a bad request", async () => {
+  await using world = await startWorld();
+  const { hostname, port } = new URL(world.url);
+  const socket = await Deno.connect({ hostname, port: Number(port) });
+  await socket.write(new TextEncoder().encode(
+    "GET /bot-ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+  ));
+  const buffer = new Uint8Array(4096);
+  assert.match(new TextDecoder().decode(buffer.subarray(0, (await socket.read(buffer))!)), /^HTTP\/1.1 400/);
+  socket.close();
+});
+
 Deno.test("a person limited to one bot sees and reaches no other", async () => {
   const users = { carol: { password: "carol-pass", bots: ["mine"] } };
   await using world = await startWorld({ users });

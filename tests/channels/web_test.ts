@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ManualClock } from "../../src/core/clock.ts";
 import { Events, startWorld, textOf, until } from "../world.ts";
 
 Deno.test("a person signs in, asks and gets the answer in the original's shapes", async () => {
@@ -494,4 +495,101 @@ Deno.test("metrics and health tell what happens and hold no word of it", async (
   }
   assert.equal((await (await fetch(`${world.url}/livez`)).json()).status, "ok");
   assert.equal((await (await fetch(`${world.url}/readyz`)).json()).status, "ok");
+});
+
+Deno.test("a person who hung up before the turn began stops the bot too", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const authorization = `Bearer ${await world.token()}`;
+  const gone = new AbortController();
+  const request = new Request(`${world.url}/api/chat`, {
+    method: "POST",
+    headers: { authorization, "content-type": "application/json" },
+    body: '{"message":"go"}',
+    signal: gone.signal,
+  });
+  const answered = world.app.fetch(request);
+  // The body is being read, the turn has not begun.
+  gone.abort();
+  const response = await answered;
+  await response.body?.cancel();
+  await until(() => world.app.gateway.answering === 0, "the turn's end");
+  assert.ok(bot.frames.every(({ type }) => type !== "chat") || (await bot.next("cancel")));
+});
+
+Deno.test("who hangs up and asks again with the same Idempotency-Key gets the answer, not its cancellation", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const ask = (signal?: AbortSignal) =>
+    world.as("alice", "/api/chat", { json: { message: "go" }, headers: { "idempotency-key": "k1" }, signal });
+  const gone = new AbortController();
+  const first = ask(gone.signal);
+  const { id } = await bot.next("chat");
+  gone.abort();
+  await assert.rejects(first);
+  const second = ask();
+  await until(() => world.app.gateway.running().some(({ reply }) => reply.readers > 1), "the second reader");
+  bot.reply(id, "whole", true, { seq: 1 });
+  assert.equal((await (await second).json()).content, "whole");
+  assert.ok(bot.frames.every(({ type }) => type !== "cancel"));
+});
+
+Deno.test("HEAD on a stream holds nothing open", async () => {
+  await using world = await startWorld();
+  await world.bot("b");
+  const response = await world.as("alice", "/api/events", { method: "HEAD" });
+  assert.equal(response.headers.get("content-type"), "text/event-stream; charset=utf-8");
+  await until(() => world.app.gateway.notices.pages === 0, "the page to be gone");
+});
+
+Deno.test("a page that is given more than it may fall behind by is let go, and nothing of it stays", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  for (let push = 0; push < 8; push++) {
+    bot.send({ type: "push", id: `p${push}`, to: "user:alice", content: "x".repeat(900_000) });
+    assert.equal((await bot.next("pushed")).success, true);
+  }
+  const events = new Events(await world.as("alice", "/api/events"));
+  const heard = await events.rest();
+  assert.ok(heard.length > 1, "what fits is told");
+  assert.equal(world.app.gateway.notices.pages, 0);
+});
+
+Deno.test("a stream of news ends with the session, and with the person", async () => {
+  const clock = new ManualClock();
+  await using world = await startWorld({}, { clock });
+  const bot = await world.bot("b", { protocol: 2 });
+  const other = await (await fetch(`${world.url}/api/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username: "alice", password: "alice-pass" }),
+  })).json();
+  const open = async (token: string) => {
+    const response = await fetch(`${world.url}/api/events`, { headers: { authorization: `Bearer ${token}` } });
+    const events = new Events(response);
+    await events.next();
+    return events;
+  };
+  const elsewhere = await open(other.token);
+  const here = await open(await world.token());
+  await (await world.as("alice", "/api/sessions/others", { method: "DELETE" })).json();
+  clock.pass(15_000);
+  assert.deepEqual(await elsewhere.rest(), [], "whoever was signed out hears nothing more");
+
+  const { alice: _, ...users } = world.app.config.users;
+  await world.app.reconfigure({ ...world.app.config, users });
+  bot.send({ type: "status", busy: 1 });
+  clock.pass(15_000);
+  const last = await here.rest();
+  assert.ok(last.every(({ data }) => data.type !== "push"));
+});
+
+Deno.test("a proxy's own Authorization header does not hide the browser's cookie", async () => {
+  await using world = await startWorld();
+  const response = await fetch(`${world.url}/api/me`, {
+    headers: { authorization: "Basic bWU6c2VjcmV0", cookie: `nexus_session=${await world.token()}` },
+  });
+  assert.equal((await response.json()).user?.username, "alice");
+  const lower = await fetch(`${world.url}/api/me`, { headers: { authorization: `bearer ${await world.token()}` } });
+  assert.equal((await lower.json()).user?.username, "alice", "the scheme's case does not count (RFC 9110, 11.1)");
 });
