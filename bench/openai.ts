@@ -1,6 +1,6 @@
 /**
- * This is `deno task bench:openai`: what the OpenAI face and the model APIs behind it cost, beside the straight way to the model API and, where it can be
- * installed, beside the npm package `@portkey-ai/gateway`. All three take turns in the same run; CPU time is read from the operating system.
+ * This is `deno task bench:openai`: what the OpenAI face and the model APIs behind it cost, beside the straight way to the model API, beside
+ * the least relay that can be written on this runtime and, where it can be installed, beside the npm package `@portkey-ai/gateway`. All take turns in the same run; CPU time is read from the operating system.
  *
  * ```sh
  * deno task bench:openai                       # every row
@@ -28,7 +28,7 @@ globalThis.fetch = async (...args) => {
 
 /** A way to the model API. */
 interface Way {
-  readonly name: "straight" | "nexus" | "nexus+disk" | "portkey";
+  readonly name: "straight" | "floor" | "nexus" | "nexus+disk" | "portkey";
   readonly pid?: number;
   order(model: "bench" | "bench-now"): Pick<OpenAiOrder, "port" | "bearers" | "model" | "headers">;
   stop(): Promise<void>;
@@ -66,6 +66,7 @@ async function run(rows: readonly string[], rounds: number, json: string | undef
     console.log(`${row.padEnd(44)}${text}${target ? `  → ${target} ${reached ? "reached" : "MISSED"}` : ""}`);
   };
   try {
+    ways.push(await startFloor(upstream.port));
     // Portkey keeps nothing, so it is compared with a Nexus that keeps its history in memory; the default, on disk, stands beside.
     ways.push(await nexus("nexus", upstream.port, "memory:"), await nexus("nexus+disk", upstream.port, "nexus.db"));
     const portkey = await startPortkey(upstream.port).catch((error) => {
@@ -100,7 +101,7 @@ async function streams(ways: readonly Way[], rounds: number, tell: Tell): Promis
     median(samples[way]!.map((sample) => sample.first![quantile]));
   const cpu = (way: string) => median(samples[way]!.map((sample) => sample.cpu! / sample.turns / DELTAS));
   tell(`${row}: first token, straight`, { p50: first("straight", "p50"), p99: first("straight", "p99"), unit: "ms" });
-  for (const way of ["nexus", "nexus+disk", "portkey"]) {
+  for (const way of ["floor", "nexus", "nexus+disk", "portkey"]) {
     if (!samples[way]) continue;
     const p50 = first(way, "p50") - first("straight", "p50"), p99 = first(way, "p99") - first("straight", "p99");
     if (way === "nexus") tell(`${row}: added to it, nexus`, { p50, p99 }, "≤ 2 and ≤ 8 ms", p50 <= 2 && p99 <= 8);
@@ -111,6 +112,7 @@ async function streams(ways: readonly Way[], rounds: number, tell: Tell): Promis
     tell(`${row}: gap p99, ${way}`, { ms: gap, wrong: wrongOf(samples[way]!) });
   }
   const nexus = cpu("nexus");
+  tell(`${row}: CPU per chunk, floor`, { µs: cpu("floor"), "nexus / floor": nexus / cpu("floor") });
   tell(`${row}: CPU per chunk, nexus+disk`, { µs: cpu("nexus+disk") });
   if (!samples.portkey) return tell(`${row}: CPU per chunk, nexus`, { µs: nexus });
   const portkey = cpu("portkey");
@@ -132,7 +134,7 @@ async function held(ways: readonly Way[], rounds: number, tell: Tell): Promise<v
 }
 
 async function whole(ways: readonly Way[], rounds: number, tell: Tell): Promise<void> {
-  const samples = await inTurns(ways, rounds, { model: "bench-now", connections: 64, turns: 20_000, stream: false });
+  const samples = await inTurns(ways, rounds, { model: "bench-now", connections: 64, turns: 6_000, stream: false });
   const rate = (way: string) => median(samples[way]!.map((sample) => sample.turns / sample.seconds));
   for (const way of Object.keys(samples)) {
     const cpu = way === "straight" ? "–" : median(samples[way]!.map((sample) => sample.cpu! / sample.turns));
@@ -185,6 +187,23 @@ function straight(port: number): Way {
     name: "straight",
     order: (model) => ({ port, bearers: ["none"], model }),
     stop: () => Promise.resolve(),
+  };
+}
+
+/** The least relay on this runtime: what nothing written for it can go below. */
+async function startFloor(upstream: number): Promise<Way> {
+  const port = freePort();
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", new URL("bench/openai_floor.ts", ROOT).pathname, `${port}`, `${upstream}`],
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  await answering(port, process);
+  return {
+    name: "floor",
+    pid: process.pid,
+    order: (model) => ({ port, bearers: ["none"], model }),
+    stop: () => ended(process),
   };
 }
 

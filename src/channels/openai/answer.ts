@@ -54,9 +54,9 @@ const GATHER = 4;
 const FEW = 16;
 
 /**
- * Gathers the writes of many streams. Each delta wakes the runtime, and with a hundred streams those wakes cost more than the deltas; written together
- * every 4 ms they cost a quarter less CPU per delta (55 → 43 µs at 128 streams of a delta each 20 ms). The first word of an answer never waits, and
- * with few streams nothing does.
+ * Gathers the writes of many streams. Each delta wakes the runtime, and with a hundred streams those wakes are a good part of what a delta costs: a bare
+ * relay of 128 streams took 53 µs of CPU a delta writing at once and 43 to 47 writing together every 4 ms. The first word of an answer never waits,
+ * and with few streams nothing does.
  */
 export class Beat {
   #open = 0;
