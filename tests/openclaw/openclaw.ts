@@ -282,11 +282,15 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       await until("the event stream", () => events!.seen.length > 0 || others.seen.length > 0 || undefined, 1500).catch(
         () => {},
       );
-      const { code, text } = await claw.cli(
-        ["message", "send", "--channel", "nexus", "--target", "user:bob", "--message", "good morning, bob"],
-      );
+      const { code, text } = await claw.cli([
+        ..."message send --channel nexus --target user:bob --message".split(" "),
+        "good morning, bob",
+        "--media",
+        `${claw.home}/ws/picture.png`,
+      ]);
       assert.equal(code, 0, text);
       await until("the push", () => JSON.stringify(events!.seen).includes("good morning, bob"), 10_000);
+      await until("its picture", () => JSON.stringify(events!.seen).includes(PNG), 10_000);
       assert.equal(JSON.stringify(others.seen).includes("good morning, bob"), false);
       others.stop();
       events.stop();
