@@ -155,9 +155,16 @@ export class OpenClaw {
 
   /** Installs a plugin from a tarball, without questions. */
   async install(tarball: string): Promise<string> {
-    const { code, text } = await this.cli(["plugins", "install", tarball, "--force", "--accept-capabilities"]);
+    const { code, text } = await this.tryInstall(tarball);
     if (code !== 0) throw new Error(`plugins install ended with ${code}:\n${text}`);
     return text;
+  }
+
+  /** Capabilities have to be accepted since 2026.9; before that the option is unknown. */
+  async tryInstall(tarball: string): Promise<{ code: number; text: string }> {
+    const install = ["plugins", "install", tarball, "--force"];
+    const first = await this.cli([...install, "--accept-capabilities"]);
+    return first.text.includes("does not recognize option") ? await this.cli(install) : first;
   }
 
   #options(env: Record<string, string> = {}): Deno.CommandOptions {

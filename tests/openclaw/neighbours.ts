@@ -127,17 +127,16 @@ Deno.test(
     const gateway = await ourGateway();
     const claw = await OpenClaw.open(LAST_OF_THE_ORIGINAL, () => ({ models: modelAt(model.url) }));
     try {
-      const refused = await claw.cli(["plugins", "install", await tarball(), "--force", "--accept-capabilities"]);
+      const refused = await claw.tryInstall(await tarball());
       assert.notEqual(refused.code, 0, "this plugin does not fit there");
-      assert.match(refused.text, /2026\.8\.1/, "and OpenClaw says what would");
+      assert.match(refused.text, /requires OpenClaw >=2026\.8\.1, but this host is 2026\.7\.35/);
       const folder = await installed("@houchenyang/nexus", "1.0.2");
       const { stdout } = await new Deno.Command("npm", {
         args: ["pack", "--json", "--pack-destination", claw.home],
         cwd: folder,
       }).output();
       const [{ filename }] = JSON.parse(new TextDecoder().decode(stdout));
-      const { code, text } = await claw.cli(["plugins", "install", `${claw.home}/${filename}`]);
-      assert.equal(code, 0, text);
+      await claw.install(`${claw.home}/${filename}`);
       await claw.patch(nexusChannel(gateway.botUrl, "old", { allowFrom: undefined }));
       await claw.start();
       await until("the bot", async () => (await gateway.bots()).includes("old"));
@@ -211,6 +210,10 @@ Deno.test({
       await response.body?.cancel();
     }
     assert.equal(model.requests.length, asked, "no model was asked");
+  } catch (error) {
+    for (const claw of claws) console.error(claw.gateway?.output.slice(-1500));
+    console.error(gateway.program.output.slice(-1500));
+    throw error;
   } finally {
     for (const claw of claws) await claw.close();
     await gateway.close();
