@@ -4,7 +4,10 @@
 import { Buffer } from "node:buffer";
 import type { OpenClawConfig, PluginRuntime } from "openclaw/plugin-sdk/channel-core";
 import { toInboundMediaFacts } from "openclaw/plugin-sdk/channel-inbound";
-import { defineStableChannelIngressIdentity } from "openclaw/plugin-sdk/channel-ingress-runtime";
+import {
+  defineStableChannelIngressIdentity,
+  resolveChannelMessageIngress,
+} from "openclaw/plugin-sdk/channel-ingress-runtime";
 import { createChannelPairingController } from "openclaw/plugin-sdk/channel-pairing";
 import { isAbortRequestText } from "openclaw/plugin-sdk/command-primitives-runtime";
 import { getAgentScopedMediaLocalRoots } from "openclaw/plugin-sdk/media-local-roots";
@@ -19,7 +22,7 @@ const IDENTITY = defineStableChannelIngressIdentity({
   normalizeSubject: (id) => id.trim(),
 });
 
-type Ingress = Awaited<ReturnType<PluginRuntime["channel"]["inbound"]["ingress"]["resolve"]>>;
+type Ingress = Awaited<ReturnType<typeof resolveChannelMessageIngress>>;
 
 export function openclawHost(runtime: PluginRuntime): Host {
   const { channel } = runtime;
@@ -68,7 +71,9 @@ async function admit(runtime: PluginRuntime, question: Question): Promise<Admiss
   const cfg = real(config);
   const pairing = createChannelPairingController({ core: runtime, channel: CHANNEL, accountId });
   const commands = runtime.channel.commands.shouldComputeCommandAuthorized(text, cfg);
-  const result = await runtime.channel.inbound.ingress.resolve({
+  // OpenClaw 2026.8 has no resolver at the runtime yet; later ones let only that one vouch for who a person is.
+  const resolve = runtime.channel.inbound.ingress?.resolve ?? resolveChannelMessageIngress;
+  const result = await resolve({
     channelId: CHANNEL,
     accountId,
     identity: IDENTITY,

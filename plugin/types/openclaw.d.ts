@@ -70,7 +70,8 @@ declare module "openclaw/plugin-sdk/channel-core" {
         ): Promise<{ path: string; contentType?: string }>;
       };
       inbound: {
-        ingress: { resolve(params: Fields): Promise<Ingress> };
+        /** Absent before 2026.9. */
+        ingress?: { resolve(params: Fields): Promise<Ingress> };
         buildContext(params: Fields): Fields;
         dispatch(
           params: Fields & {
@@ -261,6 +262,9 @@ declare module "openclaw/plugin-sdk/channel-ingress-runtime" {
     normalizeEntry?(value: string): string | null;
     normalizeSubject?(value: string): string | null;
   }): object;
+  export function resolveChannelMessageIngress(
+    params: { readonly [field: string]: unknown },
+  ): Promise<import("openclaw/plugin-sdk/channel-core").Ingress>;
 }
 
 declare module "openclaw/plugin-sdk/channel-inbound" {
