@@ -144,6 +144,9 @@ Deno.test(
       const told = await alice.ask("#model:words 12 20");
       assert.equal(told.text, numbered(12).join(""));
       assert.equal(told.events.at(-1)?.type, "end");
+    } catch (error) {
+      console.error(claw.gateway?.output.slice(-3000), gateway.program.output.slice(-1500));
+      throw error;
     } finally {
       await claw.close();
       await gateway.close();
