@@ -5,17 +5,7 @@
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
 import { numbered, startFakeModel } from "./fake_model.ts";
-import {
-  canInstall,
-  installed,
-  modelAt,
-  NEWEST,
-  OpenClaw,
-  originalGateway,
-  ourGateway,
-  type Told,
-  until,
-} from "./lab.ts";
+import { canInstall, modelAt, NEWEST, OpenClaw, originalGateway, ourGateway, type Told, until } from "./lab.ts";
 
 const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
 /** The last release that still loads the original plugin. */
@@ -130,10 +120,10 @@ Deno.test(
       const refused = await claw.tryInstall(await tarball());
       assert.notEqual(refused.code, 0, "this plugin does not fit there");
       assert.match(refused.text, /requires OpenClaw >=2026\.8\.1, but this host is 2026\.7\.35/);
-      const folder = await installed("@houchenyang/nexus", "1.0.2");
+      // Installing it with npm would bring an OpenClaw along, as its peer.
       const { stdout } = await new Deno.Command("npm", {
-        args: ["pack", "--json", "--pack-destination", claw.home],
-        cwd: folder,
+        args: ["pack", "@houchenyang/nexus@1.0.2", "--json", "--pack-destination", claw.home],
+        stderr: "null",
       }).output();
       const [{ filename }] = JSON.parse(new TextDecoder().decode(stdout));
       await claw.install(`${claw.home}/${filename}`);
