@@ -25,6 +25,13 @@ const ROWS: Record<string, (rounds: number) => Promise<Figure[]>> = {
   start: startRow,
 };
 
+/** The history in SQLite is the default; in memory it shows what the rest costs. */
+const STARTS = {
+  "floor": startFloor,
+  "gateway": () => startGateway(),
+  "gateway, store in memory": () => startGateway({ config: { store: "memory:" } }),
+};
+
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     args: Deno.args,
@@ -204,13 +211,6 @@ async function startRow(rounds: number): Promise<Figure[]> {
 }
 
 /* ── measuring ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
-
-/** The history in SQLite is the default; in memory it shows what the rest costs. */
-const STARTS = {
-  "floor": startFloor,
-  "gateway": () => startGateway(),
-  "gateway, store in memory": () => startGateway({ config: { store: "memory:" } }),
-};
 
 interface Work {
   readonly server: keyof typeof STARTS;
