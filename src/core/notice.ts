@@ -1,7 +1,7 @@
 /**
  * What a person's open pages are told outside of a reply: turns begun elsewhere, messages that a bot sends by itself.
  *
- * A push is kept until a page has taken it, within bounds; everything else is of use only to a page that is open.
+ * A push is kept until a page has taken it, within bounds of number and weight; everything else is of use only to a page that is open.
  */
 import type { Image } from "./message.ts";
 import type { Ending } from "./reply.ts";
@@ -38,11 +38,19 @@ export interface Numbered {
 /** Notices kept for one person; past it the oldest go, and the conversation still has them. */
 const PER_PERSON = 200;
 
+/**
+ * UTF-16 units of what is kept for one person, and for all; past it the oldest go. The latest of a person stays whatever it weighs, because a
+ * single push may hold 20 MiB of images.
+ */
+const PERSON_UNITS = 8 << 20, ALL_UNITS = 64 << 20;
+
 /** People for whom something is kept; past it the one with the oldest goes. */
 const PEOPLE = 10_000;
 
 interface Box {
   readonly kept: Numbered[];
+  /** What is kept weighs, in UTF-16 units. */
+  units: number;
   /** Everything to this number was taken by some page. */
   taken: number;
   readonly pages: Set<(notice: Numbered) => void>;
@@ -51,6 +59,7 @@ interface Box {
 export class Notices {
   readonly #boxes = new Map<string, Box>();
   #number: number;
+  #units = 0;
 
   constructor(now: number) {
     this.#number = now * 1000;
@@ -63,6 +72,11 @@ export class Notices {
     return pages;
   }
 
+  /** UTF-16 units of all that is kept. */
+  get units(): number {
+    return this.#units;
+  }
+
   /** Tells a person's open pages; with none open, a push waits for one. */
   tell(personId: string, notice: Notice): void {
     let box = this.#boxes.get(personId);
@@ -71,8 +85,7 @@ export class Notices {
       box = this.#open(personId);
     }
     const numbered = { number: ++this.#number, notice };
-    box.kept.push(numbered);
-    if (box.kept.length > PER_PERSON) box.kept.shift();
+    this.#keep(box, numbered);
     if (box.pages.size > 0) box.taken = numbered.number;
     for (const page of box.pages) page(numbered);
   }
@@ -98,16 +111,42 @@ export class Notices {
     };
   }
 
+  #keep(box: Box, numbered: Numbered): void {
+    box.kept.push(numbered);
+    const units = unitsOf(numbered.notice);
+    box.units += units;
+    this.#units += units;
+    while (box.kept.length > PER_PERSON || (box.units > PERSON_UNITS && box.kept.length > 1)) this.#dropOldest(box);
+    if (this.#units <= ALL_UNITS) return;
+    for (const other of this.#boxes.values()) {
+      while (this.#units > ALL_UNITS && other.kept.length > (other === box ? 1 : 0)) this.#dropOldest(other);
+    }
+  }
+
+  #dropOldest(box: Box): void {
+    const units = unitsOf(box.kept.shift()!.notice);
+    box.units -= units;
+    this.#units -= units;
+  }
+
   #open(personId: string): Box {
     if (this.#boxes.size >= PEOPLE) {
       for (const [id, box] of this.#boxes) {
         if (box.pages.size > 0) continue;
         this.#boxes.delete(id);
+        this.#units -= box.units;
         break;
       }
     }
-    const box: Box = { kept: [], taken: 0, pages: new Set() };
+    const box: Box = { kept: [], units: 0, taken: 0, pages: new Set() };
     this.#boxes.set(personId, box);
     return box;
   }
+}
+
+function unitsOf(notice: Notice): number {
+  if (notice.type !== "push") return 0;
+  let units = notice.content.length;
+  for (const image of notice.images) units += image.length;
+  return units;
 }

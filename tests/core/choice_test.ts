@@ -136,3 +136,37 @@ Deno.test("of many pushes that nobody takes the latest two hundred stay", () => 
   assert.equal(seen.length, 200);
   assert.equal((seen.at(-1)!.notice as { content: string }).content, "499");
 });
+
+Deno.test("what is kept for pages is bounded by its weight, for each person and for all; the latest push stays", () => {
+  const notices = new Notices(0);
+  const image = "x".repeat(1 << 20);
+  const push = (person: string, content: string) =>
+    notices.tell(person, {
+      type: "push",
+      turnId: "t",
+      conversationId: "c",
+      botId: "b",
+      botName: "B",
+      content,
+      images: [image, image],
+    });
+  for (let index = 0; index < 10; index++) push("p", String(index));
+  assert.ok(notices.units <= 8 << 20, `${notices.units}`);
+  for (let person = 0; person < 100; person++) push(`p${person}`, "hi");
+  assert.ok(notices.units <= 64 << 20, `${notices.units}`);
+  const seen: Numbered[] = [];
+  notices.subscribe("p99", undefined, (notice) => seen.push(notice))();
+  assert.equal(seen.length, 1);
+  notices.tell("p", {
+    type: "push",
+    turnId: "t",
+    conversationId: "c",
+    botId: "b",
+    botName: "B",
+    content: image.repeat(20),
+    images: [],
+  });
+  seen.length = 0;
+  notices.subscribe("p", undefined, (notice) => seen.push(notice))();
+  assert.equal(seen.length, 1, "one that is heavier than the bound is told, alone");
+});
