@@ -388,9 +388,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
         sockets.set(socketSettingsOf(config));
       }
       if (keys.includes("bots")) upstreams.set(config.bots);
-      if (keys.includes("botToken")) {
-        for (const { id } of gateway.roster.list()) sockets.dismiss(id);
-      }
+      // Only those whose token no longer opens: the code that closes them says not to come back.
+      if (keys.includes("botToken") || keys.includes("bots")) sockets.recheck();
       return { changed: keys.filter((key) => !needRestart.includes(key)), needRestart };
     },
 

@@ -193,6 +193,16 @@ export class BotSockets {
     return true;
   }
 
+  /** Asks again who may come in, after tokens or names changed, and closes the sockets of those who no longer may. */
+  recheck(): void {
+    for (const [botId, { line }] of [...this.#links]) {
+      const refusal = line && this.#parts.refuse(botId, line.token);
+      if (!refusal) continue;
+      this.#parts.observer.tell({ type: "bot_refused", bot: botId, address: line.address, why: refusal.error });
+      this.#shut(line, closeCode(refusal), refusal.error);
+    }
+  }
+
   #waiting(): number {
     let waiting = 0;
     for (const here of this.#unregistered.values()) waiting += here;
@@ -277,13 +287,15 @@ export class BotSockets {
 
   #register(line: Line, frame: RegisterFrame): void {
     const { observer, clock, roster } = this.#parts;
-    const refusal = this.#parts.refuse(frame.botId, frame.token || line.proven || "");
+    const token = frame.token || line.proven || "";
+    const refusal = this.#parts.refuse(frame.botId, token);
     if (refusal) {
       observer.tell({ type: "bot_refused", bot: frame.botId, address: line.address, why: refusal.error });
       line.send({ type: "registered", success: false, error: refusal.error });
-      this.#shut(line, refusal.wrong === "token" ? CLOSE.badToken : CLOSE.badId, refusal.error);
+      this.#shut(line, closeCode(refusal), refusal.error);
       return;
     }
+    line.token = token;
     this.#settled(line);
     if (line.link && line.link.bot.id !== frame.botId) this.#leave(line.link, "registered under another id");
 
@@ -402,6 +414,8 @@ class Line {
   gone = false;
   waiting = false;
   strikes = 0;
+  /** What it registered with. */
+  token = "";
   stopTimer: (() => void) | undefined;
   onGone: (() => void) | undefined;
 
@@ -622,6 +636,10 @@ class SocketLink implements Link {
       this.#toAck.clear();
     });
   }
+}
+
+function closeCode({ wrong }: Refusal): number {
+  return wrong === "token" ? CLOSE.badToken : CLOSE.badId;
 }
 
 function botOf(frame: RegisterFrame, now: number): Bot {

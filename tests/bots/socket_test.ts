@@ -467,6 +467,23 @@ Deno.test("a handshake that is none is a bad request", async () => {
   socket.close();
 });
 
+Deno.test("a changed bot token closes those whose own no longer opens, and nobody else", async () => {
+  await using world = await startWorld();
+  const { app } = world;
+  const own = await app.botTokens.make("own", "root");
+  const withOwn = await world.bot("own", { token: own });
+  const common = await world.bot("common");
+  const hashed = `sha256:${
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode("bot-secret"))).toHex()
+  }`;
+  await app.reconfigure({ ...app.config, botToken: hashed });
+  assert.deepEqual(app.gateway.roster.list().map(({ id }) => id), ["own", "common"], "a hash of the same is the same");
+  await app.reconfigure({ ...app.config, botToken: "another" });
+  assert.equal(await common.closed, 4100);
+  assert.deepEqual(app.gateway.roster.list().map(({ id }) => id), ["own"]);
+  assert.equal(withOwn.socket.readyState, WebSocket.OPEN);
+});
+
 Deno.test("a person limited to one bot sees and reaches no other", async () => {
   const users = { carol: { password: "carol-pass", bots: ["mine"] } };
   await using world = await startWorld({ users });
