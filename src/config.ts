@@ -3,16 +3,27 @@
  *
  * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`, `botToken`, `users`); everything else has a default.
  */
+import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
 import { DingTalkSettings } from "./channels/dingtalk/settings.ts";
 import { LarkSettings } from "./channels/lark/settings.ts";
 import { WecomSettings } from "./channels/wecom/settings.ts";
 import { upstreamsSchema } from "./config_upstream.ts";
+import { isPasswordHash } from "./core/secret.ts";
 
 /** A whole number within bounds; the error says what would be right. */
 function whole(min: number, max: number, unit = "") {
   const right = `must be a whole number from ${min} to ${max}${unit && ` (${unit})`}`;
   return z.int({ error: right }).min(min, right).max(max, right);
+}
+
+const RANGE = "must be an address or a range such as 10.0.0.0/8";
+
+/** Whether a text is an IP address, alone or with the length of its prefix. */
+function isRange(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return rest.length === 0 && (bits === undefined ? most > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= most);
 }
 
 /** Milliseconds. */
@@ -32,7 +43,11 @@ const limits = z.looseObject({
 }, { error: 'must be an object such as {"messagesPerMinute":30}' });
 
 const user = z.looseObject({
-  password: text("must be a password or its argon2id hash", 1).meta({
+  // A hash that was cut when it was copied would else be taken for a plain password.
+  password: text("must be a password or its argon2id hash", 1).refine(
+    (password) => !password.startsWith("$argon2id$") || isPasswordHash(password),
+    "must be a password or a whole argon2id hash",
+  ).meta({
     description: "The password, or its hash as `$argon2id$…` (`nexus hash` makes one). Plain text is warned about.",
   }),
   displayName: text("must be a name").optional().meta({ description: "What people and bots see." }),
@@ -137,7 +152,7 @@ export const configSchema = z.looseObject({
     description: "Bots must show their token when they open the socket (Authorization header, or the subprotocol " +
       "`nexus.token.<token>`); others are refused before a byte is read.",
   }),
-  trustProxy: z.array(text("must be an address or a range such as 10.0.0.0/8", 1), {
+  trustProxy: z.array(text(RANGE).refine(isRange, RANGE), {
     error: "must be a list of addresses and ranges",
   }).default(["127.0.0.0/8", "::1"]).meta({
     description: "Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
@@ -294,11 +309,17 @@ function fromEnvironment(
     target[keys.at(-1)!] = value;
   };
   for (const [variable, raw] of Object.entries(env)) {
-    if (raw === undefined || !variable.startsWith("NEXUS_")) continue;
+    if (raw === undefined || !variable.startsWith("NEXUS_") || isOfKubernetes(variable, raw)) continue;
     set(variable, variable.slice("NEXUS_".length).split("__").map(camel), raw);
   }
   if (env.PORT) set("PORT", ["port"], env.PORT);
   return { overrides, problems };
+}
+
+/** Kubernetes tells every pod of a service called `nexus` by variables of its own (NEXUS_SERVICE_HOST, NEXUS_PORT=tcp://…). */
+function isOfKubernetes(variable: string, value: string): boolean {
+  return /^NEXUS_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_|$)/.test(variable) ||
+    (variable === "NEXUS_PORT" && /^(tcp|udp|sctp):\/\//.test(value));
 }
 
 /** `SESSION_TTL` → `sessionTTL`, by the spelling the schema knows. */

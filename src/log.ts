@@ -16,7 +16,7 @@ const MAX_WAITING = 64 * 1024;
 
 export class Log implements Observer {
   level: Level;
-  readonly #pretty: boolean;
+  pretty: boolean;
   readonly #write: (text: string) => void;
   readonly #now: () => number;
   #waiting = "";
@@ -25,7 +25,7 @@ export class Log implements Observer {
   /** @param write takes whole lines */
   constructor(options: { level?: Level; pretty?: boolean; write: (text: string) => void; now?: () => number }) {
     this.level = options.level ?? "info";
-    this.#pretty = options.pretty ?? false;
+    this.pretty = options.pretty ?? false;
     this.#write = options.write;
     this.#now = options.now ?? Date.now;
   }
@@ -34,9 +34,9 @@ export class Log implements Observer {
     const level = levelOf(happening);
     if (LEVELS.indexOf(level) < LEVELS.indexOf(this.level)) return;
     const at = new Date(this.#now()).toISOString();
-    this.#waiting += this.#pretty ? pretty(at, level, happening) : plain(at, level, happening);
+    this.#waiting += this.pretty ? pretty(at, level, happening) : plain(at, level, happening);
     // A person at a terminal and a failure's last words should not wait.
-    if (this.#pretty || level === "error" || this.#waiting.length > MAX_WAITING) this.flush();
+    if (this.pretty || level === "error" || this.#waiting.length > MAX_WAITING) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), BATCH);
   }
 

@@ -89,6 +89,33 @@ Deno.test("a variable that is wrong is named, and so is one that is no setting",
   assert.match(problems({}, { NEXUS_PROT: "1" })[0]!, /^NEXUS_PROT: is not a setting/);
 });
 
+Deno.test("the variables that Kubernetes sets for a service called nexus are none of ours", () => {
+  const config = read({}, {
+    NEXUS_SERVICE_HOST: "10.0.0.1",
+    NEXUS_SERVICE_PORT_HTTP: "80",
+    NEXUS_PORT: "tcp://10.0.0.1:80",
+    NEXUS_PORT_80_TCP_ADDR: "10.0.0.1",
+  });
+  assert.equal(config.port, 17392);
+  assert.equal(read({}, { NEXUS_PORT: "8080" }).port, 8080);
+});
+
+Deno.test("what only fails when it is used is found before: ranges of proxies, hashes that were cut", () => {
+  const hash = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+  const said = problems({
+    trustProxy: ["10.0.0.0/8", "loopback", "10.0.0.0/33", "::1/128", "1.2.3.4/8/8"],
+    users: { a: { password: hash.slice(0, -2) }, b: { password: hash }, c: { password: "$argon2id$" } },
+  });
+  assert.deepEqual(said.map((one) => one.split(":")[0]), [
+    "users.a.password",
+    "users.c.password",
+    "trustProxy.1",
+    "trustProxy.2",
+    "trustProxy.4",
+  ]);
+  assert.match(said[2]!, /must be an address or a range such as 10\.0\.0\.0\/8, got "loopback"/);
+});
+
 Deno.test("a key that no setting has is told, not refused", () => {
   const result = readConfig('{"prot":1,"queue":{"totel":2},"users":{"a":{"password":"x","name":"y"}}}');
   assert.ok(result.ok);

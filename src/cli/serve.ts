@@ -127,19 +127,21 @@ async function leave(app: App, server: Deno.HttpServer, drainTimeout: number): P
 }
 
 /** Takes over a changed file, except for what the command line fixed; one that is not right changes nothing. */
-async function follow(dir: string, app: App, fixed: Partial<Config>, observer: Observer): Promise<void> {
+async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): Promise<void> {
   const result = await loadConfig(dir);
   if (!result.ok) {
     const why = result.problems.map(({ path, message }) => `${path}: ${message}`);
-    observer.tell({ type: "config_refused", why });
+    log.tell({ type: "config_refused", why });
     return;
   }
   const next = { ...result.config, ...fixed };
   if (changedKeys(app.config, next).length === 0) return;
   const { changed, needRestart } = await app.reconfigure(next);
-  if (changed.length > 0) observer.tell({ type: "config_changed", what: changed });
+  log.level = next.log.level;
+  log.pretty = isPretty(next);
+  if (changed.length > 0) log.tell({ type: "config_changed", what: changed });
   if (needRestart.length > 0) {
-    observer.tell({ type: "warning", what: `${needRestart.join(", ")}: changed in the file, counts after a restart` });
+    log.tell({ type: "warning", what: `${needRestart.join(", ")}: changed in the file, counts after a restart` });
   }
 }
 

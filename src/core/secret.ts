@@ -115,13 +115,18 @@ function readPhc(phc: string) {
     .exec(phc);
   if (!match) return undefined;
   const [, memory, passes, lanes, salt, hash] = match;
-  return {
-    memory: Number(memory),
-    passes: Number(passes),
-    lanes: Number(lanes),
-    salt: Uint8Array.fromBase64(salt!),
-    hash: Uint8Array.fromBase64(hash!),
-  };
+  try {
+    return {
+      memory: Number(memory),
+      passes: Number(passes),
+      lanes: Number(lanes),
+      salt: Uint8Array.fromBase64(salt!),
+      hash: Uint8Array.fromBase64(hash!),
+    };
+  } catch {
+    // Cut when it was copied: a length that base64 does not have.
+    return undefined;
+  }
 }
 
 /** Base64 without padding, as the PHC form wants it. */

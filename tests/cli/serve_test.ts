@@ -155,6 +155,11 @@ Deno.test("the file is followed: people come and go, a broken edit changes nothi
   await write('{"users":');
   await until(() => program.log.includes("config_refused"), "the refusal");
   assert.ok(await signIn("bob", "two"), "the old one still holds");
+  await write({ users: { bob: { password: "two" } }, trustProxy: ["nonsense"] });
+  await until(() => program.log.includes("trustProxy.0: must be an address"), "the second refusal");
+  assert.ok(await signIn("bob", "two"), "what could not be used was not taken over");
+  await write({ users: { bob: { password: "two" } }, log: { level: "debug", format: "pretty" } });
+  await until(() => program.log.includes("config changed"), "the log to change its form");
   await write({ users: { bob: { password: "two" } }, demo: true });
   await until(() => program.log.includes("counts after a restart"), "the hint");
 });

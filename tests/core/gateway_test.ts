@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Allowances } from "../../src/core/allowance.ts";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";
@@ -383,6 +384,20 @@ Deno.test("one push sent twice at the same time is told once, and one that faile
   await Promise.all([push("hi"), push("hi")]);
   await push("hi");
   assert.deepEqual(told, ["push"]);
+});
+
+Deno.test("nobody passes a bound on turns at once by asking together", async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ now: () => clock.now() });
+  const allowances = new Allowances({ store, clock, observer: silent, of: () => ({ turnsAtOnce: 1 }) });
+  const admit = (message: Message) => allowances.admit(message);
+  const gateway = new Gateway({ store, clock, observer: allowances, admit });
+  gateway.roster.join(new Puppet("a"));
+  const ask = () => gateway.ask({ person: alice, text: "go", images: [], channel: "web" });
+  const outcomes = await Promise.allSettled([ask(), ask(), ask()]);
+  assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
+  gateway.close();
+  await allowances.close();
 });
 
 Deno.test("stopping twice tells both the bot's receipt", async () => {
