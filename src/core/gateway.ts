@@ -409,6 +409,11 @@ export class Gateway {
   #remember(turn: Turn): void {
     let bytes = TURN_OVERHEAD + 2 * (turn.reply.size + turn.message.text.length);
     for (const image of turn.message.images) bytes += image.length;
+    // What an OpenAI client told of the conversation is held as long as the turn is.
+    for (const { text, images } of turn.message.said ?? []) {
+      bytes += 2 * text.length;
+      for (const image of images) bytes += image.length;
+    }
     this.#ended.set(turn.id, bytes);
     this.#endedBytes += bytes;
     for (const oldest of this.#ended.keys()) {

@@ -445,3 +445,15 @@ Deno.test("admins are told why a bot does badly", async () => {
     assert.deepEqual((await state.json()).troubles, ["bot gpt: the model API answered 500: boom"]);
   }, { config: { users: { admin: { password: "x" }, ada: { password: "x" } } } });
 });
+
+Deno.test("what a client told of its conversation counts in the memory of ended turns", async () => {
+  await withFace([{}], async ({ app, chat }) => {
+    const long = "x".repeat(100_000);
+    const messages = [{ role: "user", content: long }, { role: "assistant", content: "ok" }, {
+      role: "user",
+      content: "and?",
+    }];
+    await (await chat({ messages })).body?.cancel();
+    assert.ok(app.gateway.kept.bytes > 200_000, `${app.gateway.kept.bytes} bytes`);
+  });
+});
