@@ -83,7 +83,8 @@ async function gauges(gateway: Server): Promise<Record<string, number>> {
   const text = await (await fetch(`http://127.0.0.1:${gateway.port}/metrics`)).text();
   const found: Record<string, number> = {};
   for (const [, name] of text.matchAll(/^# TYPE (nexus_\w+) gauge$/gm)) {
-    if (!/turn|queue|busy|stream|bot|socket|timer/.test(name!)) continue;
+    // What is kept for readers who come back is no leftover; it shows in the memory.
+    if (!/turn|queue|busy|stream|bot|socket|timer/.test(name!) || name!.includes("_kept")) continue;
     for (const match of text.matchAll(new RegExp(`^(${name}(?:\\{[^}]*\\})?) ([0-9.e+-]+)$`, "gm"))) {
       found[match[1]!] = Number(match[2]);
     }
