@@ -7,6 +7,9 @@
 import DOMPurify, { type Config } from "dompurify";
 import { isImageData, safeLink } from "./markdown.ts";
 
+const PLAIN = ("align alt checked colspan data-math data-picture datetime dir disabled lang open reversed rowspan start " +
+  "title type").split(" ");
+
 const CONFIG: Config = {
   ALLOWED_TAGS: (
     "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i " +
@@ -14,9 +17,9 @@ const CONFIG: Config = {
     "tr u ul var wbr"
   ).split(" "),
   // No class, id, name or style: a bot must not borrow the page's looks, nor hide behind its names.
-  ALLOWED_ATTR:
-    "align alt checked cite colspan data-math data-picture datetime dir disabled href lang open reversed rowspan src start title type"
-      .split(" "),
+  ALLOWED_ATTR: [...PLAIN, "cite", "href", "src"],
+  // Every other value is read as an address.
+  ADD_URI_SAFE_ATTR: PLAIN,
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOW_UNKNOWN_PROTOCOLS: false,
