@@ -61,7 +61,9 @@ const chat = z.object({
   conversationId: word(100).nullish().meta({
     description: "Absent: your default conversation with the bot that answers.",
   }),
-  parentTurnId: word(100).nullish().meta({ description: "The turn this one follows, after an edit or a regenerate." }),
+  parentTurnId: word(100).nullish().meta({
+    description: "The turn this one follows, after an edit or a regenerate. Empty: the beginning of the conversation.",
+  }),
 }, { error: "must be an object" }).meta({ id: "Chat" });
 
 const user = z.object({ username: z.string(), displayName: z.string(), role: z.enum(["admin", "member"]) });

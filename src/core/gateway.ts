@@ -194,7 +194,7 @@ export class Gateway {
     if (message.conversationId !== undefined && !conversation) {
       throw new NexusError("not_found", "no such conversation");
     }
-    if (message.parentTurnId !== undefined) await this.#checkParent(message);
+    if (message.parentTurnId) await this.#checkParent(message);
     // Behind every other wait: what is let in without one begins at once, so that nobody passes a bound on turns at once by asking together.
     const admitted = this.#admit?.(message);
     if (admitted) await admitted;

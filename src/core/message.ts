@@ -54,7 +54,10 @@ export interface Message {
   readonly target?: string;
   /** Absent: the person's default conversation with the bot that answers. */
   readonly conversationId?: string;
-  /** The turn that this one follows, where that is not simply the last one: an edit or a regenerate. */
+  /**
+   * The turn that this one follows, where that is not simply the last one: an edit or a regenerate. Empty: the beginning of the
+   * conversation, for another version of its first question.
+   */
   readonly parentTurnId?: string;
   readonly channel: ChannelName;
   readonly chatType?: "direct" | "group";

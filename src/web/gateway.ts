@@ -53,8 +53,8 @@ export class Gateway {
     return this.#json("PATCH", path, body);
   }
 
-  delete<T>(path: string): Promise<T> {
-    return this.#json("DELETE", path);
+  delete<T>(path: string, body?: unknown): Promise<T> {
+    return this.#json("DELETE", path, body);
   }
 
   /** The body as it is, for what is saved to a file. */
@@ -138,7 +138,9 @@ export class Gateway {
     }
     if (response.ok) return response;
     const failure = await readFailure(response);
-    if (response.status === 401 && path !== "/api/login" && failure.code !== "wrong_credentials") this.onSignedOut();
+    // Metrics may ask for a token of their own; that is not the end of the session.
+    const over = failure.code === "unauthenticated" || failure.code === "session_expired";
+    if (over && path.startsWith("/api/")) this.onSignedOut();
     throw failure;
   }
 }

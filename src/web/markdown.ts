@@ -14,6 +14,8 @@ export interface Block {
   readonly raw: string;
   /** `code` blocks carry their text instead of HTML, so that a long one can grow without being parsed again. */
   readonly code?: { readonly text: string; readonly language: string; readonly open: boolean };
+  /** Too much to be read as Markdown: `raw` is to be shown as it is. */
+  readonly plain?: boolean;
   /** Not yet safe: the view sanitises it. */
   readonly html: string;
 }
@@ -36,7 +38,10 @@ export class MarkdownStream {
   #tail: Block[] = [];
   /** What the tail was made of, so that asking twice costs nothing. */
   #read = -1;
+  /** Definitions in the finished text. */
   #links: Links = {};
+  /** The definitions that the finished blocks were made with. */
+  #madeWith = "";
 
   get text(): string {
     return this.#text;
@@ -57,10 +62,11 @@ export class MarkdownStream {
     const before = this.blocks();
     // Reading it all once more makes the result the same for every way of cutting, by construction. Of a very long text only
     // the unfinished end is read again: its definitions were seen on the way.
-    const from = this.#text.length > PLAIN_ABOVE ? this.#from : 0;
-    const all = from > 0 ? [...this.#done] : [];
-    for (const { block } of toBlocks(this.#text.slice(from), this.#links, false)) all.push(block);
-    this.#done = all.map((block, index) => same(before[index], block) ? before[index]! : block);
+    const long = this.#text.length > PLAIN_ABOVE;
+    const all = long ? [...this.#done] : [];
+    const rest = toPieces(this.#text.slice(long ? this.#from : 0), long ? this.#links : {}, false);
+    for (const { block } of rest) all.push(block);
+    this.#done = kept(all, before);
     this.#tail = [];
     this.#from = this.#text.length;
     this.#read = this.#text.length;
@@ -68,23 +74,30 @@ export class MarkdownStream {
   }
 
   #advance(): void {
-    const known = Object.keys(this.#links).length;
-    let read = toBlocks(this.#text.slice(this.#from), this.#links, true);
-    if (Object.keys(this.#links).length > known && this.#done.length > 0) {
+    const before = [...this.#done, ...this.#tail];
+    let pieces = toPieces(this.#text.slice(this.#from), this.#links, true);
+    let madeWith = JSON.stringify(linksOf(pieces, this.#links));
+    if (madeWith !== this.#madeWith && this.#done.length > 0) {
+      // A definition came, or what looked like one went on to be something else.
       this.#done = [];
       this.#from = 0;
-      read = toBlocks(this.#text, this.#links, true);
+      this.#links = {};
+      pieces = toPieces(this.#text, {}, true);
+      madeWith = JSON.stringify(linksOf(pieces, {}));
     }
-    const cut = finished(read);
-    for (const { block } of read.slice(0, cut)) this.#done.push(block);
-    this.#from += read.slice(0, cut).reduce((sum, item) => sum + item.length, 0);
-    const old = this.#tail;
-    this.#tail = read.slice(cut).map(({ block }) => old.find((before) => same(before, block)) ?? block);
+    this.#madeWith = madeWith;
+    const cut = finished(pieces);
+    const ready = pieces.slice(0, cut);
+    const shown = this.#done.length;
+    for (const block of kept(ready.map((piece) => piece.block), before.slice(shown))) this.#done.push(block);
+    this.#links = linksOf(ready, this.#links);
+    this.#from += ready.reduce((sum, piece) => sum + piece.length, 0);
+    this.#tail = kept(pieces.slice(cut).map((piece) => piece.block), before.slice(this.#done.length));
     this.#read = this.#text.length;
   }
 }
 
-type Links = Record<string, { href: string | null; title: string | null }>;
+type Links = Readonly<Record<string, { readonly href: string; readonly title: string | null }>>;
 
 interface Piece {
   readonly block: Block;
@@ -93,6 +106,13 @@ interface Piece {
   readonly type: string;
   /** A blank line follows. */
   readonly closed: boolean;
+  /** What is defined in it or behind it. */
+  readonly links: Links;
+}
+
+/** The old object where the content is the same, so that the view need not look inside. */
+function kept(blocks: readonly Block[], before: readonly (Block | undefined)[]): Block[] {
+  return blocks.map((block, index) => same(before[index], block) ? before[index]! : block);
 }
 
 /** How many pieces at the front no later text can change. */
@@ -100,53 +120,95 @@ function finished(pieces: readonly Piece[]): number {
   for (let index = pieces.length - 3; index >= 0; index--) {
     const [piece, next] = [pieces[index]!, pieces[index + 1]!];
     // A list takes up what is indented or another list after a blank line; indented code goes on after one.
-    if (
-      piece.closed && piece.type !== "html" && /^\S/.test(next.block.raw) &&
-      !(piece.type === "list" && next.type === "list")
-    ) {
-      return index + 1;
-    }
+    const opens = /^\S/.test(next.block.raw) && !(piece.type === "list" && next.type === "list");
+    if (piece.closed && piece.type !== "html" && opens) return index + 1;
   }
   return 0;
 }
 
-function toBlocks(text: string, links: Links, streaming: boolean): Piece[] {
+/** The definitions in these pieces and before them; the first of a name counts. */
+function linksOf(pieces: readonly Piece[], before: Links): Links {
+  return pieces.reduce((links, piece) => piece.links === NO_LINKS ? links : { ...piece.links, ...links }, before);
+}
+
+const NO_LINKS: Links = {};
+
+function toPieces(text: string, links: Links, streaming: boolean): Piece[] {
   if (text.length > PLAIN_ABOVE && !/\n\s*\n/.test(text.slice(0, PLAIN_ABOVE))) {
-    return [{
-      block: { raw: text, html: `<p>${escapeHtml(text)}</p>` },
-      length: text.length,
-      type: "plain",
-      closed: false,
-    }];
+    const block: Block = { raw: text, html: "", plain: true };
+    return [{ block, length: text.length, type: "plain", closed: false, links: NO_LINKS }];
   }
   const lexer = new Lexer({ ...engine.defaults, ...options });
   Object.assign(lexer.tokens.links, links);
-  const tokens = lexer.lex(text);
-  for (const [name, link] of Object.entries(lexer.tokens.links)) links[name] = link as Links[string];
+  const tokens = lex(lexer, text);
   const pieces: Piece[] = [];
   let at = 0;
   for (let index = 0; index < tokens.length; index++) {
     const token = tokens[index]!;
-    if (token.type === "space" || token.type === "def") {
-      // Blank lines belong to what stands before them; at the very front they are a piece that shows nothing.
-      const last = pieces.at(-1);
-      if (last) pieces[pieces.length - 1] = { ...last, length: last.length + token.raw.length, closed: true };
-      else pieces.push({ block: { raw: token.raw, html: "" }, length: token.raw.length, type: "space", closed: true });
-      at += token.raw.length;
+    at += token.raw.length;
+    const defined = definedIn(token);
+    const last = pieces.at(-1);
+    if ((token.type === "space" || token.type === "def") && last) {
+      // Blank lines and definitions belong to what stands before them.
+      pieces[pieces.length - 1] = {
+        ...last,
+        length: last.length + token.raw.length,
+        closed: true,
+        links: defined === NO_LINKS ? last.links : { ...defined, ...last.links },
+      };
       continue;
     }
-    at += token.raw.length;
-    const open = streaming && index === tokens.length - 1;
+    const shown = token.type !== "space" && token.type !== "def";
     pieces.push({
-      block: toBlock(token, tokens, open),
+      // At the very front they are a piece that shows nothing.
+      block: shown ? toBlock(token, tokens, streaming && index === tokens.length - 1) : { raw: token.raw, html: "" },
       length: token.raw.length,
       type: token.type,
-      closed: /\n[ \t]*\n$/.test(token.raw),
+      closed: !shown || /\n[ \t]*\n$/.test(token.raw),
+      links: defined,
     });
   }
   // The lexer normalises line ends and tabs at most; where its lengths do not add up, the whole is kept unfinished.
   if (at !== text.length) return pieces.map((piece) => ({ ...piece, closed: false }));
   return pieces;
+}
+
+/** As `Lexer.lex`, but a line that only a machine could have written is left as text: reading it would take the square of its length. */
+function lex(lexer: Lexer, text: string): Token[] & { links: Record<string, { href: string; title: string }> } {
+  lexer.blockTokens(text.replace(/\r\n|\r/g, "\n"), lexer.tokens);
+  for (let index = 0; index < lexer.inlineQueue.length; index++) {
+    const { src, tokens } = lexer.inlineQueue[index]!;
+    if (isTangled(src)) tokens.push({ type: "text", raw: src, text: src, escaped: false } as Tokens.Text);
+    else lexer.inlineTokens(src, tokens);
+  }
+  lexer.inlineQueue = [];
+  return lexer.tokens as ReturnType<typeof lex>;
+}
+
+/** 300 marks of emphasis in one paragraph take 25 ms, 3,000 take 2.5 s. */
+function isTangled(text: string): boolean {
+  if (text.length < 300) return false;
+  let [emphasis, others] = [0, 0];
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 42 || code === 95 || code === 126) emphasis++;
+    else if (code === 91 || code === 93 || code === 96 || code === 60 || code === 36 || code === 33) others++;
+  }
+  return emphasis > 300 || others > 2000;
+}
+
+/** Definitions may also stand in quotes and lists. */
+function definedIn(token: Token): Links {
+  if (!token.raw.includes("]:")) return NO_LINKS;
+  if (token.type === "def") {
+    const { tag, href, title } = token as Tokens.Def;
+    return { [tag]: { href, title: title ?? null } };
+  }
+  const inner = [...(token as Tokens.Generic).tokens ?? [], ...(token as Tokens.List).items ?? []];
+  return inner.reduce<Links>((links, one) => {
+    const found = definedIn(one);
+    return found === NO_LINKS ? links : { ...found, ...links };
+  }, NO_LINKS);
 }
 
 function toBlock(token: Token, all: Token[] & { links?: unknown }, open: boolean): Block {
@@ -162,7 +224,8 @@ function toBlock(token: Token, all: Token[] & { links?: unknown }, open: boolean
 
 function same(a: Block | undefined, b: Block): boolean {
   return a !== undefined && a.raw === b.raw && a.html === b.html && a.code?.text === b.code?.text &&
-    a.code?.language === b.code?.language && a.code?.open === b.code?.open;
+    a.code?.language === b.code?.language && a.code?.open === b.code?.open &&
+    a.plain === b.plain;
 }
 
 /* ── what our Markdown adds ────────────────────────────────────────────────────────────────────────────────────────── */
@@ -221,11 +284,73 @@ const engine = new Marked(math, {
       const label = escapeHtml(text || title || href);
       return safe ? `<a href="${escapeHtml(safe)}" data-picture="">${label}</a>` : label;
     },
+    text(token: Tokens.Text | Tokens.Escape) {
+      if ("tokens" in token && token.tokens) return this.parser.parseInline(token.tokens);
+      // The library's own would let text between `<pre>` and `</pre>` through as it is.
+      return escapeMarkup(token.text.replace(/&(?!#\d{1,7};|#x[\da-f]{1,6};|\w+;)/gi, "&amp;"));
+    },
+    html({ text }: Tokens.HTML | Tokens.Tag) {
+      return knownTags(text);
+    },
     code({ text }: Tokens.Code) {
       return `<pre><code>${escapeHtml(text)}</code></pre>`;
     },
   },
 });
+
+/** The HTML that may stand in Markdown. */
+export const TAGS: ReadonlySet<string> = new Set(
+  ("a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i " +
+    "img input ins kbd li mark ol p pre q rp rt ruby s samp small span strong sub summary sup table tbody td tfoot th thead " +
+    "tr u ul var wbr").split(" "),
+);
+
+/** Attributes that may stand there and are not addresses. No class, id, name or style: a bot must not borrow the page's looks. */
+export const PLAIN_ATTRIBUTES: readonly string[] =
+  "align alt checked colspan data-math data-picture datetime dir disabled lang open reversed rowspan start title type"
+    .split(" ");
+
+/** Attributes that are addresses. */
+export const ADDRESS_ATTRIBUTES: readonly string[] = ["cite", "href", "src"];
+
+const ATTRIBUTES: ReadonlySet<string> = new Set([...PLAIN_ATTRIBUTES, ...ADDRESS_ATTRIBUTES]);
+
+/**
+ * HTML in which only known tags with known attributes are tags; everything else is the text that it was written as. A browser never gets to
+ * parse the rest, and a person sees what a bot wrote (`Vec<T>`, `<thinking>`) instead of a hole.
+ */
+function knownTags(html: string): string {
+  let out = "";
+  let from = 0;
+  for (
+    const match of html.matchAll(
+      /<!--[^]*?-->|<(\/?)([a-z][a-z0-9]*)((?:\s+(?:[^<>"']|"[^"<>]*"|'[^'<>]*')*)?)(\/?)>/gi,
+    )
+  ) {
+    out += escapeMarkup(html.slice(from, match.index));
+    from = match.index + match[0].length;
+    const [whole, slash, name, attributes] = match;
+    if (name === undefined) continue;
+    if (!TAGS.has(name.toLowerCase())) out += escapeMarkup(whole);
+    else if (slash) out += `</${name}>`;
+    else out += `<${name}${knownAttributes(attributes ?? "")}>`;
+  }
+  return out + escapeMarkup(html.slice(from));
+}
+
+function knownAttributes(text: string): string {
+  let out = "";
+  for (const match of text.matchAll(/([a-z][\w-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/gi)) {
+    const [, name, double, single, bare] = match;
+    if (ATTRIBUTES.has(name!.toLowerCase())) out += ` ${name}="${escapeMarkup(double ?? single ?? bare ?? "")}"`;
+  }
+  return out;
+}
+
+/** Leaves entities as they are: they are text already. */
+function escapeMarkup(text: string): string {
+  return text.replace(/[<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
 
 /** Where a link may lead: the web, mail and telephone. Anything else, relative links included, is text. */
 export function safeLink(href: string | null | undefined): string | undefined {

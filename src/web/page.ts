@@ -122,8 +122,12 @@ export class Page {
   }
 
   /** Throws {@linkcode GatewayError}. */
-  async signIn(username: string, password: string): Promise<void> {
-    const signedIn = await this.gateway.post<{ token: string; user: Me }>("/api/login", { username, password });
+  async signIn(username: string, password: string, code?: string): Promise<void> {
+    const signedIn = await this.gateway.post<{ token: string; user: Me }>("/api/login", {
+      username,
+      password,
+      code: code || undefined,
+    });
     if (this.standalone) {
       this.gateway.token = signedIn.token;
       this.keep.set("token", signedIn.token);

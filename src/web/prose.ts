@@ -128,7 +128,8 @@ export class Prose {
 
   #make(block: Block): HTMLElement {
     if (block.code) return this.#makeCode(block.code);
-    const fragment = this.press.sanitizer.fragment(block.html);
+    if (block.plain) return makePlain(block.raw);
+    const fragment = this.press.sanitizer.fragment(block.html) ?? asText(block.raw);
     const only = fragment.children.length === 1 && fragment.childNodes.length <= 2 ? fragment.firstElementChild : null;
     // One block is one element, so that it can be replaced as one.
     if (only instanceof HTMLElement && only.localName !== "table" && only.localName !== "img") {
@@ -185,6 +186,28 @@ export class Prose {
     for (const element of node.querySelectorAll<HTMLElement>("[data-math]")) void this.press.math.set(element);
     if (node.dataset.math) void this.press.math.set(node);
   }
+}
+
+/** A text without end in slices, of which only those in sight are laid out. */
+function makePlain(raw: string): HTMLElement {
+  const holder = document.createElement("div");
+  for (let at = 0; at < raw.length; at += PLAIN_SLICE) {
+    const slice = document.createElement("p");
+    slice.className = "plain-slice";
+    slice.textContent = raw.slice(at, at + PLAIN_SLICE);
+    holder.append(slice);
+  }
+  return holder;
+}
+
+const PLAIN_SLICE = 2000;
+
+function asText(raw: string): DocumentFragment {
+  const fragment = document.createDocumentFragment();
+  const paragraph = document.createElement("p");
+  paragraph.textContent = raw;
+  fragment.append(paragraph);
+  return fragment;
 }
 
 /** Characters that make code read differently from what it is. */

@@ -5,21 +5,13 @@
  * The page's own policy (CSP with trusted types) stands behind this wall; neither relies on the other.
  */
 import DOMPurify, { type Config } from "dompurify";
-import { isImageData, safeLink } from "./markdown.ts";
-
-const PLAIN = ("align alt checked colspan data-math data-picture datetime dir disabled lang open reversed rowspan start " +
-  "title type").split(" ");
+import { ADDRESS_ATTRIBUTES, isImageData, PLAIN_ATTRIBUTES, safeLink, TAGS } from "./markdown.ts";
 
 const CONFIG: Config = {
-  ALLOWED_TAGS: (
-    "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i " +
-    "img input ins kbd li mark ol p pre q rp rt ruby s samp small span strong sub summary sup table tbody td tfoot th thead " +
-    "tr u ul var wbr"
-  ).split(" "),
-  // No class, id, name or style: a bot must not borrow the page's looks, nor hide behind its names.
-  ALLOWED_ATTR: [...PLAIN, "cite", "href", "src"],
+  ALLOWED_TAGS: [...TAGS],
+  ALLOWED_ATTR: [...PLAIN_ATTRIBUTES, ...ADDRESS_ATTRIBUTES],
   // Every other value is read as an address.
-  ADD_URI_SAFE_ATTR: PLAIN,
+  ADD_URI_SAFE_ATTR: [...PLAIN_ATTRIBUTES],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOW_UNKNOWN_PROTOCOLS: false,
@@ -37,8 +29,9 @@ export class Sanitizer {
     this.#purify.addHook("afterSanitizeAttributes", (node) => this.#check(node as Element));
   }
 
-  fragment(html: string): DocumentFragment {
-    return this.#purify.sanitize(html, CONFIG) as unknown as DocumentFragment;
+  /** `undefined`: not even a browser makes a document of this. */
+  fragment(html: string): DocumentFragment | undefined {
+    return (this.#purify.sanitize(html, CONFIG) as unknown as DocumentFragment | null) ?? undefined;
   }
 
   #check(node: Element): void {

@@ -18,10 +18,12 @@ Deno.test("the page", options, async (test) => {
     reply(bot, chat, "Hello **wor");
     await visit.sees("answering");
     await visit.sees("Hello", ".answer");
-    reply(bot, chat, "ld**\n\n```js\nlet a = 1;\n```\n");
+    reply(bot, chat, "ld**\n\n```js\nlet a = 1;\n```\n\n$$\\frac{a}{b}$$\n\n|a|b|\n|:-:|-:|\n|1|2|\n\n- [x] done\n");
     reply(bot, chat, "", true);
     await visit.tab.locator(".answer strong", { hasText: "world" }).waitFor();
     await visit.tab.locator(".code .hl-keyword").waitFor();
+    await visit.tab.locator(".katex-display").waitFor();
+    assert.equal(await visit.tab.locator(".answer input[type=checkbox]:checked:disabled").count(), 1);
     assert.deepEqual(visit.faults, []);
     await visit.close();
   });

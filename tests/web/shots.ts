@@ -83,7 +83,12 @@ async function talkative({ world }: Scene): Promise<TestBot[]> {
       capabilities: ["tools"],
       description: "Figures, tables, month-end · 数字与报表",
     }),
-    world.bot("sketch", { botName: "Sketch", protocol: 2, capabilities: ["images"], description: "Draws what you say" }),
+    world.bot("sketch", {
+      botName: "Sketch",
+      protocol: 2,
+      capabilities: ["images"],
+      description: "Draws what you say",
+    }),
   ]);
   for (const bot of bots) bot.answerAll((chat) => answer(bot, chat));
   return bots;
@@ -102,14 +107,23 @@ function answer(bot: TestBot, chat: Frame): void {
     return;
   }
   const zh = /[\u4e00-\u9fff]/.test(chat.content);
-  write(zh ? "先看用户要的是什么，再决定用表格还是代码。" : "The person wants a comparison and a runnable example.", false, "reasoning");
+  write(
+    zh ? "先看用户要的是什么，再决定用表格还是代码。" : "The person wants a comparison and a runnable example.",
+    false,
+    "reasoning",
+  );
   write(JSON.stringify({ name: "search", phase: "done", detail: "3 documents" }), false, "tool");
   for (const part of (zh ? ANSWER_ZH : ANSWER_EN).match(/[^]{1,60}/g)!) write(part);
   write("", true);
 }
 
 const TALK = {
-  zh: ["帮我整理一下季度销售数据", "写一封给供应商的催货邮件", "三天的杭州行程怎么安排", "SSE 和 WebSocket 该怎么选？给个例子"],
+  zh: [
+    "帮我整理一下季度销售数据",
+    "写一封给供应商的催货邮件",
+    "三天的杭州行程怎么安排",
+    "SSE 和 WebSocket 该怎么选？给个例子",
+  ],
   en: [
     "Summarise the quarterly numbers",
     "Draft a reminder to our supplier",
@@ -118,7 +132,8 @@ const TALK = {
   ],
 };
 
-const ANSWER_EN = `Use **SSE** when the server talks and the browser listens; use a **WebSocket** when both talk at once.
+const ANSWER_EN =
+  `Use **SSE** when the server talks and the browser listens; use a **WebSocket** when both talk at once.
 
 | | SSE | WebSocket |
 |---|---|---|

@@ -6,6 +6,7 @@ import type { Page } from "../page.ts";
 import { Composer, type ComposerControl } from "./composer.tsx";
 import { usePage, useWords } from "./context.ts";
 import { FirstMinute } from "./first_minute.tsx";
+import { LazyAdmin } from "./lazy_admin.tsx";
 import { Lightbox, Shortcuts, Toasts } from "./overlays.tsx";
 import { BotName, copyText, Dot, IconButton, stateWord } from "./parts.tsx";
 import { Settings } from "./settings.tsx";
@@ -57,6 +58,7 @@ function Shell(): JSX.Element {
   }, [thread]);
   const swipe = useSwipe(() => narrow && setDrawer(true), () => setDrawer(false));
 
+  const adminPlace = page.me.value?.role === "admin" ? page.place.value.admin : undefined;
   const empty = !conversation && thread.path.value.length === 0;
   const listShown = narrow ? drawer : page.listShown.value;
   return (
@@ -95,14 +97,18 @@ function Shell(): JSX.Element {
           listShown={listShown}
           onList={() => narrow ? setDrawer(true) : page.showList(true)}
         />
-        {empty ? <FirstMinute onChoose={(id) => chooseBot(page, id, control)} /> : (
-          <ThreadView
-            thread={thread}
-            onEdit={(turn) => control.current?.edit(turn)}
-            onQuote={(text) => control.current?.quote(text)}
-          />
-        )}
-        <div class="composer-place">
+        {adminPlace
+          ? <LazyAdmin place={adminPlace} />
+          : empty
+          ? <FirstMinute onChoose={(id) => chooseBot(page, id, control)} />
+          : (
+            <ThreadView
+              thread={thread}
+              onEdit={(turn) => control.current?.edit(turn)}
+              onQuote={(text) => control.current?.quote(text)}
+            />
+          )}
+        <div class="composer-place" hidden={adminPlace !== undefined}>
           <Composer thread={thread} control={control} key={thread.id.value && "open"} />
         </div>
       </main>
@@ -132,6 +138,9 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
   const title = id || thread.path.value.length > 0
     ? card?.title || first.slice(0, 80) || words.untitled
     : words.newConversation;
+  if (page.place.value.admin && page.me.value?.role === "admin") {
+    return <AdminHead listShown={listShown} onList={onList} />;
+  }
   const others = Object.values(chat.unread.value).reduce((sum, count) => sum + count, 0);
   return (
     <header class="head">
@@ -169,6 +178,18 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
           )}
       </span>
       {!listShown && <IconButton icon="pen" label={words.newConversation} keys="Alt+N" onClick={() => page.go({})} />}
+    </header>
+  );
+}
+
+function AdminHead({ listShown, onList }: { listShown: boolean; onList: () => void }): JSX.Element {
+  const page = usePage();
+  const words = useWords();
+  return (
+    <header class="head">
+      {!listShown && <IconButton icon="list" label={words.showList} keys="Ctrl+B" onClick={onList} />}
+      <h1>{words.admin}</h1>
+      <button type="button" class="button small" onClick={() => page.go({})}>{words.backToChat}</button>
     </header>
   );
 }

@@ -357,11 +357,9 @@ function Ending({ turn, thread }: { turn: PageTurn; thread: Thread }): JSX.Eleme
   );
   const lost = turn.gaps.map((gap, index) => <p key={index} class="ending warning">{words.gap(gap.length)}</p>);
   if (state === "cancelled") {
-    const receipt = turn.stopped.value === undefined
-      ? words.stateCancelled
-      : turn.stopped.value
-      ? words.cancelledConfirmed
-      : words.cancelledSilent;
+    // Whether the bot confirmed is known to the page that asked; elsewhere the line above says enough.
+    if (turn.stopped.value === undefined) return <>{lost}</>;
+    const receipt = turn.stopped.value ? words.cancelledConfirmed : words.cancelledSilent;
     return (
       <>
         {lost}

@@ -130,7 +130,7 @@ function Password(): JSX.Element | null {
     if (next!.length < SHORTEST) return void (error.value = words.passwordShort(SHORTEST));
     if (next !== repeat) return void (error.value = words.passwordsDiffer);
     try {
-      await page.gateway.post("/api/password", { current, next });
+      await page.gateway.post("/api/password", { current, password: next });
       open.value = false;
       error.value = "";
       page.toast(words.passwordChanged);

@@ -258,6 +258,13 @@ function Foot(): JSX.Element {
       <span class="who">
         <bdi>{cleanName(me?.displayName || me?.username || "")}</bdi>
       </span>
+      {me?.role === "admin" && (
+        <IconButton
+          icon="chart"
+          label={words.admin}
+          onClick={() => page.go({ admin: "overview" })}
+        />
+      )}
       <IconButton
         icon="keyboard"
         label={words.shortcuts}

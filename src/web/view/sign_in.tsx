@@ -10,6 +10,7 @@ export function SignIn(): JSX.Element {
   const words = useWords();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
+  const [second, setSecond] = useState(false);
   const [shown, setShown] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
@@ -27,11 +28,21 @@ export function SignIn(): JSX.Element {
     setBusy(true);
     setError(undefined);
     try {
-      await page.signIn(String(fields.get("username")), String(fields.get("password")));
+      await page.signIn(
+        String(fields.get("username")),
+        String(fields.get("password")),
+        String(fields.get("code") ?? ""),
+      );
     } catch (failure) {
       const { code, message } = failure as GatewayError;
       setError(code === "offline" ? words.unreachable : code === "broken" ? words.brokenAnswer : message);
       setBusy(false);
+      if (code === "second_factor") {
+        setSecond(true);
+        setError(second ? message : undefined);
+        setTimeout(() => form.current?.querySelector<HTMLInputElement>("[name=code]")?.focus());
+        return;
+      }
       form.current?.querySelector<HTMLInputElement>("[name=password]")?.select();
     }
   };
@@ -76,6 +87,13 @@ export function SignIn(): JSX.Element {
             </button>
           </span>
         </div>
+        {second && (
+          <label class="field">
+            <span>{words.oneTimeCode}</span>
+            <input name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck={false} required />
+            <small>{words.oneTimeCodeHint}</small>
+          </label>
+        )}
         <p id="sign-in-error" class="error" role="alert">{error}</p>
         <button type="submit" class="button primary wide" disabled={busy}>
           {busy ? words.signingIn : words.signIn}

@@ -1,0 +1,132 @@
+/** Nothing that a bot says runs, loads, covers or leaves; and the page can be used by everybody. */
+import assert from "node:assert/strict";
+import { chrome, openScene, reply } from "./harness.ts";
+import { HOSTILE, HOSTILE_NAMES } from "./hostile.ts";
+import type { Tab } from "./browser.ts";
+
+const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
+
+/** What must not stand in anything that a bot wrote, by the browser's own reading of it. */
+function breaches(tab: Tab): Promise<string[]> {
+  return tab.evaluate(() => {
+    const found: string[] = [];
+    if ((globalThis as unknown as { __pwned?: unknown }).__pwned !== undefined) found.push("a script ran");
+    const tags =
+      "script,iframe,object,embed,style,link,meta,base,form,button:not(.code-copy),textarea,select,video,audio,source,frame";
+    for (const element of document.querySelectorAll(".prose")) {
+      for (const bad of element.querySelectorAll(tags)) found.push(`<${bad.localName}> in a reply`);
+      for (const bad of element.querySelectorAll("svg,math")) {
+        if (!bad.closest(".katex, .katex-display")) found.push(`<${bad.localName}> in a reply`);
+      }
+      for (const node of element.querySelectorAll("*")) {
+        if (node.closest(".katex, .katex-display")) continue;
+        for (const { name, value } of node.attributes) {
+          if (/^on|^style$|^id$|^name$|^srcset$|^ping$|^form|^popover/.test(name)) found.push(`${name} in a reply`);
+          if (name === "href" && !/^(?:https?:\/\/|mailto:|tel:)/i.test(value)) found.push(`href ${value}`);
+          if (name === "src" && !/^data:image\/(?:png|jpeg|gif|webp|avif|bmp);base64,/i.test(value)) {
+            found.push(`src ${value}`);
+          }
+          if (
+            name === "class" && !/^(?:math|code|code-head|code-copy|bidi|table-frame|hl-.*|plain-slice)$/.test(value)
+          ) {
+            found.push(`class ${value}`);
+          }
+        }
+        if (
+          node instanceof HTMLAnchorElement && node.href && (node.target !== "_blank" || !/noopener/.test(node.rel))
+        ) {
+          found.push(`a link that keeps a hold: ${node.outerHTML.slice(0, 120)}`);
+        }
+        const look = getComputedStyle(node);
+        if (look.position === "fixed") found.push("covers the page");
+      }
+    }
+    return found;
+  });
+}
+
+Deno.test(`a corpus of ${HOSTILE.length} hostile answers does nothing`, options, async (test) => {
+  assert.ok(HOSTILE.length >= 150);
+  await using scene = await openScene({ limits: { messagesPerMinute: 100000 } });
+  const { world } = scene;
+  const bot = await world.bot("mallory", { botName: "Mallory", protocol: 2 });
+  bot.answerAll((chat) => {
+    const text = HOSTILE[Number(chat.content)] ?? HOSTILE.filter((each) => each.length < 20_000).join("\n\n");
+    const size = text.length > 20_000 ? text.length : Number(chat.content) >= 0 ? 7 : 301;
+    let seq = 0;
+    for (let at = 0; at < text.length; at += size) {
+      reply(bot, chat, text.slice(at, at + size), false, { seq: ++seq });
+    }
+    reply(bot, chat, "", true, { seq: ++seq });
+  });
+
+  await test.step("read from the history", async () => {
+    const made = await (await world.as("alice", "/api/conversations", { json: {} })).json();
+    for (let index = 0; index < HOSTILE.length; index++) {
+      const response = await world.as("alice", "/api/chat", {
+        json: { message: String(index), conversationId: made.id },
+      });
+      assert.equal(response.status, 200, `case ${index}: ${await response.clone().text()}`);
+      await response.body?.cancel();
+    }
+    const visit = await scene.visit();
+    const { tab } = visit;
+    const dialogs: string[] = [];
+    tab.on("dialog", (dialog) => {
+      dialogs.push(dialog.message());
+      void dialog.dismiss();
+    });
+    await tab.goto(`${world.url}/#/c/${made.id}`);
+    await tab.waitForSelector(".turn");
+    while (await tab.locator(".earlier").count() > 0) {
+      await tab.locator(".earlier").click();
+      await tab.waitForTimeout(60);
+    }
+    await tab.waitForFunction((count) => document.querySelectorAll(".turn").length === count, HOSTILE.length);
+    await tab.waitForTimeout(800);
+    // Whatever waits for a pointer or the focus gets it.
+    await tab.evaluate(() => {
+      for (const element of document.querySelectorAll<HTMLElement>(".prose *")) {
+        for (const type of ["mouseover", "pointerenter", "focus", "toggle"]) {
+          element.dispatchEvent(new Event(type, { bubbles: true }));
+        }
+      }
+    });
+    assert.deepEqual(await breaches(tab), []);
+    assert.deepEqual(dialogs, []);
+    assert.deepEqual(visit.faults, []);
+    assert.ok(await tab.locator("#composer").isVisible());
+    await visit.close();
+  });
+
+  await test.step("as it streams, all in one answer", async () => {
+    const visit = await scene.visit();
+    await visit.say("all");
+    await visit.tab.locator(".turn.last[data-state=done]").waitFor({ timeout: 30_000 });
+    await visit.tab.waitForTimeout(500);
+    assert.deepEqual(await breaches(visit.tab), []);
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+  });
+
+  await test.step("bots' names are only names", async () => {
+    const bots = await Promise.all(HOSTILE_NAMES.map((name, index) => world.bot(`evil-${index}`, { botName: name })));
+    const visit = await scene.visit();
+    await visit.tab.waitForFunction(
+      (count) => document.querySelectorAll(".card").length >= count,
+      HOSTILE_NAMES.length,
+    );
+    await visit.tab.locator(".chip").click();
+    await visit.tab.fill("#composer", "@");
+    await visit.tab.waitForSelector(".mention-list");
+    for (const text of await visit.tab.locator(".bot-name").allTextContents()) {
+      // deno-lint-ignore no-control-regex -- control characters are the attack
+      assert.doesNotMatch(text, /[\u0000-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/);
+      assert.ok(text.length <= 60);
+    }
+    assert.deepEqual(await breaches(visit.tab), []);
+    assert.deepEqual(visit.faults, []);
+    for (const bot of bots) await bot.close();
+    await visit.close();
+  });
+});
