@@ -54,7 +54,10 @@ export class Sanitizer {
       case "input":
         // Only the boxes of a task list, which nobody can change.
         if (node.getAttribute("type") !== "checkbox") node.remove();
-        else node.setAttribute("disabled", "");
+        else {
+          node.setAttribute("disabled", "");
+          node.setAttribute("aria-label", (node.parentElement?.textContent ?? "").trim().slice(0, 100) || "·");
+        }
     }
   }
 

@@ -93,7 +93,8 @@ export async function openScene(settings: Record<string, unknown> = {}): Promise
       isMobile: options.touch ?? false,
       reducedMotion: "reduce",
     });
-    context.setDefaultTimeout(8000);
+    // Long enough for a machine that does six other things; nothing waits for it when all is well.
+    context.setDefaultTimeout(30_000);
     const tab = await context.newPage();
     const { faults } = listen(tab, world.url);
     await tab.goto(world.url + (options.path ?? "/"));

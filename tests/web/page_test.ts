@@ -1,5 +1,6 @@
 /** The page in a browser: what a person does, step by step. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { chrome, openScene, reply } from "./harness.ts";
 
 // The browser's own sockets and processes outlive a step; the scene closes all of them at the end.
@@ -58,6 +59,304 @@ Deno.test("the page", options, async (test) => {
     await visit.sees("The bot has confirmed it.", ".answer");
     assert.deepEqual(visit.faults, []);
     await second.close();
+    await visit.close();
+  });
+
+  await test.step("conversations are listed, renamed, pinned, searched, exported, deleted and brought back", async () => {
+    const visit = await scene.visit({ user: "bob" });
+    const { tab } = visit;
+    for (const text of ["Apples for breakfast", "Pears for lunch"]) {
+      await tab.locator(".sidebar .new").click();
+      await visit.say(text);
+      reply(bot, await bot.next("chat"), `About ${text}`, true);
+      await tab.locator(".turn.last[data-state=done]").waitFor();
+    }
+    await visit.sees("Apples for breakfast", ".sidebar");
+    const apples = tab.locator(".conversation", { hasText: "Apples" });
+    const act = async (name: string) => {
+      await apples.hover();
+      await apples.locator(".icon-button").click();
+      await tab.getByRole("menuitem", { name, exact: true }).click();
+    };
+    await act("Rename");
+    await tab.locator(".renaming input").fill("Apples and more");
+    await tab.locator(".renaming input").press("Enter");
+    await visit.sees("Apples and more", ".sidebar");
+    await act("Pin");
+    await visit.sees("Pinned", ".sidebar");
+    const download = tab.waitForEvent("download");
+    await act("Export as Markdown");
+    assert.match((await download).suggestedFilename(), /Apples and more\.md/);
+    await act("Delete");
+    await apples.waitFor({ state: "detached" });
+    await tab.getByRole("button", { name: "Undo" }).click();
+    await apples.waitFor();
+    await tab.fill("#search", "lunch");
+    await tab.locator(".found-list a", { hasText: "Pears" }).first().click();
+    await visit.sees("About Pears for lunch", ".answer");
+    await tab.fill("#search", "");
+    await tab.reload();
+    await visit.sees("Apples and more", ".sidebar");
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+  });
+
+  await test.step("a draft outlives a reload, and Enter that confirms a candidate does not send", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    await tab.fill("#composer", "half a thought");
+    await tab.reload();
+    await tab.waitForSelector("#composer");
+    assert.equal(await tab.inputValue("#composer"), "half a thought");
+    for (const init of [{ isComposing: true, keyCode: 13 }, { isComposing: false, keyCode: 229 }]) {
+      await tab.locator("#composer").evaluate((field, init) => {
+        field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...init }));
+      }, init);
+    }
+    assert.equal(await tab.inputValue("#composer"), "half a thought");
+    await tab.press("#composer", "Shift+Enter");
+    assert.equal(await tab.inputValue("#composer"), "half a thought\n");
+    await tab.fill("#composer", "");
+    await visit.close();
+  });
+
+  await test.step("an edited question is a branch, and both stay to be read", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    await visit.say("first wording");
+    reply(bot, await bot.next("chat"), "answer one", true);
+    await visit.sees("answer one", ".answer");
+    await tab.locator(".question").first().hover();
+    await tab.getByRole("button", { name: "Edit" }).first().click();
+    await tab.fill("#composer", "second wording");
+    await tab.press("#composer", "Enter");
+    reply(bot, await bot.next("chat"), "answer two", true);
+    await visit.sees("answer two", ".answer");
+    assert.equal(await tab.locator(".turn").count(), 1);
+    await visit.sees("2/2", ".versions");
+    await tab.getByRole("button", { name: "Earlier version" }).click();
+    await visit.sees("answer one", ".answer");
+    await tab.getByRole("button", { name: "Ask again" }).click();
+    const again = await bot.next("chat");
+    assert.equal(again.content, "first wording");
+    reply(bot, again, "answer three", true);
+    await visit.sees("answer three", ".answer");
+    await visit.sees("3/3", ".versions");
+    await tab.reload();
+    await visit.sees("3/3", ".versions");
+    assert.equal(await tab.locator(".turn").count(), 1);
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+  });
+
+  await test.step("what is sent offline waits visibly and goes out once", async () => {
+    const visit = await scene.visit();
+    await visit.context.setOffline(true);
+    await visit.say("from the tunnel");
+    await visit.sees("waits for the connection");
+    await visit.context.setOffline(false);
+    const chat = await bot.next("chat");
+    assert.equal(chat.content, "from the tunnel");
+    reply(bot, chat, "heard you", true);
+    await visit.sees("heard you", ".answer");
+    await visit.close();
+  });
+
+  await test.step("an answer goes on after the network was away, with nothing missing", async () => {
+    const visit = await scene.visit();
+    await visit.say("keep going");
+    const chat = await bot.next("chat");
+    reply(bot, chat, "before ");
+    await visit.sees("before", ".answer");
+    await visit.context.setOffline(true);
+    reply(bot, chat, "during ");
+    await visit.context.setOffline(false);
+    reply(bot, chat, "after", true);
+    await visit.tab.locator(".answer", { hasText: "before during after" }).waitFor({ timeout: 20_000 });
+    await visit.tab.locator(".turn.last[data-state=done]").waitFor();
+    await visit.close();
+  });
+
+  await test.step("images go both ways", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    const png = await Deno.readFile(new URL("../../static/icons/icon-192.png", import.meta.url));
+    const file = (name: string) => ({ name, mimeType: "image/png", buffer: Buffer.from(png) });
+    await tab.locator("input[type=file]").setInputFiles([file("a.png"), file("b.png")]);
+    await tab.locator(".composer-images li").nth(1).waitFor();
+    await tab.getByRole("button", { name: "Remove image 2" }).click();
+    assert.equal(await tab.locator(".composer-images li").count(), 1);
+    await visit.say("what is this?");
+    const chat = await bot.next("chat");
+    assert.match(chat.image, /^data:image\/png;base64,/);
+    reply(bot, chat, "This: ", false, { image: chat.image });
+    reply(bot, chat, "", true);
+    await tab.locator(".answer .picture").click();
+    await tab.locator(".lightbox img").waitFor();
+    const download = tab.waitForEvent("download");
+    await tab.getByRole("button", { name: "Save image" }).click();
+    assert.equal((await download).suggestedFilename(), "nexus-1.png");
+    await tab.keyboard.press("Escape");
+    await tab.locator(".lightbox").waitFor({ state: "detached" });
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+  });
+
+  await test.step("a bot's own message comes with a badge, in every tab", async () => {
+    const visit = await scene.visit({ user: "bob" });
+    const beside = await scene.visit({ beside: visit });
+    const second = await world.bot("herald", { botName: "Herald", protocol: 2 });
+    second.send({ type: "push", to: "user:bob", content: "The build is green", id: "p1" });
+    await visit.tab.locator(".sidebar .badge").first().waitFor();
+    await beside.tab.locator(".sidebar .badge").first().waitFor();
+    await visit.tab.locator(".conversation", { has: visit.tab.locator(".badge") }).first().locator("a").click();
+    await visit.sees("The build is green", ".answer");
+    await visit.tab.locator(".sidebar .badge").waitFor({ state: "detached" });
+    await second.close();
+    await visit.close();
+  });
+
+  await test.step("an @ opens the bots, and the chosen one answers", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    const second = await world.bot("owl", {
+      botName: "Owl",
+      protocol: 2,
+      capabilities: ["tools"],
+      description: "Knows",
+    });
+    await visit.sees("Owl", ".cards");
+    await tab.locator("#composer").pressSequentially("@ow");
+    await tab.locator("[role=option]", { hasText: "Owl" }).waitFor();
+    await tab.press("#composer", "Enter");
+    await tab.locator("#composer").pressSequentially("who are you?");
+    await tab.press("#composer", "Enter");
+    const chat = await second.next("chat");
+    assert.equal(chat.content, "who are you?");
+    let seq = 0;
+    const write = (content: string, kind?: string, done = false) =>
+      reply(second, chat, content, done, { seq: ++seq, kind });
+    write("I should look it up.", "reasoning");
+    write(JSON.stringify({ name: "search", phase: "start" }), "tool");
+    write(JSON.stringify({ name: "search", phase: "done", detail: "two results" }), "tool");
+    write("An owl.");
+    write("", undefined, true);
+    await visit.sees("An owl.", ".answer");
+    assert.equal(await tab.getByText("I should look it up.").isVisible(), false);
+    await tab.locator(".reasoning summary").click();
+    await visit.sees("I should look it up.");
+    await visit.sees("two results");
+    assert.deepEqual(visit.faults, []);
+    await second.close();
+    await visit.close();
+  });
+
+  await test.step("every ending is told: failed with a way on, incomplete, queued", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    const second = await world.bot("weak", { botName: "Weak", protocol: 2, maxConcurrent: 1 });
+    await visit.say("@weak fail");
+    const chat = await second.next("chat");
+    second.send({ type: "fail", replyTo: chat.id, code: "bot_failed", message: "no more ink", retryable: false });
+    await tab.locator(".ending.danger").waitFor();
+    await tab.locator(".ending .button", { hasText: "Try again" }).waitFor();
+    await tab.locator(".sidebar .new").click();
+    await visit.say("@weak begin");
+    const begun = await second.next("chat");
+    reply(second, begun, "I have beg", false, { seq: 1 });
+    await visit.sees("I have beg", ".answer");
+    const other = await scene.visit({ user: "bob" });
+    await other.say("@weak me too");
+    await other.sees("waiting, number 1 in line");
+    second.send({ type: "fail", replyTo: begun.id, code: "bot_gone", message: "line broke", retryable: false });
+    await tab.locator(".turn.last[data-state=incomplete], .turn.last[data-state=failed]").waitFor();
+    await visit.sees("I have beg", ".answer");
+    reply(second, await second.next("chat"), "your turn", true, { seq: 1 });
+    await other.sees("your turn", ".answer");
+    await second.close();
+    await other.close();
+    await visit.close();
+  });
+
+  await test.step("a session that ends keeps the draft", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    await tab.fill("#composer", "do not lose me");
+    await tab.context().clearCookies();
+    await tab.keyboard.press("Control+,");
+    await visit.sees("Your session has ended");
+    await tab.fill("[name=username]", "alice");
+    await tab.fill("[name=password]", "alice-pass");
+    await tab.press("[name=password]", "Enter");
+    await tab.waitForSelector("#composer");
+    assert.equal(await tab.inputValue("#composer"), "do not lose me");
+    await tab.fill("#composer", "");
+    await visit.close();
+  });
+
+  await test.step("language, theme, keys and sessions", async () => {
+    const visit = await scene.visit({ locale: "zh-CN" });
+    const { tab } = visit;
+    await visit.sees("新对话", ".sidebar");
+    assert.equal(await tab.locator("html").getAttribute("lang"), "zh-CN");
+    await tab.locator(".head h1").click();
+    await tab.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    await tab.keyboard.press("?");
+    await visit.sees("键盘快捷键", "dialog");
+    await tab.keyboard.press("Escape");
+    await tab.keyboard.press("Control+,");
+    await visit.sees("本浏览器", "dialog");
+    await tab.getByRole("button", { name: "深色" }).click();
+    assert.equal(await tab.locator("html").getAttribute("data-theme"), "dark");
+    await tab.locator("dialog").getByRole("button", { name: "English" }).click();
+    await visit.sees("Settings", "dialog");
+    await tab.reload();
+    await visit.sees("New conversation", ".sidebar");
+    assert.equal(await tab.locator("html").getAttribute("data-theme"), "dark");
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+  });
+
+  await test.step("an admin sees the gateway, adds a person and makes a bot's token; a member sees none of it", async () => {
+    const visit = await scene.visit({ user: "root" });
+    const { tab } = visit;
+    await tab.getByRole("button", { name: "Administration" }).click();
+    await visit.sees("Chunks per second");
+    await tab.getByRole("tab", { name: "Bots", exact: true }).click();
+    await visit.sees("Parrot", ".list");
+    await tab.getByRole("tab", { name: "People" }).click();
+    await visit.sees("alice", ".list");
+    await tab.getByRole("button", { name: "Add a person" }).click();
+    await tab.fill("[name=id]", "carol");
+    await tab.getByRole("button", { name: "Make one" }).click();
+    await tab.getByRole("button", { name: "Save" }).click();
+    await visit.sees("carol", ".list");
+    await tab.getByRole("tab", { name: "Bot tokens" }).click();
+    await tab.fill("[name=botId]", "newcomer");
+    await tab.getByRole("button", { name: "Make a token" }).click();
+    await visit.sees("The token of newcomer");
+    await tab.getByRole("tab", { name: "Audit log" }).click();
+    await visit.sees("person added", ".list");
+    await tab.getByRole("tab", { name: "In flight" }).click();
+    await visit.sees("Nothing here.");
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+    const member = await scene.visit();
+    assert.equal(await member.tab.getByRole("button", { name: "Administration" }).count(), 0);
+    await member.close();
+  });
+
+  await test.step("without a network the page still opens, and says so", async () => {
+    const visit = await scene.visit();
+    const { tab } = visit;
+    await tab.evaluate(() => navigator.serviceWorker.ready);
+    await tab.reload();
+    await tab.waitForSelector("#composer");
+    await visit.context.setOffline(true);
+    await tab.reload();
+    await visit.sees("The gateway cannot be reached.");
+    await visit.context.setOffline(false);
+    await tab.waitForSelector("#composer", { timeout: 10_000 });
     await visit.close();
   });
 });

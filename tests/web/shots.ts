@@ -31,6 +31,8 @@ async function shoot(scene: Scene, language: "zh" | "en", dark: boolean, width: 
     await send(visit, question);
     await visit.tab.locator(".turn.last[data-state=done]").waitFor();
   }
+  await visit.tab.keyboard.press("Alt+n");
+  await visit.tab.waitForSelector(".first");
   await send(visit, talk[3]!);
   await visit.tab.locator(".turn.last[data-state=done]").waitFor();
   await visit.tab.mouse.move(width / 2, 60);
@@ -38,7 +40,7 @@ async function shoot(scene: Scene, language: "zh" | "en", dark: boolean, width: 
   await take(visit, "3-chat");
   if (Deno.args.includes("--readme") && ((name === "en-light-1440") || (name === "zh-dark-1440"))) {
     await Deno.mkdir(README, { recursive: true });
-    await visit.tab.setViewportSize({ width: 1200, height: 760 });
+    await visit.tab.setViewportSize({ width: 1200, height: 900 });
     await visit.tab.waitForTimeout(300);
     await visit.tab.screenshot({ path: new URL(`chat-${language}.png`, README).pathname });
     await visit.tab.setViewportSize({ width, height });

@@ -217,9 +217,7 @@ export function Composer({ thread, control }: {
         aria-label={bot ? words.messageTo(cleanName(bot.name)) : words.message}
         aria-describedby="composer-hint"
         aria-autocomplete="list"
-        aria-expanded={mention.value !== undefined}
         aria-controls={mention.value ? "mention-list" : undefined}
-        role="combobox"
         enterkeyhint="send"
         onInput={(event) => {
           write(event.currentTarget.value);
