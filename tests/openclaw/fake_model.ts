@@ -54,7 +54,9 @@ export function startFakeModel(): FakeModel {
   let aborted = 0;
   const cuts = new Set<string>();
 
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", signal, onListen: () => {} }, async (request) => {
     if (!new URL(request.url).pathname.endsWith("/chat/completions")) return new Response("not found", { status: 404 });
     const { messages, stream } = await request.json() as { messages: Message[]; stream?: boolean };
     requests.push(messages);
@@ -144,7 +146,11 @@ export function startFakeModel(): FakeModel {
     get aborted() {
       return aborted;
     },
-    close: () => server.shutdown(),
+    // Not a graceful end: an OpenClaw that was killed may have left a line open that nobody will ever close.
+    close() {
+      stop.abort();
+      return server.finished;
+    },
   };
 }
 

@@ -82,7 +82,8 @@ export class Program {
     const late = setTimeout(() => this.ended || this.#child.kill("SIGKILL"), 8000);
     await this.#child.status;
     clearTimeout(late);
-    await this.#reading;
+    // A grandchild may hold on to the pipe; what it says is of no interest any more.
+    await Promise.race([this.#reading, new Promise((resolve) => setTimeout(resolve, 1000))]);
   }
 }
 
