@@ -484,6 +484,44 @@ Deno.test("a changed bot token closes those whose own no longer opens, and nobod
   assert.equal(withOwn.socket.readyState, WebSocket.OPEN);
 });
 
+Deno.test("a bot that dials again before its old socket is seen to close goes on there, and the old one is not heard", async () => {
+  await using world = await startWorld();
+  const first = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await first.next("chat");
+  first.reply(id, "one ", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  const second = await world.bot("b", { protocol: 2, resume: [{ replyTo: id, seq: 1 }] });
+  first.socket.send(JSON.stringify({ type: "reply", replyTo: id, content: "from the past", done: true, seq: 2 }));
+  assert.equal(await first.closed, 4001);
+  second.reply(id, "two", true, { seq: 2 });
+  const events = await stream.rest();
+  assert.deepEqual([textOf(events), events.at(-1)!.data.status], ["two", "done"]);
+  assert.equal(world.app.gateway.roster.size, 1);
+});
+
+Deno.test("a turn that is stopped while its bot is away is over, and the bot that comes back is told", async () => {
+  await using world = await startWorld();
+  const first = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await first.next("chat");
+  first.reply(id, "half", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  await first.close();
+  await until(() => world.app.gateway.roster.size === 0);
+  const stopped = await (await world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" })).json();
+  assert.deepEqual(stopped, { status: "cancelled", confirmed: false });
+  assert.equal((await stream.rest()).at(-1)!.data.status, "cancelled");
+
+  const second = await TestBot.connect(world.botUrl);
+  const resume = [{ replyTo: id, seq: 1 }];
+  second.send({ type: "register", botId: "b", botName: "B", token: "bot-secret", protocol: 2, resume });
+  assert.deepEqual((await second.next("registered")).resume, [], "what is missing here is over");
+  second.reply(id, "more", true, { seq: 2 });
+  assert.equal((await second.next("error")).code, "unknown_turn");
+  await second.close();
+});
+
 Deno.test("a person limited to one bot sees and reaches no other", async () => {
   const users = { carol: { password: "carol-pass", bots: ["mine"] } };
   await using world = await startWorld({ users });
