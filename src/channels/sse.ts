@@ -16,6 +16,12 @@ const BEAT = encoder.encode(": \n\n");
 /** Units that go out in one write at most, so that a reader that begins at 0 of a long reply does not need it all in memory twice. */
 const WRITE = 256 * 1024;
 
+/**
+ * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in memory as long as it likes. It can resume. One
+ * write takes a reader of 1 KB/s four minutes.
+ */
+const STALLED = 10 * 60_000;
+
 const HEADERS: [string, string][] = [
   ["content-type", "text/event-stream; charset=utf-8"],
   ["cache-control", "no-store"],
@@ -87,8 +93,14 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   beat(): void {
-    this.wroteAt = this.#pulse.now();
-    if (this.#controller.desiredSize! > 0) this.#controller.enqueue(BEAT);
+    const now = this.#pulse.now();
+    if (this.#controller.desiredSize! > 0) {
+      this.wroteAt = now;
+      this.#controller.enqueue(BEAT);
+    } else if (now - this.wroteAt >= STALLED) {
+      this.#finish();
+      this.#controller.error(new Error("the reader takes nothing"));
+    }
   }
 
   end(): void {
