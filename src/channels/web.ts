@@ -264,21 +264,23 @@ export function web(parts: WebParts): Hono<Env> {
   app.post("/api/chat", async (c) => {
     const request = c.req.raw;
     const { person } = door.recall(request) ?? await door.caller(request);
-    const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody(), requestIdOf(request)));
+    const requestId = requestIdOf(request);
+    const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody(), requestId));
     if (!turn.ending) {
       // Whoever sends a key will ask again if the line breaks, and then wants the answer.
       if (turn.message.idempotencyKey === undefined) stopOnHangUp(gateway, turn, request.signal);
       await turn.reply.ended();
     }
-    return wholeAnswer(turn, request);
+    return wholeAnswer(turn, request, requestId);
   });
 
   app.post("/api/chat/stream", async (c) => {
     const request = c.req.raw;
     const { person } = door.recall(request) ?? await door.caller(request);
-    const turn = await gateway.ask(await messageOf(request, person, "web", parts.maxBody(), requestIdOf(request)));
+    const requestId = requestIdOf(request);
+    const turn = await gateway.ask(await messageOf(request, person, "web", parts.maxBody(), requestId));
     const body = turnStream(turn, { after: 0, language: languageOfRequest(request), pulse });
-    return eventStream(body, [["x-request-id", turn.message.requestId!]]);
+    return eventStream(body, [["x-request-id", requestId]]);
   });
 
   app.get("/api/turns/:id/stream", async (c) => {
@@ -366,7 +368,7 @@ async function messageOf(
 }
 
 /** The answer of a turn that has ended; one that was cut is never given out as whole. */
-function wholeAnswer(turn: Turn, request: Request): Response {
+function wholeAnswer(turn: Turn, request: Request, requestId: string): Response {
   const { status, code, detail } = turn.ending!;
   const { reply, bot, id, conversationId } = turn;
   const content = reply.text;
@@ -382,7 +384,7 @@ function wholeAnswer(turn: Turn, request: Request): Response {
         images: images.length > 0 ? images : undefined,
       },
       200,
-      [["x-request-id", turn.message.requestId!]],
+      [["x-request-id", requestId]],
     );
   }
   const reason = status === "cancelled" ? "cancelled" : code ?? "internal";

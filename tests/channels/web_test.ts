@@ -534,6 +534,22 @@ Deno.test("who hangs up and asks again with the same Idempotency-Key gets the an
   assert.ok(bot.frames.every(({ type }) => type !== "cancel"));
 });
 
+Deno.test("a repeat whose answer is no longer in memory is answered from the archive", async () => {
+  await using world = await startWorld();
+  world.app.gateway.set({ keepEndedBytes: 0 });
+  const bot = await world.bot("b");
+  bot.answerAll(({ id }) => bot.reply(id, "kept", true));
+  const ask = (path: string) =>
+    world.as("alice", path, { json: { message: "go" }, headers: { "idempotency-key": "k2", "x-request-id": "r7" } });
+  const first = await (await ask("/api/chat")).json();
+  const again = await ask("/api/chat");
+  assert.equal(again.headers.get("x-request-id"), "r7");
+  assert.deepEqual(await again.json(), first);
+  const streamed = await ask("/api/chat/stream");
+  assert.equal(streamed.headers.get("x-request-id"), "r7");
+  assert.equal(textOf(await new Events(streamed).rest()), "kept");
+});
+
 Deno.test("HEAD on a stream holds nothing open", async () => {
   await using world = await startWorld();
   await world.bot("b");
