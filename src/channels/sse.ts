@@ -97,10 +97,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (this.#controller.desiredSize! > 0) {
       this.wroteAt = now;
       this.#controller.enqueue(BEAT);
-    } else if (now - this.wroteAt >= STALLED) {
-      this.#finish();
-      this.#controller.error(new Error("the reader takes nothing"));
-    }
+    } else if (now - this.wroteAt >= STALLED) this.end();
   }
 
   end(): void {

@@ -5,7 +5,6 @@ import { type App, createApp } from "../app.ts";
 import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { asNexusError } from "../core/error.ts";
-import type { Observer } from "../core/observer.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
