@@ -122,6 +122,10 @@ export class Inbound {
         onProblem,
       });
       await Promise.allSettled(pending);
+      // OpenClaw passes over commands of people who may not give them without a word, which looks like a fault.
+      if (answer.told === "" && text.startsWith("/") && host.isControl(text, config)) {
+        answer.settle("OpenClaw did not answer this command: some are for its owner only.");
+      }
     } finally {
       leave();
       this.#asking.delete(route.sessionKey);

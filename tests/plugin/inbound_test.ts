@@ -134,6 +134,13 @@ Deno.test("/stop and /approve pass a turn that runs", async () => {
   assert.equal(host.runs.length, 2);
 });
 
+Deno.test("a command that the host passes over is answered in words", async () => {
+  const { ask } = parts(fakeHost());
+  const { reply, settled } = ask("/approve 1 allow-once");
+  await settled;
+  assert.match(reply.text, /for its owner only/);
+});
+
 Deno.test("the answer to what the agent asks passes the turn that waits for it", async () => {
   const gate = deferred();
   const asked = deferred();
