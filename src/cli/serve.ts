@@ -103,7 +103,12 @@ async function run(
     console.error(`Cannot start: port ${config.port} on ${config.host} cannot be opened: ${(error as Error).message}`);
     return 1;
   }
-  const stopWatching = watchFile(configPath(dir), () => follow(dir, app, fixed, log));
+  const stopWatching = watchFile(
+    configPath(dir),
+    // What cannot be taken over must not end a gateway that runs.
+    () =>
+      follow(dir, app, fixed, log).catch((error) => log.tell({ type: "fault", where: "taking over the file", error })),
+  );
   await toldToStop(() => Deno.exit(1));
   stopWatching();
   await leave(app, server, config.drainTimeout);
