@@ -35,7 +35,6 @@ export interface Format {
 export interface AnswerOptions {
   readonly format: Format;
   readonly pulse: Pulse;
-  readonly beat: Beat;
   readonly said: readonly Said[];
   /** What the gateway itself must see to; asked for at the first word, when it is known who answers. */
   readonly cut: () => Cut;
@@ -45,48 +44,6 @@ export interface AnswerOptions {
   readonly onHangUp?: () => void;
   /** The answer was whole; its text as the client has it. */
   readonly onDone?: (text: string) => void;
-}
-
-/** Milliseconds that later deltas may wait for each other. */
-const GATHER = 4;
-
-/** Streams below which nothing waits. */
-const FEW = 16;
-
-/**
- * Gathers the writes of many streams. Each delta wakes the runtime, and with a hundred streams those wakes are a good part of what a delta costs: a bare
- * relay of 128 streams took 53 µs of CPU a delta writing at once and 43 to 47 writing together every 4 ms. The first word of an answer never waits,
- * and with few streams nothing does.
- */
-export class Beat {
-  #open = 0;
-  #waiting: (() => void)[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  enter(): void {
-    this.#open++;
-  }
-
-  leave(): void {
-    if (--this.#open === 0) this.#ring();
-  }
-
-  get crowded(): boolean {
-    return this.#open > FEW;
-  }
-
-  later(write: () => void): void {
-    this.#waiting.push(write);
-    this.#timer ??= setTimeout(() => this.#ring(), GATHER);
-  }
-
-  #ring(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const write of waiting) write();
-  }
 }
 
 /** Cuts an answer at stop words and at a length in tokens, by estimate. */
@@ -179,7 +136,6 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   /** Whether any of the answer has gone out. */
   #said = false;
   #given: string[] = [];
-  #gathering = false;
   #over = false;
   #unwatch: () => void;
 
@@ -189,7 +145,6 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.wroteAt = options.pulse.now();
     this.#unwatch = turn.reply.watch(() => this.#woken());
     options.pulse.add(this);
-    options.beat.enter();
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
@@ -202,20 +157,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   /** With no room the reader is behind: it pulls when it is ready, and gets all of it then. */
   #woken(): void {
-    if (this.#controller.desiredSize! > 0 && !this.#gathers()) this.#flush();
-  }
-
-  /** Whether what is there waits for the beat. */
-  #gathers(): boolean {
-    if (this.#gathering) return true;
-    if (!this.#said || this.#over || !this.#options.beat.crowded) return false;
-    if (this.#turn.reply.count === this.#index && !this.#turn.ending) return false;
-    this.#gathering = true;
-    this.#options.beat.later(() => {
-      this.#gathering = false;
-      if (!this.#over && this.#controller.desiredSize! > 0) this.#flush();
-    });
-    return true;
+    if (this.#controller.desiredSize! > 0) this.#flush();
   }
 
   cancel(): void {
@@ -315,7 +257,6 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#over = true;
     this.#unwatch();
     this.#options.pulse.remove(this);
-    this.#options.beat.leave();
   }
 }
 

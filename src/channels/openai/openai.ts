@@ -20,7 +20,7 @@ import type { RouteDoc } from "../openapi.ts";
 import type { Pulse } from "../pulse.ts";
 import { eventStream } from "../sse.ts";
 import type { Env } from "../web.ts";
-import { answerStream, Beat, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
+import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
 import { chatCompletion, chatFormat, seconds } from "./chat.ts";
 import { Conversations, named } from "./conversation.ts";
 import { described, failureOf, refusal, Refused } from "./error.ts";
@@ -137,7 +137,6 @@ export const openaiRoutes: RouteDoc[] = [
 export function openai(parts: OpenAiParts): Hono<Env> {
   const { gateway, door, pulse, clock, observer } = parts;
   const conversations = new Conversations(parts);
-  const beat = new Beat();
   const app = new Hono<Env>();
   const load = (url: string) => fetchImage(url, { allowPrivate: parts.allowPrivate() });
 
@@ -197,7 +196,6 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     const body = answerStream(turn, {
       format: shape.format(turn, describeFor(request)),
       pulse,
-      beat,
       said: asked.said,
       cut: () => cutFor(turn, asked),
       stop: () => stop(turn),
@@ -243,7 +241,6 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     const body = answerStream(turn, {
       format: uiFormat(turn, describeFor(request)),
       pulse,
-      beat,
       said: [],
       cut: () => new Cut({}),
       stop: () => stop(turn),
