@@ -11,6 +11,7 @@
  */
 import { createHash } from "node:crypto";
 import { Hono } from "hono";
+import { argon2idInWasm } from "./backends/argon_wasm.ts";
 import { MemoryStore } from "./backends/memory.ts";
 import { TrustedProxies } from "./channels/address.ts";
 import { DemoBot } from "./bots/demo.ts";
@@ -119,7 +120,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     },
   });
   const observer = everyone(metrics, outside, audit, allowances);
-  const accounts = new Accounts({ clock, observer, store });
+  const accounts = new Accounts({ clock, observer, store, argon2id: argon2idInWasm });
   await accounts.load();
   await warnOfPlain(accounts, config, observer);
   const sessions = new Sessions({ store, clock, observer }, config.sessionTTL);

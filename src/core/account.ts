@@ -10,7 +10,7 @@ import { NexusError } from "./error.ts";
 import { Limit } from "./limit.ts";
 import type { Person } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import { hashToken, isPasswordHash, Passwords, randomToken, sameText } from "./secret.ts";
+import { type Argon2id, hashToken, isPasswordHash, Passwords, randomToken, sameText } from "./secret.ts";
 import { keyPart, type Store } from "./store.ts";
 import { newTotpSecret, totpStep } from "./totp.ts";
 
@@ -91,7 +91,7 @@ export class Accounts {
   #decoy: Promise<string> | undefined;
   /** Plain passwords are kept in memory as HMACs under this key, so that a memory dump shows none. */
   readonly #key: Promise<CryptoKey>;
-  readonly #passwords = new Passwords();
+  readonly #passwords: Passwords;
   readonly #byName: Limit;
   readonly #byAddress: Limit;
   readonly #byFactor: Limit;
@@ -101,7 +101,8 @@ export class Accounts {
   #stop: (() => void) | undefined;
 
   /** @param parts.store where people are kept besides the configuration; call {@linkcode load} then */
-  constructor(parts: { clock: Clock; observer: Observer; store?: Store }) {
+  constructor(parts: { clock: Clock; observer: Observer; store?: Store; argon2id?: Argon2id }) {
+    this.#passwords = new Passwords(parts.argon2id);
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#byFactor = new Limit(PER_FACTOR, parts.clock);

@@ -49,10 +49,25 @@ export function sameText(a: string, b: string): boolean {
   return different === 0;
 }
 
+/** Argon2id as a function: what stands in where Web Crypto does not know it. Returns `length` bytes. */
+export type Argon2id = (
+  password: Uint8Array<ArrayBuffer>,
+  salt: Uint8Array<ArrayBuffer>,
+  memory: number,
+  passes: number,
+  lanes: number,
+  length: number,
+) => Promise<Uint8Array>;
+
 /** Hashes passwords, few at once. */
 export class Passwords {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
+  readonly #fallback: Argon2id | undefined;
+
+  constructor(fallback?: Argon2id) {
+    this.#fallback = fallback;
+  }
 
   /** A PHC string. Throws `RangeError` when too many wait already. */
   async hash(password: string): Promise<string> {
@@ -83,6 +98,11 @@ export class Passwords {
     else this.#running++;
     try {
       return await argon2id(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
+    } catch (error) {
+      // An older runtime. Everything else is a failure.
+      const unknown = error instanceof DOMException && (error.name === "NotSupportedError" || error.name === "SyntaxError");
+      if (!unknown || !this.#fallback) throw error;
+      return await this.#fallback(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
     } finally {
       const next = this.#waiting.shift();
       if (next) next();

@@ -69,5 +69,5 @@ export interface Bus {
 
 /** A text as one part of a key: whatever could be taken for a separator is escaped, so that no name reaches into another's keys. */
 export function keyPart(text: string): string {
-  return /^[\w.@-]*$/.test(text) ? text : encodeURIComponent(text);
+  return /^[\w.@-]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 }
