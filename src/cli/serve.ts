@@ -11,6 +11,7 @@ import { VERSION } from "../version.ts";
 import { type Command, readOptions } from "./command.ts";
 import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
 import { openPage } from "./page.ts";
+import { Listener } from "./listen.ts";
 import { openStore } from "./store.ts";
 import { watchFile } from "./watch.ts";
 
@@ -87,16 +88,17 @@ async function run(
   // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
   const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
   const app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
-  let server: Deno.HttpServer<Deno.NetAddr>;
+  let server: Listener;
   try {
-    server = Deno.serve({
-      hostname: config.host,
-      port: config.port,
-      onListen: (at) => {
-        log.tell({ type: "started", address: `http://${at.hostname}:${at.port}` });
-        greet(at, config, first);
-      },
-    }, (request, info) => app.fetch(request, { address: (info.remoteAddr as Deno.NetAddr).hostname }));
+    server = await Listener.open({
+      dir,
+      config,
+      answer: (request, address) => app.fetch(request, { address }),
+      told: (what) => log.tell({ type: "warning", what: `TLS: ${what}` }),
+    });
+    const { hostname, port } = server.address;
+    log.tell({ type: "started", address: `${config.tls ? "https" : "http"}://${hostname}:${port}` });
+    greet(server.address, config, first);
   } catch (error) {
     await app.close();
     log.flush();
@@ -118,7 +120,7 @@ async function run(
 }
 
 /** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */
-async function leave(app: App, server: Deno.HttpServer, drainTimeout: number): Promise<void> {
+async function leave(app: App, server: Listener, drainTimeout: number): Promise<void> {
   await app.drain();
   // `shutdown` waits for requests that are still being written; one that hangs must not keep the process.
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -184,14 +186,14 @@ function writeLog(text: string): void {
 /** What a person at the terminal needs: where it is, how to sign in, how to connect a bot. */
 function greet(at: Deno.NetAddr, config: Config, first: FirstSecrets | undefined): void {
   const host = at.hostname === "0.0.0.0" || at.hostname === "::" ? "localhost" : at.hostname;
-  const lines = [`Nexus ${VERSION}`, "", `  Open      http://${host}:${at.port}`];
+  const lines = [`Nexus ${VERSION}`, "", `  Open      http${config.tls ? "s" : ""}://${host}:${at.port}`];
   if (first) {
     lines.push(
       `  Sign in   admin / ${first.password}`,
       "            (told only now; config.json keeps a hash)",
       "",
       "  Connect a bot: open the WebSocket and send one line",
-      `            ws://${host}:${at.port}/bot-ws`,
+      `            ws${config.tls ? "s" : ""}://${host}:${at.port}/bot-ws`,
       `            {"type":"register","botId":"my-bot","botName":"My Bot","token":"${first.botToken}"}`,
       "            (the token, too, is told only now)",
     );
@@ -201,7 +203,7 @@ function greet(at: Deno.NetAddr, config: Config, first: FirstSecrets | undefined
       names.length > 0
         ? `  Sign in   ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`
         : "  Sign in   nobody can yet: config.json has no users",
-      `  Bots      ws://${host}:${at.port}/bot-ws`,
+      `  Bots      ws${config.tls ? "s" : ""}://${host}:${at.port}/bot-ws`,
     );
   }
   console.log(`${lines.join("\n")}\n`);

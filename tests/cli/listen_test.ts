@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { connect } from "node:tls";
+import { Listener } from "../../src/cli/listen.ts";
+
+async function makeCertificate(dir: string, name: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", {
+    args: [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "2",
+      "-subj",
+      `/CN=${name}`,
+    ]
+      .concat(["-keyout", `${dir}/key.pem`, "-out", `${dir}/cert.pem`]),
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+/** The name in the certificate that a new connection is shown. */
+function shown(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
+      const { subject } = socket.getPeerCertificate();
+      socket.destroy();
+      resolve(String(subject.CN));
+    });
+    socket.on("error", reject);
+  });
+}
+
+function hasOpenssl(): boolean {
+  try {
+    return new Deno.Command("openssl", { args: ["version"], stdout: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "a new certificate is taken over while the port stays open, and a broken one is not",
+  ignore: !hasOpenssl(),
+  async fn() {
+    const dir = await Deno.makeTempDir();
+    await makeCertificate(dir, "first");
+    const told: string[] = [];
+    let wake = () => {};
+    const next = () => new Promise<void>((resolve) => wake = resolve);
+    const listener = await Listener.open({
+      dir,
+      config: { host: "127.0.0.1", port: 0, tls: { cert: "cert.pem", key: "key.pem" } },
+      answer: () => new Response("well"),
+      told: (what) => {
+        told.push(what);
+        wake();
+      },
+      every: 20,
+    });
+    try {
+      const { port } = listener.address;
+      assert.equal(await shown(port), "first");
+      let heard = next();
+      await Deno.writeTextFile(`${dir}/cert.pem`, "no certificate");
+      await heard;
+      assert.match(told.at(-1)!, /the old one goes on/);
+      assert.equal(await shown(port), "first");
+      // The two files change one after the other; the pair counts once it fits.
+      heard = next();
+      await makeCertificate(dir, "second");
+      while (told.at(-1) !== "the new certificate is in use") {
+        await heard;
+        heard = next();
+      }
+      assert.equal(await shown(port), "second");
+    } finally {
+      await listener.shutdown();
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+});
