@@ -16,16 +16,23 @@ export interface ListenParts {
   readonly every?: number;
 }
 
+interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export class Listener {
   readonly address: Deno.NetAddr;
   readonly #parts: ListenParts;
   #server: Deno.HttpServer<Deno.NetAddr>;
+  #pair: Pair | undefined;
   readonly #leaving = new Set<Promise<void>>();
   #stopWatching: (() => void)[] = [];
   #reloading: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  private constructor(parts: ListenParts, server: Deno.HttpServer<Deno.NetAddr>) {
+  private constructor(parts: ListenParts, server: Deno.HttpServer<Deno.NetAddr>, pair: Pair | undefined) {
+    this.#pair = pair;
     this.#parts = parts;
     this.#server = server;
     this.address = server.addr;
@@ -34,7 +41,8 @@ export class Listener {
   /** Throws where the port cannot be opened or the certificate cannot be read. */
   static async open(parts: ListenParts): Promise<Listener> {
     const { host, port, tls } = parts.config;
-    const listener = new Listener(parts, serve(parts, host, port, await readTls(parts)));
+    const pair = await readTls(parts);
+    const listener = new Listener(parts, serve(parts, host, port, pair), pair);
     if (tls) {
       // Two files change at nearly the same time: one reload after the other.
       const reload = () => listener.#reloading = listener.#reloading.then(() => listener.#reload());
@@ -51,7 +59,7 @@ export class Listener {
     await Promise.all([this.#server.shutdown(), ...this.#leaving]);
   }
 
-  async #again(pair: { cert: string; key: string } | undefined): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  async #again(pair: Pair | undefined): Promise<Deno.HttpServer<Deno.NetAddr>> {
     const { hostname, port } = this.address;
     for (let tries = 1;; tries++) {
       try {
@@ -67,11 +75,14 @@ export class Listener {
     if (this.#stopped) return;
     try {
       const pair = await readTls(this.#parts);
+      // The other file of the pair was told already.
+      if (pair?.cert === this.#pair?.cert && pair?.key === this.#pair?.key) return;
       // A pair that does not fit is found out on another port, before the open one is touched.
       Deno.listenTls({ hostname: this.address.hostname, port: 0, ...pair! }).close();
       const leaving = this.#server.shutdown().finally(() => this.#leaving.delete(leaving));
       this.#leaving.add(leaving);
       this.#server = await this.#again(pair);
+      this.#pair = pair;
       this.#parts.told("the new certificate is in use");
     } catch (error) {
       // Most likely the other of the two files comes in a moment; until then the old pair goes on.
@@ -87,14 +98,14 @@ function serve(
   { answer }: ListenParts,
   hostname: string,
   port: number,
-  pair: { cert: string; key: string } | undefined,
+  pair: Pair | undefined,
 ): Deno.HttpServer<Deno.NetAddr> {
   const options = { hostname, port, onListen() {} };
   const handle = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => answer(request, info.remoteAddr.hostname);
   return pair ? Deno.serve({ ...options, ...pair }, handle) : Deno.serve(options, handle);
 }
 
-async function readTls(parts: ListenParts): Promise<{ cert: string; key: string } | undefined> {
+async function readTls(parts: ListenParts): Promise<Pair | undefined> {
   const { tls } = parts.config;
   if (!tls) return undefined;
   const [cert, key] = await Promise.all([tls.cert, tls.key].map((name) => Deno.readTextFile(pathOf(parts, name))));
