@@ -206,7 +206,10 @@ export class SqliteStore implements Store {
     if (match === undefined) return [];
     this.flush();
     while (this.#index()) await new Promise<void>((resolve) => setImmediate(resolve));
-    const stored = this.#read((file) => file.words.search(match, this.#clock.now(), limit)) ?? [];
+    const search = (match: string) => this.#read((file) => file.words.search(match, this.#clock.now(), limit)) ?? [];
+    let stored = search(expression(owner, words, true)!);
+    // Beginnings of words are looked for where whole words leave room; they include the whole ones.
+    if (stored.length < limit) stored = search(match);
     // What waits although everything was just written is what the file could not take: looked at one by one.
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
     const waiting: [string, string][] = [];

@@ -48,8 +48,8 @@ export interface Store {
   /** Entries of a log from an index on. */
   read(log: string, from?: number, limit?: number): Promise<Json[]>;
   /**
-   * The owner's entries that hold every one of the words, the newest first: whole words or their beginnings, and any
-   * substring of scripts that are written without spaces. Absent where the store keeps no index: look at everything then.
+   * The owner's entries that hold every one of the words, the newest first: whole words, or their beginnings where whole words do
+   * not fill the limit, and any substring of scripts that are written without spaces. Absent where the store keeps no index: look at everything then.
    */
   find?(owner: string, words: string, limit: number): Promise<[key: string, value: Json][]>;
   /** What is wrong with the medium right now, in words for the operator; the store then goes on from memory. */
