@@ -101,7 +101,8 @@ function serve(
   pair: Pair | undefined,
 ): Deno.HttpServer<Deno.NetAddr> {
   const options = { hostname, port, onListen() {} };
-  const handle = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => answer(request, info.remoteAddr.hostname);
+  const handle = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) =>
+    answer(request, info.remoteAddr.hostname);
   return pair ? Deno.serve({ ...options, ...pair }, handle) : Deno.serve(options, handle);
 }
 

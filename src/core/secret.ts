@@ -100,7 +100,8 @@ export class Passwords {
       return await argon2id(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
     } catch (error) {
       // An older runtime. Everything else is a failure.
-      const unknown = error instanceof DOMException && (error.name === "NotSupportedError" || error.name === "SyntaxError");
+      const unknown = error instanceof DOMException &&
+        (error.name === "NotSupportedError" || error.name === "SyntaxError");
       if (!unknown || !this.#fallback) throw error;
       return await this.#fallback(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
     } finally {
