@@ -21,7 +21,9 @@ try {
   const store = new SqliteStore({ path: `${dir}/nexus.db` });
   const archive = new Archive({ store, clock: systemClock, observer: silent });
   const from = performance.now();
-  for (const person of ["alice", "bob"]) await fill(person, person === "alice" ? MESSAGES : MESSAGES / 5);
+  for (const person of ["alice", "bob"]) {
+    await fill(store, archive, person, person === "alice" ? MESSAGES : MESSAGES / 5);
+  }
   store.flush();
   await store.find("alice", "weather", 1);
   console.log(
@@ -51,36 +53,37 @@ try {
   archive.close();
   await store.close();
   if (results.includes(false)) Deno.exitCode = 1;
-
-  async function fill(personId: string, messages: number): Promise<void> {
-    const at = Date.now() - messages * 60_000;
-    const ids = Array.from({ length: CONVERSATIONS }, () => archive.create(personId).id);
-    for (let i = 0; i < messages; i++) {
-      // One conversation in ten gets most of what is said, as with people.
-      const conversationId = ids[i % 10 < 8 ? i % (CONVERSATIONS / 10) : i % CONVERSATIONS]!;
-      const order = (at + i * 60_000).toString(36).padStart(9, "0") + "0000";
-      const text = i % 25_000 === 7 ? `${said(i)} rare-needle` : said(i), answer = said(i * 7 + 1);
-      const record = {
-        id: `${personId}-${i}`,
-        conversationId,
-        personId,
-        channel: "web",
-        at: at + i * 60_000,
-        order,
-        text,
-        images: [],
-        botId: "bot",
-        botName: "Bot",
-        status: "done",
-        chunks: [{ at: 0, kind: "text", content: answer }],
-      };
-      await store.set(`turn:${record.id}`, record, { find: { owner: personId, text: `${text}\n${answer}` } });
-      await store.set(`turns:${conversationId}:${order}`, record.id);
-      if (i % 5000 === 0) store.flush();
-    }
-  }
 } finally {
   await Deno.remove(dir, { recursive: true });
+}
+
+/** Writes a person's history as the archive would have. */
+async function fill(store: SqliteStore, archive: Archive, personId: string, messages: number): Promise<void> {
+  const at = Date.now() - messages * 60_000;
+  const ids = Array.from({ length: CONVERSATIONS }, () => archive.create(personId).id);
+  for (let i = 0; i < messages; i++) {
+    // One conversation in ten gets most of what is said, as with people.
+    const conversationId = ids[i % 10 < 8 ? i % (CONVERSATIONS / 10) : i % CONVERSATIONS]!;
+    const order = (at + i * 60_000).toString(36).padStart(9, "0") + "0000";
+    const text = i % 25_000 === 7 ? `${said(i)} rare-needle` : said(i), answer = said(i * 7 + 1);
+    const record = {
+      id: `${personId}-${i}`,
+      conversationId,
+      personId,
+      channel: "web",
+      at: at + i * 60_000,
+      order,
+      text,
+      images: [],
+      botId: "bot",
+      botName: "Bot",
+      status: "done",
+      chunks: [{ at: 0, kind: "text", content: answer }],
+    };
+    await store.set(`turn:${record.id}`, record, { find: { owner: personId, text: `${text}\n${answer}` } });
+    await store.set(`turns:${conversationId}:${order}`, record.id);
+    if (i % 5000 === 0) store.flush();
+  }
 }
 
 /** About 150 characters, half of them Chinese. */
