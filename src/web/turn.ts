@@ -111,7 +111,7 @@ export class PageTurn {
   }
 
   static from(record: TurnRecord, conversationId: string): PageTurn {
-    const question = { text: record.message.text, images: record.message.images ?? [] };
+    const question = { text: record.message.text, images: (record.message.images ?? []).map(asDataUrl) };
     const turn = new PageTurn(conversationId, question, record.at, record.parentTurnId ?? undefined, {
       key: record.id,
       pushed: question.text === "" && question.images.length === 0,
@@ -237,6 +237,19 @@ export class PageTurn {
     if (document.visibilityState === "hidden") setTimeout(say, 250);
     else requestAnimationFrame(say);
   }
+}
+
+/** Older clients send bare base64, whose first bytes tell the format. */
+function asDataUrl(image: string): string {
+  if (image.startsWith("data:")) return image;
+  const type = image.startsWith("/9j/")
+    ? "jpeg"
+    : image.startsWith("R0lGOD")
+    ? "gif"
+    : image.startsWith("UklGR")
+    ? "webp"
+    : "png";
+  return `data:image/${type};base64,${image}`;
 }
 
 function stateOf(status: string): TurnState {
