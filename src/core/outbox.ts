@@ -17,6 +17,9 @@ import type { Json, Store } from "./store.ts";
 /** How long a message that was seen is known: platforms repeat for up to 7 h 10 min (Feishu); a day leaves room for late ones. */
 export const SEEN_FOR = 24 * 3_600_000;
 
+/** On the disk, not only on its way there: what is acknowledged or sent after it must not be forgotten with the process. */
+const SURE = { sure: true };
+
 export class Outbox {
   readonly #store: Store;
   readonly #prefix: string;
@@ -36,13 +39,13 @@ export class Outbox {
   async accept(id: string, entry: Json): Promise<boolean> {
     const seen = this.#seen(id);
     if (await this.#store.get(seen) !== undefined) return false;
-    await this.#store.set(this.#key(id), entry);
+    await this.#store.set(this.#key(id), entry, SURE);
     return await this.#store.count(seen, 1, SEEN_FOR) === 1;
   }
 
   /** Replaces an entry: the next step, or what became of the last. */
   async write(id: string, entry: Json): Promise<void> {
-    await this.#store.set(this.#key(id), entry);
+    await this.#store.set(this.#key(id), entry, SURE);
   }
 
   async read(id: string): Promise<Json | undefined> {

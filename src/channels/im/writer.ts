@@ -127,7 +127,8 @@ export class Writer {
   /** Sends what is left of a final that was written down before. */
   async resume(): Promise<void> {
     await this.#begin();
-    await this.#send();
+    // The part that comes next may have been sent: that it was is written down only afterwards.
+    await this.#send(true);
   }
 
   async #begin() {
@@ -325,7 +326,7 @@ export class Writer {
       await keep();
     }
     reached?.("final_written");
-    await this.#send();
+    await this.#send(false);
   }
 
   /** The final in pieces that fit the rung we stand on; the first goes where the answer stands already. */
@@ -360,10 +361,10 @@ export class Writer {
     return this.#rung + 1;
   }
 
-  async #send() {
+  /** `again`: the next part may have been sent before. */
+  async #send(again: boolean) {
     const { job, keep, reached, platform } = this.#p;
     const final = job.final!;
-    let again = job.tries > 0;
     while (final.sent < final.parts.length) {
       const part = final.parts[final.sent]!;
       const rung = Math.max(0, this.#ways.findIndex((way) => way.name === part.way));

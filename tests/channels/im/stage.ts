@@ -4,6 +4,7 @@
  */
 import { setImmediate } from "node:timers";
 import type { Asks } from "../../../src/channels/im/desk.ts";
+import type { Clock } from "../../../src/core/clock.ts";
 import { DrivenClock } from "../../../src/core/driven_clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import type { Message, Person } from "../../../src/core/message.ts";
@@ -26,7 +27,7 @@ export class ScriptedGateway implements Asks {
   bots_ = [{ id: "alpha", name: "Alpha" }, { id: "beta", name: "Beta" }];
   #conversations = 0;
 
-  constructor(readonly clock: DrivenClock, public script: (message: Message) => Script | NexusError) {}
+  constructor(readonly clock: Clock, public script: (message: Message) => Script | NexusError) {}
 
   // deno-lint-ignore require-await -- the contract is a promise, also where it fails
   async ask(message: Message): Promise<Turn> {

@@ -1,0 +1,187 @@
+/**
+ * The crash matrix: a real process is killed at each step of a delivery, by name, and started again; every accepted message ends in
+ * exactly one visible final, or, where the platform knows no idempotency, in at least one with the repeat marked.
+ *
+ * The everyday run kills one connector at every step; `deno task test:crash` (CRASH=all) does it to all of them.
+ */
+import assert from "node:assert/strict";
+import type { Step } from "../../../src/channels/im/writer.ts";
+import { type Clock, systemClock } from "../../../src/core/clock.ts";
+import type { ChatLog } from "../../../src/emulate/chat.ts";
+import { DingTalkEmulator } from "../../../src/emulate/dingtalk.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import { serveOn } from "../../../src/emulate/serve.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom.ts";
+import { DING, FEISHU, WECOM } from "./crash_keys.ts";
+
+const STEPS: readonly (Step | "received")[] = [
+  "received",
+  "accepted",
+  "asked",
+  "opening",
+  "opened",
+  "edited",
+  "final_written",
+  "part_sent",
+  "part_recorded",
+  "done",
+];
+
+/** Ways that never open a place or edit one do not pass these. */
+const LIVE: readonly string[] = ["opening", "opened", "edited"];
+
+/** Timers that run faster, so that a repeat after fifteen seconds is soon there. */
+function hurried(times: number): Clock {
+  return {
+    now: () => systemClock.now(),
+    after: (ms, call) => systemClock.after(ms / times, call),
+    every: (ms, call) => systemClock.every(ms / times, call),
+  };
+}
+
+const KINDS = ["feishu", "dingtalk card", "dingtalk webhook", "wecom app", "wecom bot"] as const;
+const all = Deno.env.get("CRASH") === "all";
+
+for (const kind of KINDS) {
+  Deno.test({
+    name: `${kind}: killed at each step, every message ends in one visible final`,
+    ignore: !all && kind !== "feishu",
+    fn: () => matrix(kind),
+  });
+}
+
+async function matrix(kind: typeof KINDS[number]) {
+  let child: Child | undefined;
+  const deliver = (request: Request) => {
+    if (!child) return Promise.reject(new Error("nobody is there"));
+    const url = new URL(request.url);
+    return fetch(`${child.url}/${url.search}`, {
+      method: request.method,
+      headers: request.headers,
+      body: request.body,
+    });
+  };
+  const platform = platformOf(kind, deliver);
+  const served = serveOn(0, (request) => platform.fetch(request));
+  platform.origin.value = served.url;
+  const dir = await Deno.makeTempDir();
+  const live = kind === "feishu" || kind === "dingtalk card" || kind === "wecom bot";
+  try {
+    for (const step of STEPS.filter((step) => live || !LIVE.includes(step))) {
+      child = await start(kind, served.url, `${dir}/crash.db`);
+      await (await fetch(`${child.url}/arm?step=${step}`)).text();
+      platform.say(`chat_${step}`, step);
+      let gone = false;
+      void child.gone.then(() => gone = true);
+      await until(() => gone, `${step}: never reached`);
+      child = await start(kind, served.url, `${dir}/crash.db`);
+      const finals = () =>
+        platform.log.finals(`chat_${step}`).map((m) => m.text).filter((text) => text.includes("一。"));
+      await until(() => finals().length > 0, `${step}: no final after the restart`);
+      await until(async () => await (await fetch(`${child!.url}/open`)).text() === "0", `${step}: still at work`);
+      const whole = `答：一。${step}。`;
+      if (kind === "dingtalk webhook") {
+        assert.ok(
+          finals().every((text, n) => text === (n === 0 ? whole : `(possibly sent twice)\n\n${whole}`)),
+          finals().join("|"),
+        );
+        assert.ok(finals().length <= 2);
+      } else assert.deepEqual(finals(), [whole], `killed at ${step}`);
+      child.kill();
+      await child.gone;
+    }
+  } finally {
+    child?.kill();
+    await child?.gone;
+    platform.stop();
+    await served.close();
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+interface Child {
+  readonly url: string;
+  readonly gone: Promise<unknown>;
+  kill(): void;
+}
+
+async function start(kind: string, platform: string, file: string): Promise<Child> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", new URL("./crash_child.ts", import.meta.url).pathname, kind, platform, file],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let said = "";
+  while (!said.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the connector did not start: ${said}`);
+    said += value;
+  }
+  const gone = process.status.then(() => reader.cancel());
+  return {
+    url: said.trim(),
+    gone,
+    kill() {
+      try {
+        process.kill("SIGKILL");
+      } catch (error) {
+        // It has ended by itself.
+        if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    },
+  };
+}
+
+async function until(done: () => boolean | Promise<boolean>, what: string) {
+  for (let n = 0; n < 600; n++) {
+    if (await done()) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.fail(what);
+}
+
+function platformOf(kind: string, deliver: (request: Request) => Promise<Response>): {
+  readonly log: ChatLog;
+  readonly origin: { value: string };
+  fetch(request: Request): Promise<Response>;
+  say(chat: string, text: string): void;
+  stop(): void;
+} {
+  const origin = { value: "" };
+  // WeCom and DingTalk give up after two repeats within seconds: a process must be able to start in that time.
+  const fast = hurried(kind === "feishu" ? 20 : 3);
+  if (kind === "feishu") {
+    const feishu = new FeishuEmulator({ ...FEISHU, clock: fast, deliver });
+    return {
+      log: feishu.log,
+      origin,
+      fetch: (r) => feishu.fetch(r),
+      say: (chat, text) => void feishu.say({ chat, text }),
+      stop: () => feishu.stop(),
+    };
+  }
+  if (kind.startsWith("dingtalk")) {
+    const parts = {
+      ...DING,
+      clock: fast,
+      deliver,
+      perSecond: 40,
+      get origin() {
+        return origin.value;
+      },
+    };
+    const ding = new DingTalkEmulator(parts);
+    return {
+      log: ding.log,
+      origin,
+      fetch: (r) => ding.fetch(r),
+      say: (chat, text) => void ding.say({ chat, text }),
+      stop: () => ding.stop(),
+    };
+  }
+  const wecom = new WecomEmulator({ ...WECOM, clock: fast, deliver });
+  const say = (from: string, text: string) =>
+    void (kind === "wecom app" ? wecom.sayToApp({ from, text }) : wecom.sayToBot({ from, text }));
+  return { log: wecom.log, origin, fetch: (r) => wecom.fetch(r), say, stop: () => wecom.stop() };
+}
