@@ -2,7 +2,7 @@
  * The crash matrix: a real process is killed at each step of a delivery, by name, and started again; every accepted message ends in
  * exactly one visible final, or, where the platform knows no idempotency, in at least one with the repeat marked.
  *
- * The everyday run kills one connector at every step; `deno task test:crash` (CRASH=all) does it to all of them.
+ * The everyday run kills one connector at the four steps that matter most; `deno task test:crash:platforms` kills all of them at every step.
  */
 import assert from "node:assert/strict";
 import type { Step } from "../../../src/channels/im/writer.ts";
@@ -26,6 +26,9 @@ const STEPS: readonly (Step | "received")[] = [
   "part_recorded",
   "done",
 ];
+
+/** What the everyday run takes: the steps after which the least is known. */
+const SHORT: readonly string[] = ["accepted", "opening", "final_written", "part_sent"];
 
 /** Ways that never open a place or edit one do not pass these. */
 const LIVE: readonly string[] = ["opening", "opened", "edited"];
@@ -67,7 +70,7 @@ async function matrix(kind: typeof KINDS[number]) {
   const dir = await Deno.makeTempDir();
   const live = kind === "feishu" || kind === "dingtalk card" || kind === "wecom bot";
   try {
-    for (const step of STEPS.filter((step) => live || !LIVE.includes(step))) {
+    for (const step of STEPS.filter((step) => (all || SHORT.includes(step)) && (live || !LIVE.includes(step)))) {
       child = await start(kind, served.url, `${dir}/crash.db`);
       await (await fetch(`${child.url}/arm?step=${step}`)).text();
       platform.say(`chat_${step}`, step);
@@ -81,11 +84,10 @@ async function matrix(kind: typeof KINDS[number]) {
       await until(async () => await (await fetch(`${child!.url}/open`)).text() === "0", `${step}: still at work`);
       const whole = `答：一。${step}。`;
       if (kind === "dingtalk webhook") {
-        assert.ok(
-          finals().every((text, n) => text === (n === 0 ? whole : `(possibly sent twice)\n\n${whole}`)),
-          finals().join("|"),
-        );
-        assert.ok(finals().length <= 2);
+        // No idempotency there: what may have been sent before is sent again, and says so.
+        const marked = `(possibly sent twice)\n\n${whole}`;
+        assert.ok(finals().every((text) => text === whole || text === marked), finals().join("|"));
+        assert.ok(finals().filter((text) => text === whole).length <= 1 && finals().length <= 2, finals().join("|"));
       } else assert.deepEqual(finals(), [whole], `killed at ${step}`);
       child.kill();
       await child.gone;
