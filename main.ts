@@ -9,6 +9,7 @@ import { bot } from "./src/cli/bot.ts";
 import { check } from "./src/cli/check.ts";
 import { type Command, help } from "./src/cli/command.ts";
 import { conform } from "./src/cli/conform.ts";
+import { emulate } from "./src/cli/emulate.ts";
 import { hash } from "./src/cli/hash.ts";
 import { serve } from "./src/cli/serve.ts";
 import { user } from "./src/cli/user.ts";
@@ -24,6 +25,7 @@ const commands: Command[] = [
   audit,
   hash,
   conform,
+  emulate,
   {
     name: "version",
     summary: "print the version",

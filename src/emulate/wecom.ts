@@ -23,6 +23,8 @@ export interface WecomParts {
   /** Takes a callback of the app or of the bot. */
   readonly deliver?: (request: Request) => Promise<Response>;
   readonly callbackUrl?: string;
+  /** Whether the page's messages go to the AI bot, where there is no long connection. */
+  readonly aiBot?: boolean;
   /** Where files and `response_url`s are. */
   readonly origin?: string;
 }
@@ -391,7 +393,7 @@ export class WecomEmulator {
     const shown = await page(request, {
       title: "WeCom, emulated",
       log: this.log,
-      say: (chat, text) => void (this.push ? this.sayToBot({ from: chat, text }) : this.sayToApp({ from: chat, text })),
+      say: (chat, text) => void (this.push || this.#p.aiBot ? this.sayToBot({ from: chat, text }) : this.sayToApp({ from: chat, text })),
       figures: () => ({ ...this.counts }),
     });
     if (shown) return shown;
