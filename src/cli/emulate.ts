@@ -28,17 +28,24 @@ export const emulate: Command = {
   name: "emulate",
   summary: "play Feishu, DingTalk or WeCom on this machine",
   async run(args) {
-    const read = readOptions(args, {
-      port: { type: "string", default: "18080" },
-      callback: { type: "string" },
-      "ai-bot": { type: "boolean" },
-      speed: { type: "string", default: "1" },
-    }, USAGE, 1);
+    const read = readOptions(
+      args,
+      {
+        port: { type: "string", default: "18080" },
+        callback: { type: "string" },
+        "ai-bot": { type: "boolean" },
+        speed: { type: "string", default: "1" },
+      },
+      USAGE,
+      1,
+    );
     if (typeof read === "number") return read;
     const { port, callback, speed, "ai-bot": aiBot } = read.values;
     const [platform] = read.positionals;
     const numbers = [Number(port), Number(speed)];
-    if (!["feishu", "dingtalk", "wecom"].includes(platform ?? "") || numbers.some((n) => !(n >= 0)) || numbers[1] === 0) {
+    if (
+      !["feishu", "dingtalk", "wecom"].includes(platform ?? "") || numbers.some((n) => !(n >= 0)) || numbers[1] === 0
+    ) {
       console.error(USAGE);
       return 2;
     }
@@ -70,7 +77,12 @@ interface Played {
 type Deliver = ((request: Request) => Promise<Response>) | undefined;
 
 function feishu(clock: Clock, deliver: Deliver, callbackUrl: string | undefined, baseUrl: string): Played {
-  const keys = { appId: "cli_0123456789abcdef", appSecret: "emulated", encryptKey: "emulated", verificationToken: "emulated" };
+  const keys = {
+    appId: "cli_0123456789abcdef",
+    appSecret: "emulated",
+    encryptKey: "emulated",
+    verificationToken: "emulated",
+  };
   const emulator = new FeishuEmulator({ ...keys, clock, deliver, callbackUrl });
   const socket = deliver ? undefined : new FeishuSocket(emulator, keys);
   return {
@@ -86,15 +98,36 @@ function dingtalk(clock: Clock, deliver: Deliver, callbackUrl: string | undefine
   const stream = deliver ? undefined : new DingTalkStream(emulator, { ...keys, clock });
   return {
     parts: [(request) => stream?.fetch(request), (request) => emulator.fetch(request)],
-    settings: { ...keys, cardTemplateId: "emulated", mode: deliver ? "webhook" : "stream", baseUrl, oapiBaseUrl: baseUrl },
+    settings: {
+      ...keys,
+      cardTemplateId: "emulated",
+      mode: deliver ? "webhook" : "stream",
+      baseUrl,
+      oapiBaseUrl: baseUrl,
+    },
     stop: () => (stream?.close(), emulator.stop()),
   };
 }
 
-function wecom(clock: Clock, deliver: Deliver, callbackUrl: string | undefined, baseUrl: string, aiBot: boolean): Played {
+function wecom(
+  clock: Clock,
+  deliver: Deliver,
+  callbackUrl: string | undefined,
+  baseUrl: string,
+  aiBot: boolean,
+): Played {
   const app = { corpId: "wwemulated", agentId: 1_000_002, secret: "emulated" };
   const seal = { token: "emulated", encodingAesKey: KEY };
-  const emulator = new WecomEmulator({ ...app, ...seal, botId: "emulated", clock, deliver, callbackUrl, origin: baseUrl, aiBot });
+  const emulator = new WecomEmulator({
+    ...app,
+    ...seal,
+    botId: "emulated",
+    clock,
+    deliver,
+    callbackUrl,
+    origin: baseUrl,
+    aiBot,
+  });
   const socket = deliver ? undefined : new WecomSocket(emulator);
   const settings = !deliver
     ? { kind: "aibot", mode: "socket", botId: "emulated", secret: "emulated", wsUrl: baseUrl.replace("http", "ws") }

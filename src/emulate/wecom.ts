@@ -393,7 +393,8 @@ export class WecomEmulator {
     const shown = await page(request, {
       title: "WeCom, emulated",
       log: this.log,
-      say: (chat, text) => void (this.push || this.#p.aiBot ? this.sayToBot({ from: chat, text }) : this.sayToApp({ from: chat, text })),
+      say: (chat, text) =>
+        void (this.push || this.#p.aiBot ? this.sayToBot({ from: chat, text }) : this.sayToApp({ from: chat, text })),
       figures: () => ({ ...this.counts }),
     });
     if (shown) return shown;

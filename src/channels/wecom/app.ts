@@ -27,8 +27,11 @@ const BYTES = 2000;
 /** Milliseconds after which a sign of life is sent; it costs one of the member's messages. */
 const PLACEHOLDER = 5000;
 
-/** Seconds in which WeCom drops a message that says the same to the same member: long enough for a repeat after a timeout. */
-const SAME = 120;
+/**
+ * Seconds in which WeCom drops a message that says the same to the same member: long enough for a repeat after a timeout and several
+ * blocked minutes, and after a restart.
+ */
+const SAME = 1800;
 
 export class WecomApp implements Channel, Platform {
   readonly desk: Desk;
