@@ -118,6 +118,8 @@ export interface Host {
   admit(question: Question): Promise<Admission>;
   /** `/stop`, `/approve` and their like, which must reach a session whose turn is still running. */
   isControl(text: string, config: Config): boolean;
+  /** `/stop` and what else people say to make an agent stop. */
+  isStop(text: string): boolean;
   saveImage(bytes: Uint8Array, type: string, maxBytes: number): Promise<SavedMedia>;
   /** A file that OpenClaw has staged, or an address it lets through; throws for anything else and past the bound. */
   loadMedia(

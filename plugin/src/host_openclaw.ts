@@ -43,6 +43,8 @@ export function openclawHost(runtime: PluginRuntime): Host {
     isControl: (text, config) =>
       isAbortRequestText(text) || channel.commands.isControlCommandMessage(text, real(config)),
 
+    isStop: (text) => isAbortRequestText(text),
+
     saveImage: (bytes, type, maxBytes) =>
       channel.media.saveMediaBuffer(
         Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),

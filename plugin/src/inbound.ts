@@ -32,6 +32,8 @@ export class Inbound {
   readonly #lanes = new Lanes();
   /** Sessions whose agent waits for its person's answer: the next message is that answer, and may not wait behind the turn. */
   readonly #asking = new Set<string>();
+  /** What stops the turn that runs in a session. */
+  readonly #running = new Map<string, AbortController>();
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
@@ -100,6 +102,10 @@ export class Inbound {
     const { account, host, present, onProblem } = this.#parts;
     const answer = new Answer(reply);
     const pending = new Set<Promise<unknown>>();
+    const control = host.isControl(text, config);
+    const stop = new AbortController();
+    if (!control && !this.#running.has(route.sessionKey)) this.#running.set(route.sessionKey, stop);
+    const signal = AbortSignal.any([reply.signal, stop.signal]);
     const leave = present.enter({ personId, conversationId: chat.conversationId, answer, pending });
     try {
       await host.run({
@@ -117,19 +123,30 @@ export class Inbound {
           commandAuthorized: admission.commandAuthorized,
           media: await this.#images(chat),
         },
-        callbacks: this.#callbacks(answer, reply, route.sessionKey),
+        callbacks: this.#callbacks(answer, signal, route.sessionKey),
         deliver: (payload, kind) => this.#deliver(payload, kind, answer, config, route),
         onProblem,
       });
       await Promise.allSettled(pending);
-      // OpenClaw passes over commands of people who may not give them without a word, which looks like a fault.
-      if (answer.told === "" && text.startsWith("/") && host.isControl(text, config)) {
-        answer.settle("OpenClaw did not answer this command: some are for its owner only.");
-      }
+      if (control && answer.told === "") answer.settle(this.#passedOver(text, route.sessionKey));
     } finally {
       leave();
       this.#asking.delete(route.sessionKey);
+      if (this.#running.get(route.sessionKey) === stop) this.#running.delete(route.sessionKey);
     }
+  }
+
+  /**
+   * OpenClaw passes over commands of people who may not give them without a word, which looks like a fault. Everyone may stop
+   * their own turn, though: the page lets them as well.
+   */
+  #passedOver(text: string, session: string): string {
+    const running = this.#running.get(session);
+    if (!running || !this.#parts.host.isStop(text)) {
+      return "OpenClaw did not answer this command: some are for its owner only.";
+    }
+    running.abort(new Error("stopped by its person"));
+    return "Stopped.";
   }
 
   /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out and said so. */
@@ -148,12 +165,12 @@ export class Inbound {
     return saved;
   }
 
-  #callbacks(answer: Answer, reply: Reply, session: string): RunCallbacks {
+  #callbacks(answer: Answer, signal: AbortSignal, session: string): RunCallbacks {
     const { account, host } = this.#parts;
     const live = account.streaming === "token" && !host.mustWait();
     const { showReasoning, showTools } = account;
     return {
-      abortSignal: reply.signal,
+      abortSignal: signal,
       disableBlockStreaming: account.streaming !== "block",
       streamReasoningInNonStreamModes: showReasoning || undefined,
       allowToolLifecycleWhenProgressHidden: true,

@@ -35,6 +35,7 @@ export function fakeHost(agent: FakeHost["agent"] = () => Promise.resolve()): Fa
     }),
     admit: ({ senderId }) => Promise.resolve(host.verdict(senderId)),
     isControl: (text) => /^\/(stop|approve)\b/.test(text),
+    isStop: (text) => text === "/stop",
     saveImage(bytes, type) {
       host.saved.push(bytes);
       return Promise.resolve({ path: `/inbound/${host.saved.length}`, contentType: type });

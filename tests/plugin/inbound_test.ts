@@ -141,6 +141,22 @@ Deno.test("a command that the host passes over is answered in words", async () =
   assert.match(reply.text, /for its owner only/);
 });
 
+Deno.test("/stop stops one's own turn even where the host takes no commands from that person", async () => {
+  const host = fakeHost(({ message, callbacks }) =>
+    message.text === "/stop"
+      ? Promise.resolve()
+      : new Promise((resolve) => callbacks.abortSignal.addEventListener("abort", () => resolve()))
+  );
+  const { ask } = parts(host);
+  const running = ask("go on for ever");
+  const stop = ask("/stop");
+  await Promise.all([running.settled, stop.settled]);
+  assert.equal(stop.reply.text, "Stopped.");
+  const late = ask("/stop");
+  await late.settled;
+  assert.match(late.reply.text, /for its owner only/);
+});
+
 Deno.test("the answer to what the agent asks passes the turn that waits for it", async () => {
   const gate = deferred();
   const asked = deferred();
