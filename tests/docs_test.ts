@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { configJsonSchema } from "../src/config.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const PAGES = ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+
+Deno.test("both READMEs name every setting, and no setting that is none", async () => {
+  const keys = Object.keys(configJsonSchema().properties as object).filter((key) => key !== "$schema");
+  for (const page of ["README.md", "README.zh.md"]) {
+    const text = await Deno.readTextFile(join(ROOT, page));
+    const table = text.slice(text.search(/\| (key|键) /)).split("\n\n")[0]!;
+    const named = table.split("\n").slice(2).flatMap((row) =>
+      [...row.split("|")[1]!.matchAll(/`(\w+)`/g)].map((match) => match[1]!)
+    );
+    assert.deepEqual(named.toSorted(), keys.toSorted(), page);
+  }
+});
+
+Deno.test("no page of the project points at a file that is not there", async () => {
+  for (const page of PAGES) {
+    const text = await Deno.readTextFile(join(ROOT, page));
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+      await assert.doesNotReject(Deno.stat(join(ROOT, dirname(page), target!)), `${page} → ${target}`);
+    }
+  }
+});
