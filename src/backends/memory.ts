@@ -96,7 +96,9 @@ export class MemoryStore implements Store {
     if (!entries) this.#groups.set(group, entries = new Map());
     this.#forgetWeight(key);
     entries.set(key, { value, expires: options?.ttl ? this.#now() + options.ttl : 0 });
-    if (options?.weak) this.#bound(key, weigh(value) + key.length * 2 + 200);
+    if (options?.weak) {
+      this.#bound(key, (options.weak === true ? weigh(value) : options.weak) + key.length * 2 + 200);
+    }
     // Entries that expire and are never asked for again would stay: every so often all are looked at.
     if (++this.#written % 10_000 === 0) this.#sweep();
   }

@@ -128,7 +128,7 @@ export class SqliteStore implements Store {
     this.#put(key, {
       value: JSON.stringify(value),
       expires: options?.ttl ? this.#clock.now() + options.ttl : undefined,
-      weak: options?.weak,
+      weak: Boolean(options?.weak),
       find: options?.find,
     });
     return options?.sure ? this.#commitSoon() : DONE;

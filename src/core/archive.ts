@@ -68,6 +68,12 @@ interface Defaults {
 /** History may be forgotten where there is no disk. */
 const WEAK = { weak: true };
 
+/** The same for a turn's place in its conversation: a key and an id. */
+const PLACE = { weak: 100 };
+
+/** How late the store may hear of a conversation's last use, in milliseconds. */
+const SAVE = 200;
+
 /** People and conversations kept in memory beside the store; the oldest go first. */
 const CACHED = 10_000;
 
@@ -81,6 +87,9 @@ export class Archive {
   readonly #defaults = new Map<string, Defaults>();
   /** Deleted conversations that somebody may still hold: nothing is written to them any more. */
   readonly #removed = new WeakSet<Conversation>();
+  /** Conversations whose last use the store has not heard of. */
+  readonly #touched = new Set<Conversation>();
+  #stopSaving: (() => void) | undefined;
   #lastOrder = "";
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer; newId?: () => string }) {
@@ -110,6 +119,7 @@ export class Archive {
   }
 
   close(): void {
+    this.#saveTouched();
     this.#drafts.close();
   }
 
@@ -149,7 +159,8 @@ export class Archive {
   /** The person's conversations: pinned first, then the latest. */
   async conversations(personId: string): Promise<Conversation[]> {
     const found = await this.#store.list(`conv:${keyPart(personId)}:`);
-    return found.map(([, value]) => value as Conversation)
+    // The one in memory knows better when it was last spoken in.
+    return found.map(([, value]) => this.#conversations.get((value as Conversation).id) ?? value as Conversation)
       .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt);
   }
 
@@ -243,15 +254,18 @@ export class Archive {
 
   /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  /** Keeps a turn that has its conversation; called again when it ends. */
+  /**
+   * Keeps a turn that has its conversation; called when it begins and when it ends. A turn that runs is written down with its first draft:
+   * most are over sooner, and those are written once.
+   */
   keep(turn: Turn): void {
-    const isNew = turn.order === undefined;
-    const record = this.record(turn);
-    this.#write(this.#keep(record));
-    if (turn.ending) this.#drafts.end(turn.id);
-    else this.#drafts.begin(turn);
-    if (isNew) this.#write(this.#store.set(`turns:${turn.conversationId}:${record.order}`, turn.id, WEAK));
-    if (!turn.ending) return;
+    if (!turn.ending) {
+      turn.order ??= this.#order(turn.at);
+      return this.#drafts.begin(turn, () => [this.#keep(this.record(turn)), this.#place(turn)]);
+    }
+    const isPlaced = this.#drafts.end(turn.id);
+    this.#write(this.#keep(this.record(turn)));
+    if (!isPlaced) this.#write(this.#place(turn));
     const conversation = this.#conversations.get(turn.conversationId);
     if (conversation) this.#touch(conversation, turn);
     else {
@@ -261,18 +275,37 @@ export class Archive {
     }
   }
 
+  /** Writes down where a turn stands in its conversation. */
+  #place(turn: Turn): Promise<void> {
+    return this.#store.set(`turns:${turn.conversationId}:${turn.order}`, turn.id, PLACE);
+  }
+
   /** An ending is on its way to the disk before its reader has heard of it, and everything that waited goes with it. */
   #keep(record: TurnRecord): Promise<void> {
-    if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, WEAK);
+    const weak = weightOf(record);
+    if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, { weak });
     const find = this.#store.find && { owner: record.personId, text: said(record) };
-    return this.#store.set(`turn:${record.id}`, record, { weak: true, sure: true, find });
+    return this.#store.set(`turn:${record.id}`, record, { weak, sure: true, find });
   }
 
   #touch(conversation: Conversation, turn: Turn): void {
-    conversation.title ||= titleOf(turn.message.text);
-    if (turn.bot) conversation.botId = turn.bot.id;
+    const title = conversation.title || titleOf(turn.message.text);
+    const botId = turn.bot?.id ?? conversation.botId;
+    const isMore = title !== conversation.title || botId !== conversation.botId;
+    conversation.title = title;
+    conversation.botId = botId;
     conversation.updatedAt = this.#clock.now();
-    void this.save(conversation);
+    if (isMore) return void this.save(conversation);
+    // When it was last spoken in may reach the store a moment later, once for many turns.
+    this.#touched.add(conversation);
+    this.#stopSaving ??= this.#clock.after(SAVE, () => this.#saveTouched());
+  }
+
+  #saveTouched(): void {
+    this.#stopSaving?.();
+    this.#stopSaving = undefined;
+    for (const conversation of this.#touched) void this.save(conversation);
+    this.#touched.clear();
   }
 
   /** The turn as it would be kept now. */
@@ -462,4 +495,12 @@ function snippet(said: string, at: number): string {
 function remember<T>(map: Map<string, T>, key: string, value: T): void {
   if (map.size >= CACHED) map.delete(map.keys().next().value!);
   map.set(key, value);
+}
+
+/** About how many bytes a record holds. */
+function weightOf(record: TurnRecord): number {
+  let weight = 600 + 2 * record.text.length;
+  for (const image of record.images) weight += image.length;
+  for (const { content } of record.chunks) weight += 100 + 2 * content.length;
+  return weight;
 }

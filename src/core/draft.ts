@@ -20,6 +20,7 @@ const KEPT = { ttl: 30 * 86_400_000, weak: true } as const;
 
 interface Draft {
   readonly turn: Turn;
+  readonly first: () => Promise<unknown>[];
   /** The offset up to which it is saved. */
   saved: number;
   begun: boolean;
@@ -38,19 +39,21 @@ export class Drafts {
     this.#observer = parts.observer;
   }
 
-  /** From now on this turn is saved as it grows. */
-  begin(turn: Turn): void {
+  /** From now on this turn is saved as it grows. `first` writes down that there is such a turn, if it still runs by then. */
+  begin(turn: Turn, first: () => Promise<unknown>[]): void {
     // What dies with the process need not be saved for after its death.
     if (this.#store.volatile) return;
-    this.#running.set(turn.id, { turn, saved: 0, begun: false });
+    this.#running.set(turn.id, { turn, first, saved: 0, begun: false });
     this.#stop ??= this.#clock.after(LATE, () => this.#look());
   }
 
-  /** The turn is kept whole elsewhere: its draft goes. */
-  end(turnId: string): void {
+  /** The turn is kept whole elsewhere: its draft goes. Returns whether it had been written down before. */
+  end(turnId: string): boolean {
     const draft = this.#running.get(turnId);
     this.#running.delete(turnId);
-    if (draft?.begun) this.#drop(turnId);
+    if (!draft?.begun) return false;
+    this.#drop(turnId);
+    return true;
   }
 
   /** The drafts that an earlier process left behind: turns that it did not see to the end. Call before any turn begins. */
@@ -81,7 +84,7 @@ export class Drafts {
       const { reply } = draft.turn;
       if (!draft.begun) {
         draft.begun = true;
-        writes.push(this.#store.set(MARK + id, 1, KEPT));
+        writes.push(...draft.first(), this.#store.set(MARK + id, 1, KEPT));
       }
       if (reply.length === draft.saved) continue;
       writes.push(this.#store.append(logOf(id), joined(reply.since(draft.saved)), { ...KEPT, sure: true }));

@@ -533,6 +533,11 @@ export class Gateway {
         ? this.archive.record(live)
         : { ...record, status: "incomplete" as const, code: "shutting_down" as const };
     });
+    // Those that began a moment ago are not written down yet.
+    const listed = new Set(turns.map(({ id }) => id));
+    for (const turn of before === undefined ? this.running() : []) {
+      if (turn.conversationId === conversationId && !listed.has(turn.id)) turns.push(this.archive.record(turn));
+    }
     return { turns, more: page.more };
   }
 

@@ -14,9 +14,9 @@ export interface SetOptions {
   readonly ttl?: number;
   /**
    * May be forgotten, oldest first, when the store has a bound on its size: history where there is no disk. Sessions, people
-   * and outbox entries are never weak.
+   * and outbox entries are never weak. A number says about how many bytes it holds, where the writer knows and counting would cost more.
    */
-  readonly weak?: boolean;
+  readonly weak?: boolean | number;
   /**
    * The promise resolves only when the entry (and all that was written before it) would survive the sudden end of the
    * process. Without it a store may be up to 200 ms late.
