@@ -42,6 +42,7 @@ const KEPT = 400 * DAY;
 const COLLECTED = 5_000;
 
 export class Allowances implements Observer {
+  readonly #dayOf = calendar();
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #observer: Observer;
@@ -95,7 +96,7 @@ export class Allowances implements Observer {
   async #count(id: string, bytes: number, limits: Allowance): Promise<void> {
     const now = this.#clock.now();
     const minute = `use:${keyPart(id)}:minute:${Math.floor(now / MINUTE)}`;
-    const messages = keyOf(id, dayOf(now), "messages"), images = keyOf(id, dayOf(now), "imageBytes");
+    const messages = keyOf(id, this.#dayOf(now), "messages"), images = keyOf(id, this.#dayOf(now), "imageBytes");
     const taken: [key: string, by: number][] = [];
     const take = async (
       key: string,
@@ -128,7 +129,7 @@ export class Allowances implements Observer {
   async usage(personId: string, days = 31): Promise<Usage[]> {
     await this.#handOver();
     const prefix = `use:${keyPart(personId)}:day:`;
-    const first = `${prefix}${dayOf(this.#clock.now() - days * DAY)}`;
+    const first = `${prefix}${this.#dayOf(this.#clock.now() - days * DAY)}`;
     const byDay = new Map<string, Usage>();
     for (const [key, count] of await this.#store.list(prefix, { after: first })) {
       const [day, counted] = key.slice(prefix.length).split(":") as [string, Counted];
@@ -154,7 +155,7 @@ export class Allowances implements Observer {
 
   #collect(personId: string, counted: Counted, by: number): void {
     if (by === 0) return;
-    const key = keyOf(personId, dayOf(this.#clock.now()), counted);
+    const key = keyOf(personId, this.#dayOf(this.#clock.now()), counted);
     this.#collected.set(key, (this.#collected.get(key) ?? 0) + by);
     this.#stop ??= this.#clock.after(COLLECTED, () => {
       this.#stop = undefined;
@@ -173,8 +174,16 @@ function keyOf(personId: string, day: string, counted: Counted): string {
   return `use:${keyPart(personId)}:day:${day}:${counted}`;
 }
 
-function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
+/** Gives the day (UTC) of a moment. Asked several times a turn, so the last answer is kept. */
+function calendar(): (at: number) => string {
+  let from = 0, text = "";
+  return (at) => {
+    if (at < from || at >= from + 86_400_000) {
+      from = at - at % 86_400_000;
+      text = new Date(at).toISOString().slice(0, 10);
+    }
+    return text;
+  };
 }
 
 /** What images weigh when they are no longer base64. */
