@@ -20,8 +20,11 @@ export interface InboundParts {
   onProblem(text: string, cause?: unknown): void;
   /** A person was heard. */
   onMessage?(): void;
+  /** Milliseconds that a stopped run gets to come to its end; default 3,000. A tool that waits for approval takes half an hour. */
+  readonly stopPatience?: number;
 }
 
+const STOP_PATIENCE = 3000;
 /** Images of one message; the wire bounds their size, this bounds their number. */
 const MAX_IMAGES = 10;
 /** UTF-16 units of a question; the gateway's own bound is lower, this one is for strangers' gateways. */
@@ -107,8 +110,14 @@ export class Inbound {
     if (!control && !this.#running.has(route.sessionKey)) this.#running.set(route.sessionKey, stop);
     const signal = AbortSignal.any([reply.signal, stop.signal]);
     const leave = present.enter({ personId, conversationId: chat.conversationId, answer, pending });
+    let giveUp = () => {};
+    const stopped = new Promise<void>((resolve) => giveUp = resolve);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const onStop = () => timer = setTimeout(giveUp, this.#parts.stopPatience ?? STOP_PATIENCE);
+    signal.addEventListener("abort", onStop, { once: true });
+    if (signal.aborted) onStop();
     try {
-      await host.run({
+      const run = host.run({
         config,
         accountId: account.accountId,
         route,
@@ -127,26 +136,28 @@ export class Inbound {
         deliver: (payload, kind) => this.#deliver(payload, kind, answer, config, route),
         onProblem,
       });
+      await Promise.race([run, stopped]);
+      // Whoever was given up on may still fail later.
+      run.catch((cause) => signal.aborted && onProblem("a stopped run failed", cause));
       await Promise.allSettled(pending);
-      if (control && answer.told === "") answer.settle(this.#passedOver(text, route.sessionKey));
+      if (control && host.isStop(text)) this.#stop(answer, route.sessionKey);
+      else if (control && answer.told === "") {
+        answer.settle("OpenClaw did not answer this command: some are for its owner only.");
+      }
     } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onStop);
       leave();
       this.#asking.delete(route.sessionKey);
       if (this.#running.get(route.sessionKey) === stop) this.#running.delete(route.sessionKey);
     }
   }
 
-  /**
-   * OpenClaw passes over commands of people who may not give them without a word, which looks like a fault. Everyone may stop
-   * their own turn, though: the page lets them as well.
-   */
-  #passedOver(text: string, session: string): string {
+  /** Everyone may stop their own turn, also whose commands OpenClaw passes over: the page lets them as well. */
+  #stop(answer: Answer, session: string): void {
     const running = this.#running.get(session);
-    if (!running || !this.#parts.host.isStop(text)) {
-      return "OpenClaw did not answer this command: some are for its owner only.";
-    }
-    running.abort(new Error("stopped by its person"));
-    return "Stopped.";
+    running?.abort(new Error("stopped by its person"));
+    if (answer.told === "") answer.settle(running ? "Stopped." : "There is nothing to stop.");
   }
 
   /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out and said so. */

@@ -67,6 +67,7 @@ function parts(host: FakeHost, fields: Record<string, unknown> = {}) {
     host,
     present,
     onProblem: (text) => problems.push(text),
+    stopPatience: 10,
   });
   const ask = (content: string, more: Partial<Chat> = {}) => {
     const chat: Chat = { type: "chat", id: `t${++count}`, content, from: "alice", timestamp: 1, ...more };
@@ -154,7 +155,16 @@ Deno.test("/stop stops one's own turn even where the host takes no commands from
   assert.equal(stop.reply.text, "Stopped.");
   const late = ask("/stop");
   await late.settled;
-  assert.match(late.reply.text, /for its owner only/);
+  assert.equal(late.reply.text, "There is nothing to stop.");
+});
+
+Deno.test("a stopped run that does not come to its end is not waited for", async () => {
+  const gate = deferred();
+  const host = fakeHost(({ message }) => (message.text === "/stop" ? Promise.resolve() : gate.promise));
+  const { ask } = parts(host);
+  const running = ask("wait for approval");
+  await Promise.all([running.settled, ask("/stop").settled]);
+  gate.resolve();
 });
 
 Deno.test("the answer to what the agent asks passes the turn that waits for it", async () => {
