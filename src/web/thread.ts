@@ -18,6 +18,12 @@ export class Thread {
 
   readonly #tree = computed(() => childrenByParent(this.turns.value));
 
+  readonly #siblings = computed(() => {
+    const siblings = new Map<string, readonly PageTurn[]>();
+    for (const group of this.#tree.value.values()) for (const turn of group) siblings.set(turn.key, group);
+    return siblings;
+  });
+
   /** What is shown, first question first. */
   readonly path = computed<readonly PageTurn[]>(() => {
     const path: PageTurn[] = [];
@@ -43,8 +49,7 @@ export class Thread {
 
   /** All versions of a turn, oldest first, itself among them. */
   versions(turn: PageTurn): readonly PageTurn[] {
-    for (const siblings of this.#tree.value.values()) if (siblings.includes(turn)) return siblings;
-    return [turn];
+    return this.#siblings.value.get(turn.key) ?? [turn];
   }
 
   /** Shows this version. */

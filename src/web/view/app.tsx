@@ -1,8 +1,9 @@
 /** This is the page put together: sign-in or the three zones, and what stands in front of them. */
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { cleanName } from "../chat.ts";
 import type { Page } from "../page.ts";
+import type { PageTurn } from "../turn.ts";
 import { Composer, type ComposerControl } from "./composer.tsx";
 import { usePage, useWords } from "./context.ts";
 import { FirstMinute } from "./first_minute.tsx";
@@ -58,6 +59,9 @@ function Shell(): JSX.Element {
   }, [thread]);
   const swipe = useSwipe(() => narrow && setDrawer(true), () => setDrawer(false));
 
+  // The same functions each time, or every turn would be drawn again with the frame.
+  const onEdit = useCallback((turn: PageTurn) => control.current?.edit(turn), []);
+  const onQuote = useCallback((text: string) => control.current?.quote(text), []);
   const adminPlace = page.me.value?.role === "admin" ? page.place.value.admin : undefined;
   const empty = !conversation && thread.path.value.length === 0;
   const listShown = narrow ? drawer : page.listShown.value;
@@ -104,8 +108,8 @@ function Shell(): JSX.Element {
           : (
             <ThreadView
               thread={thread}
-              onEdit={(turn) => control.current?.edit(turn)}
-              onQuote={(text) => control.current?.quote(text)}
+              onEdit={onEdit}
+              onQuote={onQuote}
             />
           )}
         <div class="composer-place" hidden={adminPlace !== undefined}>

@@ -1,5 +1,6 @@
 /** This is one turn on the screen: the question, the answer as it grows, and how it ended. */
 import type { JSX } from "preact";
+import { untracked, useComputed } from "@preact/signals";
 import { memo } from "preact/compat";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "../thread.ts";
@@ -34,8 +35,13 @@ export const TurnView = memo(function TurnView(props: TurnProps): JSX.Element {
 function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
   const page = usePage();
   const words = useWords();
-  const versions = thread.versions(turn);
-  const at = versions.indexOf(turn);
+  // A text that seldom changes: of five hundred questions only those that got another version are drawn again.
+  const place = useComputed(() => {
+    const versions = thread.versions(turn);
+    return `${versions.indexOf(turn)}/${versions.length}`;
+  }).value;
+  const at = Number(place.split("/")[0]);
+  const versions = untracked(() => thread.versions(turn));
   return (
     <div class="question">
       <span class="off-screen">{words.said(words.you)}:</span>
