@@ -101,6 +101,9 @@ const LOOK = 5_000, FORGET = 3_600_000;
 /** Turns that are looked at for a model's history; its window in tokens is smaller than that nearly always. */
 const HISTORY = 200;
 
+/** Milliseconds that answers may take to reach their chat platforms when the gateway stops. */
+const SETTLE = 5_000;
+
 /** Who a request comes from where nobody says. */
 const NOWHERE: Connection = { address: "unknown" };
 
@@ -396,6 +399,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
 
     async drain() {
       await gateway.drain(config.drainTimeout);
+      // What has ended is shown where it was asked, or stays in the outbox for the next process.
+      await apps.settled(SETTLE);
       // Readers are given what is left to read before their streams end.
       await new Promise<void>((resolve) => setTimeout(resolve, 20));
       pulse.close();

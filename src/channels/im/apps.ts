@@ -117,6 +117,14 @@ export class Apps {
     return this.#channels.size + this.#webhooks.size;
   }
 
+  /** Resolves when every answer stands where it was asked, at the latest after `ms`. */
+  async settled(ms: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const stop = this.#parts.clock.after(ms, late.resolve);
+    await Promise.race([Promise.all([...this.#channels.values()].map(({ desk }) => desk.idle())), late.promise]);
+    stop();
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#channels.values()].map((channel) => channel.stop()));
     this.budget.stop();
