@@ -40,7 +40,7 @@ async function shoot(scene: Scene, language: "zh" | "en", dark: boolean, width: 
   await take(visit, "3-chat");
   if (Deno.args.includes("--readme") && ((name === "en-light-1440") || (name === "zh-dark-1440"))) {
     await Deno.mkdir(README, { recursive: true });
-    await visit.tab.setViewportSize({ width: 1200, height: 900 });
+    await visit.tab.setViewportSize({ width: 1200, height: 980 });
     await visit.tab.waitForTimeout(300);
     await visit.tab.screenshot({ path: new URL(`chat-${language}.png`, README).pathname });
     await visit.tab.setViewportSize({ width, height });
