@@ -254,7 +254,6 @@ function build(
       ...DING,
       mode: "webhook",
       cardTemplateId: "t",
-      cardBytes: 60_000,
       edition,
     });
     const fetch = wire(line, (r) => platform.fetch(r), () => (injected.count++, platform.throttle()));
