@@ -1,7 +1,7 @@
 /**
  * What Prometheus reads at `/metrics`. The counts on the path of a chunk are array increments; prom-client only writes them down when asked.
  */
-import { Counter, Gauge, Histogram, Registry } from "./prometheus.ts";
+import { Counter, Gauge, type Histogram, Registry } from "./prometheus.ts";
 import type { Happening, Observer } from "./core/observer.ts";
 
 /** Upper bounds in seconds. */
@@ -39,8 +39,12 @@ export class Metrics implements Observer {
   readonly #delivered: Counter<"channel" | "app">;
   readonly #platformCalls: Counter<"channel" | "app">;
   readonly #throttled: Counter<"platform">;
-  readonly #first: Histogram;
-  readonly #took: Histogram;
+  readonly #first = new Tally(
+    "nexus_first_chunk_seconds",
+    "Time from a question to the first chunk of its answer",
+    FIRST,
+  );
+  readonly #took = new Tally("nexus_turn_seconds", "Time from a question to its ending", TURN);
   readonly #gaps = new Tally("nexus_chunk_gap_seconds", "Time between two chunks of one reply", GAPS);
   #chunks = 0;
   #units = 0;
@@ -85,19 +89,9 @@ export class Metrics implements Observer {
       labelNames: ["platform"],
       registers,
     });
-    this.#first = new Histogram({
-      name: "nexus_first_chunk_seconds",
-      help: "Time from a question to the first chunk of its answer",
-      buckets: FIRST,
-      registers,
-    });
-    this.#took = new Histogram({
-      name: "nexus_turn_seconds",
-      help: "Time from a question to its ending",
-      buckets: TURN,
-      registers,
-    });
-    this.registry.registerMetric(this.#gaps as unknown as Histogram);
+    for (const tally of [this.#first, this.#took, this.#gaps]) {
+      this.registry.registerMetric(tally as unknown as Histogram);
+    }
     // A counter that is read from our own: prom-client's `inc` on every chunk would cost more than the chunk's log entry.
     const read = <T extends string>(name: string, help: string, get: () => number) =>
       new Counter<T>({
@@ -171,8 +165,8 @@ export class Metrics implements Observer {
     switch (happening.type) {
       case "turn_ended":
         this.#turns.inc({ status: happening.status, code: happening.code ?? "", channel: happening.channel });
-        this.#took.observe(happening.took / 1000);
-        if (happening.first !== undefined) this.#first.observe(happening.first / 1000);
+        this.#took.add(happening.took / 1000);
+        if (happening.first !== undefined) this.#first.add(happening.first / 1000);
         return;
       case "turn_moved":
         return this.#moved.inc();
@@ -206,7 +200,7 @@ export class Metrics implements Observer {
   }
 }
 
-/** A histogram whose `add` is two increments. It has the shape that prom-client's registry asks of a metric. */
+/** A histogram whose `add` is two increments, where prom-client's costs 1.5 µs. It has the shape that prom-client's registry asks of a metric. */
 class Tally {
   readonly type = "histogram";
   readonly aggregator = "sum";

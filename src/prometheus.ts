@@ -8,15 +8,12 @@ import * as counter from "prom-client/lib/counter.js";
 // @ts-types="prom-client"
 import * as gauge from "prom-client/lib/gauge.js";
 // @ts-types="prom-client"
-import * as histogram from "prom-client/lib/histogram.js";
-// @ts-types="prom-client"
 import * as registry from "prom-client/lib/registry.js";
 
 // Each of these files is CommonJS and exports its class; the types of the front door say what it is.
 export const Counter = classOf(counter) as typeof prom.Counter;
 export type Counter<T extends string = string> = prom.Counter<T>;
 export const Gauge = classOf(gauge) as typeof prom.Gauge;
-export const Histogram = classOf(histogram) as typeof prom.Histogram;
 export type Histogram<T extends string = string> = prom.Histogram<T>;
 export const Registry = classOf(registry) as typeof prom.Registry;
 

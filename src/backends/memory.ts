@@ -94,7 +94,7 @@ export class MemoryStore implements Store {
     const group = groupOf(key);
     let entries = this.#groups.get(group);
     if (!entries) this.#groups.set(group, entries = new Map());
-    this.#forgetWeight(key);
+    if (entries.has(key)) this.#forgetWeight(key);
     entries.set(key, { value, expires: options?.ttl ? this.#now() + options.ttl : 0 });
     if (options?.weak) {
       this.#bound(key, (options.weak === true ? weigh(value) : options.weak) + key.length * 2 + 200);

@@ -72,8 +72,6 @@ export class Allowances implements Observer {
     }
   }
 
-  chunk(): void {}
-
   /**
    * Lets a message in, or throws `limited` with what was reached and until when. Without a limit there is nothing to wait for, and a
    * promise is returned only where there is.

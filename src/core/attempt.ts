@@ -57,7 +57,7 @@ export class Attempt implements Sink {
     }
     if (reply.length > before) {
       this.turn.firstAt ??= now;
-      this.#observer.chunk(gap, reply.length - before);
+      this.#observer.chunk?.(gap, reply.length - before);
     }
     return outcome === "ok";
   }

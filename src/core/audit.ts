@@ -74,8 +74,6 @@ export class Audit implements Observer {
     if (act) this.write(act);
   }
 
-  chunk(): void {}
-
   /** Writes a line, behind; nobody waits for it. */
   write(act: Act): void {
     if (this.#waiting.length >= MAX_WAITING || (act.who === "-" && this.#strangers.take("") > 0)) {

@@ -88,20 +88,21 @@ export type Happening =
 export interface Observer {
   tell(happening: Happening): void;
   /** A chunk arrived, `gap` milliseconds after the one before it (or -1 for the first). Called for every chunk: must cost nothing. */
-  chunk(gap: number, units: number): void;
+  chunk?(gap: number, units: number): void;
 }
 
 /** Listens to nothing. */
-export const silent: Observer = { tell() {}, chunk() {} };
+export const silent: Observer = { tell() {} };
 
 /** Tells several. */
 export function everyone(...observers: readonly Observer[]): Observer {
+  const counting = observers.filter((observer) => observer.chunk !== undefined);
   return {
     tell(happening) {
       for (const observer of observers) observer.tell(happening);
     },
     chunk(gap, units) {
-      for (const observer of observers) observer.chunk(gap, units);
+      for (const observer of counting) observer.chunk!(gap, units);
     },
   };
 }
