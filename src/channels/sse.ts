@@ -33,6 +33,24 @@ export function eventStream(body: ReadableStream<Uint8Array>, headers?: readonly
   return new Response(body, { headers: headers ? [...HEADERS, ...headers] : HEADERS });
 }
 
+/**
+ * Writes into a stream, and closes it with the last bytes. A reader that hangs up closes its stream by itself, at times from inside `enqueue`, and
+ * then there is nobody to write to: `cancel` has told or will tell, and the writer, which may be a bot's frame or a timer, must not fall over it.
+ */
+export function put(
+  controller: ReadableStreamDefaultController<Uint8Array>,
+  bytes: Uint8Array | undefined,
+  last = false,
+): void {
+  try {
+    if (bytes) controller.enqueue(bytes);
+    if (last) controller.close();
+  } catch (error) {
+    // What the Streams standard throws at a stream that is closed; anything else is a fault of ours.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
 /** A turn's reply from an offset on, as the events of DESIGN section 4. */
 export function turnStream(
   turn: Turn,
@@ -96,14 +114,14 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     const now = this.#pulse.now();
     if (this.#controller.desiredSize! > 0) {
       this.wroteAt = now;
-      this.#controller.enqueue(BEAT);
+      put(this.#controller, BEAT);
     } else if (now - this.wroteAt >= STALLED) this.end();
   }
 
   end(): void {
     if (this.#over) return;
     this.#finish();
-    this.#controller.close();
+    put(this.#controller, undefined, true);
   }
 
   /** Writes what is new, if anything is. */
@@ -125,8 +143,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.wroteAt = this.#pulse.now();
     // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
     if (done) this.#finish();
-    this.#controller.enqueue(encoder.encode(text));
-    if (done) this.#controller.close();
+    put(this.#controller, encoder.encode(text), done);
   }
 
   #finish(): void {
@@ -233,7 +250,7 @@ export function newsStream(
     if (over) return;
     ask();
     beating.wroteAt = pulse.now();
-    controller.enqueue(bytes);
+    put(controller, bytes);
     if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
   };
   const beating: Beating = {
@@ -242,7 +259,7 @@ export function newsStream(
     end() {
       if (over) return;
       finish();
-      controller.close();
+      put(controller, undefined, true);
     },
   };
   return new ReadableStream<Uint8Array>({

@@ -10,6 +10,7 @@ import { NexusError } from "../../core/error.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Beating, Pulse } from "../pulse.ts";
+import { put } from "../sse.ts";
 import { failureOf } from "./error.ts";
 
 /** Counts, and whether they are the model's own or an estimate. */
@@ -168,15 +169,14 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   beat(): void {
     this.wroteAt = this.#options.pulse.now();
-    if (this.#controller.desiredSize! > 0) this.#controller.enqueue(SILENCE);
+    if (this.#controller.desiredSize! > 0) put(this.#controller, SILENCE);
   }
 
   /** The gateway goes away: the stream must not look finished. */
   end(): void {
     if (this.#over) return;
     this.#finish();
-    this.#controller.enqueue(encoder.encode(this.#options.format.fail(new NexusError("shutting_down"))));
-    this.#controller.close();
+    put(this.#controller, encoder.encode(this.#options.format.fail(new NexusError("shutting_down"))), true);
   }
 
   /** Writes what is new, if anything is. */
@@ -227,8 +227,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.wroteAt = this.#options.pulse.now();
     // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
     if (over) this.#finish();
-    this.#controller.enqueue(encoder.encode(text));
-    if (over) this.#controller.close();
+    put(this.#controller, encoder.encode(text), over);
     // Last, because the turn that it ends wakes its readers.
     if (stop) this.#options.stop();
   }
