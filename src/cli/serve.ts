@@ -105,6 +105,7 @@ async function run(
     console.error(`Cannot start: port ${config.port} on ${config.host} cannot be opened: ${(error as Error).message}`);
     return 1;
   }
+  const stopCatching = catchStrays(log);
   const stopWatching = watchFile(
     configPath(dir),
     // What cannot be taken over must not end a gateway that runs.
@@ -113,6 +114,7 @@ async function run(
   );
   await toldToStop(() => Deno.exit(1));
   stopWatching();
+  stopCatching();
   await leave(app, server, config.drainTimeout);
   log.tell({ type: "stopped" });
   log.flush();
@@ -156,6 +158,27 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): 
  * itself and through the launcher that passes signals on.
  */
 const SAME_SIGNAL = 300;
+
+/**
+ * The net under everything: a fault that nobody caught is told and does not take everybody's answers with it. What it hit was one turn or one
+ * socket; a process that ends would be all of them.
+ */
+function catchStrays(log: Log): () => void {
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    log.tell({ type: "fault", where: "uncaught", error: event.error });
+  };
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    log.tell({ type: "fault", where: "unhandled rejection", error: event.reason });
+  };
+  globalThis.addEventListener("error", onError);
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return () => {
+    globalThis.removeEventListener("error", onError);
+    globalThis.removeEventListener("unhandledrejection", onRejection);
+  };
+}
 
 /** Resolves at the first SIGTERM or SIGINT; `again` is called at each later one. */
 function toldToStop(again: () => void): Promise<void> {
