@@ -1,9 +1,52 @@
 import assert from "node:assert/strict";
-import { put, turnStream } from "../../src/channels/sse.ts";
 import { Pulse } from "../../src/channels/pulse.ts";
+import { put, turnStream } from "../../src/channels/sse.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Reply } from "../../src/core/reply.ts";
 import { Turn } from "../../src/core/turn.ts";
+
+function begun(clock: ManualClock): Turn {
+  const person = { id: "alice", name: "Alice", role: "member" } as const;
+  const turn = new Turn("t", "c", { person, text: "go", images: [], channel: "web" }, new Reply(), clock.now());
+  turn.bot = { id: "b", name: "B" };
+  return turn;
+}
+
+Deno.test("a reader who takes nothing for ten minutes is let go, and holds the words no longer", async () => {
+  const clock = new ManualClock();
+  const pulse = new Pulse(clock);
+  const slow = begun(clock);
+  const stalled = turnStream(slow, { after: 0, language: "en", pulse });
+  await Promise.resolve();
+  slow.reply.append("text", "never taken");
+  clock.pass(9 * 60_000);
+  assert.equal(slow.reply.readers, 1);
+  clock.pass(2 * 60_000);
+  assert.equal(pulse.size + slow.reply.readers, 0);
+  const late = await new Response(stalled).text();
+  assert.ok(
+    late.includes('"start"') && !late.includes('"end"'),
+    "who reads on after all is not told that this was all",
+  );
+  pulse.close();
+  assert.equal(clock.waiting, 0);
+});
+
+Deno.test("a reader who waits in silence is kept, with a comment every quarter of a minute", async () => {
+  const clock = new ManualClock();
+  const pulse = new Pulse(clock);
+  const turn = begun(clock);
+  const reader = turnStream(turn, { after: 0, language: "en", pulse }).getReader();
+  await reader.read();
+  for (let round = 0; round < 60; round++) {
+    const next = reader.read();
+    clock.pass(15_000);
+    assert.equal(new TextDecoder().decode((await next).value), ": \n\n");
+  }
+  assert.equal(turn.reply.readers, 1);
+  await reader.cancel();
+  pulse.close();
+});
 
 Deno.test("a reader that is gone makes no writer fall: not with a chunk, not with the last one, not with the end alone", async () => {
   let controller!: ReadableStreamDefaultController<Uint8Array>;
@@ -15,10 +58,9 @@ Deno.test("a reader that is gone makes no writer fall: not with a chunk, not wit
 });
 
 Deno.test("a reader that hangs up keeps the reply from nobody else, and leaves nothing open", async () => {
-  const pulse = new Pulse(new ManualClock());
-  const person = { id: "alice", name: "Alice", role: "member" } as const;
-  const turn = new Turn("t", "c", { person, text: "x", images: [], channel: "web" }, new Reply(), 0);
-  turn.bot = { id: "b", name: "B" };
+  const clock = new ManualClock();
+  const pulse = new Pulse(clock);
+  const turn = begun(clock);
   const stream = turnStream(turn, { after: 0, language: "en", pulse });
   const heard: string[] = [];
   turn.reply.watch(() => heard.push(turn.reply.text));
