@@ -3,29 +3,61 @@
  *
  * `nexus` = `deno run -A main.ts` = the compiled program = the npm package's bin. Exit codes: 0 well, 1 something is wrong, 2 the call is wrong.
  */
-import { audit } from "./src/cli/audit.ts";
-import { backup, restore } from "./src/cli/backup.ts";
-import { bot } from "./src/cli/bot.ts";
-import { check } from "./src/cli/check.ts";
 import { type Command, help } from "./src/cli/command.ts";
-import { conform } from "./src/cli/conform.ts";
-import { emulate } from "./src/cli/emulate.ts";
-import { hash } from "./src/cli/hash.ts";
-import { serve } from "./src/cli/serve.ts";
-import { user } from "./src/cli/user.ts";
 import { VERSION } from "./src/version.ts";
 
+/** Each is loaded when it is called: a start of the gateway should not wait for the code of the others. */
 const commands: Command[] = [
-  serve,
-  check,
-  user,
-  bot,
-  backup,
-  restore,
-  audit,
-  hash,
-  conform,
-  emulate,
+  {
+    name: "serve",
+    summary: "start the gateway (the default)",
+    run: async (args) => (await import("./src/cli/serve.ts")).serve(args),
+  },
+  {
+    name: "check",
+    summary: "check the configuration without starting",
+    run: async (args) => (await import("./src/cli/check.ts")).check(args),
+  },
+  {
+    name: "user",
+    summary: "add, change, list and remove people",
+    run: async (args) => (await import("./src/cli/user.ts")).user(args),
+  },
+  {
+    name: "bot",
+    summary: "make, rotate and revoke bots' own tokens (bot token …)",
+    run: async (args) => (await import("./src/cli/bot.ts")).bot(args),
+  },
+  {
+    name: "backup",
+    summary: "copy the store into a file, also while the gateway runs",
+    run: async (args) => (await import("./src/cli/backup.ts")).backup(args),
+  },
+  {
+    name: "restore",
+    summary: "put a backup in the place of the store",
+    run: async (args) => (await import("./src/cli/backup.ts")).restore(args),
+  },
+  {
+    name: "audit",
+    summary: "check the audit log (audit verify)",
+    run: async (args) => (await import("./src/cli/audit.ts")).audit(args),
+  },
+  {
+    name: "hash",
+    summary: "make the hash of a password or a bot token for config.json",
+    run: async (args) => (await import("./src/cli/hash.ts")).hash(args),
+  },
+  {
+    name: "conform",
+    summary: "check a bot, or a gateway, against the protocol",
+    run: async (args) => (await import("./src/cli/conform.ts")).conform(args),
+  },
+  {
+    name: "emulate",
+    summary: "play Feishu, DingTalk or WeCom on this machine",
+    run: async (args) => (await import("./src/cli/emulate.ts")).emulate(args),
+  },
   {
     name: "version",
     summary: "print the version",
@@ -48,7 +80,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   // Without a command, or with options only, it serves.
   const named = first !== undefined && !first.startsWith("-");
-  const command = named ? commands.find(({ name }) => name === first) : serve;
+  const command = commands.find(({ name }) => name === (named ? first : "serve"));
   if (!command) {
     console.error(
       `nexus: there is no command "${first}". The commands are: ${commands.map(({ name }) => name).join(", ")}.`,

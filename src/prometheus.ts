@@ -1,6 +1,6 @@
 /**
- * The parts of prom-client that are used, without the rest: its front door also loads Node's cluster, performance hooks and a push
- * gateway's HTTP client, which every start would pay for.
+ * What was counted as Prometheus' text, by prom-client. Only the parts of it that are used are loaded: its front door also loads Node's cluster,
+ * performance hooks and a push gateway's HTTP client.
  */
 import type * as prom from "prom-client";
 // @ts-types="prom-client"
@@ -9,13 +9,109 @@ import * as counter from "prom-client/lib/counter.js";
 import * as gauge from "prom-client/lib/gauge.js";
 // @ts-types="prom-client"
 import * as registry from "prom-client/lib/registry.js";
+import type { Gauges, Spread, Tallies } from "./tally.ts";
 
 // Each of these files is CommonJS and exports its class; the types of the front door say what it is.
-export const Counter = classOf(counter) as typeof prom.Counter;
-export type Counter<T extends string = string> = prom.Counter<T>;
-export const Gauge = classOf(gauge) as typeof prom.Gauge;
-export type Histogram<T extends string = string> = prom.Histogram<T>;
-export const Registry = classOf(registry) as typeof prom.Registry;
+const Counter = classOf(counter) as typeof prom.Counter;
+const Gauge = classOf(gauge) as typeof prom.Gauge;
+const Registry = classOf(registry) as typeof prom.Registry;
+
+/** A registry that reads the counts anew each time it is asked. */
+export function registryOf(
+  counters: readonly Tallies[],
+  spreads: readonly Spread[],
+  gauges: Gauges | undefined,
+): prom.Registry {
+  const all = new Registry();
+  const registers = [all];
+  for (const tallies of counters) {
+    new Counter({
+      name: tallies.name,
+      help: tallies.help,
+      labelNames: [...tallies.labels],
+      registers,
+      collect() {
+        this.reset();
+        for (const { labels, count } of tallies.counts()) this.inc(labels, count);
+      },
+    });
+  }
+  // They have the shape that the registry asks of a metric.
+  for (const spread of spreads) all.registerMetric(spread as unknown as prom.Histogram);
+  new Counter({
+    name: "process_cpu_seconds_total",
+    help: "User and system CPU time",
+    registers,
+    collect() {
+      const { user, system } = processUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  const gauge = (name: string, help: string, get: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(get());
+      },
+    });
+  gauge("process_resident_memory_bytes", "Resident memory", () => memory().rss);
+  gauge("process_heap_bytes", "Heap in use", () => memory().heapUsed);
+  gauge("process_start_time_seconds", "Start of the process since the epoch", () => performance.timeOrigin / 1000);
+  if (gauges) addGauges(gauges, registers, gauge);
+  return all;
+}
+
+function addGauges(
+  gauges: Gauges,
+  registers: prom.Registry[],
+  gauge: (name: string, help: string, get: () => number) => void,
+): void {
+  gauge("nexus_bots", "Bots present", () => gauges.bots().length);
+  new Gauge({
+    name: "nexus_bot_busy",
+    help: "Turns a bot is busy with",
+    labelNames: ["bot"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { id, busy } of gauges.bots()) this.set({ bot: id }, busy);
+    },
+  });
+  new Gauge({
+    name: "nexus_platform_quota_left",
+    help: "Calls that are left of a chat platform's month or day",
+    labelNames: ["scope"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { key, quota } of gauges.budgets?.() ?? []) if (quota) this.set({ scope: key }, quota.left);
+    },
+  });
+  gauge(
+    "nexus_platform_scopes_closed",
+    "Budgets that a chat platform has closed for a while",
+    () => (gauges.budgets?.() ?? []).filter((scope) => scope.closedFor > 0).length,
+  );
+  gauge("nexus_turns_answering", "Turns that a bot has", gauges.answering);
+  gauge("nexus_queue", "Turns that wait in line", gauges.waiting);
+  gauge("nexus_turns_kept", "Ended turns in memory", () => gauges.kept().turns);
+  gauge("nexus_turns_kept_bytes", "Their weight by estimate", () => gauges.kept().bytes);
+  gauge("nexus_open_streams", "Event streams that are open", gauges.streams);
+  gauge("nexus_open_pages", "Pages that listen for news", gauges.pages);
+  gauge("nexus_bot_sockets", "WebSockets that are open on the bots' side", gauges.sockets);
+  gauge("nexus_sessions", "Sessions in use", gauges.sessions);
+}
+
+function processUsage(): { user: number; system: number } {
+  return globalThis.process?.cpuUsage?.() ?? { user: 0, system: 0 };
+}
+
+function memory(): { rss: number; heapUsed: number } {
+  return globalThis.process?.memoryUsage?.() ?? { rss: 0, heapUsed: 0 };
+}
 
 function classOf(module: unknown): unknown {
   return (module as { default: unknown }).default;

@@ -2,7 +2,7 @@
  * `nexus audit verify`: whether the audit log is as it was written.
  */
 import { verifyAudit } from "../core/audit.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus audit verify [--dir DIR] [--json]
@@ -10,10 +10,7 @@ const USAGE = `Usage: nexus audit verify [--dir DIR] [--json]
 Checks the chain of hashes of the audit log, also while the gateway runs. Exit code 1 where it is broken, with the first line that
 does not follow. The printed head, noted elsewhere, shows later that not even the end was cut off.`;
 
-export const audit: Command = {
-  name: "audit",
-  summary: "check the audit log (audit verify)",
-  async run(args) {
+export async function audit(args: readonly string[]): Promise<number> {
     const read = readOptions(args, { dir: { type: "string", default: "." }, json: { type: "boolean" } }, USAGE, 1);
     if (typeof read === "number") return read;
     const { values, positionals: [verb] } = read;
@@ -30,5 +27,4 @@ export const audit: Command = {
       const broken = entries.some(([, verdict]) => verdict.broken);
       return { text: text || "the audit log is empty", json: verdicts, code: broken ? 1 : 0 };
     });
-  },
-};
+}

@@ -3,17 +3,14 @@
  */
 import { backupStore, restoreStore } from "../backends/sqlite.ts";
 import { NexusError } from "../core/error.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 import { configPath, listed, loadConfig } from "./files.ts";
 import { failed, storePath } from "./store.ts";
 
 const OPTIONS = { dir: { type: "string", default: "." } } as const;
 
-export const backup: Command = {
-  name: "backup",
-  summary: "copy the store into a file, also while the gateway runs",
-  run: (args) =>
-    onFile(
+export function backup(args: readonly string[]): Promise<number> {
+ return onFile(
       args,
       `Usage: nexus backup FILE [--dir DIR]
 
@@ -23,14 +20,11 @@ Secrets in it: hashes of passwords, tokens and keys, and the secrets of second f
         backupStore(path, file);
         return `${file}: ${Deno.statSync(file).size} bytes`;
       },
-    ),
-};
+    );
+}
 
-export const restore: Command = {
-  name: "restore",
-  summary: "put a backup in the place of the store",
-  run: (args) =>
-    onFile(
+export function restore(args: readonly string[]): Promise<number> {
+ return onFile(
       args,
       `Usage: nexus restore FILE [--dir DIR]
 
@@ -40,8 +34,8 @@ beside it with \`.before-restore\` at its name.`,
         const kept = restoreStore(path, file);
         return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
       },
-    ),
-};
+    );
+}
 
 async function onFile(
   args: readonly string[],

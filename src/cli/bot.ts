@@ -6,7 +6,7 @@ import { Audit } from "../core/audit.ts";
 import { BotTokens } from "../core/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus bot token list             [--dir DIR] [--json]
@@ -16,10 +16,7 @@ const USAGE = `Usage: nexus bot token list             [--dir DIR] [--json]
 A bot with a token of its own comes in by that token only, and nobody else can use its id. \`make\` again rotates it;
 with --overlap the token before it stays good for so long. The token is printed once.`;
 
-export const bot: Command = {
-  name: "bot",
-  summary: "make, rotate and revoke bots' own tokens (bot token …)",
-  async run(args) {
+export async function bot(args: readonly string[]): Promise<number> {
     const read = readOptions(
       args,
       {
@@ -64,5 +61,4 @@ export const bot: Command = {
       await audit.settled();
       return { text: `${botId}: ${token}\n(told only now)`, json: { botId, token } };
     });
-  },
-};
+}

@@ -2,7 +2,7 @@
  * `nexus check`: is the configuration right? Says everything that is wrong at once and starts nothing.
  */
 import { configJsonSchema } from "../config.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 import { configPath, listed, loadConfig, readConfigText } from "./files.ts";
 
 const USAGE = `Usage: nexus check [--dir DIR] [--json] [--schema]
@@ -15,10 +15,7 @@ Checks config.json and the NEXUS_* variables without starting anything.
 
 Exit code 0: all right; 1: something is wrong.`;
 
-export const check: Command = {
-  name: "check",
-  summary: "check the configuration without starting",
-  async run(args) {
+export async function check(args: readonly string[]): Promise<number> {
     const read = readOptions(args, {
       dir: { type: "string", default: "." },
       json: { type: "boolean" },
@@ -43,5 +40,4 @@ export const check: Command = {
     if (result.ok) console.log("The configuration is all right.");
     else console.error(`The configuration ${configPath(dir)} is not right:\n${listed(problems)}`);
     return result.ok ? 0 : 1;
-  },
-};
+}

@@ -9,7 +9,7 @@ import { FeishuSocket } from "../emulate/feishu_socket.ts";
 import { type Answers, serveOn } from "../emulate/serve.ts";
 import { WecomEmulator } from "../emulate/wecom.ts";
 import { WecomSocket } from "../emulate/wecom_socket.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus emulate feishu|dingtalk|wecom [options]
 
@@ -24,10 +24,7 @@ Plays a chat platform on 127.0.0.1, with its limits. Open the address in a brows
 /** Made up; the configuration that is printed has the same. */
 const KEY = "nexusEmulatedEncodingAesKey0123456789ABCDEF";
 
-export const emulate: Command = {
-  name: "emulate",
-  summary: "play Feishu, DingTalk or WeCom on this machine",
-  async run(args) {
+export async function emulate(args: readonly string[]): Promise<number> {
     const read = readOptions(
       args,
       {
@@ -64,8 +61,7 @@ export const emulate: Command = {
     stop();
     await served.close();
     return 0;
-  },
-};
+}
 
 interface Played {
   readonly parts: Answers[];

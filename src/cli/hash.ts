@@ -2,17 +2,14 @@
  * `nexus hash`: makes the hash of a password or token, so that none stands in the configuration as plain text.
  */
 import { hashToken, Passwords } from "../core/secret.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus hash [--token]
 
 Reads a password from the terminal or from standard input and prints what to write into config.json:
 "password": "$argon2id$…" for a person, or with --token "botToken": "sha256:…".`;
 
-export const hash: Command = {
-  name: "hash",
-  summary: "make the hash of a password or a bot token for config.json",
-  async run(args) {
+export async function hash(args: readonly string[]): Promise<number> {
     const read = readOptions(args, { token: { type: "boolean" } }, USAGE);
     if (typeof read === "number") return read;
     const secret = Deno.stdin.isTerminal()
@@ -24,8 +21,7 @@ export const hash: Command = {
     }
     console.log(read.values.token ? await hashToken(secret) : await new Passwords().hash(secret));
     return 0;
-  },
-};
+}
 
 async function stdinText(): Promise<string> {
   return await new Response(Deno.stdin.readable).text();

@@ -8,7 +8,7 @@ import { asNexusError } from "../core/error.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
 import { openPage } from "./page.ts";
 import { Listener } from "./listen.ts";
@@ -27,10 +27,7 @@ SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then
 
 const PROXIES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-export const serve: Command = {
-  name: "serve",
-  summary: "start the gateway (the default)",
-  async run(args) {
+export async function serve(args: readonly string[]): Promise<number> {
     const read = readOptions(args, {
       dir: { type: "string", default: "." },
       port: { type: "string" },
@@ -54,8 +51,7 @@ export const serve: Command = {
     const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
     for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
     return await run(dir, config, fixed, log, first);
-  },
-};
+}
 
 async function makeFirstConfig(dir: string): Promise<FirstSecrets | "failed" | undefined> {
   try {

@@ -9,7 +9,7 @@ import { randomPassword } from "../core/secret.ts";
 import { keyPart } from "../core/store.ts";
 import { Audit } from "../core/audit.ts";
 import { Archive } from "../core/archive.ts";
-import { type Command, readOptions } from "./command.ts";
+import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus user list                       [--dir DIR] [--json]
@@ -21,10 +21,7 @@ The people of the store; those of config.json are only listed. Without --passwor
 with --password - it is read from standard input. \`passwd\` and \`rm\` end the person's sessions; \`rm\` deletes
 what was said, too.`;
 
-export const user: Command = {
-  name: "user",
-  summary: "add, change, list and remove people",
-  async run(args) {
+export async function user(args: readonly string[]): Promise<number> {
     const read = readOptions(
       args,
       {
@@ -80,8 +77,7 @@ export const user: Command = {
         accounts.close();
       }
     });
-  },
-};
+}
 
 function listOf(people: readonly AccountView[]): { text: string; json: unknown } {
   const rows = people.map((

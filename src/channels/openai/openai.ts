@@ -15,7 +15,6 @@ import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Door } from "../door.ts";
 import { json, readBody } from "../http.ts";
-import { fetchImage } from "../image_fetch.ts";
 import type { RouteDoc } from "../openapi.ts";
 import type { Pulse } from "../pulse.ts";
 import { eventStream } from "../sse.ts";
@@ -138,7 +137,11 @@ export function openai(parts: OpenAiParts): Hono<Env> {
   const { gateway, door, pulse, clock, observer } = parts;
   const conversations = new Conversations(parts);
   const app = new Hono<Env>();
-  const load = (url: string) => fetchImage(url, { allowPrivate: parts.allowPrivate() });
+  const load = async (url: string) => {
+    // Node's HTTP client, which few need, is loaded with it.
+    const { fetchImage } = await import("../image_fetch.ts");
+    return await fetchImage(url, { allowPrivate: parts.allowPrivate() });
+  };
 
   async function personOf(request: Request): Promise<Person> {
     return (door.recall(request) ?? await door.caller(request)).person;

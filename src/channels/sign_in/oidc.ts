@@ -2,7 +2,7 @@
  * Signing in with any OpenID Connect provider: discovery, authorization code with PKCE, state and nonce (OpenID Connect Core 1.0; the checks are
  * those of the library openid-client). Who may come in is decided by the domain of a verified mail address or by a group.
  */
-import * as client from "openid-client";
+import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
 import type { Flow, Provider, Vouched } from "./provider.ts";
 
@@ -26,6 +26,9 @@ export interface OidcSettings {
   readonly allowHttp: boolean;
 }
 
+/** Loaded when somebody first signs in with it: it would cost every start 7 ms. */
+const library = () => import("openid-client");
+
 /** Milliseconds after which the provider's description is read again. */
 const DISCOVERED = 3_600_000;
 
@@ -34,7 +37,7 @@ export class OidcProvider implements Provider {
   readonly name: string;
   readonly #settings: OidcSettings;
   readonly #now: () => number;
-  #found: { config: Promise<client.Configuration>; until: number } | undefined;
+  #found: { config: Promise<Configuration>; until: number } | undefined;
 
   constructor(settings: OidcSettings, now: () => number) {
     this.#settings = settings;
@@ -43,7 +46,7 @@ export class OidcProvider implements Provider {
   }
 
   async begin(flow: Flow): Promise<URL> {
-    const config = await this.#discover();
+    const [client, config] = await Promise.all([library(), this.#discover()]);
     return client.buildAuthorizationUrl(config, {
       redirect_uri: flow.redirect,
       scope: this.#settings.scope,
@@ -55,7 +58,7 @@ export class OidcProvider implements Provider {
   }
 
   async finish(callback: URL, flow: Flow): Promise<Vouched> {
-    const config = await this.#discover();
+    const [client, config] = await Promise.all([library(), this.#discover()]);
     // What the browser asked for is behind a proxy; the provider compares with what was told at the beginning.
     const seen = new URL(flow.redirect);
     seen.search = callback.search;
@@ -95,14 +98,16 @@ export class OidcProvider implements Provider {
     };
   }
 
-  #discover(): Promise<client.Configuration> {
+  #discover(): Promise<Configuration> {
     const now = this.#now();
     if (this.#found && this.#found.until > now) return this.#found.config;
     const { issuer, clientId, clientSecret, allowHttp } = this.#settings;
-    const config = client.discovery(new URL(issuer), clientId, clientSecret, undefined, {
-      timeout: 10,
-      execute: allowHttp ? [client.allowInsecureRequests] : [],
-    });
+    const config = library().then((client) =>
+      client.discovery(new URL(issuer), clientId, clientSecret, undefined, {
+        timeout: 10,
+        execute: allowHttp ? [client.allowInsecureRequests] : [],
+      })
+    );
     this.#found = { config, until: now + DISCOVERED };
     // The next one tries again.
     config.catch(() => this.#found = undefined);
