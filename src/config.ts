@@ -3,7 +3,6 @@
  *
  * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`, `botToken`, `users`); everything else has a default.
  */
-import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
 import { DingTalkSettings } from "./channels/dingtalk/settings.ts";
 import { LarkSettings } from "./channels/lark/settings.ts";
@@ -21,6 +20,8 @@ const RANGE = "must be an address or a range such as 10.0.0.0/8";
 
 /** Whether a text is an IP address, alone or with the length of its prefix. */
 function isRange(text: string): boolean {
+  // Loaded where a list is configured only.
+  const { isIPv4, isIPv6 } = globalThis.process.getBuiltinModule("node:net");
   const [address = "", bits, ...rest] = text.split("/");
   const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
   return rest.length === 0 && (bits === undefined ? most > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= most);

@@ -2,25 +2,38 @@
  * Where a request comes from when reverse proxies stand in between. What they say (`X-Forwarded-For`, `X-Forwarded-Proto`) is believed only of
  * listed addresses: anybody else could write there what they like, and so slip past every limit per address.
  */
-import { BlockList, isIPv4, isIPv6 } from "node:net";
+import type { BlockList } from "node:net";
 import type { Connection } from "./http.ts";
 
 /** Peers remembered as trusted or not. */
 const REMEMBERED = 1000;
 
 export class TrustedProxies {
-  readonly #list = new BlockList();
+  /** `127.0.0.0/8`, which is in nearly every list, needs no more than a look at the text. */
+  #loopback = false;
+  readonly #single = new Set<string>();
+  #list: BlockList | undefined;
   readonly #known = new Map<string, boolean>();
 
   /** @param ranges addresses and CIDR ranges; throws `RangeError` where one is neither */
   constructor(ranges: readonly string[]) {
     for (const range of ranges) {
+      if (range === "127.0.0.0/8") {
+        this.#loopback = true;
+        continue;
+      }
+      if (range === "::1") {
+        this.#single.add(range);
+        continue;
+      }
+      const { BlockList, isIPv4, isIPv6 } = net();
+      const list = this.#list ??= new BlockList();
       const [address = "", bits] = range.split("/");
       const family = isIPv4(address) ? "ipv4" : isIPv6(address) ? "ipv6" : undefined;
       if (!family) throw new RangeError(`${range} is neither an address nor a range`);
       const most = family === "ipv4" ? 32 : 128;
-      if (bits === undefined) this.#list.addAddress(address, family);
-      else if (/^\d{1,3}$/.test(bits) && Number(bits) <= most) this.#list.addSubnet(address, Number(bits), family);
+      if (bits === undefined) list.addAddress(address, family);
+      else if (/^\d{1,3}$/.test(bits) && Number(bits) <= most) list.addSubnet(address, Number(bits), family);
       else throw new RangeError(`${range}: the number behind / goes from 0 to ${most}`);
     }
   }
@@ -30,14 +43,16 @@ export class TrustedProxies {
     const known = this.#known.get(address);
     if (known !== undefined) return known;
     const plain = plainAddress(address);
-    const trusted = isIPv4(plain)
-      ? this.#list.check(plain, "ipv4")
-      : isIPv6(plain)
-      ? this.#list.check(plain, "ipv6")
-      : false;
+    const trusted = (this.#loopback && LOOPBACK.test(plain)) || this.#single.has(plain) || this.#isListed(plain);
     if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(address, trusted);
     return trusted;
+  }
+
+  #isListed(plain: string): boolean {
+    if (!this.#list) return false;
+    const { isIPv4, isIPv6 } = net();
+    return isIPv4(plain) ? this.#list.check(plain, "ipv4") : isIPv6(plain) && this.#list.check(plain, "ipv6");
   }
 
   /**
@@ -52,6 +67,7 @@ export class TrustedProxies {
     const secure = direct || request.headers.get("x-forwarded-proto")?.split(",").at(-1)?.trim() === "https";
     const forwarded = request.headers.get("x-forwarded-for");
     if (!forwarded) return { address: peer, peer, secure };
+    const { isIPv4, isIPv6 } = net();
     const hops = forwarded.split(",").map((hop) => plainAddress(hop.trim()));
     for (let i = hops.length - 1; i >= 0; i--) {
       const hop = hops[i]!;
@@ -60,6 +76,13 @@ export class TrustedProxies {
     }
     return { address: peer, peer, secure };
   }
+}
+
+const LOOPBACK = /^127(?:\.\d{1,3}){3}$/;
+
+/** Loaded where it is needed: it would cost every start 6 ms. */
+function net() {
+  return globalThis.process.getBuiltinModule("node:net");
 }
 
 /** Without brackets, port and the IPv6 dress of an IPv4 address. */

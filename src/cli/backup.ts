@@ -1,7 +1,7 @@
 /**
  * `nexus backup` and `nexus restore`: the store as one file, taken while the gateway runs, and put back while it does not.
  */
-import { backupStore, restoreStore } from "../backends/sqlite.ts";
+import { backupStore, restoreStore } from "../backends/sqlite_backup.ts";
 import { NexusError } from "../core/error.ts";
 import { readOptions } from "./command.ts";
 import { configPath, listed, loadConfig } from "./files.ts";
@@ -10,31 +10,31 @@ import { failed, storePath } from "./store.ts";
 const OPTIONS = { dir: { type: "string", default: "." } } as const;
 
 export function backup(args: readonly string[]): Promise<number> {
- return onFile(
-      args,
-      `Usage: nexus backup FILE [--dir DIR]
+  return onFile(
+    args,
+    `Usage: nexus backup FILE [--dir DIR]
 
 Copies the store into FILE (made with mode 0600, never overwritten) while the gateway runs or not. What was deleted is not in the copy.
 Secrets in it: hashes of passwords, tokens and keys, and the secrets of second factors.`,
-      (path, file) => {
-        backupStore(path, file);
-        return `${file}: ${Deno.statSync(file).size} bytes`;
-      },
-    );
+    (path, file) => {
+      backupStore(path, file);
+      return `${file}: ${Deno.statSync(file).size} bytes`;
+    },
+  );
 }
 
 export function restore(args: readonly string[]): Promise<number> {
- return onFile(
-      args,
-      `Usage: nexus restore FILE [--dir DIR]
+  return onFile(
+    args,
+    `Usage: nexus restore FILE [--dir DIR]
 
 Puts a backup in the place of the store. The gateway must not run. The backup is checked first, and the store that was there is kept
 beside it with \`.before-restore\` at its name.`,
-      (path, file) => {
-        const kept = restoreStore(path, file);
-        return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
-      },
-    );
+    (path, file) => {
+      const kept = restoreStore(path, file);
+      return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
+    },
+  );
 }
 
 async function onFile(

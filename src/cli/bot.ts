@@ -17,48 +17,46 @@ A bot with a token of its own comes in by that token only, and nobody else can u
 with --overlap the token before it stays good for so long. The token is printed once.`;
 
 export async function bot(args: readonly string[]): Promise<number> {
-    const read = readOptions(
-      args,
-      {
-        dir: { type: "string", default: "." },
-        json: { type: "boolean" },
-        overlap: { type: "string", default: "0" },
-      },
-      USAGE,
-      3,
-    );
-    if (typeof read === "number") return read;
-    const { values, positionals: [noun, verb, botId] } = read;
-    const known = verb === "list"
-      ? botId === undefined
-      : ["make", "revoke"].includes(verb ?? "") && botId !== undefined;
-    if (noun !== "token" || !known || !/^\d{1,5}$/.test(values.overlap)) {
-      console.error(USAGE);
-      return 2;
+  const read = readOptions(
+    args,
+    {
+      dir: { type: "string", default: "." },
+      json: { type: "boolean" },
+      overlap: { type: "string", default: "0" },
+    },
+    USAGE,
+    3,
+  );
+  if (typeof read === "number") return read;
+  const { values, positionals: [noun, verb, botId] } = read;
+  const known = verb === "list" ? botId === undefined : ["make", "revoke"].includes(verb ?? "") && botId !== undefined;
+  if (noun !== "token" || !known || !/^\d{1,5}$/.test(values.overlap)) {
+    console.error(USAGE);
+    return 2;
+  }
+  return await withStore(values.dir, values.json, async (store) => {
+    const clock = systemClock;
+    const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+    const tokens = new BotTokens({ store, clock, sha256 });
+    await tokens.load();
+    if (verb === "list") {
+      const list = tokens.list();
+      return {
+        text: list.map(({ botId, createdAt, by }) => `${botId}  ${new Date(createdAt).toISOString()}  ${by}`).join(
+          "\n",
+        ),
+        json: list,
+      };
     }
-    return await withStore(values.dir, values.json, async (store) => {
-      const clock = systemClock;
-      const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-      const tokens = new BotTokens({ store, clock, sha256 });
-      await tokens.load();
-      if (verb === "list") {
-        const list = tokens.list();
-        return {
-          text: list.map(({ botId, createdAt, by }) => `${botId}  ${new Date(createdAt).toISOString()}  ${by}`).join(
-            "\n",
-          ),
-          json: list,
-        };
-      }
-      const audit = new Audit({ store, clock, node: "cli" });
-      audit.write({ who: "command line", did: `bot_token_${verb === "make" ? "made" : "revoked"}`, whom: botId });
-      if (verb === "revoke") {
-        if (!await tokens.revoke(botId!)) throw new NexusError("not_found", `${botId} has no token of its own`);
-        await audit.settled();
-        return { text: `${botId}: token revoked`, json: { botId, revoked: true } };
-      }
-      const token = await tokens.make(botId!, "command line", Number(values.overlap) * 60_000);
+    const audit = new Audit({ store, clock, node: "cli" });
+    audit.write({ who: "command line", did: `bot_token_${verb === "make" ? "made" : "revoked"}`, whom: botId });
+    if (verb === "revoke") {
+      if (!await tokens.revoke(botId!)) throw new NexusError("not_found", `${botId} has no token of its own`);
       await audit.settled();
-      return { text: `${botId}: ${token}\n(told only now)`, json: { botId, token } };
-    });
+      return { text: `${botId}: token revoked`, json: { botId, revoked: true } };
+    }
+    const token = await tokens.make(botId!, "command line", Number(values.overlap) * 60_000);
+    await audit.settled();
+    return { text: `${botId}: ${token}\n(told only now)`, json: { botId, token } };
+  });
 }

@@ -16,28 +16,28 @@ Checks config.json and the NEXUS_* variables without starting anything.
 Exit code 0: all right; 1: something is wrong.`;
 
 export async function check(args: readonly string[]): Promise<number> {
-    const read = readOptions(args, {
-      dir: { type: "string", default: "." },
-      json: { type: "boolean" },
-      schema: { type: "boolean" },
-    }, USAGE);
-    if (typeof read === "number") return read;
-    const { dir, json, schema } = read.values;
-    if (schema) {
-      console.log(JSON.stringify(configJsonSchema(), null, 2));
-      return 0;
-    }
-    const result = await loadConfig(dir);
-    const problems = result.ok ? [] : result.problems;
-    const warnings = result.ok ? result.warnings : [];
-    if (json) {
-      console.log(JSON.stringify({ ok: result.ok, problems, warnings }));
-      return result.ok ? 0 : 1;
-    }
-    const isThere = await readConfigText(dir).catch(() => "") !== undefined;
-    if (!isThere) console.log(`There is no ${configPath(dir)} yet: the first start writes one.`);
-    if (warnings.length > 0) console.log(`Worth a look in ${configPath(dir)}:\n${listed(warnings)}`);
-    if (result.ok) console.log("The configuration is all right.");
-    else console.error(`The configuration ${configPath(dir)} is not right:\n${listed(problems)}`);
+  const read = readOptions(args, {
+    dir: { type: "string", default: "." },
+    json: { type: "boolean" },
+    schema: { type: "boolean" },
+  }, USAGE);
+  if (typeof read === "number") return read;
+  const { dir, json, schema } = read.values;
+  if (schema) {
+    console.log(JSON.stringify(configJsonSchema(), null, 2));
+    return 0;
+  }
+  const result = await loadConfig(dir);
+  const problems = result.ok ? [] : result.problems;
+  const warnings = result.ok ? result.warnings : [];
+  if (json) {
+    console.log(JSON.stringify({ ok: result.ok, problems, warnings }));
     return result.ok ? 0 : 1;
+  }
+  const isThere = await readConfigText(dir).catch(() => "") !== undefined;
+  if (!isThere) console.log(`There is no ${configPath(dir)} yet: the first start writes one.`);
+  if (warnings.length > 0) console.log(`Worth a look in ${configPath(dir)}:\n${listed(warnings)}`);
+  if (result.ok) console.log("The configuration is all right.");
+  else console.error(`The configuration ${configPath(dir)} is not right:\n${listed(problems)}`);
+  return result.ok ? 0 : 1;
 }

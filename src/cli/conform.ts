@@ -4,5 +4,5 @@
 import { runConform } from "../conform/conform.ts";
 
 export function conform(args: readonly string[]): Promise<number> {
- return runConform(args, (text) => console.log(text), Deno.env.toObject());
+  return runConform(args, (text) => console.log(text), Deno.env.toObject());
 }

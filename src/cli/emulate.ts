@@ -25,42 +25,42 @@ Plays a chat platform on 127.0.0.1, with its limits. Open the address in a brows
 const KEY = "nexusEmulatedEncodingAesKey0123456789ABCDEF";
 
 export async function emulate(args: readonly string[]): Promise<number> {
-    const read = readOptions(
-      args,
-      {
-        port: { type: "string", default: "18080" },
-        callback: { type: "string" },
-        "ai-bot": { type: "boolean" },
-        speed: { type: "string", default: "1" },
-      },
-      USAGE,
-      1,
-    );
-    if (typeof read === "number") return read;
-    const { port, callback, speed, "ai-bot": aiBot } = read.values;
-    const [platform] = read.positionals;
-    const numbers = [Number(port), Number(speed)];
-    if (
-      !["feishu", "dingtalk", "wecom"].includes(platform ?? "") || numbers.some((n) => !(n >= 0)) || numbers[1] === 0
-    ) {
-      console.error(USAGE);
-      return 2;
-    }
-    const clock = hurried(numbers[1]!);
-    const deliver = callback === undefined ? undefined : (request: Request) => fetch(request);
-    const origin = `http://127.0.0.1:${port}`;
-    const { parts, settings, stop } = {
-      feishu: () => feishu(clock, deliver, callback, origin),
-      dingtalk: () => dingtalk(clock, deliver, callback, origin),
-      wecom: () => wecom(clock, deliver, callback, origin, aiBot === true),
-    }[platform as "feishu" | "dingtalk" | "wecom"]();
-    const served = serveOn(numbers[0]!, ...parts);
-    console.log(`${platform} is played at ${served.url}\n\nInto config.json:\n`);
-    console.log(JSON.stringify({ channels: { [platform!]: { main: settings } } }, undefined, 2));
-    await new Promise<void>((resolve) => Deno.addSignalListener("SIGINT", () => resolve()));
-    stop();
-    await served.close();
-    return 0;
+  const read = readOptions(
+    args,
+    {
+      port: { type: "string", default: "18080" },
+      callback: { type: "string" },
+      "ai-bot": { type: "boolean" },
+      speed: { type: "string", default: "1" },
+    },
+    USAGE,
+    1,
+  );
+  if (typeof read === "number") return read;
+  const { port, callback, speed, "ai-bot": aiBot } = read.values;
+  const [platform] = read.positionals;
+  const numbers = [Number(port), Number(speed)];
+  if (
+    !["feishu", "dingtalk", "wecom"].includes(platform ?? "") || numbers.some((n) => !(n >= 0)) || numbers[1] === 0
+  ) {
+    console.error(USAGE);
+    return 2;
+  }
+  const clock = hurried(numbers[1]!);
+  const deliver = callback === undefined ? undefined : (request: Request) => fetch(request);
+  const origin = `http://127.0.0.1:${port}`;
+  const { parts, settings, stop } = {
+    feishu: () => feishu(clock, deliver, callback, origin),
+    dingtalk: () => dingtalk(clock, deliver, callback, origin),
+    wecom: () => wecom(clock, deliver, callback, origin, aiBot === true),
+  }[platform as "feishu" | "dingtalk" | "wecom"]();
+  const served = serveOn(numbers[0]!, ...parts);
+  console.log(`${platform} is played at ${served.url}\n\nInto config.json:\n`);
+  console.log(JSON.stringify({ channels: { [platform!]: { main: settings } } }, undefined, 2));
+  await new Promise<void>((resolve) => Deno.addSignalListener("SIGINT", () => resolve()));
+  stop();
+  await served.close();
+  return 0;
 }
 
 interface Played {

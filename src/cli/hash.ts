@@ -10,17 +10,17 @@ Reads a password from the terminal or from standard input and prints what to wri
 "password": "$argon2id$…" for a person, or with --token "botToken": "sha256:…".`;
 
 export async function hash(args: readonly string[]): Promise<number> {
-    const read = readOptions(args, { token: { type: "boolean" } }, USAGE);
-    if (typeof read === "number") return read;
-    const secret = Deno.stdin.isTerminal()
-      ? prompt("Secret (shown as you type):")
-      : (await stdinText()).replace(/\r?\n$/, "");
-    if (!secret) {
-      console.error("nexus: nothing to hash was given");
-      return 1;
-    }
-    console.log(read.values.token ? await hashToken(secret) : await new Passwords().hash(secret));
-    return 0;
+  const read = readOptions(args, { token: { type: "boolean" } }, USAGE);
+  if (typeof read === "number") return read;
+  const secret = Deno.stdin.isTerminal()
+    ? prompt("Secret (shown as you type):")
+    : (await stdinText()).replace(/\r?\n$/, "");
+  if (!secret) {
+    console.error("nexus: nothing to hash was given");
+    return 1;
+  }
+  console.log(read.values.token ? await hashToken(secret) : await new Passwords().hash(secret));
+  return 0;
 }
 
 async function stdinText(): Promise<string> {

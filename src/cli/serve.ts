@@ -28,29 +28,29 @@ SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then
 const PROXIES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 export async function serve(args: readonly string[]): Promise<number> {
-    const read = readOptions(args, {
-      dir: { type: "string", default: "." },
-      port: { type: "string" },
-      host: { type: "string" },
-    }, USAGE);
-    if (typeof read === "number") return read;
-    const { dir, port, host } = read.values;
-    if (port !== undefined && !/^\d{1,5}$/.test(port)) {
-      console.error(`nexus: --port must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`);
-      return 2;
-    }
-    const first = await makeFirstConfig(dir);
-    if (first === "failed") return 1;
-    const result = await loadConfig(dir);
-    if (!result.ok) {
-      console.error(`Cannot start: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
-      return 1;
-    }
-    const fixed: Partial<Config> = { ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
-    const config = { ...result.config, ...fixed };
-    const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
-    for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
-    return await run(dir, config, fixed, log, first);
+  const read = readOptions(args, {
+    dir: { type: "string", default: "." },
+    port: { type: "string" },
+    host: { type: "string" },
+  }, USAGE);
+  if (typeof read === "number") return read;
+  const { dir, port, host } = read.values;
+  if (port !== undefined && !/^\d{1,5}$/.test(port)) {
+    console.error(`nexus: --port must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`);
+    return 2;
+  }
+  const first = await makeFirstConfig(dir);
+  if (first === "failed") return 1;
+  const result = await loadConfig(dir);
+  if (!result.ok) {
+    console.error(`Cannot start: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
+    return 1;
+  }
+  const fixed: Partial<Config> = { ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
+  const config = { ...result.config, ...fixed };
+  const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
+  for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
+  return await run(dir, config, fixed, log, first);
 }
 
 async function makeFirstConfig(dir: string): Promise<FirstSecrets | "failed" | undefined> {

@@ -22,61 +22,61 @@ with --password - it is read from standard input. \`passwd\` and \`rm\` end the 
 what was said, too.`;
 
 export async function user(args: readonly string[]): Promise<number> {
-    const read = readOptions(
-      args,
-      {
-        dir: { type: "string", default: "." },
-        json: { type: "boolean" },
-        admin: { type: "boolean" },
-        display: { type: "string" },
-        bots: { type: "string" },
-        password: { type: "string" },
-      },
-      USAGE,
-      2,
-    );
-    if (typeof read === "number") return read;
-    const { values, positionals: [verb, name] } = read;
-    const known = verb === "list"
-      ? name === undefined
-      : ["add", "passwd", "rm"].includes(verb ?? "") && name !== undefined;
-    if (!known || (values.password !== undefined && values.password !== "-")) {
-      console.error(USAGE);
-      return 2;
-    }
-    return await withStore(values.dir, values.json, async (store, config) => {
-      const observer = silent, clock = systemClock;
-      const accounts = new Accounts({ store, clock, observer });
-      const audit = new Audit({ store, clock, node: "cli" });
-      try {
-        await accounts.load();
-        await accounts.replace(config.users);
-        if (verb === "list") return listOf(accounts.list());
-        const password = verb === "rm" ? "" : await passwordFrom(values.password);
-        if (verb === "add") {
-          const { admin, display, bots } = values;
-          const role = admin ? "admin" : "member";
-          await accounts.add(name!, { password, role, displayName: display, bots: bots?.split(",").filter(Boolean) });
-        } else if (verb === "passwd") await accounts.change(name!, { password });
-        else {
-          await accounts.remove(name!);
-          const archive = new Archive({ store, clock, observer });
-          await archive.removePerson(name!);
-          for (const key of ["key", "use"]) await removeAll(store, `${key}:${keyPart(name!)}:`);
-        }
-        if (verb !== "add") await removeAll(store, `session:${keyPart(name!)}:`);
-        const did = { add: "person_added", passwd: "password_changed", rm: "person_removed" }[verb!]!;
-        audit.write({ who: "command line", did, whom: name });
-        await audit.settled();
-        const told = verb !== "rm" && values.password === undefined ? `Password: ${password}\n(told only now)` : "";
-        return {
-          text: [`${name}: ${did.replace("_", " ")}`, told].filter(Boolean).join("\n"),
-          json: { id: name, did, ...(told ? { password } : {}) },
-        };
-      } finally {
-        accounts.close();
+  const read = readOptions(
+    args,
+    {
+      dir: { type: "string", default: "." },
+      json: { type: "boolean" },
+      admin: { type: "boolean" },
+      display: { type: "string" },
+      bots: { type: "string" },
+      password: { type: "string" },
+    },
+    USAGE,
+    2,
+  );
+  if (typeof read === "number") return read;
+  const { values, positionals: [verb, name] } = read;
+  const known = verb === "list"
+    ? name === undefined
+    : ["add", "passwd", "rm"].includes(verb ?? "") && name !== undefined;
+  if (!known || (values.password !== undefined && values.password !== "-")) {
+    console.error(USAGE);
+    return 2;
+  }
+  return await withStore(values.dir, values.json, async (store, config) => {
+    const observer = silent, clock = systemClock;
+    const accounts = new Accounts({ store, clock, observer });
+    const audit = new Audit({ store, clock, node: "cli" });
+    try {
+      await accounts.load();
+      await accounts.replace(config.users);
+      if (verb === "list") return listOf(accounts.list());
+      const password = verb === "rm" ? "" : await passwordFrom(values.password);
+      if (verb === "add") {
+        const { admin, display, bots } = values;
+        const role = admin ? "admin" : "member";
+        await accounts.add(name!, { password, role, displayName: display, bots: bots?.split(",").filter(Boolean) });
+      } else if (verb === "passwd") await accounts.change(name!, { password });
+      else {
+        await accounts.remove(name!);
+        const archive = new Archive({ store, clock, observer });
+        await archive.removePerson(name!);
+        for (const key of ["key", "use"]) await removeAll(store, `${key}:${keyPart(name!)}:`);
       }
-    });
+      if (verb !== "add") await removeAll(store, `session:${keyPart(name!)}:`);
+      const did = { add: "person_added", passwd: "password_changed", rm: "person_removed" }[verb!]!;
+      audit.write({ who: "command line", did, whom: name });
+      await audit.settled();
+      const told = verb !== "rm" && values.password === undefined ? `Password: ${password}\n(told only now)` : "";
+      return {
+        text: [`${name}: ${did.replace("_", " ")}`, told].filter(Boolean).join("\n"),
+        json: { id: name, did, ...(told ? { password } : {}) },
+      };
+    } finally {
+      accounts.close();
+    }
+  });
 }
 
 function listOf(people: readonly AccountView[]): { text: string; json: unknown } {

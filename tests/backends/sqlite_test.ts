@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { backupStore, restoreStore, SqliteStore } from "../../src/backends/sqlite.ts";
+import { SqliteStore } from "../../src/backends/sqlite.ts";
+import { backupStore, restoreStore } from "../../src/backends/sqlite_backup.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { storeContract } from "./contract.ts";
 

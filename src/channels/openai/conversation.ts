@@ -5,7 +5,6 @@
  * again each time. So every answered conversation is remembered by the hash of what was said in it; a request whose beginning has such a hash goes on there,
  * and a bot that remembers gets only what is new. One without a memory goes by what the client told, in any case.
  */
-import { createHash } from "node:crypto";
 import type { Gateway } from "../../core/gateway.ts";
 import { historyOf } from "../../core/history.ts";
 import type { Image, Message, Person, Said } from "../../core/message.ts";
@@ -93,9 +92,14 @@ export class Conversations {
   }
 }
 
+/** At once; loaded when the first such client comes, because it would cost every start 8 ms. */
+function sha256() {
+  return globalThis.process.getBuiltinModule("node:crypto").createHash("sha256");
+}
+
 /** The id of a conversation that a client named. */
 export function named(person: Person, name: string): string {
-  return `named-${createHash("sha256").update(`${person.id}\0${name}`).digest("hex").slice(0, 32)}`;
+  return `named-${sha256().update(`${person.id}\0${name}`).digest("hex").slice(0, 32)}`;
 }
 
 /** What was said up to the bot's last word, and what is new behind it. */
@@ -132,7 +136,7 @@ function transcript(before: readonly Said[]): string {
  * trim as they please.
  */
 function keyOf(person: Person, model: string, said: readonly Said[]): string {
-  const hash = createHash("sha256").update(`${person.id}\0${model}`);
+  const hash = sha256().update(`${person.id}\0${model}`);
   for (const { role, text, images } of said) {
     if (role === "system") continue;
     hash.update(`\0${role}\0${text.trim()}\0${images.length}`);

@@ -1,0 +1,260 @@
+/**
+ * The file of the SQLite store: its tables, its statements, and what brings an older file up to date.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { NexusError } from "../core/error.ts";
+import type { SetOptions } from "../core/store.ts";
+import { SCHEMA as WORDS_SCHEMA, WordIndex } from "./sqlite_words.ts";
+
+/** Expired entries that go at once. */
+const SWEEP_STEP = 1000;
+
+/** `nexus` in ASCII: tells our files from other people's (SQLite's application_id). */
+const APPLICATION = 0x6e657875;
+
+/** Each brings a file from the version before it to its own; they run in one transaction and are never edited. */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires INTEGER);
+  CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
+  CREATE TABLE logs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, length INTEGER NOT NULL, expires INTEGER);
+  CREATE INDEX logs_expires ON logs (expires) WHERE expires IS NOT NULL;
+  CREATE TABLE lines (log INTEGER NOT NULL, at INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (log, at)) WITHOUT ROWID;
+  ${WORDS_SCHEMA}
+  `,
+];
+
+/** What will be written under a key; no value means that the key is removed. */
+export interface Waiting {
+  readonly value?: string;
+  readonly expires?: number;
+  readonly weak?: boolean;
+  readonly find?: SetOptions["find"];
+}
+
+/** What will be appended to a log. */
+export interface WaitingLines {
+  /** The log is emptied first. */
+  fresh: boolean;
+  /** How many entries the file holds of it. */
+  before: number;
+  readonly lines: string[];
+  expires?: number;
+  weak?: boolean;
+}
+
+/** One open file: the statements, and nothing that waits. Every method is synchronous and throws what SQLite throws. */
+export class File {
+  readonly words: WordIndex;
+  readonly #db: DatabaseSync;
+  readonly #get: StatementSync;
+  readonly #set: StatementSync;
+  readonly #idOf: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #lists: { readonly [order in "up" | "down"]: StatementSync };
+  readonly #log: StatementSync;
+  readonly #logSet: StatementSync;
+  readonly #logRemove: StatementSync;
+  readonly #linesRemove: StatementSync;
+  readonly #lineAdd: StatementSync;
+  readonly #linesRead: StatementSync;
+  readonly #expired: StatementSync;
+  readonly #expiredLogs: StatementSync;
+
+  constructor(path: string, maxSize?: number, readonly readOnly = false) {
+    if (!readOnly) makePrivate(path);
+    const db = this.#db = readOnly ? new DatabaseSync(immutable(path), { readOnly }) : new DatabaseSync(path);
+    try {
+      if (!readOnly) prepare(db, path);
+      if (maxSize) db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxSize / 4096))}`);
+      const live = "(expires IS NULL OR expires > ?)";
+      this.#get = db.prepare(`SELECT value, expires FROM entries WHERE key = ? AND ${live}`);
+      this.#set = db.prepare(`INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires`);
+      this.#idOf = db.prepare("SELECT id FROM entries WHERE key = ?");
+      this.#remove = db.prepare("DELETE FROM entries WHERE id = ?");
+      const list = (order: string) =>
+        db.prepare(
+          `SELECT key, value FROM entries WHERE key >= ? AND key < ? AND ${live} ORDER BY key ${order} LIMIT ?`,
+        );
+      this.#lists = { up: list("ASC"), down: list("DESC") };
+      this.#log = db.prepare(`SELECT id, length FROM logs WHERE name = ? AND ${live}`);
+      this.#logSet = db.prepare(`INSERT INTO logs (name, length, expires) VALUES (?, ?, ?)
+        ON CONFLICT (name) DO UPDATE SET length = excluded.length, expires = coalesce(excluded.expires, expires) RETURNING id`);
+      this.#logRemove = db.prepare("DELETE FROM logs WHERE name = ? RETURNING id");
+      this.#linesRemove = db.prepare("DELETE FROM lines WHERE log = ?");
+      this.#lineAdd = db.prepare("INSERT INTO lines (log, at, value) VALUES (?, ?, ?)");
+      this.#linesRead = db.prepare("SELECT value FROM lines WHERE log = ? AND at >= ? ORDER BY at LIMIT ?");
+      this.#expired = db.prepare("SELECT key FROM entries WHERE expires <= ? LIMIT ?");
+      this.#expiredLogs = db.prepare("SELECT name FROM logs WHERE expires <= ? LIMIT ?");
+      this.words = new WordIndex(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  transaction<T>(work: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // A full disk may have rolled back by itself.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  get(key: string, now: number): { value: string; expires?: number } | undefined {
+    const row = this.#get.get(key, now) as { value: string; expires: number | null } | undefined;
+    return row && { value: row.value, expires: row.expires ?? undefined };
+  }
+
+  /** Returns how many texts now wait for the index. */
+  put(key: string, entry: Waiting): number {
+    if (entry.value === undefined) return this.#forget(key);
+    this.#set.run(key, entry.value, entry.expires ?? null);
+    if (!entry.find) return 0;
+    this.words.put((this.#idOf.get(key) as { id: number }).id, entry.find.owner, entry.find.text);
+    return 1;
+  }
+
+  #forget(key: string): number {
+    const row = this.#idOf.get(key) as { id: number } | undefined;
+    if (!row) return 0;
+    this.words.drop(row.id);
+    this.#remove.run(row.id);
+    return 1;
+  }
+
+  list(prefix: string, after: string | undefined, reverse: boolean, limit: number, now: number): [string, string][] {
+    // Keys are UTF-8 on disk; nothing that begins with the prefix sorts behind prefix + U+10FFFF.
+    let low = prefix, high = `${prefix}\u{10FFFF}`;
+    if (after !== undefined && !reverse && after >= low) low = `${after}\0`;
+    if (after !== undefined && reverse && after < high) high = after;
+    const rows = this.#lists[reverse ? "down" : "up"].all(low, high, now, limit);
+    return (rows as unknown as { key: string; value: string }[]).map(({ key, value }) => [key, value]);
+  }
+
+  logLength(name: string, now: number): number | undefined {
+    return (this.#log.get(name, now) as { length: number } | undefined)?.length;
+  }
+
+  append(name: string, { fresh, before, lines, expires }: WaitingLines): void {
+    if (fresh) {
+      const gone = this.#logRemove.get(name) as { id: number } | undefined;
+      if (gone) this.#linesRemove.run(gone.id);
+      if (lines.length === 0) return;
+    }
+    const { id } = this.#logSet.get(name, before + lines.length, expires ?? null) as { id: number };
+    lines.forEach((line, index) => this.#lineAdd.run(id, before + index, line));
+  }
+
+  lines(name: string, from: number, limit: number, now: number): string[] {
+    const log = this.#log.get(name, now) as { id: number } | undefined;
+    if (!log) return [];
+    const rows = this.#linesRead.all(log.id, from, limit === Infinity ? -1 : limit);
+    return (rows as unknown as { value: string }[]).map(({ value }) => value);
+  }
+
+  /** Removes what has expired; returns how many texts now wait to be taken out. */
+  sweep(now: number): number {
+    let due = 0;
+    for (const { key } of this.#expired.all(now, SWEEP_STEP) as unknown as { key: string }[]) due += this.#forget(key);
+    for (const { name } of this.#expiredLogs.all(now, SWEEP_STEP) as unknown as { name: string }[]) {
+      this.append(name, { fresh: true, before: 0, lines: [] });
+    }
+    return due;
+  }
+
+  copyTo(path: string): void {
+    this.#db.prepare("VACUUM INTO ?").run(path);
+  }
+
+  verify(): void {
+    const { integrity_check: found } = this.#db.prepare("PRAGMA integrity_check").get() as { integrity_check: string };
+    if (found !== "ok") throw new NexusError("invalid", `the backup is damaged: ${found}`);
+  }
+
+  /** Brings everything into the one file. */
+  settle(): void {
+    this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE");
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+/** A file on a disk that cannot be written, for its reading at least; `undefined` where even that fails. */
+export function openReadOnly(path: string): File | undefined {
+  if (!isThere(path)) return undefined;
+  try {
+    return new File(path, undefined, true);
+  } catch {
+    // The trouble is known and said already: without this file the gateway serves from memory alone.
+    return undefined;
+  }
+}
+
+/** WAL needs a file beside the file even for reading, unless SQLite is told that nobody writes. */
+function immutable(path: string): URL {
+  const url = globalThis.process.getBuiltinModule("node:url").pathToFileURL(path);
+  url.searchParams.set("immutable", "1");
+  return url;
+}
+
+/** A new file is made before SQLite would make it readable for everybody. */
+function makePrivate(path: string): void {
+  if (isThere(path)) return;
+  // Loaded at the first start only: it would cost every start 6 ms.
+  const { closeSync, openSync } = globalThis.process.getBuiltinModule("node:fs");
+  closeSync(openSync(path, "a", 0o600));
+}
+
+function isThere(path: string): boolean {
+  try {
+    // Opens nothing that is not there, and reads nothing yet.
+    new DatabaseSync(path, { readOnly: true }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function prepare(db: DatabaseSync, path: string): void {
+  let version: number, application: number, tables: number;
+  try {
+    // The option `timeout` is ignored by the runtime; another process (the command line) may be writing.
+    db.exec("PRAGMA busy_timeout = 5000");
+    version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+    application = (db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id;
+    tables = (db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }).n;
+  } catch (error) {
+    if (/not a database|malformed/.test(String(error))) {
+      throw new NexusError("invalid", `${path} is not a store of Nexus, or it is damaged`, { cause: error });
+    }
+    throw error;
+  }
+  if (tables > 0 && application !== APPLICATION) throw new NexusError("invalid", `${path} belongs to another program`);
+  if (version > MIGRATIONS.length) {
+    throw new NexusError(
+      "invalid",
+      `${path} was written by a newer Nexus (version ${version}, this one knows ${MIGRATIONS.length})`,
+    );
+  }
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON");
+  if (version === MIGRATIONS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been first.
+    version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+    for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
+    db.exec(`PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
