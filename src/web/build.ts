@@ -13,6 +13,7 @@ import * as esbuild from "esbuild";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { sourcesState } from "./sources.ts";
 
 /** What to build, and how. */
 export interface BuildOptions {
@@ -44,6 +45,9 @@ export interface Manifest {
 
 const here = dirname(fileURLToPath(import.meta.url));
 const staticDir = resolve(here, "../../static");
+
+/** The folder of `src/` and `static/`. */
+const root = new URL("../../", import.meta.url);
 
 /** Below this a compressed copy saves less than its headers cost. */
 const WORTH_COMPRESSING = 600;
@@ -124,7 +128,10 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
 
   if (!options.watch) {
     try {
+      // Looked at before they are read: a change in between is seen at the next start.
+      const state = await sourcesState(root);
       const manifest = await writePage(await esbuild.build(pageOptions));
+      if (state) await Deno.writeTextFile(join(outDir, "sources"), state);
       await writeStandalone();
       return { manifest, stop: () => Promise.resolve() };
     } finally {

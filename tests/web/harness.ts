@@ -3,6 +3,7 @@
  */
 import { page } from "../../src/channels/page.ts";
 import { buildPage } from "../../src/web/build.ts";
+import { sourcesState } from "../../src/web/sources.ts";
 import { type Frame, startWorld, type TestBot, type World } from "../world.ts";
 import { type Browser, type BrowserContext, findBrowser, listen, openBrowser, type Tab } from "./browser.ts";
 
@@ -11,7 +12,7 @@ const STATIC = new URL("../../static/", import.meta.url);
 /** The path of the browser; tests are ignored without one. */
 export const chrome = await findBrowser();
 
-/** Answers for the page's files, built when a source is newer. */
+/** Answers for the page's files, built anew when a source is not what it was. */
 export async function pageFiles(): Promise<(request: Request) => Promise<Response>> {
   if (await isStale()) await buildPage({ outDir: new URL("build", STATIC).pathname, minify: true });
   return page({
@@ -27,23 +28,11 @@ export async function pageFiles(): Promise<(request: Request) => Promise<Respons
 }
 
 async function isStale(): Promise<boolean> {
-  let built: number;
   try {
-    built = (await Deno.stat(new URL("build/manifest.json", STATIC))).mtime!.getTime();
+    return await Deno.readTextFile(new URL("build/sources", STATIC)) !== await sourcesState(new URL("../", STATIC));
   } catch {
     return true;
   }
-  const newest = async (folder: URL): Promise<number> => {
-    let time = 0;
-    for await (const entry of Deno.readDir(folder)) {
-      const path = new URL(entry.name + (entry.isDirectory ? "/" : ""), folder);
-      time = Math.max(time, entry.isDirectory ? await newest(path) : (await Deno.stat(path)).mtime!.getTime());
-    }
-    return time;
-  };
-  const sources = await newest(new URL("../../src/web/", import.meta.url));
-  const template = (await Deno.stat(new URL("index.html", STATIC))).mtime!.getTime();
-  return Math.max(sources, template) > built;
 }
 
 export interface Scene extends AsyncDisposable {
