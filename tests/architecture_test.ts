@@ -37,6 +37,26 @@ Deno.test("core is pure TypeScript: no Deno, no framework, no network", async ()
   assert.deepEqual(wrong, []);
 });
 
+Deno.test("a start fetches only what the program names, and the program names nothing that is for tests only", async () => {
+  const { unstable } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  assert.ok(unstable.includes("npm-lazy-caching"), "without it a first start fetches everything that is pinned");
+  const page = await Deno.readTextFile(new URL("ARCHITECTURE.md", ROOT));
+  const forTests = [...page.matchAll(/^\|([^|]+)\| tests only +\|/gm)].flatMap(([, row]) =>
+    row!.match(/[@\w][\w@/.-]+/g)
+  );
+  assert.ok(forTests.includes("fast-check") && forTests.includes("@langchain/openai"), `${forTests}`);
+  const named = graph.filter(({ from }) => from === "main.ts" || from.startsWith("src/"))
+    .flatMap(({ from, to }) => {
+      const name = /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(to)?.[1];
+      return name === undefined ? [] : [{ from, name }];
+    });
+  assert.ok(named.some(({ name }) => name === "hono"));
+  assert.deepEqual(
+    named.filter(({ name }) => forTests.includes(name)).map(({ from, name }) => `${from} → ${name}`),
+    [],
+  );
+});
+
 Deno.test("the rule itself refuses what it should", () => {
   const refused: readonly (readonly [string, string])[] = [
     ["src/core/gateway.ts", "src/bots/frame.ts"],

@@ -28,7 +28,7 @@ export async function findBrowser(): Promise<string | undefined> {
     if (path && await isFile(path)) return path;
   }
   try {
-    // A name that is only known here: an import that can be seen is fetched with every start of the gateway.
+    // A name that is only known here: an import that can be seen is fetched with every run of these tests.
     const name = ["npm:@sparticuz/chromium", "153.0.0"].join("@");
     const { default: packed } = await import(name);
     return await packed.executablePath();
