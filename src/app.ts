@@ -135,6 +135,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     observer,
     random: parts.random,
     admit: (message) => allowances.admit(message),
+    giveBack: (message) => allowances.giveBack(message),
     personById: (id) => accounts.person(id),
   }, settingsOf(config));
   if (!parts.shared) await gateway.archive.recover();

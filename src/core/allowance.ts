@@ -33,6 +33,9 @@ export interface Usage {
 const COUNTED = ["messages", "imageBytes", "turns", "units"] as const;
 type Counted = typeof COUNTED[number];
 
+/** What was counted, and for how many milliseconds the count is kept. */
+type Taken = readonly [key: string, by: number, ttl: number];
+
 const MINUTE = 60_000, DAY = 86_400_000;
 
 /** Milliseconds for which statistics are kept. */
@@ -47,8 +50,10 @@ export class Allowances implements Observer {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #of: (personId: string) => Allowance;
-  /** Turns that run, by person. */
+  /** Turns that run or are being let in, by person. */
   readonly #running = new Map<string, number>();
+  /** What a message took of the counted limits, so that it can go back. */
+  readonly #taken = new WeakMap<Message, Taken[]>();
   readonly #collected = new Map<string, number>();
   #stop: (() => void) | undefined;
 
@@ -61,20 +66,16 @@ export class Allowances implements Observer {
   }
 
   tell(happening: Happening): void {
-    if (happening.type === "turn_begun") {
-      this.#running.set(happening.person, (this.#running.get(happening.person) ?? 0) + 1);
-    } else if (happening.type === "turn_ended") {
-      const left = (this.#running.get(happening.person) ?? 1) - 1;
-      if (left > 0) this.#running.set(happening.person, left);
-      else this.#running.delete(happening.person);
-      this.#collect(happening.person, "turns", 1);
-      this.#collect(happening.person, "units", happening.units);
-    }
+    if (happening.type !== "turn_ended") return;
+    this.#runsNoMore(happening.person);
+    this.#collect(happening.person, "turns", 1);
+    this.#collect(happening.person, "units", happening.units);
   }
 
   /**
    * Lets a message in, or throws `limited` with what was reached and until when. Without a limit there is nothing to wait for, and a
-   * promise is returned only where there is.
+   * promise is returned only where there is. What was let in counts as running at once, before anything is waited for, until its turn ends or
+   * {@linkcode giveBack} says that there will be none.
    */
   admit(message: Message): Promise<void> | void {
     const { id } = message.person;
@@ -82,20 +83,58 @@ export class Allowances implements Observer {
     if (turnsAtOnce !== undefined && (this.#running.get(id) ?? 0) >= turnsAtOnce) {
       throw new NexusError("limited", `${turnsAtOnce} answers at once; wait for one to end`, { retryAfter: 1 });
     }
+    this.#running.set(id, (this.#running.get(id) ?? 0) + 1);
     const bytes = bytesOf(message.images);
     if (messagesPerMinute === undefined && messagesPerDay === undefined && imageBytesPerDay === undefined) {
       this.#collect(id, "messages", 1);
       if (bytes > 0) this.#collect(id, "imageBytes", bytes);
       return;
     }
-    return this.#count(id, bytes, { messagesPerMinute, messagesPerDay, imageBytesPerDay });
+    return this.#count(message, bytes, { messagesPerMinute, messagesPerDay, imageBytesPerDay });
   }
 
-  async #count(id: string, bytes: number, limits: Allowance): Promise<void> {
+  /** A message that was let in became no turn (no bot, the line is full): what it took goes back. */
+  giveBack(message: Message): void {
+    const { id } = message.person;
+    this.#runsNoMore(id);
+    const taken = this.#taken.get(message);
+    this.#taken.delete(message);
+    if (taken) {
+      this.#return(taken).catch((error) => this.#observer.tell({ type: "fault", where: "usage", error }));
+    } else {
+      this.#collect(id, "messages", -1);
+      this.#collect(id, "imageBytes", -bytesOf(message.images));
+    }
+  }
+
+  #runsNoMore(id: string): void {
+    const left = (this.#running.get(id) ?? 1) - 1;
+    if (left > 0) this.#running.set(id, left);
+    else this.#running.delete(id);
+  }
+
+  async #return(taken: readonly Taken[]): Promise<void> {
+    for (const [key, by, ttl] of taken) await this.#store.count(key, -by, ttl);
+  }
+
+  async #count(message: Message, bytes: number, limits: Allowance): Promise<void> {
+    const { id } = message.person;
+    const taken: Taken[] = [];
+    try {
+      await this.#take(id, bytes, limits, taken);
+      this.#taken.set(message, taken);
+    } catch (error) {
+      // A message that is refused was not asked.
+      this.#runsNoMore(id);
+      await this.#return(taken);
+      throw error;
+    }
+  }
+
+  async #take(id: string, bytes: number, limits: Allowance, taken: Taken[]): Promise<void> {
     const now = this.#clock.now();
     const minute = `use:${keyPart(id)}:minute:${Math.floor(now / MINUTE)}`;
     const messages = keyOf(id, this.#dayOf(now), "messages"), images = keyOf(id, this.#dayOf(now), "imageBytes");
-    const taken: [key: string, by: number][] = [];
     const take = async (
       key: string,
       by: number,
@@ -104,10 +143,9 @@ export class Allowances implements Observer {
       what: string,
       window: number,
     ) => {
-      taken.push([key, by]);
-      if (await this.#store.count(key, by, ttl) <= (limit ?? Infinity)) return;
-      // A message that is refused was not asked: what it took goes back.
-      for (const [each, amount] of taken) await this.#store.count(each, -amount, ttl);
+      const count = await this.#store.count(key, by, ttl);
+      taken.push([key, by, ttl]);
+      if (count <= (limit ?? Infinity)) return;
       const until = (Math.floor(now / window) + 1) * window;
       throw new NexusError("limited", `${what}; again at ${new Date(until).toISOString()}`, {
         retryAfter: Math.ceil((until - now) / 1000),

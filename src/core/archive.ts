@@ -60,7 +60,7 @@ export interface Found {
 }
 
 /** A person's default conversation with each bot, and the bot that answered last. */
-interface Defaults {
+export interface Defaults {
   last?: string;
   bots: Record<string, string>;
 }

@@ -10,7 +10,7 @@
  * console.log(turn.reply.text);
  * ```
  */
-import { Archive, restore, type TurnRecord } from "./archive.ts";
+import { Archive, type Conversation, type Defaults, restore, type TurnRecord } from "./archive.ts";
 import { Attempt, type Outcome } from "./attempt.ts";
 import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
@@ -69,6 +69,8 @@ export interface GatewayParts {
   readonly newId?: () => string;
   /** Whether a person may ask now; throws `limited` where not. Called once per message, before a bot is looked for. */
   readonly admit?: (message: Message) => Promise<void> | void;
+  /** A message that was admitted becomes no turn: what it cost goes back. */
+  readonly giveBack?: (message: Message) => void;
   /** Who a bot's `push` names; `undefined` where there is no such person. */
   readonly personById?: (id: string) => Promise<Person | undefined> | Person | undefined;
 }
@@ -95,6 +97,7 @@ export class Gateway {
   readonly #random: () => number;
   readonly #newId: () => string;
   readonly #admit: GatewayParts["admit"];
+  readonly #giveBack: GatewayParts["giveBack"];
   readonly #personById: GatewayParts["personById"];
   readonly #turns = new Map<string, Turn>();
   readonly #attempts = new Map<string, Attempt>();
@@ -127,6 +130,7 @@ export class Gateway {
     this.#random = parts.random ?? Math.random;
     this.#newId = parts.newId ?? (() => timedId(parts.clock.now()));
     this.#admit = parts.admit;
+    this.#giveBack = parts.giveBack;
     this.#personById = parts.personById;
     this.roster = new Roster(parts);
     this.archive = new Archive(parts);
@@ -198,6 +202,17 @@ export class Gateway {
     // Behind every other wait: what is let in without one begins at once, so that nobody passes a bound on turns at once by asking together.
     const admitted = this.#admit?.(message);
     if (admitted) await admitted;
+    try {
+      return this.#begin(message, conversation, defaults);
+    } catch (error) {
+      this.#giveBack?.(message);
+      throw error;
+    }
+  }
+
+  /** Makes the turn of a message that was let in, and gives it to a bot or puts it in line. */
+  #begin(message: Message, conversation: Conversation | undefined, defaults: Defaults): Turn {
+    const { person } = message;
     // Both may have happened while the store was asked.
     this.#refuseWhileDraining();
     if (conversation && this.archive.isRemoved(conversation)) throw new NexusError("not_found", "no such conversation");

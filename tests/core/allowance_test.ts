@@ -81,7 +81,6 @@ Deno.test("images count by their bytes, not by their base64", async () => {
 
 Deno.test("turns at once are those that run", async () => {
   const { allowances } = rig({ turnsAtOnce: 1 });
-  const begun = { type: "turn_begun", turn: "t", person: "alice", channel: "web" } as const;
   const ended = {
     type: "turn_ended",
     turn: "t",
@@ -93,7 +92,6 @@ Deno.test("turns at once are those that run", async () => {
     units: 7,
   } as const;
   await allowances.admit(message("alice"));
-  allowances.tell(begun);
   assert.match((await refusal(() => allowances.admit(message("alice")))).detail!, /1 answers at once/);
   await allowances.admit(message("bob"));
   allowances.tell(ended);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Allowances } from "../../src/core/allowance.ts";
+import { type Allowance, Allowances } from "../../src/core/allowance.ts";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";
@@ -386,18 +386,70 @@ Deno.test("one push sent twice at the same time is told once, and one that faile
   assert.deepEqual(told, ["push"]);
 });
 
-Deno.test("nobody passes a bound on turns at once by asking together", async () => {
+/** A gateway where each person may ask only so much. */
+function limited(limits: Allowance, settings: Partial<GatewaySettings> = {}) {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const allowances = new Allowances({ store, clock, observer: silent, of: () => ({ turnsAtOnce: 1 }) });
-  const admit = (message: Message) => allowances.admit(message);
-  const gateway = new Gateway({ store, clock, observer: allowances, admit });
-  gateway.roster.join(new Puppet("a"));
-  const ask = () => gateway.ask({ person: alice, text: "go", images: [], channel: "web" });
-  const outcomes = await Promise.allSettled([ask(), ask(), ask()]);
-  assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
-  gateway.close();
-  await allowances.close();
+  const allowances = new Allowances({ store, clock, observer: silent, of: () => limits });
+  const gateway = new Gateway({
+    store,
+    clock,
+    observer: allowances,
+    admit: (message) => allowances.admit(message),
+    giveBack: (message) => allowances.giveBack(message),
+  }, settings);
+  return {
+    gateway,
+    allowances,
+    ask: (more: Partial<Message> = {}) =>
+      gateway.ask({ person: alice, text: "go", images: [], channel: "web", ...more }),
+    async [Symbol.asyncDispose]() {
+      gateway.close();
+      await allowances.close();
+    },
+  };
+}
+
+for (const limits of [{ turnsAtOnce: 1 }, { turnsAtOnce: 1, messagesPerMinute: 100 }]) {
+  Deno.test(`nobody passes a bound on turns at once by asking together: ${JSON.stringify(limits)}`, async () => {
+    await using world = limited(limits);
+    const bot = new Puppet("a");
+    world.gateway.roster.join(bot);
+    const outcomes = await Promise.allSettled([world.ask(), world.ask(), world.ask()]);
+    assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
+    bot.done("ok");
+    await world.ask();
+  });
+}
+
+for (const limits of [{ turnsAtOnce: 2 }, { messagesPerMinute: 2 }, { messagesPerDay: 2, imageBytesPerDay: 200 }]) {
+  Deno.test(`a question that became no turn does not count: ${JSON.stringify(limits)}`, async () => {
+    await using world = limited(limits, { queue: { total: 1, perPerson: 1 } });
+    const images = ["A".repeat(100)];
+    for (let i = 0; i < 5; i++) await assert.rejects(world.ask({ images }), { code: "no_bot" });
+    const bot = new Puppet("a", { maxConcurrent: 1 });
+    world.gateway.roster.join(bot);
+    await world.ask({ images });
+    for (let i = 0; i < 5; i++) await assert.rejects(world.ask({ images, target: "b" }), { code: "bot_offline" });
+    await world.ask({ images });
+    assert.deepEqual(
+      (await world.allowances.usage("alice")).map(({ messages, imageBytes }) => [messages, imageBytes]),
+      [[2, 150]],
+    );
+    await assert.rejects(world.ask(), { code: "limited" });
+  });
+}
+
+Deno.test("a question that finds the line full does not count", async () => {
+  await using world = limited({ messagesPerMinute: 3 }, { queue: { total: 1, perPerson: 1 } });
+  const bot = new Puppet("a", { maxConcurrent: 1 });
+  world.gateway.roster.join(bot);
+  await world.ask();
+  await world.ask();
+  for (let i = 0; i < 5; i++) await assert.rejects(world.ask(), { code: "queue_full" });
+  bot.done("ok");
+  await world.ask();
+  await assert.rejects(world.ask(), { code: "limited" });
 });
 
 Deno.test("stopping twice tells both the bot's receipt", async () => {
