@@ -129,14 +129,15 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const keys = new ApiKeys({ store, clock, observer });
   const botTokens = new BotTokens({ store, clock, sha256 });
   await botTokens.load();
-  const gateway = new Gateway({
+  const gateway: Gateway = new Gateway({
     store,
     clock,
     observer,
     random: parts.random,
     admit: (message) => allowances.admit(message),
     giveBack: (message) => allowances.giveBack(message),
-    personById: (id) => accounts.person(id),
+    personById: (id) => accounts.person(id) ?? apps.person(id),
+    pushed: (person, push, key) => apps.push(person, push, key),
   }, settingsOf(config));
   if (!parts.shared) await gateway.archive.recover();
   const sockets = new BotSockets({
@@ -163,7 +164,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
   });
   upstreams.set(config.bots);
-  const apps = new Apps({
+  const apps: Apps = new Apps({
     gateway: {
       ask: (message) => gateway.ask(message),
       cancel: (turn) => gateway.cancel(turn),

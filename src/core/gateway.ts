@@ -19,7 +19,7 @@ import { timedId } from "./id.ts";
 import type { Bot, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
 import { splitMention } from "./message.ts";
-import { Notices } from "./notice.ts";
+import { Notices, type PushNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
 import { DEFAULT_QUEUE, Queue, type QueueBounds } from "./queue.ts";
 import { DEFAULT_CAP, type Ending, Reply, type ReplyCap } from "./reply.ts";
@@ -73,6 +73,11 @@ export interface GatewayParts {
   readonly giveBack?: (message: Message) => void;
   /** Who a bot's `push` names; `undefined` where there is no such person. */
   readonly personById?: (id: string) => Promise<Person | undefined> | Person | undefined;
+  /**
+   * Takes a push into the chats where its person also is. `key` is the same when the bot sends the push again. A rejection is told to the bot,
+   * and nobody else gets the push either: the bot says it again.
+   */
+  readonly pushed?: (person: Person, push: PushNotice, key: string) => Promise<void>;
 }
 
 /** How long a repeat with the same idempotency key gets the same turn. */
@@ -99,6 +104,7 @@ export class Gateway {
   readonly #admit: GatewayParts["admit"];
   readonly #giveBack: GatewayParts["giveBack"];
   readonly #personById: GatewayParts["personById"];
+  readonly #pushed: GatewayParts["pushed"];
   readonly #turns = new Map<string, Turn>();
   readonly #attempts = new Map<string, Attempt>();
   /** How many turns a bot answers in a person's default conversation, by {@linkcode defaultKey}. */
@@ -132,6 +138,7 @@ export class Gateway {
     this.#admit = parts.admit;
     this.#giveBack = parts.giveBack;
     this.#personById = parts.personById;
+    this.#pushed = parts.pushed;
     this.roster = new Roster(parts);
     this.archive = new Archive(parts);
     this.notices = new Notices(parts.clock.now());
@@ -658,14 +665,7 @@ export class Gateway {
       now,
     );
     turn.bot = { id: bot.id, name: bot.name };
-    this.archive.keep(turn);
-    turn.firstAt = turn.endedAt = now;
-    turn.reply.end({ status: "done" });
-    this.archive.keep(turn);
-    this.#turns.set(turn.id, turn);
-    this.#remember(turn);
-    this.#observer.tell({ type: "pushed", bot: bot.id, person: person.id });
-    this.notices.tell(person.id, {
+    const notice: PushNotice = {
       type: "push",
       turnId: turn.id,
       conversationId: turn.conversationId,
@@ -673,7 +673,16 @@ export class Gateway {
       botName: bot.name,
       content: push.content,
       images: push.images,
-    });
+    };
+    await this.#pushed?.(person, notice, push.id === undefined ? turn.id : `${bot.id}:${push.id}`);
+    this.archive.keep(turn);
+    turn.firstAt = turn.endedAt = now;
+    turn.reply.end({ status: "done" });
+    this.archive.keep(turn);
+    this.#turns.set(turn.id, turn);
+    this.#remember(turn);
+    this.#observer.tell({ type: "pushed", bot: bot.id, person: person.id });
+    this.notices.tell(person.id, notice);
   }
 
   /* ── the end of the gateway ──────────────────────────────────────────────────────────────────────────────────────── */

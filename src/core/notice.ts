@@ -14,20 +14,23 @@ export type Notice =
     readonly conversationId: string;
     readonly status: Ending["status"];
   }
-  | {
-    readonly type: "push";
-    readonly turnId: string;
-    readonly conversationId: string;
-    readonly botId: string;
-    readonly botName: string;
-    readonly content: string;
-    readonly images: readonly Image[];
-  }
+  | PushNotice
   | {
     readonly type: "conversation";
     readonly conversationId: string;
     readonly change: "created" | "renamed" | "pinned" | "deleted";
   };
+
+/** What a bot says by itself. */
+export interface PushNotice {
+  readonly type: "push";
+  readonly turnId: string;
+  readonly conversationId: string;
+  readonly botId: string;
+  readonly botName: string;
+  readonly content: string;
+  readonly images: readonly Image[];
+}
 
 /** A notice and its number, which grows over a restart too, so that a page can say which one it saw last. */
 export interface Numbered {

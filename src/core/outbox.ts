@@ -35,12 +35,13 @@ export class Outbox {
    *
    * The entry is written before the id is marked as seen: dying in between leaves an entry that {@linkcode pending} finds, never
    * a marked id without one. The mark is an atomic count, so of two that come at once, also on two nodes, one goes on.
+   * `seenFor`: milliseconds for which a repeat is known.
    */
-  async accept(id: string, entry: Json): Promise<boolean> {
+  async accept(id: string, entry: Json, seenFor = SEEN_FOR): Promise<boolean> {
     const seen = this.#seen(id);
     if (await this.#store.get(seen) !== undefined) return false;
     await this.#store.set(this.#key(id), entry, SURE);
-    return await this.#store.count(seen, 1, SEEN_FOR) === 1;
+    return await this.#store.count(seen, 1, seenFor) === 1;
   }
 
   /** Replaces an entry: the next step, or what became of the last. */

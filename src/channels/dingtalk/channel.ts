@@ -176,6 +176,19 @@ export class DingTalkChannel implements Channel, Platform {
     return ladder;
   }
 
+  /** A card shows once however often it is sent, and costs two calls; where each is dear it is a message. */
+  async unasked(incoming: Incoming): Promise<readonly Way[]> {
+    const ladder = await this.ways(incoming);
+    const month = this.#api.month();
+    const sparing = this.#sparing(await this.#parts.budget.left(month), month.quota!.limit);
+    return sparing ? ladder.slice(-1) : ladder;
+  }
+
+  /** The session's webhook ends with its session. */
+  lasting({ address }: Incoming): Json {
+    return { ...address, webhook: undefined, webhookUntil: undefined };
+  }
+
   /** Whether each call is dear: always in the standard edition, elsewhere when the month is used up faster than it passes. */
   #sparing(left: number, limit: number): boolean {
     const { pace, edition } = this.#s;

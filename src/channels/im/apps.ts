@@ -4,12 +4,15 @@
  */
 import { Budget, type ScopeView } from "../../core/budget.ts";
 import { NexusError } from "../../core/error.ts";
+import type { Person } from "../../core/message.ts";
+import type { PushNotice } from "../../core/notice.ts";
 import type { Store } from "../../core/store.ts";
 import type { DingTalkSettings } from "../dingtalk/settings.ts";
 import type { LarkSettings } from "../lark/settings.ts";
 import type { WecomSettings } from "../wecom/settings.ts";
 import type { WecomWebhook } from "../wecom/webhook.ts";
 import type { Channel, ChannelParts } from "./channel.ts";
+import type { Desk, Reach } from "./desk.ts";
 import { Pairing } from "./pairing.ts";
 
 /** The `channels` of the configuration. */
@@ -34,6 +37,8 @@ export interface AppView {
   readonly answers: number;
   /** Calls to the platform that those answers cost. */
   readonly calls: number;
+  /** What bots said by themselves. */
+  readonly pushes: number;
 }
 
 export class Apps {
@@ -102,6 +107,51 @@ export class Apps {
     await webhook.say(crypto.randomUUID(), markdown);
   }
 
+  /** Somebody who has written to an app: `lark:main:ou_1`. */
+  async person(id: string): Promise<Person | undefined> {
+    const desk = this.#deskOf(id);
+    return await desk?.person(id.slice(desk.prefix.length));
+  }
+
+  /**
+   * Shows what a bot says by itself in the chats of its person: in the chat that the conversation was begun in, else in the private chat with each
+   * app where they are known. When this resolves it is stored and will be shown there once. `key` tells a repeat.
+   *
+   * Throws `not_found` where the person has no account and no app could take it: then nobody would ever see it.
+   */
+  async push(person: Person, push: PushNotice, key: string): Promise<void> {
+    if (this.#channels.size === 0) return;
+    const id = await digest(key);
+    let taken = 0;
+    for (const [desk, reach] of await this.#placesOf(person, push.conversationId)) {
+      const said = { text: push.content, images: push.images };
+      if (await desk.push(id, said, reach) !== "refused") taken++;
+    }
+    if (taken === 0 && !this.#parts.account(person.id)) throw new NexusError("not_found", "no chat takes it");
+  }
+
+  async #placesOf(person: Person, conversationId: string): Promise<[Desk, Reach][]> {
+    const desks = [...this.#channels.values()].map(({ desk }) => desk);
+    for (const desk of desks) {
+      const home = await desk.home(conversationId);
+      if (home) return [[desk, home]];
+    }
+    const names = [person.id];
+    for (const { channel, app, id } of await this.pairing.bound(person.id)) names.push(`${channel}:${app}:${id}`);
+    const places: [Desk, Reach][] = [];
+    for (const name of names) {
+      const desk = this.#deskOf(name);
+      const reach = await desk?.reach(name.slice(desk.prefix.length));
+      if (desk && reach) places.push([desk, reach]);
+    }
+    return places;
+  }
+
+  #deskOf(id: string): Desk | undefined {
+    for (const { desk } of this.#channels.values()) if (id.startsWith(desk.prefix)) return desk;
+    return undefined;
+  }
+
   list(): AppView[] {
     return [...this.#channels].map(([key, { connected, desk }]) => {
       const [platform = "", name = ""] = key.split("/");
@@ -141,4 +191,10 @@ export class Apps {
     }
     return plain as T;
   }
+}
+
+/** Any text as a short name that is safe in an id of any platform. */
+async function digest(text: string): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return hash.subarray(0, 12).toHex();
 }

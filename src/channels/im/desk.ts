@@ -13,7 +13,7 @@ import type { Turn } from "../../core/turn.ts";
 import { CODE_LIFETIME, Pairing } from "./pairing.ts";
 import type { DeskSettings } from "./settings.ts";
 import { type Incoming, type Platform, PlatformError } from "./surface.ts";
-import { type Command, commandOf, languageOf, wordsIn } from "./words.ts";
+import { type Command, commandOf, type Language, languageOf, wordsIn } from "./words.ts";
 import { type Job, type Step, Writer } from "./writer.ts";
 
 /** What a desk needs of the gateway: the verbs, so that a test can stand in for it. */
@@ -53,6 +53,14 @@ const MAX_FILE = 64 * 1024;
 /** Milliseconds until a delivery that no way led to is tried again. */
 const TRY_AGAIN = 5 * 60_000;
 
+/** Milliseconds for which a push with the same key is a repeat: as long as the gateway drops it, and longer than a restart takes. */
+const PUSH_SEEN = 10 * 60_000;
+
+/** Somebody who can be written to without having asked, and where. */
+export interface Reach extends Pick<Incoming, "chat" | "sender" | "address"> {
+  readonly language: Language;
+}
+
 interface Running {
   readonly turn: Turn;
   readonly incoming: Incoming;
@@ -72,11 +80,14 @@ export class Desk {
   /** Conversations that are just being begun, by the key they will stand under. */
   readonly #beginning = new Map<string, Promise<string>>();
   #closed = false;
-  /** What answers have cost, for metrics: number of answers and of calls. */
-  readonly cost = { answers: 0, calls: 0 };
+  /** What answers have cost, for metrics: number of answers and of calls; and how many pushes went out. */
+  readonly cost = { answers: 0, calls: 0, pushes: 0 };
+  /** What the ids of this app's people begin with: `lark:main:`. */
+  readonly prefix: string;
 
   constructor(parts: DeskParts) {
     this.#p = parts;
+    this.prefix = `${parts.channel}:${parts.app}:`;
     this.#outbox = new Outbox(parts.store, `${parts.channel}:${parts.app}`);
     this.pairing = new Pairing(parts);
   }
@@ -88,19 +99,47 @@ export class Desk {
   async receive(incoming: Incoming): Promise<"accepted" | "repeat"> {
     if (this.#closed) throw new NexusError("shutting_down");
     const { settings, clock, reached } = this.#p;
-    const job: Job = {
-      incoming,
-      at: clock.now(),
-      tries: 0,
-      language: languageOf(incoming.text, settings.language),
-      opened: 0,
-      shown: "",
-      prefix: "",
-      calls: 0,
-    };
+    const job = freshJob(incoming, clock.now(), languageOf(incoming.text, settings.language));
     if (!await this.#outbox.accept(incoming.id, job)) return "repeat";
     reached?.("accepted");
     this.#begin(incoming.id, job);
+    return "accepted";
+  }
+
+  /** Where somebody can be written to: the private chat in which they last wrote, or, by `chat:<id>`, a group that shares a conversation. */
+  async reach(who: string): Promise<Reach | undefined> {
+    return await this.#p.store.get(this.#reachKey(who));
+  }
+
+  /** Who can be reached so: the account, where their identity is bound to one. */
+  async person(who: string): Promise<Person | undefined> {
+    const reach = await this.reach(who);
+    if (!reach) return undefined;
+    const account = reach.chat.type === "direct" ? await this.#account(reach) : undefined;
+    return account ?? { id: this.prefix + who, name: reach.sender.name ?? reach.sender.id, role: "member" };
+  }
+
+  /** The chat that a conversation was begun in. */
+  async home(conversationId: string): Promise<Reach | undefined> {
+    return await this.#p.store.get(this.#homeKey(conversationId));
+  }
+
+  /**
+   * Takes what a bot says by itself. When this resolves with `accepted` it is stored and will be shown, once; a rejection means that it could
+   * not be stored. `refused`: the person may not use this app (any more), or the app cannot speak first.
+   */
+  async push(key: string, said: Required<Job>["push"], to: Reach): Promise<"accepted" | "repeat" | "refused"> {
+    if (this.#closed) throw new NexusError("shutting_down");
+    const id = `push-${key}`;
+    const { language, ...where } = to;
+    const now = this.#p.clock.now();
+    const incoming: Incoming = { ...where, id, text: "", images: [], files: [], at: now };
+    if (await this.#barred(incoming, await this.#account(incoming))) return "refused";
+    if ((await this.#p.platform.unasked(incoming)).length === 0) return "refused";
+    const job: Job = { ...freshJob(incoming, now, language), push: said };
+    if (!await this.#outbox.accept(id, job, PUSH_SEEN)) return "repeat";
+    this.#p.reached?.("accepted");
+    this.#begin(id, job);
     return "accepted";
   }
 
@@ -174,7 +213,10 @@ export class Desk {
     if (this.#closed) return;
     // Refused for good on every rung: nothing will make it go. Anything else gets another try, until it is too late for it.
     if (error instanceof PlatformError && error.trouble === "refused") return void this.#done(id, job);
-    if (clock.now() - job.at > 24 * 3_600_000) return void this.#done(id, job);
+    if (clock.now() - job.at > 24 * 3_600_000) {
+      observer.tell({ type: "warning", what: `${channel}:${app}: given up after a day: ${id}` });
+      return void this.#done(id, job);
+    }
     job.tries++;
     const stop = clock.after(TRY_AGAIN, () => {
       this.#retries.delete(stop);
@@ -184,8 +226,11 @@ export class Desk {
   }
 
   async #done(id: string, job: Job) {
-    this.cost.answers++;
-    this.cost.calls += job.calls;
+    if (job.push) this.cost.pushes++;
+    else {
+      this.cost.answers++;
+      this.cost.calls += job.calls;
+    }
     this.#recalled.delete(id);
     await this.#outbox.done(id);
     this.#p.reached?.("done");
@@ -205,8 +250,12 @@ export class Desk {
       troubled: (error) => observer.tell({ type: "warning", what: `${channel}:${app}: ${error.message}` }),
     });
     const began = clock.now();
-    const said = await this.#answer(id, job, writer);
-    if (said !== undefined) await writer.say(said);
+    if (job.final) await writer.resume();
+    else if (job.push) await writer.say(job.push.text, job.push.images);
+    else {
+      const said = await this.#answer(id, job, writer);
+      if (said !== undefined) await writer.say(said);
+    }
     const turn = this.#running.get(id)?.turn;
     this.#running.delete(id);
     observer.tell({ type: "delivered", channel, app, turn: turn?.id, calls: job.calls, took: clock.now() - began });
@@ -218,10 +267,7 @@ export class Desk {
     const { clock, settings, gateway, reached } = this.#p;
     const { incoming } = job;
     const words = wordsIn(job.language);
-    if (job.final) {
-      await writer.resume();
-      return undefined;
-    }
+    await this.#remember(job);
     if (clock.now() - incoming.at > settings.staleAfter * 1000 && job.turnId === undefined) return words.late;
     const who = await this.#who(incoming);
     if (who === "refused") return words.notAllowed;
@@ -308,31 +354,68 @@ export class Desk {
     }));
   }
 
-  #identity(incoming: Incoming) {
+  #identity({ sender }: Pick<Incoming, "sender">) {
     const { channel, app } = this.#p;
-    return { channel, app, id: incoming.sender.id, name: incoming.sender.name };
+    return { channel, app, id: sender.id, name: sender.name };
   }
 
   /** Who asks: the account that is bound, else a person made of the platform's id. */
   async #who(incoming: Incoming): Promise<Person | "refused" | "unpaired"> {
-    const { settings, channel, app, account, platform } = this.#p;
+    const { settings } = this.#p;
     const { sender, chat } = incoming;
-    const bound = await this.pairing.account(this.#identity(incoming));
-    const person = bound === undefined ? undefined : account(bound);
-    if (settings.access !== "open") {
-      let departments = sender.departments ?? [];
-      if (settings.allow.length > 0 && departments.length === 0 && platform.departments) {
-        departments = await platform.departments(incoming);
-      }
-      const named = [sender.id, chat.id, ...departments].some((id) => settings.allow.includes(id));
-      if (settings.access === "allowlist" && !named) return "refused";
-      if (settings.access === "pairing" && !named && !person) return "unpaired";
-    }
+    const person = await this.#account(incoming);
+    const barred = await this.#barred(incoming, person);
+    if (barred) return barred;
     const name = sender.name ?? sender.id;
     if (chat.type === "group" && settings.group === "shared") {
-      return { id: `${channel}:${app}:chat:${chat.id}`, name, role: "member", bots: person?.bots };
+      return { id: `${this.prefix}chat:${chat.id}`, name, role: "member", bots: person?.bots };
     }
-    return person ?? { id: `${channel}:${app}:${sender.id}`, name, role: "member" };
+    return person ?? { id: this.prefix + sender.id, name, role: "member" };
+  }
+
+  /** The account that the sender's identity is bound to. */
+  async #account(from: Pick<Incoming, "sender">): Promise<Person | undefined> {
+    const bound = await this.pairing.account(this.#identity(from));
+    return bound === undefined ? undefined : this.#p.account(bound);
+  }
+
+  /** Why the app's rules keep somebody out, or nothing where they do not. */
+  async #barred(incoming: Incoming, account: Person | undefined): Promise<"refused" | "unpaired" | undefined> {
+    const { settings: { access, allow }, platform } = this.#p;
+    const { sender, chat } = incoming;
+    if (access === "open") return undefined;
+    let departments = sender.departments ?? [];
+    if (allow.length > 0 && departments.length === 0 && platform.departments) {
+      departments = await platform.departments(incoming);
+    }
+    if ([sender.id, chat.id, ...departments].some((id) => allow.includes(id))) return undefined;
+    if (access === "allowlist") return "refused";
+    return account ? undefined : "unpaired";
+  }
+
+  /** Notes where this person, or this group, can be written to later. */
+  async #remember({ incoming, language }: Job): Promise<void> {
+    const { store, settings } = this.#p;
+    const { chat, sender } = incoming;
+    const who = chat.type === "direct" ? sender.id : settings.group === "shared" ? `chat:${chat.id}` : undefined;
+    if (who === undefined) return;
+    const reach = this.#reachOf(incoming, language);
+    // It changes with the language at most, and every message comes through here.
+    if (JSON.stringify(await this.reach(who)) !== JSON.stringify(reach)) await store.set(this.#reachKey(who), reach);
+  }
+
+  #reachOf(incoming: Incoming, language: Language): Reach {
+    const { id, name } = incoming.sender;
+    const address = this.#p.platform.lasting?.(incoming) ?? {};
+    return { chat: incoming.chat, sender: { id, name }, address, language };
+  }
+
+  #reachKey(who: string): string {
+    return `im:reach:${this.prefix}${who}`;
+  }
+
+  #homeKey(conversationId: string): string {
+    return `im:home:${this.prefix}${conversationId}`;
   }
 
   async #obey(
@@ -413,8 +496,10 @@ export class Desk {
   }
 
   async #newConversation(incoming: Incoming, person: Person): Promise<string> {
-    const id = await this.#p.gateway.begin(person, incoming.text.slice(0, 60));
-    await this.#p.store.set(this.#key("conv", incoming, person.id), { id });
+    const { gateway, store, settings } = this.#p;
+    const id = await gateway.begin(person, incoming.text.slice(0, 60));
+    await store.set(this.#homeKey(id), this.#reachOf(incoming, languageOf(incoming.text, settings.language)));
+    await store.set(this.#key("conv", incoming, person.id), { id });
     return id;
   }
 
@@ -422,6 +507,10 @@ export class Desk {
     const { channel, app } = this.#p;
     return `im:${what}:${channel}:${app}:${incoming.chat.id}:${who}`;
   }
+}
+
+function freshJob(incoming: Incoming, at: number, language: Language): Job {
+  return { incoming, at, tries: 0, language, opened: 0, shown: "", prefix: "", calls: 0 };
 }
 
 /** Files that are words. */

@@ -34,8 +34,10 @@ export interface Platform {
   sendImage(incoming: Incoming, image: string, send: Send): Promise<void>;
   /** Names of the sender's departments, where the platform tells. */
   departments?(incoming: Incoming): Promise<readonly string[]>;
-  /** Sends words that answer nothing: what a bot says by itself. `address` is what {@linkcode Incoming.address} was. */
-  say?(incoming: Incoming, markdown: string, send: Send): Promise<void>;
+  /** What of a message's address still holds when somebody is written to later; nothing unless it says otherwise. */
+  lasting?(incoming: Incoming): Json;
+  /** The ladder for what a bot says by itself, best way first; empty where the app cannot speak first. */
+  unasked(incoming: Incoming): Promise<readonly Way[]>;
 }
 
 /** What every call of one delivery carries. */

@@ -41,6 +41,8 @@ export interface Job {
   final?: { parts: Part[]; sent: number; images: readonly string[]; imagesSent: number };
   /** Calls to the platform so far. */
   calls: number;
+  /** Set where nobody asked: what a bot says by itself. It goes behind everything else and pays for nothing ahead. */
+  readonly push?: { readonly text: string; readonly images: readonly string[] };
 }
 
 /** One piece of the final. */
@@ -118,10 +120,10 @@ export class Writer {
     await this.finish(turn.reply.text, ending, turn.reply.images);
   }
 
-  /** Shows a text that is final from the start: a command's answer, an apology. */
-  async say(text: string): Promise<void> {
+  /** Shows a text that is final from the start: a command's answer, an apology, a push with its images. */
+  async say(text: string, images: readonly string[] = []): Promise<void> {
     await this.#begin();
-    await this.finish(text, { status: "done" }, []);
+    await this.finish(text, { status: "done" }, images);
   }
 
   /** Sends what is left of a final that was written down before. */
@@ -136,13 +138,14 @@ export class Writer {
     if (this.#ways.length > 0) return;
     // The same place again, by the same id.
     if (job.opening && job.opened > 0) job.opened--;
-    this.#ways = await platform.ways(job.incoming);
+    this.#ways = await (job.push ? platform.unasked(job.incoming) : platform.ways(job.incoming));
+    if (this.#ways.length === 0) throw new PlatformError("refused", "no_way", "the app cannot speak first");
     const known = this.#ways.findIndex((way) => way.name === job.way);
     this.#rung = Math.max(0, known);
     // A place of a way that is no longer on the ladder cannot be written any more.
     if (known < 0) job.place = undefined;
     this.#places = job.opened;
-    if (job.final === undefined || job.final.sent < job.final.parts.length) {
+    if (!job.push && (job.final === undefined || job.final.sent < job.final.parts.length)) {
       this.#reservation = await budget.reserve(this.#way.finalPath);
     }
   }
@@ -420,8 +423,9 @@ export class Writer {
     this.#p.job.way = this.#way.name;
   }
 
-  #how(id: string, priority: Send["priority"], signal?: AbortSignal, final = false): Send {
+  #how(id: string, wanted: Send["priority"], signal?: AbortSignal, final = false): Send {
     const { job } = this.#p;
+    const priority = job.push ? "push" : wanted;
     return {
       id: `${job.incoming.id}:${id}`,
       priority,

@@ -135,6 +135,11 @@ export class LarkChannel implements Channel, Platform {
     return Promise.resolve(ladder.slice(["card", "patch", "text"].indexOf(show)));
   }
 
+  /** One call each: a card that types along would be made for nothing. */
+  async unasked(incoming: Incoming): Promise<readonly Way[]> {
+    return (await this.ways(incoming)).filter((way) => way.name !== "stream");
+  }
+
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
     const send = plainSend(`${incoming.id}:in`);
     const answer = await this.#api.resource(incoming.address.message, ref, "image", send);

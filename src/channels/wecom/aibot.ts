@@ -450,6 +450,11 @@ export class WecomBot implements Channel, Platform {
     return Promise.resolve(ladder);
   }
 
+  /** Only over the long connection, and only where the person has written before, which is where we know them from. */
+  unasked(incoming: Incoming): Promise<readonly Way[]> {
+    return Promise.resolve(this.#s.mode === "socket" ? [this.#sendWay(incoming)] : []);
+  }
+
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
     const bytes = await this.#file(incoming, ref);
     const base64 = Buffer.from(bytes).toString("base64");

@@ -135,6 +135,10 @@ export class WecomApp implements Channel, Platform {
     return Promise.resolve([way]);
   }
 
+  unasked(incoming: Incoming): Promise<readonly Way[]> {
+    return this.ways(incoming);
+  }
+
   async fetchImage(_incoming: Incoming, ref: Json): Promise<string> {
     const answer = await this.#media(ref);
     const type = answer.headers.get("content-type")?.split(";")[0] ?? "image/jpeg";
