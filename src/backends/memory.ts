@@ -15,7 +15,7 @@ interface Entry {
 }
 
 export class MemoryStore implements Store {
-  readonly volatile = true;
+  readonly volatile: boolean = true;
   /** Entries by everything up to the last `:` of their key, so that listing does not look at the whole store. */
   readonly #groups = new Map<string, Map<string, Entry>>();
   /** What weak keys weigh, the oldest first. */

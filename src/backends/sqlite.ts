@@ -19,11 +19,21 @@ import { expression } from "./sqlite_words.ts";
 const LATE = 150;
 /** Milliseconds between tries while the file cannot be written: doubled each time up to the second figure. */
 const RETRY = [1000, 30_000] as const;
+/**
+ * Milliseconds between two commits that somebody waits for: under load one commit then serves many, which halves its cost, and where little
+ * happens nobody waits.
+ */
+const COMPANY = 5;
 /** Entries written in one transaction: about 20 ms; the rest follows when the event loop has been round. */
 const WRITE_STEP = 1000;
-/** Milliseconds that texts wait for the index; whoever searches waits for them instead. */
-const INDEX_LATE = 500;
-/** Texts put into the search index in one go: about 5 ms. */
+/**
+ * Milliseconds without a write after which texts go into the search index: that costs as much as writing them did, and nobody needs it while
+ * answers are being made. Whoever searches waits for it instead.
+ */
+const INDEX_QUIET = 500;
+/** Milliseconds after which they go there however busy it is, so that a search never finds more than this to do first. */
+const INDEX_LATEST = 10_000;
+/** Put into the index in one go, in the units of {@linkcode WordIndex.work}: about 5 ms. */
 const INDEX_STEP = 500;
 /** Milliseconds between two looks for entries that have expired. */
 const SWEEP = 60_000;
@@ -46,6 +56,10 @@ export class SqliteStore implements Store {
   readonly #maxWaiting: number;
   #file: File | undefined;
   #waiting = new Map<string, Waiting>();
+  /** How many of them are late. */
+  #late = 0;
+  /** Texts that will be in line for the index with the next late write, by the number of their entry. */
+  readonly #texts = new Map<number, { readonly owner: string; readonly text: string }>();
   #lines = new Map<string, WaitingLines>();
   #weight = 0;
   /** Weak entries that found no room while the file could not be written. */
@@ -55,7 +69,12 @@ export class SqliteStore implements Store {
   #sweptAt: number;
   #stopTimer: (() => void) | undefined;
   #soon: { promise: Promise<void>; resolve: () => void } | undefined;
+  #company: ReturnType<typeof setTimeout> | undefined;
+  #committedAt = -Infinity;
   #stopIndexing: (() => void) | undefined;
+  /** Since when texts wait for the index. */
+  #dueSince: number | undefined;
+  #wroteAt = 0;
   #closed = false;
 
   /**
@@ -91,6 +110,7 @@ export class SqliteStore implements Store {
       value: JSON.stringify(value),
       expires: options?.ttl ? this.#clock.now() + options.ttl : undefined,
       weak: Boolean(options?.weak),
+      late: options?.late,
       find: options?.find,
     });
     return options?.sure ? this.#commitSoon() : DONE;
@@ -188,7 +208,22 @@ export class SqliteStore implements Store {
   flush(): void {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    do this.#write(); while (this.#waiting.size > 0 && this.#trouble === undefined);
+    do this.#write(true); while (this.#waiting.size > 0 && this.#trouble === undefined);
+    this.#committed();
+  }
+
+  /** Writes what somebody waits for, and leaves the rest to its timer. */
+  #commit(): void {
+    while (this.#waiting.size > this.#late || this.#lines.size > 0) {
+      this.#write(false);
+      if (this.#trouble !== undefined) break;
+    }
+    this.#committed();
+  }
+
+  #committed(): void {
+    clearTimeout(this.#company);
+    this.#committedAt = performance.now();
     this.#soon?.resolve();
     this.#soon = undefined;
   }
@@ -196,7 +231,7 @@ export class SqliteStore implements Store {
   /** Writes a part at a time, where nobody waits for it. */
   #flushBehind(): void {
     this.#stopTimer = undefined;
-    this.#write();
+    this.#write(true);
     if (this.#waiting.size > 0 && this.#trouble === undefined) {
       this.#stopTimer = this.#clock.after(0, () => this.#flushBehind());
     }
@@ -213,22 +248,38 @@ export class SqliteStore implements Store {
     return DONE;
   }
 
-  #write(): void {
-    if (this.#waiting.size === 0 && this.#lines.size === 0 && (this.#trouble === undefined || this.#closed)) return;
+  /** @param all also what is late */
+  #write(all: boolean): void {
+    const nothing = this.#waiting.size === 0 && this.#lines.size === 0 && this.#texts.size === 0;
+    if (nothing && (this.#trouble === undefined || this.#closed)) return;
     const now = this.#clock.now();
-    const part = [...take(this.#waiting, WRITE_STEP)];
+    const part = [...take(this.#waiting, WRITE_STEP, all ? undefined : isPrompt)];
     try {
       const file = this.#writable();
       const due = file.transaction(() => {
         let due = 0;
-        for (const [key, entry] of part) due += file.put(key, entry);
+        for (const [key, { value, expires, find }] of part) {
+          if (value !== undefined) {
+            const id = file.put(key, value, expires);
+            if (find) this.#texts.set(id, find);
+            continue;
+          }
+          const gone = file.forget(key);
+          if (gone === undefined) continue;
+          this.#texts.delete(gone);
+          due++;
+        }
         for (const [log, lines] of this.#lines) file.append(log, lines);
         if (now - this.#sweptAt >= SWEEP) due += file.sweep(now);
-        return due;
+        if (!all) return due;
+        for (const [id, { owner, text }] of this.#texts) file.words.put(id, owner, text);
+        return due + this.#texts.size;
       });
+      if (all) this.#texts.clear();
       if (now - this.#sweptAt >= SWEEP) this.#sweptAt = now;
       if (part.length === this.#waiting.size) this.#waiting.clear();
       else for (const [key] of part) this.#waiting.delete(key);
+      if (all) { for (const [, { late }] of part) if (late) this.#late--; }
       this.#lines.clear();
       this.#weight = this.#waiting.size === 0
         ? 0
@@ -240,6 +291,7 @@ export class SqliteStore implements Store {
         this.#trouble = undefined;
         this.#options.onTrouble?.(undefined);
       }
+      this.#wroteAt = now;
       if (due > 0) this.#indexLater();
     } catch (error) {
       this.#fail(error);
@@ -289,10 +341,12 @@ export class SqliteStore implements Store {
     const old = this.#waiting.get(key);
     if (old) {
       this.#weight -= weigh(key, old);
+      if (old.late) this.#late--;
       // The order of the Map is the order of age, for whatever must be forgotten.
       this.#waiting.delete(key);
     }
     this.#waiting.set(key, entry);
+    if (entry.late) this.#late++;
     this.#weight += weigh(key, entry);
     if (this.#weight > this.#maxWaiting) this.#makeRoom();
     this.#scheduleFlush();
@@ -305,6 +359,7 @@ export class SqliteStore implements Store {
       if (this.#weight <= this.#maxWaiting) return;
       if (!entry.weak) continue;
       this.#waiting.delete(key);
+      if (entry.late) this.#late--;
       this.#weight -= weigh(key, entry);
       this.#lost++;
     }
@@ -334,20 +389,27 @@ export class SqliteStore implements Store {
     this.#stopTimer ??= this.#clock.after(LATE, () => this.#flushBehind());
   }
 
-  /** A commit before the event loop looks at the network again; all who ask meanwhile share it. */
+  /** A commit as soon as there is nothing else to do, or {@linkcode COMPANY} after the last one; all who ask meanwhile share it. */
   #commitSoon(): Promise<void> {
     if (!this.#soon) {
       this.#soon = Promise.withResolvers<void>();
-      setImmediate(() => this.flush());
+      const wait = COMPANY - (performance.now() - this.#committedAt);
+      if (wait > 0) this.#company = setTimeout(() => this.#commit(), wait);
+      else setImmediate(() => this.#commit());
     }
     return this.#soon.promise;
   }
 
-  /** Waits for company the first time: each transaction with the index has a cost of its own. */
-  #indexLater(wait = INDEX_LATE): void {
+  /** Waits for a quiet moment; what has waited for long enough goes at once, a part at a time. */
+  #indexLater(wait = INDEX_QUIET): void {
+    this.#dueSince ??= this.#clock.now();
     this.#stopIndexing ??= this.#clock.after(wait, () => {
       this.#stopIndexing = undefined;
-      if (this.#index()) this.#indexLater(0);
+      const now = this.#clock.now();
+      const isBusy = now - this.#wroteAt < INDEX_QUIET && now - this.#dueSince! < INDEX_LATEST;
+      if (isBusy) this.#indexLater();
+      else if (this.#index()) this.#indexLater(0);
+      else this.#dueSince = undefined;
     });
   }
 
@@ -366,12 +428,17 @@ export class SqliteStore implements Store {
 
 const DONE: Promise<void> = Promise.resolve();
 
-function* take<T>(from: Iterable<T>, most: number): Generator<T> {
+function* take<T>(from: Iterable<T>, most: number, which?: (item: T) => boolean): Generator<T> {
   let taken = 0;
   for (const item of from) {
+    if (which && !which(item)) continue;
     if (taken++ >= most) return;
     yield item;
   }
+}
+
+function isPrompt([, { late }]: [string, Waiting]): boolean {
+  return !late;
 }
 
 function isOver(expires: number | undefined, now: number): boolean {

@@ -29,6 +29,7 @@ export interface Waiting {
   readonly value?: string;
   readonly expires?: number;
   readonly weak?: boolean;
+  readonly late?: boolean;
   readonly find?: SetOptions["find"];
 }
 
@@ -70,7 +71,7 @@ export class File {
       const live = "(expires IS NULL OR expires > ?)";
       this.#get = db.prepare(`SELECT value, expires FROM entries WHERE key = ? AND ${live}`);
       this.#set = db.prepare(`INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)
-        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires`);
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires RETURNING id`);
       this.#idOf = db.prepare("SELECT id FROM entries WHERE key = ?");
       this.#remove = db.prepare("DELETE FROM entries WHERE id = ?");
       const list = (order: string) =>
@@ -112,21 +113,18 @@ export class File {
     return row && { value: row.value, expires: row.expires ?? undefined };
   }
 
-  /** Returns how many texts now wait for the index. */
-  put(key: string, entry: Waiting): number {
-    if (entry.value === undefined) return this.#forget(key);
-    this.#set.run(key, entry.value, entry.expires ?? null);
-    if (!entry.find) return 0;
-    this.words.put((this.#idOf.get(key) as { id: number }).id, entry.find.owner, entry.find.text);
-    return 1;
+  /** Returns the number of the entry. */
+  put(key: string, value: string, expires: number | undefined): number {
+    return (this.#set.get(key, value, expires ?? null) as { id: number }).id;
   }
 
-  #forget(key: string): number {
+  /** Returns the number that the entry had, if it was there. */
+  forget(key: string): number | undefined {
     const row = this.#idOf.get(key) as { id: number } | undefined;
-    if (!row) return 0;
+    if (!row) return undefined;
     this.words.drop(row.id);
     this.#remove.run(row.id);
-    return 1;
+    return row.id;
   }
 
   list(prefix: string, after: string | undefined, reverse: boolean, limit: number, now: number): [string, string][] {
@@ -159,14 +157,16 @@ export class File {
     return (rows as unknown as { value: string }[]).map(({ value }) => value);
   }
 
-  /** Removes what has expired; returns how many texts now wait to be taken out. */
+  /** Removes what has expired; returns how many entries went. */
   sweep(now: number): number {
-    let due = 0;
-    for (const { key } of this.#expired.all(now, SWEEP_STEP) as unknown as { key: string }[]) due += this.#forget(key);
+    let gone = 0;
+    for (const { key } of this.#expired.all(now, SWEEP_STEP) as unknown as { key: string }[]) {
+      if (this.forget(key) !== undefined) gone++;
+    }
     for (const { name } of this.#expiredLogs.all(now, SWEEP_STEP) as unknown as { name: string }[]) {
       this.append(name, { fresh: true, before: 0, lines: [] });
     }
-    return due;
+    return gone;
   }
 
   copyTo(path: string): void {

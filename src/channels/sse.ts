@@ -137,7 +137,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       text += this.#event(chunk);
       chunk = reply.chunk(++this.#index);
     }
-    const done = !chunk && reply.ending !== undefined;
+    const done = !chunk && reply.ending !== undefined && !this.#turn.unkept;
     if (done) text += this.#ending();
     if (text === "") return;
     this.wroteAt = this.#pulse.now();

@@ -271,6 +271,7 @@ export function web(parts: WebParts): Hono<Env> {
       if (turn.message.idempotencyKey === undefined) stopOnHangUp(gateway, turn, request.signal);
       await turn.reply.ended();
     }
+    if (turn.unkept) await turn.kept;
     return wholeAnswer(turn, request, requestId);
   });
 

@@ -68,8 +68,14 @@ export interface Defaults {
 /** History may be forgotten where there is no disk. */
 const WEAK = { weak: true };
 
-/** The same for a turn's place in its conversation: a key and an id. */
-const PLACE = { weak: 100 };
+/** The same for a turn's place in its conversation: a key and an id. It can be made again from the turn. */
+const PLACE = { weak: 100, late: true };
+
+/** Stands in the store while a process uses it: one that finds it there follows a crash. */
+const OPEN = "archive:open";
+
+/** Milliseconds before the last turn within which, after a crash, a turn may lack its place or its words in the index. */
+const LAST_MOMENTS = 10_000;
 
 /** How late the store may hear of a conversation's last use, in milliseconds. */
 const SAVE = 200;
@@ -106,21 +112,44 @@ export class Archive {
    */
   async recover(): Promise<number> {
     const left = await this.#drafts.left();
+    const crashed = await this.#store.get(OPEN) !== undefined;
+    if (!crashed && this.isLasting) this.#write(this.#store.set(OPEN, 1));
     for (const id of left) {
       const record = await this.turn(id);
       if (record?.status === "running") {
         const chunks = await this.#drafts.read(id);
         const status = "incomplete", code = "shutting_down", endedAt = this.#clock.now();
         await this.#keep({ ...record, chunks, status, code, endedAt });
+        await this.#place(record);
       }
       this.#drafts.forget(id);
     }
+    if (crashed) await this.#mend();
     return left.length;
+  }
+
+  /** Gives the turns of the last moments before a crash what is kept late. */
+  async #mend(): Promise<void> {
+    let after: string | undefined, last: number | undefined;
+    while (true) {
+      // The newest first: their ids begin with the time.
+      const page = await this.#store.list("turn:", { reverse: true, after, limit: 100 });
+      for (const [key, value] of page) {
+        const record = value as TurnRecord;
+        last ??= record.at;
+        if (record.at < last - LAST_MOMENTS) return;
+        if (record.status !== "running") await this.#keep(record);
+        await this.#place(record);
+        after = key;
+      }
+      if (page.length < 100) return;
+    }
   }
 
   close(): void {
     this.#saveTouched();
     this.#drafts.close();
+    if (this.isLasting) this.#write(this.#store.delete(OPEN));
   }
 
   /* ── conversations ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -254,18 +283,24 @@ export class Archive {
 
   /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
+  /** Whether what is kept would survive the end of the process. */
+  get isLasting(): boolean {
+    return !this.#store.volatile;
+  }
+
   /**
    * Keeps a turn that has its conversation; called when it begins and when it ends. A turn that runs is written down with its first draft:
-   * most are over sooner, and those are written once.
+   * most are over sooner, and those are written once. Resolves when an ending is kept.
    */
-  keep(turn: Turn): void {
+  keep(turn: Turn): Promise<void> | undefined {
     if (!turn.ending) {
       turn.order ??= this.#order(turn.at);
-      return this.#drafts.begin(turn, () => [this.#keep(this.record(turn)), this.#place(turn)]);
+      this.#drafts.begin(turn, () => [this.#keep(this.record(turn)), this.#place(turn)]);
+      return undefined;
     }
     const isPlaced = this.#drafts.end(turn.id);
-    this.#write(this.#keep(this.record(turn)));
     if (!isPlaced) this.#write(this.#place(turn));
+    const kept = this.#write(this.#keep(this.record(turn)));
     const conversation = this.#conversations.get(turn.conversationId);
     if (conversation) this.#touch(conversation, turn);
     else {
@@ -273,14 +308,15 @@ export class Archive {
         if (found) this.#touch(found, turn);
       }, (error) => this.#observer.tell({ type: "fault", where: "archive", error }));
     }
+    return kept;
   }
 
   /** Writes down where a turn stands in its conversation. */
-  #place(turn: Turn): Promise<void> {
-    return this.#store.set(`turns:${turn.conversationId}:${turn.order}`, turn.id, PLACE);
+  #place({ id, conversationId, order }: Pick<Turn, "id" | "conversationId" | "order">): Promise<void> {
+    return this.#store.set(`turns:${conversationId}:${order}`, id, PLACE);
   }
 
-  /** An ending is on its way to the disk before its reader has heard of it, and everything that waited goes with it. */
+  /** An ending is on the disk before its reader hears of it, and everything that waited goes with it. */
   #keep(record: TurnRecord): Promise<void> {
     const weak = weightOf(record);
     if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, { weak });
@@ -431,8 +467,8 @@ export class Archive {
     return this.#lastOrder = plain + last.toString(36).padStart(4, "0");
   }
 
-  #write(written: Promise<unknown>): void {
-    written.catch((error) => this.#observer.tell({ type: "fault", where: "archive", error }));
+  #write(written: Promise<void>): Promise<void> {
+    return written.catch((error) => this.#observer.tell({ type: "fault", where: "archive", error }));
   }
 }
 

@@ -57,7 +57,7 @@ export const DEFAULT_SETTINGS: GatewaySettings = {
   queueTimeout: 5 * 60_000,
   replyCap: DEFAULT_CAP,
   keepEnded: 10 * 60_000,
-  keepEndedBytes: 256 << 20,
+  keepEndedBytes: 32 << 20,
 };
 
 export interface GatewayParts {
@@ -381,12 +381,20 @@ export class Gateway {
     }
     turn.place = undefined;
     turn.endedAt = this.#clock.now();
+    turn.unkept = this.archive.isLasting;
     turn.reply.end(ending);
     // It never had a bot: its words go where they would most likely have gone.
     if (turn.conversationId === "" && turn.hoped !== undefined) {
       turn.conversationId = this.archive.defaultConversation(turn.message.person.id, turn.hoped, false);
     }
-    this.archive.keep(turn);
+    const kept = this.archive.keep(turn);
+    // Only now are readers told that it has ended.
+    if (turn.unkept) {
+      turn.kept = kept!.then(() => {
+        turn.unkept = false;
+        turn.reply.wake();
+      });
+    }
     this.#remember(turn);
     const { person, channel, requestId: request } = turn.message;
     this.#observer.tell({

@@ -18,11 +18,16 @@ export interface SetOptions {
    */
   readonly weak?: boolean | number;
   /**
-   * The promise resolves only when the entry (and all that was written before it) would survive the sudden end of the
-   * process. Without it a store may be up to 200 ms late.
+   * The promise resolves only when the entry (and all that was written before it, but for what is `late`) would survive the sudden end
+   * of the process. Without it a store may be up to 200 ms late.
    */
   readonly sure?: boolean;
-  /** Makes the entry findable by {@linkcode Store.find}, where the store knows that; it stops being so with the entry. */
+  /** A sure write need not take it along: it may be those 200 ms late by itself. For what can be made again from other entries. */
+  readonly late?: boolean;
+  /**
+   * Makes the entry findable by {@linkcode Store.find}, where the store knows that; it stops being so with the entry. This is always `late`:
+   * after a crash an entry of the last moments may have to be set again to be found.
+   */
   readonly find?: { readonly owner: string; readonly text: string };
 }
 

@@ -34,6 +34,11 @@ export class Turn {
   /** How many bots have been given this turn. */
   attempts = 0;
 
+  /** Its ending would not survive the end of the process yet; readers are told when it would. */
+  unkept = false;
+  /** Resolves when its ending is kept; absent where there is nothing to wait for. */
+  kept: Promise<void> | undefined;
+
   /** What the bot knew of its answer, where it knew anything. */
   facts: Facts | undefined;
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
+import type { SetOptions } from "../../src/core/store.ts";
 import { Events, startWorld, textOf, until } from "../world.ts";
 
 Deno.test("a person signs in, asks and gets the answer in the original's shapes", async () => {
@@ -608,4 +610,35 @@ Deno.test("a proxy's own Authorization header does not hide the browser's cookie
   assert.equal((await response.json()).user?.username, "alice");
   const lower = await fetch(`${world.url}/api/me`, { headers: { authorization: `bearer ${await world.token()}` } });
   assert.equal((await lower.json()).user?.username, "alice", "the scheme's case does not count (RFC 9110, 11.1)");
+});
+
+Deno.test("nobody hears that an answer has ended before it would survive the end of the process", async () => {
+  const disk = Promise.withResolvers<void>();
+  class SlowDisk extends MemoryStore {
+    override readonly volatile = false;
+    override set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+      const written = super.set(key, value, options);
+      return options?.sure && key.startsWith("turn:") ? disk.promise : written;
+    }
+  }
+  await using world = await startWorld({}, { store: new SlowDisk() });
+  const bot = await world.bot("b");
+  const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const whole = world.as("alice", "/api/chat", { json: { message: "hi" } });
+  for (let asked = 0; asked < 2; asked++) {
+    const { id } = await bot.next("chat");
+    bot.send({ type: "reply", replyTo: id, content: "hello", done: true });
+  }
+  assert.equal((await events.next())!.data.type, "start");
+  assert.equal((await events.next())!.data.content, "hello");
+  let over = false;
+  const ended = events.rest().then(() => over = true);
+  const answered = whole.then(() => over = true);
+  // The bot's pong is behind all that it said.
+  bot.send({ type: "ping" });
+  await bot.next("pong");
+  assert.equal(over, false);
+  disk.resolve();
+  await Promise.all([ended, answered]);
+  assert.equal((await (await whole).json()).content, "hello");
 });

@@ -163,3 +163,18 @@ onEach("a turn that ended leaves no draft behind", ["sqlite"], async (house) => 
   assert.equal((await house.archive.turn(turn.id))!.status, "done");
   house.clock.pass(500);
 });
+
+onEach("a crash in the moment after an ending loses neither its place nor its words", ["sqlite"], async (house) => {
+  await house.archive.recover();
+  const { id } = house.archive.create("alice");
+  const turn = say(house, ALICE, id, "and tomorrow?", "sunny spells");
+  // The clock stands still, so nothing that is late has been written.
+  await house.archive.keep(turn);
+
+  const again = house.reopen();
+  assert.equal((await again.turn(turn.id))!.status, "done");
+  assert.deepEqual((await again.turns(id, undefined, 10)).turns, []);
+  await again.recover();
+  assert.deepEqual((await again.turns(id, undefined, 10)).turns.map((one) => one.id), [turn.id]);
+  assert.deepEqual((await again.search("alice", "sunny")).map((one) => one.turnId), [turn.id]);
+});

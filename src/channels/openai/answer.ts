@@ -219,7 +219,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       }
       chunk = reply.chunk(this.#index);
     }
-    if (!over && !chunk && reply.ending) {
+    if (!over && !chunk && reply.ending && !this.#turn.unkept) {
       text += this.#last();
       over = true;
     }
@@ -305,6 +305,7 @@ export async function wholeAnswer(
       finish = rest.finish;
     }
   }
+  if (turn.unkept) await turn.kept;
   const { ending } = reply;
   if (finish === undefined && ending!.status !== "done") throw failureOf(ending!);
   let reasoning = "";
