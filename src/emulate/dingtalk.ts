@@ -229,6 +229,7 @@ export class DingTalkEmulator {
     "POST /media/upload": async (request) => {
       const media = (await request.formData()).get("media");
       if (!(media instanceof Blob)) return Response.json({ errcode: 40035, errmsg: "no media" });
+      if (media.size > 20 << 20) return Response.json({ errcode: 40006, errmsg: "不合法的文件大小" });
       const id = `@media${++this.#ids}`;
       this.files.set(id, { type: media.type, bytes: new Uint8Array(await media.arrayBuffer()) });
       return Response.json({ errcode: 0, errmsg: "ok", media_id: id, type: "image" });
@@ -287,12 +288,19 @@ export class DingTalkEmulator {
       this.counts.throttled++;
       return Response.json({ processQueryKey: "q", invalidStaffIdList: [], flowControlledStaffIdList: controlled });
     }
+    if (this.#unknownMedia(msgKey, JSON.parse(msgParam))) return fail(400, "invalidParameter.mediaId", "no such media");
     this.#show(openConversationId ?? userIds[0], msgKey, JSON.parse(msgParam));
     return Response.json({ processQueryKey: `q${++this.#ids}`, invalidStaffIdList: [], flowControlledStaffIdList: [] });
   }
 
+  /** A picture or a file that was never uploaded is not one. */
+  #unknownMedia(msgKey: string, param: Json): boolean {
+    const id = msgKey === "sampleFile" ? param.mediaId : msgKey === "sampleImageMsg" ? param.photoURL : undefined;
+    return typeof id === "string" && id.startsWith("@") && !this.files.has(id);
+  }
+
   #show(chat: string, kind: string, param: Json): void {
-    const text = String(param?.text ?? param?.content ?? param?.photoURL ?? "");
+    const text = String(param?.text ?? param?.content ?? param?.fileName ?? param?.photoURL ?? "");
     this.log.add({ id: `bot${++this.#ids}`, chat, from: "bot", kind, text, final: true });
   }
 

@@ -64,8 +64,10 @@ export class FeishuEmulator {
   readonly log: ChatLog;
   readonly counts = { calls: 0, throttled: 0, refused: 0, pushes: 0, unacknowledged: 0, repeatedUuids: 0 };
   /** Files and images of messages, by key. */
-  readonly resources = new Map<string, { type: string; bytes: Uint8Array<ArrayBuffer> }>();
+  readonly resources = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly departments = new Map<string, string[]>();
+  /** No file is taken, as where the app lacks the permission. */
+  refuseFiles = false;
   /** A card that streams ends by itself after this long. */
   streamLife = STREAM_LIFE;
   /** Given by whoever carries the long connection: resolves to whether the event was acknowledged. */
@@ -283,6 +285,7 @@ export class FeishuEmulator {
     ["POST", /^\/open-apis\/im\/v1\/messages\/([^/]+)\/reply$/, "im.reply", (id, request) => this.#send(request, id)],
     ["PATCH", /^\/open-apis\/im\/v1\/messages\/([^/]+)$/, "im.patch", (id, request) => this.#patch(id, request)],
     ["POST", /^\/open-apis\/im\/v1\/images$/, "im.image", (_id, request) => this.#image(request)],
+    ["POST", /^\/open-apis\/im\/v1\/files$/, "im.file", (_id, request) => this.#file(request)],
     [
       "GET",
       /^\/open-apis\/im\/v1\/messages\/([^/]+)\/resources\/([^/]+)$/,
@@ -352,6 +355,10 @@ export class FeishuEmulator {
     // Five a second into one chat; of a group's five some belong to other bots, which nobody emulates.
     if (this.#over(`chat:${chat}`, [[5, 1000]]) !== undefined) return this.#slow();
     const body = JSON.parse(content);
+    const key = msg_type === "image" ? body.image_key : msg_type === "file" ? body.file_key : undefined;
+    if ((msg_type === "image" || msg_type === "file") && !this.resources.has(key)) {
+      return fail(400, 230055, "The type of file upload does not match the type of message being sent");
+    }
     let card: Card | undefined;
     if (msg_type === "interactive" && body.type === "card") {
       card = this.#cards.get(body.data?.card_id);
@@ -367,7 +374,11 @@ export class FeishuEmulator {
       chat,
       from: "bot",
       kind: card ? "streaming card" : msg_type,
-      text: card ? cardText(card.json) : msg_type === "interactive" ? cardText(body) : String(body.text ?? content),
+      text: card
+        ? cardText(card.json)
+        : msg_type === "interactive"
+        ? cardText(body)
+        : String(body.text ?? this.resources.get(key)?.name ?? content),
       // A patched card has no end of its own: its last text is the final one.
       final: card ? card.streamingSince === undefined : true,
     });
@@ -401,6 +412,21 @@ export class FeishuEmulator {
     const key = `img_${++this.#ids}`;
     this.resources.set(key, { type: image.type, bytes: new Uint8Array(await image.arrayBuffer()) });
     return ok({ image_key: key });
+  }
+
+  async #file(request: Request): Promise<Response> {
+    if (this.refuseFiles) return fail(403, 234007, "App does not have bot ability");
+    const form = await request.formData();
+    const file = form.get("file"), name = form.get("file_name");
+    const types = ["opus", "mp4", "pdf", "doc", "xls", "ppt", "stream"];
+    if (!(file instanceof Blob) || typeof name !== "string" || !types.includes(String(form.get("file_type")))) {
+      return fail(400, 234001, "Invalid request param");
+    }
+    if (file.size > 30 << 20) return fail(400, 234006, "The file size exceed the max value");
+    if (file.size === 0) return fail(400, 234010, "File's size can't be 0");
+    const key = `file_${++this.#ids}`;
+    this.resources.set(key, { type: file.type, name, bytes: new Uint8Array(await file.arrayBuffer()) });
+    return ok({ file_key: key });
   }
 
   #resource(key: string): Response {

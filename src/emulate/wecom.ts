@@ -60,7 +60,7 @@ export class WecomEmulator {
     polls: 0,
     expired: 0,
   };
-  readonly media = new Map<string, { type: string; bytes: Uint8Array<ArrayBuffer> }>();
+  readonly media = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly departments = new Map<string, number[]>();
   /** Given by whoever carries the long connection: a frame to the bot, and whether somebody was there. */
   push: ((frame: Json) => boolean) | undefined;
@@ -71,7 +71,7 @@ export class WecomEmulator {
   readonly #urls = new Map<string, { chat: string; until: number }>();
   readonly #requests = new Map<string, { chat: string; at: number; streams: Map<string, string> }>();
   readonly #known = new Set<string>();
-  readonly #uploads = new Map<string, { total: number; chunks: Map<number, string>; type: string }>();
+  readonly #uploads = new Map<string, { total: number; chunks: Map<number, string>; type: string; name: string }>();
   readonly #timers = new Set<() => void>();
   #ids = 0;
 
@@ -145,9 +145,9 @@ export class WecomEmulator {
     return url.href;
   }
 
-  #upload(bytes: Uint8Array): string {
+  #upload(bytes: Uint8Array, name?: string): string {
     const id = `media${++this.#ids}`;
-    this.media.set(id, { type: "image/png", bytes: new Uint8Array(bytes) });
+    this.media.set(id, { type: "image/png", name, bytes: new Uint8Array(bytes) });
     return id;
   }
 
@@ -321,7 +321,9 @@ export class WecomEmulator {
       case "aibot_send_msg": {
         if (!this.#known.has(body.chatid)) return fail(40003, "the member has not written to the bot");
         if (this.#overChat(body.chatid)) return fail(45009, "api freq out of limit");
-        const text = body.markdown?.content ?? body.text?.content ?? "";
+        const media = body[body.msgtype]?.media_id;
+        if (media !== undefined && !this.media.has(media)) return fail(40007, "invalid media_id");
+        const text = body.markdown?.content ?? body.text?.content ?? this.media.get(media)?.name ?? "";
         if (Buffer.byteLength(text) > 20_480) return fail(45002, "content too long");
         this.log.add({
           id: `send${++this.#ids}`,
@@ -335,7 +337,12 @@ export class WecomEmulator {
       }
       case "aibot_upload_media_init": {
         const upload_id = `up${++this.#ids}`;
-        this.#uploads.set(upload_id, { total: body.total_chunks, chunks: new Map(), type: body.type });
+        this.#uploads.set(upload_id, {
+          total: body.total_chunks,
+          chunks: new Map(),
+          type: body.type,
+          name: body.filename,
+        });
         return ok({ upload_id });
       }
       case "aibot_upload_media_chunk":
@@ -344,7 +351,9 @@ export class WecomEmulator {
       case "aibot_upload_media_finish": {
         const upload = this.#uploads.get(body.upload_id);
         if (!upload || upload.chunks.size !== upload.total) return fail(40058, "chunks are missing");
-        return ok({ type: upload.type, media_id: `media${++this.#ids}`, created_at: 0 });
+        const pieces = [...upload.chunks].sort(([a], [b]) => a - b).map(([, piece]) => Buffer.from(piece, "base64"));
+        const media_id = this.#upload(Buffer.concat(pieces), upload.name);
+        return ok({ type: upload.type, media_id, created_at: 0 });
       }
       default:
         return fail(40008, "invalid cmd");
@@ -414,7 +423,11 @@ export class WecomEmulator {
       case "/cgi-bin/media/upload": {
         const media = (await request.formData()).get("media");
         if (!(media instanceof Blob)) return answer(41005, "media data missing");
-        return answer(0, "ok", { media_id: this.#upload(new Uint8Array(await media.arrayBuffer())) });
+        if (media.size > (url.searchParams.get("type") === "image" ? 10 : 20) << 20 || media.size <= 5) {
+          return answer(40006, "invalid media size");
+        }
+        const name = media instanceof File ? media.name : undefined;
+        return answer(0, "ok", { media_id: this.#upload(new Uint8Array(await media.arrayBuffer()), name) });
       }
       case "/cgi-bin/media/get":
         return this.#file(url.searchParams.get("media_id") ?? "");
@@ -452,7 +465,9 @@ export class WecomEmulator {
     if (body.agentid !== this.#p.agentId) return answer(40056, "invalid agentid");
     const user = String(body.touser);
     const now = this.#p.clock.now();
-    let text = String(body[body.msgtype]?.content ?? "");
+    const media = body[body.msgtype]?.media_id;
+    if (media !== undefined && !this.media.has(media)) return answer(40007, "invalid media_id");
+    let text = String(body[body.msgtype]?.content ?? this.media.get(media)?.name ?? "");
     if (body.enable_duplicate_check === 1) {
       const key = `${user}\n${JSON.stringify(body[body.msgtype])}`;
       const last = this.#said.get(key);

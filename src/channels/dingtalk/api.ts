@@ -5,6 +5,7 @@
  */
 import type { Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
+import { type Attachment, blobOf } from "../im/attachment.ts";
 import { type Answer, type Call, Caller, parse, request, type Verdict } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { rates } from "../im/rates.ts";
@@ -176,10 +177,16 @@ export class DingTalkApi {
     await this.#robotSend(chat, "sampleImageMsg", () => ({ photoURL: mediaId }), send);
   }
 
-  async uploadImage(image: Blob, send: Send): Promise<string> {
+  async sendFile(chat: DingChat, mediaId: string, fileName: string, send: Send): Promise<void> {
+    const fileType = fileName.slice(fileName.lastIndexOf(".") + 1).toLowerCase();
+    await this.#robotSend(chat, "sampleFile", () => ({ mediaId, fileName, fileType }), send);
+  }
+
+  /** Returns the media id. */
+  async upload(attachment: Attachment, type: "image" | "file", send: Send): Promise<string> {
     const body = () => {
       const form = new FormData();
-      form.set("media", image, `image.${image.type.split("/")[1] ?? "png"}`);
+      form.set("media", blobOf(attachment), attachment.name);
       return form;
     };
     const api = this.api("media.upload");
@@ -187,7 +194,7 @@ export class DingTalkApi {
       ...send,
       reservation: undefined,
       method: "POST",
-      url: (token) => `${this.#s.oapiBaseUrl}/media/upload?type=image&access_token=${encodeURIComponent(token)}`,
+      url: (token) => `${this.#s.oapiBaseUrl}/media/upload?type=${type}&access_token=${encodeURIComponent(token)}`,
       body,
       path: [this.address(), this.month(), api],
       repeatable: true,

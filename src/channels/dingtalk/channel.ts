@@ -3,6 +3,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
+import type { Attachment, Takes } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
 import { parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
@@ -10,7 +11,7 @@ import { Desk } from "../im/desk.ts";
 import { Envelope } from "../im/envelope.ts";
 import { Line } from "../im/line.ts";
 import { downgrade } from "../im/markdown.ts";
-import { blobOf, plainSend } from "../im/send.ts";
+import { plainSend } from "../im/send.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { type DingChat, DingTalkApi } from "./api.ts";
 import { robotForged } from "./crypto.ts";
@@ -35,7 +36,14 @@ const SILENCE = 10 * 60_000;
 /** Milliseconds after which an answer without a card says that the bot is at work. */
 const PLACEHOLDER = 5000;
 
+/** 上传媒体文件: 20 MB; 机器人消息类型: a file message shows these kinds and no others. */
+const TAKES: Takes = {
+  image: { types: /^image\/(?:png|jpe?g|gif|bmp)$/, bytes: 20 << 20 },
+  file: { names: /\.(?:xlsx|pdf|zip|rar|doc|docx)$/i, bytes: 20 << 20 },
+};
+
 export class DingTalkChannel implements Channel, Platform {
+  readonly takes = TAKES;
   readonly desk: Desk;
   readonly #api: DingTalkApi;
   readonly #parts: ChannelParts;
@@ -281,10 +289,10 @@ export class DingTalkChannel implements Channel, Platform {
     return answer.bytes.length <= max ? answer.bytes : undefined;
   }
 
-  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
-    const blob = blobOf(image);
-    if (!blob || blob.size > 20 << 20) throw new PlatformError("refused", "size", "an image of at most 20 MB is taken");
-    const media = await this.#api.uploadImage(blob, send);
-    await this.#api.sendImage(incoming.address, media, send);
+  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+    const media: string = send.half?.media ?? await this.#api.upload(attachment, form, send);
+    await send.keepHalf({ media });
+    if (form === "image") await this.#api.sendImage(incoming.address, media, send);
+    else await this.#api.sendFile(incoming.address, media, attachment.name, send);
   }
 }

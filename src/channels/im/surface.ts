@@ -4,6 +4,7 @@
  */
 import type { Priority, Reservation, Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
+import type { Attachment, Takes } from "./attachment.ts";
 
 /** A message as it came from a platform, in our words. Plain JSON: it is kept in the outbox until it is answered. */
 export interface Incoming {
@@ -30,8 +31,10 @@ export interface Platform {
   fetchImage(incoming: Incoming, ref: Json): Promise<string>;
   /** At most `max` bytes, else `undefined`. */
   fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined>;
-  /** Shows an image of an answer (a data URL) as a message of its own. */
-  sendImage(incoming: Incoming, image: string, send: Send): Promise<void>;
+  /** What of an answer's attachments can be shown here. */
+  readonly takes: Takes;
+  /** Shows an attachment as a message of its own, in a form that {@linkcode Platform.takes} allows. */
+  attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void>;
   /** Names of the sender's departments, where the platform tells. */
   departments?(incoming: Incoming): Promise<readonly string[]>;
   /** What of a message's address still holds when somebody is written to later; nothing unless it says otherwise. */
@@ -51,7 +54,7 @@ export interface Send {
   /** The whole of the answer or of its part: there will be no edit. */
   readonly final: boolean;
   /** Set on the last words of a way that carries images with them. */
-  readonly images?: readonly string[];
+  readonly images?: readonly Attachment[];
   /** Strictly growing numbers, also over restarts. */
   readonly next: () => number;
   /** What {@linkcode Send.keepHalf} kept when a process died inside this very send. */
@@ -69,8 +72,8 @@ export interface Way {
   readonly bytes: number;
   /** Whether what was opened can be edited and closed; else it can only be opened, with a final text. */
   readonly live: boolean;
-  /** Whether {@linkcode Way.close} takes the answer's images along; else each is sent as a message of its own. */
-  readonly carriesImages?: boolean;
+  /** What the last words take along; else each attachment is a message of its own. */
+  readonly carries?: { readonly most: number; readonly fits: (attachment: Attachment) => boolean };
   /** Whether a send that is repeated with the same id shows once. */
   readonly repeatable: boolean;
   /** Milliseconds a place may stay open; it is closed and continued in a new one before that. */

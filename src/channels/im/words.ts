@@ -77,6 +77,7 @@ export interface Words {
   readonly seeImages: string;
   readonly stopButton: string;
   readonly fileSkipped: (name: string) => string;
+  readonly notSent: (name: string, size: string) => string;
   readonly failed: (code: Code, retryAfter?: number) => string;
 }
 
@@ -111,9 +112,10 @@ const zh: Words = {
   cutOff: "⚠️ 回答中断，以上内容不完整。",
   cancelled: "⏹ 已停止。",
   empty: "（机器人没有返回内容）",
-  seeImages: "（见图）",
+  seeImages: "（见附件）",
   stopButton: "停止",
   fileSkipped: (name) => `[附件：${name}]`,
+  notSent: (name, size) => `📎 ${name}（${size}）无法发送到这里。`,
   failed(code, retryAfter) {
     switch (code) {
       case "no_bot":
@@ -172,9 +174,10 @@ const en: Words = {
   cutOff: "⚠️ The answer was cut off; what stands above is not complete.",
   cancelled: "⏹ Stopped.",
   empty: "(the bot returned nothing)",
-  seeImages: "(see the images)",
+  seeImages: "(see what is attached)",
   stopButton: "Stop",
   fileSkipped: (name) => `[attachment: ${name}]`,
+  notSent: (name, size) => `📎 ${name} (${size}) cannot be sent here.`,
   failed(code, retryAfter) {
     switch (code) {
       case "no_bot":

@@ -11,6 +11,7 @@ import type { Ending, Reply } from "../../core/reply.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
+import { type Attachment, attachmentOf, formOf, sizeWords } from "./attachment.ts";
 import { byteLength, cutAt } from "./markdown.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "./surface.ts";
 import type { Language, Words } from "./words.ts";
@@ -324,12 +325,31 @@ export class Writer {
   async finish(text: string, ending: Ending, images: readonly string[]): Promise<void> {
     const { job, keep, reached } = this.#p;
     if (!job.final) {
-      const words = finalWords(text, ending, images.length > 0, this.#p.words);
-      job.final = { parts: this.#parts(this.#restOf(words), job.place?.json, "f"), sent: 0, images, imagesSent: 0 };
+      const { taken, lines } = this.#sorted(images);
+      const whole = [text.trimEnd(), ...lines].filter(Boolean).join("\n\n");
+      const words = finalWords(whole, ending, taken.length > 0, this.#p.words);
+      const parts = this.#parts(this.#restOf(words), job.place?.json, "f");
+      job.final = { parts, sent: 0, images: taken, imagesSent: 0 };
       await keep();
     }
     reached?.("final_written");
     await this.#send(false);
+  }
+
+  /** The attachments that can be shown here, and a line for each that cannot. */
+  #sorted(urls: readonly string[]): { taken: string[]; lines: string[] } {
+    const { platform, words } = this.#p;
+    const carries = this.#way.carries;
+    const taken: string[] = [], lines: string[] = [];
+    let room = carries?.most ?? 0;
+    for (const url of urls) {
+      const attachment = attachmentOf(url);
+      if (!attachment) continue;
+      if (carries?.fits(attachment) && room-- > 0) taken.push(url);
+      else if (formOf(attachment, platform.takes)) taken.push(url);
+      else lines.push(words.notSent(attachment.name, sizeWords(attachment.size)));
+    }
+    return { taken, lines };
   }
 
   /** The final in pieces that fit the rung we stand on; the first goes where the answer stands already. */
@@ -366,7 +386,7 @@ export class Writer {
 
   /** `again`: the next part may have been sent before. */
   async #send(again: boolean) {
-    const { job, keep, reached, platform } = this.#p;
+    const { job, keep, reached } = this.#p;
     const final = job.final!;
     while (final.sent < final.parts.length) {
       const part = final.parts[final.sent]!;
@@ -375,8 +395,9 @@ export class Writer {
       const mark = again && !way.repeatable && part.place === undefined ? `${this.#p.words.maybeAgain}\n\n` : "";
       const text = mark + way.render(part.text);
       const last = final.sent === final.parts.length - 1;
-      const carried = last && way.carriesImages === true && part.place !== undefined;
-      const how = { ...this.#how(part.id, "final", undefined, true), images: carried ? final.images : undefined };
+      const carried = last ? carriedBy(way, final.images) : [];
+      const images = carried.map((url) => attachmentOf(url)!);
+      const how = { ...this.#how(part.id, "final", undefined, true), images };
       const sent = await this.#try(() =>
         part.place === undefined ? way.open(() => text, how) : way.close(part.place, text, how)
       );
@@ -398,20 +419,34 @@ export class Writer {
       }
       reached?.("part_sent");
       final.sent++;
-      if (carried) final.imagesSent = final.images.length;
+      final.images = final.images.filter((url) => !carried.includes(url));
       await keep();
       reached?.("part_recorded");
     }
     while (final.imagesSent < final.images.length) {
-      const image = final.images[final.imagesSent]!;
-      const how = this.#how(`i${final.imagesSent}`, "final", undefined, true);
-      // An image that the platform does not take must not hold up the answer that is there already.
-      await this.#try(() => platform.sendImage(job.incoming, image, how));
+      await this.#attach(attachmentOf(final.images[final.imagesSent]!)!, final.imagesSent);
+      job.half = undefined;
       final.imagesSent++;
       await keep();
       reached?.("images_sent");
     }
     this.#reservation?.release();
+  }
+
+  /** An attachment that the platform turns away must not hold up the answer that is there already; a line says so in its place. */
+  async #attach(attachment: Attachment, n: number) {
+    const { platform, job, words } = this.#p;
+    const form = formOf(attachment, platform.takes);
+    if (form) {
+      const how = this.#how(`i${n}`, "final", undefined, true);
+      const sent = await this.#try(() => platform.attach(job.incoming, attachment, form, how));
+      // It may be there: a line that says it is not would be a lie.
+      if (!sent.trouble || sent.trouble === "ambiguous") return;
+    }
+    const still = this.#ways.at(-1)!;
+    if (still.live) return;
+    const line = words.notSent(attachment.name, sizeWords(attachment.size));
+    await this.#try(() => still.open(() => still.render(line), this.#how(`n${n}`, "final", undefined, true)));
   }
 
   /** One rung down the ladder; the last one has nothing below it. */
@@ -455,6 +490,12 @@ export class Writer {
       return { trouble: error.trouble, error };
     }
   }
+}
+
+/** Which of an answer's attachments its last words take along. */
+function carriedBy(way: Way, urls: readonly string[]): string[] {
+  const { most = 0, fits } = way.carries ?? {};
+  return urls.filter((url) => fits?.(attachmentOf(url)!)).slice(0, most);
 }
 
 /** What stands in a place before the bot has said anything. */

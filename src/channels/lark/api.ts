@@ -5,6 +5,7 @@
  */
 import type { Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
+import { type Attachment, blobOf } from "../im/attachment.ts";
 import { type Answer, type Call, Caller, parse, request, type Verdict } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { rates } from "../im/rates.ts";
@@ -136,15 +137,17 @@ export class LarkApi {
     await this.#call("PATCH", path, [this.api("im.patch"), own], send, () => ({ content: content() }));
   }
 
-  async uploadImage(image: Blob, send: Send): Promise<string> {
+  /** Returns the key by which a message names it. */
+  async upload(attachment: Attachment, form: "image" | "file", send: Send): Promise<string> {
     const body = () => {
-      const form = new FormData();
-      form.set("image_type", "message");
-      form.set("image", image, "image");
-      return form;
+      const fields = new FormData();
+      fields.set(`${form}_type`, form === "image" ? "message" : fileType(attachment.name));
+      if (form === "file") fields.set("file_name", attachment.name);
+      fields.set(form, blobOf(attachment), attachment.name);
+      return fields;
     };
-    const answer = await this.#call("POST", "/open-apis/im/v1/images", [this.api("im.image")], send, body);
-    return answer.data.image_key;
+    const answer = await this.#call("POST", `/open-apis/im/v1/${form}s`, [this.api(`im.${form}`)], send, body);
+    return answer.data[`${form}_key`];
   }
 
   /** A file or an image of a message. */
@@ -231,6 +234,13 @@ function bytesVerdict(answer: Answer): Verdict {
 function waitOf(headers: Headers): number {
   const seconds = Number(headers.get("x-ogw-ratelimit-reset"));
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 1500;
+}
+
+/** The kinds that Feishu opens by itself; everything else is a stream of bytes. */
+function fileType(name: string): string {
+  const end = name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+  return { docx: "doc", xlsx: "xls", pptx: "ppt" }[end] ??
+    (["pdf", "doc", "xls", "ppt"].includes(end) ? end : "stream");
 }
 
 /** At most 50 characters, the same for the same id. */

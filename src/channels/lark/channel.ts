@@ -3,12 +3,13 @@
  */
 import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
+import type { Attachment, Takes } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
 import { parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { same } from "../im/envelope.ts";
-import { blobOf, plainSend } from "../im/send.ts";
+import { plainSend } from "../im/send.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
@@ -20,7 +21,14 @@ import type { LarkSettings } from "./settings.ts";
 /** Milliseconds after which a text-only answer gets a "thinking": longer than most people wait without wondering. */
 const PLACEHOLDER = 4000;
 
+/** 上传图片, 上传文件: an empty file is not taken. */
+const TAKES: Takes = {
+  image: { types: /^image\/(?:png|jpe?g|gif|webp|bmp|tiff)$/, bytes: 10 << 20 },
+  file: { bytes: 30 << 20 },
+};
+
 export class LarkChannel implements Channel, Platform {
+  readonly takes = TAKES;
   readonly desk: Desk;
   readonly #api: LarkApi;
   readonly #parts: ChannelParts;
@@ -153,11 +161,12 @@ export class LarkChannel implements Channel, Platform {
     return answer.bytes.length <= max ? answer.bytes : undefined;
   }
 
-  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
-    const blob = blobOf(image);
-    if (!blob || blob.size > 10 << 20) throw new PlatformError("refused", "size", "an image of at most 10 MB is taken");
-    const key = await this.#api.uploadImage(blob, send);
-    await this.#api.sendMessage(targetOf(incoming), "image", () => JSON.stringify({ image_key: key }), send);
+  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+    // Kept before it is sent: a repeat must not upload again.
+    const key: string = send.half?.key ?? await this.#api.upload(attachment, form, send);
+    await send.keepHalf({ key });
+    const content = form === "image" ? { image_key: key } : { file_key: key };
+    await this.#api.sendMessage(targetOf(incoming), form, () => JSON.stringify(content), send);
   }
 
   departments(incoming: Incoming): Promise<readonly string[]> {

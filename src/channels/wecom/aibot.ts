@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import type { Scope } from "../../core/budget.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
+import type { Attachment, Takes } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
 import { Caller, parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
@@ -17,7 +18,7 @@ import { Envelope, openFile } from "../im/envelope.ts";
 import { Line } from "../im/line.ts";
 import { downgrade } from "../im/markdown.ts";
 import { rates } from "../im/rates.ts";
-import { blobOf, plainSend } from "../im/send.ts";
+import { plainSend } from "../im/send.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { readBotMessage } from "./event.ts";
@@ -42,11 +43,23 @@ const KICKED = 30_000;
 /** Bytes of one piece of an upload. */
 const CHUNK = 512 * 1024;
 
+/** `msg_item`: ten images of 10 MB, JPG or PNG, with the last refresh. */
+const CARRIES: Way["carries"] = {
+  most: 10,
+  fits: ({ type, size }) => /^image\/(?:png|jpe?g)$/.test(type) && size <= 10 << 20,
+};
+
+/** As messages of their own, over the long connection. */
+const TAKES: Takes = {
+  image: { types: /^image\/(?:png|jpe?g)$/, bytes: 10 << 20 },
+  file: { bytes: 20 << 20 },
+};
+
 /** An answer that WeCom polls. */
 interface Polled {
   text: string;
   finished: boolean;
-  images: readonly string[];
+  images: readonly Attachment[];
   fetched?: () => void;
 }
 
@@ -175,7 +188,7 @@ export class WecomBot implements Channel, Platform {
     const polled = this.#polled.get(id);
     if (polled) {
       if (polled.finished) queueMicrotask(() => polled.fetched?.());
-      const items = polled.finished ? polled.images.flatMap(imageItem) : [];
+      const items = polled.finished ? polled.images.map(imageItem) : [];
       const stream = { id, finish: polled.finished, content: polled.text };
       return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
     }
@@ -198,11 +211,30 @@ export class WecomBot implements Channel, Platform {
     const id = streamOf(incoming);
     const { clock, store } = this.#parts;
     const state = () => this.#polled.get(id) ?? this.#keep(id, { text: "", finished: false, images: [] });
+    /** Resolves when WeCom has taken the last words. */
+    const finish = async (text: string, send: Send) => {
+      const left = incoming.at + STREAM_LIFE - clock.now();
+      if (left <= 0) throw new PlatformError("gone", "846608", "the six minutes are over");
+      // Kept before it is handed out: a process that dies after that is asked again.
+      await store.set(this.#doneKey(id), { text }, { ttl: STREAM_LIFE * 2, sure: true });
+      const polled = state();
+      const fetched = Promise.withResolvers<boolean>();
+      Object.assign(polled, {
+        text,
+        finished: true,
+        images: send.images ?? [],
+        fetched: () => fetched.resolve(true),
+      });
+      const stop = clock.after(left, () => fetched.resolve(false));
+      const seen = await fetched.promise;
+      stop();
+      if (!seen) throw new PlatformError("gone", "unpolled", "nobody asked for the answer any more");
+    };
     return {
       name: "poll",
       bytes: BYTES,
       live: true,
-      carriesImages: true,
+      carries: CARRIES,
       repeatable: true,
       life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
       places: 1,
@@ -211,32 +243,16 @@ export class WecomBot implements Channel, Platform {
       placeholderAfter: Infinity,
       finalPath: [],
       render: markdownOfBot,
-      open(text) {
-        state().text = text();
-        return Promise.resolve({ id });
+      open: async (text, send) => {
+        if (send.final) await finish(text(), send);
+        else state().text = text();
+        return { id };
       },
       edit(_place, text) {
         state().text = text();
         return Promise.resolve();
       },
-      close: async (_place, text, send) => {
-        const left = incoming.at + STREAM_LIFE - clock.now();
-        if (left <= 0) throw new PlatformError("gone", "846608", "the six minutes are over");
-        // Kept before it is handed out: a process that dies after that is asked again.
-        await store.set(this.#doneKey(id), { text }, { ttl: STREAM_LIFE * 2, sure: true });
-        const polled = state();
-        const fetched = Promise.withResolvers<boolean>();
-        Object.assign(polled, {
-          text,
-          finished: true,
-          images: send.images ?? [],
-          fetched: () => fetched.resolve(true),
-        });
-        const stop = clock.after(left, () => fetched.resolve(false));
-        const seen = await fetched.promise;
-        stop();
-        if (!seen) throw new PlatformError("gone", "unpolled", "nobody asked for the answer any more");
-      },
+      close: (_place, text, send) => finish(text, send),
     };
   }
 
@@ -373,7 +389,7 @@ export class WecomBot implements Channel, Platform {
     const { clock } = this.#parts;
     const refresh = (text: () => string, finish: boolean, send: Send) =>
       this.#call("aibot_respond_msg", incoming, send, true, () => {
-        const items = (send.images ?? []).flatMap(imageItem);
+        const items = (send.images ?? []).map(imageItem);
         const stream = { id, finish, content: text() };
         return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
       }, incoming.address.request);
@@ -381,7 +397,7 @@ export class WecomBot implements Channel, Platform {
       name: "stream",
       bytes: BYTES,
       live: true,
-      carriesImages: true,
+      carries: CARRIES,
       repeatable: true,
       life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
       places: 1,
@@ -468,16 +484,23 @@ export class WecomBot implements Channel, Platform {
     return bytes.length <= max ? bytes : undefined;
   }
 
-  async sendImage(incoming: Incoming, image: string, send: Send): Promise<void> {
-    const blob = blobOf(image);
-    if (this.#s.mode !== "socket" || !blob || blob.size > 10 << 20) {
-      throw new PlatformError(
-        "refused",
-        "image",
-        "an image of at most 10 MB goes with the last refresh, or over the long connection",
-      );
-    }
-    const bytes = Buffer.from(await blob.arrayBuffer());
+  /** By webhook there is nothing to send with: what goes with the last refresh is all. */
+  get takes(): Takes {
+    return this.#s.mode === "socket" ? TAKES : {};
+  }
+
+  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+    const media_id: string = send.half?.media ?? await this.#upload(attachment, form, send);
+    await send.keepHalf({ media: media_id });
+    await this.#call("aibot_send_msg", incoming, send, false, () => ({
+      ...chatOf(incoming),
+      msgtype: form,
+      [form]: { media_id },
+    }));
+  }
+
+  async #upload(attachment: Attachment, type: string, send: Send): Promise<string> {
+    const bytes = Buffer.from(attachment.base64, "base64");
     const upload = async (cmd: string, body: Json) => {
       const scope = this.#uploads();
       const call = { ...send, reservation: undefined, method: "POST", path: [scope], repeatable: true };
@@ -489,8 +512,8 @@ export class WecomBot implements Channel, Platform {
       });
     };
     const begun = await upload("aibot_upload_media_init", {
-      type: "image",
-      filename: "image.png",
+      type,
+      filename: attachment.name,
       total_size: bytes.length,
       total_chunks: Math.ceil(bytes.length / CHUNK),
       md5: createHash("md5").update(bytes).digest("hex"),
@@ -500,12 +523,7 @@ export class WecomBot implements Channel, Platform {
       const piece = bytes.subarray(chunk_index * CHUNK, (chunk_index + 1) * CHUNK);
       await upload("aibot_upload_media_chunk", { upload_id, chunk_index, base64_data: piece.toString("base64") });
     }
-    const { body } = await upload("aibot_upload_media_finish", { upload_id });
-    await this.#call("aibot_send_msg", incoming, send, false, () => ({
-      ...chatOf(incoming),
-      msgtype: "image",
-      image: { media_id: body.media_id },
-    }));
+    return (await upload("aibot_upload_media_finish", { upload_id })).body.media_id;
   }
 
   /** Downloads are sealed: over the long connection with a key of their own, by webhook with the callback's. */
@@ -565,13 +583,11 @@ function markdownOfBot(markdown: string): string {
   return downgrade(markdown, { images: true });
 }
 
-function imageItem(image: string): Json[] {
-  const base64 = /^data:image\/(?:png|jpe?g);base64,(.*)$/s.exec(image)?.[1];
-  if (base64 === undefined) return [];
-  return [{
+function imageItem({ base64 }: Attachment): Json {
+  return {
     msgtype: "image",
     image: { base64, md5: createHash("md5").update(Buffer.from(base64, "base64")).digest("hex") },
-  }];
+  };
 }
 
 function still(name: string): Omit<Way, "open" | "finalPath" | "bytes" | "repeatable" | "places"> {

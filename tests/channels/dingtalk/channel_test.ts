@@ -261,3 +261,17 @@ Deno.test("a sealed event subscription is answered with the sealed word the plat
   });
   assert.equal((await s.channel.fetch(new Request(url("bad"), { method: "POST", body }))).status, 401);
 });
+
+Deno.test("files go out by their names; kinds that DingTalk shows no file of are a line in the answer", async () => {
+  const files = [
+    `data:application/pdf;name=${encodeURIComponent("报告.pdf")};base64,${btoa("%PDF a report")}`,
+    "data:text/x-python;name=script.py;base64,AAAA",
+  ];
+  await using s = await stage({ script: () => ({ pieces: [[10, "给你"]], images: files }) });
+  s.emulator.say({ chat: "cid1", text: "文件" });
+  await s.settle();
+  assert.deepEqual(s.finals("cid1"), [
+    ["AI card", "给你\n\n📎 script.py（3 B）无法发送到这里。"],
+    ["sampleFile", "报告.pdf"],
+  ]);
+});

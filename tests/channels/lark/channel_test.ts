@@ -365,3 +365,30 @@ Deno.test("a message that cannot be stored is not acknowledged, and comes again"
   await s.settle();
   assert.equal(s.emulator.log.finals("oc_1").length, 1);
 });
+
+Deno.test("files go out by their names, once each; one that Feishu does not take is a line in the answer", async () => {
+  const files = [
+    "data:image/png;base64,iVBORw0KGgo=",
+    `data:application/pdf;name=${encodeURIComponent("报告.pdf")};base64,${btoa("%PDF a report")}`,
+    "data:text/plain;name=empty.txt;base64,",
+  ];
+  await using s = await stage({ script: () => ({ pieces: [[10, "给你"]], images: files }) });
+  s.emulator.say({ chat: "oc_1", text: "文件" });
+  await s.settle();
+  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => [m.kind, m.text]).slice(0, 1), [
+    ["streaming card", "给你\n\n📎 empty.txt（0 B）无法发送到这里。"],
+  ]);
+  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.kind), ["streaming card", "image", "file"]);
+  assert.equal(s.emulator.log.finals("oc_1")[2]!.text, "报告.pdf");
+  const sent = [...s.emulator.resources.values()].find((file) => file.name === "报告.pdf");
+  assert.equal(new TextDecoder().decode(sent!.bytes), "%PDF a report");
+});
+
+Deno.test("a file that Feishu turns away in the end is said in a line of its own, and the answer stands", async () => {
+  const files = ["data:application/pdf;name=a.pdf;base64,AAAA"];
+  await using s = await stage({ script: () => ({ pieces: [[10, "给你"]], images: files }) });
+  s.emulator.refuseFiles = true;
+  s.emulator.say({ chat: "oc_1", text: "文件" });
+  await s.settle();
+  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.text), ["给你", "📎 a.pdf（3 B）无法发送到这里。"]);
+});

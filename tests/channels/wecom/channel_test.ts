@@ -321,3 +321,44 @@ Deno.test("group webhook: what is said is split and paced below twenty a minute"
   assert.equal(s.emulator.log.finals("webhook hook-key").map((m) => m.text).join(""), text);
   assert.equal(s.emulator.counts.throttled, 0);
 });
+
+const FILES = [
+  "data:image/png;base64,iVBORw0KGgo=",
+  `data:application/pdf;name=${encodeURIComponent("报告.pdf")};base64,${btoa("%PDF a report")}`,
+];
+
+Deno.test("app: images and files go out as uploads", async () => {
+  await using s = await stage({ kind: "app", script: () => ({ pieces: [[10, "给你"]], images: FILES }) });
+  s.emulator.sayToApp({ from: "zhangsan", text: "文件" });
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan").map(([kind]) => kind), ["markdown", "image", "file"]);
+  assert.equal(s.finals("zhangsan")[2]![1], "报告.pdf");
+});
+
+Deno.test("bot, long connection: the picture rides with the last refresh, the file is uploaded in pieces", async () => {
+  const large = `data:application/zip;name=big.zip;base64,${"A".repeat(2_000_000)}`;
+  await using s = await stage({
+    kind: "socket",
+    script: () => ({ pieces: [[10, "给你"]], images: [...FILES, large] }),
+  });
+  s.emulator.sayToBot({ from: "zhangsan", text: "文件" });
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan").map(([kind]) => kind).sort(), ["file", "file", "image", "stream"]);
+  const zip = [...s.emulator.media.values()].find((file) => file.name === "big.zip");
+  assert.equal(zip!.bytes.length, 1_500_000);
+});
+
+Deno.test("bot, polled: the picture rides along, a file is a line, because there is nothing to send it with", async () => {
+  await using s = await stage({ kind: "poll", script: () => ({ pieces: [[10, "给你"]], images: FILES }) });
+  s.emulator.sayToBot({ from: "zhangsan", text: "文件" });
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan"), [["stream", "给你\n\n📎 报告.pdf（13 B）无法发送到这里。"], ["image", ""]]);
+});
+
+Deno.test("bot, polled: what is said at once, as a command's answer is, finishes its stream", async () => {
+  await using s = await stage({ kind: "poll" });
+  s.emulator.sayToBot({ from: "zhangsan", text: "/help" });
+  await s.settle(60_000);
+  assert.match(s.finals("zhangsan")[0]![1]!, /\/stop/);
+  assert.equal(s.emulator.counts.expired, 0);
+});

@@ -1,0 +1,82 @@
+/**
+ * An attachment is a picture or another file of an answer. On the wire it is a data URL among the images; a file says its name as a
+ * parameter: `data:application/pdf;name=report.pdf;base64,…`, percent-encoded.
+ */
+import { Buffer } from "node:buffer";
+
+export interface Attachment {
+  /** As it was said, without a path; else made from the type. */
+  readonly name: string;
+  /** Such as `image/png`, in lower case. */
+  readonly type: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly base64: string;
+}
+
+/** What a platform takes: images and files up to so many bytes. What is absent it does not take at all. */
+export interface Takes {
+  readonly image?: { readonly types: RegExp; readonly bytes: number };
+  readonly file?: { readonly bytes: number; readonly names?: RegExp };
+}
+
+/** Ends of names for types that have one other than their own second half. */
+const ENDS: Readonly<Record<string, string>> = {
+  "text/plain": "txt",
+  "text/markdown": "md",
+  "image/jpeg": "jpg",
+  "image/svg+xml": "svg",
+  "application/octet-stream": "bin",
+  "application/msword": "doc",
+  "application/vnd.ms-excel": "xls",
+  "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+  "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+  "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+};
+
+/** `undefined` where it is no data URL in base64. */
+export function attachmentOf(url: string): Attachment | undefined {
+  const comma = url.indexOf(",");
+  const head = /^data:([\w.+-]+\/[\w.+-]+)((?:;[^;,]*)*);base64$/i.exec(url.slice(0, Math.max(0, comma)));
+  if (!head) return undefined;
+  const type = head[1]!.toLowerCase();
+  const base64 = url.slice(comma + 1);
+  const said = /;(?:file)?name=([^;]*)/i.exec(head[2]!)?.[1];
+  const name = (said && plainName(said)) || `${type.startsWith("image/") ? "image" : "file"}.${endOf(type)}`;
+  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
+  return { name, type, size: Math.floor(base64.length * 3 / 4) - padding, base64 };
+}
+
+/** As what a platform shows it; `undefined`: it cannot. A picture that is too large or of a strange type may still be a file. */
+export function formOf({ name, type, size }: Attachment, takes: Takes): "image" | "file" | undefined {
+  const { image, file } = takes;
+  if (image && size <= image.bytes && image.types.test(type)) return "image";
+  if (file && size > 0 && size <= file.bytes && (file.names?.test(name) ?? true)) return "file";
+  return undefined;
+}
+
+export function blobOf({ base64, type }: Attachment): Blob {
+  return new Blob([Buffer.from(base64, "base64")], { type });
+}
+
+/** `3.2 MB`, for people. */
+export function sizeWords(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Without what could be a path or a trick: a bot's words are a stranger's. */
+function plainName(said: string): string {
+  let name = said;
+  try {
+    name = decodeURIComponent(said);
+  } catch (_notEncoded) {
+    // A bare percent sign is a sign like others.
+  }
+  // deno-lint-ignore no-control-regex -- those are what must go
+  return name.replace(/[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, "").split(/[/\\]/).at(-1)!.trim().slice(-100);
+}
+
+function endOf(type: string): string {
+  return ENDS[type] ?? type.slice(type.indexOf("/") + 1).replace(/^x-/, "").replace(/[^a-z0-9].*$/, "");
+}
