@@ -31,7 +31,7 @@ import { Pulse } from "./channels/pulse.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
 import { changedKeys, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
-import { Allowances } from "./core/allowance.ts";
+import { type Allowance, Allowances, CONVERSATIONS, STREAMS_AT_ONCE } from "./core/allowance.ts";
 import { ApiKeys } from "./core/api_key.ts";
 import { Audit } from "./core/audit.ts";
 import { BotTokens } from "./core/bot_token.ts";
@@ -112,15 +112,11 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const metrics = new Metrics();
   const outside = parts.observer ?? silent;
   const audit = new Audit({ store, clock, onFault: (error) => outside.tell({ type: "fault", where: "audit", error }) });
-  const allowances: Allowances = new Allowances({
-    store,
-    clock,
-    observer: outside,
-    of: (id) => {
-      const own = accounts.limits(id);
-      return own ? { ...config.limits, ...own } : config.limits;
-    },
-  });
+  const limitsOf = (id: string): Allowance => {
+    const own = accounts.limits(id);
+    return own ? { ...config.limits, ...own } : config.limits;
+  };
+  const allowances: Allowances = new Allowances({ store, clock, observer: outside, of: limitsOf });
   const observer = everyone(metrics, outside, audit, allowances);
   const accounts = new Accounts({ clock, observer, store, argon2id: argon2idInWasm });
   await accounts.load();
@@ -136,6 +132,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
     admit: (message) => allowances.admit(message),
     giveBack: (message) => allowances.giveBack(message),
+    conversations: (id) => limitsOf(id).conversations ?? CONVERSATIONS,
     personById: (id) => accounts.person(id) ?? apps.person(id),
     pushed: (person, push, key) => apps.push(person, push, key),
   }, settingsOf(config));
@@ -170,7 +167,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       cancel: (turn) => gateway.cancel(turn),
       turn: (id, personId) => gateway.turn(id, personId),
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
-      begin: (person, title) => gateway.archive.create(person.id, { title }).id,
+      begin: async (person, title) => (await gateway.beginConversation(person.id, { title })).id,
     },
     account: (name) => accounts.person(name),
     store,
@@ -179,7 +176,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
     secret: (text) => parts.env?.(text.slice("env:".length)),
   });
-  const pulse = new Pulse(clock);
+  const pulse = new Pulse(clock, (id) => limitsOf(id).streamsAtOnce ?? STREAMS_AT_ONCE);
   const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
   if (config.demo && gateway.roster.size === 0) seatDemo(gateway, clock);
   metrics.watch({

@@ -46,6 +46,8 @@ const limits = z.object({
   messagesPerDay: count.min(1).optional(),
   turnsAtOnce: count.min(1).optional(),
   imageBytesPerDay: count.optional(),
+  streamsAtOnce: count.min(1).optional(),
+  conversations: count.min(1).optional(),
 }, { error: "must be an object" }).meta({ id: "Limits" });
 const password = text(1024).min(8, "must have at least 8 characters");
 

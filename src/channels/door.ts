@@ -6,6 +6,7 @@ import { type ApiKey, type ApiKeys, KEY_PREFIX, type Scope } from "../core/api_k
 import { NexusError } from "../core/error.ts";
 import type { Person } from "../core/message.ts";
 import type { Session, Sessions } from "../core/session.ts";
+import type { Reader } from "./pulse.ts";
 
 export const COOKIE = "nexus_session";
 
@@ -70,6 +71,16 @@ export class Door {
   personNow({ person, key }: Caller): Person | undefined {
     const owner = this.#parts.accounts.person(person.id);
     return owner && asCaller(owner, key);
+  }
+
+  /** A caller as the reader of a stream. */
+  reader(caller: Caller): Reader {
+    const { person, key } = caller;
+    return {
+      person: person.id,
+      refusal: key ? "unauthenticated" : "session_expired",
+      holds: () => this.holds(caller),
+    };
   }
 
   /** Whether somebody who was let in a while ago still would be. Does not count as a use of the session. */

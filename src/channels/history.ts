@@ -80,7 +80,7 @@ export const historyRoutes: RouteDoc[] = [
     body: newConversation,
     ok: conversationView,
     status: 201,
-    errors: ["invalid"],
+    errors: ["invalid", "conversations_full"],
   },
   {
     method: "get",
@@ -171,7 +171,7 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
   app.post("/api/conversations", async (c) => {
     const { person } = await door.caller(c.req.raw, "chat");
     const fields = await readBody(c.req.raw, newConversation, 64 * 1024);
-    const conversation = archive.create(person.id, fields);
+    const conversation = await gateway.beginConversation(person.id, fields);
     await archive.save(conversation, true);
     notices.tell(person.id, { type: "conversation", conversationId: conversation.id, change: "created" });
     return json(viewOf(conversation), 201);

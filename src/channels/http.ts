@@ -28,6 +28,8 @@ const STATUS: Record<Code, number> = {
   not_found: 404,
   conflict: 409,
   limited: 429,
+  // Not 429: it does not get better by waiting.
+  conversations_full: 409,
   queue_full: 429,
   queue_timeout: 503,
   no_bot: 503,

@@ -7,7 +7,8 @@
  */
 import type { Chunk } from "../core/reply.ts";
 import type { Turn } from "../core/turn.ts";
-import type { Beating, Pulse } from "./pulse.ts";
+import type { Code } from "../core/error.ts";
+import type { Beating, Pulse, Reader } from "./pulse.ts";
 import { type Language, say } from "./words.ts";
 
 const encoder = new TextEncoder();
@@ -59,6 +60,7 @@ export function turnStream(
     readonly after: number;
     readonly language: Language;
     readonly pulse: Pulse;
+    readonly reader?: Reader;
     /** The reader hung up before the end. */
     readonly onHangUp?: () => void;
   },
@@ -68,6 +70,7 @@ export function turnStream(
 
 class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   wroteAt: number;
+  readonly reader: Reader | undefined;
   readonly #turn: Turn;
   readonly #language: Language;
   readonly #pulse: Pulse;
@@ -81,8 +84,12 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #unwatch: () => void;
   #over = false;
 
-  constructor(turn: Turn, options: { after: number; language: Language; pulse: Pulse; onHangUp?: () => void }) {
+  constructor(
+    turn: Turn,
+    options: { after: number; language: Language; pulse: Pulse; reader?: Reader; onHangUp?: () => void },
+  ) {
     this.#turn = turn;
+    this.reader = options.reader;
     this.#language = options.language;
     this.#pulse = options.pulse;
     this.#onHangUp = options.onHangUp;
@@ -122,6 +129,14 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (this.#over) return;
     this.#finish();
     put(this.#controller, undefined, true);
+  }
+
+  /** No `end`: the turn goes on, and can be resumed by whoever signs in again. */
+  expel(code: Code): void {
+    if (this.#over) return;
+    this.#finish();
+    const event = JSON.stringify({ type: "error", error: say(code, this.#language), code });
+    put(this.#controller, encoder.encode(`data: ${event}\n\n`), true);
   }
 
   /** Writes what is new, if anything is. */
@@ -216,18 +231,13 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 /** Waiting units past which a page that does not read its news is let go; it comes back and asks for what it missed. */
 const MAX_NEWS = 4 << 20;
 
-/** How often it is asked whether the reader may still listen, in milliseconds. */
-const ASKED = 10_000;
-
 /**
  * A stream of events that are pushed into it: what a page listens to. A reader that falls too far behind is let go, and so is one that may no
  * longer listen.
- *
- * @param holds whether the reader may still listen; asked at a heartbeat or an event, at most every ten seconds
  */
 export function newsStream(
   pulse: Pulse,
-  holds: () => Promise<boolean>,
+  reader: Reader,
   begin: (send: (event: unknown, id?: number) => void) => () => void,
 ): ReadableStream<Uint8Array> {
   let stop = () => {};
@@ -239,28 +249,23 @@ export function newsStream(
     stop();
     pulse.remove(beating);
   };
-  let askedAt = pulse.now();
-  const ask = () => {
-    if (pulse.now() - askedAt < ASKED) return;
-    askedAt = pulse.now();
-    // Where it cannot be known the reader comes back and is asked at the door.
-    holds().catch(() => false).then((still) => still || beating.end());
-  };
   const write = (bytes: Uint8Array) => {
     if (over) return;
-    ask();
     beating.wroteAt = pulse.now();
     put(controller, bytes);
     if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
   };
   const beating: Beating = {
     wroteAt: pulse.now(),
+    reader,
     beat: () => write(BEAT),
     end() {
       if (over) return;
       finish();
       put(controller, undefined, true);
     },
+    // It comes back by itself, and is told at the door.
+    expel: () => beating.end(),
   };
   return new ReadableStream<Uint8Array>({
     start(given) {

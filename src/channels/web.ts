@@ -193,7 +193,7 @@ export const webRoutes: RouteDoc[] = [
     auth: "person",
     query: resumeQuery,
     ok: "text/event-stream",
-    errors: ["not_found", "invalid"],
+    errors: ["not_found", "invalid", "limited"],
   },
   {
     method: "post",
@@ -211,6 +211,7 @@ export const webRoutes: RouteDoc[] = [
     tag: "chat",
     auth: "person",
     ok: "text/event-stream",
+    errors: ["limited"],
   },
 ];
 
@@ -277,22 +278,28 @@ export function web(parts: WebParts): Hono<Env> {
 
   app.post("/api/chat/stream", async (c) => {
     const request = c.req.raw;
-    const { person } = door.recall(request) ?? await door.caller(request);
+    const caller = door.recall(request) ?? await door.caller(request);
     const requestId = requestIdOf(request);
-    const turn = await gateway.ask(await messageOf(request, person, "web", parts.maxBody(), requestId));
-    const body = turnStream(turn, { after: 0, language: languageOfRequest(request), pulse });
-    return eventStream(body, [["x-request-id", requestId]]);
+    const reader = door.reader(caller);
+    return await pulse.seat(reader, async () => {
+      const turn = await gateway.ask(await messageOf(request, caller.person, "web", parts.maxBody(), requestId));
+      const body = turnStream(turn, { after: 0, language: languageOfRequest(request), pulse, reader });
+      return eventStream(body, [["x-request-id", requestId]]);
+    });
   });
 
   app.get("/api/turns/:id/stream", async (c) => {
-    const turn = await turnOf(c, door, gateway);
+    const caller = await door.caller(c.req.raw);
+    const turn = await turnOf(c, caller, gateway);
     const { after } = readQuery(c.req.url, resumeQuery);
     const from = after ?? offsetOf(c.req.header("last-event-id"), turn.id);
-    return eventStream(turnStream(turn, { after: from, language: languageOfRequest(c.req.raw), pulse }));
+    const reader = door.reader(caller);
+    const language = languageOfRequest(c.req.raw);
+    return await pulse.seat(reader, () => eventStream(turnStream(turn, { after: from, language, pulse, reader })));
   });
 
   app.post("/api/turns/:id/cancel", async (c) => {
-    const turn = await turnOf(c, door, gateway);
+    const turn = await turnOf(c, await door.caller(c.req.raw), gateway);
     const confirmed = await gateway.cancel(turn);
     return json({ status: turn.ending!.status, confirmed });
   });
@@ -301,7 +308,7 @@ export function web(parts: WebParts): Hono<Env> {
     const caller = await door.caller(c.req.raw);
     const { id } = caller.person;
     const last = Number(c.req.header("last-event-id") || undefined);
-    const body = newsStream(pulse, () => door.holds(caller), (send) => {
+    const listen = (send: (event: unknown, id?: number) => void) => {
       let told = "";
       const tellBots = () => {
         const person = door.personNow(caller);
@@ -322,8 +329,9 @@ export function web(parts: WebParts): Hono<Env> {
         stopBots();
         stopNotices();
       };
-    });
-    return eventStream(body);
+    };
+    const reader = door.reader(caller);
+    return await pulse.seat(reader, () => eventStream(newsStream(pulse, reader, listen)));
   });
 
   return app;
@@ -339,8 +347,7 @@ function stopOnHangUp(gateway: Gateway, turn: Turn, signal: AbortSignal): void {
 }
 
 /** The turn that a route names, if it is the caller's own. */
-async function turnOf(c: Context<Env>, door: Door, gateway: Gateway): Promise<Turn> {
-  const { person } = await door.caller(c.req.raw);
+async function turnOf(c: Context<Env>, { person }: Caller, gateway: Gateway): Promise<Turn> {
   const turn = await gateway.turn(c.req.param("id")!, person.id);
   if (!turn) throw new NexusError("not_found");
   return turn;

@@ -17,6 +17,10 @@ const WORDS: Record<Code, Record<Language, string>> = {
   not_found: { zh: "不存在", en: "Not found" },
   conflict: { zh: "与当前状态冲突", en: "In conflict with the current state" },
   limited: { zh: "请求过于频繁，请稍后再试", en: "Too many requests, please try again later" },
+  conversations_full: {
+    zh: "对话数量已达上限，请先删除一些",
+    en: "As many conversations as there may be; delete some first",
+  },
   queue_full: { zh: "等待的人太多，请稍后再试", en: "Too many are waiting, please try again later" },
   queue_timeout: { zh: "等待超时，请再试一次", en: "Waited too long, please try again" },
   no_bot: { zh: "没有可用的机器人", en: "No bot is available" },

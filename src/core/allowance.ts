@@ -16,7 +16,17 @@ export interface Allowance {
   readonly messagesPerDay?: number;
   readonly turnsAtOnce?: number;
   readonly imageBytesPerDay?: number;
+  /** Event streams open at once. Absent: {@linkcode STREAMS_AT_ONCE}. */
+  readonly streamsAtOnce?: number;
+  /** Absent: {@linkcode CONVERSATIONS}. */
+  readonly conversations?: number;
 }
+
+/** A page opens two streams, a program one for each question that it has asked and not heard out. */
+export const STREAMS_AT_ONCE = 1_000;
+
+/** Years of use: a bound for a program that runs wild. */
+export const CONVERSATIONS = 100_000;
 
 /** What a person used on one day. */
 export interface Usage {

@@ -80,6 +80,9 @@ const LAST_MOMENTS = 10_000;
 /** How late the store may hear of a conversation's last use, in milliseconds. */
 const SAVE = 200;
 
+/** How often the conversations of somebody who has too many are counted anew, in milliseconds. */
+const RECOUNT = 10_000;
+
 /** People and conversations kept in memory beside the store; the oldest go first. */
 const CACHED = 10_000;
 
@@ -91,6 +94,8 @@ export class Archive {
   readonly #drafts: Drafts;
   readonly #conversations = new Map<string, Conversation>();
   readonly #defaults = new Map<string, Defaults>();
+  /** How many conversations a person has, and when they were counted. */
+  readonly #counts = new Map<string, { count: number; readonly at: number }>();
   /** Deleted conversations that somebody may still hold: nothing is written to them any more. */
   readonly #removed = new WeakSet<Conversation>();
   /** Conversations whose last use the store has not heard of. */
@@ -193,6 +198,22 @@ export class Archive {
       .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt);
   }
 
+  /** Whether a person has fewer than `most` conversations. They are counted once, and again where there seem to be too many. */
+  async hasRoom(personId: string, most: number): Promise<boolean> {
+    if (most === Infinity) return true;
+    const known = this.#counts.get(personId);
+    const now = this.#clock.now();
+    if (known && (known.count < most || now - known.at < RECOUNT)) return known.count < most;
+    const { length: count } = await this.#store.list(`conv:${keyPart(personId)}:`, { limit: most });
+    remember(this.#counts, personId, { count, at: now });
+    return count < most;
+  }
+
+  #counted(personId: string, by: number): void {
+    const known = this.#counts.get(personId);
+    if (known) known.count += by;
+  }
+
   create(personId: string, fields: { title?: string; botId?: string; id?: string } = {}): Conversation {
     const now = this.#clock.now();
     const conversation: Conversation = {
@@ -205,6 +226,7 @@ export class Archive {
       updatedAt: now,
     };
     remember(this.#conversations, conversation.id, conversation);
+    this.#counted(personId, 1);
     this.#write(this.#store.set(`owner:${conversation.id}`, personId, WEAK));
     void this.save(conversation);
     return conversation;
@@ -230,6 +252,7 @@ export class Archive {
     // A store gives out copies; the one that others hold is ours.
     this.#removed.add(this.#conversations.get(id) ?? conversation);
     this.#conversations.delete(id);
+    this.#counted(personId, -1);
     // Without a wait where that is possible: nothing new may begin in it from here on.
     const defaults = this.#defaults.get(personId) ?? await this.defaults(personId);
     for (const [botId, conversationId] of Object.entries(defaults.bots)) {

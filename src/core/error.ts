@@ -16,6 +16,7 @@ export type Code =
   | "not_found" // also everything that belongs to somebody else
   | "conflict"
   | "limited" // the person asks too much
+  | "conversations_full" // the person keeps as many conversations as they may
   | "queue_full" // the bots have too much to do
   | "queue_timeout" // waited in line for too long
   | "no_bot" // nobody there to answer

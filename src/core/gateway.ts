@@ -71,6 +71,8 @@ export interface GatewayParts {
   readonly admit?: (message: Message) => Promise<void> | void;
   /** A message that was admitted becomes no turn: what it cost goes back. */
   readonly giveBack?: (message: Message) => void;
+  /** How many conversations a person may keep. Default: any number. */
+  readonly conversations?: (personId: string) => number;
   /** Who a bot's `push` names; `undefined` where there is no such person. */
   readonly personById?: (id: string) => Promise<Person | undefined> | Person | undefined;
   /**
@@ -103,6 +105,7 @@ export class Gateway {
   readonly #newId: () => string;
   readonly #admit: GatewayParts["admit"];
   readonly #giveBack: GatewayParts["giveBack"];
+  readonly #conversations: (personId: string) => number;
   readonly #personById: GatewayParts["personById"];
   readonly #pushed: GatewayParts["pushed"];
   readonly #turns = new Map<string, Turn>();
@@ -137,6 +140,7 @@ export class Gateway {
     this.#newId = parts.newId ?? (() => timedId(parts.clock.now()));
     this.#admit = parts.admit;
     this.#giveBack = parts.giveBack;
+    this.#conversations = parts.conversations ?? (() => Infinity);
     this.#personById = parts.personById;
     this.#pushed = parts.pushed;
     this.roster = new Roster(parts);
@@ -607,6 +611,16 @@ export class Gateway {
     turn.receipt = attempt.link.cancel(turn.id);
     this.#end(turn, { status: "cancelled" });
     return await turn.receipt;
+  }
+
+  /** Begins a conversation that a person or their program wants. Throws `conversations_full`; those with each bot by default are not refused. */
+  async beginConversation(
+    personId: string,
+    fields: { title?: string; botId?: string; id?: string } = {},
+  ): Promise<Conversation> {
+    const most = this.#conversations(personId);
+    if (!await this.archive.hasRoom(personId, most)) throw new NexusError("conversations_full", String(most));
+    return this.archive.create(personId, fields);
   }
 
   /** Deletes a conversation and what runs in it. */

@@ -573,6 +573,128 @@ Deno.test("a page that is given more than it may fall behind by is let go, and n
   assert.equal(world.app.gateway.notices.pages, 0);
 });
 
+Deno.test("a turn's stream ends with the session, says so, and is no end of the turn", async () => {
+  const clock = new ManualClock();
+  await using world = await startWorld({}, { clock });
+  const bot = await world.bot("b");
+  const other = await (await fetch(`${world.url}/api/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username: "alice", password: "alice-pass" }),
+  })).json();
+  const headers = {
+    authorization: `Bearer ${other.token}`,
+    "content-type": "application/json",
+    "accept-language": "en",
+  };
+  const body = JSON.stringify({ message: "go" });
+  const elsewhere = new Events(await fetch(`${world.url}/api/chat/stream`, { method: "POST", headers, body }));
+  const [start] = await elsewhere.until(({ data }) => data.type === "start");
+  const chat = await bot.next("chat");
+  const here = new Events(await world.as("alice", `/api/turns/${start!.data.turnId}/stream`));
+  bot.reply(chat.id, "half");
+  await elsewhere.until(({ data }) => data.type === "chunk");
+  await here.until(({ data }) => data.type === "chunk");
+
+  await (await world.as("alice", "/api/sessions/others", { method: "DELETE" })).json();
+  clock.pass(15_000);
+  assert.deepEqual((await elsewhere.rest()).map(({ data }) => data), [
+    { type: "error", error: "The session has expired", code: "session_expired" },
+  ]);
+  bot.reply(chat.id, " and half", true);
+  const rest = await here.rest();
+  assert.equal(textOf(rest), " and half");
+  assert.equal(rest.at(-1)!.data.status, "done");
+});
+
+Deno.test("an OpenAI stream ends with its key, never as if it were whole, and the bot is told to stop", async () => {
+  const clock = new ManualClock();
+  await using world = await startWorld({}, { clock });
+  const bot = await world.bot("b", { protocol: 2 });
+  const made = await (await world.as("alice", "/api/keys", { json: { name: "k", scopes: ["chat"] } })).json();
+  const asked = fetch(`${world.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${made.token}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "b", stream: true, messages: [{ role: "user", content: "go" }] }),
+  });
+  const chat = await bot.next("chat");
+  bot.reply(chat.id, "half", false, { seq: 1 });
+  const response = await asked;
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("half")) text += (await reader.read()).value;
+  const revoked = await world.as("alice", `/api/keys/${made.key.id}`, { method: "DELETE" });
+  assert.equal(revoked.status, 200, await revoked.text());
+  clock.pass(15_000);
+  for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+  assert.match(text, /"code":"invalid_api_key"/);
+  assert.doesNotMatch(text, /\[DONE\]|"finish_reason":"stop"/);
+  assert.equal((await bot.next("cancel")).id, chat.id);
+});
+
+Deno.test("a person has so many streams open and no more, whatever they read, and one that closes makes room", async () => {
+  await using world = await startWorld({ limits: { streamsAtOnce: 2 } });
+  const bot = await world.bot("b");
+  const news = new Events(await world.as("alice", "/api/events"));
+  await news.next();
+  const turn = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  const [start] = await turn.until(({ data }) => data.type === "start");
+  const headers = { "accept-language": "en" };
+  for (
+    const [path, json] of [
+      ["/api/events"],
+      ["/api/chat/stream", { message: "again" }],
+      [`/api/turns/${start!.data.turnId}/stream`],
+      ["/v1/chat/completions", { model: "b", stream: true, messages: [{ role: "user", content: "go" }] }],
+    ] as [string, unknown?][]
+  ) {
+    const refused = await world.as("alice", path, { json, headers });
+    assert.equal(refused.status, 429, path);
+    assert.equal(refused.headers.get("retry-after"), "5");
+    assert.match(await refused.text(), /2 streams are open; close one/);
+  }
+  assert.equal(bot.frames.filter(({ type }) => type === "chat").length, 1, "what is refused is not asked");
+  const others = new Events(await world.as("bob", "/api/events"));
+  await others.next();
+  await others.hangUp();
+
+  await news.hangUp();
+  await until(async () => {
+    const again = await world.as("alice", "/api/events");
+    await again.body?.cancel();
+    return again.status === 200;
+  });
+  await turn.hangUp();
+  const whole = await world.as("alice", "/api/chat", { json: { message: "" } });
+  assert.equal(whole.status, 400);
+  await whole.body?.cancel();
+});
+
+Deno.test("a person keeps so many conversations and no more, and deleting one makes room", async () => {
+  await using world = await startWorld({ limits: { conversations: 3 } });
+  const bot = await world.bot("b");
+  bot.answerAll(({ id }) => bot.reply(id, "ok", true));
+  const make = () => world.as("alice", "/api/conversations", { json: {}, headers: { "accept-language": "en" } });
+  const first = await (await make()).json();
+  await (await make()).json();
+  const completion = { model: "b", messages: [{ role: "user", content: "go" }] };
+  assert.equal((await (await world.as("alice", "/v1/chat/completions", { json: completion })).json()).error, undefined);
+  const refused = await make();
+  assert.equal(refused.status, 409);
+  assert.deepEqual(await refused.json(), {
+    error: "As many conversations as there may be; delete some first: 3",
+    code: "conversations_full",
+  });
+  const program = await world.as("alice", "/v1/chat/completions", { json: completion });
+  assert.deepEqual([program.status, (await program.json()).error.code], [409, "conversations_full"]);
+  const own = await world.as("alice", "/api/chat", { json: { message: "go" } });
+  assert.equal((await own.json()).content, "ok", "the default conversation is always there");
+  for (const { id } of (await (await world.as("alice", "/api/conversations")).json()).conversations.slice(0, 2)) {
+    await (await world.as("alice", `/api/conversations/${id}`, { method: "DELETE" })).body?.cancel();
+  }
+  assert.equal((await (await make()).json()).title, first.title);
+});
+
 Deno.test("a stream of news ends with the session, and with the person", async () => {
   const clock = new ManualClock();
   await using world = await startWorld({}, { clock });

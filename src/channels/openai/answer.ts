@@ -6,10 +6,10 @@
  */
 import { estimateTokenCount } from "tokenx";
 import type { Clock } from "../../core/clock.ts";
-import { NexusError } from "../../core/error.ts";
+import { type Code, NexusError } from "../../core/error.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Beating, Pulse } from "../pulse.ts";
+import type { Beating, Pulse, Reader } from "../pulse.ts";
 import { put } from "../sse.ts";
 import { failureOf } from "./error.ts";
 
@@ -36,6 +36,7 @@ export interface Format {
 export interface AnswerOptions {
   readonly format: Format;
   readonly pulse: Pulse;
+  readonly reader: Reader;
   readonly said: readonly Said[];
   /** What the gateway itself must see to; asked for at the first word, when it is known who answers. */
   readonly cut: () => Cut;
@@ -128,6 +129,7 @@ const WRITE = 256 * 1024;
 
 class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   wroteAt: number;
+  readonly reader: Reader;
   readonly #turn: Turn;
   readonly #options: AnswerOptions;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
@@ -143,6 +145,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   constructor(turn: Turn, options: AnswerOptions) {
     this.#turn = turn;
     this.#options = options;
+    this.reader = options.reader;
     this.wroteAt = options.pulse.now();
     this.#unwatch = turn.reply.watch(() => this.#woken());
     options.pulse.add(this);
@@ -174,9 +177,20 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   /** The gateway goes away: the stream must not look finished. */
   end(): void {
+    this.#fail("shutting_down");
+  }
+
+  expel(code: Code): void {
+    const running = !this.#over && !this.#turn.ending;
+    this.#fail(code);
+    // As if the reader had hung up.
+    if (running) this.#options.onHangUp?.();
+  }
+
+  #fail(code: Code): void {
     if (this.#over) return;
     this.#finish();
-    put(this.#controller, encoder.encode(this.#options.format.fail(new NexusError("shutting_down"))), true);
+    put(this.#controller, encoder.encode(this.#options.format.fail(new NexusError(code))), true);
   }
 
   /** Writes what is new, if anything is. */

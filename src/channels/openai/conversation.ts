@@ -59,7 +59,7 @@ export class Conversations {
       // It may have been deleted since.
       if (typeof id === "string" && await this.#gateway.archive.conversation(person.id, id)) return { id, known: true };
     }
-    return { id: this.#gateway.archive.create(person.id).id, known: false };
+    return { id: (await this.#gateway.beginConversation(person.id)).id, known: false };
   }
 
   /** Clients choose names freely, so a name that is no id of ours becomes one: two people may choose the same. */
@@ -69,7 +69,7 @@ export class Conversations {
     if (own) return { id: own.id, known: own.botId !== undefined };
     const id = named(person, name);
     const known = await archive.conversation(person.id, id);
-    if (!known) archive.create(person.id, { id });
+    if (!known) await this.#gateway.beginConversation(person.id, { id });
     return { id, known: known?.botId !== undefined };
   }
 

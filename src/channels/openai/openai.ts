@@ -13,10 +13,10 @@ import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Door } from "../door.ts";
+import type { Caller, Door } from "../door.ts";
 import { json, readBody } from "../http.ts";
 import type { RouteDoc } from "../openapi.ts";
-import type { Pulse } from "../pulse.ts";
+import type { Pulse, Reader } from "../pulse.ts";
 import { eventStream } from "../sse.ts";
 import type { Env } from "../web.ts";
 import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
@@ -143,8 +143,12 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     return await fetchImage(url, { allowPrivate: parts.allowPrivate() });
   };
 
+  async function callerOf(request: Request): Promise<Caller> {
+    return door.recall(request) ?? await door.caller(request);
+  }
+
   async function personOf(request: Request): Promise<Person> {
-    return (door.recall(request) ?? await door.caller(request)).person;
+    return (await callerOf(request)).person;
   }
 
   async function ask(request: Request, person: Person, asked: Asked): Promise<Turn> {
@@ -177,20 +181,29 @@ export function openai(parts: OpenAiParts): Hono<Env> {
   async function serve(
     request: Request,
     asked: Asked,
+    caller: Caller,
+    shape: Shape,
+  ): Promise<Response> {
+    if (asked.stream) {
+      const reader = door.reader(caller);
+      return await pulse.seat(reader, () => stream(request, asked, caller.person, reader, shape));
+    }
+    const { person } = caller;
+    const turn = await ask(request, person, asked);
+    const over = whenGone(request, clock, () => stop(turn));
+    const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
+    remember(person, asked, turn, whole.text);
+    return json(shape.whole(turn, whole), 200, headersOf(turn));
+  }
+
+  async function stream(
+    request: Request,
+    asked: Asked,
     person: Person,
-    shape: {
-      readonly format: (turn: Turn, describe: Describe) => Format;
-      readonly whole: (turn: Turn, answer: Awaited<ReturnType<typeof wholeAnswer>>) => unknown;
-    },
+    reader: Reader,
+    shape: Shape,
   ): Promise<Response> {
     const turn = await ask(request, person, asked);
-    const headers: [string, string][] = [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
-    if (!asked.stream) {
-      const over = whenGone(request, clock, () => stop(turn));
-      const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
-      remember(person, asked, turn, whole.text);
-      return json(shape.whole(turn, whole), 200, headers);
-    }
     const over = whenGone(request, clock, () => stop(turn));
     await firstWord(turn, clock, FIRST_WORD);
     over();
@@ -199,13 +212,14 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     const body = answerStream(turn, {
       format: shape.format(turn, describeFor(request)),
       pulse,
+      reader,
       said: asked.said,
       cut: () => cutFor(turn, asked),
       stop: () => stop(turn),
       onHangUp: () => stop(turn),
       onDone: (text) => remember(person, asked, turn, text),
     });
-    return eventStream(body, headers);
+    return eventStream(body, headersOf(turn));
   }
 
   app.get("/v1/models", async (c) => {
@@ -222,9 +236,9 @@ export function openai(parts: OpenAiParts): Hono<Env> {
 
   app.post("/v1/chat/completions", async (c) => {
     const request = c.req.raw;
-    const person = await personOf(request);
+    const caller = await callerOf(request);
     const asked = await readChat(await readBody(request, chatRequest, parts.maxBody()), load);
-    return await serve(request, asked, person, {
+    return await serve(request, asked, caller, {
       format: (turn, describe) => chatFormat(turn, asked.model, asked.includeUsage, describe),
       whole: (turn, answer) => chatCompletion(turn, asked.model, answer),
     });
@@ -232,18 +246,19 @@ export function openai(parts: OpenAiParts): Hono<Env> {
 
   app.post("/v1/responses", async (c) => {
     const request = c.req.raw;
-    const person = await personOf(request);
+    const caller = await callerOf(request);
     const asked = await readResponses(await readBody(request, responsesRequest, parts.maxBody()), load);
-    return await serve(request, asked, person, {
+    return await serve(request, asked, caller, {
       format: (turn, describe) => responsesFormat(turn, asked, describe),
       whole: (turn, answer) => wholeResponse(turn, asked, answer),
     });
   });
 
-  function uiStream(request: Request, turn: Turn, onDone?: (text: string) => void): Response {
+  function uiStream(request: Request, turn: Turn, reader: Reader, onDone?: (text: string) => void): Response {
     const body = answerStream(turn, {
       format: uiFormat(turn, describeFor(request)),
       pulse,
+      reader,
       said: [],
       cut: () => new Cut({}),
       stop: () => stop(turn),
@@ -261,15 +276,22 @@ export function openai(parts: OpenAiParts): Hono<Env> {
 
   app.post("/api/ai/chat", async (c) => {
     const request = c.req.raw;
-    const person = await personOf(request);
+    const caller = await callerOf(request);
+    const { person } = caller;
     const asked = await readUi(await readBody(request, uiRequest, parts.maxBody()), load);
-    const turn = await ask(request, person, asked);
-    return uiStream(request, turn, (text) => remember(person, asked, turn, text));
+    const reader = door.reader(caller);
+    return await pulse.seat(reader, async () => {
+      const turn = await ask(request, person, asked);
+      return uiStream(request, turn, reader, (text) => remember(person, asked, turn, text));
+    });
   });
 
   app.get("/api/ai/chat/:id/stream", async (c) => {
-    const turn = await running(await personOf(c.req.raw), c.req.param("id"));
-    return turn ? uiStream(c.req.raw, turn) : new Response(null, { status: 204 });
+    const caller = await callerOf(c.req.raw);
+    const turn = await running(caller.person, c.req.param("id"));
+    if (!turn) return new Response(null, { status: 204 });
+    const reader = door.reader(caller);
+    return await pulse.seat(reader, () => uiStream(c.req.raw, turn, reader));
   });
 
   app.delete("/api/ai/chat/:id/stream", async (c) => {
@@ -291,6 +313,16 @@ export function openai(parts: OpenAiParts): Hono<Env> {
   });
 
   return app;
+}
+
+/** One of the two shapes of `/v1`. */
+interface Shape {
+  readonly format: (turn: Turn, describe: Describe) => Format;
+  readonly whole: (turn: Turn, answer: Awaited<ReturnType<typeof wholeAnswer>>) => unknown;
+}
+
+function headersOf(turn: Turn): [string, string][] {
+  return [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
 }
 
 /** How long a client has to hang up in before it is watched for, in milliseconds. */

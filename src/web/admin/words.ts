@@ -25,6 +25,8 @@ const en = {
     messagesPerDay: "messages a day",
     turnsAtOnce: "turns at once",
     imageBytesPerDay: "bytes of images a day",
+    streamsAtOnce: "streams at once",
+    conversations: "conversations",
   } as Record<string, string>,
   noLimits: "none",
   statuses: { done: "done", incomplete: "incomplete", failed: "failed", cancelled: "stopped" } as Record<
@@ -119,6 +121,8 @@ const zh: AdminWords = {
     messagesPerDay: "条消息/天",
     turnsAtOnce: "个同时提问",
     imageBytesPerDay: "字节图片/天",
+    streamsAtOnce: "个同时打开的流",
+    conversations: "个对话",
   },
   noLimits: "无",
   statuses: { done: "完成", incomplete: "不完整", failed: "失败", cancelled: "已停止" },
