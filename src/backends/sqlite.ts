@@ -269,7 +269,7 @@ export class SqliteStore implements Store {
           this.#texts.delete(gone);
           due++;
         }
-        for (const [log, lines] of this.#lines) file.append(log, lines);
+        for (const [log, lines] of this.#lines) file.append(log, lines, now);
         if (now - this.#sweptAt >= SWEEP) due += file.sweep(now);
         if (!all) return due;
         for (const [id, { owner, text }] of this.#texts) file.words.put(id, owner, text);

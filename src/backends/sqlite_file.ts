@@ -33,6 +33,22 @@ export interface Waiting {
   readonly find?: SetOptions["find"];
 }
 
+/** A log of which this process knows all. */
+interface Begun {
+  readonly id: number;
+  length: number;
+  readonly expires: number | undefined;
+}
+
+/** Logs known at once. */
+const REMEMBERED = 10_000;
+
+/** Whether an end is worth writing down anew: a hundredth of what is left is not. */
+function isMuchLater(expires: number | undefined, known: number | undefined, now: number): boolean {
+  if (expires === undefined) return false;
+  return known === undefined || (expires - known) * 100 > expires - now;
+}
+
 /** What will be appended to a log. */
 export interface WaitingLines {
   /** The log is emptied first. */
@@ -59,6 +75,8 @@ export class File {
   readonly #linesRemove: StatementSync;
   readonly #lineAdd: StatementSync;
   readonly #linesRead: StatementSync;
+  /** Logs that this process began, which nobody else writes: a reply in the making gets a line each 100 ms. */
+  readonly #begun = new Map<string, Begun>();
   readonly #expired: StatementSync;
   readonly #expiredLogs: StatementSync;
 
@@ -79,7 +97,9 @@ export class File {
           `SELECT key, value FROM entries WHERE key >= ? AND key < ? AND ${live} ORDER BY key ${order} LIMIT ?`,
         );
       this.#lists = { up: list("ASC"), down: list("DESC") };
-      this.#log = db.prepare(`SELECT id, length FROM logs WHERE name = ? AND ${live}`);
+      this.#log = db.prepare(
+        `SELECT id, (SELECT coalesce(max(at) + 1, 0) FROM lines WHERE log = logs.id) AS length FROM logs WHERE name = ? AND ${live}`,
+      );
       this.#logSet = db.prepare(`INSERT INTO logs (name, length, expires) VALUES (?, ?, ?)
         ON CONFLICT (name) DO UPDATE SET length = excluded.length, expires = coalesce(excluded.expires, expires) RETURNING id`);
       this.#logRemove = db.prepare("DELETE FROM logs WHERE name = ? RETURNING id");
@@ -102,6 +122,7 @@ export class File {
       this.#db.exec("COMMIT");
       return result;
     } catch (error) {
+      this.#begun.clear();
       // A full disk may have rolled back by itself.
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
@@ -137,17 +158,29 @@ export class File {
   }
 
   logLength(name: string, now: number): number | undefined {
+    const begun = this.#begun.get(name);
+    if (begun && (begun.expires === undefined || begun.expires > now)) return begun.length;
     return (this.#log.get(name, now) as { length: number } | undefined)?.length;
   }
 
-  append(name: string, { fresh, before, lines, expires }: WaitingLines): void {
+  append(name: string, { fresh, before, lines, expires }: WaitingLines, now: number): void {
     if (fresh) {
       const gone = this.#logRemove.get(name) as { id: number } | undefined;
       if (gone) this.#linesRemove.run(gone.id);
+      this.#begun.delete(name);
       if (lines.length === 0) return;
     }
-    const { id } = this.#logSet.get(name, before + lines.length, expires ?? null) as { id: number };
-    lines.forEach((line, index) => this.#lineAdd.run(id, before + index, line));
+    const length = before + lines.length;
+    let begun = this.#begun.get(name);
+    if (!begun || isMuchLater(expires, begun.expires, now)) {
+      const { id } = this.#logSet.get(name, length, expires ?? null) as { id: number };
+      const remembered = fresh || begun !== undefined;
+      begun = { id, length, expires: expires ?? begun?.expires };
+      if (this.#begun.size >= REMEMBERED) this.#begun.clear();
+      if (remembered) this.#begun.set(name, begun);
+    }
+    lines.forEach((line, index) => this.#lineAdd.run(begun.id, before + index, line));
+    begun.length = length;
   }
 
   lines(name: string, from: number, limit: number, now: number): string[] {
@@ -164,7 +197,7 @@ export class File {
       if (this.forget(key) !== undefined) gone++;
     }
     for (const { name } of this.#expiredLogs.all(now, SWEEP_STEP) as unknown as { name: string }[]) {
-      this.append(name, { fresh: true, before: 0, lines: [] });
+      this.append(name, { fresh: true, before: 0, lines: [] }, now);
     }
     return gone;
   }
