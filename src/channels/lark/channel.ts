@@ -10,7 +10,7 @@ import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { same } from "../im/envelope.ts";
 import { plainSend } from "../im/send.ts";
-import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import type { Incoming, Platform, Send, Way } from "../im/surface.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
 import { patchWay, streamWay, targetOf, textWay } from "./card.ts";
