@@ -145,6 +145,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       upstreams.get(botId)
         ? { error: `Bot id "${botId}" is taken by the configuration`, wrong: "id" }
         : refusal(botId, botTokens.opens(botId, token, config.botToken)),
+    draining: () => gateway.draining,
     push: (bot, push) => gateway.push(bot, push),
   }, socketSettingsOf(config));
   const upstreams = new Upstreams({
@@ -303,7 +304,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
       return failure(new NexusError("invalid", "GET /bot-ws is a WebSocket"), languageOfRequest(request));
     }
-    if (gateway.draining) {
+    // A bot that was cut off comes back to end its turns, which is what is waited for.
+    if (gateway.draining && !sockets.holding) {
       return failure(new NexusError("shutting_down", undefined, { retryAfter: 5 }), languageOfRequest(request));
     }
     if (!sockets.hasRoomFor(address)) {

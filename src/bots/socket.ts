@@ -69,6 +69,8 @@ export interface SocketParts {
   readonly observer: Observer;
   /** Why this bot may not come in with this token (`token` or `id` is wrong), or nothing when it may. */
   readonly refuse: (botId: string, token: string) => Refusal | undefined;
+  /** Whether the gateway takes nothing new: then only a bot that goes on with its turns may come in. */
+  readonly draining?: () => boolean;
   /** A bot speaks first. Rejects with a `NexusError` where it may not. */
   readonly push: (
     bot: Bot,
@@ -160,6 +162,12 @@ export class BotSockets {
     });
   }
 
+  /** Whether a bot holds turns, and so may have to come back to end them. */
+  get holding(): boolean {
+    for (const { held } of this.#links.values()) if (held > 0) return true;
+    return false;
+  }
+
   /** Sockets that are open, registered or not. */
   get size(): number {
     return this.#lines.size;
@@ -216,7 +224,7 @@ export class BotSockets {
     try {
       if (typeof data !== "string") return this.#strike(line, "frames are text, not binary", "bad_frame");
       const max = line.link ? this.settings.maxFrame : MAX_REGISTER;
-      if (data.length > max) return this.#tooLarge(line, data.length, max);
+      if (data.length > max) return this.#tooLarge(line, data, max);
       const frame = readBotFrame(data);
       if (frame instanceof Unreadable) return this.#strike(line, frame.reason, "bad_frame");
       if (line.strikes > 0) line.strikes--;
@@ -276,11 +284,13 @@ export class BotSockets {
     if (line.strikes > most) this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
   }
 
-  #tooLarge(line: Line, length: number, max: number): void {
-    const message = `a frame may have ${max} characters, got ${length}`;
+  #tooLarge(line: Line, data: string, max: number): void {
+    const message = `a frame may have ${max} characters, got ${data.length}`;
     this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, why: message });
     line.send({ type: "error", message, code: "too_large" });
-    if (!line.link) this.#shut(line, CLOSE.tooLarge, "the first frame is too large");
+    if (!line.link) return this.#shut(line, CLOSE.tooLarge, "the first frame is too large");
+    line.link.heardAt = this.#parts.clock.now();
+    line.link.missed(data, message);
   }
 
   /* ── coming and going ────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -297,21 +307,35 @@ export class BotSockets {
     }
     line.token = token;
     this.#settled(line);
-    if (line.link && line.link.bot.id !== frame.botId) this.#leave(line.link, "registered under another id");
+    const known = this.#links.get(frame.botId);
+    if (line.link && line.link !== known) {
+      if (line.link.held > 0) {
+        // Its turns would have nobody to end them. The first registration stands.
+        const error = `this socket answers as ${JSON.stringify(line.link.bot.id)}; open another one`;
+        return line.send({ type: "registered", success: false, error });
+      }
+      this.#leave(line.link, "registered under another id");
+    }
+    if (this.#parts.draining?.() && !(known && known.held > 0 && (known.line === line || frame.resume?.length))) {
+      line.send({ type: "registered", success: false, error: "the gateway restarts" });
+      return this.#shut(line, CLOSE.restart, "the gateway restarts");
+    }
 
     const protocol = Math.min(frame.protocol ?? 1, PROTOCOL);
-    const known = this.#links.get(frame.botId);
     if (known?.line && known.line !== line) {
       const replaced = known.line;
       known.detach();
       replaced.link = undefined;
       this.#shut(replaced, CLOSE.replaced, "another socket registered with this bot id");
     }
-    const resumes = known !== undefined && protocol >= 2 && known.protocol >= 2;
+    // On its own socket nothing can have been lost, so it goes on with all that it does not take back.
+    const again = known !== undefined && known.line === line;
+    const resumes = again || (known !== undefined && protocol >= 2 && known.protocol >= 2);
     if (known && !resumes) this.#leave(known, "replaced");
     const link = resumes ? known : new SocketLink(clock);
     this.#links.set(frame.botId, link);
-    const resumed = link.attach(line, botOf(frame, clock.now()), protocol, frame.resume ?? []);
+    const offered = frame.resume ?? (again ? link.progress() : []);
+    const resumed = link.attach(line, botOf(frame, clock.now()), protocol, offered);
     line.link = link;
     link.send(this.#welcome(protocol, resumed.kept, frame.resume !== undefined));
     // Joining comes after the welcome: a waiting turn may be given to it at once.
@@ -485,6 +509,11 @@ class SocketLink implements Link {
     return stuck;
   }
 
+  /** What it holds, and how far each has come. */
+  progress(): Progress[] {
+    return [...this.#held].map(([replyTo, { seq }]) => ({ replyTo, seq }));
+  }
+
   /** A socket registered for this bot. Tells which turns go on, and which the bot no longer knows. */
   attach(line: Line, bot: Bot, protocol: number, resume: readonly Progress[]): { kept: Progress[]; lost: Sink[] } {
     this.stopGrace?.();
@@ -591,6 +620,20 @@ class SocketLink implements Link {
     if (frame.done) this.#held.delete(replyTo);
     if (seq !== undefined && this.protocol >= 2) this.#ack(replyTo, seq, frame.done);
     if (frame.done) held.sink.done();
+  }
+
+  /**
+   * A frame was dropped unread. Where it was a piece of a reply without a number, nobody will see the gap that it leaves, so the turn ends
+   * here; a reply with a number is asked for again.
+   */
+  missed(text: string, why: string): void {
+    const replyTo = /"replyTo"\s*:\s*"([^"\\]+)"/.exec(text)?.[1];
+    const held = replyTo === undefined ? undefined : this.#held.get(replyTo);
+    if (!held) return;
+    held.sink.alive();
+    if (this.protocol >= 2 && /"seq"\s*:\s*\d/.test(text)) return;
+    this.#held.delete(replyTo!);
+    held.sink.fail("reply_too_large", why, false);
   }
 
   fail(replyTo: string, code: string | undefined, message: string | undefined, retryable: boolean): void {

@@ -418,6 +418,86 @@ Deno.test("told to stop in the middle, the gateway lets the turn finish and tell
   assert.equal(await bot.closed, 4000);
 });
 
+Deno.test("while the gateway waits for its last turns, a bot that was cut off comes back to end them, and no other comes in", async () => {
+  await using world = await startWorld({ drainTimeout: 5000 });
+  const first = await world.bot("b", { protocol: 2 });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await first.next("chat");
+  first.reply(id, "half ", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  const drained = world.app.drain();
+  await first.close();
+  await until(() => world.app.gateway.roster.size === 0);
+  const stranger = await TestBot.connect(world.botUrl);
+  stranger.send({ type: "register", botId: "c", botName: "C", token: "bot-secret", protocol: 2 });
+  assert.equal((await stranger.next("registered")).success, false);
+  assert.equal(await stranger.closed, 4000);
+  const second = await world.bot("b", { protocol: 2, resume: [{ replyTo: id, seq: 1 }] });
+  second.reply(id, "and whole", true, { seq: 2 });
+  const events = await stream.rest();
+  assert.deepEqual([textOf(events), events.at(-1)!.data.status], ["and whole", "done"]);
+  await drained;
+  assert.equal(await second.closed, 4000);
+});
+
+for (const protocol of [1, 2]) {
+  Deno.test(`a piece of a reply that is too large ends its turn, never as if it were whole: version ${protocol}`, async () => {
+    await using world = await startWorld();
+    world.app.sockets.set({ maxFrame: 1000 });
+    const bot = await world.bot("b", { protocol });
+    const answer = world.as("alice", "/api/chat", { json: ask });
+    const other = world.as("bob", "/api/chat", { json: ask });
+    const chats = [await bot.next("chat"), await bot.next("chat")];
+    const [mine, his] = ["Alice", "Bob"].map((name) => chats.find(({ from }) => from === name).id);
+    bot.reply(mine, "one ");
+    bot.reply(mine, `"replyTo":"${his}" ${"x".repeat(2000)}`);
+    bot.reply(mine, " three", true);
+    bot.reply(his, "whole", true);
+    const cut = await answer;
+    assert.equal(cut.status, 502);
+    const { status, code, content } = await cut.json();
+    assert.deepEqual([status, code, content], ["failed", "reply_too_large", "one "]);
+    assert.equal((await (await other).json()).content, "whole");
+  });
+}
+
+Deno.test("a numbered piece of a reply that is too large is asked for again, and the turn goes on", async () => {
+  await using world = await startWorld();
+  world.app.sockets.set({ maxFrame: 1000 });
+  const bot = await world.bot("b", { protocol: 2 });
+  const answer = world.as("alice", "/api/chat", { json: ask });
+  const { id } = await bot.next("chat");
+  bot.reply(id, "x".repeat(2000), false, { seq: 1 });
+  assert.equal((await bot.next("error")).code, "too_large");
+  bot.reply(id, "b", true, { seq: 2 });
+  assert.equal((await bot.next("error")).expected, 1);
+  bot.reply(id, "a", false, { seq: 1 });
+  bot.reply(id, "b", true, { seq: 2 });
+  assert.equal((await (await answer).json()).content, "ab");
+});
+
+for (const protocol of [1, 2]) {
+  Deno.test(`a bot that registers again on its socket goes on with its turns: version ${protocol}`, async () => {
+    await using world = await startWorld();
+    const bot = await world.bot("b", { protocol });
+    const answer = world.as("alice", "/api/chat", { json: ask });
+    const { id } = await bot.next("chat");
+    bot.reply(id, "one ", false, { seq: 1 });
+    const register = { type: "register", botName: "Again", token: "bot-secret", protocol };
+    bot.send({ ...register, botId: "b" });
+    assert.equal((await bot.next("registered")).success, true);
+    bot.send({ ...register, botId: "c" });
+    const refused = await bot.next("registered");
+    assert.deepEqual([refused.success, refused.error], [false, 'this socket answers as "b"; open another one']);
+    bot.reply(id, "two", true, { seq: 2 });
+    assert.equal((await (await answer).json()).content, "one two");
+    assert.deepEqual(world.app.gateway.roster.list().map(({ bot: { id, name } }) => [id, name]), [["b", "Again"]]);
+    bot.send({ ...register, botId: "c" });
+    assert.equal((await bot.next("registered")).success, true, "with nothing to end it may be somebody else");
+    assert.deepEqual(world.app.gateway.roster.list().map(({ id }) => id), ["c"]);
+  });
+}
+
 Deno.test("a turn that does not finish while draining ends incomplete, not done", async () => {
   await using world = await startWorld({ drainTimeout: 50 });
   const bot = await world.bot("b", { protocol: 2 });
