@@ -50,7 +50,15 @@ export interface DingSay {
 
 export class DingTalkEmulator {
   readonly log: ChatLog;
-  readonly counts = { calls: 0, counted: 0, throttled: 0, pushes: 0, unacknowledged: 0, repeatedGuids: 0 };
+  readonly counts = {
+    calls: 0,
+    counted: 0,
+    throttled: 0,
+    overdrawn: 0,
+    pushes: 0,
+    unacknowledged: 0,
+    repeatedGuids: 0,
+  };
   /** Files by download code. */
   readonly files = new Map<string, { type: string; bytes: Uint8Array<ArrayBuffer> }>();
   /** People to whom too much was sent: a 200 names them. */
@@ -195,6 +203,7 @@ export class DingTalkEmulator {
       return fail(400, "InvalidAuthentication", "不合法的access_token");
     }
     if (month !== undefined && this.counts.counted >= month) {
+      this.counts.overdrawn++;
       return fail(403, "Forbidden.AccessDenied.ApiCountLimitForOrg", "the month's calls are used up");
     }
     // What fails for being too fast is not counted against the month.

@@ -70,6 +70,8 @@ export interface Way {
   readonly name: string;
   /** UTF-8 bytes of one place; a longer answer is split over several. */
   readonly bytes: number;
+  /** UTF-8 bytes after which a way that is not live says a piece of an answer that goes on; {@linkcode Way.bytes} unless set. */
+  readonly piece?: number;
   /** Whether what was opened can be edited and closed; else it can only be opened, with a final text. */
   readonly live: boolean;
   /** What the last words take along; else each attachment is a message of its own. */

@@ -36,6 +36,8 @@ export interface Job {
   /** What closed places have shown, and what opens a fence again that the last of them had to close. */
   shown: string;
   prefix: string;
+  /** A whole piece of an answer that goes on, on its way as a message of its own; what comes behind it begins with `prefix`. */
+  piece?: { readonly text: string; readonly id: string; readonly shown: string; readonly prefix: string };
   /** How many places have been opened: makes ids. */
   opened: number;
   /** The answer as it must be seen, and how many parts of it have been. */
@@ -63,6 +65,7 @@ export type Step =
   | "opened"
   | "edited"
   | "rolled"
+  | "piece_sent"
   | "final_written"
   | "part_sent"
   | "part_recorded"
@@ -113,6 +116,7 @@ export class Writer {
     const stop = turn.reply.watch(() => turn.reply.ending && ended.abort());
     if (turn.reply.ending) ended.abort();
     try {
+      if (job.piece) await this.#sendPiece(this.#way, true);
       if (!job.final) await this.#show(turn, ended.signal);
     } finally {
       stop();
@@ -179,18 +183,55 @@ export class Writer {
     }
   }
 
-  /** A way that cannot edit: says once that the bot is at work, where the answer takes longer, and waits. */
+  /** A way that cannot edit: says once that the bot is at work, where that takes longer, and each piece of the answer when it is whole. */
   async #wait(turn: Turn, way: Way, ended: AbortSignal) {
-    if (way.placeholderAfter !== Infinity && this.#p.job.opened === 0 && this.#p.job.tries === 0) {
-      await sleep(this.#p.clock, way.placeholderAfter, ended);
-      if (!turn.reply.ending) {
-        this.#p.job.opened++;
-        await this.#p.keep();
-        const text = waitingWords(turn, this.#p.words);
-        await this.#try(() => way.open(() => text, this.#how("wait", "first", ended)));
+    const { job } = this.#p;
+    const { reply } = turn;
+    const late = new AbortController();
+    const silent = job.opened === 0 && job.tries === 0 && way.placeholderAfter !== Infinity;
+    const patience = silent ? sleep(this.#p.clock, way.placeholderAfter, ended).then(() => late.abort()) : undefined;
+    for (let waiting = silent; !reply.ending;) {
+      const rest = this.#rest(reply);
+      if (this.#fits(way, rest, way.piece)) {
+        if (waiting && late.signal.aborted) {
+          waiting = false;
+          await this.#placeholder(turn, way, ended);
+        } else await this.#next(turn, Infinity, late.signal);
+        continue;
       }
+      waiting = false;
+      const { at, closing, opening } = this.#cut(way, rest, way.piece);
+      const shown = job.shown + rest.slice(job.prefix.length, at);
+      job.piece = { text: rest.slice(0, at) + closing, id: `p${job.opened++}`, shown, prefix: opening };
+      await this.#p.keep();
+      // What does not get through now comes with the final.
+      if (!await this.#sendPiece(way, false)) await reply.ended();
     }
-    await turn.reply.ended();
+    await patience;
+  }
+
+  async #placeholder(turn: Turn, way: Way, ended: AbortSignal) {
+    this.#p.job.opened++;
+    await this.#p.keep();
+    const text = waitingWords(turn, this.#p.words);
+    await this.#try(() => way.open(() => text, this.#how("wait", "first", ended)));
+  }
+
+  /** Sends the piece that was written down. `again`: it may have been sent before. */
+  async #sendPiece(way: Way, again: boolean): Promise<boolean> {
+    const { job, keep, words, reached } = this.#p;
+    const { text, id, shown, prefix } = job.piece!;
+    const send = async (again: boolean) => {
+      const mark = again && !way.repeatable ? `${words.maybeAgain}\n\n` : "";
+      return await this.#try(() => way.open(() => mark + way.render(text), this.#how(id, "first", undefined, true)));
+    };
+    let sent = await send(again);
+    if (sent.trouble === "ambiguous" && !again) sent = await send(true);
+    reached?.("piece_sent");
+    job.piece = undefined;
+    if (!sent.trouble) Object.assign(job, { shown, prefix });
+    await keep();
+    return !sent.trouble;
   }
 
   async #open(text: () => string, final: boolean): Promise<void> {
@@ -286,10 +327,13 @@ export class Writer {
     return this.#snapshot(turn) !== (this.#shown ?? "") && this.#snapshot(turn) !== "";
   }
 
-  async #next(turn: Turn, most: number) {
+  async #next(turn: Turn, most: number, also?: AbortSignal) {
     const woken = new AbortController();
-    const leave = turn.reply.watch(() => woken.abort());
+    const wake = () => woken.abort();
+    const leave = turn.reply.watch(wake);
+    also?.addEventListener("abort", wake, { once: true });
     await sleep(this.#p.clock, most, woken.signal);
+    also?.removeEventListener("abort", wake);
     leave();
   }
 
@@ -308,16 +352,16 @@ export class Writer {
     return this.#rest(turn.reply);
   }
 
-  #fits(way: Way, text: string): boolean {
-    if (text.length * 3 <= way.bytes / 2) return true;
-    return byteLength(way.render(text)) <= way.bytes;
+  #fits(way: Way, text: string, bytes = way.bytes): boolean {
+    if (text.length * 3 <= bytes / 2) return true;
+    return byteLength(way.render(text)) <= bytes;
   }
 
   /** A cut that fits also after rendering, which may add some. */
-  #cut(way: Way, text: string) {
-    for (let bytes = way.bytes;; bytes = Math.floor(bytes * 0.8)) {
+  #cut(way: Way, text: string, most = way.bytes) {
+    for (let bytes = most;; bytes = Math.floor(bytes * 0.8)) {
       const cut = cutAt(text, bytes);
-      if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= way.bytes) return cut;
+      if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= most) return cut;
     }
   }
 

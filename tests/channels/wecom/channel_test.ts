@@ -362,3 +362,29 @@ Deno.test("bot, polled: what is said at once, as a command's answer is, finishes
   assert.match(s.finals("zhangsan")[0]![1]!, /\/stop/);
   assert.equal(s.emulator.counts.expired, 0);
 });
+
+Deno.test("app: a long answer comes piece by piece while the bot still speaks, and nothing is said twice", async () => {
+  const pieces = Array.from({ length: 120 }, (_, n): [number, string] => [1000, `第${n}段，${"字".repeat(20)}。\n\n`]);
+  const script = { pieces };
+  await using s = await stage({ kind: "app", script: () => script, settings: { placeholderAfter: 9e6 } });
+  s.emulator.sayToApp({ from: "zhangsan", text: "长" });
+  await s.clock.advance(60_000);
+  const halfway = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
+  assert.ok(halfway.length > textOf(script).length / 3, `${halfway.length} of ${textOf(script).length}`);
+  await s.settle();
+  const whole = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
+  assert.ok(whole.trimEnd() === textOf(script).trimEnd());
+  assert.deepEqual([s.emulator.counts.dropped, s.emulator.counts.repeats], [0, 0]);
+});
+
+Deno.test("bot, long connection: what is longer than the stream can hold goes on while the bot speaks", async () => {
+  const script = trace(5 * 60, 40);
+  await using s = await stage({ kind: "socket", script: () => script });
+  s.emulator.sayToBot({ from: "zhangsan", text: "长" });
+  await s.clock.advance(4 * 60_000);
+  const shown = s.emulator.log.in("zhangsan").filter((m) => m.from === "bot").map((m) => m.text).join("");
+  assert.ok(shown.length > textOf(script).length * 0.7, `${shown.length} of ${textOf(script).length}`);
+  await s.settle();
+  assert.ok(s.emulator.log.finals("zhangsan").map((m) => m.text).join("") === textOf(script));
+  assert.equal(s.emulator.counts.throttled, 0);
+});
