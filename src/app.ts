@@ -31,7 +31,7 @@ import { Pulse } from "./channels/pulse.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
 import { changedKeys, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
-import { type Allowance, Allowances, CONVERSATIONS, STREAMS_AT_ONCE } from "./core/allowance.ts";
+import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/allowance.ts";
 import { ApiKeys } from "./core/api_key.ts";
 import { Audit } from "./core/audit.ts";
 import { BotTokens } from "./core/bot_token.ts";
@@ -132,7 +132,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
     admit: (message) => allowances.admit(message),
     giveBack: (message) => allowances.giveBack(message),
-    conversations: (id) => limitsOf(id).conversations ?? CONVERSATIONS,
+    conversations: (id) => limitsOf(id).conversations ?? Infinity,
     personById: (id) => accounts.person(id) ?? apps.person(id),
     pushed: (person, push, key) => apps.push(person, push, key),
   }, settingsOf(config));

@@ -41,8 +41,8 @@ const limits = z.looseObject({
   messagesPerDay: whole(1, 100_000_000).optional(),
   turnsAtOnce: whole(1, 100_000).optional(),
   imageBytesPerDay: whole(0, Number.MAX_SAFE_INTEGER, "bytes").optional(),
-  streamsAtOnce: whole(1, 1_000_000).optional().meta({ description: "Event streams open at once. Default: 1000." }),
-  conversations: whole(1, 10_000_000).optional().meta({ description: "Conversations kept. Default: 100000." }),
+  streamsAtOnce: whole(1, 1_000_000).optional().meta({ description: "Event streams open at once. Default: 10000." }),
+  conversations: whole(1, 10_000_000).optional().meta({ description: "Conversations kept." }),
 }, { error: 'must be an object such as {"messagesPerMinute":30}' });
 
 const user = z.looseObject({
@@ -99,8 +99,8 @@ export const configSchema = z.looseObject({
   }),
   limits: limits.default({}).meta({
     description:
-      "What each person may ask: per minute, per day (UTC), at once, and bytes of images per day (absent: no bound); " +
-      "streams open at once and conversations kept.",
+      "What each person may ask: per minute, per day (UTC), at once, and bytes of images per day; streams open at once and " +
+      "conversations kept. Absent: no bound, but for the streams.",
   }),
   publicUrl: z.url({ protocol: /^https?$/, error: "must be an address such as https://chat.example.com" }).optional()
     .meta({

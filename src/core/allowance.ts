@@ -18,15 +18,12 @@ export interface Allowance {
   readonly imageBytesPerDay?: number;
   /** Event streams open at once. Absent: {@linkcode STREAMS_AT_ONCE}. */
   readonly streamsAtOnce?: number;
-  /** Absent: {@linkcode CONVERSATIONS}. */
+  /** Conversations kept. Programs that know no conversations begin one with each question, so there is no bound unless it is set. */
   readonly conversations?: number;
 }
 
 /** A page opens two streams, a program one for each question that it has asked and not heard out. */
-export const STREAMS_AT_ONCE = 1_000;
-
-/** Years of use: a bound for a program that runs wild. */
-export const CONVERSATIONS = 100_000;
+export const STREAMS_AT_ONCE = 10_000;
 
 /** What a person used on one day. */
 export interface Usage {
