@@ -246,6 +246,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       dismiss: (botId) => sockets.dismiss(botId),
       door,
       observer,
+      models: () => upstreams.budgets(),
       limits: () => config.limits,
       troubles: () => [...troubles(), ...upstreams.troubles()],
     }),

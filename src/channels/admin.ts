@@ -32,6 +32,8 @@ export interface AdminParts {
   readonly dismiss: (botId: string) => boolean;
   readonly door: Door;
   readonly observer: Observer;
+  /** The model APIs and what is used of their budgets. */
+  readonly models: () => Promise<z.infer<typeof modelView>[]>;
   /** What everybody may ask. */
   readonly limits: () => Allowance;
   readonly troubles: () => readonly string[];
@@ -116,6 +118,18 @@ const tokenView = z.object({
   oldUntil: z.number().optional(),
 }).meta({ id: "BotToken" });
 
+const bounded = z.object({ used: z.number(), limit: z.number() }).optional();
+const modelView = z.object({
+  botId: z.string(),
+  name: z.string(),
+  note: z.string().optional().meta({ description: "What went wrong the last time, until something goes well" }),
+  requests: bounded.meta({ description: "This minute" }),
+  tokens: bounded.meta({ description: "This minute" }),
+  spend: z.object({ used: z.number(), limit: z.number().optional() }).optional().meta({
+    description: "This month, in the currency of the price; without a limit where there is none",
+  }),
+}).meta({ id: "ModelBudget" });
+
 const auditLine = z.object({
   n: z.number(),
   at: z.number(),
@@ -182,8 +196,10 @@ export const adminRoutes: RouteDoc[] = [
   doc("delete", "/api/admin/people/{id}/sessions", "End all of a person's sessions.", z.object({ ended: z.number() })),
   doc("get", "/api/admin/people/{id}/keys", "A person's API keys.", z.object({ keys: z.array(keyView) })),
   doc("delete", "/api/admin/people/{id}/keys", "Revoke all of a person's API keys.", z.object({ revoked: z.number() })),
+  doc("delete", "/api/admin/people/{id}/keys/{key}", "Revoke one of a person's API keys.", success),
   doc("delete", "/api/admin/people/{id}/totp", "Take a person's second factor away: the telephone is lost.", success),
   doc("get", "/api/admin/people/{id}/usage", "What a person used, day by day.", usageView),
+  doc("get", "/api/admin/models", "The model APIs' budgets.", z.object({ models: z.array(modelView) })),
   doc("get", "/api/admin/turns", "The turns in flight, without what is said.", z.object({ turns: z.array(turnView) })),
   doc(
     "post",
@@ -312,6 +328,15 @@ export function admin(parts: AdminParts): Hono<Env> {
     return json({ revoked });
   });
 
+  app.delete("/api/admin/people/:id/keys/:key", async (c) => {
+    const caller = await door.admin(c.req.raw);
+    const { id } = named(c.req.param("id"));
+    const key = c.req.param("key");
+    if (await keys.revoke(id, key) === 0) throw new NexusError("not_found");
+    act(caller, "key_revoked", id, c.env.address, key);
+    return json({ success: true });
+  });
+
   app.delete("/api/admin/people/:id/totp", async (c) => {
     const caller = await door.admin(c.req.raw);
     const { id } = named(c.req.param("id"));
@@ -323,6 +348,11 @@ export function admin(parts: AdminParts): Hono<Env> {
   app.get("/api/admin/people/:id/usage", async (c) => {
     await door.admin(c.req.raw);
     return json({ days: await allowances.usage(named(c.req.param("id")).id) });
+  });
+
+  app.get("/api/admin/models", async (c) => {
+    await door.admin(c.req.raw);
+    return json({ models: await parts.models() });
   });
 
   app.get("/api/admin/turns", async (c) => {

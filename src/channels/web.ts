@@ -7,6 +7,7 @@ import type { Accounts } from "../core/account.ts";
 import { NexusError } from "../core/error.ts";
 import type { Gateway } from "../core/gateway.ts";
 import type { Message, Person } from "../core/message.ts";
+import type { Numbered } from "../core/notice.ts";
 import type { Seat } from "../core/roster.ts";
 import type { Session, Sessions } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
@@ -310,21 +311,25 @@ export function web(parts: WebParts): Hono<Env> {
     const last = Number(c.req.header("last-event-id") || undefined);
     const listen = (send: (event: unknown, id?: number) => void) => {
       let told = "";
-      const tellBots = () => {
+      const tellBots = (number?: number) => {
         const person = door.personNow(caller);
         const bots = person ? botsFor(person, gateway) : [];
         const text = JSON.stringify(bots);
         if (text === told) return;
         told = text;
-        send({ type: "bots", bots });
+        send({ type: "bots", bots }, number);
       };
-      tellBots();
-      const stopBots = gateway.roster.watch(tellBots);
+      let missed: Numbered[] | undefined = [];
       const stopNotices = gateway.notices.subscribe(
         id,
         Number.isFinite(last) ? last : undefined,
-        ({ number, notice }) => send(notice, number),
+        (one) => missed ? missed.push(one) : send(one.notice, one.number),
       );
+      // The bots come first, with a number by which even a page that was told nothing else can read on.
+      tellBots(missed.length === 0 ? gateway.notices.last : undefined);
+      for (const { number, notice } of missed) send(notice, number);
+      missed = undefined;
+      const stopBots = gateway.roster.watch(() => tellBots());
       return () => {
         stopBots();
         stopNotices();

@@ -75,6 +75,11 @@ export class Notices {
     return pages;
   }
 
+  /** The number of the latest notice of all: whoever hears from now on has missed nothing to here. */
+  get last(): number {
+    return this.#number;
+  }
+
   /** UTF-16 units of all that is kept. */
   get units(): number {
     return this.#units;
@@ -95,7 +100,7 @@ export class Notices {
 
   /**
    * Opens a page: gives it what it missed behind `after` (a number it was given), or, with no number, the pushes that no page has taken;
-   * then everything new. Returns the way to close it.
+   * then everything new. Returns the way to close it; what comes while no page is open is kept for one that comes back with its number.
    */
   subscribe(personId: string, after: number | undefined, receive: (notice: Numbered) => void): () => void {
     const box = this.#boxes.get(personId) ?? this.#open(personId);
@@ -107,11 +112,8 @@ export class Notices {
     }
     box.taken = this.#number;
     box.pages.add(receive);
-    return () => {
-      box.pages.delete(receive);
-      // What is kept stays for a page that comes back with its number; a box that holds nothing goes.
-      if (box.pages.size === 0 && box.kept.length === 0) this.#boxes.delete(personId);
-    };
+    // The box stays, though it may be empty: one tab of a browser closes its page before the next one opens its own. #open bounds them.
+    return () => void box.pages.delete(receive);
   }
 
   #keep(box: Box, numbered: Numbered): void {

@@ -8,6 +8,7 @@
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { type Gateway, GatewayError } from "./gateway.ts";
 import type { Keep } from "./keep.ts";
+import { type Line, News, type Notice } from "./news.ts";
 import { Thread } from "./thread.ts";
 import { newId, PageTurn, type TurnEvent, type TurnRecord } from "./turn.ts";
 import { backOff, type Waker } from "./waker.ts";
@@ -78,33 +79,18 @@ interface Unsent {
   readonly at: number;
 }
 
-type Notice =
-  | { type: "bots"; bots: BotCard[] }
-  | { type: "turn"; turnId: string; conversationId: string }
-  | { type: "turn_end"; turnId: string; conversationId: string; status: string }
-  | {
-    type: "push";
-    turnId: string;
-    conversationId: string;
-    botId: string;
-    botName: string;
-    content: string;
-    images?: string[];
-  }
-  | { type: "conversation"; conversationId: string; change: string };
-
 /** Turns asked for at once. */
 const PAGE = 30;
 
 export class Chat {
   readonly #page: Surroundings;
+  readonly #news: News;
   person: string | undefined;
   readonly bots = signal<readonly BotCard[] | undefined>(undefined);
   readonly conversations = signal<readonly ConversationCard[]>([]);
   /** Whether the gateway keeps conversations at all; until it answered nobody knows. */
   readonly keepsConversations = signal<boolean | undefined>(undefined);
-  /** `away`: nobody reachable. `shaky`: the line broke a moment ago. */
-  readonly line = signal<"good" | "shaky" | "away">("good");
+  readonly line = signal<Line>("good");
   /** Conversation → what came while it was not looked at. */
   readonly unread = signal<Readonly<Record<string, number>>>({});
   /** Conversations that were deleted and can still be brought back. */
@@ -133,6 +119,15 @@ export class Chat {
 
   constructor(page: Surroundings) {
     this.#page = page;
+    this.#news = new News({
+      gateway: page.gateway,
+      waker: page.waker,
+      hearer: {
+        notice: (notice) => this.#notice(notice),
+        line: (line) => this.line.value = line,
+        back: (again) => this.#back(again),
+      },
+    });
   }
 
   /* ── beginning and end ───────────────────────────────────────────────────────────────────────────────────────────── */
@@ -143,7 +138,7 @@ export class Chat {
     this.#session = new AbortController();
     this.person = person;
     this.unread.value = this.#page.keep.read(`unread.${person}`, {});
-    void this.#listen(this.#session.signal);
+    void this.#news.hear(person, this.#session.signal);
     void this.refreshConversations().then(() => this.#restoreUnsent());
     // After signing in again: what was cut off goes on.
     for (const thread of this.#threads.values()) void this.#refreshTail(thread);
@@ -171,10 +166,12 @@ export class Chat {
   /** The network or the window is back. `hard`: lines that look alive may be dead. */
   comeBack(hard: boolean): void {
     if (this.line.value === "away") this.line.value = "shaky";
-    if (hard || Date.now() - this.#heard > 30_000) {
+    const doubtful = hard || Date.now() - this.#heard > 30_000;
+    if (doubtful) {
       this.#lines.abort();
       this.#lines = new AbortController();
     }
+    this.#news.comeBack(doubtful);
     this.#page.waker.wake();
   }
 
@@ -184,40 +181,7 @@ export class Chat {
 
   /* ── what the gateway tells by itself ────────────────────────────────────────────────────────────────────────────── */
 
-  async #listen(session: AbortSignal): Promise<void> {
-    let tries = 0;
-    let last = "";
-    while (!session.aborted) {
-      try {
-        const signal = AbortSignal.any([session, this.#lines.signal]);
-        const headers = last ? { "last-event-id": last } : undefined;
-        for await (
-          const event of this.#page.gateway.stream("/api/events", {
-            signal,
-            headers,
-            opened: () => this.#back(tries > 0),
-          })
-        ) {
-          tries = 0;
-          this.#heard = Date.now();
-          if (event.id) last = event.id;
-          this.#notice(JSON.parse(event.data) as Notice);
-        }
-        // The gateway ended it (a restart, or its own bound): come back.
-        tries = Math.max(tries, 1);
-      } catch (error) {
-        if (session.aborted || (error as GatewayError).status === 401) return;
-        if ((error as GatewayError).status === 404) return void this.#pollBots(session);
-        tries++;
-      }
-      if (tries > 1 || !navigator.onLine) this.line.value = navigator.onLine ? "shaky" : "away";
-      if (tries > 3) this.line.value = "away";
-      await this.#page.waker.sleep(backOff(tries - 1), session);
-    }
-  }
-
   #back(again: boolean): void {
-    this.line.value = "good";
     this.#heard = Date.now();
     if (!again) return;
     // What happened in between was not told.
@@ -226,21 +190,8 @@ export class Chat {
     this.#page.waker.wake();
   }
 
-  /** For a gateway without `/api/events`. */
-  async #pollBots(session: AbortSignal): Promise<void> {
-    while (!session.aborted) {
-      try {
-        this.bots.value = (await this.#page.gateway.get<{ bots: BotCard[] }>("/api/bots")).bots;
-        this.line.value = "good";
-      } catch (error) {
-        if ((error as GatewayError).status === 401) return;
-        this.line.value = "shaky";
-      }
-      await this.#page.waker.sleep(5000, session);
-    }
-  }
-
   #notice(notice: Notice): void {
+    this.#heard = Date.now();
     switch (notice.type) {
       case "bots":
         this.#tellArrivals(notice.bots);

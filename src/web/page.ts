@@ -40,6 +40,8 @@ export class Page {
   readonly me = signal<Me | null | undefined>(undefined);
   /** The session ended under a person's hands. */
   readonly expired = signal(false);
+  /** Why signing in elsewhere did not work, as a code, when the browser came back from there. */
+  readonly refused = signal<string | undefined>(undefined);
   /** The first question to the gateway got no answer. */
   readonly unreachable = signal(false);
   readonly theme = signal<Theme>("system");
@@ -80,6 +82,7 @@ export class Page {
       this.gateway.address = this.keep.get("address") ?? "";
       this.gateway.token = this.keep.get("token");
     }
+    this.#readReturn();
     this.place.value = readPlace(location.hash);
     addEventListener("hashchange", () => this.place.value = readPlace(location.hash));
     addEventListener("online", () => this.chat.comeBack(true));
@@ -94,6 +97,14 @@ export class Page {
       }
     });
     await this.#askWho();
+  }
+
+  /** A provider of sign-ins sends the browser back with `/?sign_in=<code>` where it went wrong. It is told once: a reload forgets it. */
+  #readReturn(): void {
+    const code = new URLSearchParams(location.search).get("sign_in");
+    if (code === null) return;
+    this.refused.value = code;
+    history.replaceState(null, "", location.pathname + location.hash);
   }
 
   async #askWho(): Promise<void> {
@@ -160,6 +171,7 @@ export class Page {
   }
 
   #signedIn(user: Me): void {
+    this.refused.value = undefined;
     const same = this.chat.person === user.username;
     this.expired.value = false;
     this.me.value = user;

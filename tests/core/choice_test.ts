@@ -118,6 +118,16 @@ Deno.test("a push waits until a page takes it, a page that comes back gets what 
   assert.deepEqual(other, []);
 });
 
+Deno.test("what comes between the page that closes and the one that opens is told to the second, whatever it is", () => {
+  const notices = new Notices(1_000);
+  const seen: Numbered[] = [];
+  notices.subscribe("p", undefined, () => {})();
+  const { last } = notices;
+  notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" });
+  notices.subscribe("p", last, (notice) => seen.push(notice))();
+  assert.deepEqual(seen.map(({ notice }) => notice.type), ["turn"]);
+});
+
 Deno.test("of many pushes that nobody takes the latest two hundred stay", () => {
   const notices = new Notices(0);
   for (let index = 0; index < 500; index++) {

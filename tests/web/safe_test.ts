@@ -134,7 +134,31 @@ Deno.test(`a corpus of ${HOSTILE.length} hostile answers does nothing`, options,
 });
 
 Deno.test("axe finds nothing on sign-in, chat, settings and administration, in both themes", options, async () => {
-  await using scene = await openScene();
+  await using scene = await openScene({
+    signIn: { proxy: { header: "x-remote-user", from: ["127.0.0.1"] } },
+    limits: { messagesPerDay: 10, imageBytesPerDay: 1000000, turnsAtOnce: 4 },
+    bots: {
+      model: {
+        type: "openai",
+        model: "m",
+        baseUrl: "http://127.0.0.1:9/v1",
+        budget: { requestsPerMinute: 10, spendPerMonth: 5 },
+        price: { input: 1, output: 2 },
+      },
+    },
+    channels: {
+      feishu: {
+        main: {
+          appId: "cli_0123456789abcdef",
+          appSecret: "s",
+          encryptKey: "k",
+          verificationToken: "t",
+          mode: "webhook",
+          baseUrl: "http://127.0.0.1:9",
+        },
+      },
+    },
+  });
   const bot = await scene.world.bot("parrot", {
     botName: "Parrot",
     description: "Says it again",
@@ -155,15 +179,15 @@ Deno.test("axe finds nothing on sign-in, chat, settings and administration, in b
         );
       }
     };
-    const first = await scene.open({ dark });
-    await first.tab.waitForSelector("[name=username]");
+    const first = await scene.open({ dark, path: "/?sign_in=forbidden" });
+    await first.tab.waitForSelector(".providers");
     await look(first.tab, "sign-in");
     await first.close();
     const visit = await scene.visit({ user: "root", dark });
     const { tab } = visit;
     await tab.waitForSelector(".card");
     await look(tab, "first minute");
-    await visit.say("Show me everything");
+    await visit.say("@parrot Show me everything");
     const chat = await bot.next("chat");
     reply(
       bot,
@@ -180,10 +204,32 @@ Deno.test("axe finds nothing on sign-in, chat, settings and administration, in b
     await tab.keyboard.press("Escape");
     await tab.keyboard.press("Control+,");
     await tab.locator("dialog").waitFor();
+    await tab.getByRole("button", { name: "Make a key" }).click();
+    await tab.getByLabel("only these").check();
+    await tab.getByRole("button", { name: "Set up" }).click();
+    await tab.waitForSelector(".qr");
+    await tab.getByLabel("Code from the chat").waitFor();
     await look(tab, "settings");
+    await tab.getByLabel("all that I may use").check();
+    await tab.getByLabel("What it is for").fill(`a${dark}`);
+    await tab.getByRole("button", { name: "Make a key" }).click();
+    await tab.locator(".new-key code").waitFor();
+    await look(tab, "a key");
     await tab.keyboard.press("Escape");
     await tab.getByRole("button", { name: "Administration" }).click();
-    for (const name of ["Overview", "Bots", "In flight", "People", "Bot tokens", "Audit log"]) {
+    for (
+      const name of [
+        "Overview",
+        "Bots",
+        "In flight",
+        "People",
+        "API keys",
+        "Bot tokens",
+        "Budgets",
+        "Chat apps",
+        "Audit log",
+      ]
+    ) {
       await tab.getByRole("tab", { name, exact: true }).click();
       await tab.waitForTimeout(150);
       await look(tab, `admin ${name}`);

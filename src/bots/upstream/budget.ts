@@ -19,6 +19,14 @@ const MINUTE = 60_000;
 /** A month and a day, so that nothing is left behind. */
 const MONTH = 32 * 86_400_000;
 
+/** Requests and tokens of this minute, money of this month; what has neither bound nor price is absent. */
+export interface BudgetUse {
+  readonly requests?: { readonly used: number; readonly limit: number };
+  readonly tokens?: { readonly used: number; readonly limit: number };
+  /** In the currency of the price; no limit: spent without a bound. */
+  readonly spend?: { readonly used: number; readonly limit?: number };
+}
+
 export class UpstreamBudget {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -66,6 +74,21 @@ export class UpstreamBudget {
     // Per million tokens and in millionths: the two cancel out.
     const micro = Math.round(inputTokens * price.input + outputTokens * price.output);
     await this.#store.count(this.#key("spend", month(now)), micro, MONTH);
+  }
+
+  /** What is used of what is bounded, and what was spent where a price is known. */
+  async used({ budget, price }: UpstreamSettings): Promise<BudgetUse> {
+    const now = this.#clock.now();
+    const count = (what: string) => this.#store.count(this.#key(what, minute(now)), 0, 2 * MINUTE);
+    return {
+      requests: budget.requestsPerMinute === undefined
+        ? undefined
+        : { used: await count("requests"), limit: budget.requestsPerMinute },
+      tokens: budget.tokensPerMinute === undefined
+        ? undefined
+        : { used: await count("tokens"), limit: budget.tokensPerMinute },
+      spend: price === undefined ? undefined : { used: await this.spent(), limit: budget.spendPerMonth },
+    };
   }
 
   /** What was spent this month, in the currency of the price. */

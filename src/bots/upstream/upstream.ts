@@ -12,7 +12,7 @@ import type { Said, Usage } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import { anthropic } from "./anthropic.ts";
-import { UpstreamBudget } from "./budget.ts";
+import { type BudgetUse, UpstreamBudget } from "./budget.ts";
 import { Call, type CallEnd } from "./call.ts";
 import type { UpstreamSettings } from "./settings.ts";
 import { type Dialect, isFields } from "./dialect.ts";
@@ -84,6 +84,11 @@ export class Upstream implements Link {
   /** Why it did badly the last time; gone once it did well. */
   get note(): string | undefined {
     return this.#trouble;
+  }
+
+  /** What is used of its budget now. */
+  used(): Promise<BudgetUse> {
+    return this.#budget.used(this.#settings);
   }
 
   /** What it cost this month, in the currency of its price. */

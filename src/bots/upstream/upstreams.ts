@@ -2,6 +2,7 @@
  * These are all model APIs of the configuration, on the roster: who is new joins, who is gone leaves, who changed goes on with what is new.
  */
 import type { Roster } from "../../core/roster.ts";
+import type { BudgetUse } from "./budget.ts";
 import type { UpstreamSettings } from "./settings.ts";
 import { Upstream, type UpstreamParts } from "./upstream.ts";
 
@@ -41,6 +42,13 @@ export class Upstreams {
 
   get(id: string): Upstream | undefined {
     return this.#present.get(id)?.bot;
+  }
+
+  /** Every model API and what is used of its budget. */
+  budgets(): Promise<({ botId: string; name: string; note?: string } & BudgetUse)[]> {
+    return Promise.all([...this.#present].map(async ([botId, { bot }]) => (
+      { botId, name: bot.bot.name, note: bot.note, ...await bot.used() }
+    )));
   }
 
   /** What is wrong with which of them, in lines for admins. */

@@ -50,10 +50,10 @@ export const platformRoutes: RouteDoc[] = [
   {
     method: "get",
     path: "/api/identities",
-    summary: "Your identities on chat platforms.",
+    summary: "Your identities on chat platforms, and the platforms where you can be linked.",
     tag: "account",
     auth: "person",
-    ok: bound,
+    ok: bound.extend({ platforms: z.array(z.string()) }),
   },
   {
     method: "delete",
@@ -136,7 +136,8 @@ export function platforms(parts: PlatformParts): Hono<Env> {
 
   app.get("/api/identities", async (c) => {
     const { person } = await door.caller(c.req.raw, "person");
-    return json({ identities: await apps.pairing.bound(person.id) });
+    const platforms = [...new Set(apps.list().map(({ platform }) => platform))];
+    return json({ identities: await apps.pairing.bound(person.id), platforms });
   });
 
   app.delete("/api/identities", async (c) => {

@@ -2,33 +2,39 @@
  * This is the administration: what the gateway does now, and who may do what. It is fetched when an admin opens it. Each page
  * asks for what it shows again every few seconds while it is looked at.
  */
-import type { ComponentChildren, JSX } from "preact";
+import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { type BotCard, cleanName } from "../chat.ts";
-import type { Page } from "../page.ts";
 import { usePage, useWords } from "../view/context.ts";
 import { BotName, copyText, Dialog, Dot, Menu, stateWord } from "../view/parts.tsx";
 import { Chart, Shares } from "./chart.tsx";
 import { type Figures, readMetrics } from "./metrics.ts";
-import { ADMIN_WORDS, type AdminWords } from "./words.ts";
+import { type Channels, ChatApps } from "./chat_apps.tsx";
+import { AllKeys } from "./keys.tsx";
+import { Budgets } from "./budgets.tsx";
+import { attempt, Failure, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
 
-function useAdminWords(): AdminWords {
-  return ADMIN_WORDS[usePage().language.value];
-}
-
-const PLACES = ["overview", "bots", "turns", "people", "tokens", "audit"] as const;
+const PLACES = ["overview", "bots", "turns", "people", "keys", "tokens", "budgets", "apps", "audit"] as const;
 type AdminPlace = typeof PLACES[number];
 
 export function Admin({ place }: { place: string }): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
   const open = PLACES.find((name) => name === place) ?? "overview";
+  // Where no chat platform is configured there is nothing to see of them.
+  const hasApps = useSignal(false);
+  useEffect(() => {
+    page.gateway.get<Channels>("/api/admin/channels").then(
+      ({ apps, budgets }) => hasApps.value = apps.length + budgets.length > 0,
+      () => {},
+    );
+  }, []);
   return (
     <div class="admin">
       <div class="admin-column">
         <div class="tabs" role="tablist" aria-label={page.words.value.admin}>
-          {PLACES.map((name) => (
+          {PLACES.filter((name) => name !== "apps" || hasApps.value || open === "apps").map((name) => (
             <button
               key={name}
               type="button"
@@ -60,70 +66,17 @@ function Panel({ open }: { open: AdminPlace }): JSX.Element {
       return <Turns />;
     case "people":
       return <People />;
+    case "keys":
+      return <AllKeys />;
+    case "budgets":
+      return <Budgets />;
+    case "apps":
+      return <ChatApps />;
     case "tokens":
       return <Tokens />;
     case "audit":
       return <AuditLog />;
   }
-}
-
-/** Asks now, and again every `every` ms while the page is seen. */
-function useFresh<T>(ask: (page: Page) => Promise<T>, every: number) {
-  const page = usePage();
-  const found = useSignal<T | undefined>(undefined);
-  const failed = useSignal<string | undefined>(undefined);
-  const again = async () => {
-    try {
-      found.value = await ask(page);
-      failed.value = undefined;
-    } catch (error) {
-      failed.value = (error as Error).message;
-    }
-  };
-  useEffect(() => {
-    void again();
-    const timer = setInterval(() => document.visibilityState === "visible" && void again(), every);
-    return () => clearInterval(timer);
-  }, []);
-  return { found, failed, again };
-}
-
-function Failure({ text }: { text: string | undefined }): JSX.Element | null {
-  const words = useAdminWords();
-  return text === undefined ? null : <p class="ending danger" role="alert">{words.failed} {text}</p>;
-}
-
-function Table({ head, empty, children, label }: {
-  head: readonly string[];
-  empty: boolean;
-  children: ComponentChildren;
-  label: string;
-}): JSX.Element {
-  const words = useAdminWords();
-  if (empty) return <p class="muted">{words.nothing}</p>;
-  return (
-    <div class="table-frame wide" tabIndex={0} role="region" aria-label={label}>
-      <table class="list">
-        <thead>
-          <tr>{head.map((name, index) => name ? <th key={name} scope="col">{name}</th> : <td key={index} />)}</tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </div>
-  );
-}
-
-function useWhen(): (at: number | string | undefined) => string {
-  const { locale } = useWords();
-  return (at) =>
-    at === undefined ? "" : new Date(at).toLocaleString(locale, {
-      month: "short",
-      day: "numeric",
-      hour: "2-digit",
-      minute: "2-digit",
-      second: "2-digit",
-      hour12: false,
-    });
 }
 
 /* ── overview ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -720,13 +673,4 @@ function AuditLog(): JSX.Element {
       {more.value && <button type="button" class="button small" onClick={() => void load()}>{words.earlier}</button>}
     </>
   );
-}
-
-/** A failure is said; the table shows what is true. */
-async function attempt(page: Page, run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    page.toast((error as Error).message);
-  }
 }

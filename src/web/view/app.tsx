@@ -7,7 +7,7 @@ import type { PageTurn } from "../turn.ts";
 import { Composer, type ComposerControl } from "./composer.tsx";
 import { usePage, useWords } from "./context.ts";
 import { FirstMinute } from "./first_minute.tsx";
-import { LazyAdmin } from "./lazy_admin.tsx";
+import { Lazy } from "./lazy.tsx";
 import { Lightbox, Shortcuts, Toasts } from "./overlays.tsx";
 import { BotName, copyText, Dot, IconButton, stateWord } from "./parts.tsx";
 import { Settings } from "./settings.tsx";
@@ -102,7 +102,7 @@ function Shell(): JSX.Element {
           onList={() => narrow ? setDrawer(true) : page.showList(true)}
         />
         {adminPlace
-          ? <LazyAdmin place={adminPlace} />
+          ? <Lazy load={loadAdmin} props={{ place: adminPlace }} />
           : empty
           ? <FirstMinute onChoose={(id) => chooseBot(page, id, control)} />
           : (
@@ -121,6 +121,8 @@ function Shell(): JSX.Element {
     </div>
   );
 }
+
+const loadAdmin = () => import("../admin/admin.tsx").then(({ Admin }) => Admin);
 
 function chooseBot(page: Page, id: string, control: { current: ComposerControl | undefined }): void {
   control.current?.setTarget(id);

@@ -1,4 +1,7 @@
-/** This is what a person can set: looks, language, notifications, the password, and where they are signed in. */
+/**
+ * This is what a person can set: looks, language, notifications, the password, and where they are signed in. Keys, second factor and chat
+ * apps are fetched when the settings are opened.
+ */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
@@ -6,6 +9,7 @@ import { cleanName } from "../chat.ts";
 import type { GatewayError } from "../gateway.ts";
 import type { Theme } from "../page.ts";
 import { usePage, useWords } from "./context.ts";
+import { Lazy } from "./lazy.tsx";
 import { Dialog } from "./parts.tsx";
 import { LanguageChoice } from "./sign_in.tsx";
 
@@ -52,9 +56,12 @@ export function Settings({ onClose }: { onClose: () => void }): JSX.Element {
         <Password />
       </section>
       <Sessions />
+      <Lazy load={loadAccount} props={{}} />
     </Dialog>
   );
 }
+
+const loadAccount = () => import("../account/account.tsx").then(({ Account }) => Account);
 
 function Notifications(): JSX.Element | null {
   const page = usePage();

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { GatewayError } from "../gateway.ts";
+import type { Words } from "../words.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon, Mark } from "./icons.tsx";
 
@@ -55,6 +56,10 @@ export function SignIn(): JSX.Element {
           <h1>Nexus</h1>
         </div>
         {page.expired.value && <p class="note">{words.sessionOver}</p>}
+        {page.refused.value !== undefined && (
+          <p class="note danger" role="alert">{refusal(words, page.refused.value)}</p>
+        )}
+        <Providers />
         {page.standalone && (
           <label class="field">
             <span>{words.gatewayAddress}</span>
@@ -101,6 +106,41 @@ export function SignIn(): JSX.Element {
         <LanguageChoice />
       </form>
     </main>
+  );
+}
+
+function refusal(words: Words, code: string): string {
+  return Object.hasOwn(words.signInFailed, code) ? words.signInFailed[code]! : words.signInFailed.other!;
+}
+
+interface Provider {
+  readonly id: string;
+  readonly name: string;
+  readonly url: string;
+}
+
+/** The ways to sign in besides name and password: plain links, because the browser leaves the page for them. */
+function Providers(): JSX.Element | null {
+  const page = usePage();
+  const words = useWords();
+  const [providers, setProviders] = useState<readonly Provider[]>([]);
+  useEffect(() => {
+    // From another origin the cookie that they end in would not reach the page.
+    if (page.standalone) return;
+    page.gateway.get<{ providers: Provider[] }>("/api/sign-in").then(
+      (found) => setProviders(found.providers),
+      // A gateway that knows no others, or cannot be reached: the form says so when it is used.
+      () => {},
+    );
+  }, []);
+  if (providers.length === 0) return null;
+  return (
+    <div class="providers">
+      {providers.map(({ id, name, url }) => (
+        <a key={id} class="button wide" href={url}>{words.signInWith(words.signInBy[id] ?? name)}</a>
+      ))}
+      <p class="or">{words.orPassword}</p>
+    </div>
   );
 }
 
