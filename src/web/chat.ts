@@ -6,6 +6,7 @@
  * ended; a message that could not be sent waits with its idempotency key and is sent again, so that it is asked once.
  */
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
+import { type BotCard, cleanName } from "./bot.ts";
 import { type Gateway, GatewayError } from "./gateway.ts";
 import type { Keep } from "./keep.ts";
 import { type Line, News, type Notice } from "./news.ts";
@@ -32,19 +33,6 @@ export interface Surroundings {
   go(place: Place, replace?: boolean): void;
   toast(text: string, action?: { label: string; run: () => void }, ms?: number): () => void;
   say(text: string): void;
-}
-
-/** A bot as the gateway lists it. */
-export interface BotCard {
-  readonly id: string;
-  readonly name: string;
-  readonly connectedAt?: string;
-  readonly pool?: string;
-  readonly description?: string;
-  readonly capabilities?: readonly string[];
-  readonly busy?: number;
-  readonly maxConcurrent?: number | null;
-  readonly state?: "online" | "busy" | "resting" | "draining";
 }
 
 export interface ConversationCard {
@@ -759,13 +747,3 @@ const UNDO = 8000;
 
 /** Past a day an unsent message would surprise rather than help. */
 const UNSENT_LIFE = 24 * 3600 * 1000;
-
-/** Control characters, and what turns the direction of the text around it. */
-// deno-lint-ignore no-control-regex -- they are what is taken out
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
-/** A bot's name as it may be shown: no control characters, no direction tricks, not endless. */
-export function cleanName(name: string): string {
-  const plain = name.replace(UNSEEN, "");
-  return plain.length > 60 ? `${plain.slice(0, 59)}…` : plain;
-}

@@ -6,7 +6,7 @@
  * the next reads on from the last number it was passed. Where the browser has no locks (plain HTTP but on localhost), each tab
  * reads for itself.
  */
-import type { BotCard } from "./chat.ts";
+import type { BotCard } from "./bot.ts";
 import type { Gateway, GatewayError } from "./gateway.ts";
 import { backOff, type Waker } from "./waker.ts";
 

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import { usePage, useWords } from "../view/context.ts";
 import { useAccountWords } from "./parts.tsx";
 

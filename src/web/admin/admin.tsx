@@ -5,7 +5,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { type BotCard, cleanName } from "../chat.ts";
+import { type BotCard, cleanName } from "../bot.ts";
 import { usePage, useWords } from "../view/context.ts";
 import { BotName, copyText, Dialog, Dot, Menu, stateWord } from "../view/parts.tsx";
 import { Chart, Shares } from "./chart.tsx";

@@ -1,6 +1,6 @@
 /** This is what people and model APIs used, against what they may. */
 import type { JSX } from "preact";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import { BotName } from "../view/parts.tsx";
 import { Failure, Meter, Table, useAdminWords, useFresh } from "./parts.tsx";
 

@@ -1,6 +1,6 @@
 /** This is the company's apps on chat platforms: how they do, what their answers cost, their budgets, and who is linked. */
 import type { JSX } from "preact";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import { usePage, useWords } from "../view/context.ts";
 import { Dot } from "../view/parts.tsx";
 import { attempt, Failure, Meter, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";

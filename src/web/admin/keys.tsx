@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { type KeyCard, NewKey } from "../account/keys.tsx";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import { usePage } from "../view/context.ts";
 import { attempt, Failure, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
 

@@ -1,7 +1,7 @@
 /** This is the page put together: sign-in or the three zones, and what stands in front of them. */
 import type { JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import type { Page } from "../page.ts";
 import type { PageTurn } from "../turn.ts";
 import { Composer, type ComposerControl } from "./composer.tsx";

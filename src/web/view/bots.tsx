@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import type { Signal } from "@preact/signals";
 import { useEffect, useImperativeHandle, useRef, useState } from "preact/hooks";
-import { type BotCard, cleanName } from "../chat.ts";
+import { type BotCard, cleanName } from "../bot.ts";
 import type { Thread } from "../thread.ts";
 import type { Words } from "../words.ts";
 import { usePage, useWords } from "./context.ts";

@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { type BotCard, cleanName } from "../chat.ts";
+import { type BotCard, cleanName } from "../bot.ts";
 import { MAX_IMAGES, prepareImage } from "../images.ts";
 import type { Thread } from "../thread.ts";
 import type { PageTurn } from "../turn.ts";

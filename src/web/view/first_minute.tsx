@@ -1,6 +1,6 @@
 /** This is a conversation before its first word: who is there to answer, or how to get somebody. */
 import type { JSX } from "preact";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import { BotLine } from "./bots.tsx";
 import { usePage, useWords } from "./context.ts";
 import { copyText, Dot } from "./parts.tsx";

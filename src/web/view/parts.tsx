@@ -1,8 +1,8 @@
 /** This is the small parts that everything else is made of: buttons, a menu, a dialog, a bot's state in words and colour. */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { BotCard } from "../chat.ts";
-import { cleanName } from "../chat.ts";
+import type { BotCard } from "../bot.ts";
+import { cleanName } from "../bot.ts";
 import type { Words } from "../words.ts";
 import { useWords } from "./context.ts";
 import { Icon, type IconName } from "./icons.tsx";

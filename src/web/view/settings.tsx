@@ -5,7 +5,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import type { GatewayError } from "../gateway.ts";
 import type { Theme } from "../page.ts";
 import { usePage, useWords } from "./context.ts";

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { ConversationCard } from "../chat.ts";
-import { cleanName } from "../chat.ts";
+import { cleanName } from "../bot.ts";
 import type { Words } from "../words.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon, Mark } from "./icons.tsx";

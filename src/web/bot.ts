@@ -1,0 +1,24 @@
+/** This is a bot as the page knows it, and its name as it may be shown. */
+
+/** A bot as the gateway lists it. */
+export interface BotCard {
+  readonly id: string;
+  readonly name: string;
+  readonly connectedAt?: string;
+  readonly pool?: string;
+  readonly description?: string;
+  readonly capabilities?: readonly string[];
+  readonly busy?: number;
+  readonly maxConcurrent?: number | null;
+  readonly state?: "online" | "busy" | "resting" | "draining";
+}
+
+/** Control characters, and what turns the direction of the text around it. */
+// deno-lint-ignore no-control-regex -- they are what is taken out
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+/** A bot's name as it may be shown: no control characters, no direction tricks, not endless. */
+export function cleanName(name: string): string {
+  const plain = name.replace(UNSEEN, "");
+  return plain.length > 60 ? `${plain.slice(0, 59)}…` : plain;
+}
