@@ -126,3 +126,52 @@ Deno.test("a person who was given the role sees what an admin sees, and loses it
   await send(world, "PATCH", "/api/admin/people/alex", { role: "member" });
   assert.equal((await send(world, "GET", "/api/admin/state", undefined, "alex")).status, 404);
 });
+
+Deno.test("an admin sees everybody's keys and revokes one of them", async () => {
+  await using world = await startWorld();
+  const made = await Promise.all(["one", "two"].map((name) => send(world, "POST", "/api/keys", { name }, "alice")));
+  const [one, two] = made.map(({ body }) => body);
+  assert.equal(
+    (await send(world, "DELETE", `/api/admin/people/alice/keys/${one.key.id}`, undefined, "bob")).status,
+    404,
+  );
+  assert.equal((await send(world, "DELETE", `/api/admin/people/bob/keys/${one.key.id}`)).status, 404);
+  assert.equal((await send(world, "DELETE", `/api/admin/people/alice/keys/${one.key.id}`)).status, 200);
+  const statusOf = async (token: string) => {
+    const response = await fetch(`${world.url}/api/me`, { headers: { authorization: `Bearer ${token}` } });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.deepEqual([await statusOf(one.token), await statusOf(two.token)], [401, 200]);
+  await world.app.audit.settled();
+  const { lines } = (await send(world, "GET", "/api/admin/audit")).body;
+  assert.ok(
+    lines.some(({ did, who, whom }: Record<string, string>) =>
+      did === "key_revoked" && who === "root" && whom === "alice"
+    ),
+  );
+});
+
+Deno.test("an admin sees what model APIs used of their budgets", async () => {
+  const bounded = { type: "openai", model: "m", baseUrl: "http://127.0.0.1:9/v1", tries: 1 };
+  await using world = await startWorld({
+    bots: {
+      free: bounded,
+      bounded: {
+        ...bounded,
+        budget: { requestsPerMinute: 10, tokensPerMinute: 1000, spendPerMonth: 5 },
+        price: { input: 1, output: 2 },
+      },
+    },
+  });
+  await (await world.as("alice", "/api/chat", { json: { message: "hi", target: "bounded" } })).body?.cancel();
+  assert.equal((await send(world, "GET", "/api/admin/models", undefined, "alice")).status, 404);
+  const { models } = (await send(world, "GET", "/api/admin/models")).body;
+  const [free, costly] = models;
+  assert.deepEqual([free.botId, free.requests, free.spend], ["free", undefined, undefined]);
+  assert.equal(costly.requests.limit, 10);
+  assert.ok(costly.requests.used <= 1, "one, unless the minute has just turned");
+  assert.equal(costly.spend.limit, 5);
+  assert.ok(costly.spend.used < 0.01, "no answer came, but the question may have cost");
+  assert.equal(costly.tokens.limit, 1000);
+});
