@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
-import { Limit } from "../core/limit.ts";
+import { Limit, networkOf } from "../core/limit.ts";
 import type { Bot, Link, Sink, Task } from "../core/link.ts";
 import { dataUrl, type Image } from "../core/message.ts";
 import type { Observer } from "../core/observer.ts";
@@ -102,6 +102,9 @@ const CANCEL_WAIT = 5_000;
 /** Pushes of one bot: a burst, then one a second. */
 const PUSHES = { burst: 60, every: 1_000 };
 
+/** Units of what a bot says about its failure. */
+const MAX_MESSAGE = 500;
+
 /** Sockets that have not registered, of all addresses together. */
 const UNREGISTERED = 1_000;
 
@@ -135,7 +138,7 @@ export class BotSockets {
   /** Whether one more socket from this address may wait to register. Asked before the upgrade, which costs a stranger nothing and us a socket. */
   hasRoomFor(address: string): boolean {
     if (this.#closing) return false;
-    const waiting = this.#unregistered.get(address) ?? 0;
+    const waiting = this.#unregistered.get(networkOf(address)) ?? 0;
     if (waiting < this.settings.unregisteredPerAddress && this.#waiting() < UNREGISTERED) return true;
     this.#parts.observer.tell({ type: "bot_refused", address, why: "too many sockets wait to register" });
     return false;
@@ -154,7 +157,7 @@ export class BotSockets {
     socket.onclose = () => this.#closed(line);
     // What went wrong is told by the close that follows.
     socket.onerror = () => {};
-    this.#unregistered.set(address, (this.#unregistered.get(address) ?? 0) + 1);
+    this.#unregistered.set(networkOf(address), (this.#unregistered.get(networkOf(address)) ?? 0) + 1);
     line.waiting = true;
     line.stopTimer = this.#parts.clock.after(this.settings.registerTimeout, () => {
       this.#parts.observer.tell({ type: "bot_refused", address, why: "did not register in time" });
@@ -368,9 +371,10 @@ export class BotSockets {
     line.stopTimer = undefined;
     if (!line.waiting) return;
     line.waiting = false;
-    const left = (this.#unregistered.get(line.address) ?? 1) - 1;
-    if (left > 0) this.#unregistered.set(line.address, left);
-    else this.#unregistered.delete(line.address);
+    const network = networkOf(line.address);
+    const left = (this.#unregistered.get(network) ?? 1) - 1;
+    if (left > 0) this.#unregistered.set(network, left);
+    else this.#unregistered.delete(network);
   }
 
   /** Closes a socket from our side. A stalled one may stay in closing for ever, so what hangs on it is settled now. */
@@ -640,7 +644,9 @@ class SocketLink implements Link {
     const held = this.#held.get(replyTo);
     if (!held) return this.#unknown(replyTo, undefined);
     this.#held.delete(replyTo);
-    held.sink.fail("bot_failed", [code, message].filter(Boolean).join(": ") || undefined, retryable);
+    const detail = [code, message?.slice(0, MAX_MESSAGE)].filter(Boolean).join(": ") || undefined;
+    // The message is for the person and may hold their own words; the log gets the code, where it is a word and no sentence.
+    held.sink.fail("bot_failed", detail, retryable, code !== undefined && /^[\w.:-]{1,64}$/.test(code) ? code : "");
   }
 
   cancelled(id: string): void {

@@ -196,10 +196,19 @@ function isPretty(config: Config): boolean {
 
 const encoder = new TextEncoder();
 
+/** Whether somebody reads the log. A pipe whose reader is gone stays closed. */
+let isRead = true;
+
+/** Writes to the error stream. Nobody who answers a person must fall over a log that cannot be written. */
 function writeLog(text: string): void {
   const bytes = encoder.encode(text);
   let written = 0;
-  while (written < bytes.length) written += Deno.stderr.writeSync(bytes.subarray(written));
+  try {
+    while (isRead && written < bytes.length) written += Deno.stderr.writeSync(bytes.subarray(written));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) isRead = false;
+    // Anything else (a full disk, a pipe that is full and does not wait) may pass; these lines are lost.
+  }
 }
 
 /** What a person at the terminal needs: where it is, how to sign in, how to connect a bot. */

@@ -7,7 +7,7 @@
 import type { Allowance } from "./allowance.ts";
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
-import { Limit } from "./limit.ts";
+import { Limit, networkOf } from "./limit.ts";
 import type { Person } from "./message.ts";
 import type { Observer } from "./observer.ts";
 import { type Argon2id, hashToken, isPasswordHash, Passwords, randomToken, sameText } from "./secret.ts";
@@ -194,7 +194,7 @@ export class Accounts {
    */
   async signIn(name: string, password: string, address: string, code?: string): Promise<Person> {
     const nameKey = name.slice(0, 200);
-    const wait = Math.max(this.#byAddress.take(address), this.#byName.take(nameKey));
+    const wait = Math.max(this.#byAddress.take(networkOf(address)), this.#byName.take(nameKey));
     if (wait > 0) {
       this.#observer.tell({ type: "sign_in_refused", name: nameKey, address, why: "limited" });
       throw new NexusError("limited", "too many sign-in attempts", { retryAfter: wait });
@@ -206,7 +206,7 @@ export class Accounts {
     }
     await this.#checkFactor(account!.person.id, code, address);
     this.#byName.giveBack(nameKey);
-    this.#byAddress.giveBack(address);
+    this.#byAddress.giveBack(networkOf(address));
     this.#observer.tell({ type: "signed_in", person: account!.person.id, address });
     return account!.person;
   }
@@ -415,11 +415,11 @@ export class Accounts {
 
   /** That this is the person's password, within the limits of sign-in. Throws `wrong_credentials` or `limited`. */
   async checkPassword(id: string, password: string, address: string): Promise<void> {
-    const wait = Math.max(this.#byAddress.take(address), this.#byName.take(id));
+    const wait = Math.max(this.#byAddress.take(networkOf(address)), this.#byName.take(id));
     if (wait > 0) throw new NexusError("limited", "too many attempts", { retryAfter: wait });
     if (!await this.verify(id, password)) throw new NexusError("wrong_credentials");
     this.#byName.giveBack(id);
-    this.#byAddress.giveBack(address);
+    this.#byAddress.giveBack(networkOf(address));
   }
 
   async #matches(account: Account | undefined, password: string): Promise<boolean> {

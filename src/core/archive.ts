@@ -334,6 +334,18 @@ export class Archive {
     return kept;
   }
 
+  /** A turn that runs goes on in another conversation. */
+  move(turn: Turn, conversationId: string): void {
+    const { id, conversationId: from, order } = turn;
+    if (conversationId === from) return;
+    turn.conversationId = conversationId;
+    // What is not written down yet will be, there.
+    if (!this.#drafts.isBegun(id)) return;
+    this.#write(this.#store.delete(`turns:${from}:${order}`));
+    this.#write(this.#place(turn));
+    this.#write(this.#keep(this.record(turn)));
+  }
+
   /** Writes down where a turn stands in its conversation. */
   #place({ id, conversationId, order }: Pick<Turn, "id" | "conversationId" | "order">): Promise<void> {
     return this.#store.set(`turns:${conversationId}:${order}`, id, PLACE);

@@ -12,7 +12,7 @@ import type { Turn } from "./turn.ts";
 /** What becomes of the turn is not the attempt's decision. */
 export interface Outcome {
   done(attempt: Attempt): void;
-  failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean): void;
+  failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, logged?: string): void;
   lost(attempt: Attempt, detail: string | undefined): void;
   /** Returns whether the turn has moved. */
   away(attempt: Attempt): boolean;
@@ -70,8 +70,8 @@ export class Attempt implements Sink {
     if (!this.over) this.#outcome.done(this);
   }
 
-  fail(code: Code, detail: string | undefined, retryable: boolean): void {
-    if (!this.over) this.#outcome.failed(this, code, detail, retryable);
+  fail(code: Code, detail: string | undefined, retryable: boolean, logged?: string): void {
+    if (!this.over) this.#outcome.failed(this, code, detail, retryable, logged);
   }
 
   away(): boolean {

@@ -47,6 +47,11 @@ export class Drafts {
     this.#stop ??= this.#clock.after(LATE, () => this.#look());
   }
 
+  /** Whether a turn that runs has been written down. */
+  isBegun(turnId: string): boolean {
+    return this.#running.get(turnId)?.begun ?? false;
+  }
+
   /** The turn is kept whole elsewhere: its draft goes. Returns whether it had been written down before. */
   end(turnId: string): boolean {
     const draft = this.#running.get(turnId);

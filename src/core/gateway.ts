@@ -123,7 +123,7 @@ export class Gateway {
   readonly #orphanedSince = new Map<Turn, number>();
   readonly #outcome: Outcome = {
     done: (attempt) => this.#done(attempt),
-    failed: (attempt, code, detail, retryable) => this.#failed(attempt, code, detail, retryable),
+    failed: (attempt, code, detail, retryable, logged) => this.#failed(attempt, code, detail, retryable, logged),
     lost: (attempt, detail) => this.#lost(attempt, detail),
     away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away"),
     tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
@@ -289,11 +289,14 @@ export class Gateway {
 
   #give(turn: Turn, seat: Seat): void {
     const { bot } = seat;
-    const { person } = turn.message;
+    const { person, requestId: request } = turn.message;
     turn.place = undefined;
     turn.bot = bot;
     if (turn.conversationId === "") {
       turn.conversationId = this.archive.defaultConversation(person.id, bot.id);
+    } else if (turn.attempts > 0 && turn.message.conversationId === undefined) {
+      // The question and its answer belong to what this person and this bot talk about.
+      this.archive.move(turn, this.archive.defaultConversation(person.id, bot.id));
     }
     const attempt = new Attempt(turn, seat.link, {
       clock: this.#clock,
@@ -307,7 +310,7 @@ export class Gateway {
     }
     if (turn.reply.length > 0) turn.reply.append("replace", bot.id);
     turn.attempts++;
-    this.#observer.tell({ type: "turn_given", turn: turn.id, bot: bot.id, attempt: turn.attempts });
+    this.#observer.tell({ type: "turn_given", turn: turn.id, request, bot: bot.id, attempt: turn.attempts });
     if (turn.attempts === 1) {
       this.archive.keep(turn);
       this.notices.tell(person.id, {
@@ -328,10 +331,10 @@ export class Gateway {
     this.#end(attempt.turn, { status: "done" });
   }
 
-  #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean): void {
+  #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, logged = detail): void {
     this.roster.blame(attempt.link.bot.id);
-    if (retryable && this.#move(attempt, detail ?? code)) return;
-    this.#end(attempt.turn, { status: "failed", code, detail });
+    if (retryable && this.#move(attempt, logged || code)) return;
+    this.#end(attempt.turn, { status: "failed", code, detail, logged });
   }
 
   #lost(attempt: Attempt, detail: string | undefined): void {
@@ -351,14 +354,14 @@ export class Gateway {
     const begun = turn.reply.length > 0;
     if (begun && !(bot.restart === "safe" && bot.pool !== undefined)) return false;
     if (this.#draining) return false;
-    const { person, target } = turn.message;
+    const { person, target, requestId: request } = turn.message;
     const scope = begun || (target !== undefined && bot.pool !== undefined) ? bot.pool : target;
     const tried = new Set(turn.tried).add(bot.id);
     if (this.roster.candidates(person, scope, tried).length === 0) return false;
     this.#drop(attempt);
     turn.tried = tried;
     turn.scope = scope;
-    this.#observer.tell({ type: "turn_moved", turn: turn.id, from: bot.id, why });
+    this.#observer.tell({ type: "turn_moved", turn: turn.id, request, from: bot.id, why });
     const seat = this.#seatFor(turn);
     if (seat) this.#give(turn, seat);
     else {
@@ -411,7 +414,7 @@ export class Gateway {
       bot: turn.bot?.id,
       status: ending.status,
       code: ending.code,
-      detail: ending.detail,
+      detail: (ending.logged ?? ending.detail) || undefined,
       took: turn.endedAt - turn.at,
       first: turn.firstAt === undefined ? undefined : turn.firstAt - turn.at,
       units: turn.reply.length,

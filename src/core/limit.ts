@@ -13,6 +13,24 @@ export interface Rate {
   readonly every: number;
 }
 
+/**
+ * The address as a key for limits. Of IPv6 it is the first 64 bits: that is what one customer, often one machine, is given, and whoever has it
+ * can come from any address in it (RFC 6177). IPv4 in the dress of IPv6 is IPv4.
+ */
+export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = "", tail] = address.toLowerCase().split("%")[0]!.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  if (tail !== undefined) {
+    const behind = tail === "" ? 0 : tail.split(":").length + Number(tail.includes("."));
+    while (groups.length < 8 - behind) groups.push("0");
+    if (groups.length < 4 && tail !== "") groups.push(...tail.split(":"));
+  }
+  return `${groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
+}
+
 /** Keys kept at once; past it those that are free again go, then the oldest. */
 const MAX_KEYS = 100_000;
 

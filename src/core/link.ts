@@ -54,8 +54,10 @@ export interface Sink {
   measured?(facts: Facts): void;
   /** The reply is complete. */
   done(): void;
-  /** The bot says that it failed. `retryable`: another bot may do better. */
-  fail(code: Code, detail: string | undefined, retryable: boolean): void;
+  /**
+   * The bot says that it failed. `retryable`: another bot may do better. `logged`: what of `detail` may stand in a log; absent: all of it.
+   */
+  fail(code: Code, detail: string | undefined, retryable: boolean, logged?: string): void;
   /**
    * The line broke and may come back. `true`: nothing had been said and the task has moved to another bot, forget it. `false`: keep it until
    * the bot is back, or until its grace has passed and {@linkcode lost} is called.

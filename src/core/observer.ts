@@ -13,9 +13,21 @@ export type Happening =
     readonly person: string;
     readonly channel: string;
   }
-  | { readonly type: "turn_given"; readonly turn: string; readonly bot: string; readonly attempt: number }
+  | {
+    readonly type: "turn_given";
+    readonly turn: string;
+    readonly request?: string;
+    readonly bot: string;
+    readonly attempt: number;
+  }
   | { readonly type: "turn_queued"; readonly turn: string; readonly person: string; readonly place: number }
-  | { readonly type: "turn_moved"; readonly turn: string; readonly from: string; readonly why: string }
+  | {
+    readonly type: "turn_moved";
+    readonly turn: string;
+    readonly request?: string;
+    readonly from: string;
+    readonly why: string;
+  }
   | {
     readonly type: "turn_ended";
     readonly turn: string;

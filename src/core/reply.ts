@@ -34,6 +34,8 @@ export interface Ending {
   readonly code?: Code;
   /** What the bot or the gateway said about it, safe to show. */
   readonly detail?: string;
+  /** What of `detail` may stand in a log, where that is not all of it: bots quote people. */
+  readonly logged?: string;
 }
 
 /** How much one reply may hold. */

@@ -211,6 +211,38 @@ Deno.test("a bot that says it failed is believed: its turn moves where that is a
   assert.equal((await (await second).json()).content, "two helps");
 });
 
+Deno.test("what a bot says about its failure is for the person, bounded, and does not stand in the log", async () => {
+  await using world = await startWorld();
+  const bot = await world.bot("b", { protocol: 2 });
+  const headers = { "accept-language": "en", "x-request-id": "r-1" };
+  const logged = async (fields: Record<string, unknown>) => {
+    const answer = world.as("alice", "/api/chat", { json: ask, headers });
+    bot.send({ type: "fail", replyTo: (await bot.next("chat")).id, ...fields });
+    const { error } = await (await answer).json();
+    return { error, told: world.happenings.findLast(({ type }) => type === "turn_ended") as { detail?: string } };
+  };
+  const secret = await logged({ code: "quota", message: `you said "my secret" ${"x".repeat(5000)}` });
+  assert.match(secret.error, /my secret/);
+  assert.ok(secret.error.length < 600);
+  assert.equal(secret.told.detail, "quota");
+  assert.equal((await logged({ code: "my secret is", message: "out" })).told.detail, undefined);
+
+  const answer = world.as("alice", "/api/chat", { json: ask, headers });
+  const other = await world.bot("other");
+  other.answerAll(({ id }) => other.reply(id, "ok", true));
+  bot.send({
+    type: "fail",
+    replyTo: (await bot.next("chat")).id,
+    code: "quota",
+    message: "my secret",
+    retryable: true,
+  });
+  assert.equal((await (await answer).json()).content, "ok");
+  const lines = world.happenings.filter(({ type }) => type === "turn_given" || type === "turn_moved");
+  assert.ok(lines.every((line) => "request" in line && line.request === "r-1"), "each line names the request");
+  assert.doesNotMatch(JSON.stringify(world.happenings), /my secret/);
+});
+
 Deno.test("a bot that stalls past replyTimeout ends its turn, and every frame resets the clock", async () => {
   await using world = await startWorld({ replyTimeout: 300 });
   const bot = await world.bot("b", { protocol: 2 });

@@ -62,6 +62,37 @@ async function emptyFolder(): Promise<{ dir: string } & AsyncDisposable> {
   return { dir, [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }) };
 }
 
+Deno.test("a log that nobody reads any more stops neither the program nor a request", async () => {
+  await using folder = await emptyFolder();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, "--dir", folder.dir, "--port", "0"],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let out = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) out += text;
+  })();
+  await until(() => /Open {6}http:\S+/.test(out), "the address");
+  await child.stderr.cancel();
+  const url = /Open {6}(http:\S+)/.exec(out)![1]!;
+  for (let i = 0; i < 5; i++) {
+    const refused = await fetch(`${url}/api/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ username: "admin", password: "wrong" }),
+    });
+    assert.equal(refused.status, 401, await refused.text());
+    // The log leaves in batches, each behind its requests.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  const alive = await fetch(`${url}/livez`);
+  assert.equal(alive.status, 200, await alive.text());
+  child.kill("SIGTERM");
+  assert.equal((await child.status).code, 0);
+  await reading;
+});
+
 Deno.test("a first start makes a configuration that only its owner can read, and tells its secrets once", async () => {
   await using folder = await emptyFolder();
   await using program = await Program.start(folder.dir);

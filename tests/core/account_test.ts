@@ -164,6 +164,19 @@ Deno.test("whom a provider vouches for comes in under an id of that provider, an
     await refuses("forbidden", accounts.vouched("oidc", { id: "oidc.1" }, HERE));
   }));
 
+Deno.test("whoever has a network of IPv6 addresses has the tries of one address", () =>
+  rig(async ({ accounts }) => {
+    const codes = new Set<string>();
+    for (let i = 0; i < 60; i++) {
+      await accounts.signIn(`name${i}`, "wrong", `2001:db8:1:2::${i.toString(16)}`).catch(({ code }) =>
+        codes.add(code)
+      );
+      if (codes.has("limited")) break;
+    }
+    assert.ok(codes.has("limited"));
+    await refuses("wrong_credentials", accounts.signIn("other", "wrong", "2001:db8:1:3::1"));
+  }));
+
 Deno.test("sign-in takes the same time and gives the same answer whether the name exists or not", () =>
   rig(async ({ accounts }) => {
     await accounts.add("alice", { password: "correct horse" });

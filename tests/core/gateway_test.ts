@@ -173,6 +173,39 @@ Deno.test("a bot that is lost before the first chunk is replaced by one that was
   assert.deepEqual([turn.ending!.status, turn.ending!.code], ["failed", "bot_gone"]);
 });
 
+for (const late of [false, true]) {
+  Deno.test(`a turn that moves belongs to the default conversation with the bot that answers: ${late ? "written down already" : "at once"}`, async () => {
+    const clock = new ManualClock();
+    // A store that lasts, as far as the archive can see: then turns are written down while they run.
+    const store = Object.defineProperty(new MemoryStore({ now: () => clock.now() }), "volatile", { value: false });
+    const gateway = new Gateway({ store, clock, observer: silent });
+    const ask = (text: string, target?: string) =>
+      gateway.ask({ person: alice, text, images: [], channel: "web", target });
+    const a = new Puppet("a", { pool: "p" }), b = new Puppet("b", { pool: "p" });
+    gateway.roster.join(a);
+    const own = (await ask("before")).conversationId;
+    a.done("yes");
+    const turn = await ask("go");
+    assert.equal(turn.conversationId, own);
+    if (late) {
+      clock.pass(1000);
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    gateway.roster.join(b);
+    a.sink.fail("bot_failed", undefined, true);
+    assert.equal(turn.bot!.id, "b");
+    b.done("from b");
+    await new Promise((resolve) => setTimeout(resolve));
+    assert.notEqual(turn.conversationId, own);
+    assert.equal(b.asked[0]!.conversationId, turn.conversationId);
+    const texts = async (id: string) => (await gateway.turnsOf(id, undefined, 10)).turns.map(({ text }) => text);
+    assert.deepEqual([await texts(own), await texts(turn.conversationId)], [["before"], ["go"]]);
+    assert.equal((await gateway.archive.conversation("alice", own))!.botId, "a");
+    assert.equal((await ask("and", "b")).conversationId, turn.conversationId);
+    gateway.close();
+  });
+}
+
 Deno.test("what the old bot still says after a turn has moved is not heard", async () => {
   using world = start();
   const a = world.join("a").puppet;
