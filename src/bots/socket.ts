@@ -619,7 +619,9 @@ class SocketLink implements Link {
       held.seq = seq;
     }
     let wanted = held.sink.write(frame.kind ?? "text", frame.content);
-    for (const image of imagesOf(frame)) wanted &&= held.sink.write("image", dataUrl(image));
+    if (frame.image !== undefined || frame.images !== undefined) {
+      for (const image of imagesOf(frame)) wanted &&= held.sink.write("image", dataUrl(image));
+    }
     if (!wanted) return;
     if (frame.done) this.#held.delete(replyTo);
     if (seq !== undefined && this.protocol >= 2) this.#ack(replyTo, seq, frame.done);
@@ -724,7 +726,7 @@ function chatOf({ id, conversationId, message, at }: Task, protocol: number): Ga
 }
 
 function imagesOf(frame: ReplyFrame): readonly string[] {
-  if (!frame.images) return frame.image === undefined ? [] : [frame.image];
+  if (!frame.images) return [frame.image!];
   return frame.image === undefined || frame.images.includes(frame.image)
     ? frame.images
     : [frame.image, ...frame.images];

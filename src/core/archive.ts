@@ -12,7 +12,7 @@ import { NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
 import type { ChannelName, Image } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import { type Chunk, type Ending, joined, Reply } from "./reply.ts";
+import { type Chunk, type Ending, Reply } from "./reply.ts";
 import { keyPart, type Store } from "./store.ts";
 import { Turn } from "./turn.ts";
 
@@ -381,8 +381,6 @@ export class Archive {
 
   /** The turn as it would be kept now. */
   record(turn: Turn): TurnRecord {
-    const chunks: Chunk[] = [];
-    for (let i = 0; i < turn.reply.count; i++) chunks.push(turn.reply.chunk(i)!);
     return {
       id: turn.id,
       conversationId: turn.conversationId,
@@ -400,7 +398,7 @@ export class Archive {
       detail: turn.ending?.detail,
       firstAt: turn.firstAt,
       endedAt: turn.endedAt,
-      chunks: joined(chunks),
+      chunks: turn.reply.joined(),
     };
   }
 

@@ -54,6 +54,8 @@ const NONE: readonly Chunk[] = [];
 export class Reply {
   readonly #cap: ReplyCap;
   #chunks: Chunk[] = [];
+  /** Once it has ended: the same with neighbours made into one. */
+  #joined: Chunk[] | undefined;
   #length = 0;
   #textLength = 0;
   #size = 0;
@@ -171,6 +173,15 @@ export class Reply {
     return this.#watchers?.size ?? 0;
   }
 
+  /** All of it, with neighbours of one kind made into one. */
+  joined(): readonly Chunk[] {
+    return this.#ending ? this.#whole() : joined(this.#chunks);
+  }
+
+  #whole(): Chunk[] {
+    return this.#joined ??= joined(this.#chunks);
+  }
+
   /** The chunk at an index (not an offset). */
   chunk(index: number): Chunk | undefined {
     return this.#chunks[index];
@@ -229,7 +240,7 @@ export class Reply {
    * Offsets stay true; indexes do not.
    */
   #compact(): void {
-    if (this.#ending && this.readers === 0 && this.#chunks.length > 1) this.#chunks = joined(this.#chunks);
+    if (this.#ending && this.readers === 0 && this.#chunks.length > 1) this.#chunks = this.#whole();
   }
 
   #endOf(index: number): number {
