@@ -233,7 +233,7 @@ const en = {
   keyClose: "Close, cancel",
   // admin
   admin: "Administration",
-  backToChat: "Back to the conversations",
+  backToChat: "Back to chat",
 };
 
 export type Words = typeof en;

@@ -3,6 +3,7 @@
  * needs nothing installed. The packages are named here and not in deno.json, so that nobody who only runs the gateway fetches
  * a browser.
  */
+import { tmpdir } from "node:os";
 // deno-lint-ignore no-import-prefix -- see above
 import type { Browser, Page as Tab } from "npm:playwright-core@1.63.0";
 
@@ -27,14 +28,32 @@ export async function findBrowser(): Promise<string | undefined> {
   for (const path of [named, "/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"]) {
     if (path && await isFile(path)) return path;
   }
+  return await unpackBrowser();
+}
+
+/**
+ * Lets the package unpack its browser into the system's folder for temporary files, and says where. In a process of its own, outside of
+ * the project: what that fetches is nobody's business who runs the gateway, and must not enter its lock file.
+ */
+async function unpackBrowser(): Promise<string | undefined> {
+  const script = `import packed from "npm:@sparticuz/chromium@153.0.0"; console.log(await packed.executablePath());`;
+  const folder = await Deno.makeTempDir();
   try {
-    // A name that is only known here: an import that can be seen is fetched with every run of these tests.
-    const name = ["npm:@sparticuz/chromium", "153.0.0"].join("@");
-    const { default: packed } = await import(name);
-    return await packed.executablePath();
-  } catch {
-    return undefined;
+    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--quiet", "--no-lock", "--no-config", "--minimum-dependency-age=P60D", script],
+      cwd: folder,
+      stderr: "null",
+    }).output();
+    const path = new TextDecoder().decode(stdout).trim();
+    return success && await isFile(path) ? path : undefined;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Whether it is the package's browser: the headless shell, which has no notifications (their permission is always "denied"). */
+export function isHeadlessShell(path: string): boolean {
+  return path.startsWith(`${tmpdir()}/`);
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,12 +1,14 @@
 /** The page as a guest of the system: notifications, being installed, and every width of window. */
 import assert from "node:assert/strict";
+import { isHeadlessShell } from "./browser.ts";
 import { chrome, openScene, reply, type Visit } from "./harness.ts";
 
 const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
+const notifying = { ...options, ignore: !chrome || isHeadlessShell(chrome) };
 
 Deno.test(
   "a bot's own message is a notification of the system while the page is in the background",
-  options,
+  notifying,
   async () => {
     await using scene = await openScene();
     const { world } = scene;
