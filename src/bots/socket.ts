@@ -648,7 +648,8 @@ class SocketLink implements Link {
     this.#held.delete(replyTo);
     const detail = [code, message?.slice(0, MAX_MESSAGE)].filter(Boolean).join(": ") || undefined;
     // The message is for the person and may hold their own words; the log gets the code, where it is a word and no sentence.
-    held.sink.fail("bot_failed", detail, retryable, code !== undefined && /^[\w.:-]{1,64}$/.test(code) ? code : "");
+    const logged = code !== undefined && /^[\w.:-]{1,64}$/.test(code) ? code : "";
+    held.sink.fail("bot_failed", detail, retryable, { logged });
   }
 
   cancelled(id: string): void {

@@ -69,6 +69,8 @@ export const usageView = z.object({
     imageBytes: z.number(),
     turns: z.number(),
     units: z.number().meta({ description: "UTF-16 units of the answers" }),
+    inputTokens: z.number().optional().meta({ description: "As model APIs counted them" }),
+    outputTokens: z.number().optional(),
   })),
 }).meta({ id: "Usage" });
 

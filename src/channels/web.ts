@@ -382,7 +382,7 @@ async function messageOf(
 
 /** The answer of a turn that has ended; one that was cut is never given out as whole. */
 function wholeAnswer(turn: Turn, request: Request, requestId: string): Response {
-  const { status, code, detail } = turn.ending!;
+  const { status, code, detail, retryAfter } = turn.ending!;
   const { reply, bot, id, conversationId } = turn;
   const content = reply.text;
   if (status === "done") {
@@ -402,7 +402,7 @@ function wholeAnswer(turn: Turn, request: Request, requestId: string): Response 
   }
   const reason = status === "cancelled" ? "cancelled" : code ?? "internal";
   const language = languageOfRequest(request);
-  if (!content) return failure(new NexusError(reason, detail), language, { status, turnId: id });
+  if (!content) return failure(new NexusError(reason, detail, { retryAfter }), language, { status, turnId: id });
   const error = say(reason, language, detail);
   return json({ error, code: reason, status, turnId: id, botId: bot?.id, content }, statusOf(reason));
 }

@@ -35,9 +35,12 @@ export interface Usage {
   turns: number;
   /** UTF-16 units of the answers. */
   units: number;
+  /** Tokens as model APIs counted them; absent where none did. */
+  inputTokens?: number;
+  outputTokens?: number;
 }
 
-const COUNTED = ["messages", "imageBytes", "turns", "units"] as const;
+const COUNTED = ["messages", "imageBytes", "turns", "units", "inputTokens", "outputTokens"] as const;
 type Counted = typeof COUNTED[number];
 
 /** What was counted, and for how many milliseconds the count is kept. */
@@ -77,6 +80,8 @@ export class Allowances implements Observer {
     this.#runsNoMore(happening.person);
     this.#collect(happening.person, "turns", 1);
     this.#collect(happening.person, "units", happening.units);
+    this.#collect(happening.person, "inputTokens", happening.inputTokens ?? 0);
+    this.#collect(happening.person, "outputTokens", happening.outputTokens ?? 0);
   }
 
   /**

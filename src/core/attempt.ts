@@ -4,7 +4,7 @@
  */
 import type { Clock } from "./clock.ts";
 import type { Code } from "./error.ts";
-import type { Facts, Link, Sink } from "./link.ts";
+import type { Aside, Facts, Link, Sink } from "./link.ts";
 import type { Observer } from "./observer.ts";
 import type { Kind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
@@ -12,7 +12,7 @@ import type { Turn } from "./turn.ts";
 /** What becomes of the turn is not the attempt's decision. */
 export interface Outcome {
   done(attempt: Attempt): void;
-  failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, logged?: string): void;
+  failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void;
   lost(attempt: Attempt, detail: string | undefined): void;
   /** Returns whether the turn has moved. */
   away(attempt: Attempt): boolean;
@@ -70,8 +70,8 @@ export class Attempt implements Sink {
     if (!this.over) this.#outcome.done(this);
   }
 
-  fail(code: Code, detail: string | undefined, retryable: boolean, logged?: string): void {
-    if (!this.over) this.#outcome.failed(this, code, detail, retryable, logged);
+  fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void {
+    if (!this.over) this.#outcome.failed(this, code, detail, retryable, more);
   }
 
   away(): boolean {

@@ -16,7 +16,7 @@ import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
 import { type Code, NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
-import type { Bot, Link } from "./link.ts";
+import type { Aside, Bot, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
 import { splitMention } from "./message.ts";
 import { Notices, type PushNotice } from "./notice.ts";
@@ -123,7 +123,7 @@ export class Gateway {
   readonly #orphanedSince = new Map<Turn, number>();
   readonly #outcome: Outcome = {
     done: (attempt) => this.#done(attempt),
-    failed: (attempt, code, detail, retryable, logged) => this.#failed(attempt, code, detail, retryable, logged),
+    failed: (attempt, code, detail, retryable, more) => this.#failed(attempt, code, detail, retryable, more),
     lost: (attempt, detail) => this.#lost(attempt, detail),
     away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away"),
     tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
@@ -331,10 +331,10 @@ export class Gateway {
     this.#end(attempt.turn, { status: "done" });
   }
 
-  #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, logged = detail): void {
+  #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, more: Aside = {}): void {
     this.roster.blame(attempt.link.bot.id);
-    if (retryable && this.#move(attempt, logged || code)) return;
-    this.#end(attempt.turn, { status: "failed", code, detail, logged });
+    if (retryable && this.#move(attempt, (more.logged ?? detail) || code)) return;
+    this.#end(attempt.turn, { status: "failed", code, detail, ...more });
   }
 
   #lost(attempt: Attempt, detail: string | undefined): void {
@@ -418,6 +418,8 @@ export class Gateway {
       took: turn.endedAt - turn.at,
       first: turn.firstAt === undefined ? undefined : turn.firstAt - turn.at,
       units: turn.reply.length,
+      inputTokens: turn.facts?.usage?.inputTokens,
+      outputTokens: turn.facts?.usage?.outputTokens,
     });
     this.notices.tell(person.id, {
       type: "turn_end",

@@ -44,6 +44,14 @@ export interface Facts {
   readonly finish?: string;
 }
 
+/** What else is known of a failure. */
+export interface Aside {
+  /** What of `detail` may stand in a log, where that is not all of it: bots quote people. */
+  readonly logged?: string;
+  /** Seconds until a repeat makes sense. */
+  readonly retryAfter?: number;
+}
+
 /** Where a link puts what its bot says about one task. All calls after the last word (`done`, `fail`, `lost`) are dropped. */
 export interface Sink {
   /** Any sign of life; resets the silence clock. Writing does so too. */
@@ -54,10 +62,8 @@ export interface Sink {
   measured?(facts: Facts): void;
   /** The reply is complete. */
   done(): void;
-  /**
-   * The bot says that it failed. `retryable`: another bot may do better. `logged`: what of `detail` may stand in a log; absent: all of it.
-   */
-  fail(code: Code, detail: string | undefined, retryable: boolean, logged?: string): void;
+  /** The bot says that it failed. `retryable`: another bot may do better. */
+  fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void;
   /**
    * The line broke and may come back. `true`: nothing had been said and the task has moved to another bot, forget it. `false`: keep it until
    * the bot is back, or until its grace has passed and {@linkcode lost} is called.

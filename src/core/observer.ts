@@ -45,6 +45,9 @@ export type Happening =
     readonly first?: number;
     /** UTF-16 units of the reply. */
     readonly units: number;
+    /** As the model's own API counted, where it did. */
+    readonly inputTokens?: number;
+    readonly outputTokens?: number;
   }
   | { readonly type: "bot_joined"; readonly bot: string; readonly protocol: number; readonly address?: string }
   | { readonly type: "bot_left"; readonly bot: string; readonly why: string }

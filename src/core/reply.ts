@@ -36,6 +36,8 @@ export interface Ending {
   readonly detail?: string;
   /** What of `detail` may stand in a log, where that is not all of it: bots quote people. */
   readonly logged?: string;
+  /** Seconds, from the ending on, until a repeat makes sense. */
+  readonly retryAfter?: number;
 }
 
 /** How much one reply may hold. */

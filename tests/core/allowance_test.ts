@@ -90,6 +90,8 @@ Deno.test("turns at once are those that run", async () => {
     status: "done",
     took: 1,
     units: 7,
+    inputTokens: 3,
+    outputTokens: 5,
   } as const;
   await allowances.admit(message("alice"));
   assert.match((await refusal(() => allowances.admit(message("alice")))).detail!, /1 answers at once/);
@@ -102,6 +104,8 @@ Deno.test("turns at once are those that run", async () => {
     imageBytes: 0,
     turns: 1,
     units: 7,
+    inputTokens: 3,
+    outputTokens: 5,
   }]);
   await allowances.close();
 });

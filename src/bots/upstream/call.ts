@@ -138,10 +138,11 @@ export class Call implements Hearing {
       if (again && trouble.free) continue;
       if (!again || tries >= settings.tries || pause > MAX_WAIT) {
         const { code, detail, retryable, wait } = trouble;
+        const retryAfter = wait === undefined ? undefined : Math.ceil(wait / 1000);
         return this.#end(
           false,
-          () => this.#begun ? sink.lost(detail) : sink.fail(code, detail, retryable),
-          { detail, retryAfter: wait === undefined ? undefined : Math.ceil(wait / 1000), limited: code === "limited" },
+          () => this.#begun ? sink.lost(detail) : sink.fail(code, detail, retryable, { retryAfter }),
+          { detail, retryAfter, limited: code === "limited" },
         );
       }
       tries++;

@@ -116,9 +116,9 @@ export class Upstream implements Link {
       this.#learn(end);
       end.tell();
     }).catch((error) => {
-      const { code, detail } = asNexusError(error);
+      const { code, detail, retryAfter } = asNexusError(error);
       if (code === "internal") this.#parts.observer.tell({ type: "fault", where: `bot ${this.#bot.id}`, error });
-      sink.fail(code === "internal" ? "bot_failed" : code, detail, true);
+      sink.fail(code === "internal" ? "bot_failed" : code, detail, true, { retryAfter });
     }).finally(() => {
       this.#open.delete(over);
       if (this.#calls.get(task.id) === call) this.#letGo(task.id);
@@ -131,7 +131,9 @@ export class Upstream implements Link {
     const { message } = task;
     const limits = settings.budget;
     const now = this.#parts.clock.now();
-    if (this.#restsUntil > now) throw new NexusError("limited", this.#trouble);
+    if (this.#restsUntil > now) {
+      throw new NexusError("limited", this.#trouble, { retryAfter: Math.ceil((this.#restsUntil - now) / 1000) });
+    }
     if (
       limits.requestsPerMinute !== undefined || limits.tokensPerMinute !== undefined ||
       limits.spendPerMonth !== undefined

@@ -62,7 +62,7 @@ export function described(
 /** How a turn that did not end well reads as a failure. */
 export function failureOf(ending: Ending): NexusError {
   const code: Code = ending.status === "cancelled" ? "cancelled" : ending.code ?? "internal";
-  return new NexusError(code, ending.detail);
+  return new NexusError(code, ending.detail, { retryAfter: ending.retryAfter });
 }
 
 function typeOf(status: number): string {

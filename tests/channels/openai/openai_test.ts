@@ -6,10 +6,13 @@ const ALL = WORDS.join("");
 const PNG = "data:image/png;base64,iVBORw0KGgo=";
 
 Deno.test("a whole answer has OpenAI's shape, the model's own counts and the turn's id", async () => {
-  await withFace([{}], async ({ chat }) => {
+  await withFace([{}], async ({ chat, root, token }) => {
     const response = await chat();
     assert.equal(response.status, 200);
     const answer = await response.json();
+    const used = await fetch(`${root}/api/usage`, { headers: { authorization: `Bearer ${token}` } });
+    const [day] = (await used.json()).days;
+    assert.deepEqual([day.messages, day.inputTokens, day.outputTokens], [1, 7, 8]);
     assert.equal(answer.object, "chat.completion");
     assert.equal(answer.model, "gpt");
     assert.equal(answer.id, `chatcmpl-${response.headers.get("x-request-id")}`);
@@ -74,10 +77,15 @@ Deno.test("what fails before the first word is a status, also for a stream", asy
   await withFace([refusal], async ({ chat }) => {
     const response = await chat({ stream: true });
     assert.equal(response.status, 429);
-    assert.equal(response.headers.get("retry-after"), "5");
+    assert.equal(response.headers.get("retry-after"), "30");
     const { error } = await response.json();
     assert.equal(error.type, "rate_limit_error");
     assert.equal(error.code, "rate_limit_exceeded");
+    // While it rests the API is not asked, and the time that is left is told.
+    const again = await chat();
+    const left = Number(again.headers.get("retry-after"));
+    assert.ok(again.status === 429 && left > 20 && left <= 30, `${again.status}, ${left}`);
+    await again.body?.cancel();
   });
   await withFace([{ status: 500 }], async ({ chat }) => {
     const response = await chat({ stream: true });
