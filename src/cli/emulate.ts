@@ -48,13 +48,21 @@ export async function emulate(args: readonly string[]): Promise<number> {
   }
   const clock = hurried(numbers[1]!);
   const deliver = callback === undefined ? undefined : (request: Request) => fetch(request);
-  const origin = `http://127.0.0.1:${port}`;
-  const { parts, settings, stop } = {
-    feishu: () => feishu(clock, deliver, callback, origin),
-    dingtalk: () => dingtalk(clock, deliver, callback, origin),
-    wecom: () => wecom(clock, deliver, callback, origin, aiBot === true),
+  // Served first: the port may be any free one, and the platform must know its own address.
+  const parts: Answers[] = [];
+  const served = serveOn(numbers[0]!, async (request) => {
+    for (const part of parts) {
+      const response = await part(request);
+      if (response) return response;
+    }
+    return undefined;
+  });
+  const { parts: played, settings, stop } = {
+    feishu: () => feishu(clock, deliver, callback, served.url),
+    dingtalk: () => dingtalk(clock, deliver, callback, served.url),
+    wecom: () => wecom(clock, deliver, callback, served.url, aiBot === true),
   }[platform as "feishu" | "dingtalk" | "wecom"]();
-  const served = serveOn(numbers[0]!, ...parts);
+  parts.push(...played);
   console.log(`${platform} is played at ${served.url}\n\nInto config.json:\n`);
   console.log(JSON.stringify({ channels: { [platform!]: { main: settings } } }, undefined, 2));
   await new Promise<void>((resolve) => Deno.addSignalListener("SIGINT", () => resolve()));

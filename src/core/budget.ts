@@ -28,15 +28,22 @@ const ORDER: readonly Priority[] = ["final", "first", "edit", "push"];
  * The part of a window that each priority may fill. What lower ones leave is there for finals at any moment; a window always
  * grants at least one, or a limit of 1 would let no edit through.
  */
-const SHARE: Record<Priority, number> = { final: 1, first: 0.95, edit: 0.9, push: 0.6 };
+const SHARE: Record<Priority, number> = { final: 1, first: 0.98, edit: 0.96, push: 0.6 };
 
 /**
  * Windows from here on are long enough to hurt when edits fill them at once: a final would wait for the rest of the minute. In them
- * edits are spread: a tenth of the window at will, the rest evenly at 85 % of its rate.
+ * edits are spread: a quarter of the window at will, because a crowd of answers is largest when it begins, the rest evenly. Together that
+ * is what edits may fill, so they never come to a standstill.
  */
 const LONG = 10_000;
-const EDIT_BURST = 0.1;
-const EDIT_RATE = 0.85;
+const EDIT_BURST = 0.25;
+const EDIT_RATE = 0.72;
+
+/**
+ * The part of a long window that edits leave: for finals a call for every fourth answer under way (they do not end in one minute), within
+ * these bounds; what pays for finals ahead comes on top.
+ */
+const KEPT = { least: 0.03, most: 0.1, answers: 4 };
 
 /** At most `limit` calls in any `per` milliseconds. */
 export interface Rate {
@@ -114,6 +121,8 @@ export class Budget {
   readonly #nodes = new Map<string, Node>();
   readonly #lanes: Record<Priority, Map<string, Waiter[]>>;
   #waiting = 0;
+  /** Answers under way: those whose final is paid for and has not come. */
+  #answers = 0;
   #stopTimer: (() => void) | undefined;
   #timerAt = Infinity;
   #sweepAt = 1024;
@@ -165,7 +174,9 @@ export class Budget {
     const charged = await this.#charge(nodes, "final");
     if (!charged) return undefined;
     for (const node of nodes) node.held++;
+    this.#answers++;
     return new Held(charged, () => {
+      this.#answers--;
       for (const node of nodes) node.held--;
       this.#pump();
     }, () => this.#refund(charged));
@@ -190,7 +201,7 @@ export class Budget {
   pressure(path: readonly Scope[]): number {
     const now = this.#clock.now();
     let longest = 0;
-    for (const scope of path) longest = Math.max(longest, this.#node(scope).wait("edit", now));
+    for (const scope of path) longest = Math.max(longest, this.#node(scope).wait("edit", now, this.#answers));
     return longest;
   }
 
@@ -322,7 +333,7 @@ export class Budget {
     for (let at = 0; at < queue.length; at++) {
       const waiter = queue[at]!;
       let wait = 0;
-      for (const node of waiter.nodes) wait = Math.max(wait, node.wait(waiter.ask.priority, now));
+      for (const node of waiter.nodes) wait = Math.max(wait, node.wait(waiter.ask.priority, now, this.#answers));
       if (wait > 0) {
         blocked(wait, waiter);
         continue;
@@ -473,10 +484,10 @@ class Node {
   }
 
   /** Milliseconds until a call of this priority could go; Infinity when that hangs on calls in flight. */
-  wait(priority: Priority, now: number): number {
+  wait(priority: Priority, now: number, answers: number): number {
     let wait = Math.max(0, this.closedUntil - now);
     const kept = priority === "final" ? 0 : this.claimed;
-    for (const window of this.windows) wait = Math.max(wait, window.wait(priority, now, this.held, kept));
+    for (const window of this.windows) wait = Math.max(wait, window.wait(priority, now, this.held, kept, answers));
     return wait;
   }
 
@@ -535,10 +546,15 @@ class Window {
     return this.#inFlight + this.#answered;
   }
 
-  wait(priority: Priority, now: number, held: number, claimed: number): number {
+  wait(priority: Priority, now: number, held: number, claimed: number, answers: number): number {
     const { limit, per } = this.rate;
     const used = this.used(now) + claimed;
-    let room = priority === "final" ? limit : Math.max(1, Math.floor(limit * SHARE[priority]));
+    let share = SHARE[priority];
+    if (per >= LONG && (priority === "edit" || priority === "first")) {
+      const kept = Math.min(KEPT.most, Math.max(KEPT.least, answers / KEPT.answers / limit));
+      share = priority === "edit" ? 1 - kept : 1 - kept / 2;
+    }
+    let room = Math.max(1, Math.floor(limit * share));
     // A short window is free again before it matters; only a long one can leave a paid final waiting.
     if (priority !== "final" && per >= LONG) room = Math.min(room, limit - held);
     let wait = 0;

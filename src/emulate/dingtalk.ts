@@ -63,6 +63,8 @@ export class DingTalkEmulator {
   readonly files = new Map<string, { type: string; bytes: Uint8Array<ArrayBuffer> }>();
   /** People to whom too much was sent: a 200 names them. */
   readonly flowControlled = new Set<string>();
+  /** What cards do not take. */
+  refuses: ((content: string) => boolean) | undefined;
   /** Given by whoever carries the Stream: resolves to whether the message was acknowledged. */
   push: ((topic: string, data: Json) => Promise<boolean>) | undefined;
   readonly #p: DingTalkParts;
@@ -345,6 +347,7 @@ export class DingTalkEmulator {
     if (typeof content !== "string" || content.length > 20_000) {
       return fail(400, "param.stream.content", "content too long");
     }
+    if (this.refuses?.(content)) return fail(400, "param.stream.content", "the content is not allowed");
     if (isFull !== true) return fail(400, "param.stream.isFull", "a Markdown variable is written as a whole");
     card.guids.add(guid);
     card.finished = isFinalize === true || isError === true;

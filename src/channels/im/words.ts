@@ -71,6 +71,8 @@ export interface Words {
   readonly late: string;
   readonly continued: string;
   readonly maybeAgain: string;
+  readonly tooLong: string;
+  readonly moved: string;
   readonly cutOff: string;
   readonly cancelled: string;
   readonly empty: string;
@@ -109,6 +111,8 @@ const zh: Words = {
   late: "抱歉，这条消息等待太久，没有得到处理。如仍需要，请再发一次。",
   continued: "（续）",
   maybeAgain: "（可能重复发送）",
+  tooLong: "⚠️ 内容太长，其余部分无法在这里显示。",
+  moved: "回答见下方。",
   cutOff: "⚠️ 回答中断，以上内容不完整。",
   cancelled: "⏹ 已停止。",
   empty: "（机器人没有返回内容）",
@@ -171,6 +175,8 @@ const en: Words = {
   late: "Sorry, this message waited too long and was not answered. Please send it again if you still need it.",
   continued: "(continued)",
   maybeAgain: "(possibly sent twice)",
+  tooLong: "⚠️ This is too long: the rest cannot be shown here.",
+  moved: "The answer is below.",
   cutOff: "⚠️ The answer was cut off; what stands above is not complete.",
   cancelled: "⏹ Stopped.",
   empty: "(the bot returned nothing)",

@@ -200,6 +200,7 @@ export class Writer {
         continue;
       }
       waiting = false;
+      if (way.places !== Infinity) return void await reply.ended();
       const { at, closing, opening } = this.#cut(way, rest, way.piece);
       const shown = job.shown + rest.slice(job.prefix.length, at);
       job.piece = { text: rest.slice(0, at) + closing, id: `p${job.opened++}`, shown, prefix: opening };
@@ -276,8 +277,12 @@ export class Writer {
     }
     if (done.trouble === "gone" || done.trouble === "refused") {
       // What stands there stays; everything since then is said again in a new place.
+      const { json } = job.place!;
       job.place = undefined;
-      if (done.trouble === "refused") this.#down();
+      if (done.trouble === "refused") {
+        await this.#leave(way, json);
+        this.#down();
+      }
       await keep();
     } else if (done.trouble === "exhausted") this.#editing = false;
     // A throttled or failed edit is no loss: the next one is newer.
@@ -372,7 +377,7 @@ export class Writer {
       const { taken, lines } = this.#sorted(images);
       const whole = [text.trimEnd(), ...lines].filter(Boolean).join("\n\n");
       const words = finalWords(whole, ending, taken.length > 0, this.#p.words);
-      const parts = this.#parts(this.#restOf(words), job.place?.json, "f");
+      const parts = this.#clipped(this.#parts(this.#restOf(words), job.place?.json, "f"));
       job.final = { parts, sent: 0, images: taken, imagesSent: 0 };
       await keep();
     }
@@ -422,6 +427,24 @@ export class Writer {
     return parts;
   }
 
+  /** Where the last rung has a bound and the answer is longer, it ends there, and says so: a part that has nowhere to go would be lost in silence. */
+  #clipped(parts: Part[]): Part[] {
+    const way = this.#ways.at(-1)!;
+    const own = parts.filter((part) => part.way === way.name);
+    if (own.length <= way.places) return parts;
+    const last = own[way.places - 1]!;
+    const note = `\n\n${this.#p.words.tooLong}`;
+    const { at, closing } = this.#cut(way, last.text, way.bytes - byteLength(note));
+    const end = this.#fits(way, last.text + note) ? last.text : last.text.slice(0, at) + closing;
+    return [...parts.slice(0, parts.indexOf(last)), { ...last, text: end + note }];
+  }
+
+  /** A place that the platform turned away and the answer leaves must not look as if it still grew. */
+  async #leave(way: Way, place: Json) {
+    const how = this.#how(`l${this.#p.job.opened}`, "first");
+    await this.#try(() => way.close(place, way.render(this.#p.words.moved), how));
+  }
+
   #rungFor(count: number): number {
     const way = this.#way;
     if (this.#places + count < way.places || this.#rung + 1 >= this.#ways.length) return this.#rung;
@@ -457,7 +480,9 @@ export class Writer {
         this.#rung = rung + 1;
         this.#places = 0;
         const fresh = this.#parts(part.text, undefined, `${part.id}.`);
+        if (part.place !== undefined && sent.trouble === "refused") await this.#leave(way, part.place);
         final.parts.splice(final.sent, 1, ...fresh);
+        final.parts = this.#clipped(final.parts);
         await keep();
         continue;
       }

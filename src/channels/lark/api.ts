@@ -61,7 +61,7 @@ export class LarkApi {
   /** What one kind of call of this app may do, in one tenant. */
   api(name: string): Scope {
     const { appId, limits } = this.#settings;
-    return { key: `feishu:${appId}:${name}`, rates: rates(limits.api, { second: 45, minute: 950 }) };
+    return { key: `feishu:${appId}:${name}`, rates: rates(limits.api, { second: 48, minute: 980 }) };
   }
 
   chat(target: Target): Scope {

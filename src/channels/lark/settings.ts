@@ -18,7 +18,7 @@ export const LarkSettings = z.looseObject({
   ),
   limits: z.looseObject({
     api: RateSetting.optional().describe(
-      "Each API of the app; 45 a second and 950 a minute unless set (documented: 50 and 1000).",
+      "Each API of the app; 48 a second and 980 a minute unless set (documented: 50 and 1000).",
     ),
     chat: RateSetting.optional().describe(
       "Messages into one group, shared with other bots there; 4 a second unless set (documented: 5).",

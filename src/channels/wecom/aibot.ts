@@ -405,7 +405,7 @@ export class WecomBot implements Channel, Platform {
       life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
       places: 1,
       // Whether a refresh counts against the 30 a minute is not documented; the budget counts it, and this keeps bursts small.
-      pause: () => 1000,
+      pause: () => 800,
       placeholderAfter: Infinity,
       finalPath: [this.#conversation(incoming)],
       render: markdownOfBot,

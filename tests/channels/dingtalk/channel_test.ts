@@ -275,3 +275,26 @@ Deno.test("files go out by their names; kinds that DingTalk shows no file of are
     ["sampleFile", "报告.pdf"],
   ]);
 });
+
+Deno.test("a card that is refused in the middle of an answer is closed, and the answer is one message below it", async () => {
+  await using s = await stage({
+    settings: { edition: "professional", pace: "free" },
+    platform: { perSecond: 40 },
+    script: () => ({ pieces: [[500, "开头。"], [3000, "禁词。"], [3000, "结尾。"]] }),
+  });
+  s.emulator.refuses = (text) => text.includes("禁词");
+  s.emulator.say({ chat: "cid1", text: "问" });
+  await s.settle();
+  assert.deepEqual(s.emulator.log.in("cid1").filter((m) => m.from === "bot").map((m) => [m.kind, m.text, m.final]), [
+    ["AI card", "回答见下方。", true],
+    ["markdown", "开头。禁词。结尾。", true],
+  ]);
+});
+
+Deno.test("a card that is refused at its last words is closed too", async () => {
+  await using s = await stage({ script: () => ({ pieces: [[500, "开头。"], [200, "禁词。"]] }) });
+  s.emulator.refuses = (text) => text.includes("禁词");
+  s.emulator.say({ chat: "cid1", text: "问" });
+  await s.settle();
+  assert.deepEqual(s.finals("cid1"), [["AI card", "回答见下方。"], ["markdown", "开头。禁词。"]]);
+});

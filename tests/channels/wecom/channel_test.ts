@@ -388,3 +388,28 @@ Deno.test("bot, long connection: what is longer than the stream can hold goes on
   assert.ok(s.emulator.log.finals("zhangsan").map((m) => m.text).join("") === textOf(script));
   assert.equal(s.emulator.counts.throttled, 0);
 });
+
+Deno.test("bot, polled: what is longer than the stream and the response_url can hold ends with words that say so, once", async () => {
+  const pieces = Array.from({ length: 1000 }, (_, n): [number, string] => [20, `第${n}段，${"字".repeat(20)}。\n\n`]);
+  await using s = await stage({ kind: "poll", script: () => ({ pieces }) });
+  s.emulator.sayToBot({ from: "zhangsan", text: "长" });
+  await s.settle();
+  const finals = s.emulator.log.finals("zhangsan");
+  assert.deepEqual(finals.map((m) => m.kind), ["stream", "markdown"]);
+  assert.ok(finals[1]!.text.endsWith("⚠️ 内容太长，其余部分无法在这里显示。"), finals[1]!.text.slice(-60));
+  assert.ok(textOf({ pieces }).startsWith(finals[0]!.text.trimEnd()));
+  assert.equal(s.notes.of("fault").length, 0);
+});
+
+Deno.test("bot, polled: when the six minutes end before the last words are fetched, they go by the response_url, cut where it ends", async () => {
+  await using s = await stage({ kind: "poll", script: () => ({ pieces: [[5000, "字".repeat(9000)]] }) });
+  s.emulator.sayToBot({ from: "zhangsan", text: "长" });
+  await s.clock.advance(2000);
+  // WeCom stops asking.
+  s.emulator.stop();
+  await s.settle();
+  const last = s.emulator.log.in("zhangsan").at(-1)!;
+  assert.equal(last.kind, "markdown");
+  assert.ok(last.text.startsWith("字".repeat(5000)) && last.text.endsWith("无法在这里显示。"), last.text.slice(-60));
+  assert.equal(s.notes.of("fault").length, 0);
+});
