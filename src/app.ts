@@ -20,6 +20,7 @@ import { admin, adminRoutes } from "./channels/admin.ts";
 import { fetchHttp, type Http, SocketHttp } from "./bots/upstream/http.ts";
 import { Upstreams } from "./bots/upstream/upstreams.ts";
 import { Door } from "./channels/door.ts";
+import { headOf, pathOf, withCors, withHsts } from "./channels/edge.ts";
 import { history, historyRoutes } from "./channels/history.ts";
 import { type Connection, failure, languageOfRequest } from "./channels/http.ts";
 import type { RouteDoc } from "./channels/openapi.ts";
@@ -28,6 +29,7 @@ import { Apps } from "./channels/im/apps.ts";
 import { platformRoutes, platforms } from "./channels/im/routes.ts";
 import { ops, opsRoutes } from "./channels/ops.ts";
 import { Pulse } from "./channels/pulse.ts";
+import { upgrades } from "./channels/upgrade.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
 import { changedKeys, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
@@ -290,50 +292,14 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     return failure(new NexusError("not_found"), languageOfRequest(c.req.raw));
   });
 
-  const upgrade = parts.upgrade ?? upgradeWithDeno;
-
-  /** A bot's socket. The token may be shown here already, which lets a proxy or a firewall see who asks. */
-  function acceptBot(request: Request, address: string): Response {
-    const origin = request.headers.get("origin");
-    if (origin !== null && !door.mayUse(request, origin)) {
-      observer.tell({ type: "bot_refused", address, why: `origin ${origin.slice(0, 200)}` });
-      return failure(
-        new NexusError("forbidden", "this origin may not open a bot's socket"),
-        languageOfRequest(request),
-      );
-    }
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return failure(new NexusError("invalid", "GET /bot-ws is a WebSocket"), languageOfRequest(request));
-    }
-    // A bot that was cut off comes back to end its turns, which is what is waited for.
-    if (gateway.draining && !sockets.holding) {
-      return failure(new NexusError("shutting_down", undefined, { retryAfter: 5 }), languageOfRequest(request));
-    }
-    if (!sockets.hasRoomFor(address)) {
-      const crowded = new NexusError("limited", "too many sockets of this address wait to register", {
-        retryAfter: 10,
-      });
-      return failure(crowded, languageOfRequest(request));
-    }
-    const { token, answer } = shownAtUpgrade(request);
-    if (config.requireTokenAtUpgrade && !botTokens.known(token ?? "", config.botToken)) {
-      observer.tell({ type: "bot_refused", address, why: "no valid token at the upgrade" });
-      return failure(new NexusError("unauthenticated"), languageOfRequest(request));
-    }
-    let upgraded: { socket: Wire; response: Response };
-    try {
-      upgraded = upgrade(request);
-    } catch (cause) {
-      // No version, no key, not a GET: what a browser or a library never sends.
-      const broken = new NexusError("invalid", "this is no WebSocket handshake", { cause });
-      return failure(broken, languageOfRequest(request));
-    }
-    const { socket, response } = upgraded;
-    // The runtime's own option for it throws on lists without spaces, which npm's ws sends.
-    if (answer) response.headers.set("sec-websocket-protocol", answer);
-    sockets.accept(socket, address, token);
-    return response;
-  }
+  const acceptBot = upgrades({
+    door,
+    observer,
+    sockets,
+    draining: () => gateway.draining,
+    refuses: (token) => config.requireTokenAtUpgrade && !botTokens.known(token ?? "", config.botToken),
+    upgrade: parts.upgrade ?? upgradeWithDeno,
+  });
 
   /** A chat platform calls. What could not be stored is not acknowledged, so that it comes again. */
   async function callback(path: string, request: Request, address: string): Promise<Response> {
@@ -484,67 +450,9 @@ function refusal(botId: string, opens: boolean): Refusal | undefined {
   return opens ? undefined : { error: "Invalid token", wrong: "token" };
 }
 
-/**
- * A token shown with the upgrade: in the Authorization header, or, from a browser, which can set no header there, as the subprotocol
- * `nexus.token.<token>`. A client that offers subprotocols wants to be told one of them.
- */
-function shownAtUpgrade(request: Request): { token?: string; answer?: string } {
-  const bearer = request.headers.get("authorization");
-  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((one) => one.trim()).filter(
-    Boolean,
-  );
-  const proof = offered.find((one) => one.startsWith("nexus.token."));
-  const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : proof?.slice("nexus.token.".length);
-  return { token, answer: offered.includes("nexus") ? "nexus" : proof ?? offered[0] };
-}
-
-/** The answer to a HEAD: that to a GET, whose body is let go of, because a stream that nobody reads would stay open. */
-async function headOf(answer: Response | Promise<Response>): Promise<Response> {
-  const response = await answer;
-  await response.body?.cancel();
-  return new Response(null, response);
-}
-
-async function withHsts(seconds: number, answer: Response | Promise<Response>): Promise<Response> {
-  const response = await answer;
-  // The answer to an upgrade is not for changing, and browsers do not look there.
-  if (response.status !== 101) response.headers.set("strict-transport-security", `max-age=${seconds}`);
-  return response;
-}
-
-/** The path of a request's address, without the cost of parsing all of it. */
-function pathOf(url: string): string {
-  const from = url.indexOf("/", url.indexOf("//") + 2);
-  const query = url.indexOf("?", from);
-  return from < 0 ? "/" : url.slice(from, query < 0 ? undefined : query);
-}
-
 function upgradeWithDeno(request: Request): { socket: Wire; response: Response } {
   // Our own heartbeat finds dead bots; the runtime's would cut those whose library answers no protocol pings.
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
   socket.binaryType = "arraybuffer";
   return { socket, response };
-}
-
-/** Lets a listed origin's page read the answer (the Fetch standard's CORS protocol). */
-async function withCors(
-  request: Request,
-  origin: string,
-  answer: () => Response | Promise<Response>,
-): Promise<Response> {
-  const headers: [string, string][] = [["access-control-allow-origin", origin], ["vary", "origin"]];
-  if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
-    headers.push(
-      ["access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"],
-      // Official clients send headers of their own (`x-stainless-…`); a page of a listed origin may send what it likes.
-      ["access-control-allow-headers", request.headers.get("access-control-request-headers") ?? "authorization"],
-      ["access-control-max-age", "600"],
-    );
-    return new Response(null, { status: 204, headers });
-  }
-  const response = await answer();
-  const open = new Response(response.body, response);
-  for (const [name, value] of headers) open.headers.append(name, value);
-  open.headers.set("access-control-expose-headers", "retry-after, x-request-id, x-conversation-id");
-  return open;
 }
