@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../src/core/clock.ts";
 import { FeishuEmulator } from "../../src/emulate/feishu.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
+import { quiet, startProvider } from "../channels/sign_in/oidc_server.ts";
 import { totpCode } from "../../src/core/totp.ts";
 import { chrome, openScene, reply, type Visit } from "./harness.ts";
 
@@ -193,3 +194,48 @@ Deno.test(
     await strange.close();
   },
 );
+
+Deno.test("the company's OpenID provider signs a person in, there and back", options, () =>
+  quiet(async () => {
+    // The provider must know our address and we must know its: a port is taken first.
+    const probe = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    const { port } = probe.addr;
+    probe.close();
+    const provider = await startProvider(() => `http://127.0.0.1:${port}/api/sign-in/oidc/callback`);
+    {
+      await using scene = await openScene({
+        publicUrl: `http://127.0.0.1:${port}`,
+        signIn: {
+          oidc: {
+            issuer: provider.url,
+            name: "Example Ltd",
+            clientId: "nexus",
+            clientSecret: "client-secret",
+            scope: "openid profile email groups",
+            domains: ["example.com"],
+            allowHttp: true,
+          },
+        },
+      });
+      // The scene listens where it likes; its public address is a door to it.
+      const front = Deno.serve(
+        { port, hostname: "127.0.0.1", onListen() {} },
+        (request) => scene.world.app.fetch(request, { address: "127.0.0.1" }),
+      );
+      for (const [login, comesIn] of [["dana", true], ["oscar", false]] as const) {
+        const { tab, context } = await scene.open();
+        await tab.goto(`http://127.0.0.1:${port}/`);
+        await tab.getByRole("link", { name: "Sign in with Example Ltd" }).click();
+        await tab.fill("[name=login]", login);
+        await tab.fill("[name=password]", "any");
+        await tab.press("[name=password]", "Enter");
+        await tab.locator("button[type=submit]").click();
+        if (comesIn) await tab.waitForSelector("#composer");
+        else await tab.getByText("You may not sign in this way").waitFor();
+        await context.close();
+      }
+      await scene.browser.close();
+      await front.shutdown();
+    }
+    await provider.close();
+  }));
