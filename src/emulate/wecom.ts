@@ -110,7 +110,8 @@ export class WecomEmulator {
         }]]></MediaId>`
         : `<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[${said.text}]]></Content>`) +
       `<MsgId>${id}</MsgId><AgentID>${agentId}</AgentID></xml>`;
-    void this.#deliver(() => this.appCallback(xml), REPEATS);
+    // What a passive reply would say is not shown here.
+    void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) => response?.body?.cancel());
     return id;
   }
 
@@ -155,6 +156,7 @@ export class WecomEmulator {
     this.counts.pushes++;
     const response = await this.#answered(request());
     if (response?.status === 200) return response;
+    await response?.body?.cancel();
     this.counts.unacknowledged++;
     const [wait, ...rest] = repeats;
     if (wait === undefined) return undefined;
@@ -169,12 +171,15 @@ export class WecomEmulator {
 
   #answered(request: Request): Promise<Response | undefined> {
     return new Promise((resolve) => {
+      let late = false;
       const stop = this.#p.clock.after(DEADLINE, () => {
         this.#timers.delete(stop);
+        late = true;
         resolve(undefined);
       });
       this.#timers.add(stop);
       const settle = (response: Response | undefined) => {
+        if (late) return void response?.body?.cancel();
         stop();
         this.#timers.delete(stop);
         resolve(response);

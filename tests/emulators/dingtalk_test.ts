@@ -1,5 +1,10 @@
-/** The emulator of DingTalk, proven by the vendor's own Stream client, and our Stream connection against it. */
+/** The emulator of DingTalk, proven by the vendor's own Stream client and API client, and our Stream connection against it. */
 import assert from "node:assert/strict";
+import cards from "@alicloud/dingtalk/card_1_0.js";
+import oauth2 from "@alicloud/dingtalk/oauth2_1_0.js";
+import robots from "@alicloud/dingtalk/robot_1_0.js";
+import { Config } from "@alicloud/openapi-client";
+import { RuntimeOptions } from "@alicloud/tea-util";
 import axios from "axios";
 import { DWClient, TOPIC_ROBOT } from "dingtalk-stream";
 import { MemoryStore } from "../../src/backends/memory.ts";
@@ -136,3 +141,76 @@ Deno.test("the emulator keeps the documented limits: twenty a second, the month,
   assert.equal((await call("/nothing", {})).code, "InvalidAction.NotFound");
   emulator.stop();
 });
+
+Deno.test({
+  name:
+    "the vendor's API client gets a token, streams a card, sends to people and groups, and reads the throttling as its own",
+  // The vendor's client leaves the timer of each request behind.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: withTheirClient,
+});
+
+async function withTheirClient() {
+  const emulator = new DingTalkEmulator({ ...KEYS, clock: systemClock, perSecond: 3 });
+  const served = serveOn(0, (request) => emulator.fetch(request));
+  const config = new Config({ protocol: "http", endpoint: new URL(served.url).host });
+  const options = new RuntimeOptions({ autoretry: false });
+  try {
+    const asked = new oauth2.GetAccessTokenRequest({ appKey: KEYS.clientId, appSecret: KEYS.clientSecret });
+    const { body: { accessToken, expireIn } } = await new oauth2.default(config).getAccessToken(asked);
+    assert.ok(accessToken && expireIn === 7200);
+    const who = { xAcsDingtalkAccessToken: accessToken };
+
+    const card = new cards.default(config);
+    const make = new cards.CreateAndDeliverRequest({
+      cardTemplateId: "t.schema",
+      outTrackId: "track1",
+      callbackType: "STREAM",
+      cardData: new cards.CreateAndDeliverRequestCardData({ cardParamMap: { content: "…" } }),
+      openSpaceId: "dtv1.card//IM_GROUP.cid1",
+      imGroupOpenDeliverModel: new cards.CreateAndDeliverRequestImGroupOpenDeliverModel({ robotCode: KEYS.clientId }),
+    });
+    const made = await card.createAndDeliverWithOptions(make, new cards.CreateAndDeliverHeaders(who), options);
+    assert.equal(made.body.success, true);
+    assert.equal(made.body.result?.outTrackId, "track1");
+    const stream = async (guid: string, content: string, isFinalize: boolean) => {
+      const update = { outTrackId: "track1", guid, key: "content", content, isFull: true, isFinalize, isError: false };
+      const request = new cards.StreamingUpdateRequest(update);
+      return await card.streamingUpdateWithOptions(request, new cards.StreamingUpdateHeaders(who), options);
+    };
+    assert.equal((await stream("g1", "你", false)).body.success, true);
+    assert.equal((await stream("g2", "你好", true)).body.success, true);
+    assert.deepEqual(emulator.log.finals("cid1").map((m) => [m.kind, m.text]), [["AI card", "你好"]]);
+    await assert.rejects(
+      stream("g3", "after the end", false),
+      (error: { code?: string }) => /param/.test(error.code ?? ""),
+    );
+    // The fourth call of one API within the second.
+    await assert.rejects(
+      stream("g4", "too fast", false),
+      (error: { code?: string }) => error.code === "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi",
+    );
+
+    const robot = new robots.default(config);
+    const said = { robotCode: KEYS.clientId, msgKey: "sampleText", msgParam: JSON.stringify({ content: "hello" }) };
+    const toPeople = new robots.BatchSendOTORequest({ ...said, userIds: ["staff1"] });
+    const direct = await robot.batchSendOTOWithOptions(toPeople, new robots.BatchSendOTOHeaders(who), options);
+    assert.deepEqual([direct.body.flowControlledStaffIdList, direct.body.invalidStaffIdList], [[], []]);
+    const toGroup = new robots.OrgGroupSendRequest({ ...said, openConversationId: "cid2" });
+    const group = await robot.orgGroupSendWithOptions(toGroup, new robots.OrgGroupSendHeaders(who), options);
+    assert.ok(group.body.processQueryKey);
+    assert.deepEqual([...emulator.log.finals("staff1"), ...emulator.log.finals("cid2")].map((m) => m.text), [
+      "hello",
+      "hello",
+    ]);
+    const stale = new robots.BatchSendOTOHeaders({ xAcsDingtalkAccessToken: "stale" });
+    await assert.rejects(
+      robot.batchSendOTOWithOptions(toPeople, stale, options),
+      (error: { code?: string }) => error.code === "InvalidAuthentication",
+    );
+  } finally {
+    emulator.stop();
+    await served.close();
+  }
+}
