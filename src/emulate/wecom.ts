@@ -68,6 +68,8 @@ export class WecomEmulator {
   readonly #limits: Limits;
   readonly #tokens = new Map<string, number>();
   readonly #said = new Map<string, number>();
+  /** Cards with buttons, by task id: whose they are. */
+  readonly #tasks = new Map<string, string>();
   readonly #urls = new Map<string, { chat: string; until: number }>();
   readonly #requests = new Map<string, { chat: string; at: number; streams: Map<string, string> }>();
   readonly #known = new Set<string>();
@@ -113,6 +115,19 @@ export class WecomEmulator {
     // What a passive reply would say is not shown here.
     void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) => response?.body?.cancel());
     return id;
+  }
+
+  /** A member presses a button of a card. The event comes once more where nobody acknowledges it. */
+  press(taskId: string, key: string): void {
+    const { clock, corpId, agentId } = this.#p;
+    const from = this.#tasks.get(taskId);
+    if (from === undefined) throw new Error(`no such card: ${taskId}`);
+    const xml = `<xml><ToUserName><![CDATA[${corpId}]]></ToUserName><FromUserName><![CDATA[${from}]]></FromUserName>` +
+      `<CreateTime>${Math.floor(clock.now() / 1000)}</CreateTime><MsgType><![CDATA[event]]></MsgType>` +
+      `<Event><![CDATA[template_card_event]]></Event><EventKey><![CDATA[${key}]]></EventKey>` +
+      `<TaskId><![CDATA[${taskId}]]></TaskId><CardType><![CDATA[button_interaction]]></CardType>` +
+      `<ResponseCode><![CDATA[rc]]></ResponseCode><AgentID>${agentId}</AgentID></xml>`;
+    void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) => response?.body?.cancel());
   }
 
   /** Any XML as the callback that carries it. */
@@ -472,7 +487,16 @@ export class WecomEmulator {
     const now = this.#p.clock.now();
     const media = body[body.msgtype]?.media_id;
     if (media !== undefined && !this.media.has(media)) return answer(40007, "invalid media_id");
-    let text = String(body[body.msgtype]?.content ?? this.media.get(media)?.name ?? "");
+    if (body.msgtype === "template_card") {
+      const { card_type, main_title, task_id, button_list } = body.template_card ?? {};
+      const buttons = Array.isArray(button_list) && button_list.length >= 1 && button_list.length <= 6;
+      if (card_type !== "button_interaction" || !main_title?.title || !buttons) return answer(40058, "invalid card");
+      if (!/^[\w@-]{1,128}$/.test(task_id) || this.#tasks.has(task_id)) return answer(42014, "invalid task_id");
+      this.#tasks.set(task_id, user);
+    }
+    let text = String(
+      body[body.msgtype]?.content ?? body.template_card?.main_title.title ?? this.media.get(media)?.name ?? "",
+    );
     if (body.enable_duplicate_check === 1) {
       const key = `${user}\n${JSON.stringify(body[body.msgtype])}`;
       const last = this.#said.get(key);

@@ -86,6 +86,8 @@ export interface Way {
   pause(n: number): number;
   /** Milliseconds after which a way that is not live says that the bot is at work; Infinity: never. */
   readonly placeholderAfter: number;
+  /** Says that the bot is at work, where there is a better way than a message like others: with a button that stops it. */
+  wait?(text: string, send: Send): Promise<void>;
   /** The path whose quota pays for the final, ahead. */
   readonly finalPath: readonly Scope[];
   /** The bot's Markdown as this way can show it. */

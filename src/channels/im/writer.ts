@@ -215,7 +215,8 @@ export class Writer {
     this.#p.job.opened++;
     await this.#p.keep();
     const text = waitingWords(turn, this.#p.words);
-    await this.#try(() => way.open(() => text, this.#how("wait", "first", ended)));
+    const how = this.#how("wait", "first", ended);
+    await this.#try<unknown>(() => way.wait ? way.wait(text, how) : way.open(() => text, how));
   }
 
   /** Sends the piece that was written down. `again`: it may have been sent before. */

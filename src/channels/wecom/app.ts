@@ -18,6 +18,7 @@ import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { Token } from "../im/token.ts";
+import { languageOf, wordsIn } from "../im/words.ts";
 import { judge } from "./judge.ts";
 import type { WecomAppSettings } from "./settings.ts";
 import { readXml } from "./xml.ts";
@@ -111,9 +112,18 @@ export class WecomApp implements Channel, Platform {
     const opened = open(outer.Encrypt);
     if ("forged" in opened) return refuse(opened.forged);
     this.#parts.reached?.("received");
-    const incoming = readAppMessage(readXml(opened.message) ?? {});
+    const fields = readXml(opened.message) ?? {};
+    const incoming = readAppMessage(fields);
     if (incoming) await this.desk.receive(incoming);
+    else if (fields.Event === "template_card_event") await this.#pressed(fields);
     return new Response("");
+  }
+
+  /** The stop button. Only its own person has it, and what becomes of the answer shows in its last words. */
+  async #pressed({ FromUserName, CreateTime, TaskId = "", EventKey }: Record<string, string>): Promise<void> {
+    if (EventKey !== STOP || await this.desk.seen(`${FromUserName}:${CreateTime}:${TaskId}`)) return;
+    const stopped = this.desk.stop(TaskId.slice(STOP.length + 1));
+    stopped.catch((error) => this.#parts.observer.tell({ type: "fault", where: "wecom: stop", error }));
   }
 
   ways(incoming: Incoming): Promise<readonly Way[]> {
@@ -136,6 +146,11 @@ export class WecomApp implements Channel, Platform {
       open: async (text, send) => {
         await this.#send(user, this.#s.format, () => ({ content: this.#told(user, text(), send.id) }), send);
         return {};
+      },
+      // The WeChat plugin shows no cards.
+      wait: this.#s.format === "text" ? undefined : async (text, send) => {
+        const { stopButton } = wordsIn(languageOf(incoming.text, this.#s.language));
+        await this.#send(user, "template_card", () => stopCard(text, stopButton, incoming.id), send);
       },
       edit: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
       close: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
@@ -267,6 +282,19 @@ export class WecomApp implements Channel, Platform {
       ? [{ key: `wecom:${corpId}:${agentId}:day`, rates: [], quota: { limit: limits.day, period: "day" } }]
       : [];
   }
+}
+
+/** The key of the stop button, and what its card's task id begins with. */
+const STOP = "stop";
+
+/** 模板卡片, `button_interaction`. */
+function stopCard(text: string, button: string, messageId: string): Json {
+  return {
+    card_type: "button_interaction",
+    main_title: { title: text },
+    task_id: `${STOP}-${messageId}`,
+    button_list: [{ text: button, style: 2, key: STOP }],
+  };
 }
 
 /** A member's message, in our words; events and kinds that hold nothing for a bot are `undefined`. */

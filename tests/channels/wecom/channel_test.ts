@@ -413,3 +413,30 @@ Deno.test("bot, polled: when the six minutes end before the last words are fetch
   assert.ok(last.text.startsWith("字".repeat(5000)) && last.text.endsWith("无法在这里显示。"), last.text.slice(-60));
   assert.equal(s.notes.of("fault").length, 0);
 });
+
+Deno.test("app: what says that the bot is at work is a card with a button that stops it", async () => {
+  await using s = await stage({ kind: "app", script: () => trace(60, 2) });
+  const question = s.emulator.sayToApp({ from: "zhangsan", text: "写长文" });
+  await s.clock.advance(8000);
+  assert.deepEqual(s.finals("zhangsan"), [["template_card", "思考中…"]]);
+  s.emulator.press(`stop-${question}`, "stop");
+  s.emulator.press(`stop-${question}`, "stop");
+  await s.settle(20_000);
+  assert.equal(s.gateway.cancelled.length, 1);
+  assert.match(s.finals("zhangsan").at(-1)![1]!, /⏹ 已停止。$/);
+  // Pressed when all is over: nothing happens.
+  s.emulator.press(`stop-${question}`, "stop");
+  await s.settle();
+  assert.equal(s.finals("zhangsan").length, 2);
+});
+
+Deno.test("app: in the format that the WeChat plugin shows it is a text", async () => {
+  await using s = await stage({
+    kind: "app",
+    settings: { format: "text" },
+    script: () => ({ pieces: [[9000, "好"]] }),
+  });
+  s.emulator.sayToApp({ from: "zhangsan", text: "问" });
+  await s.settle();
+  assert.deepEqual(s.finals("zhangsan"), [["text", "思考中…"], ["text", "好"]]);
+});
