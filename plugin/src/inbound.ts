@@ -113,9 +113,13 @@ export class Inbound {
     let giveUp = () => {};
     const stopped = new Promise<void>((resolve) => giveUp = resolve);
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const onStop = () => timer = setTimeout(giveUp, this.#parts.stopPatience ?? STOP_PATIENCE);
+    const onStop = () => timer ??= setTimeout(giveUp, this.#parts.stopPatience ?? STOP_PATIENCE);
     signal.addEventListener("abort", onStop, { once: true });
     if (signal.aborted) onStop();
+    // From whom it takes no commands, OpenClaw lets `/stop` wait behind the very turn that it is to stop.
+    const isStop = control && host.isStop(text);
+    let stops = isStop && this.#stop(route.sessionKey);
+    if (isStop) onStop();
     try {
       const run = host.run({
         config,
@@ -137,13 +141,15 @@ export class Inbound {
         onProblem,
       });
       await Promise.race([run, stopped]);
+      if (isStop) {
+        // The turn may have begun a moment after; and a `/stop` that still waits must not become a question to the model.
+        stops = this.#stop(route.sessionKey) || stops;
+        stop.abort(new Error("nothing is left to stop"));
+      }
       // Whoever was given up on may still fail later.
       run.catch((cause) => signal.aborted && onProblem("a stopped run failed", cause));
       await Promise.allSettled(pending);
-      if (control && host.isStop(text)) this.#stop(answer, route.sessionKey);
-      else if (control && answer.told === "") {
-        answer.settle("OpenClaw did not answer this command: some are for its owner only.");
-      }
+      if (control && answer.told === "") answer.settle(silence(isStop, stops));
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onStop);
@@ -153,11 +159,11 @@ export class Inbound {
     }
   }
 
-  /** Everyone may stop their own turn, also whose commands OpenClaw passes over: the page lets them as well. */
-  #stop(answer: Answer, session: string): void {
+  /** Stops the turn that runs in the session; whether there was one. */
+  #stop(session: string): boolean {
     const running = this.#running.get(session);
     running?.abort(new Error("stopped by its person"));
-    if (answer.told === "") answer.settle(running ? "Stopped." : "There is nothing to stop.");
+    return running !== undefined;
   }
 
   /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out and said so. */
@@ -238,4 +244,10 @@ export class Inbound {
       answer.aside("(An attachment could not be sent.)");
     }
   }
+}
+
+/** What is said where OpenClaw passed over a command. Everyone may stop their own turn: the page lets them as well. */
+function silence(isStop: boolean, stopped: boolean): string {
+  if (!isStop) return "OpenClaw did not answer this command: some are for its owner only.";
+  return stopped ? "Stopped." : "There is nothing to stop.";
 }

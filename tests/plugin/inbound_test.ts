@@ -167,6 +167,17 @@ Deno.test("a stopped run that does not come to its end is not waited for", async
   gate.resolve();
 });
 
+Deno.test("/stop gets through where the host lets it wait behind the very turn that it is to stop", async () => {
+  const gate = deferred();
+  const host = fakeHost(() => gate.promise);
+  const { ask } = parts(host);
+  const running = ask("wait for approval");
+  const stop = ask("/stop");
+  await Promise.all([running.settled, stop.settled]);
+  assert.equal(stop.reply.text, "Stopped.");
+  gate.resolve();
+});
+
 Deno.test("the answer to what the agent asks passes the turn that waits for it", async () => {
   const gate = deferred();
   const asked = deferred();
