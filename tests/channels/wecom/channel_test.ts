@@ -440,3 +440,23 @@ Deno.test("app: in the format that the WeChat plugin shows it is a text", async 
   await s.settle();
   assert.deepEqual(s.finals("zhangsan"), [["text", "思考中…"], ["text", "好"]]);
 });
+
+Deno.test("app: a process that dies behind a piece leaves the next one to go on where it was, and no piece shows twice", async () => {
+  const pieces = Array.from({ length: 60 }, (_, n): [number, string] => [1000, `第${n}段，${"字".repeat(20)}。\n\n`]);
+  await using s = await stage({ kind: "app", script: () => ({ pieces }), settings: { placeholderAfter: 9e6 } });
+  s.emulator.sayToApp({ from: "zhangsan", text: "长" });
+  await s.clock.until(() => s.emulator.log.finals("zhangsan").length === 1, 60_000);
+  // What is on the disk at the moment when the piece is shown and that is not yet written down.
+  const [[key, job]] = structuredClone(await s.store.list("outbox:wecom:main:")) as [[string, { piece?: unknown }]];
+  assert.ok(job.piece);
+  await s.channel.stop();
+  await s.store.set(key, job);
+  const next = new WecomApp("main", WecomAppSettings.parse({ kind: "app", ...KEYS, placeholderAfter: 9e6 }), s.parts);
+  await next.start();
+  assert.ok(await s.clock.until(() => next.desk.open === 0, 600_000));
+  const whole = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
+  assert.ok(whole.trimEnd() === textOf({ pieces }).trimEnd(), `${whole.length} of ${textOf({ pieces }).length}`);
+  // The one that is said to be dead still runs in this test: its sends are repeats too.
+  assert.ok(s.emulator.counts.repeats >= 1);
+  await next.stop();
+});
