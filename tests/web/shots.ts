@@ -62,6 +62,20 @@ async function shoot(scene: Scene, language: "zh" | "en", dark: boolean, width: 
   await visit.tab.locator(".sidebar-foot .icon-button").nth(1).click();
   await take(visit, "9-settings");
   await visit.close();
+
+  const admin = await scene.visit({ ...options, user: "root" });
+  await admin.tab.waitForSelector(".card");
+  await admin.tab.keyboard.press("Control+,");
+  await admin.tab.waitForSelector("dialog .qr, dialog .section, dialog h3");
+  await admin.tab.locator("dialog").evaluate((dialog) => dialog.scrollTop = dialog.scrollHeight);
+  await take(admin, "10-keys");
+  await admin.tab.keyboard.press("Escape");
+  for (const place of ["overview", "bots", "people", "keys", "budgets", "apps"]) {
+    await admin.tab.goto(`${scene.world.url}/#/admin/${place}`);
+    await admin.tab.locator(`#tab-${place}[aria-selected=true]`).waitFor();
+    await take(admin, `11-admin-${place}`);
+  }
+  await admin.close();
 }
 
 async function send(visit: Visit, text: string): Promise<void> {

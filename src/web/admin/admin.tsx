@@ -30,10 +30,15 @@ export function Admin({ place }: { place: string }): JSX.Element {
       () => {},
     );
   }, []);
+  // On a phone the tabs do not all fit beside each other.
+  const tabs = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    tabs.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [open, hasApps.value]);
   return (
     <div class="admin">
       <div class="admin-column">
-        <div class="tabs" role="tablist" aria-label={page.words.value.admin}>
+        <div ref={tabs} class="tabs" role="tablist" aria-label={page.words.value.admin}>
           {PLACES.filter((name) => name !== "apps" || hasApps.value || open === "apps").map((name) => (
             <button
               key={name}
