@@ -385,6 +385,9 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       assert.match(status.text, /Nexus.*connected.*works/);
       const audit = await claw.cli(["security", "audit"]);
       figures.audit = /Summary:.*$/m.exec(audit.text)?.[0];
+      figures.auditCritical = /^CRITICAL\n([^]*?)^(?:WARN|INFO)$/m.exec(audit.text)?.[1]?.match(
+        /^[\w-]+(?:\.[\w-]+)+ [A-Z].*$/gm,
+      );
     });
 
     await step("OpenClaw is killed in the middle, and the person is told within 3 s of the grace", async () => {
