@@ -357,6 +357,7 @@ export class FeishuEmulator {
     const body = JSON.parse(content);
     const key = msg_type === "image" ? body.image_key : msg_type === "file" ? body.file_key : undefined;
     if ((msg_type === "image" || msg_type === "file") && !this.resources.has(key)) {
+      // No page with this code was found; what the gateway does is the same for any refusal.
       return fail(400, 230055, "The type of file upload does not match the type of message being sent");
     }
     let card: Card | undefined;
@@ -415,7 +416,7 @@ export class FeishuEmulator {
   }
 
   async #file(request: Request): Promise<Response> {
-    if (this.refuseFiles) return fail(403, 234007, "App does not have bot ability");
+    if (this.refuseFiles) return fail(400, 234007, "App does not enable bot feature.");
     const form = await request.formData();
     const file = form.get("file"), name = form.get("file_name");
     const types = ["opus", "mp4", "pdf", "doc", "xls", "ppt", "stream"];

@@ -491,7 +491,9 @@ export class WecomEmulator {
       const { card_type, main_title, task_id, button_list } = body.template_card ?? {};
       const buttons = Array.isArray(button_list) && button_list.length >= 1 && button_list.length <= 6;
       if (card_type !== "button_interaction" || !main_title?.title || !buttons) return answer(40058, "invalid card");
-      if (!/^[\w@-]{1,128}$/.test(task_id) || this.#tasks.has(task_id)) return answer(42014, "invalid task_id");
+      if (!/^[\w@-]{1,128}$/.test(task_id) || this.#tasks.has(task_id)) {
+        return answer(42014, "taskid has existed or empty or exceed max len");
+      }
       this.#tasks.set(task_id, user);
     }
     let text = String(
@@ -518,7 +520,9 @@ export class WecomEmulator {
       this.counts.dropped++;
     }
     this.log.add({ id: `app${++this.#ids}`, chat: user, from: "bot", kind: body.msgtype, text, final: true });
-    return answer(0, "ok", { msgid: `m${this.#ids}` });
+    // The code is good for one change of the card, within 72 hours: path/94945.
+    const response_code = body.msgtype === "template_card" ? `rc${this.#ids}` : undefined;
+    return answer(0, "ok", { msgid: `m${this.#ids}`, response_code });
   }
 
   async #response(request: Request, url: URL): Promise<Response> {

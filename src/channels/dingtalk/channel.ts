@@ -36,7 +36,10 @@ const SILENCE = 10 * 60_000;
 /** Milliseconds after which an answer without a card says that the bot is at work. */
 const PLACEHOLDER = 5000;
 
-/** 上传媒体文件: 20 MB; 机器人消息类型: a file message shows these kinds and no others. */
+/**
+ * Images and files of up to 20 MB: help.dingtalk.io, "upload-media-files". It lets .xls, .ppt and .pptx be uploaded as well, but a
+ * `sampleFile` message names only these kinds ("robot-message-type", as clients quote it: xlsx, pdf, zip, rar, doc, docx).
+ */
 const TAKES: Takes = {
   image: { types: /^image\/(?:png|jpe?g|gif|bmp)$/, bytes: 20 << 20 },
   file: { names: /\.(?:xlsx|pdf|zip|rar|doc|docx)$/i, bytes: 20 << 20 },

@@ -17,7 +17,12 @@ export interface Attachment {
 /** What a platform takes: images and files up to so many bytes. What is absent it does not take at all. */
 export interface Takes {
   readonly image?: { readonly types: RegExp; readonly bytes: number };
-  readonly file?: { readonly bytes: number; readonly names?: RegExp };
+  readonly file?: {
+    readonly bytes: number;
+    /** The bytes that a file must have more of; default 0. */
+    readonly above?: number;
+    readonly names?: RegExp;
+  };
 }
 
 /** Ends of names for types that have one other than their own second half. */
@@ -51,7 +56,7 @@ export function attachmentOf(url: string): Attachment | undefined {
 export function formOf({ name, type, size }: Attachment, takes: Takes): "image" | "file" | undefined {
   const { image, file } = takes;
   if (image && size <= image.bytes && image.types.test(type)) return "image";
-  if (file && size > 0 && size <= file.bytes && (file.names?.test(name) ?? true)) return "file";
+  if (file && size > (file.above ?? 0) && size <= file.bytes && (file.names?.test(name) ?? true)) return "file";
   return undefined;
 }
 

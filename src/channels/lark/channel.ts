@@ -21,7 +21,7 @@ import type { LarkSettings } from "./settings.ts";
 /** Milliseconds after which a text-only answer gets a "thinking": longer than most people wait without wondering. */
 const PLACEHOLDER = 4000;
 
-/** 上传图片, 上传文件: an empty file is not taken. */
+/** `im/v1/images` and `im/v1/files` in the reference: 10 MB and 30 MB, nothing empty. */
 const TAKES: Takes = {
   image: { types: /^image\/(?:png|jpe?g|gif|webp|bmp|tiff)$/, bytes: 10 << 20 },
   file: { bytes: 30 << 20 },

@@ -35,10 +35,10 @@ const PLACEHOLDER = 5000;
  */
 const SAME = 1800;
 
-/** 上传临时素材: an image 10 MB and JPG or PNG, a file 20 MB. */
+/** An image 10 MB and JPG or PNG, a file 20 MB, each of more than 5 bytes: developer.work.weixin.qq.com, path/96484. */
 const TAKES: Takes = {
   image: { types: /^image\/(?:png|jpe?g)$/, bytes: 10 << 20 },
-  file: { bytes: 20 << 20 },
+  file: { bytes: 20 << 20, above: 5 },
 };
 
 export class WecomApp implements Channel, Platform {
@@ -287,7 +287,11 @@ export class WecomApp implements Channel, Platform {
 /** The key of the stop button, and what its card's task id begins with. */
 const STOP = "stop";
 
-/** 模板卡片, `button_interaction`. */
+/**
+ * A `button_interaction` card: 1 to 6 buttons, a title of some 36 characters, and a task id of digits, letters and `_-@`, at most
+ * 128 bytes, that this app has not used before (path/90372). The card stays as it is: to change it takes another call with the
+ * press's `response_code` (`message/update_template_card`, path/94945), and the answer's own words say that it was stopped.
+ */
 function stopCard(text: string, button: string, messageId: string): Json {
   return {
     card_type: "button_interaction",

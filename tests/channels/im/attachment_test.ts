@@ -32,6 +32,8 @@ Deno.test("a picture that is too large, or of a kind that is not shown, goes as 
   assert.equal(form("application/pdf", 101), undefined);
   assert.equal(form("application/exe", 5), undefined);
   assert.equal(form("application/pdf", 0), undefined);
+  const few = (size: number) => formOf({ name: "a", type: "a/b", size, base64: "" }, { file: { bytes: 9, above: 5 } });
+  assert.deepEqual([few(5), few(6)], [undefined, "file"]);
   assert.equal(formOf({ name: "a", type: "image/png", size: 1, base64: "" }, {}), undefined);
   assert.deepEqual([sizeWords(12), sizeWords(34_567), sizeWords(3_456_789)], ["12 B", "35 kB", "3.5 MB"]);
 });
