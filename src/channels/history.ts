@@ -6,8 +6,10 @@ import { z } from "zod";
 import { type Conversation, textOf, type TurnRecord } from "../core/archive.ts";
 import { NexusError } from "../core/error.ts";
 import type { Gateway } from "../core/gateway.ts";
+import { dataUrl } from "../core/message.ts";
 import type { Door } from "./door.ts";
 import { json, readBody, readQuery } from "./http.ts";
+import { attachmentOf, sizeWords } from "./im/attachment.ts";
 import type { RouteDoc } from "./openapi.ts";
 import type { Env } from "./web.ts";
 
@@ -306,8 +308,15 @@ function markdownOf(conversation: Conversation, turns: readonly TurnRecord[]): s
   return parts.join("\n");
 }
 
+/** Pictures as they are; another file as a line that names it, for Markdown has no place for it. */
 function pictures(images: readonly string[]): string {
-  return images.map((image) => `\n\n![](${image.startsWith("data:") ? image : `data:image/png;base64,${image}`})`).join(
-    "",
-  );
+  return images.map((image) => {
+    const url = dataUrl(image);
+    if (url.startsWith("data:image/")) return `\n\n![](${url})`;
+    const file = attachmentOf(url);
+    if (!file) return "";
+    // A name is a stranger's words: no sign in it may be Markdown.
+    const name = file.name.replace(/[!-/:-@[-`{-~]/g, "\\$&");
+    return `\n\n📎 ${name} (${sizeWords(file.size)})`;
+  }).join("");
 }

@@ -185,6 +185,8 @@ const en = {
   zoom: (n: number) => `Show image ${n} large`,
   image: "Image",
   saveImage: "Save image",
+  saveFile: "Save file",
+  brokenFile: "The file came broken and cannot be saved.",
   nextImage: "Next image",
   previousImage: "Previous image",
   // settings
@@ -412,6 +414,8 @@ const zh: Words = {
   zoom: (n) => `放大图片 ${n}`,
   image: "图片",
   saveImage: "保存图片",
+  saveFile: "保存文件",
+  brokenFile: "文件内容已损坏，无法保存。",
   nextImage: "下一张",
   previousImage: "上一张",
   appearance: "外观",

@@ -202,6 +202,54 @@ Deno.test("the page", options, async (test) => {
     await visit.close();
   });
 
+  await test.step("a bot's file is shown by its name and size, and only saved: in the stream, in the history, in the export", async () => {
+    const visit = await scene.visit({ user: "bob" });
+    const { tab } = visit;
+    await tab.locator(".sidebar .new").click();
+    await visit.say("a report, please");
+    const chat = await bot.next("chat");
+    const pdf = `data:application/pdf;name=${encodeURIComponent("报告 1.pdf")};base64,${btoa("%PDF-1.7 report")}`;
+    reply(bot, chat, "Here:", false, { images: [pdf] });
+    const file = tab.locator(".answer .file");
+    await file.waitFor();
+    assert.equal(await file.innerText().then((text) => text.replace(/\s+/g, " ")), "报告 1.pdf 15 B");
+    reply(bot, chat, "", true, {
+      images: [
+        `data:text/html;name=${encodeURIComponent("..\\..//a\u202Efdp.html")};base64,${btoa("<script>1</script>")}`,
+        `data:image/svg+xml;base64,${btoa("<svg onload='1'/>")}`,
+        "data:application/zip;name=broken.zip;base64,*",
+      ],
+    });
+    await tab.locator(".turn.last[data-state=done]").waitFor();
+    const save = async (index: number) => {
+      const download = tab.waitForEvent("download");
+      await file.nth(index).click();
+      const saved = await download;
+      return [saved.suggestedFilename(), await Deno.readTextFile(await saved.path()), saved.url().slice(0, 5)];
+    };
+    for (let round = 0; round < 2; round++) {
+      await file.nth(3).waitFor();
+      assert.equal(await tab.locator(".answer .picture").count(), 0);
+      assert.deepEqual(await save(0), ["报告 1.pdf", "%PDF-1.7 report", "blob:"]);
+      assert.deepEqual(await save(1), ["afdp.html", "<script>1</script>", "blob:"]);
+      assert.deepEqual(await save(2), ["file.svg", "<svg onload='1'/>", "blob:"]);
+      await file.nth(3).click();
+      await visit.sees("The file came broken");
+      // The second time it is the history that tells.
+      if (round === 0) await tab.reload();
+    }
+    const { conversations } = await (await world.as("bob", "/api/conversations")).json();
+    const { id } = conversations.find((each: { title: string }) => each.title.includes("report"));
+    const exported = async (format: string) =>
+      await (await world.as("bob", `/api/conversations/${id}/export?format=${format}`)).text();
+    const markdown = await exported("md");
+    assert.ok(markdown.includes("\n\n📎 报告 1\\.pdf (15 B)\n\n📎 afdp\\.html (18 B)\n"), markdown);
+    assert.ok(!markdown.includes("data:text/html"), markdown);
+    assert.ok((await exported("json")).includes(pdf));
+    assert.deepEqual(visit.faults, []);
+    await visit.close();
+  });
+
   await test.step("a bot's own message comes with a badge, in every tab", async () => {
     const visit = await scene.visit({ user: "bob" });
     const beside = await scene.visit({ beside: visit });

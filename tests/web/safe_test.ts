@@ -41,6 +41,12 @@ function breaches(tab: Tab): Promise<string[]> {
         if (look.position === "fixed") found.push("covers the page");
       }
     }
+    for (const file of document.querySelectorAll(".answer .file")) {
+      const inside = [...file.querySelectorAll("*")].map((node) => node.localName).join();
+      if (inside !== "svg,path,bdi,span") found.push(`${inside} in a file`);
+      const name = file.querySelector("bdi")!.textContent!;
+      if (name === "" || /[\p{Cc}\p{Cf}\p{Cs}/\\]/u.test(name)) found.push(`a file called ${JSON.stringify(name)}`);
+    }
     return found;
   });
 }
@@ -57,7 +63,11 @@ Deno.test(`a corpus of ${HOSTILE.length} hostile answers does nothing`, options,
     for (let at = 0; at < text.length; at += size) {
       reply(bot, chat, text.slice(at, at + size), false, { seq: ++seq });
     }
-    reply(bot, chat, "", true, { seq: ++seq });
+    // Names of files that are the same tricks, or paths.
+    const names = [text.slice(0, 300), ...HOSTILE_NAMES, "../../etc/passwd", "a\u202Efdp.exe"];
+    const images = names.map((name) => `data:text/html;name=${encodeURIComponent(name.toWellFormed())};base64,PGI+`);
+    images.push(...names.map((name) => `data:text/html;name=${name};base64,PGI+`));
+    reply(bot, chat, "", true, { seq: ++seq, images });
   });
 
   await test.step("read from the history", async () => {
@@ -106,6 +116,7 @@ Deno.test(`a corpus of ${HOSTILE.length} hostile answers does nothing`, options,
     await visit.say("all");
     await visit.tab.locator(".turn.last[data-state=done]").waitFor({ timeout: 30_000 });
     await visit.tab.waitForTimeout(500);
+    assert.ok(await visit.tab.locator(".answer .file").count() > 10);
     assert.deepEqual(await breaches(visit.tab), []);
     assert.deepEqual(visit.faults, []);
     await visit.close();

@@ -78,8 +78,7 @@ function plainName(said: string): string {
   } catch (_notEncoded) {
     // A bare percent sign is a sign like others.
   }
-  // deno-lint-ignore no-control-regex -- those are what must go
-  return name.replace(/[\u0000-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, "").split(/[/\\]/).at(-1)!.trim().slice(-100);
+  return name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "").split(/[/\\]/).at(-1)!.trim().slice(-100);
 }
 
 function endOf(type: string): string {

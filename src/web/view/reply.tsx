@@ -5,6 +5,7 @@ import { memo } from "preact/compat";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "../thread.ts";
 import type { PageTurn } from "../turn.ts";
+import { fileOf, isPicture, saveBotFile, sizeOf } from "../files.ts";
 import { Prose } from "../prose.ts";
 import type { Words } from "../words.ts";
 import { usePage, usePress, useWords } from "./context.ts";
@@ -323,14 +324,46 @@ function Reasoning({ turn }: { turn: PageTurn }): JSX.Element | null {
 
 function ReplyPictures({ turn }: { turn: PageTurn }): JSX.Element | null {
   turn.content.value;
-  return turn.images.length > 0 ? <Pictures images={turn.images} /> : null;
+  if (turn.images.length === 0) return null;
+  return (
+    <>
+      <Pictures images={turn.images} />
+      <Files urls={turn.images} />
+    </>
+  );
+}
+
+/** The files of an answer, by name and size; a click saves one, nothing opens it. */
+function Files({ urls }: { urls: readonly string[] }): JSX.Element | null {
+  const page = usePage();
+  const words = useWords();
+  const files = urls.map(fileOf).filter((file) => file !== undefined);
+  if (files.length === 0) return null;
+  return (
+    <ul class="files">
+      {files.map((file, index) => (
+        <li key={index}>
+          <button
+            type="button"
+            class="file"
+            title={words.saveFile}
+            onClick={() => saveBotFile(file) || page.toast(words.brokenFile)}
+          >
+            <Icon name="download" size={16} />
+            <bdi>{file.name}</bdi>
+            <span class="muted tabular">{sizeOf(file.size)}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 /** Pictures as small as they fit; a click shows them large. Only data that is an image is shown at all. */
 export function Pictures({ images }: { images: readonly string[] }): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const good = images.filter((image) => /^(?:data:image\/(?:png|jpeg|gif|webp|avif|bmp);base64,|blob:)/i.test(image));
+  const good = images.filter(isPicture);
   if (good.length === 0) return null;
   return (
     <div class="pictures">
