@@ -23,7 +23,7 @@ import {
 } from "./account.ts";
 import { openclawHost } from "./host_openclaw.ts";
 import { Lines } from "./line.ts";
-import { imageType, writeImage } from "./media.ts";
+import type { Media } from "./media.ts";
 import { send } from "./outbound.ts";
 import { mayApprove } from "./owner.ts";
 import { OWN_SCOPE, peerKey, sessionKey, sharesMain, withOwnScope } from "./session.ts";
@@ -227,26 +227,23 @@ interface SendContext {
 
 async function sendOut(lines: Lines, theRuntime: () => PluginRuntime, context: SendContext) {
   const account = readAccount(context.cfg, context.accountId);
-  const images: string[] = [];
-  let { text } = context;
+  let media: Media | undefined;
   if (context.mediaUrl) {
     const localRoots = context.mediaLocalRoots ?? context.mediaAccess?.localRoots ?? [];
-    const { buffer, fileName } = await theRuntime().media.loadWebMedia(context.mediaUrl, {
+    const { buffer, contentType, fileName } = await theRuntime().media.loadWebMedia(context.mediaUrl, {
       maxBytes: account.mediaMaxMb * (1 << 20),
       localRoots,
       optimizeImages: false,
     });
-    const type = imageType(buffer);
-    if (type) images.push(writeImage(buffer, type));
-    else text = `${text}\n\n(A file that cannot be shown here: ${fileName ?? "unnamed"})`.trim();
+    media = { bytes: buffer, type: contentType, fileName };
   }
   // One durable intent may be tried again after a crash; the same id makes the gateway drop the repeat.
   const id = context.deliveryQueueId && `${context.deliveryQueueId}-${context.deliveryPartIndex ?? 0}`.slice(0, 200);
   const { messageId } = await send(lines, {
     accountId: account.accountId,
     to: context.to,
-    text,
-    images,
+    text: context.text,
+    media,
     threadId: context.threadId,
     id,
     signal: context.signal,

@@ -7,7 +7,7 @@ import { type Account, effectiveAllowFrom } from "./account.ts";
 import { Answer } from "./answer.ts";
 import type { Admission, Config, Host, Payload, Route, RunCallbacks, SavedMedia } from "./host.ts";
 import { LANE_BOUND, Lanes } from "./lane.ts";
-import { imageType, readImage, writeImage } from "./media.ts";
+import { readImage, writeMedia } from "./media.ts";
 import type { Present } from "./present.ts";
 import { peerKey, sessionKey, withOwnScope } from "./session.ts";
 import { toolStep } from "./step.ts";
@@ -16,6 +16,8 @@ export interface InboundParts {
   readonly account: Account;
   readonly host: Host;
   readonly present: Present;
+  /** The version of the wire that the gateway speaks. */
+  readonly protocol: () => 1 | 2;
   /** Is told what went wrong and what was done about it. */
   onProblem(text: string, cause?: unknown): void;
   /** A person was heard. */
@@ -232,13 +234,12 @@ export class Inbound {
   }
 
   async #show(url: string, answer: Answer, config: Config, route: Route): Promise<void> {
-    const { host, account, onProblem } = this.#parts;
+    const { host, account, protocol, onProblem } = this.#parts;
     try {
       const maxBytes = account.mediaMaxMb * (1 << 20);
-      const { bytes, fileName } = await host.loadMedia(url, { config, agentId: route.agentId, maxBytes });
-      const type = imageType(bytes);
-      if (type) answer.image(writeImage(bytes, type));
-      else answer.aside(`(A file that cannot be shown here: ${fileName ?? "unnamed"})`);
+      const media = writeMedia(await host.loadMedia(url, { config, agentId: route.agentId, maxBytes }), protocol());
+      if (media.url !== undefined) answer.image(media.url);
+      else answer.aside(media.words);
     } catch (cause) {
       onProblem("media of an answer could not be loaded; the person was told", cause);
       answer.aside("(An attachment could not be sent.)");

@@ -44,6 +44,8 @@ export interface Line {
   readonly account: Account;
   readonly bot: Bot;
   readonly present: Present;
+  /** The version of the wire that the gateway spoke when it was last there; 1 before. */
+  readonly protocol: 1 | 2;
 }
 
 /** Milliseconds between two notes of traffic in the status: OpenClaw writes each of them down. */
@@ -73,10 +75,12 @@ export class Lines {
     const present = new Present();
     let running = 0;
     let activeAt = 0;
+    let protocol: 1 | 2 = 1;
     const inbound = new Inbound({
       account,
       host,
       present,
+      protocol: () => protocol,
       onProblem: (text, cause) => log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
       onMessage: () => tell({ lastInboundAt: now() }),
     });
@@ -111,6 +115,7 @@ export class Lines {
         }
       },
       onState: (state) => {
+        if (state.phase === "ready") protocol = state.gateway.protocol;
         tell(statusOf(state, now()));
         logState(state, account, log);
       },
@@ -122,7 +127,14 @@ export class Lines {
         tell({ lastTransportActivityAt: at });
       },
     });
-    const line = { account, bot, present };
+    const line: Line = {
+      account,
+      bot,
+      present,
+      get protocol() {
+        return protocol;
+      },
+    };
     this.#lines.set(account.accountId, line);
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     if (this.#lines.get(account.accountId) === line) this.#lines.delete(account.accountId);

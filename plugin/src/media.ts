@@ -1,6 +1,6 @@
 /**
- * This is how images change form between the wire, where they are data URLs, and OpenClaw, where they are files that it has
- * staged. Nothing is read here but what OpenClaw hands out, through its own guard.
+ * This is how images and files change form between the wire, where they are data URLs, and OpenClaw, where they are files that
+ * it has staged. Nothing is read here but what OpenClaw hands out, through its own guard.
  */
 
 import { Buffer } from "node:buffer";
@@ -42,4 +42,34 @@ export function imageType(bytes: Uint8Array): string | undefined {
 
 export function writeImage(bytes: Uint8Array, type: string): string {
   return `data:${type};base64,${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")}`;
+}
+
+/** Something that goes out, as OpenClaw's guard handed it over. */
+export interface Media {
+  readonly bytes: Uint8Array;
+  /** As OpenClaw sees it; of an image the bytes know better. */
+  readonly type?: string;
+  readonly fileName?: string;
+}
+
+/** UTF-16 units of a name; its ending is kept. */
+const MAX_NAME = 100;
+
+/**
+ * Media as the wire carries it: a data URL, with its name where it is no image (docs/protocol.md, "Images"). A gateway of wire
+ * version 1 has no files: towards it, `words` for the person take their place.
+ */
+export function writeMedia(
+  { bytes, type, fileName }: Media,
+  protocol: 1 | 2,
+): { readonly url: string; readonly words?: undefined } | { readonly url?: undefined; readonly words: string } {
+  const image = imageType(bytes);
+  if (image) return { url: writeImage(bytes, image) };
+  const name = (fileName ?? "").split(/[/\\]/).at(-1)!.trim().slice(-MAX_NAME).toWellFormed();
+  if (protocol === 1) return { words: `(A file that cannot be shown here: ${name || "unnamed"})` };
+  const plain = (type ?? "").split(";")[0]!.trim().toLowerCase();
+  // What says that it is one of those images and is not would be drawn as a broken one.
+  const honest = /^[\w.+-]+\/[\w.+-]+$/.test(plain) && !MAGIC.some(([, known]) => known === plain);
+  const parameter = name === "" ? "" : `;name=${encodeURIComponent(name)}`;
+  return { url: writeImage(bytes, `${honest ? plain : "application/octet-stream"}${parameter}`) };
 }

@@ -3,14 +3,14 @@
  * question for approval.
  */
 import type { Lines } from "./line.ts";
+import { type Media, writeMedia } from "./media.ts";
 import { readTarget, type Target, writeTarget } from "./target.ts";
 
 export interface Outgoing {
   readonly accountId: string;
   readonly to: string;
   readonly text: string;
-  /** Data URLs. */
-  readonly images?: readonly string[];
+  readonly media?: Media;
   /** The conversation it belongs to, where OpenClaw knows one. */
   readonly threadId?: string | number | null;
   /** A repeat with the same id is dropped by the gateway. */
@@ -28,13 +28,16 @@ export interface Sent {
  * its own, with the gateway's receipt. Throws with words for whoever sent it when it did not arrive.
  */
 export async function send(lines: Lines, outgoing: Outgoing): Promise<Sent> {
-  const { accountId, text, images = [], threadId, id = crypto.randomUUID(), signal } = outgoing;
+  const { accountId, media, threadId, id = crypto.randomUUID(), signal } = outgoing;
   const target = readTarget(outgoing.to);
   if (!target) throw new Error(`Cannot send: the target must be user:<id> or conversation:<id>, got "${outgoing.to}"`);
-  if (text.trim() === "" && images.length === 0) throw new Error("Cannot send: there is neither a text nor an image");
+  if (outgoing.text.trim() === "" && !media) throw new Error("Cannot send: there is neither a text nor an image");
   const line = lines.get(accountId);
   if (!line) throw new Error(`Cannot send: the Nexus account "${accountId}" is not running`);
   signal?.throwIfAborted();
+  const { url, words } = media ? writeMedia(media, line.protocol) : {};
+  const text = words === undefined ? outgoing.text : `${outgoing.text}\n\n${words}`.trim();
+  const images = url === undefined ? [] : [url];
   const place: Target = threadId ? { kind: "conversation", id: String(threadId) } : target;
   const { state } = line.bot;
   const old = state.phase === "ready" && state.gateway.protocol === 1;

@@ -59,13 +59,14 @@ class FakeReply implements Reply {
 
 let count = 0;
 
-function parts(host: FakeHost, fields: Record<string, unknown> = {}) {
+function parts(host: FakeHost, fields: Record<string, unknown> = {}, protocol: 1 | 2 = 2) {
   const problems: string[] = [];
   const present = new Present();
   const inbound = new Inbound({
     account: account(fields),
     host,
     present,
+    protocol: () => protocol,
     onProblem: (text) => problems.push(text),
     stopPatience: 10,
   });
@@ -261,23 +262,42 @@ Deno.test("all images of a message are saved, and what is no image is left out a
   assert.equal(host.runs[1]!.message.media.length, 1, "a version-1 gateway has one image");
 });
 
-Deno.test("an image of the answer is shown, its text not again; a file that may not be read is not", async () => {
+Deno.test("an image or a file of the answer is shown, its text not again; a file that may not be read is not", async () => {
   const host = fakeHost(async ({ callbacks, deliver }) => {
     callbacks.onPartialReply?.({ text: "Here it is." });
-    await deliver({ text: "Here it is.", mediaUrls: ["/staged/a.png", "/etc/passwd", "/staged/b.pdf"] }, "block");
+    await deliver({ text: "Here it is.", mediaUrls: ["/staged/a.png", "/etc/passwd", "/staged/b 1.pdf"] }, "block");
     await deliver({ text: "Here it is." }, "final");
   });
   host.files.set("/staged/a.png", new Uint8Array([0x89, 0x50, 0x4e, 0x47]));
-  host.files.set("/staged/b.pdf", new Uint8Array([0x25, 0x50, 0x44, 0x46]));
+  host.files.set("/staged/b 1.pdf", new Uint8Array([0x25, 0x50, 0x44, 0x46]));
   const { ask, problems } = parts(host);
   const { reply, settled } = ask("show me");
   await settled;
-  assert.deepEqual(reply.images, ["data:image/png;base64,iVBORw=="]);
-  assert.equal(
-    reply.text,
-    "Here it is.\n\n(An attachment could not be sent.)\n\n(A file that cannot be shown here: b.pdf)",
-  );
+  assert.deepEqual(reply.images, [
+    "data:image/png;base64,iVBORw==",
+    "data:application/octet-stream;name=b%201.pdf;base64,JVBERg==",
+  ]);
+  assert.equal(reply.text, "Here it is.\n\n(An attachment could not be sent.)");
   assert.equal(problems.length, 1);
+});
+
+Deno.test("towards a version-1 gateway a file is told in words", async () => {
+  const host = fakeHost(({ deliver }) => deliver({ text: "Here.", mediaUrl: "/staged/b.pdf" }, "final"));
+  host.files.set("/staged/b.pdf", new Uint8Array([0x25, 0x50, 0x44, 0x46]));
+  const { reply, settled } = parts(host, {}, 1).ask("show me");
+  await settled;
+  assert.deepEqual(reply.images, []);
+  assert.equal(reply.text, "Here.\n\n(A file that cannot be shown here: b.pdf)");
+});
+
+Deno.test("a file above the account's bound is not read for sending", async () => {
+  const host = fakeHost(({ deliver }) => deliver({ text: "Here.", mediaUrl: "/staged/b.pdf" }, "final"));
+  let bound = 0;
+  host.loadMedia = (_url, { maxBytes }) => Promise.reject(new Error(`above ${bound = maxBytes}`));
+  const { reply, settled } = parts(host, { mediaMaxMb: 2 }).ask("show me");
+  await settled;
+  assert.equal(bound, 2 << 20);
+  assert.equal(reply.text, "Here.\n\n(An attachment could not be sent.)");
 });
 
 Deno.test("a turn without a word ends without one", async () => {

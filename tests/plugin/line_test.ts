@@ -182,6 +182,29 @@ Deno.test("a message that nobody asked for is pushed, with the gateway's receipt
   });
 });
 
+Deno.test("a file is pushed by its name; a version-1 gateway is told of it in words", async () => {
+  const media = { bytes: new TextEncoder().encode("hi"), type: "text/csv", fileName: "a b.csv" };
+  const outgoing = { accountId: "default", to: "user:bob", text: "", media, id: "m2" };
+  const gateway = new FakeGateway(2);
+  await running(gateway, async ({ lines, line }) => {
+    await line().bot.ready();
+    await send(lines, outgoing);
+    const push = gateway.heard.find((frame) => frame.type === "push");
+    assert.deepEqual([push!.content, push!.images], ["", ["data:text/csv;name=a%20b.csv;base64,aGk="]]);
+  });
+  const old = new FakeGateway(1);
+  await running(old, async ({ lines, line, host }) => {
+    await line().bot.ready();
+    host.agent = async () => void await send(lines, { ...outgoing, to: "user:alice", text: "Look:" });
+    old.say({ type: "chat", id: "t1", content: "hi", from: "alice", timestamp: 1 });
+    await old.frame((frame) => frame.done === true);
+    assert.equal(
+      old.heard.filter((frame) => frame.type === "reply").map((frame) => frame.content).join(""),
+      "Look:\n\n(A file that cannot be shown here: a b.csv)",
+    );
+  });
+});
+
 Deno.test("a question for approval is shown inside the turn that waits for it", async () => {
   const gateway = new FakeGateway(2);
   await running(gateway, async ({ lines, line, host }) => {

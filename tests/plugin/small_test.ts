@@ -1,7 +1,7 @@
 /** The small things: targets, sessions, images, steps, lanes. */
 import assert from "node:assert/strict";
 import { LANE_BOUND, Lanes } from "../../plugin/src/lane.ts";
-import { imageType, readImage, writeImage } from "../../plugin/src/media.ts";
+import { imageType, readImage, writeImage, writeMedia } from "../../plugin/src/media.ts";
 import { mayApprove, owners } from "../../plugin/src/owner.ts";
 import { peerKey, sessionKey, sharesMain, withOwnScope } from "../../plugin/src/session.ts";
 import { toolStep } from "../../plugin/src/step.ts";
@@ -65,6 +65,21 @@ Deno.test("what is no image, or too large, is refused before it is decoded", () 
   }
   assert.equal(readImage(PNG, 20), undefined);
   assert.equal(imageType(new Uint8Array([0x52, 0x49, 0x46, 0x46])), undefined);
+});
+
+Deno.test("a file is a data URL with its name; what it says it is counts only where it can be true", () => {
+  const bytes = new TextEncoder().encode("hi");
+  const url = (type?: string, fileName?: string) => writeMedia({ bytes, type, fileName }, 2).url;
+  assert.equal(
+    url("text/plain; charset=utf-8", "报告;1,.txt"),
+    "data:text/plain;name=%E6%8A%A5%E5%91%8A%3B1%2C.txt;base64,aGk=",
+  );
+  assert.equal(url("image/png", "a.png"), "data:application/octet-stream;name=a.png;base64,aGk=");
+  assert.equal(url("a/b,c", "..\\x/y/a.bin"), "data:application/octet-stream;name=a.bin;base64,aGk=");
+  assert.equal(url(), "data:application/octet-stream;base64,aGk=");
+  assert.equal(url("a/b", `${"x".repeat(300)}\ud800.pdf`)!.length < 200, true);
+  assert.equal(writeMedia({ bytes: readImage(PNG, 1000)!.bytes, type: "a/b" }, 1).url, `data:image/png;base64,${PNG}`);
+  assert.equal(writeMedia({ bytes }, 1).words, "(A file that cannot be shown here: unnamed)");
 });
 
 Deno.test("a tool's step is small, whatever the tool was given", () => {
