@@ -32,6 +32,9 @@ const STARTS = {
   "gateway, store in memory": () => startGateway({ config: { store: "memory:" } }),
 };
 
+/** Milliseconds after which the engine has given back what opening the streams left behind; before that the figure is one of its last collection. */
+const IDLE = 26_000;
+
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     args: Deno.args,
@@ -144,14 +147,14 @@ async function heldRow(): Promise<Figure[]> {
 }
 
 async function idleRows(): Promise<Figure[]> {
-  const STREAMS = 1_000, SOCKETS = 1_000;
+  const STREAMS = 2_000, SOCKETS = 1_000;
   const perStream = async (server: Server): Promise<number> => {
     const bots = await stay("bots", { port: server.port, token: server.token, protocol: 1 });
     // A first use of every path, so that loading code does not count as memory of the streams.
     await load("streams", { port: server.port, bearers: server.bearers, connections: 64, turns: 128, ask: "burst 5" });
-    const before = await settledRss(server.pid);
+    const before = await settledRss(server.pid, IDLE);
     const people = await stay("silent", { port: server.port, bearers: server.bearers, connections: STREAMS });
-    const after = await settledRss(server.pid);
+    const after = await settledRss(server.pid, IDLE);
     await people.stop();
     await bots.stop();
     return (after - before) / STREAMS;
@@ -164,23 +167,20 @@ async function idleRows(): Promise<Figure[]> {
     await bots.stop();
     return (after - before) / SOCKETS;
   };
-  const measure = async (
-    start: () => Promise<Server>,
-    read: (server: Server) => Promise<number>,
-  ): Promise<Sample[]> => {
+  const on = async <T>(start: () => Promise<Server>, read: (server: Server) => Promise<T>): Promise<T> => {
     const server = await start();
     try {
-      return [{ value: await read(server) }];
+      return await read(server);
     } finally {
       await server.stop();
     }
   };
   const samples: Sample[][] = [[], [], [], []];
   for (let round = 0; round < 3; round++) {
-    samples[0]!.push(...await measure(startFloor, perStream));
-    samples[1]!.push(...await measure(startGateway, perStream));
-    samples[2]!.push(...await measure(startFloor, perSocket));
-    samples[3]!.push(...await measure(startGateway, perSocket));
+    for (const [at, start] of [[0, startFloor], [1, () => startGateway()]] as const) {
+      samples[at]!.push({ value: await on(start, perStream) });
+      samples[at + 2]!.push({ value: await on(start, perSocket) });
+    }
   }
   return [
     compare(`open SSE stream, of ${STREAMS}`, "KiB RSS", samples[0]!, samples[1]!, 1.1),
@@ -256,8 +256,8 @@ async function measure(server: Server, { protocol, part, order }: Work): Promise
   return { value: spent / (outcome.chunks || outcome.turns), p99: outcome.latency?.p99 };
 }
 
-async function settledRss(pid: number): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+async function settledRss(pid: number, wait = 1_500): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, wait));
   return rssOf(pid);
 }
 
