@@ -28,6 +28,7 @@ import { openai, openaiRoutes } from "./channels/openai/openai.ts";
 import { Apps } from "./channels/im/apps.ts";
 import { platformRoutes, platforms } from "./channels/im/routes.ts";
 import { ops, opsRoutes } from "./channels/ops.ts";
+import { HangUps } from "./channels/hang_up.ts";
 import { Pulse } from "./channels/pulse.ts";
 import { upgrades } from "./channels/upgrade.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
@@ -220,7 +221,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     ...opsRoutes,
   ];
   const hono = new Hono<Env>();
-  hono.route("/", web({ gateway, accounts, sessions, door, pulse, maxBody: () => config.maxBody }));
+  const hangUps = new HangUps(clock);
+  hono.route("/", web({ gateway, accounts, sessions, door, pulse, hangUps, maxBody: () => config.maxBody }));
   hono.route("/", history({ gateway, door }));
   hono.route(
     "/",
@@ -262,6 +264,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       observer,
       door,
       pulse,
+      hangUps,
       maxBody: () => config.maxBody,
       allowPrivate: () => config.allowPrivateImages,
     }),

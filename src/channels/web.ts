@@ -22,6 +22,7 @@ import {
   requestIds,
   statusOf,
 } from "./http.ts";
+import type { HangUps } from "./hang_up.ts";
 import type { RouteDoc } from "./openapi.ts";
 import type { Pulse } from "./pulse.ts";
 import { eventStream, newsStream, turnStream } from "./sse.ts";
@@ -33,6 +34,7 @@ export interface WebParts {
   readonly sessions: Sessions;
   readonly door: Door;
   readonly pulse: Pulse;
+  readonly hangUps: HangUps;
   /** Bytes of a body at most. */
   readonly maxBody: () => number;
 }
@@ -217,7 +219,7 @@ export const webRoutes: RouteDoc[] = [
 ];
 
 export function web(parts: WebParts): Hono<Env> {
-  const { gateway, accounts, sessions, door, pulse } = parts;
+  const { gateway, accounts, sessions, door, pulse, hangUps } = parts;
   const requestIdOf = requestIds();
   const app = new Hono<Env>();
 
@@ -270,8 +272,10 @@ export function web(parts: WebParts): Hono<Env> {
     const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody(), requestId));
     if (!turn.ending) {
       // Whoever sends a key will ask again if the line breaks, and then wants the answer.
-      if (turn.message.idempotencyKey === undefined) stopOnHangUp(gateway, turn, request.signal);
+      const watched = turn.message.idempotencyKey === undefined;
+      const over = watched ? hangUps.watch(request, () => turn.ending ?? void gateway.cancel(turn)) : undefined;
       await turn.reply.ended();
+      over?.();
     }
     if (turn.unkept) await turn.kept;
     return wholeAnswer(turn, request, requestId);
@@ -340,15 +344,6 @@ export function web(parts: WebParts): Hono<Env> {
   });
 
   return app;
-}
-
-function stopOnHangUp(gateway: Gateway, turn: Turn, signal: AbortSignal): void {
-  const stop = () => {
-    if (!turn.ending) void gateway.cancel(turn);
-  };
-  if (signal.aborted) return stop();
-  // Also fires after a response was sent (a rule of the runtime); by then the turn has ended.
-  signal.addEventListener("abort", stop);
 }
 
 /** The turn that a route names, if it is the caller's own. */

@@ -16,6 +16,7 @@ import type { Turn } from "../../core/turn.ts";
 import type { Caller, Door } from "../door.ts";
 import { json, readBody } from "../http.ts";
 import type { RouteDoc } from "../openapi.ts";
+import type { HangUps } from "../hang_up.ts";
 import type { Pulse, Reader } from "../pulse.ts";
 import { eventStream } from "../sse.ts";
 import type { Env } from "../web.ts";
@@ -44,6 +45,7 @@ export interface OpenAiParts {
   readonly observer: Observer;
   readonly door: Door;
   readonly pulse: Pulse;
+  readonly hangUps: HangUps;
   /** Bytes of a body at most. */
   readonly maxBody: () => number;
   /** Whether images may be fetched from private addresses. */
@@ -134,7 +136,7 @@ export const openaiRoutes: RouteDoc[] = [
 ];
 
 export function openai(parts: OpenAiParts): Hono<Env> {
-  const { gateway, door, pulse, clock, observer } = parts;
+  const { gateway, door, pulse, hangUps, clock, observer } = parts;
   const conversations = new Conversations(parts);
   const app = new Hono<Env>();
   const load = async (url: string) => {
@@ -190,7 +192,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     }
     const { person } = caller;
     const turn = await ask(request, person, asked);
-    const over = whenGone(request, clock, () => stop(turn));
+    const over = hangUps.watch(request, () => stop(turn));
     const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
     remember(person, asked, turn, whole.text);
     return json(shape.whole(turn, whole), 200, headersOf(turn));
@@ -204,7 +206,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     shape: Shape,
   ): Promise<Response> {
     const turn = await ask(request, person, asked);
-    const over = whenGone(request, clock, () => stop(turn));
+    const over = hangUps.watch(request, () => stop(turn));
     await firstWord(turn, clock, FIRST_WORD);
     over();
     // Nothing was said and nothing will be: that is a status, not a stream.
@@ -323,26 +325,6 @@ interface Shape {
 
 function headersOf(turn: Turn): [string, string][] {
   return [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
-}
-
-/** How long a client has to hang up in before it is watched for, in milliseconds. */
-const GONE = 50;
-
-/**
- * Calls when the client hangs up before it is answered. Not from the first moment: asking the runtime for a request's signal costs as much as
- * answering it, and most answers, or their first words, come sooner. Returns the way to stop watching.
- */
-function whenGone(request: Request, clock: Clock, call: () => void): () => void {
-  let over = false;
-  const gone = () => over || call();
-  const callOff = clock.after(GONE, () => {
-    if (request.signal.aborted) gone();
-    else request.signal.addEventListener("abort", gone);
-  });
-  return () => {
-    over = true;
-    callOff();
-  };
 }
 
 type Describe = (error: unknown) => ReturnType<typeof described>["body"];
