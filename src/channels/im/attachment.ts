@@ -2,7 +2,6 @@
  * An attachment is a picture or another file of an answer. On the wire it is a data URL among the images; a file says its name as a
  * parameter: `data:application/pdf;name=report.pdf;base64,…`, percent-encoded.
  */
-import { Buffer } from "node:buffer";
 
 export interface Attachment {
   /** As it was said, without a path; else made from the type. */
@@ -61,7 +60,7 @@ export function formOf({ name, type, size }: Attachment, takes: Takes): "image" 
 }
 
 export function blobOf({ base64, type }: Attachment): Blob {
-  return new Blob([Buffer.from(base64, "base64")], { type });
+  return new Blob([Uint8Array.fromBase64(base64)], { type });
 }
 
 /** `3.2 MB`, for people. */

@@ -3,6 +3,7 @@
  *
  * Source: https://platform.openai.com/docs/api-reference/chat-streaming. `reasoning_content` is DeepSeek's word, which most clients know.
  */
+import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import type { ErrorBody } from "./error.ts";
@@ -60,9 +61,11 @@ function usageOf({ inputTokens, outputTokens, estimated }: Counted) {
   };
 }
 
-/** The protocol has no place for a picture in an answer; every chat client shows Markdown. */
+/** The protocol has no place for a picture or a file in an answer; every chat client shows Markdown. */
 export function picture(url: string): string {
-  return `\n\n![image](${url})\n\n`;
+  const file = attachmentOf(url);
+  if (!file || file.type.startsWith("image/")) return `\n\n![image](${url})\n\n`;
+  return `\n\n[${file.name.replace(/[[\]\\]/g, "\\$&")}](${url})\n\n`;
 }
 
 export function seconds(ms: number): number {

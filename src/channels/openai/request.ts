@@ -280,7 +280,9 @@ async function partsOf(
   return { text: texts.join("\n"), images: found };
 }
 
-/** A bot's pictures go out as Markdown and come back in the history: megabytes of base64 that no model can read as text. */
+/** A bot's pictures and files go out as Markdown and come back in the history: megabytes of base64 that no model can read as text. */
 export function withoutPictures(text: string): string {
-  return text.includes("](data:image/") ? text.replace(/!\[([^\]]*)\]\(data:image\/[^)]*\)/g, "[image]") : text;
+  if (!text.includes("](data:")) return text;
+  return text.replace(/!\[[^\]]{0,300}\]\(data:image\/[^)]*\)/g, "[image]")
+    .replace(/\[((?:[^\]\\]|\\.){0,300})\]\(data:[^)]*\)/g, "[$1]");
 }

@@ -340,6 +340,27 @@ Deno.test("a picture goes out as Markdown, and reasoning beside the answer", asy
   });
 });
 
+Deno.test("a file goes out as a link with its name, and comes back in the history as its name", async () => {
+  const pdf = "data:application/pdf;name=Q3%20%5Bdraft%5D.pdf;base64,JVBERi0xLjQ=";
+  await withFace([], async ({ app, chat }) => {
+    const heard: string[] = [];
+    app.gateway.roster.join(
+      new Agent("agent", (task, sink) => {
+        heard.push((task.message.said ?? []).map(({ text }) => text).join("|"));
+        sink.write("text", "Here:");
+        sink.write("image", pdf);
+        sink.done();
+      }),
+    );
+    const { message } = (await (await chat({ model: "agent" })).json()).choices[0];
+    assert.equal(message.content, `Here:\n\n[Q3 \\[draft\\].pdf](${pdf})\n\n`);
+    const messages = [{ role: "user", content: "hi" }, message, { role: "user", content: "again" }];
+    await (await chat({ model: "agent", messages })).body?.cancel();
+    assert.match(heard.at(-1)!, /Q3 \\\[draft\\\]\.pdf/);
+    assert.doesNotMatch(heard.at(-1)!, /JVBER/);
+  });
+});
+
 Deno.test("an answer that another bot begins again cannot be taken back, so the stream ends with an error", async () => {
   await withFace([{ end: "cut", deltas: ["one "] }, { reset: true }], async ({ app, chat }) => {
     app.gateway.roster.join(new Agent("second", says("all of it"), { pool: "models", weight: 0.001 }));
