@@ -12,9 +12,18 @@ const LAB = Deno.env.get("OPENCLAW_LAB") ?? `${Deno.env.get("TMPDIR") ?? "/tmp"}
 const ROOT = new URL("../../", import.meta.url);
 
 /** Whether npm is there; without it nothing here can run, and the tests show as ignored. */
-export async function canInstall(): Promise<boolean> {
+export function canInstall(): Promise<boolean> {
+  return isThere("npm");
+}
+
+/** Whether {@linkcode OpenClaw.talk} can have a terminal. */
+export function canTalk(): Promise<boolean> {
+  return isThere("python3");
+}
+
+async function isThere(command: string): Promise<boolean> {
   try {
-    return (await new Deno.Command("npm", { args: ["--version"], stdout: "null", stderr: "null" }).output()).success;
+    return (await new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" }).output()).success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
@@ -201,6 +210,61 @@ export class OpenClaw {
     }).output();
     const decoder = new TextDecoder();
     return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+  }
+
+  /**
+   * Runs a command on a terminal. As each question appears its answer is typed; when one does not, the command is ended and
+   * the error tells what was on the screen. Needs `python3`, for the terminal.
+   */
+  async talk(
+    args: readonly string[],
+    answers: readonly (readonly [question: RegExp, typed: string])[],
+  ): Promise<{ code: number; text: string }> {
+    const wide = ["sh", "-c", 'stty cols 200 rows 50; exec "$@"', "sh"];
+    const child = new Deno.Command("python3", {
+      args: [
+        "-c",
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))",
+        ...wide,
+        `${this.#node}/node`,
+        `${this.#package}/openclaw.mjs`,
+        ...args,
+      ],
+      ...this.#options({ TERM: "xterm-256color" }),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    let text = "";
+    const reading = (async () => {
+      for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+        // deno-lint-ignore no-control-regex -- colours and cursor movements are control characters
+        text = (text + part).replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "");
+      }
+    })();
+    let ended: { code: number } | undefined;
+    const status = child.status.then((how) => ended = how);
+    const keys = child.stdin.getWriter();
+    try {
+      let from = 0;
+      for (const [question, typed] of answers) {
+        const found = await until(`the question ${question}`, () => {
+          if (ended) throw new Error(`it ended before it asked ${question}`);
+          return question.exec(text.slice(from));
+        }, 30_000);
+        from += found.index + found[0].length;
+        await keys.write(new TextEncoder().encode(typed));
+      }
+      const { code } = await until("its end", () => ended, 60_000);
+      await reading;
+      return { code, text };
+    } catch (error) {
+      if (!ended) child.kill("SIGKILL");
+      throw new Error(`the screen showed:\n${text}`, { cause: error });
+    } finally {
+      await keys.close().catch(() => {});
+      await status;
+    }
   }
 
   /** Starts the gateway; resolves when it answers. */

@@ -5,7 +5,17 @@
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
 import { numbered, startFakeModel } from "./fake_model.ts";
-import { canInstall, modelAt, NEWEST, OpenClaw, originalGateway, ourGateway, type Told, until } from "./lab.ts";
+import {
+  canInstall,
+  canTalk,
+  modelAt,
+  NEWEST,
+  OpenClaw,
+  originalGateway,
+  ourGateway,
+  type Told,
+  until,
+} from "./lab.ts";
 
 const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
 /** The last release that still loads the original plugin. */
@@ -75,6 +85,44 @@ Deno.test(
     }
   },
 );
+
+const guided = {
+  ...options,
+  name: "a new set-up by the guided questions writes what was answered",
+  ignore: options.ignore || !(await canTalk()),
+};
+
+Deno.test(guided, async () => {
+  const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt("http://127.0.0.1:9/v1") }));
+  try {
+    await claw.install(await tarball());
+    const clear = "\x15";
+    const { code, text } = await claw.talk(["channels", "add", "nexus"], [
+      [/Nexus account/, "\r"],
+      [/WebSocket address of the gateway/, `${clear}ws://127.0.0.1:9/bot-ws\r`],
+      [/Id of this bot on the gateway/, "asked-bot\r"],
+      [/Name that people see/, "Asked\r"],
+      [/How do you want to provide this bot token/, "\r"],
+      [/Bot token of the gateway/, "hush-hush\r"],
+      [/Configure DM access policies now/, "\r"],
+      [/Set up administration from your own chat account/, "\r"],
+    ]);
+    assert.equal(code, 0, text);
+    const { channels, session } = JSON.parse(await Deno.readTextFile(`${claw.home}/.openclaw/openclaw.json`));
+    const { serverUrl, botId, botName, token, dmPolicy, enabled } = channels.nexus;
+    assert.deepEqual({ serverUrl, botId, botName, token, dmPolicy, enabled }, {
+      serverUrl: "ws://127.0.0.1:9/bot-ws",
+      botId: "asked-bot",
+      botName: "Asked",
+      token: "hush-hush",
+      dmPolicy: "pairing",
+      enabled: true,
+    });
+    assert.equal(session.dmScope, "per-account-channel-peer");
+  } finally {
+    await claw.close();
+  }
+});
 
 Deno.test(
   { ...options, name: "the plugin at the original gateway: streamed, with tools, commands and images in" },
