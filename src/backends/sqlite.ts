@@ -30,11 +30,11 @@ const WRITE_STEP = 1000;
  * Milliseconds without a write after which texts go into the search index: that costs as much as writing them did, and nobody needs it while
  * answers are being made. Whoever searches waits for it instead.
  */
-const INDEX_QUIET = 500;
+const INDEX_QUIET = 1_000;
 /** Milliseconds after which they go there however busy it is, so that a search never finds more than this to do first. */
 const INDEX_LATEST = 10_000;
-/** Put into the index in one go, in the units of {@linkcode WordIndex.work}: about 5 ms. */
-const INDEX_STEP = 500;
+/** Put into the index in one go, in the units of {@linkcode WordIndex.work}: about 10 ms. */
+const INDEX_STEP = 1000;
 /** Milliseconds between two looks for entries that have expired. */
 const SWEEP = 60_000;
 
