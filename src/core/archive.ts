@@ -117,20 +117,21 @@ export class Archive {
    */
   async recover(): Promise<number> {
     const left = await this.#drafts.left();
+    let ended = 0;
     const crashed = await this.#store.get(OPEN) !== undefined;
     if (!crashed && this.isLasting) this.#write(this.#store.set(OPEN, 1));
-    for (const id of left) {
+    for (const [id, chunks] of left) {
       const record = await this.turn(id);
       if (record?.status === "running") {
-        const chunks = await this.#drafts.read(id);
         const status = "incomplete", code = "shutting_down", endedAt = this.#clock.now();
         await this.#keep({ ...record, chunks, status, code, endedAt });
         await this.#place(record);
+        ended++;
       }
-      this.#drafts.forget(id);
     }
+    await this.#drafts.forget();
     if (crashed) await this.#mend();
-    return left.length;
+    return ended;
   }
 
   /** Gives the turns of the last moments before a crash what is kept late. */

@@ -2,8 +2,13 @@
  * Replies that are still growing, saved behind the bot's back: every {@linkcode LATE} ms what came since goes to the store, so
  * that the sudden end of the process costs an answer its last moments and not its beginning. A chunk never waits for this, and a
  * turn that is over sooner never gets here.
+ *
+ * All replies share one log, a line for each look: a log for each would touch a place of its own on the disk ten times a second, which was a
+ * quarter of what a chunk cost. So that the log does not grow for as long as anybody answers, a new one is begun now and then with all that
+ * runs, and the old one goes.
  */
 import type { Clock } from "./clock.ts";
+import { timedId } from "./id.ts";
 import type { Observer } from "./observer.ts";
 import { type Chunk, joined } from "./reply.ts";
 import type { Store } from "./store.ts";
@@ -15,8 +20,14 @@ import type { Turn } from "./turn.ts";
  */
 const LATE = 100;
 
+/** Milliseconds for which a log is used at least, and at most. In between a new one is begun when as much came as that would write again. */
+const USED = [10_000, 60_000] as const;
+
 /** A draft that nobody came back for is of no use after a month. */
 const KEPT = { ttl: 30 * 86_400_000, weak: true } as const;
+
+/** Names the logs that are in use: `drafts:<process>:<number>`. */
+const MARK = "drafts:";
 
 interface Draft {
   readonly turn: Turn;
@@ -26,17 +37,33 @@ interface Draft {
   begun: boolean;
 }
 
+/** The log in use. */
+interface Log {
+  readonly name: string;
+  readonly since: number;
+  /** UTF-16 units of its first line, and of those behind it. */
+  readonly whole: number;
+  more: number;
+}
+
+/** A line of the log: by turn, what it said since the line before. The first line of a log has all that was said. */
+type Line = Record<string, readonly Chunk[]>;
+
 export class Drafts {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #observer: Observer;
+  readonly #process: string;
   readonly #running = new Map<string, Draft>();
+  #log: Log | undefined;
+  #logs = 0;
   #stop: (() => void) | undefined;
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#observer = parts.observer;
+    this.#process = timedId(parts.clock.now());
   }
 
   /** From now on this turn is saved as it grows. `first` writes down that there is such a turn, if it still runs by then. */
@@ -52,28 +79,35 @@ export class Drafts {
     return this.#running.get(turnId)?.begun ?? false;
   }
 
-  /** The turn is kept whole elsewhere: its draft goes. Returns whether it had been written down before. */
+  /** The turn is kept whole elsewhere: its draft is of no use. Returns whether it had been written down before. */
   end(turnId: string): boolean {
     const draft = this.#running.get(turnId);
     this.#running.delete(turnId);
-    if (!draft?.begun) return false;
-    this.#drop(turnId);
-    return true;
+    if (this.#running.size === 0 && this.#log) {
+      this.#drop([this.#log.name]);
+      this.#log = undefined;
+    }
+    return draft?.begun ?? false;
   }
 
-  /** The drafts that an earlier process left behind: turns that it did not see to the end. Call before any turn begins. */
-  async left(): Promise<string[]> {
-    return (await this.#store.list(MARK)).map(([key]) => key.slice(MARK.length));
+  /** What turns had said when it was last saved, as an earlier process left it behind. Call before any turn begins. */
+  async left(): Promise<Map<string, Chunk[]>> {
+    const found = new Map<string, Chunk[]>();
+    for (const processes of Map.groupBy(await this.#names(), (name) => name.slice(0, name.lastIndexOf(":"))).values()) {
+      // Where two are left, the process died while it went over to the second, which has all.
+      const name = processes.at(-1)!;
+      for (const line of await this.#store.read(name)) {
+        for (const [turn, chunks] of Object.entries(line as Line)) {
+          found.set(turn, joined([...found.get(turn) ?? [], ...chunks]));
+        }
+      }
+    }
+    return found;
   }
 
-  /** What a turn had said when it was last saved. */
-  async read(turnId: string): Promise<Chunk[]> {
-    return joined(await this.#store.read(logOf(turnId)));
-  }
-
-  /** Forgets a draft that {@linkcode left} named. */
-  forget(turnId: string): void {
-    this.#drop(turnId);
+  /** Forgets what {@linkcode left} told. */
+  async forget(): Promise<void> {
+    this.#drop(await this.#names());
   }
 
   close(): void {
@@ -82,31 +116,50 @@ export class Drafts {
     this.#running.clear();
   }
 
+  async #names(): Promise<string[]> {
+    return (await this.#store.list(MARK)).map(([name]) => name);
+  }
+
   #look(): void {
     this.#stop = undefined;
     const writes: Promise<unknown>[] = [];
+    const before = this.#log;
+    const isNew = before === undefined || this.#isWornOut(before);
+    const line: Line = {};
+    let units = 0;
     for (const [id, draft] of this.#running) {
       const { reply } = draft.turn;
-      if (!draft.begun) {
-        draft.begun = true;
-        writes.push(...draft.first(), this.#store.set(MARK + id, 1, KEPT));
-      }
-      if (reply.length === draft.saved) continue;
-      writes.push(this.#store.append(logOf(id), joined(reply.since(draft.saved)), { ...KEPT, sure: true }));
+      if (!draft.begun) writes.push(...draft.first());
+      const from = isNew ? 0 : draft.saved;
+      if (!isNew && draft.begun && reply.length === from) continue;
+      draft.begun = true;
       draft.saved = reply.length;
+      units += reply.length - from;
+      line[id] = joined(reply.since(from));
+    }
+    if (isNew && this.#running.size > 0) {
+      const name = `${MARK}${this.#process}:${(this.#logs++).toString(36).padStart(8, "0")}`;
+      this.#log = { name, since: this.#clock.now(), whole: units, more: 0 };
+      writes.push(this.#store.set(name, 1, KEPT));
+    }
+    if (this.#log && Object.keys(line).length > 0) {
+      if (!isNew) this.#log.more += units;
+      const written = this.#store.append(this.#log.name, [line], { ...KEPT, sure: true });
+      writes.push(written);
+      if (before && before !== this.#log) written.then(() => this.#drop([before.name]), () => {});
     }
     Promise.all(writes).catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
     if (this.#running.size > 0) this.#stop = this.#clock.after(LATE, () => this.#look());
   }
 
-  #drop(turnId: string): void {
-    Promise.all([this.#store.delete(MARK + turnId), this.#store.delete(logOf(turnId))])
+  #isWornOut({ since, whole, more }: Log): boolean {
+    const used = this.#clock.now() - since;
+    return used >= USED[1] || (used >= USED[0] && more >= whole);
+  }
+
+  /** An entry and a log of the same name go together. */
+  #drop(names: readonly string[]): void {
+    Promise.all(names.map((name) => this.#store.delete(name)))
       .catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
   }
-}
-
-const MARK = "running:";
-
-function logOf(turnId: string): string {
-  return `draft:${turnId}`;
 }

@@ -155,14 +155,51 @@ onEach("a turn that ended leaves no draft behind", ["sqlite"], async (house) => 
   house.archive.keep(turn);
   turn.reply.append("text", "some");
   house.clock.pass(500);
-  assert.deepEqual(await house.store.read(`draft:${turn.id}`), [{ at: 0, kind: "text", content: "some" }]);
+  const [name] = (await house.store.list("drafts:"))[0]!;
+  assert.deepEqual(await house.store.read(name), [{ [turn.id]: [{ at: 0, kind: "text", content: "some" }] }]);
   turn.reply.end({ status: "done" });
   house.archive.keep(turn);
-  assert.deepEqual(await house.store.read(`draft:${turn.id}`), []);
-  assert.deepEqual(await house.store.list("running:"), []);
+  assert.deepEqual(await house.store.read(name), []);
+  assert.deepEqual(await house.store.list("drafts:"), []);
   assert.equal((await house.archive.turn(turn.id))!.status, "done");
   house.clock.pass(500);
 });
+
+onEach(
+  "drafts of many turns go over into a new log as time passes, and none is lost by a crash",
+  ["sqlite"],
+  async (house) => {
+    const { id } = house.archive.create("alice");
+    const turns = [0, 1, 2].map((number) => turnOf(house, ALICE, id, `question ${number}`));
+    for (const turn of turns) house.archive.keep(turn);
+    let said = "";
+    for (let second = 0; second < 100; second++) {
+      said += `${second} `;
+      for (const turn of turns.slice(0, 2)) turn.reply.append("text", `${second} `);
+      if (second === 50) {
+        turns[2]!.reply.append("text", "short");
+        turns[2]!.reply.end({ status: "done" });
+        house.archive.keep(turns[2]!);
+      }
+      house.clock.pass(1_000);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    await house.store.set("anything", 1, { sure: true });
+    const logs = await house.store.list("drafts:");
+    assert.equal(logs.length, 1);
+    assert.ok((await house.store.read(logs[0]![0])).length < 70, "the log was begun anew");
+
+    const again = house.reopen();
+    assert.equal(await again.recover(), 2);
+    for (const turn of turns.slice(0, 2)) {
+      const record = (await again.turn(turn.id))!;
+      assert.equal(record.status, "incomplete");
+      assert.deepEqual(record.chunks.map(({ content }) => content), [said]);
+    }
+    assert.equal((await again.turn(turns[2]!.id))!.status, "done");
+    assert.equal(await again.recover(), 0);
+  },
+);
 
 onEach("a crash in the moment after an ending loses neither its place nor its words", ["sqlite"], async (house) => {
   await house.archive.recover();
