@@ -26,8 +26,8 @@ const USED = [10_000, 60_000] as const;
 /** A draft that nobody came back for is of no use after a month. */
 const KEPT = { ttl: 30 * 86_400_000, weak: true } as const;
 
-/** Names the logs that are in use: `drafts:<process>:<number>`. */
-const MARK = "drafts:";
+/** Tells which logs are in use: `drafts:<process>:<number>` is the mark of the log `draft:<process>:<number>`. */
+const MARK = "drafts:", LOG = "draft:";
 
 interface Draft {
   readonly turn: Turn;
@@ -96,7 +96,7 @@ export class Drafts {
     for (const processes of Map.groupBy(await this.#names(), (name) => name.slice(0, name.lastIndexOf(":"))).values()) {
       // Where two are left, the process died while it went over to the second, which has all.
       const name = processes.at(-1)!;
-      for (const line of await this.#store.read(name)) {
+      for (const line of await this.#store.read(LOG + name)) {
         for (const [turn, chunks] of Object.entries(line as Line)) {
           found.set(turn, joined([...found.get(turn) ?? [], ...chunks]));
         }
@@ -117,7 +117,7 @@ export class Drafts {
   }
 
   async #names(): Promise<string[]> {
-    return (await this.#store.list(MARK)).map(([name]) => name);
+    return (await this.#store.list(MARK)).map(([key]) => key.slice(MARK.length));
   }
 
   #look(): void {
@@ -138,13 +138,13 @@ export class Drafts {
       line[id] = joined(reply.since(from));
     }
     if (isNew && this.#running.size > 0) {
-      const name = `${MARK}${this.#process}:${(this.#logs++).toString(36).padStart(8, "0")}`;
+      const name = `${this.#process}:${(this.#logs++).toString(36).padStart(8, "0")}`;
       this.#log = { name, since: this.#clock.now(), whole: units, more: 0 };
-      writes.push(this.#store.set(name, 1, KEPT));
+      writes.push(this.#store.set(MARK + name, 1, KEPT));
     }
     if (this.#log && Object.keys(line).length > 0) {
       if (!isNew) this.#log.more += units;
-      const written = this.#store.append(this.#log.name, [line], { ...KEPT, sure: true });
+      const written = this.#store.append(LOG + this.#log.name, [line], { ...KEPT, sure: true });
       writes.push(written);
       if (before && before !== this.#log) written.then(() => this.#drop([before.name]), () => {});
     }
@@ -157,9 +157,8 @@ export class Drafts {
     return used >= USED[1] || (used >= USED[0] && more >= whole);
   }
 
-  /** An entry and a log of the same name go together. */
   #drop(names: readonly string[]): void {
-    Promise.all(names.map((name) => this.#store.delete(name)))
+    Promise.all(names.flatMap((name) => [this.#store.delete(MARK + name), this.#store.delete(LOG + name)]))
       .catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
   }
 }
