@@ -256,26 +256,33 @@ export class SqliteStore implements Store {
     const part = [...take(this.#waiting, WRITE_STEP, all ? undefined : isPrompt)];
     try {
       const file = this.#writable();
+      // Numbers of entries hold only once the transaction does: one that is rolled back gives them to others.
+      const gone = new Set<number>(), added: [entry: number, find: NonNullable<Waiting["find"]>][] = [];
       const due = file.transaction(() => {
         let due = 0;
         for (const [key, { value, expires, find }] of part) {
           if (value !== undefined) {
             const id = file.put(key, value, expires);
-            if (find) this.#texts.set(id, find);
+            if (find) added.push([id, find]);
             continue;
           }
-          const gone = file.forget(key);
-          if (gone === undefined) continue;
-          this.#texts.delete(gone);
+          const forgotten = file.forget(key);
+          if (forgotten === undefined) continue;
+          gone.add(forgotten);
           due++;
         }
         for (const [log, lines] of this.#lines) file.append(log, lines, now);
         if (now - this.#sweptAt >= SWEEP) due += file.sweep(now);
         if (!all) return due;
-        for (const [id, { owner, text }] of this.#texts) file.words.put(id, owner, text);
-        return due + this.#texts.size;
+        for (const [id, { owner, text }] of this.#texts) if (!gone.has(id)) file.words.put(id, owner, text);
+        for (const [id, { owner, text }] of added) file.words.put(id, owner, text);
+        return due + this.#texts.size + added.length;
       });
       if (all) this.#texts.clear();
+      else {
+        for (const id of gone) this.#texts.delete(id);
+        for (const [id, find] of added) this.#texts.set(id, find);
+      }
       if (now - this.#sweptAt >= SWEEP) this.#sweptAt = now;
       if (part.length === this.#waiting.size) this.#waiting.clear();
       else for (const [key] of part) this.#waiting.delete(key);
