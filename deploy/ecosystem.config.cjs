@@ -1,5 +1,5 @@
 // Nexus under PM2: `pm2 start deploy/ecosystem.config.cjs`, then `pm2 save`.
-// One process: several of them would need Redis (see README) and ports of their own; PM2's cluster mode is Node's alone.
+// One process: a second one on the same store is refused, and PM2's cluster mode is Node's alone.
 const path = require("node:path");
 
 module.exports = {

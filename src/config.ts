@@ -32,6 +32,13 @@ function ms(min: number, max = 31_536_000_000) {
   return whole(min, max, "milliseconds");
 }
 
+const NO_SUCH_STORE = 'must be a file name or "memory:"; stores on other servers do not exist yet';
+
+/** Whether a store's name is one of a file, or memory: an address would be taken for memory and everything forgotten. */
+function isFileName(store: string): boolean {
+  return store === "memory:" || !/^[a-z][a-z\d+.-]*:\/\//i.test(store);
+}
+
 function text(right: string, min = 0) {
   return z.string({ error: right }).min(min, right);
 }
@@ -91,7 +98,7 @@ export const configSchema = z.looseObject({
       description: "The people who may sign in, by name.",
     },
   ),
-  store: text('must be a file name, "memory:" or an address such as redis://host', 1).default("nexus.db").meta({
+  store: text('must be a file name or "memory:"', 1).refine(isFileName, NO_SUCH_STORE).default("nexus.db").meta({
     description: "Where sessions, people and history are kept: a file beside config.json, or `memory:` for none.",
   }),
   retentionDays: whole(1, 36_500, "days").optional().meta({
@@ -407,6 +414,7 @@ function shown(path: readonly string[], value: unknown): string {
 
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? String(value);
+  // An address may hold a name and a password.
+  const text = (JSON.stringify(value) ?? String(value)).replace(/\/\/[^/@\s]*@/g, "//…@");
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

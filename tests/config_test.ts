@@ -57,6 +57,19 @@ Deno.test("a secret never stands in an error text", () => {
   assert.doesNotMatch(all, /hunter2/);
 });
 
+Deno.test("a store that does not exist is refused, and its password stands in no error text", () => {
+  for (const store of ["redis://:hunter2@host:6379", "rediss://host", "postgres://me:hunter2@host/db", "file://x"]) {
+    const [problem, ...rest] = problems({ store });
+    assert.match(problem!, /^store: must be a file name or "memory:"/);
+    assert.doesNotMatch(problem!, /hunter2/);
+    assert.deepEqual(rest, []);
+  }
+  assert.match(problems({}, { NEXUS_STORE: "redis://host" })[0]!, /^NEXUS_STORE: must be a file name or "memory:"/);
+  for (const store of ["memory:", "nexus.db", "/var/lib/nexus/a.db", "C:\\nexus\\a.db"]) {
+    assert.equal(read({ store }).store, store);
+  }
+});
+
 Deno.test("what is no JSON, and what is no object, is said plainly", () => {
   assert.match(problems("{")[0]!, /^\(file\): must be JSON: /);
   assert.match(problems("[]")[0]!, /must be a JSON object, got \[\]/);

@@ -7,9 +7,9 @@ import type { Config } from "../config.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { configPath, listed, loadConfig } from "./files.ts";
 
-/** The file of the store; nothing where it is kept elsewhere. */
+/** The file of the store; nothing where it is in memory. */
 export function storePath(dir: string, config: Config): string | undefined {
-  if (config.store === "memory:" || /^\w+:\/\//.test(config.store)) return undefined;
+  if (config.store === "memory:") return undefined;
   return isAbsolute(config.store) ? config.store : join(dir, config.store);
 }
 
