@@ -352,10 +352,12 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     async reconfigure(next) {
       const keys = changedKeys(config, next);
       const needRestart = keys.filter((key) => AT_START.includes(key));
+      // What can fail comes first, so that an edit is taken whole or not at all.
+      const nextProxies = new TrustedProxies(next.trustProxy), nextWays = waysIn(next, clock);
+      await warnOfPlain(accounts, next, observer);
       config = next;
-      await warnOfPlain(accounts, config, observer);
-      proxies = new TrustedProxies(config.trustProxy);
-      ways = waysIn(config, clock);
+      proxies = nextProxies;
+      ways = nextWays;
       sessions.ttl = config.sessionTTL;
       gateway.set(settingsOf(config));
       if (keys.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {

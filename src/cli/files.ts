@@ -37,13 +37,15 @@ export interface FirstSecrets {
 /**
  * Writes a first configuration, readable by its owner only. The secrets in it are hashes.
  *
+ * @param port the port that this start listens on, so that the next one does the same
+ *
  * Throws where the folder cannot be written; a file that has appeared meanwhile is left alone (`AlreadyExists`).
  */
-export async function writeFirstConfig(dir: string): Promise<FirstSecrets> {
+export async function writeFirstConfig(dir: string, port = 17_392): Promise<FirstSecrets> {
   const secrets = { password: randomPassword(), botToken: randomToken(24) };
   const config = {
-    $schema: "http://localhost:17392/config.schema.json",
-    port: 17392,
+    $schema: `http://localhost:${port}/config.schema.json`,
+    port,
     botToken: await hashToken(secrets.botToken),
     users: {
       admin: { password: await new Passwords().hash(secrets.password), displayName: "Admin", role: "admin" },

@@ -4,6 +4,7 @@
 import { type App, createApp } from "../app.ts";
 import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
+import { losses } from "../config_change.ts";
 import { asNexusError } from "../core/error.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
@@ -39,7 +40,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     console.error(`nexus: --port must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`);
     return 2;
   }
-  const first = await makeFirstConfig(dir);
+  const first = await makeFirstConfig(dir, port);
   if (first === "failed") return 1;
   const result = await loadConfig(dir);
   if (!result.ok) {
@@ -50,12 +51,18 @@ export async function serve(args: readonly string[]): Promise<number> {
   const config = { ...result.config, ...fixed };
   const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
   for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
+  if (config.botToken === "") log.tell({ type: "warning", what: "botToken is empty: every bot is let in" });
   return await run(dir, config, fixed, log, first);
 }
 
-async function makeFirstConfig(dir: string): Promise<FirstSecrets | "failed" | undefined> {
+/** @param port as the command line says */
+async function makeFirstConfig(dir: string, port: string | undefined): Promise<FirstSecrets | "failed" | undefined> {
   try {
-    return await readConfigText(dir) === undefined ? await writeFirstConfig(dir) : undefined;
+    if (await readConfigText(dir) !== undefined) return undefined;
+    // What is wrong in the environment is said by whoever reads the configuration next.
+    const told = await loadConfig(dir);
+    // Port 0 is another one at every start: nothing to write down.
+    return await writeFirstConfig(dir, Number(port ?? (told.ok ? told.config.port : 0)) || undefined);
   } catch (error) {
     console.error(`Cannot start: ${configPath(dir)} cannot be written: ${(error as Error).message}`);
     return "failed";
@@ -139,6 +146,12 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): 
     return;
   }
   const next = { ...result.config, ...fixed };
+  const lost = losses(app.config, next);
+  if (lost.length > 0) {
+    log.tell({ type: "config_refused", why: lost.map(({ path, message }) => `${path}: ${message}`) });
+    return;
+  }
+  for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
   if (changedKeys(app.config, next).length === 0) return;
   const { changed, needRestart } = await app.reconfigure(next);
   log.level = next.log.level;

@@ -128,6 +128,29 @@ Deno.test("a first start makes a configuration that only its owner can read, and
   assert.equal(await bot.closed, 4000, "telling its bots to come back");
 });
 
+Deno.test("a first start on another port writes that port down", async () => {
+  const free = () => {
+    const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+    listener.close();
+    return listener.addr.port;
+  };
+  for (
+    const [args, env, expected] of [[[], "env", free()], [["--port", "free"], undefined, free()], [
+      ["--port", "0"],
+      undefined,
+      17_392,
+    ]] as const
+  ) {
+    await using folder = await emptyFolder();
+    const given = args.map((arg) => arg === "free" ? String(expected) : arg);
+    await using program = await Program.start(folder.dir, given, env ? { PORT: String(expected) } : {});
+    const config = JSON.parse(await Deno.readTextFile(join(folder.dir, "config.json")));
+    assert.equal(config.port, expected);
+    assert.equal(config.$schema, `http://localhost:${expected}/config.schema.json`);
+    if (expected !== 17_392) assert.equal(new URL(program.url).port, String(expected));
+  }
+});
+
 Deno.test("a second start keeps the configuration and makes up nothing", async () => {
   await using folder = await emptyFolder();
   await Deno.writeTextFile(join(folder.dir, "config.json"), '{"users":{"alice":{"password":"x"}}}');
@@ -189,9 +212,24 @@ Deno.test("the file is followed: people come and go, a broken edit changes nothi
   await write({ users: { bob: { password: "two" } }, trustProxy: ["nonsense"] });
   await until(() => program.log.includes("trustProxy.0: must be an address"), "the second refusal");
   assert.ok(await signIn("bob", "two"), "what could not be used was not taken over");
-  await write({ users: { bob: { password: "two" } }, log: { level: "debug", format: "pretty" } });
+  const refusals = () => program.log.match(/config_refused/g)?.length ?? 0;
+  let before = refusals();
+  await write({});
+  await until(() => refusals() > before, "the refusal of an empty file");
+  assert.match(program.log, /users: would lose all people; restart the gateway if that is meant/);
+  assert.ok(await signIn("bob", "two"), "everybody is still there");
+  await write({ users: { bob: { password: "two" } }, botToken: "secret", misspelt: 1 });
+  await until(() => program.log.includes("misspelt is not a setting"), "the warning about a key that nobody knows");
+  before = refusals();
+  await write({ users: { bob: { password: "two" } }, botToken: "" });
+  await until(() => refusals() > before, "the refusal of an empty token");
+  const stranger = await TestBot.connect(`${program.url.replace("http", "ws")}/bot-ws`);
+  stranger.send({ type: "register", botId: "b", botName: "B", token: "any" });
+  assert.equal((await stranger.next("registered")).success, false, "the token still holds");
+  await stranger.close();
+  await write({ users: { bob: { password: "two" } }, botToken: "secret", log: { level: "debug", format: "pretty" } });
   await until(() => program.log.includes("config changed"), "the log to change its form");
-  await write({ users: { bob: { password: "two" } }, demo: true });
+  await write({ users: { bob: { password: "two" } }, botToken: "secret", demo: true });
   await until(() => program.log.includes("counts after a restart"), "the hint");
 });
 
