@@ -1,6 +1,7 @@
 /**
  * What people are told when something goes wrong, in Chinese and English. Codes never change; words may.
  */
+import { parseAccept } from "hono/utils/accept";
 import type { Code } from "../core/error.ts";
 
 export type Language = "zh" | "en";
@@ -41,20 +42,29 @@ export function say(code: Code, language: Language, detail?: string): string {
 }
 
 /**
- * The language a client asks for. Without a wish it is Chinese: that is what the original's clients expect.
+ * The language a client asks for (RFC 9110, 12.5.4). A client that names no language, or sends
+ * only `*` as Node's `fetch` does, gets `otherwise`.
  *
  * @param header an `Accept-Language` header
+ * @param otherwise Chinese by default: that is what the original's clients expect
  */
-export function languageOf(header: string | null | undefined): Language {
-  if (!header) return "zh";
-  let best: Language = "zh", weight = -1;
-  for (const part of header.split(",", 20)) {
-    const [tag, ...parameters] = part.trim().toLowerCase().split(";");
-    const quality = parameters.map((parameter) => /^\s*q=([\d.]+)/.exec(parameter)?.[1]).find(Boolean);
-    const language = tag!.startsWith("zh") ? "zh" : tag!.startsWith("en") ? "en" : undefined;
-    const value = quality === undefined ? 1 : Number(quality);
-    if (language && value > weight) [best, weight] = [language, value];
-  }
+export function languageOf(
+  header: string | null | undefined,
+  otherwise: Language = "zh",
+): Language {
+  const wishes = parseAccept((header ?? "").slice(0, MAX_HEADER));
+  const named = wishes.filter(({ type }) => type !== "*");
+  if (named.length === 0) return otherwise;
+  // The best first, so the first of a language is its weight.
+  const best = named.map(({ type, q }) => ({ language: /^(zh|en)(?:-|$)/i.exec(type)?.[1]?.toLowerCase(), q }))
+    .filter(({ language }) => language !== undefined);
+  const any = wishes.find(({ type }) => type === "*")?.q ?? 0;
+  const weightOf = (language: Language) => best.find((one) => one.language === language)?.q ?? any;
+  const [zh, en] = [weightOf("zh"), weightOf("en")];
+  if (zh !== en) return zh > en ? "zh" : "en";
   // Somebody who reads neither is better served in English.
-  return weight < 0 && !header.includes("*") ? "en" : best;
+  return zh > 0 ? (best[0]?.language as Language | undefined) ?? "en" : "en";
 }
+
+/** Letters of a header that are read; browsers send fewer than a hundred. */
+const MAX_HEADER = 1000;

@@ -54,7 +54,7 @@ export function described(
   const { code, detail, retryAfter } = asNexusError(thrown);
   const status = statusOf(code);
   // English unless asked otherwise: OpenAI's clients send no wish, and their users look messages up.
-  const message = say(code, languageOf(request.headers.get("accept-language") ?? "en"), detail);
+  const message = say(code, languageOf(request.headers.get("accept-language"), "en"), detail);
   const param = code === "invalid" ? /^([\w.]+): /.exec(detail ?? "")?.[1] ?? null : null;
   return { status, body: { message, type: typeOf(status), param, code: codeOf(code) }, retryAfter };
 }

@@ -486,3 +486,14 @@ Deno.test("what a client told of its conversation counts in the memory of ended 
     assert.ok(app.gateway.kept.bytes > 200_000, `${app.gateway.kept.bytes} bytes`);
   });
 });
+
+Deno.test("a client that takes any language, as Node's fetch does, reads errors in English", async () => {
+  await withFace([], async ({ chat }) => {
+    const words = async (language: string) => {
+      const response = await chat({ messages: [] }, { headers: { "accept-language": language } });
+      return (await response.json()).error.message;
+    };
+    assert.match(await words("*"), /^The request is not valid/);
+    assert.match(await words("zh-CN, *;q=0.5"), /^请求有误/);
+  });
+});
