@@ -1,7 +1,7 @@
 /**
  * Copies of the SQLite store: taken while others use it, and put in its place while nobody does.
  */
-import { closeSync, copyFileSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { NexusError } from "../core/error.ts";
 import { File } from "./sqlite_file.ts";
@@ -42,7 +42,10 @@ export function restoreStore(path: string, from: string): string | undefined {
   if (!existsSync(from)) throw new NexusError("not_found", `${from} does not exist`);
   const part = `${path}.part`;
   rmSync(part, { force: true });
+  // A copy takes the mode of what it is a copy of, and a backup may have been readable for everybody.
+  closeSync(openSync(part, "w", 0o600));
   copyFileSync(from, part);
+  chmodSync(part, 0o600);
   try {
     const copy = new File(part);
     try {

@@ -128,6 +128,26 @@ Deno.test("sqlite: a backup made while the store is in use is whole, and holds n
     await before.close();
   }));
 
+Deno.test({
+  name: "sqlite: a backup and what is restored from it can be read by their owner only, whatever the copy was",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (dir) => {
+      const path = `${dir}/nexus.db`, backup = `${dir}/backup.db`;
+      const mode = (file: string) => Deno.statSync(file).mode! & 0o777;
+      await new SqliteStore({ path }).close();
+      backupStore(path, backup);
+      assert.equal(mode(backup), 0o600);
+      Deno.chmodSync(backup, 0o644);
+      restoreStore(path, backup);
+      assert.equal(mode(path), 0o600);
+      const store = new SqliteStore({ path });
+      await store.set("a", 1, { sure: true });
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal(mode(file), 0o600, file);
+      await store.close();
+    }),
+});
+
 Deno.test("sqlite: a backup that is damaged or not ours is refused and the store stays as it was", () =>
   inFolder(async (dir) => {
     const path = `${dir}/nexus.db`;
