@@ -11,9 +11,11 @@ import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { readOptions } from "./command.ts";
 import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
+import { LogStream } from "./log_stream.ts";
 import { openPage } from "./page.ts";
 import { Listener } from "./listen.ts";
 import { openStore } from "./store.ts";
+import { catchStrays } from "./strays.ts";
 import { watchFile } from "./watch.ts";
 
 const USAGE = `Usage: nexus [serve] [--dir DIR] [--port PORT] [--host ADDRESS]
@@ -49,11 +51,23 @@ export async function serve(args: readonly string[]): Promise<number> {
   }
   const fixed: Partial<Config> = { ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
   const config = { ...result.config, ...fixed };
-  const log = new Log({ level: config.log.level, pretty: isPretty(config), write: writeLog });
+  const stream: LogStream = new LogStream({
+    write: (bytes) => Deno.stderr.write(bytes),
+    onDropped: (lines) => log.tell({ type: "warning", what: `${lines} lines of the log were dropped: nobody read it` }),
+  });
+  const log = new Log({ level: config.log.level, pretty: isPretty(config), write: (text) => stream.write(text) });
   for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
   if (config.botToken === "") log.tell({ type: "warning", what: "botToken is empty: every bot is let in" });
-  return await run(dir, config, fixed, log, first);
+  try {
+    return await run(dir, config, fixed, log, first);
+  } finally {
+    log.flush();
+    await stream.settled(LAST_WORDS);
+  }
 }
+
+/** Milliseconds that the end of the process waits for a reader of the log. */
+const LAST_WORDS = 1_000;
 
 /** @param port as the command line says */
 async function makeFirstConfig(dir: string, port: string | undefined): Promise<FirstSecrets | "failed" | undefined> {
@@ -84,7 +98,6 @@ async function run(
       log.tell({ type: "warning", what: `the store ${what}` });
     });
   } catch (error) {
-    log.flush();
     console.error(`Cannot start: ${asNexusError(error).detail ?? (error as Error).message}`);
     return 1;
   }
@@ -104,7 +117,6 @@ async function run(
     greet(server.address, config, first);
   } catch (error) {
     await app.close();
-    log.flush();
     console.error(`Cannot start: port ${config.port} on ${config.host} cannot be opened: ${(error as Error).message}`);
     return 1;
   }
@@ -120,7 +132,6 @@ async function run(
   stopCatching();
   await leave(app, server, config.drainTimeout);
   log.tell({ type: "stopped" });
-  log.flush();
   return 0;
 }
 
@@ -168,27 +179,6 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): 
  */
 const SAME_SIGNAL = 300;
 
-/**
- * The net under everything: a fault that nobody caught is told and does not take everybody's answers with it. What it hit was one turn or one
- * socket; a process that ends would be all of them.
- */
-function catchStrays(log: Log): () => void {
-  const onError = (event: ErrorEvent) => {
-    event.preventDefault();
-    log.tell({ type: "fault", where: "uncaught", error: event.error });
-  };
-  const onRejection = (event: PromiseRejectionEvent) => {
-    event.preventDefault();
-    log.tell({ type: "fault", where: "unhandled rejection", error: event.reason });
-  };
-  globalThis.addEventListener("error", onError);
-  globalThis.addEventListener("unhandledrejection", onRejection);
-  return () => {
-    globalThis.removeEventListener("error", onError);
-    globalThis.removeEventListener("unhandledrejection", onRejection);
-  };
-}
-
 /** Resolves at the first SIGTERM or SIGINT; `again` is called at each later one. */
 function toldToStop(again: () => void): Promise<void> {
   return new Promise((resolve) => {
@@ -205,23 +195,6 @@ function toldToStop(again: () => void): Promise<void> {
 
 function isPretty(config: Config): boolean {
   return config.log.format === "pretty" || (config.log.format === "auto" && Deno.stderr.isTerminal());
-}
-
-const encoder = new TextEncoder();
-
-/** Whether somebody reads the log. A pipe whose reader is gone stays closed. */
-let isRead = true;
-
-/** Writes to the error stream. Nobody who answers a person must fall over a log that cannot be written. */
-function writeLog(text: string): void {
-  const bytes = encoder.encode(text);
-  let written = 0;
-  try {
-    while (isRead && written < bytes.length) written += Deno.stderr.writeSync(bytes.subarray(written));
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) isRead = false;
-    // Anything else (a full disk, a pipe that is full and does not wait) may pass; these lines are lost.
-  }
 }
 
 /** What a person at the terminal needs: where it is, how to sign in, how to connect a bot. */

@@ -1,97 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { TestBot, until } from "../world.ts";
-
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-
-/** The program as people start it: a process of its own in an empty folder. */
-class Program implements AsyncDisposable {
-  out = "";
-  log = "";
-  readonly #reading: Promise<unknown>;
-
-  constructor(readonly dir: string, readonly child: Deno.ChildProcess) {
-    const read = async (stream: ReadableStream<Uint8Array>, take: (text: string) => void) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
-    };
-    this.#reading = Promise.all([
-      read(child.stdout, (text) => this.out += text),
-      read(child.stderr, (text) => this.log += text),
-    ]);
-  }
-
-  static async start(
-    dir: string,
-    args: string[] = ["--port", "0"],
-    env: Record<string, string> = {},
-  ): Promise<Program> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN, "--dir", dir, ...args],
-      env,
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const program = new Program(dir, child);
-    await until(() => /Open {6}http:\S+/.test(program.out) || program.log.includes("Cannot start"), "the address");
-    return program;
-  }
-
-  get url(): string {
-    return /Open {6}(http:\S+)/.exec(this.out)![1]!;
-  }
-
-  /** Ends the process and resolves to its exit code. */
-  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
-    try {
-      this.child.kill(signal);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-    }
-    const { code } = await this.child.status;
-    await this.#reading;
-    return code;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop("SIGKILL");
-  }
-}
-
-async function emptyFolder(): Promise<{ dir: string } & AsyncDisposable> {
-  const dir = await Deno.makeTempDir({ prefix: "nexus-" });
-  return { dir, [Symbol.asyncDispose]: () => Deno.remove(dir, { recursive: true }) };
-}
-
-Deno.test("a log that nobody reads any more stops neither the program nor a request", async () => {
-  await using folder = await emptyFolder();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, "--dir", folder.dir, "--port", "0"],
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let out = "";
-  const reading = (async () => {
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) out += text;
-  })();
-  await until(() => /Open {6}http:\S+/.test(out), "the address");
-  await child.stderr.cancel();
-  const url = /Open {6}(http:\S+)/.exec(out)![1]!;
-  for (let i = 0; i < 5; i++) {
-    const refused = await fetch(`${url}/api/login`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ username: "admin", password: "wrong" }),
-    });
-    assert.equal(refused.status, 401, await refused.text());
-    // The log leaves in batches, each behind its requests.
-    await new Promise((resolve) => setTimeout(resolve, 60));
-  }
-  const alive = await fetch(`${url}/livez`);
-  assert.equal(alive.status, 200, await alive.text());
-  child.kill("SIGTERM");
-  assert.equal((await child.status).code, 0);
-  await reading;
-});
+import { emptyFolder, MAIN, Program } from "./program.ts";
 
 Deno.test("a first start makes a configuration that only its owner can read, and tells its secrets once", async () => {
   await using folder = await emptyFolder();
@@ -143,7 +53,7 @@ Deno.test("a first start on another port writes that port down", async () => {
   ) {
     await using folder = await emptyFolder();
     const given = args.map((arg) => arg === "free" ? String(expected) : arg);
-    await using program = await Program.start(folder.dir, given, env ? { PORT: String(expected) } : {});
+    await using program = await Program.start(folder.dir, { args: given, env: env ? { PORT: String(expected) } : {} });
     const config = JSON.parse(await Deno.readTextFile(join(folder.dir, "config.json")));
     assert.equal(config.port, expected);
     assert.equal(config.$schema, `http://localhost:${expected}/config.schema.json`);
@@ -163,7 +73,7 @@ Deno.test("a second start keeps the configuration and makes up nothing", async (
 Deno.test("a configuration that is wrong stops the start with all reasons and code 1", async () => {
   await using folder = await emptyFolder();
   await Deno.writeTextFile(join(folder.dir, "config.json"), '{"port":"abc","sessionTTL":0}');
-  await using program = await Program.start(folder.dir, []);
+  await using program = await Program.start(folder.dir, { args: [] });
   assert.equal((await program.child.status).code, 1);
   await program.stop();
   assert.match(program.log, /port: must be .* got "abc"[\s\S]*sessionTTL: must be .* got 0/);
@@ -173,7 +83,9 @@ Deno.test("a port that is taken is said", async () => {
   await using folder = await emptyFolder();
   const taken = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   try {
-    await using program = await Program.start(folder.dir, ["--host", "127.0.0.1", "--port", String(taken.addr.port)]);
+    await using program = await Program.start(folder.dir, {
+      args: ["--host", "127.0.0.1", "--port", String(taken.addr.port)],
+    });
     assert.equal((await program.child.status).code, 1);
     await program.stop();
     assert.match(program.log, new RegExp(`port ${taken.addr.port} on 127.0.0.1 cannot be opened`));
