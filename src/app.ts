@@ -14,7 +14,7 @@ import { argon2idInWasm } from "./backends/argon_wasm.ts";
 import { MemoryStore } from "./backends/memory.ts";
 import { TrustedProxies } from "./channels/address.ts";
 import { DemoBot } from "./bots/demo.ts";
-import { BotSockets, type Refusal, type Wire } from "./bots/socket.ts";
+import { BotSockets, type Wire } from "./bots/socket.ts";
 import { account, accountRoutes } from "./channels/account.ts";
 import { admin, adminRoutes } from "./channels/admin.ts";
 import { fetchHttp, type Http, SocketHttp } from "./bots/upstream/http.ts";
@@ -37,6 +37,7 @@ import { Accounts } from "./core/account.ts";
 import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/allowance.ts";
 import { ApiKeys } from "./core/api_key.ts";
 import { Audit } from "./core/audit.ts";
+import { BotAdmission } from "./core/bot_admission.ts";
 import { BotTokens } from "./core/bot_token.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { signIn, signInRoutes } from "./channels/sign_in/sign_in.ts";
@@ -140,14 +141,17 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     pushed: (person, push, key) => apps.push(person, push, key),
   }, settingsOf(config));
   if (!parts.shared) await gateway.archive.recover();
+  const admission = new BotAdmission({
+    tokens: botTokens,
+    common: () => config.botToken,
+    models: () => config.bots,
+    present: () => gateway.roster.list().map(({ bot }) => bot),
+  });
   const sockets = new BotSockets({
     roster: gateway.roster,
     clock,
     observer,
-    refuse: (botId, token) =>
-      upstreams.get(botId)
-        ? { error: `Bot id "${botId}" is taken by the configuration`, wrong: "id" }
-        : refusal(botId, botTokens.opens(botId, token, config.botToken)),
+    refuse: (claim) => admission.refuse(claim),
     draining: () => gateway.draining,
     push: (bot, push) => gateway.push(bot, push),
   }, socketSettingsOf(config));
@@ -164,7 +168,17 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     secret: (text) => text.startsWith("env:") ? parts.env?.(text.slice(4)) : text,
     random: parts.random,
   });
-  upstreams.set(config.bots);
+  const seatModels = () => {
+    const { models, without } = admission.joinable(config.bots);
+    upstreams.set(models);
+    for (const { botId, pool } of without) {
+      const what = `bots.${botId}.pool: ${
+        JSON.stringify(pool)
+      } is the id of a bot with a token of its own, so this is no pool`;
+      observer.tell({ type: "warning", what });
+    }
+  };
+  seatModels();
   const apps: Apps = new Apps({
     gateway: {
       ask: (message) => gateway.ask(message),
@@ -199,7 +213,12 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   let ways = waysIn(config, clock);
   const stopLooking = [
     clock.every(LOOK, () => {
-      botTokens.load().then((changed) => changed.forEach((botId) => sockets.dismiss(botId)))
+      botTokens.load().then(({ gone, changed }) => {
+        for (const botId of gone) sockets.dismiss(botId);
+        if (!changed) return;
+        sockets.recheck();
+        seatModels();
+      })
         .catch((error) => observer.tell({ type: "fault", where: "bot tokens", error }));
     }),
     clock.every(FORGET, () => {
@@ -247,6 +266,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       allowances,
       audit,
       botTokens,
+      reserved: () => admission.reserved(),
+      recheck: () => sockets.recheck(),
       dismiss: (botId) => sockets.dismiss(botId),
       door,
       observer,
@@ -300,7 +321,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     observer,
     sockets,
     draining: () => gateway.draining,
-    refuses: (token) => config.requireTokenAtUpgrade && !botTokens.known(token ?? "", config.botToken),
+    refuses: (token) => config.requireTokenAtUpgrade && !admission.known(token ?? ""),
     upgrade: parts.upgrade ?? upgradeWithDeno,
   });
 
@@ -363,9 +384,10 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       if (keys.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
         sockets.set(socketSettingsOf(config));
       }
-      if (keys.includes("bots")) upstreams.set(config.bots);
-      // Only those whose token no longer opens: the code that closes them says not to come back.
+      // Only those whose token no longer opens, or whose name is taken now: the code that closes them says not to come back. They go
+      // before the model APIs come, which may have their names.
       if (keys.includes("botToken") || keys.includes("bots")) sockets.recheck();
+      if (keys.includes("bots")) seatModels();
       return { changed: keys.filter((key) => !needRestart.includes(key)), needRestart };
     },
 
@@ -447,12 +469,6 @@ function sha256(text: string): string {
   // Loaded when the first bot comes: it would cost every start 8 ms.
   const { createHash } = globalThis.process.getBuiltinModule("node:crypto");
   return createHash("sha256").update(text).digest("hex");
-}
-
-function refusal(botId: string, opens: boolean): Refusal | undefined {
-  if (botId === "demo") return { error: 'Bot id "demo" is taken by the built-in bot', wrong: "id" };
-  // The words are the original's.
-  return opens ? undefined : { error: "Invalid token", wrong: "token" };
 }
 
 function upgradeWithDeno(request: Request): { socket: Wire; response: Response } {

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { DingTalkSettings } from "./channels/dingtalk/settings.ts";
 import { LarkSettings } from "./channels/lark/settings.ts";
 import { WecomSettings } from "./channels/wecom/settings.ts";
+import { nameProblems } from "./config_names.ts";
 import { upstreamsSchema } from "./config_upstream.ts";
 import { isPasswordHash } from "./core/secret.ts";
 
@@ -72,6 +73,13 @@ const user = z.looseObject({
   }),
 }, { error: 'must be an object such as {"password":"…","displayName":"…"}' });
 
+const TOKENS = "must be a text (empty lets every bot in), or a list of 1 to 10 texts that are not empty";
+
+const commonTokens = z.union([z.string(), z.array(z.string())], { error: TOKENS }).refine(
+  (tokens) => typeof tokens === "string" || (tokens.length >= 1 && tokens.length <= 10 && !tokens.includes("")),
+  TOKENS,
+);
+
 /** The file's schema; `docs/config.schema.json` is made from it. */
 export const configSchema = z.looseObject({
   $schema: text("must be the address of the JSON Schema").optional(),
@@ -90,8 +98,9 @@ export const configSchema = z.looseObject({
   botTimeout: ms(10, 86_400_000).default(90_000).meta({
     description: "Silence after which a bot is gone, in milliseconds.",
   }),
-  botToken: text("must be a text; empty lets every bot in").default("").meta({
-    description: "The token that bots register with, plain or as `sha256:<hex>`. Empty lets every bot in.",
+  botToken: commonTokens.default("").meta({
+    description: "The token that bots register with, plain or as `sha256:<hex>`; a list while it is changed over, of " +
+      "which each opens. Empty lets every bot in.",
   }),
   users: z.record(z.string(), user, { error: 'must be an object such as {"alice":{"password":"…"}}' }).default({}).meta(
     {
@@ -275,8 +284,10 @@ export function readConfig(fileText: string, env: Readonly<Record<string, string
       });
     }
   }
+  const names = nameProblems(parsed.data?.bots ?? {});
+  problems.push(...names.problems);
   if (problems.length > 0 || !parsed.success) return { ok: false, problems };
-  const warnings: Problem[] = [];
+  const { warnings } = names;
   unknownKeys(merged, configSchema, [], warnings);
   return { ok: true, config: parsed.data, warnings };
 }
@@ -307,7 +318,8 @@ function fromEnvironment(
       problems.push({ path: variable, message: "is not a setting; see the configuration table in the README" });
       return;
     }
-    const value = field.safeParse(raw).success ? raw : fromJson(raw);
+    // A list is one also where a text would do, as for `botToken`.
+    const value = !raw.startsWith("[") && field.safeParse(raw).success ? raw : listOrText(field, raw);
     const checked = field.safeParse(value);
     if (!checked.success) {
       for (const issue of checked.error.issues) {
@@ -392,6 +404,12 @@ function at(value: unknown, path: readonly string[]): unknown {
     current = (current as Fields)[key];
   }
   return current;
+}
+
+/** The value as JSON, where the setting takes it so; a text that only looks like a list stays a text. */
+function listOrText(field: z.ZodType, raw: string): unknown {
+  const value = fromJson(raw);
+  return field.safeParse(value).success || !field.safeParse(raw).success ? value : raw;
 }
 
 function fromJson(raw: string): unknown {

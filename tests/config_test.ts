@@ -147,3 +147,31 @@ Deno.test("the JSON Schema in docs is the one that the program makes", async () 
     "run: deno run -A main.ts check --schema > docs/config.schema.json",
   );
 });
+
+Deno.test("the bots' token is a text, or a list while it is changed over, in the file and in the environment", () => {
+  assert.deepEqual(read({ botToken: ["new", "old"] }).botToken, ["new", "old"]);
+  assert.deepEqual(read({}, { NEXUS_BOT_TOKEN: '["new","old"]' }).botToken, ["new", "old"]);
+  assert.equal(read({}, { NEXUS_BOT_TOKEN: "[plain" }).botToken, "[plain");
+  assert.equal(read({}, { NEXUS_BOT_TOKEN: "17" }).botToken, "17");
+  for (const botToken of [[], [""], ["a", ""], [7], { a: 1 }]) {
+    assert.match(problems({ botToken }).join(), /botToken.*: must be a text/, JSON.stringify(botToken));
+  }
+});
+
+Deno.test("a pool that is named like a bot is refused, and names that look alike are warned about", () => {
+  const model = { type: "openai", model: "m" };
+  assert.deepEqual(problems({ bots: { gpt: { ...model, pool: "models" }, mini: { ...model, pool: "gpt" } } }), [
+    'bots.mini.pool: must not be the id of a bot, got "gpt"',
+  ]);
+  assert.deepEqual(problems({ bots: { gpt: { ...model, pool: "demo" } } }), [
+    'bots.gpt.pool: must not be the id of a bot, got "demo"',
+  ]);
+  const bots = { gpt: { ...model, pool: "ＧＰＴ" }, mini: { ...model, pool: "a b" }, GPT: model };
+  const result = readConfig(JSON.stringify({ bots }));
+  assert.ok(result.ok);
+  assert.deepEqual(result.warnings.map(({ path, message }) => `${path}: ${message}`), [
+    'bots.GPT: looks like "gpt"',
+    'bots.gpt.pool: looks like "gpt"',
+    "bots.mini.pool: nobody can ask for this pool: its name has white space, @ or hidden characters",
+  ]);
+});

@@ -743,7 +743,7 @@ const NAMED: ReadonlyMap<number, string> = new Map([
   [CLOSE.badFrame, "the gateway could not read this bot's frames"],
   [CLOSE.tooLarge, "a frame was too large"],
   [1006, "the line was cut, or there is no gateway"],
-  [CLOSE.badId, "this bot id may not be used"],
+  [CLOSE.badId, "this bot id or pool may not be used with this token"],
 ]);
 
 function gatewayOf(frame: RegisteredFrame, offered: number): Gateway {

@@ -24,11 +24,13 @@ export const CLOSE = {
   stuck: 4003,
   /** No `register` within the time. */
   unregistered: 4005,
+  /** The bot id is in use as a pool, or the pool as a bot id; it may be free later. */
+  taken: 4006,
   badToken: 4100,
   /** A first frame that is not a `register`, or too many that cannot be read. */
   badFrame: 4101,
   tooLarge: 4102,
-  /** The bot id is not one this token may use, or is taken by a built-in bot. */
+  /** The bot id or the pool is not one that this token may use. */
   badId: 4103,
 } as const;
 

@@ -5,6 +5,7 @@
  * A version-2 link outlives its socket: when the socket drops, the turns that the bot had begun wait for a grace, and the bot that dials in
  * again goes on with them where they stopped.
  */
+import type { Claim, Refusal } from "../core/bot_admission.ts";
 import type { Clock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { Limit, networkOf } from "../core/limit.ts";
@@ -67,8 +68,8 @@ export interface SocketParts {
   readonly roster: Roster;
   readonly clock: Clock;
   readonly observer: Observer;
-  /** Why this bot may not come in with this token (`token` or `id` is wrong), or nothing when it may. */
-  readonly refuse: (botId: string, token: string) => Refusal | undefined;
+  /** Why this bot may not come in, or nothing where it may. */
+  readonly refuse: (claim: Claim) => Refusal | undefined;
   /** Whether the gateway takes nothing new: then only a bot that goes on with its turns may come in. */
   readonly draining?: () => boolean;
   /** A bot speaks first. Rejects with a `NexusError` where it may not. */
@@ -76,12 +77,6 @@ export interface SocketParts {
     bot: Bot,
     push: { to: string; content: string; images: readonly Image[]; id?: string },
   ) => Promise<void>;
-}
-
-export interface Refusal {
-  /** Said to the bot; the original said `Invalid token`. */
-  readonly error: string;
-  readonly wrong: "token" | "id";
 }
 
 /** Units that may wait in a socket's send buffer before its bot counts as stuck. */
@@ -107,6 +102,9 @@ const MAX_MESSAGE = 500;
 
 /** Sockets that have not registered, of all addresses together. */
 const UNREGISTERED = 1_000;
+
+/** Bytes of a close reason. */
+const MAX_REASON = 123;
 
 const OPEN = 1;
 
@@ -206,8 +204,9 @@ export class BotSockets {
 
   /** Asks again who may come in, after tokens or names changed, and closes the sockets of those who no longer may. */
   recheck(): void {
-    for (const [botId, { line }] of [...this.#links]) {
-      const refusal = line && this.#parts.refuse(botId, line.token);
+    for (const [botId, link] of [...this.#links]) {
+      const { line } = link;
+      const refusal = line && this.#parts.refuse({ botId, token: line.token, pool: link.bot.pool });
       if (!refusal) continue;
       this.#parts.observer.tell({ type: "bot_refused", bot: botId, address: line.address, why: refusal.error });
       this.#shut(line, closeCode(refusal), refusal.error);
@@ -301,7 +300,7 @@ export class BotSockets {
   #register(line: Line, frame: RegisterFrame): void {
     const { observer, clock, roster } = this.#parts;
     const token = frame.token || line.proven || "";
-    const refusal = this.#parts.refuse(frame.botId, token);
+    const refusal = this.#parts.refuse({ botId: frame.botId, token, pool: frame.pool });
     if (refusal) {
       observer.tell({ type: "bot_refused", bot: frame.botId, address: line.address, why: refusal.error });
       line.send({ type: "registered", success: false, error: refusal.error });
@@ -458,7 +457,7 @@ class Line {
   }
 
   close(code: number, reason: string): void {
-    if (this.socket.readyState <= OPEN) this.socket.close(code, reason);
+    if (this.socket.readyState <= OPEN) this.socket.close(code, shortReason(reason));
   }
 }
 
@@ -691,7 +690,14 @@ class SocketLink implements Link {
 }
 
 function closeCode({ wrong }: Refusal): number {
-  return wrong === "token" ? CLOSE.badToken : CLOSE.badId;
+  return { token: CLOSE.badToken, name: CLOSE.badId, taken: CLOSE.taken }[wrong];
+}
+
+/** A close reason within the 123 bytes that RFC 6455 allows; a longer one would make the socket throw and stay open. */
+function shortReason(reason: string): string {
+  let short = reason.slice(0, MAX_REASON);
+  while (new TextEncoder().encode(short).length > MAX_REASON) short = short.slice(0, -1);
+  return short.toWellFormed();
 }
 
 function botOf(frame: RegisterFrame, now: number): Bot {

@@ -8,6 +8,7 @@ import type { Accounts } from "../core/account.ts";
 import type { Allowance, Allowances } from "../core/allowance.ts";
 import type { ApiKeys } from "../core/api_key.ts";
 import type { Audit } from "../core/audit.ts";
+import type { Reserved } from "../core/bot_name.ts";
 import type { BotTokens } from "../core/bot_token.ts";
 import { NexusError } from "../core/error.ts";
 import type { Gateway } from "../core/gateway.ts";
@@ -28,6 +29,10 @@ export interface AdminParts {
   readonly allowances: Allowances;
   readonly audit: Audit;
   readonly botTokens: BotTokens;
+  /** Names that no token may take. */
+  readonly reserved: () => Reserved;
+  /** Asks again which of the connected bots may stay. */
+  readonly recheck: () => void;
   /** Closes a bot's socket; whether there was one. */
   readonly dismiss: (botId: string) => boolean;
   readonly door: Door;
@@ -76,6 +81,9 @@ const newToken = z.object({
   overlapMinutes: z.number({ error: "must be a number" }).min(0).max(43_200).default(0).meta({
     description: "For how long the token before it stays good",
   }),
+  pools: z.array(text(128).min(1), { error: "must be a list of pools" }).max(100).optional().meta({
+    description: "The pools that the bot may join. Default: those it had",
+  }),
 }, { error: "must be an object" }).meta({ id: "NewBotToken" });
 
 const personView = z.object({
@@ -116,6 +124,7 @@ const tokenView = z.object({
   createdAt: z.number(),
   by: z.string(),
   oldUntil: z.number().optional(),
+  pools: z.array(z.string()).optional(),
 }).meta({ id: "BotToken" });
 
 const bounded = z.object({ used: z.number(), limit: z.number() }).optional();
@@ -384,11 +393,13 @@ export function admin(parts: AdminParts): Hono<Env> {
 
   app.post("/api/admin/bot-tokens", async (c) => {
     const caller = await door.admin(c.req.raw);
-    const { botId, overlapMinutes } = await readBody(c.req.raw, newToken, 64 * 1024);
-    const token = await botTokens.make(botId, caller.person.id, overlapMinutes * 60_000);
-    // Who came in by the common token, or by one that is no longer good, comes in again by the new one.
+    const { botId, overlapMinutes, pools } = await readBody(c.req.raw, newToken, 64 * 1024);
+    const overlap = overlapMinutes * 60_000;
+    const token = await botTokens.make(botId, caller.person.id, { overlap, pools, reserved: parts.reserved() });
+    // A bot that came in by the common token, or by one that is no longer good, comes in again by the new one.
     if (overlapMinutes === 0) parts.dismiss(botId);
-    act(caller, "bot_token_made", botId, c.env.address);
+    parts.recheck();
+    act(caller, "bot_token_made", botId, c.env.address, pools?.join(","));
     return json({ botId, token }, 201);
   });
 

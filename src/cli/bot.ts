@@ -3,18 +3,24 @@
  */
 import { createHash } from "node:crypto";
 import { Audit } from "../core/audit.ts";
+import { ofModels } from "../core/bot_admission.ts";
+import { reserve } from "../core/bot_name.ts";
 import { BotTokens } from "../core/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import { readOptions } from "./command.ts";
+import { loadConfig } from "./files.ts";
 import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus bot token list             [--dir DIR] [--json]
-       nexus bot token make BOT_ID      [--overlap MINUTES]
+       nexus bot token make BOT_ID      [--overlap MINUTES] [--pool POOL]…
        nexus bot token revoke BOT_ID
 
 A bot with a token of its own comes in by that token only, and nobody else can use its id. \`make\` again rotates it;
-with --overlap the token before it stays good for so long. The token is printed once.`;
+with --overlap the token before it stays good for so long. The token is printed once.
+
+--pool (may be repeated) names a pool that the bot may join; the common token no longer opens that pool. Without it a
+bot that had pools keeps them, and a new one has none.`;
 
 export async function bot(args: readonly string[]): Promise<number> {
   const read = readOptions(
@@ -23,6 +29,7 @@ export async function bot(args: readonly string[]): Promise<number> {
       dir: { type: "string", default: "." },
       json: { type: "boolean" },
       overlap: { type: "string", default: "0" },
+      pool: { type: "string", multiple: true },
     },
     USAGE,
     3,
@@ -42,21 +49,27 @@ export async function bot(args: readonly string[]): Promise<number> {
     if (verb === "list") {
       const list = tokens.list();
       return {
-        text: list.map(({ botId, createdAt, by }) => `${botId}  ${new Date(createdAt).toISOString()}  ${by}`).join(
-          "\n",
-        ),
+        text: list.map(({ botId, createdAt, by, pools = [] }) =>
+          [botId, new Date(createdAt).toISOString(), by, ...pools.map((pool) => `pool ${pool}`)].join("  ")
+        ).join("\n"),
         json: list,
       };
     }
+    const config = await loadConfig(values.dir);
+    const reserved = reserve(config.ok ? ofModels(config.config.bots) : []);
     const audit = new Audit({ store, clock, node: "cli" });
-    audit.write({ who: "command line", did: `bot_token_${verb === "make" ? "made" : "revoked"}`, whom: botId });
+    const done = (did: string) => {
+      audit.write({ who: "command line", did, whom: botId, detail: values.pool?.join(",") });
+      return audit.settled();
+    };
     if (verb === "revoke") {
       if (!await tokens.revoke(botId!)) throw new NexusError("not_found", `${botId} has no token of its own`);
-      await audit.settled();
+      await done("bot_token_revoked");
       return { text: `${botId}: token revoked`, json: { botId, revoked: true } };
     }
-    const token = await tokens.make(botId!, "command line", Number(values.overlap) * 60_000);
-    await audit.settled();
+    const overlap = Number(values.overlap) * 60_000;
+    const token = await tokens.make(botId!, "command line", { overlap, pools: values.pool, reserved });
+    await done("bot_token_made");
     return { text: `${botId}: ${token}\n(told only now)`, json: { botId, token } };
   });
 }

@@ -129,6 +129,24 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
     },
   },
   {
+    name: "pool-and-id",
+    why: "a name is a bot's or a pool's: else a pool of a bot's name would be given that bot's messages",
+    ...{ anchor: "names", level: "must", version: 2 },
+    async run(stage) {
+      const pool = stage.name();
+      const bot = await stage.bot({ ...V2, pool });
+      for (const claim of [{ pool: bot.botId }, { botId: pool }, { botId: pool, pool }]) {
+        const plug = await stage.dial(claim.botId);
+        plug.say(stage.registration(plug.botId, { ...V2, ...claim }));
+        await plug.until(() => plug.all("registered").length > 0 || plug.closed, "an answer");
+        expect(plug.all("registered")[0]?.success !== true, `${short(claim)} was taken in`);
+        await plug.gone();
+      }
+      const mate = await stage.bot({ ...V2, pool });
+      await mate.leave();
+    },
+  },
+  {
     name: "stranger-speaks",
     why: "who has not registered may not answer for others",
     ...{ anchor: "registration", level: "must", version: "both", needs: ["person"] },

@@ -1,15 +1,25 @@
 /**
- * Which bots may come in: one token for all, as the original has it, and tokens that were made for one bot, which then fix its id.
+ * The tokens of bots: one for all, as the original has it, and tokens that were made for one bot, which then fix its id and its pools.
  *
- * Once a bot id has a token of its own, the common token no longer opens for that id: who holds the common token cannot pose as it.
+ * Once a bot id has a token of its own, the common token no longer opens for that id: a holder of the common token cannot pose as it.
+ * What names a token may open is decided in `bot_admission.ts`.
  */
+import { nameTrouble, reserve, type Reserved } from "./bot_name.ts";
 import { NexusError } from "./error.ts";
 import { randomToken, sameText } from "./secret.ts";
 import { keyPart, type Store } from "./store.ts";
 
-/** A token as it is kept. */
+/**
+ * The token for all, plain or as `sha256:…`; empty lets every bot in that has none of its own. While it is changed over there are
+ * several, and each of them opens.
+ */
+export type CommonTokens = string | readonly string[];
+
+/** A token as it is stored. */
 export interface BotToken {
   readonly botId: string;
+  /** The pools that the bot may join. */
+  readonly pools?: readonly string[];
   readonly hash: string;
   readonly createdAt: number;
   /** Who made it. */
@@ -25,7 +35,8 @@ export class BotTokens {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #sha256: (text: string) => string;
-  #own = new Map<string, BotToken>();
+  #own: ReadonlyMap<string, BotToken> = new Map();
+  #readAt = 0;
 
   /** @param parts.sha256 the digest in hex, at once: a socket's next frame may be there before a promise is settled */
   constructor(parts: { store: Store; clock: { now(): number }; sha256: (text: string) => string }) {
@@ -35,64 +46,85 @@ export class BotTokens {
   }
 
   /**
-   * Reads all tokens; again every few seconds, because another node or the command line may have changed them. Returns the bots whose
-   * token no longer opens.
+   * Reads all tokens; again every few seconds, because another process or the command line may have changed them. `gone`: the bots whose
+   * token was revoked or replaced. `changed`: anything that a bot which is connected may have to be asked for again.
    */
-  async load(): Promise<string[]> {
+  async load(): Promise<{ gone: string[]; changed: boolean }> {
     const rows = await this.#store.list("bottoken:");
-    const before = this.#own;
-    this.#own = new Map(rows.map(([, token]) => [(token as BotToken).botId, token as BotToken]));
-    const changed: string[] = [];
+    const before = this.#own, readAt = this.#readAt;
+    const read = new Map(rows.map(([, token]) => [(token as BotToken).botId, token as BotToken]));
+    const isSame = JSON.stringify([...read]) === JSON.stringify([...before]);
+    if (!isSame) this.#own = read;
+    const now = this.#readAt = this.#now();
+    const hasEnded = [...read.values()].some(({ oldUntil = 0 }) => oldUntil > readAt && oldUntil <= now);
+    const gone: string[] = [];
     for (const [botId, { hash }] of before) {
-      const now = this.#own.get(botId);
-      if (now?.hash !== hash && now?.old !== hash) changed.push(botId);
+      const token = read.get(botId);
+      if (token?.hash !== hash && token?.old !== hash) gone.push(botId);
     }
-    return changed;
+    return { gone, changed: !isSame || hasEnded };
+  }
+
+  /** Every token by bot id; another object after each change. */
+  get own(): ReadonlyMap<string, BotToken> {
+    return this.#own;
   }
 
   list(): Omit<BotToken, "hash" | "old">[] {
     return [...this.#own.values()].map(({ hash: _, old: __, ...token }) => token);
   }
 
-  /** Makes a bot's token, or a new one in place of the old, which stays good for `overlap` milliseconds. Told this once. */
-  async make(botId: string, by: string, overlap = 0): Promise<string> {
-    if (botId === "" || botId.length > 128 || /[\s@]/.test(botId)) {
-      throw new NexusError("invalid", "botId: 1 to 128 characters without spaces or @");
-    }
-    const token = BOT_TOKEN_PREFIX + randomToken(24);
+  /**
+   * Makes a bot's token, or a new one in place of the old. The token is returned this once.
+   *
+   * Throws `invalid` where the id or a pool is not a name that the bot may have.
+   *
+   * @param options.overlap milliseconds for which the token before it stays good
+   * @param options.pools the pools that the bot may join; those it had where nothing is given
+   * @param options.reserved names that are fixed elsewhere, such as those of the configuration
+   */
+  async make(
+    botId: string,
+    by: string,
+    options: { overlap?: number; pools?: readonly string[]; reserved?: Reserved } = {},
+  ): Promise<string> {
     const before = this.#own.get(botId);
+    const { overlap = 0, pools = before?.pools ?? [], reserved = reserve([]) } = options;
+    const named = { botId, pools };
+    const wrong = nameTrouble(named, reserved) ?? nameTrouble(named, reserve(ofTokens(this.#own)));
+    if (wrong !== undefined) throw new NexusError("invalid", `botId: ${wrong}`);
+    const token = BOT_TOKEN_PREFIX + randomToken(24);
     const now = this.#now();
     const kept: BotToken = {
       botId,
       hash: this.#hash(token),
       createdAt: now,
       by,
+      ...(pools.length > 0 ? { pools: [...new Set(pools)] } : {}),
       ...(before && overlap > 0 ? { old: before.hash, oldUntil: now + overlap } : {}),
     };
     await this.#store.set(`bottoken:${keyPart(botId)}`, kept, { sure: true });
-    this.#own.set(botId, kept);
+    this.#own = new Map(this.#own).set(botId, kept);
     return token;
   }
 
   /** Whether there was one. The bot's socket is the caller's to close. */
   async revoke(botId: string): Promise<boolean> {
-    const was = this.#own.delete(botId);
+    const left = new Map(this.#own);
+    const was = left.delete(botId);
+    this.#own = left;
     await this.#store.delete(`bottoken:${keyPart(botId)}`);
     return was;
   }
 
-  /**
-   * Whether this token opens for this bot id.
-   *
-   * @param common the token for all, plain or as `sha256:…`; empty lets everybody in who has no token of their own
-   */
-  opens(botId: string, token: string, common: string): boolean {
+  /** Whether this token opens for this bot id. */
+  opens(botId: string, token: string, common: CommonTokens): boolean {
     const own = this.#own.get(botId);
     return own ? this.#is(own, this.#hash(token)) : common === "" || this.#isCommon(token, common);
   }
 
   /** Whether a token could open for anybody: what a socket is asked for before it may say a word. */
-  known(token: string, common: string): boolean {
+  known(token: string, common: CommonTokens): boolean {
     let found = common !== "" && this.#isCommon(token, common);
     const given = this.#hash(token);
     // All are compared, so that the time does not tell which.
@@ -105,11 +137,23 @@ export class BotTokens {
     return sameText(given, own.hash) || isOld;
   }
 
-  #isCommon(token: string, common: string): boolean {
-    return sameText(this.#hash(token), common.startsWith("sha256:") ? common.toLowerCase() : this.#hash(common));
+  #isCommon(token: string, common: CommonTokens): boolean {
+    const given = this.#hash(token);
+    let found = false;
+    for (const one of typeof common === "string" ? [common] : common) {
+      if (sameText(given, one.startsWith("sha256:") ? one.toLowerCase() : this.#hash(one))) found = true;
+    }
+    return found;
   }
 
   #hash(token: string): string {
     return `sha256:${this.#sha256(token)}`;
   }
+}
+
+/** Bots with a token of their own, as names that stand fixed. */
+export function ofTokens(
+  tokens: ReadonlyMap<string, BotToken>,
+): { id: string; pools: readonly string[]; by: string }[] {
+  return [...tokens].map(([id, { pools = [] }]) => ({ id, pools, by: "a token" }));
 }

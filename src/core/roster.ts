@@ -104,9 +104,11 @@ export class Roster {
     const now = this.#clock.now();
     const may: LinkSeat[] = [];
     let rested = 0;
+    // A name is never both; were it ever, the bot of that name would be meant.
+    const isBot = target !== undefined && this.#seats.has(target);
     for (const seat of this.#seats.values()) {
       const bot = seat.link.bot;
-      if (target !== undefined && bot.id !== target && bot.pool !== target) continue;
+      if (target !== undefined && (isBot ? bot.id : bot.pool) !== target) continue;
       if (seat.link.draining || except?.has(bot.id) || !mayUse(person, bot)) continue;
       if (seat.restsUntil <= now) rested++;
       may.push(seat);

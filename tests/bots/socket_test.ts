@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ManualClock } from "../../src/core/clock.ts";
 import { Events, startWorld, TestBot, textOf, until } from "../world.ts";
 
 const ask = { message: "go" };
@@ -594,6 +595,62 @@ Deno.test("a changed bot token closes those whose own no longer opens, and nobod
   assert.equal(await common.closed, 4100);
   assert.deepEqual(app.gateway.roster.list().map(({ id }) => id), ["own"]);
   assert.equal(withOwn.socket.readyState, WebSocket.OPEN);
+});
+
+Deno.test("the common token is rotated with an overlap, and no question stays unanswered", async () => {
+  await using world = await startWorld({ botToken: "old" });
+  const { app } = world;
+  const connect = async (id: string, token: string) => {
+    const bot = await world.bot(id, { token, protocol: 2 });
+    bot.answerAll(({ id }) => bot.reply(id, "yes", true, { seq: 1 }));
+    return bot;
+  };
+  const bots = await Promise.all(["a", "b", "c"].map((id) => connect(id, "old")));
+  let asked = 0, answered = 0, over = false;
+  const people = Array.from({ length: 4 }, async () => {
+    while (!over) {
+      asked++;
+      const response = await world.as("alice", "/api/chat", { json: ask });
+      if (response.status === 200 && (await response.json()).content === "yes") answered++;
+    }
+  });
+  const someMore = async () => {
+    const until50 = asked + 50;
+    await until(() => asked >= until50);
+  };
+
+  await someMore();
+  await app.reconfigure({ ...app.config, botToken: ["new", "old"] });
+  await someMore();
+  for (const id of ["a", "b"]) {
+    await connect(id, "new");
+    await someMore();
+  }
+  assert.deepEqual(await Promise.all(bots.slice(0, 2).map(({ closed }) => closed)), [4001, 4001]);
+  const late = new Promise<string>((resolve) =>
+    bots[2]!.socket.addEventListener("close", ({ reason }) => resolve(reason))
+  );
+  await app.reconfigure({ ...app.config, botToken: "new" });
+  await someMore();
+  over = true;
+  await Promise.all(people);
+  assert.deepEqual([await bots[2]!.closed, await late], [4100, "Invalid token"], "one that was not changed over");
+  assert.ok(asked >= 200);
+  assert.equal(asked - answered, 0, `${asked - answered} of ${asked} unanswered`);
+});
+
+Deno.test("a bot's token before the last opens until its overlap ends, and then its socket is closed", async () => {
+  const clock = new ManualClock();
+  await using world = await startWorld({}, { clock });
+  const { app } = world;
+  const first = await app.botTokens.make("own", "root");
+  const bot = await world.bot("own", { token: first });
+  await app.botTokens.make("own", "root", { overlap: 60_000 });
+  clock.pass(59_000);
+  await bot.next("ping");
+  assert.equal(app.gateway.roster.size, 1);
+  clock.pass(6_000);
+  assert.equal(await bot.closed, 4100);
 });
 
 Deno.test("a bot that dials again before its old socket is seen to close goes on there, and the old one is not heard", async () => {

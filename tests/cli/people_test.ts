@@ -51,6 +51,20 @@ Deno.test("people are added, listed, given a new password and removed on the com
     }
   }));
 
+Deno.test("a token's pools are named on the command line, and no name is given twice", () =>
+  inFolder(async (dir) => {
+    const bots = { gpt: { type: "openai", model: "m", pool: "models" } };
+    await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify({ bots }));
+    const make = (...args: string[]) => nexus("bot", "token", "make", ...args, "--dir", dir);
+    assert.equal((await make("helper", "--pool", "crew", "--pool", "models")).code, 0);
+    assert.match((await nexus("bot", "token", "list", "--dir", dir)).out, /^helper {2}.* {2}pool crew {2}pool models$/);
+    for (const wrong of [["gpt2", "--pool", "gpt"], ["crew"], ["models"], ["gpt2", "--pool", "helper"], ["Helper"]]) {
+      const { code, err } = await make(...wrong);
+      assert.equal(code, 1, wrong.join(" "));
+      assert.match(err, /invalid|is a pool|is the id|looks like/);
+    }
+  }));
+
 Deno.test("a bot's token is made once, shown once and revoked on the command line", () =>
   inFolder(async (dir) => {
     const made = JSON.parse((await nexus("bot", "token", "make", "helper", "--json", "--dir", dir)).out);

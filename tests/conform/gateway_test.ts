@@ -38,6 +38,12 @@ const FAULTS: [what: string, fault: Fault, only: string[], failed: string[]][] =
     ["wrong-token", "no-token", "replaced"],
     ["wrong-token", "no-token", "replaced-only-with-token"],
   ],
+  [
+    "pools of any name",
+    { toGateway: (frame) => frame.type === "register" ? { ...frame, pool: undefined } : frame },
+    ["pool-and-id", "registers-version-2"],
+    ["pool-and-id"],
+  ],
   ["codes that call everybody back", { closeCode: () => 4000 }, ["wrong-token", "replaced"], [
     ...["wrong-token", "replaced", "replaced-only-with-token"],
   ]],

@@ -451,11 +451,13 @@ export class Desk {
           return words.usingAny;
         }
         const wanted = command.bot.replace(/^@/, "").toLowerCase();
-        const bot = gateway.bots(person).find((bot) =>
-          [bot.id, bot.name, bot.pool].some((name) => name?.toLowerCase() === wanted)
-        );
+        const bots = gateway.bots(person);
+        const is = (name: string | undefined) => name?.toLowerCase() === wanted;
+        // What a bot calls itself counts last: it may call itself by another bot's id.
+        const bot = bots.find(({ id }) => is(id)) ?? bots.find(({ pool }) => is(pool)) ??
+          bots.find(({ name }) => is(name));
         if (!bot) return words.unknownBot(command.bot);
-        await store.set(key, { bot: bot.pool?.toLowerCase() === wanted ? bot.pool : bot.id });
+        await store.set(key, { bot: !is(bot.id) && is(bot.pool) ? bot.pool : bot.id });
         return words.using(bot.name);
       }
       case "pair": {

@@ -1,0 +1,138 @@
+/**
+ * Which bot may come in, under which id and into which pool. Its token decides: the common token opens for every id and
+ * pool that nobody fixed, a token of a bot's own opens for that bot's id and for the pools that were named when it was
+ * made.
+ *
+ * What it prevents: a bot that takes the name of another one, or makes it the name of its pool, and is then given the
+ * messages that people meant for the other.
+ */
+import { DEMO, lookAlike, reserve, type Reserved } from "./bot_name.ts";
+import { type BotTokens, type CommonTokens, ofTokens } from "./bot_token.ts";
+import type { Bot } from "./link.ts";
+
+/** Why a bot may not come in. */
+export interface Refusal {
+  /** Sent to the bot; the original sent `Invalid token`. */
+  readonly error: string;
+  /**
+   * `token`: it opens nothing here. `name`: the id or the pool is not one that it may use. `taken`: the name is in use
+   * at the moment as something else, and may be free later.
+   */
+  readonly wrong: "token" | "name" | "taken";
+}
+
+/** What a bot registers with. */
+export interface Claim {
+  readonly botId: string;
+  readonly token: string;
+  readonly pool?: string;
+}
+
+export interface AdmissionParts {
+  readonly tokens: BotTokens;
+  /** The tokens for all. */
+  readonly common: () => CommonTokens;
+  /** Model APIs of the configuration, by bot id. */
+  readonly models: () => Readonly<Record<string, { readonly pool?: string }>>;
+  /** The bots present now. */
+  readonly present: () => Iterable<Pick<Bot, "id" | "pool">>;
+}
+
+export class BotAdmission {
+  readonly #parts: AdmissionParts;
+  /** What stands fixed, and what it was made of. */
+  #fixed: { readonly models: object; readonly tokens: object; readonly reserved: Reserved } | undefined;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  /** Why this bot may not come in, or nothing where it may. */
+  refuse(claim: Claim): Refusal | undefined {
+    const { tokens, common, models } = this.#parts;
+    const { botId, token } = claim;
+    if (botId === DEMO) return name(`Bot id "${DEMO}" is taken by the built-in bot`);
+    if (Object.hasOwn(models(), botId)) return name(`Bot id ${show(botId)} is taken by the configuration`);
+    // The words are the original's.
+    if (!tokens.opens(botId, token, common())) return { error: "Invalid token", wrong: "token" };
+    return this.#refuseFixed(claim) ?? this.#refuseTaken(claim);
+  }
+
+  /** Whether a token could open for anybody; asked at the upgrade. */
+  known(token: string): boolean {
+    return this.#parts.tokens.known(token, this.#parts.common());
+  }
+
+  /** The names that stand fixed, by the program, the configuration and tokens. */
+  reserved(): Reserved {
+    const models = this.#parts.models(), tokens = this.#parts.tokens.own;
+    if (this.#fixed?.models !== models || this.#fixed.tokens !== tokens) {
+      this.#fixed = { models, tokens, reserved: reserve([...ofTokens(tokens), ...ofModels(models)]) };
+    }
+    return this.#fixed.reserved;
+  }
+
+  /**
+   * Model APIs as they join the roster, and which of them lose their pool: a pool that is the id of a bot with a token of its own
+   * would be given that bot's messages.
+   */
+  joinable<T extends { readonly pool?: string }>(models: Readonly<Record<string, T>>): {
+    models: Record<string, T>;
+    without: { botId: string; pool: string }[];
+  } {
+    const without: { botId: string; pool: string }[] = [];
+    const joining = Object.entries(models).map(([botId, model]): [string, T] => {
+      if (model.pool === undefined || !this.#parts.tokens.own.has(model.pool)) return [botId, model];
+      without.push({ botId, pool: model.pool });
+      return [botId, { ...model, pool: undefined }];
+    });
+    return { models: Object.fromEntries(joining), without };
+  }
+
+  #refuseFixed({ botId, pool }: Claim): Refusal | undefined {
+    const reserved = this.reserved();
+    const { ids, pools } = reserved;
+    const own = this.#parts.tokens.own.get(botId);
+    const owner = pools.get(botId);
+    if (owner !== undefined) return name(`Bot id ${show(botId)} is a pool of ${owner}`);
+    const other = lookAlike(botId, reserved);
+    if (other !== undefined) return name(`Bot id ${show(botId)} looks like ${show(other)}`);
+    if (pool === undefined) return undefined;
+    if (pool === botId || ids.has(pool)) return name(`Pool ${show(pool)} is the id of a bot`);
+    if (own?.pools?.includes(pool)) return undefined;
+    if (own) return name(`Pool ${show(pool)} is not one that this bot's token opens`);
+    const whose = pools.get(pool);
+    if (whose !== undefined) return name(`Pool ${show(pool)} is reserved by ${whose}`);
+    const like = lookAlike(pool, reserved);
+    return like === undefined ? undefined : name(`Pool ${show(pool)} looks like ${show(like)}`);
+  }
+
+  /** Among bots whose names nobody fixed, whoever comes first has the name. */
+  #refuseTaken({ botId, pool }: Claim): Refusal | undefined {
+    for (const bot of this.#parts.present()) {
+      if (bot.id === botId) continue;
+      if (bot.pool === botId) {
+        return { error: `Bot id ${show(botId)} is in use as the name of a pool`, wrong: "taken" };
+      }
+      if (pool !== undefined && bot.id === pool) {
+        return { error: `Pool ${show(pool)} is in use as the id of a bot`, wrong: "taken" };
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Model APIs as names that stand fixed. */
+export function ofModels(models: Readonly<Record<string, { readonly pool?: string }>>) {
+  return Object.entries(models).map(([id, { pool }]) => (
+    { id, pools: pool === undefined ? [] : [pool], by: "the configuration" }
+  ));
+}
+
+function name(error: string): Refusal {
+  return { error, wrong: "name" };
+}
+
+function show(text: string): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,94 @@
+/**
+ * The names that people address: a bot's id and a pool's name. A name is the one or the other and never both, because a
+ * message for the bot `x` would else reach everybody in a pool called `x`.
+ */
+
+/** The id of the bot that is built in. */
+export const DEMO = "demo";
+
+/** Names that stand fixed, and who fixed them, in words for an error. */
+export interface Reserved {
+  /** Bot ids of the program, the configuration and tokens. */
+  readonly ids: ReadonlyMap<string, string>;
+  /** Pools of the configuration and of tokens. */
+  readonly pools: ReadonlyMap<string, string>;
+  /** All of these names by how they look, see {@linkcode folded}. */
+  readonly looks: ReadonlyMap<string, string>;
+}
+
+/**
+ * Whether a text can be a bot's id or a pool's name: 1 to 128 units without white space, `@`, control, zero-width or
+ * bidirectional characters. The wire checks the same (`bots/frame.ts`).
+ */
+export function isBotName(text: string): boolean {
+  return NAME.test(text);
+}
+
+// deno-lint-ignore no-control-regex -- control characters are what it refuses
+const NAME = /^[^\s@\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]{1,128}$/;
+
+/**
+ * The name as a hurried reader sees it: without case, with full-width letters as plain ones, and without characters
+ * that show nothing. Letters of different scripts stay different, such as Latin `a` and Cyrillic `а`.
+ */
+export function folded(name: string): string {
+  return name.normalize("NFKC").replace(INVISIBLE, "").toLowerCase();
+}
+
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
+
+/** A fixed name that is another one than this and looks the same. */
+export function lookAlike(name: string, { ids, pools, looks }: Reserved): string | undefined {
+  if (ids.has(name) || pools.has(name)) return undefined;
+  return looks.get(folded(name));
+}
+
+/**
+ * Puts together what stands fixed. Whatever is the id of a bot somewhere is no pool, so that its messages reach nobody
+ * else.
+ *
+ * @param bots each bot with its pools and with who fixed them
+ */
+export function reserve(
+  bots: Iterable<{ readonly id: string; readonly pools: readonly string[]; readonly by: string }>,
+): Reserved {
+  const ids = new Map([[DEMO, "the program"]]), pools = new Map<string, string>(), looks = new Map<string, string>();
+  for (const { id, pools: own, by } of bots) {
+    ids.set(id, by);
+    for (const pool of own) pools.set(pool, by);
+  }
+  for (const id of ids.keys()) pools.delete(id);
+  for (const name of [...ids.keys(), ...pools.keys()]) looks.set(folded(name), name);
+  return { ids, pools, looks };
+}
+
+/**
+ * Why a bot may not be given this id and these pools, in words, or nothing where it may.
+ *
+ * @param reserved what is fixed already; the id's own earlier reservation is no obstacle
+ */
+export function nameTrouble(
+  { botId, pools }: { readonly botId: string; readonly pools: readonly string[] },
+  reserved: Reserved,
+): string | undefined {
+  for (const name of [botId, ...pools]) {
+    if (!isBotName(name)) return `${show(name)}: must have 1 to 128 characters without spaces or @`;
+  }
+  if (botId === DEMO) return `${show(botId)} is the id of the built-in bot`;
+  const owner = reserved.pools.get(botId);
+  if (owner !== undefined) return `${show(botId)} is a pool of ${owner}`;
+  for (const pool of pools) {
+    if (pool === botId || reserved.ids.has(pool)) return `${show(pool)} is the id of a bot and cannot be a pool`;
+    if (folded(pool) === folded(botId)) return `${show(pool)} looks like ${show(botId)}`;
+  }
+  for (const name of [botId, ...pools]) {
+    const other = lookAlike(name, reserved);
+    if (other !== undefined) return `${show(name)} looks like ${show(other)}`;
+  }
+  return undefined;
+}
+
+/** A name in quotes. */
+function show(name: string): string {
+  return JSON.stringify(name);
+}
