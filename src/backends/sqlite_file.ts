@@ -170,8 +170,10 @@ export class File {
       this.#begun.delete(name);
       if (lines.length === 0) return;
     }
-    const length = before + lines.length;
     let begun = this.#begun.get(name);
+    // Another process may have appended meanwhile: its lines stay, and these follow them.
+    const at = fresh || begun ? before : (this.#log.get(name, now) as { length: number } | undefined)?.length ?? before;
+    const length = at + lines.length;
     if (!begun || isMuchLater(expires, begun.expires, now)) {
       const { id } = this.#logSet.get(name, length, expires ?? null) as { id: number };
       const remembered = fresh || begun !== undefined;
@@ -179,7 +181,7 @@ export class File {
       if (this.#begun.size >= REMEMBERED) this.#begun.clear();
       if (remembered) this.#begun.set(name, begun);
     }
-    lines.forEach((line, index) => this.#lineAdd.run(begun.id, before + index, line));
+    lines.forEach((line, index) => this.#lineAdd.run(begun.id, at + index, line));
     begun.length = length;
   }
 

@@ -26,5 +26,5 @@ export async function audit(args: readonly string[]): Promise<number> {
     ).join("\n");
     const broken = entries.some(([, verdict]) => verdict.broken);
     return { text: text || "the audit log is empty", json: verdicts, code: broken ? 1 : 0 };
-  });
+  }, false);
 }

@@ -5,6 +5,7 @@ import { backupStore, restoreStore } from "../backends/sqlite_backup.ts";
 import { NexusError } from "../core/error.ts";
 import { readOptions } from "./command.ts";
 import { configPath, listed, loadConfig } from "./files.ts";
+import { StoreLock } from "./lock.ts";
 import { failed, storePath } from "./store.ts";
 
 const OPTIONS = { dir: { type: "string", default: "." } } as const;
@@ -30,9 +31,14 @@ export function restore(args: readonly string[]): Promise<number> {
 
 Puts a backup in the place of the store. The gateway must not run. The backup is checked first, and the store that was there is kept
 beside it with \`.before-restore\` at its name.`,
-    (path, file) => {
-      const kept = restoreStore(path, file);
-      return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
+    async (path, file) => {
+      const lock = await StoreLock.take(path, { patience: 0 });
+      try {
+        const kept = restoreStore(path, file);
+        return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
+      } finally {
+        lock.release();
+      }
     },
   );
 }
@@ -40,7 +46,7 @@ beside it with \`.before-restore\` at its name.`,
 async function onFile(
   args: readonly string[],
   usage: string,
-  work: (path: string, file: string) => string,
+  work: (path: string, file: string) => string | Promise<string>,
 ): Promise<number> {
   const read = readOptions(args, OPTIONS, usage, 1);
   if (typeof read === "number") return read;
@@ -57,7 +63,7 @@ async function onFile(
   try {
     const path = storePath(dir, result.config);
     if (path === undefined) throw new NexusError("invalid", `the store is ${result.config.store}, which is no file`);
-    console.log(work(path, file));
+    console.log(await work(path, file));
     return 0;
   } catch (error) {
     return failed(error);

@@ -2,19 +2,19 @@
  * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens, follows changes of the file, and goes when told.
  */
 import { type App, createApp } from "../app.ts";
-import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { losses } from "../config_change.ts";
-import { asNexusError } from "../core/error.ts";
+import { asNexusError, NexusError } from "../core/error.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { readOptions } from "./command.ts";
 import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
+import { StoreLock } from "./lock.ts";
 import { LogStream } from "./log_stream.ts";
 import { openPage } from "./page.ts";
 import { Listener } from "./listen.ts";
-import { openStore } from "./store.ts";
+import { openStore, storePath } from "./store.ts";
 import { catchStrays } from "./strays.ts";
 import { watchFile } from "./watch.ts";
 
@@ -91,35 +91,26 @@ async function run(
   first: FirstSecrets | undefined,
 ): Promise<number> {
   const page = await openPage(log);
-  let store: SqliteStore | undefined;
+  let lock: StoreLock | undefined, app: App | undefined, server: Listener, stop: Promise<void>;
   try {
-    store = openStore(dir, config, (trouble) => {
+    lock = await lockStore(dir, config, log);
+    const store = openStore(dir, config, (trouble) => {
       const what = trouble === undefined ? "is well again" : `is in trouble, memory stands in: ${trouble}`;
       log.tell({ type: "warning", what: `the store ${what}` });
     });
+    // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
+    const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
+    app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
+    // From here on there is something to end in order; before, a signal ends the process as it is.
+    stop = toldToStop(() => Deno.exit(1));
+    server = await listen(dir, app, log);
   } catch (error) {
+    await app?.close();
+    lock?.release();
     console.error(`Cannot start: ${asNexusError(error).detail ?? (error as Error).message}`);
     return 1;
   }
-  // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
-  const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
-  const app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
-  let server: Listener;
-  try {
-    server = await Listener.open({
-      dir,
-      config,
-      answer: (request, address) => app.fetch(request, { address }),
-      told: (what) => log.tell({ type: "warning", what: `TLS: ${what}` }),
-    });
-    const { hostname, port } = server.address;
-    log.tell({ type: "started", address: `${config.tls ? "https" : "http"}://${hostname}:${port}` });
-    greet(server.address, config, first);
-  } catch (error) {
-    await app.close();
-    console.error(`Cannot start: port ${config.port} on ${config.host} cannot be opened: ${(error as Error).message}`);
-    return 1;
-  }
+  greet(server.address, config, first);
   const stopCatching = catchStrays(log);
   const stopWatching = watchFile(
     configPath(dir),
@@ -127,12 +118,48 @@ async function run(
     () =>
       follow(dir, app, fixed, log).catch((error) => log.tell({ type: "fault", where: "taking over the file", error })),
   );
-  await toldToStop(() => Deno.exit(1));
+  await stop;
+  lock?.leaving(app.config.drainTimeout + CLOSING);
   stopWatching();
   stopCatching();
   await leave(app, server, config.drainTimeout);
+  lock?.release();
   log.tell({ type: "stopped" });
   return 0;
+}
+
+/** Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms, connections, the store. */
+const CLOSING = 10_000;
+
+/** Holds the store's file against other gateways; nothing where it is in memory. Throws `conflict` with who has it. */
+async function lockStore(dir: string, config: Config, log: Log): Promise<StoreLock | undefined> {
+  const path = storePath(dir, config);
+  return path === undefined ? undefined : await StoreLock.take(path, {
+    onWait(holder, ms) {
+      const who = holder ? `process ${holder.pid} on ${holder.host}` : "another process";
+      const why = holder?.leavesBy === undefined ? "" : ", which is leaving";
+      const what = `waits up to ${Math.ceil(ms / 1000)} s for ${path}: ${who} has it${why}`;
+      log.tell({ type: "warning", what });
+    },
+    onNone: (why) => log.tell({ type: "warning", what: `nothing keeps other gateways off ${path}: ${why}` }),
+  });
+}
+
+async function listen(dir: string, app: App, log: Log): Promise<Listener> {
+  const { host, port, tls } = app.config;
+  try {
+    const server = await Listener.open({
+      dir,
+      config: app.config,
+      answer: (request, address) => app.fetch(request, { address }),
+      told: (what) => log.tell({ type: "warning", what: `TLS: ${what}` }),
+    });
+    const { address } = server;
+    log.tell({ type: "started", address: `${tls ? "https" : "http"}://${address.hostname}:${address.port}` });
+    return server;
+  } catch (error) {
+    throw new NexusError("conflict", `port ${port} on ${host} cannot be opened: ${(error as Error).message}`);
+  }
 }
 
 /** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */

@@ -6,6 +6,7 @@ import { SqliteStore } from "../backends/sqlite.ts";
 import type { Config } from "../config.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { configPath, listed, loadConfig } from "./files.ts";
+import { StoreLock } from "./lock.ts";
 
 /** The file of the store; nothing where it is in memory. */
 export function storePath(dir: string, config: Config): string | undefined {
@@ -27,19 +28,24 @@ export function openStore(
  * Does something with a folder's store, for a command. What goes wrong is printed; returns the exit code.
  *
  * @param work returns what to print: a text for people, or an object that `--json` prints as it is
+ * @param alone no other command runs meanwhile, so that each finds the audit log as the one before it left it; for those
+ * that only read it is false
  */
 export async function withStore(
   dir: string,
   asJson: boolean | undefined,
   work: (store: SqliteStore, config: Config) => Promise<{ text: string; json: unknown; code?: number }>,
+  alone = true,
 ): Promise<number> {
   const result = await loadConfig(dir);
   if (!result.ok) {
     console.error(`nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
     return 1;
   }
-  let store: SqliteStore | undefined;
+  let store: SqliteStore | undefined, lock: StoreLock | undefined;
   try {
+    const path = storePath(dir, result.config);
+    if (path && alone) lock = await StoreLock.take(path, { of: "commands", patience: COMMANDS });
     store = openStore(dir, result.config);
     if (!store) throw new NexusError("invalid", `the store is ${result.config.store}, which no command can open`);
     if (store.trouble !== undefined) throw new NexusError("invalid", store.trouble);
@@ -52,8 +58,12 @@ export async function withStore(
     return failed(error);
   } finally {
     await store?.close();
+    lock?.release();
   }
 }
+
+/** Milliseconds to wait for other commands. */
+const COMMANDS = 10_000;
 
 /** Prints what went wrong; what is not ours is shown as it is, because whoever stands at the terminal is who can mend it. */
 export function failed(thrown: unknown): number {

@@ -1,0 +1,134 @@
+/**
+ * One gateway at a time uses a store: two would end each other's answers and break each other's records. The lock is the
+ * operating system's, on a file beside the store, so that it ends with its process however that ends; what stands in the
+ * file only says who holds it. Commands such as `nexus user` work beside a gateway and do not take it.
+ *
+ * A restart may start the new process before the old one has left. The old one writes down until when it will have left,
+ * and the new one waits for that.
+ */
+import { basename, dirname, join } from "node:path";
+import { NexusError } from "../core/error.ts";
+
+/** Who holds a store. */
+export interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** When it took the store, as an ISO date. */
+  readonly since: string;
+  /** Milliseconds since the epoch: it is leaving, and will be gone by then. */
+  readonly leavesBy?: number;
+}
+
+/** Milliseconds between two tries. */
+const EVERY = 20;
+
+/** Milliseconds that a holder may take longer to leave than it wrote down. */
+const LATE = 5_000;
+
+/** Milliseconds to wait for a holder that does not say that it is leaving: its supervisor may be about to stop it. */
+const PATIENCE = 5_000;
+
+export interface TakeOptions {
+  /** What is locked. Default `gateway`; `commands`: changes by the command line, one after the other. */
+  readonly of?: "gateway" | "commands";
+  /** Called once, when it has to be waited for. */
+  readonly onWait?: (holder: Holder | undefined, ms: number) => void;
+  /** Called when the folder gives no lock: a disk that cannot be written, a network file system without locks. */
+  readonly onNone?: (why: string) => void;
+  /** Milliseconds to wait for a holder that does not say that it is leaving. Default 5,000. */
+  readonly patience?: number;
+}
+
+export class StoreLock {
+  readonly #file: Deno.FsFile | undefined;
+  readonly #holder: Holder;
+
+  private constructor(file: Deno.FsFile | undefined) {
+    this.#file = file;
+    this.#holder = { pid: Deno.pid, host: Deno.hostname(), since: new Date().toISOString() };
+    this.#note(this.#holder);
+  }
+
+  /**
+   * Takes the lock of a store. Where the folder gives no lock, the store is used without one, after `onNone`.
+   *
+   * @throws NexusError("conflict") with who holds it, when it is not free in time
+   */
+  static async take(store: string, options: TakeOptions = {}): Promise<StoreLock> {
+    const { of = "gateway", onWait, onNone, patience = PATIENCE } = options;
+    let file: Deno.FsFile | undefined;
+    try {
+      file = await Deno.open(await lockPath(store, of), { read: true, write: true, create: true, mode: 0o600 });
+      const began = Date.now();
+      let isTold = false;
+      while (!await file.tryLock(true)) {
+        const holder = read(file);
+        const until = holder?.leavesBy === undefined ? began + patience : holder.leavesBy + LATE;
+        if (Date.now() >= until) throw new NexusError("conflict", heldBy(store, holder));
+        if (!isTold) onWait?.(holder, until - Date.now());
+        isTold = true;
+        await new Promise((resolve) => setTimeout(resolve, EVERY));
+      }
+      return new StoreLock(file);
+    } catch (error) {
+      file?.close();
+      if (error instanceof NexusError) throw error;
+      onNone?.((error as Error).message);
+      return new StoreLock(undefined);
+    }
+  }
+
+  /** Writes down that this process will have left the store after `ms` milliseconds. */
+  leaving(ms: number): void {
+    this.#note({ ...this.#holder, leavesBy: Date.now() + ms });
+  }
+
+  /** Lets the next one in. Call when the store is closed. */
+  release(): void {
+    try {
+      this.#file?.truncateSync();
+    } catch {
+      // Only who reads the file by hand would miss it.
+    }
+    // The lock goes with the file's last handle.
+    this.#file?.close();
+  }
+
+  #note(holder: Holder): void {
+    if (!this.#file) return;
+    try {
+      const bytes = new TextEncoder().encode(`${JSON.stringify(holder)}\n`);
+      this.#file.truncateSync();
+      this.#file.seekSync(0, Deno.SeekMode.Start);
+      this.#file.writeSync(bytes);
+    } catch {
+      // A full disk: the lock holds all the same, and another process is told of it without a name.
+    }
+  }
+}
+
+/** In words, for whoever wanted the store, too. */
+function heldBy(store: string, holder: Holder | undefined): string {
+  const who = holder ? `process ${holder.pid} on ${holder.host} since ${holder.since}` : "another process";
+  return `${store} is in use by ${who}: stop that one first, two cannot share a store`;
+}
+
+/** Beside the store itself, whatever name or link it is opened by. */
+async function lockPath(store: string, of: "gateway" | "commands"): Promise<string> {
+  const real = await Deno.realPath(store).catch(async () => join(await Deno.realPath(dirname(store)), basename(store)));
+  return of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
+}
+
+function read(file: Deno.FsFile): Holder | undefined {
+  try {
+    const bytes = new Uint8Array(4096);
+    file.seekSync(0, Deno.SeekMode.Start);
+    const length = file.readSync(bytes) ?? 0;
+    const { pid, host, since, leavesBy } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
+    if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return undefined;
+    return { pid, host, since, leavesBy: typeof leavesBy === "number" ? leavesBy : undefined };
+  } catch {
+    // It is being written, or by somebody else: the lock holds whatever stands there.
+    return undefined;
+  }
+}
