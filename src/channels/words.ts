@@ -28,6 +28,19 @@ const WORDS: Record<Code, Record<Language, string>> = {
   bot_offline: { zh: "机器人不在线", en: "The bot is not online" },
   bot_gone: { zh: "机器人在回答完成前断开了", en: "The bot left before it was done" },
   bot_failed: { zh: "机器人出错了", en: "The bot failed" },
+  bot_misconfigured: {
+    zh: "机器人的配置有问题，请联系管理员",
+    en: "The bot is not set up correctly, please tell your administrator",
+  },
+  question_refused: { zh: "机器人不接受这个问题", en: "The bot does not take this question" },
+  context_too_long: {
+    zh: "对话太长，超出了模型的上下文，请缩短或新建对话",
+    en: "The conversation is too long for this model; shorten it or begin a new one",
+  },
+  answer_unsupported: {
+    zh: "机器人的回答含有无法转达的内容",
+    en: "The bot answered with something that cannot be passed on",
+  },
   reply_timeout: { zh: "机器人太久没有回应", en: "The bot fell silent" },
   reply_too_large: { zh: "回答太长，已截断", en: "The answer grew too large and was cut" },
   cancelled: { zh: "已停止", en: "Stopped" },

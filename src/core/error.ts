@@ -23,11 +23,20 @@ export type Code =
   | "bot_offline" // the bot that was asked for is not there
   | "bot_gone" // the bot left before it was done
   | "bot_failed" // the bot said that it failed
+  | "bot_misconfigured" // its model API refuses the key, the model or the account: its owner has to do something
+  | "question_refused" // the bot does not take the question as it is put; asking again changes nothing
+  | "context_too_long" // the conversation does not fit into the bot's model
+  | "answer_unsupported" // the bot answered with something that cannot be passed on, such as a tool call
   | "reply_timeout" // the bot fell silent
   | "reply_too_large"
   | "cancelled" // somebody stopped it
   | "shutting_down"
   | "internal";
+
+/** Whether the question is to blame and not the bot: then the bot needs no rest, and asking again changes nothing. */
+export function isOfTheQuestion(code: Code): boolean {
+  return code === "question_refused" || code === "context_too_long" || code === "too_large";
+}
 
 /** The one error of the program. `message` is for logs; people are shown words chosen by `code`. */
 export class NexusError extends Error {
@@ -40,6 +49,8 @@ export class NexusError extends Error {
     readonly extra: {
       /** Seconds until a repeat makes sense. */
       readonly retryAfter?: number;
+      /** What a model API calls it, such as `context_length_exceeded`. */
+      readonly reason?: string;
       readonly cause?: unknown;
     } = {},
   ) {

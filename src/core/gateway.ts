@@ -14,7 +14,7 @@ import { Archive, type Conversation, type Defaults, restore, type TurnRecord } f
 import { Attempt, type Outcome } from "./attempt.ts";
 import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
-import { type Code, NexusError } from "./error.ts";
+import { type Code, isOfTheQuestion, NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
 import type { Aside, Bot, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
@@ -332,7 +332,7 @@ export class Gateway {
   }
 
   #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, more: Aside = {}): void {
-    this.roster.blame(attempt.link.bot.id);
+    if (!isOfTheQuestion(code)) this.roster.blame(attempt.link.bot.id);
     if (retryable && this.#move(attempt, (more.logged ?? detail) || code)) return;
     this.#end(attempt.turn, { status: "failed", code, detail, ...more });
   }

@@ -50,6 +50,8 @@ export interface Aside {
   readonly logged?: string;
   /** Seconds until a repeat makes sense. */
   readonly retryAfter?: number;
+  /** What a model API calls it, such as `context_length_exceeded`. */
+  readonly reason?: string;
 }
 
 /** Where a link puts what its bot says about one task. All calls after the last word (`done`, `fail`, `lost`) are dropped. */

@@ -38,6 +38,8 @@ export interface Ending {
   readonly logged?: string;
   /** Seconds, from the ending on, until a repeat makes sense. */
   readonly retryAfter?: number;
+  /** What a model API calls it, such as `context_length_exceeded`. Not kept with the turn. */
+  readonly reason?: string;
 }
 
 /** How much one reply may hold. */

@@ -156,6 +156,20 @@ Deno.test("three failures running give a bot a rest of five seconds, unless it i
   assert.equal(world.gateway.roster.state(world.gateway.roster.get("bad")!), "online");
 });
 
+Deno.test("questions that cannot be answered as they are put give no bot a rest, however many come", async () => {
+  using world = start();
+  const { puppet } = world.join("model");
+  world.join("other");
+  for (const code of ["question_refused", "context_too_long", "too_large"] as const) {
+    for (let round = 0; round < 4; round++) {
+      const turn = await world.ask("go", { target: "model" });
+      puppet.sink.fail(code, "no", code === "context_too_long");
+      assert.deepEqual([turn.ending!.status, turn.ending!.code], ["failed", code]);
+    }
+  }
+  assert.equal(world.gateway.roster.state(world.gateway.roster.get("model")!), "online");
+});
+
 Deno.test("a bot that is lost before the first chunk is replaced by one that was not tried, and each only once", async () => {
   using world = start();
   const a = world.join("a"), b = world.join("b"), c = world.join("c");

@@ -5,7 +5,8 @@
  * `message_delta` (stop reason, counts) and `message_stop`; `ping` at any time; `error` instead of the rest.
  */
 import { dataUrl, type Said } from "../../core/message.ts";
-import { type Dialect, errorText, type Fields, type Hearing, isFields, splitDataUrl } from "./dialect.ts";
+import { type Dialect, type Fields, type Hearing, isFields, splitDataUrl } from "./dialect.ts";
+import { faultOfEvent, unsupported } from "./fault.ts";
 
 /** The API demands a bound; this is what every model of it may write. */
 const DEFAULT_MAX_TOKENS = 4096;
@@ -36,6 +37,9 @@ export const anthropic: Dialect = {
     const event: unknown = JSON.parse(data);
     if (!isFields(event)) throw new SyntaxError("not an object");
     switch (event.type) {
+      case "content_block_start":
+        if (isFields(event.content_block)) content(event.content_block, hearing);
+        break;
       case "content_block_delta":
         if (isFields(event.delta)) content(event.delta, hearing);
         break;
@@ -44,7 +48,7 @@ export const anthropic: Dialect = {
         break;
       case "message_delta":
         if (isFields(event.delta) && typeof event.delta.stop_reason === "string") {
-          hearing.finish(reasonOf(event.delta.stop_reason));
+          finish(event.delta.stop_reason, hearing);
         }
         usage(event.usage, hearing);
         break;
@@ -52,18 +56,18 @@ export const anthropic: Dialect = {
         hearing.end();
         break;
       case "error":
-        failure(event, data, hearing);
+        hearing.error(faultOfEvent(data));
     }
   },
 
   whole(text, hearing) {
     const answer: unknown = JSON.parse(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
-    if (answer.type === "error") return failure(answer, text, hearing);
+    if (answer.type === "error") return hearing.error(faultOfEvent(text));
     if (!Array.isArray(answer.content)) throw new SyntaxError("no content");
     for (const block of answer.content) if (isFields(block)) content(block, hearing);
     usage(answer.usage, hearing);
-    hearing.finish(reasonOf(typeof answer.stop_reason === "string" ? answer.stop_reason : "end_turn"));
+    finish(typeof answer.stop_reason === "string" ? answer.stop_reason : "end_turn", hearing);
     hearing.end();
   },
 };
@@ -90,11 +94,22 @@ function alternating(said: readonly Said[]): unknown[] {
   return messages.filter(({ content }) => content.length > 0);
 }
 
-/** A delta or a whole block: both carry `text` or `thinking`. */
+/** A delta, or a block as it begins or whole: all carry `text` or `thinking`. */
 function content(block: Fields, hearing: Hearing): void {
-  if (typeof block.text === "string" && block.text) hearing.say("text", block.text);
-  if (typeof block.thinking === "string" && block.thinking) hearing.say("reasoning", block.thinking);
+  const type = String(block.type ?? "text");
+  if (type === "text" || type === "text_delta") {
+    if (typeof block.text === "string" && block.text) hearing.say("text", block.text);
+  } else if (type === "thinking" || type === "thinking_delta") {
+    if (typeof block.thinking === "string" && block.thinking) hearing.say("reasoning", block.thinking);
+  } else if (type === "tool_use") {
+    // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is not its answer.
+    hearing.error(unsupported("a tool call"));
+  } else if (!SILENT.test(type)) hearing.error(unsupported(`a block of type ${JSON.stringify(type.slice(0, 40))}`));
 }
+
+/** What belongs to an answer and is not shown: signatures, citations, and tools that the API runs itself. */
+const SILENT =
+  /^(redacted_thinking|signature_delta|citations_delta|input_json_delta|server_tool_use|mcp_tool_use|\w+_tool_result)$/;
 
 function usage(counted: unknown, hearing: Hearing): void {
   if (!isFields(counted)) return;
@@ -106,18 +121,19 @@ function usage(counted: unknown, hearing: Hearing): void {
   if (typeof output_tokens === "number") hearing.count({ outputTokens: output_tokens });
 }
 
-function failure(event: Fields, text: string, hearing: Hearing): void {
-  const kind = isFields(event.error) ? String(event.error.type ?? "") : "";
-  const said = errorText(text);
-  hearing.error({
-    code: kind === "rate_limit_error" ? "limited" : "bot_failed",
-    detail: `the model API reported ${kind || "an error"}${said ? `: ${said}` : ""}`,
-    retryable: kind !== "invalid_request_error",
-  });
-}
-
-/** In OpenAI's words, which the rest of the program uses. */
-function reasonOf(stopReason: string): string {
-  if (stopReason === "max_tokens") return "length";
-  return stopReason === "refusal" ? "content_filter" : "stop";
+/** Why it stopped, in OpenAI's words, which the rest of the program uses. */
+function finish(stopReason: string, hearing: Hearing): void {
+  switch (stopReason) {
+    case "tool_use":
+      return hearing.error(unsupported("a tool call"));
+    case "pause_turn":
+      return hearing.error(unsupported("a pause, to go on in another request"));
+    case "max_tokens":
+    case "model_context_window_exceeded":
+      return hearing.finish("length");
+    case "refusal":
+      return hearing.finish("content_filter");
+    default:
+      return hearing.finish("stop");
+  }
 }

@@ -6,11 +6,12 @@
  */
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../../core/clock.ts";
-import { asNexusError, type Code } from "../../core/error.ts";
+import { asNexusError, type Code, isOfTheQuestion } from "../../core/error.ts";
 import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
 import type { UpstreamSettings } from "./settings.ts";
-import { type Dialect, type Fault, faultOf, type Hearing, worthRepeating } from "./dialect.ts";
+import type { Dialect, Hearing } from "./dialect.ts";
+import { type Fault, faultOf, worthRepeating } from "./fault.ts";
 import { Halt } from "./halt.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
 
@@ -22,13 +23,17 @@ export interface CallParts {
   readonly dialect: Dialect;
   readonly settings: UpstreamSettings;
   readonly sink: Sink;
+  /** Takes secrets out of a text that people may see. */
+  readonly redact: (text: string) => string;
 }
 
 /** How a call ended, for the bot's own books. */
 export interface CallEnd {
-  /** Absent: well, or called off. */
-  readonly trouble?: { readonly detail: string; readonly retryAfter?: number; readonly limited: boolean };
+  /** Absent: well, called off, or the question's own fault. */
+  readonly trouble?: { readonly code: Code; readonly detail: string; readonly retryAfter?: number };
   readonly calledOff: boolean;
+  /** The answer is whole. */
+  readonly well: boolean;
   /** Tells the sink. Left to the caller, so that its books are right when the next question comes. */
   readonly tell: () => void;
   /** As the API counted; a field that it did not send is missing. */
@@ -123,8 +128,8 @@ export class Call implements Hearing {
   /** Asks, and asks again where that may help. `request` is put together anew for each try: the key may have changed. */
   async run(request: () => Omit<HttpRequest, "halt">, whole: boolean): Promise<CallEnd> {
     const { settings, sink, clock, random } = this.#parts;
-    this.#whole = whole;
     for (let tries = 1;;) {
+      this.#whole = whole;
       const trouble = await this.#once(request);
       if (this.#halt.halted) return this.#end(true);
       if (!trouble) {
@@ -137,19 +142,25 @@ export class Call implements Hearing {
       const again = trouble.again && !this.#begun;
       if (again && trouble.free) continue;
       if (!again || tries >= settings.tries || pause > MAX_WAIT) {
-        const { code, detail, retryable, wait } = trouble;
-        const retryAfter = wait === undefined ? undefined : Math.ceil(wait / 1000);
-        return this.#end(
-          false,
-          () => this.#begun ? sink.lost(detail) : sink.fail(code, detail, retryable, { retryAfter }),
-          { detail, retryAfter, limited: code === "limited" },
-        );
+        return this.#fail(trouble);
       }
       tries++;
       sink.alive();
       await this.#pause(clock, pause);
       if (this.#halt.halted) return this.#end(true);
     }
+  }
+
+  #fail({ code, detail: said, retryable, reason, wait }: Trouble): CallEnd {
+    const { sink, redact } = this.#parts;
+    const detail = redact(said);
+    const retryAfter = wait === undefined ? undefined : Math.ceil(wait / 1000);
+    const tell = () => {
+      // Begun and cut: what came may be gone on with. Begun and not to be passed on: it may not.
+      if (this.#begun && code !== "answer_unsupported") sink.lost(detail);
+      else sink.fail(code, detail, retryable, { retryAfter, reason });
+    };
+    return this.#end(false, tell, isOfTheQuestion(code) ? undefined : { code, detail, retryAfter });
   }
 
   /** Waits, but not past a halt. */
@@ -167,7 +178,8 @@ export class Call implements Hearing {
   }
 
   #end(calledOff: boolean, tell = () => {}, trouble?: CallEnd["trouble"]): CallEnd {
-    return { calledOff, tell, trouble, usage: this.#usage, units: this.#units };
+    const well = this.#ended && this.#fault === undefined && trouble === undefined && !calledOff;
+    return { calledOff, well, tell, trouble, usage: this.#usage, units: this.#units };
   }
 
   /** One try. Nothing where the answer is whole. */
@@ -180,9 +192,10 @@ export class Call implements Hearing {
     try {
       answer = await this.#parts.http.request({ ...request(), halt: this.#try });
       if (answer.status < 200 || answer.status > 299) return await this.#refused(answer);
-      const json = answer.header("content-type")?.includes("application/json") ?? false;
-      if (this.#whole || json) this.#parts.dialect.whole(await readAll(answer, MAX_WHOLE), this);
-      else await this.#readEvents(answer);
+      const first = await firstText(answer);
+      // Some servers stream although nobody asked for it, or the reverse; not all say so in the content type.
+      if (first?.startsWith("{")) this.#readWhole(first + await readAll(answer, MAX_WHOLE));
+      else if (first !== undefined) await this.#readEvents(answer, first);
       this.#flush();
       if (this.#fault) return { ...(this.#fault as Fault), again: (this.#fault as Fault).retryable };
       if (this.#ended) return void this.#leave(answer);
@@ -216,18 +229,34 @@ export class Call implements Hearing {
     };
   }
 
-  async #readEvents(answer: HttpAnswer): Promise<void> {
+  /** Reads an answer that came as one JSON text. Of one that cannot be passed on nothing is said. */
+  #readWhole(text: string): void {
+    const said: [kind: "text" | "reasoning" | "image", content: string][] = [];
+    this.#parts.dialect.whole(text, {
+      say: (kind, content) => void said.push([kind, content]),
+      count: (usage) => this.count(usage),
+      finish: (reason) => this.finish(reason),
+      end: () => this.end(),
+      error: (fault) => this.error(fault),
+    });
+    if (!this.#fault) { for (const [kind, content] of said) this.say(kind, content); }
+  }
+
+  async #readEvents(answer: HttpAnswer, first: string): Promise<void> {
     const { dialect, clock, sink } = this.#parts;
+    this.#whole = false;
     const parser = createParser({
       onEvent: ({ event, data }) => {
         if (!this.#ended && !this.#fault) dialect.event(event, data, this);
       },
     });
+    let text: string | undefined = first;
     while (!this.#ended && !this.#fault) {
-      const text = await answer.read();
+      text ??= await answer.read();
       if (text === undefined) return;
       this.#heardAt = clock.now();
       parser.feed(text);
+      text = undefined;
       if (this.#waiting.length > 0) this.#flush();
       else sink.alive();
     }
@@ -281,7 +310,7 @@ export class Call implements Hearing {
   }
 
   error(fault: Fault): void {
-    this.#fault = fault;
+    this.#fault ??= fault;
   }
 }
 
@@ -302,6 +331,15 @@ function retryAfter(answer: HttpAnswer, now: number): number | undefined {
   if (text === undefined || text === "") return undefined;
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+/** The beginning of a body, from the first unit on that is no white space. */
+async function firstText(answer: HttpAnswer): Promise<string | undefined> {
+  while (true) {
+    const text = await answer.read();
+    const trimmed = text?.replace(/^[\s\ufeff]+/, "");
+    if (trimmed !== "") return trimmed;
+  }
 }
 
 async function readAll(answer: HttpAnswer, max: number): Promise<string> {

@@ -5,7 +5,8 @@
  * Ollama) in a delta, and `images` (OpenRouter) in a delta or a message.
  */
 import { dataUrl, type Said } from "../../core/message.ts";
-import { type Dialect, errorText, type Fields, type Hearing, isFields, redacted } from "./dialect.ts";
+import { type Dialect, type Fields, type Hearing, isFields } from "./dialect.ts";
+import { faultOfEvent, unsupported } from "./fault.ts";
 
 export const openai: Dialect = {
   path: "/chat/completions",
@@ -32,12 +33,14 @@ export const openai: Dialect = {
     if (data === "[DONE]") return hearing.end();
     const chunk: unknown = JSON.parse(data);
     if (!isFields(chunk)) throw new SyntaxError("not an object");
-    if (chunk.error) return failure(chunk, data, hearing);
+    if (chunk.error) return hearing.error(faultOfEvent(data));
     // Azure sends a first chunk without choices, and the usage chunk has none either.
     const choice = Array.isArray(chunk.choices) ? chunk.choices[0] as Fields | undefined : undefined;
     if (choice) {
-      if (isFields(choice.delta)) content(choice.delta, hearing);
-      if (typeof choice.finish_reason === "string") hearing.finish(choice.finish_reason);
+      // A server that was asked for a stream and sends the whole in one event calls it `message`.
+      const said = choice.delta ?? choice.message;
+      if (isFields(said)) content(said, hearing);
+      if (typeof choice.finish_reason === "string") finish(choice.finish_reason, hearing);
     }
     if (chunk.usage) usage(chunk.usage, hearing);
   },
@@ -45,12 +48,12 @@ export const openai: Dialect = {
   whole(text, hearing) {
     const answer: unknown = JSON.parse(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
-    if (answer.error) return failure(answer, text, hearing);
+    if (answer.error) return hearing.error(faultOfEvent(text));
     const choice = Array.isArray(answer.choices) ? answer.choices[0] as Fields | undefined : undefined;
     if (!choice || !isFields(choice.message)) throw new SyntaxError("no message");
     content(choice.message, hearing);
     usage(answer.usage, hearing);
-    hearing.finish(typeof choice.finish_reason === "string" ? choice.finish_reason : "stop");
+    finish(typeof choice.finish_reason === "string" ? choice.finish_reason : "stop", hearing);
     hearing.end();
   },
 };
@@ -66,13 +69,52 @@ function content(delta: Fields, hearing: Hearing): void {
   const reasoning = delta.reasoning_content ?? delta.reasoning;
   if (typeof reasoning === "string" && reasoning) hearing.say("reasoning", reasoning);
   if (typeof delta.content === "string" && delta.content) hearing.say("text", delta.content);
+  else if (Array.isArray(delta.content)) { for (const part of delta.content) partOf(part, hearing); }
   // A refusal is what the model says to the person.
   if (typeof delta.refusal === "string" && delta.refusal) hearing.say("text", delta.refusal);
-  if (!Array.isArray(delta.images)) return;
-  for (const image of delta.images) {
-    const url = isFields(image) && isFields(image.image_url) ? image.image_url.url : undefined;
-    if (typeof url === "string" && url.startsWith("data:image/")) hearing.say("image", url);
+  if (Array.isArray(delta.images)) { for (const image of delta.images) picture(image, hearing); }
+  // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is not its answer.
+  if (isFilled(delta.tool_calls) || isFilled(delta.function_call)) hearing.error(unsupported("a tool call"));
+  if (isFields(delta.audio)) hearing.error(unsupported("sound"));
+}
+
+/** One part of a content that is a list. */
+function partOf(part: unknown, hearing: Hearing): void {
+  if (typeof part === "string") return hearing.say("text", part);
+  if (!isFields(part)) return hearing.error(unsupported("a part that is not text"));
+  const { type, text, refusal, thinking } = part;
+  if ((type === "text" || type === "output_text") && typeof text === "string") return hearing.say("text", text);
+  if (type === "refusal" && typeof refusal === "string") return hearing.say("text", refusal);
+  if (type === "image_url" && picture(part, hearing)) return;
+  // Mistral's models think so: a list of parts again.
+  if (type === "thinking" && Array.isArray(thinking)) {
+    for (const thought of thinking) {
+      if (isFields(thought) && typeof thought.text === "string") hearing.say("reasoning", thought.text);
+    }
+    return;
   }
+  hearing.error(unsupported(`a part of type ${JSON.stringify(String(type).slice(0, 40))}`));
+}
+
+/** Whether it is one that can be shown. */
+function picture(image: unknown, hearing: Hearing): boolean {
+  const url = isFields(image) && isFields(image.image_url) ? image.image_url.url : undefined;
+  if (typeof url !== "string" || !url.startsWith("data:image/")) return false;
+  hearing.say("image", url);
+  return true;
+}
+
+function isFilled(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : isFields(value);
+}
+
+function finish(reason: string, hearing: Hearing): void {
+  if (reason === "tool_calls" || reason === "function_call") return hearing.error(unsupported("a tool call"));
+  // OpenRouter and vLLM say so where the model broke off.
+  if (reason === "error" || reason === "abort") {
+    return hearing.error({ code: "bot_failed", detail: "the model API broke the answer off", retryable: true });
+  }
+  hearing.finish(reason);
 }
 
 function usage(counted: unknown, hearing: Hearing): void {
@@ -80,18 +122,4 @@ function usage(counted: unknown, hearing: Hearing): void {
   const { prompt_tokens, completion_tokens } = counted;
   if (typeof prompt_tokens === "number") hearing.count({ inputTokens: prompt_tokens });
   if (typeof completion_tokens === "number") hearing.count({ outputTokens: completion_tokens });
-}
-
-function failure(answer: Fields, text: string, hearing: Hearing): void {
-  const error = isFields(answer.error) ? answer.error : {};
-  const kind = String(error.type ?? error.code ?? "");
-  hearing.error({
-    code: /rate_limit|quota/.test(kind) ? "limited" : "bot_failed",
-    detail: `the model API reported an error${suffix(errorText(text))}`,
-    retryable: !/invalid_request/.test(kind),
-  });
-}
-
-function suffix(said: string | undefined): string {
-  return said ? `: ${redacted(said)}` : "";
 }

@@ -6,7 +6,7 @@
  */
 import { estimateTokenCount } from "tokenx";
 import type { Clock } from "../../core/clock.ts";
-import { asNexusError, NexusError } from "../../core/error.ts";
+import { asNexusError, type Code, NexusError } from "../../core/error.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
 import type { Said, Usage } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
@@ -14,8 +14,9 @@ import type { Store } from "../../core/store.ts";
 import { anthropic } from "./anthropic.ts";
 import { type BudgetUse, UpstreamBudget } from "./budget.ts";
 import { Call, type CallEnd } from "./call.ts";
-import type { UpstreamSettings } from "./settings.ts";
 import { type Dialect, isFields } from "./dialect.ts";
+import { type Fault, faultOf } from "./fault.ts";
+import type { UpstreamSettings } from "./settings.ts";
 import type { Halt } from "./halt.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
 import { openai } from "./openai.ts";
@@ -46,6 +47,16 @@ const LOOK = 1_000;
 /** The longest rest that an API's `Retry-After` can bring, in milliseconds. */
 const MAX_REST = 300_000;
 
+/** How a bot failed the last time. */
+export interface Failure {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly code: Code;
+}
+
+/** A secret shorter than this is part of too many words to be taken out. */
+const SECRET = 6;
+
 export class Upstream implements Link {
   readonly #parts: UpstreamParts;
   readonly #budget: UpstreamBudget;
@@ -59,6 +70,8 @@ export class Upstream implements Link {
   #restsUntil = 0;
   #wake: (() => void) | undefined;
   #trouble: string | undefined;
+  #succeededAt: number | undefined;
+  #failure: Failure | undefined;
   #closed = false;
 
   constructor(id: string, settings: UpstreamSettings, parts: UpstreamParts) {
@@ -86,6 +99,16 @@ export class Upstream implements Link {
     return this.#trouble;
   }
 
+  /** When it gave its last whole answer, milliseconds since the epoch. */
+  get succeededAt(): number | undefined {
+    return this.#succeededAt;
+  }
+
+  /** When and how it failed the last time by a fault of its own. */
+  get failure(): Failure | undefined {
+    return this.#failure;
+  }
+
   /** What is used of its budget now. */
   used(): Promise<BudgetUse> {
     return this.#budget.used(this.#settings);
@@ -109,7 +132,8 @@ export class Upstream implements Link {
   ask(task: Task, sink: Sink): void {
     const { clock, http, random = Math.random } = this.#parts;
     const { dialect } = DIALECTS[this.#settings.type];
-    const call = new Call({ clock, http, random, dialect, settings: this.#settings, sink });
+    const redact = (text: string) => this.#redact(text);
+    const call = new Call({ clock, http, random, dialect, settings: this.#settings, sink, redact });
     this.#calls.set(task.id, call);
     this.#look ??= clock.every(this.#lookEvery(), () => this.#lookAtCalls());
     const over = this.#converse(call, task).then((end) => {
@@ -118,6 +142,7 @@ export class Upstream implements Link {
     }).catch((error) => {
       const { code, detail, retryAfter } = asNexusError(error);
       if (code === "internal") this.#parts.observer.tell({ type: "fault", where: `bot ${this.#bot.id}`, error });
+      if (code === "bot_misconfigured") this.#failed(code, detail ?? code);
       sink.fail(code === "internal" ? "bot_failed" : code, detail, true, { retryAfter });
     }).finally(() => {
       this.#open.delete(over);
@@ -147,7 +172,7 @@ export class Upstream implements Link {
       message.said ? undefined : { role: "user", text: message.text, images: message.images },
     );
     const model = settings.model ?? await this.#firstModel(call.halt);
-    if (call.halt.halted) return { calledOff: true, tell: () => {}, usage: {}, units: 0 };
+    if (call.halt.halted) return { calledOff: true, well: false, tell: () => {}, usage: {}, units: 0 };
     const { dialect, baseUrl } = DIALECTS[settings.type];
     const wishes = message.wishes ?? {};
     const whole = wishes.whole === true;
@@ -185,8 +210,18 @@ export class Upstream implements Link {
     const { apiKey } = this.#settings;
     if (apiKey === undefined) return undefined;
     const key = this.#parts.secret(apiKey);
-    if (!key) throw new NexusError("bot_failed", "its API key is not set");
+    if (!key) throw new NexusError("bot_misconfigured", "its API key is not set");
     return key;
+  }
+
+  /** An API may quote the key or a header that it refuses, and people would see it. */
+  #redact(text: string): string {
+    const { apiKey, headers } = this.#settings;
+    for (const setting of [apiKey, ...Object.values(headers)]) {
+      const value = setting === undefined ? undefined : this.#parts.secret(setting);
+      if (value !== undefined && value.length >= SECRET) text = text.replaceAll(value, "…");
+    }
+    return text;
   }
 
   /** The first model that the server lists, asked for once. */
@@ -194,27 +229,41 @@ export class Upstream implements Link {
     if (this.#model !== undefined) return this.#model;
     const { dialect, baseUrl } = DIALECTS[this.#settings.type];
     const url = `${(this.#settings.baseUrl ?? baseUrl).replace(/\/+$/, "")}/models`;
-    let list: unknown;
+    let list: unknown, refused: Fault | undefined;
     try {
       const answer = await this.#parts.http.request({ ...this.#request(dialect, url, undefined), halt });
-      list = JSON.parse(await textOf(answer));
-    } catch (error) {
-      throw new NexusError("bot_failed", "the model API does not list its models; set `model`", { cause: error });
+      const text = await textOf(answer);
+      if (answer.status === 401 || answer.status === 403) refused = faultOf(answer.status, text);
+      else if (answer.status === 200) list = JSON.parse(text);
+      else throw new Broken(`status ${answer.status}`);
+    } catch (cause) {
+      if (cause instanceof NexusError) throw cause;
+      throw new NexusError("bot_failed", "the model API does not list its models; set `model`", { cause });
     }
+    if (refused) throw new NexusError(refused.code, refused.detail);
     const models = isFields(list) && Array.isArray(list.data) ? list.data : [];
     const id = isFields(models[0]) ? models[0].id : undefined;
-    if (typeof id !== "string") throw new NexusError("bot_failed", "the model API lists no model; set `model`");
+    if (typeof id !== "string") {
+      throw new NexusError("bot_misconfigured", "the model API lists no model; set `model`");
+    }
     return this.#model = id;
   }
 
   /* ── its own books ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  #learn({ calledOff, trouble }: CallEnd): void {
+  #learn({ calledOff, well, trouble }: CallEnd): void {
     if (calledOff) return;
     const before = this.#trouble;
-    this.#trouble = trouble?.detail;
-    if (trouble?.limited && trouble.retryAfter !== undefined) this.#rest(trouble.retryAfter * 1000);
+    if (trouble) this.#failed(trouble.code, trouble.detail);
+    else this.#trouble = undefined;
+    if (well) this.#succeededAt = this.#parts.clock.now();
+    if (trouble?.code === "limited" && trouble.retryAfter !== undefined) this.#rest(trouble.retryAfter * 1000);
     if (before !== this.#trouble) this.#parts.changed?.();
+  }
+
+  #failed(code: Code, detail: string): void {
+    this.#trouble = detail;
+    this.#failure = { at: this.#parts.clock.now(), code };
   }
 
   #spentOut(error: unknown): never {
@@ -353,7 +402,6 @@ async function textOf(answer: HttpAnswer): Promise<string> {
       throw new Broken("the list of models is too large");
     }
   }
-  if (answer.status !== 200) throw new Broken(`status ${answer.status}`);
   return all;
 }
 

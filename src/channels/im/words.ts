@@ -137,6 +137,14 @@ const zh: Words = {
         return "⚠️ 机器人已断开连接。";
       case "bot_failed":
         return "⚠️ 机器人出错了，请重试。";
+      case "bot_misconfigured":
+        return "⚠️ 机器人的配置有问题，请联系管理员。";
+      case "question_refused":
+        return "⚠️ 机器人不接受这个问题，请换一种说法。";
+      case "context_too_long":
+        return "⚠️ 对话太长，模型放不下了。发送 `/new` 新建对话，或缩短问题。";
+      case "answer_unsupported":
+        return "⚠️ 机器人的回答含有无法显示的内容。";
       case "too_large":
       case "reply_too_large":
         return "⚠️ 内容太长，无法处理。";
@@ -201,6 +209,14 @@ const en: Words = {
         return "⚠️ The bot's connection was lost.";
       case "bot_failed":
         return "⚠️ The bot failed, please try again.";
+      case "bot_misconfigured":
+        return "⚠️ The bot is not set up correctly, please tell your administrator.";
+      case "question_refused":
+        return "⚠️ The bot does not take this question, please put it another way.";
+      case "context_too_long":
+        return "⚠️ The conversation is too long for this model. Send `/new` for a new one, or shorten the question.";
+      case "answer_unsupported":
+        return "⚠️ The bot answered with something that cannot be shown here.";
       case "too_large":
       case "reply_too_large":
         return "⚠️ That is too long.";

@@ -38,6 +38,8 @@ export function refusal(thrown: unknown, request: Request): Response {
   const { status, body, retryAfter } = described(thrown, request);
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store" });
   if (status === 429 || status === 503) headers.set("retry-after", String(retryAfter ?? RETRY_AFTER));
+  // The SDKs would ask twice more, and the answer would be the same.
+  if (isLasting(thrown)) headers.set("x-should-retry", "false");
   if (status === 401) headers.set("www-authenticate", 'Bearer realm="nexus"');
   return new Response(JSON.stringify({ error: body }), { status, headers });
 }
@@ -51,18 +53,23 @@ export function described(
     const { status, code, message, param } = thrown;
     return { status, body: { message, type: typeOf(status), param, code } };
   }
-  const { code, detail, retryAfter } = asNexusError(thrown);
+  const { code, detail, retryAfter, extra } = asNexusError(thrown);
   const status = statusOf(code);
   // English unless asked otherwise: OpenAI's clients send no wish, and their users look messages up.
   const message = say(code, languageOf(request.headers.get("accept-language"), "en"), detail);
   const param = code === "invalid" ? /^([\w.]+): /.exec(detail ?? "")?.[1] ?? null : null;
-  return { status, body: { message, type: typeOf(status), param, code: codeOf(code) }, retryAfter };
+  return { status, body: { message, type: typeOf(status), param, code: codeOf(code, extra.reason) }, retryAfter };
 }
 
 /** How a turn that did not end well reads as a failure. */
 export function failureOf(ending: Ending): NexusError {
   const code: Code = ending.status === "cancelled" ? "cancelled" : ending.code ?? "internal";
-  return new NexusError(code, ending.detail, { retryAfter: ending.retryAfter });
+  return new NexusError(code, ending.detail, { retryAfter: ending.retryAfter, reason: ending.reason });
+}
+
+/** Whether it is no fault of the moment although its status is one of those that clients repeat. */
+function isLasting(thrown: unknown): boolean {
+  return thrown instanceof NexusError && (thrown.code === "bot_misconfigured" || thrown.code === "answer_unsupported");
 }
 
 function typeOf(status: number): string {
@@ -72,8 +79,10 @@ function typeOf(status: number): string {
   return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-/** Clients know these two of OpenAI's codes; the others are Nexus' own. */
-function codeOf(code: Code): string {
+/** Clients know these of OpenAI's codes, and what a model API called a question that it refused; the others are Nexus' own. */
+function codeOf(code: Code, reason?: string): string {
+  if (code === "context_too_long") return "context_length_exceeded";
+  if (code === "question_refused" && reason !== undefined) return reason;
   if (code === "limited" || code === "queue_full") return "rate_limit_exceeded";
   if (code === "unauthenticated" || code === "session_expired") return "invalid_api_key";
   return code;

@@ -9,6 +9,10 @@ export interface Play {
   readonly headers?: Readonly<Record<string, string>>;
   /** The body of an answer that is not a stream. */
   readonly body?: string;
+  /** Sends the body whatever was asked for, under this content type; empty: without one. */
+  readonly as?: string;
+  /** The status of the list of models. */
+  readonly models?: number;
   /** What a stream says; by default eight words. */
   readonly deltas?: readonly string[];
   /** Deltas of reasoning, before the others. */
@@ -98,7 +102,8 @@ export class FakeUpstream {
       if (!request) return;
       this.seen.push(request);
       if (request.path.endsWith("/models")) {
-        await write(conn, plain(200, JSON.stringify({ data: [{ id: "first-model" }, { id: "second" }] })));
+        const list = JSON.stringify({ data: [{ id: "first-model" }, { id: "second" }] });
+        await write(conn, plain(this.#plays[0]!.models ?? 200, list));
         continue;
       }
       const play = this.#plays.length > 1 ? this.#plays.shift()! : this.#plays[0]!;
@@ -112,6 +117,10 @@ export class FakeUpstream {
     if (play.reset) return false;
     if (play.status !== undefined && play.status !== 200) {
       await write(conn, plain(play.status, play.body ?? '{"error":{"message":"no"}}', play.headers));
+      return true;
+    }
+    if (play.as !== undefined) {
+      await write(conn, plain(200, play.body ?? "", play.headers, play.as));
       return true;
     }
     const deltas = play.deltas ?? WORDS;
@@ -240,10 +249,16 @@ async function write(conn: Deno.Conn, text: string | Uint8Array): Promise<void> 
   for (let sent = 0; sent < bytes.length;) sent += await conn.write(bytes.subarray(sent));
 }
 
-function plain(status: number, body: string, headers: Readonly<Record<string, string>> = {}): string {
+function plain(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+  type = "application/json",
+): string {
   const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const length = encoder.encode(body).length;
-  return `HTTP/1.1 ${status} Status\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n${more}\r\n${body}`;
+  const kind = type === "" ? "" : `content-type: ${type}\r\n`;
+  return `HTTP/1.1 ${status} Status\r\n${kind}content-length: ${length}\r\n${more}\r\n${body}`;
 }
 
 /** Reads requests off one socket, and knows when the other side hung up. */

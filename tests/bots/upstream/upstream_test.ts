@@ -1,118 +1,11 @@
 import assert from "node:assert/strict";
-import { Upstream, within } from "../../../src/bots/upstream/upstream.ts";
+import { within } from "../../../src/bots/upstream/upstream.ts";
 import { upstreamSchema, upstreamsSchema } from "../../../src/config_upstream.ts";
-import { fetchHttp, type Http, SocketHttp } from "../../../src/bots/upstream/http.ts";
-import { MemoryStore } from "../../../src/backends/memory.ts";
+import { fetchHttp } from "../../../src/bots/upstream/http.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import type { Facts, Sink, Task } from "../../../src/core/link.ts";
-import type { Message, Said } from "../../../src/core/message.ts";
-import { silent } from "../../../src/core/observer.ts";
-import { FakeUpstream, type Play, WORDS } from "./fake_upstream.ts";
-
-/** What one question led to. */
-interface Told {
-  text: string;
-  reasoning: string;
-  images: string[];
-  ending: string;
-  detail?: string;
-  facts?: Facts;
-}
-
-class Ear implements Sink {
-  readonly told: Told = { text: "", reasoning: "", images: [], ending: "" };
-  readonly over: Promise<Told>;
-  onWrite: (() => void) | undefined;
-  #end!: (told: Told) => void;
-
-  constructor() {
-    this.over = new Promise((resolve) => this.#end = resolve);
-  }
-  alive() {}
-  write(kind: "text" | "reasoning" | "tool" | "image", content: string | readonly string[]): boolean {
-    const all = typeof content === "string" ? content : content.join("");
-    if (kind === "text") this.told.text += all;
-    if (kind === "reasoning") this.told.reasoning += all;
-    if (kind === "image") this.told.images.push(all);
-    this.onWrite?.();
-    return true;
-  }
-  measured(facts: Facts) {
-    this.told.facts = facts;
-  }
-  done() {
-    this.#finish("done");
-  }
-  fail(code: string, detail: string | undefined, retryable: boolean) {
-    this.#finish(`fail ${code}${retryable ? " retryable" : ""}`, detail);
-  }
-  away() {
-    return false;
-  }
-  lost(detail?: string) {
-    this.#finish("lost", detail);
-  }
-  #finish(ending: string, detail?: string) {
-    assert.equal(this.told.ending, "", `a second ending: ${ending}`);
-    this.told.ending = ending;
-    this.told.detail = detail;
-    this.#end(this.told);
-  }
-}
-
-function task(fields: Partial<Message> = {}, id = "turn-1"): Task {
-  const person = { id: "alice", name: "Alice", role: "member" } as const;
-  return {
-    id,
-    conversationId: "c1",
-    message: { person, text: "hello", images: [], channel: "web", ...fields },
-    at: 0,
-  };
-}
-
-/** Pauses are real but short, so that nothing here depends on a clock's hands. */
-const quickly = { ...systemClock, after: (ms: number, call: () => void) => systemClock.after(Math.min(ms, 20), call) };
-
-interface Bench {
-  readonly fake: FakeUpstream;
-  readonly bot: Upstream;
-  ask(fields?: Partial<Message>): Promise<Told>;
-}
-
-async function withUpstream(
-  plays: Play[],
-  run: (bench: Bench) => Promise<void>,
-  settings: Record<string, unknown> = {},
-  more: { http?: Http; history?: Said[]; clock?: typeof systemClock; env?: Record<string, string> } = {},
-): Promise<void> {
-  const type = settings.type === "anthropic" ? "anthropic" : "openai";
-  const fake = new FakeUpstream(type, ...plays);
-  const http = more.http ?? new SocketHttp();
-  const store = new MemoryStore();
-  const bot = new Upstream("gpt", upstreamSchema.parse({ type, baseUrl: fake.url, model: "m", ...settings }), {
-    clock: more.clock ?? quickly,
-    observer: silent,
-    store,
-    http,
-    history: () => Promise.resolve(more.history ?? []),
-    secret: (text) => text.startsWith("env:") ? more.env?.[text.slice(4)] : text,
-    random: () => 0.5,
-  });
-  let next = 0;
-  const ask = (fields?: Partial<Message>) => {
-    const ear = new Ear();
-    bot.ask(task(fields, `turn-${next++}`), ear);
-    return ear.over;
-  };
-  try {
-    await run({ fake, bot, ask });
-  } finally {
-    await bot.close();
-    http.close();
-    await fake.close();
-    await store.close();
-  }
-}
+import type { Said } from "../../../src/core/message.ts";
+import { type Play, WORDS } from "./fake_upstream.ts";
+import { Ear, task, withUpstream } from "./rig.ts";
 
 const ALL = WORDS.join("");
 
@@ -241,7 +134,7 @@ Deno.test("a refusal that asks to wait for long is told at once, and the bot res
 Deno.test("a request that the API calls wrong is not repeated, here or elsewhere", async () => {
   await withUpstream([{ status: 400, body: '{"error":{"message":"too long"}}' }], async ({ ask, fake }) => {
     const told = await ask();
-    assert.equal(told.ending, "fail bot_failed");
+    assert.equal(told.ending, "fail question_refused");
     assert.equal(fake.seen.length, 1);
   });
 });
@@ -416,7 +309,7 @@ Deno.test("a new key counts from the next question on, and an unset one is told 
       assert.deepEqual(fake.seen.map(({ headers }) => headers.get("authorization")), ["Bearer old", "Bearer new"]);
       delete env.NEW;
       const told = await ask();
-      assert.equal(told.ending, "fail bot_failed retryable");
+      assert.equal(told.ending, "fail bot_misconfigured retryable");
       assert.equal(told.detail, "its API key is not set");
     },
     { apiKey: "env:KEY" },

@@ -76,6 +76,39 @@ Deno.test(
   },
 );
 
+Deno.test(
+  "openai: what a model API refuses keeps its status and code, and the client does not ask again",
+  LOOSE,
+  async () => {
+    const refused = (status: number, code: string) => ({
+      status,
+      body: JSON.stringify({ error: { message: "no", code } }),
+    });
+    const tools = { choices: [{ message: { content: null, tool_calls: [{ id: "1" }] }, finish_reason: "tool_calls" }] };
+    const cases = [
+      { play: refused(400, "context_length_exceeded"), status: 400, code: "context_length_exceeded" },
+      { play: refused(400, "unsupported_value"), status: 400, code: "unsupported_value" },
+      { play: refused(401, "invalid_api_key"), status: 502, code: "bot_misconfigured" },
+      { play: refused(404, "model_not_found"), status: 502, code: "bot_misconfigured" },
+      { play: { as: "application/json", body: JSON.stringify(tools) }, status: 502, code: "answer_unsupported" },
+    ];
+    for (const { play, status, code } of cases) {
+      for (const stream of [false, true]) {
+        await withFace([play], async (face) => {
+          const eager = new OpenAI({ baseURL: face.url, apiKey: face.token, maxRetries: 2 });
+          await assert.rejects(eager.chat.completions.create({ ...ask, stream }), (error) => {
+            assert.ok(error instanceof OpenAI.APIError);
+            assert.deepEqual([error.status, error.code], [status, code]);
+            assert.equal(error.type, status === 400 ? "invalid_request_error" : "server_error");
+            return true;
+          });
+          assert.equal(face.fake.seen.length, 1, `${code} was asked again`);
+        });
+      }
+    }
+  },
+);
+
 Deno.test("openai: aborting a stream stops the bot", LOOSE, async () => {
   await withFace([], async (face) => {
     const stopped = Promise.withResolvers<void>();
