@@ -32,7 +32,7 @@ import { HangUps } from "./channels/hang_up.ts";
 import { Pulse } from "./channels/pulse.ts";
 import { upgrades } from "./channels/upgrade.ts";
 import { type Env, web, webRoutes } from "./channels/web.ts";
-import { changedKeys, type Config, configJsonSchema } from "./config.ts";
+import { changedKeys, chatPrefixesOf, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
 import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/allowance.ts";
 import { ApiKeys } from "./core/api_key.ts";
@@ -48,7 +48,9 @@ import { asNexusError, NexusError } from "./core/error.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
 import { historyOf } from "./core/history.ts";
 import { everyone, type Observer, silent } from "./core/observer.ts";
-import { Sessions } from "./core/session.ts";
+import { Offboarding } from "./core/offboarding.ts";
+import { ServerSecret } from "./core/server_secret.ts";
+import { SESSION_MAX_AGE, type SessionLife, Sessions } from "./core/session.ts";
 import type { Store } from "./core/store.ts";
 import { Metrics } from "./metrics.ts";
 import { VERSION } from "./version.ts";
@@ -122,12 +124,15 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   };
   const allowances: Allowances = new Allowances({ store, clock, observer: outside, of: limitsOf });
   const observer = everyone(metrics, outside, audit, allowances);
-  const accounts = new Accounts({ clock, observer, store, argon2id: argon2idInWasm });
+  const secret = await ServerSecret.open(store);
+  const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
   await accounts.load();
-  await warnOfPlain(accounts, config, observer);
-  const sessions = new Sessions({ store, clock, observer }, config.sessionTTL);
-  const keys = new ApiKeys({ store, clock, observer });
-  const botTokens = new BotTokens({ store, clock, sha256 });
+  await takeUsers(accounts, config, observer);
+  const isOut = (id: string) => accounts.isOut(id);
+  const credential = (id: string) => accounts.credential(id);
+  const sessions = new Sessions({ store, clock, observer, credential }, sessionLifeOf(config));
+  const keys = new ApiKeys({ store, clock, observer }, keyAgeOf(config));
+  const botTokens = new BotTokens({ store, clock, sha256, isOut });
   await botTokens.load();
   const gateway: Gateway = new Gateway({
     store,
@@ -136,6 +141,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
     admit: (message) => allowances.admit(message),
     giveBack: (message) => allowances.giveBack(message),
+    isOut,
     conversations: (id) => limitsOf(id).conversations ?? Infinity,
     personById: (id) => accounts.person(id) ?? apps.person(id),
     pushed: (person, push, key) => apps.push(person, push, key),
@@ -187,7 +193,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
       begin: async (person, title) => (await gateway.beginConversation(person.id, { title })).id,
     },
-    account: (name) => accounts.person(name),
+    account: (id) => accounts.person(id),
+    isOut,
+    identities: accounts.identities,
     store,
     clock,
     observer,
@@ -196,6 +204,22 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   });
   const pulse = new Pulse(clock, (id) => limitsOf(id).streamsAtOnce ?? STREAMS_AT_ONCE);
   const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
+  const offboarding = new Offboarding({
+    store,
+    accounts,
+    sessions,
+    keys,
+    allowances,
+    botTokens,
+    history: gateway,
+    chatPrefixes: () => chatPrefixesOf(config),
+    clock,
+    observer,
+    stop: (id) => gateway.stopPerson(id),
+    recheckStreams: (id) => pulse.recheck(id),
+    recheckBots: () => sockets.recheck(),
+  });
+  offboarding.start();
   if (config.demo && gateway.roster.size === 0) seatDemo(gateway, clock);
   metrics.watch({
     bots: () => gateway.roster.list(),
@@ -248,7 +272,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     signIn({
       accounts,
       sessions,
-      store,
+      secret,
+      clock,
       observer,
       providers: () => ways.providers,
       publicUrl: () => config.publicUrl?.replace(/\/+$/, ""),
@@ -268,6 +293,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       botTokens,
       reserved: () => admission.reserved(),
       recheck: () => sockets.recheck(),
+      remove: (id) => offboarding.remove(id),
       dismiss: (botId) => sockets.dismiss(botId),
       door,
       observer,
@@ -371,24 +397,25 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     fetch: (request, connection = NOWHERE) => answer(request, connection),
 
     async reconfigure(next) {
-      const keys = changedKeys(config, next);
-      const needRestart = keys.filter((key) => AT_START.includes(key));
+      const changed = changedKeys(config, next);
+      const needRestart = changed.filter((key) => AT_START.includes(key));
       // What can fail comes first, so that an edit is taken whole or not at all.
       const nextProxies = new TrustedProxies(next.trustProxy), nextWays = waysIn(next, clock);
-      await warnOfPlain(accounts, next, observer);
+      await takeUsers(accounts, next, observer);
       config = next;
       proxies = nextProxies;
       ways = nextWays;
-      sessions.ttl = config.sessionTTL;
+      sessions.life = sessionLifeOf(config);
+      keys.maxAge = keyAgeOf(config);
       gateway.set(settingsOf(config));
-      if (keys.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
+      if (changed.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
         sockets.set(socketSettingsOf(config));
       }
       // Only those whose token no longer opens, or whose name is taken now: the code that closes them says not to come back. They go
       // before the model APIs come, which may have their names.
-      if (keys.includes("botToken") || keys.includes("bots")) sockets.recheck();
-      if (keys.includes("bots")) seatModels();
-      return { changed: keys.filter((key) => !needRestart.includes(key)), needRestart };
+      if (changed.includes("botToken") || changed.includes("bots")) sockets.recheck();
+      if (changed.includes("bots")) seatModels();
+      return { changed: changed.filter((key) => !needRestart.includes(key)), needRestart };
     },
 
     async drain() {
@@ -405,6 +432,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       if (closed) return;
       closed = true;
       for (const stop of stopLooking) stop();
+      offboarding.close();
       await apps.stop();
       gateway.close();
       accounts.close();
@@ -430,8 +458,18 @@ function socketSettingsOf(config: Config) {
   return { pingInterval: config.pingInterval, botTimeout: config.botTimeout, grace: config.resumeGrace };
 }
 
-async function warnOfPlain(accounts: Accounts, config: Config, observer: Observer): Promise<void> {
+/** A month of sign-in at most, unless the operator wants a longer pause between two uses to be possible. */
+function sessionLifeOf({ sessionTTL: ttl, sessionMaxAge }: Config): SessionLife {
+  return { ttl, maxAge: sessionMaxAge ?? Math.max(SESSION_MAX_AGE, ttl) };
+}
+
+function keyAgeOf({ keyMaxDays = Infinity }: Config): number {
+  return keyMaxDays * 86_400_000;
+}
+
+async function takeUsers(accounts: Accounts, config: Config, observer: Observer): Promise<void> {
   const plain = await accounts.replace(config.users);
+  await accounts.noteConfigured();
   if (plain.length > 0) {
     const names = plain.slice(0, 10).join(", ");
     observer.tell({
@@ -442,15 +480,25 @@ async function warnOfPlain(accounts: Accounts, config: Config, observer: Observe
 }
 
 /** Who may vouch for people, as configured. */
-function waysIn({ signIn }: Config, clock: Clock) {
+function waysIn({ signIn, channels }: Config, clock: Clock) {
   const { oidc, lark, dingtalk, wecom, proxy } = signIn;
   const at = <T extends object>(settings: T, place: keyof typeof PLACES) => ({ ...PLACES[place], ...settings, fetch });
   const providers: Provider[] = [];
   if (oidc) providers.push(new OidcProvider(oidc, () => clock.now()));
-  if (lark) providers.push(new LarkSignIn(at(lark, "lark")));
+  if (lark) {
+    const chats = namesOf(channels.feishu, ({ appId }) => appId === lark.appId);
+    providers.push(new LarkSignIn({ ...at(lark, "lark"), chats }));
+  }
   if (dingtalk) providers.push(new DingtalkSignIn(at(dingtalk, "dingtalk")));
-  if (wecom) providers.push(new WecomSignIn({ ...at(wecom, "wecom"), now: () => clock.now() }));
+  if (wecom) {
+    const chats = namesOf(channels.wecom, (app) => app.kind === "app" && app.corpId === wecom.corpId);
+    providers.push(new WecomSignIn({ ...at(wecom, "wecom"), chats, now: () => clock.now() }));
+  }
   return { providers, proxy: proxy && { ...proxy, from: new TrustedProxies(proxy.from) } };
+}
+
+function namesOf<T>(apps: Readonly<Record<string, T>>, fits: (app: T) => boolean): string[] {
+  return Object.entries(apps).filter(([, app]) => fits(app)).map(([name]) => name);
 }
 
 /** The demo bot sits on the roster until the first real bot joins, and does not come back while this process lives. */

@@ -9,7 +9,7 @@ import { LarkSettings } from "./channels/lark/settings.ts";
 import { WecomSettings } from "./channels/wecom/settings.ts";
 import { nameProblems } from "./config_names.ts";
 import { upstreamsSchema } from "./config_upstream.ts";
-import { isPasswordHash } from "./core/secret.ts";
+import { hashProblem } from "./core/secret.ts";
 
 /** A whole number within bounds; the error says what would be right. */
 function whole(min: number, max: number, unit = "") {
@@ -44,6 +44,12 @@ function text(right: string, min = 0) {
   return z.string({ error: right }).min(min, right);
 }
 
+/** Whether somebody may be called so: `alice~2` is the id of the second account of the name alice. */
+function isName(name: string): boolean {
+  const at = name.lastIndexOf("~");
+  return at < 0 || !/^\d+$/.test(name.slice(at + 1));
+}
+
 const limits = z.looseObject({
   messagesPerMinute: whole(1, 1_000_000).optional(),
   messagesPerDay: whole(1, 100_000_000).optional(),
@@ -55,10 +61,10 @@ const limits = z.looseObject({
 
 const user = z.looseObject({
   // A hash that was cut when it was copied would else be taken for a plain password.
-  password: text("must be a password or its argon2id hash", 1).refine(
-    (password) => !password.startsWith("$argon2id$") || isPasswordHash(password),
-    "must be a password or a whole argon2id hash",
-  ).meta({
+  password: text("must be a password or its argon2id hash", 1).check((c) => {
+    const problem = hashProblem(c.value);
+    if (problem !== undefined) c.issues.push({ code: "custom", message: problem, input: c.value });
+  }).meta({
     description: "The password, or its hash as `$argon2id$…` (`nexus hash` makes one). Plain text is warned about.",
   }),
   displayName: text("must be a name").optional().meta({ description: "What people and bots see." }),
@@ -92,6 +98,14 @@ export const configSchema = z.looseObject({
   sessionTTL: ms(1_000).default(86_400_000).meta({
     description: "How long a sign-in lasts after its last use, in milliseconds.",
   }),
+  sessionMaxAge: ms(1_000).optional().meta({
+    description: "How long a sign-in lasts at most, however much it is used, in milliseconds. Default: 30 days, or " +
+      "`sessionTTL` where that is longer.",
+  }),
+  keyMaxDays: whole(1, 36_500, "days").optional().meta({
+    description: "Days after its making at which every API key ends, also one that has a later end or none. " +
+      "Default: keys end when their owners said.",
+  }),
   pingInterval: ms(10, 3_600_000).default(30_000).meta({
     description: "How often bots are asked whether they are alive, in milliseconds.",
   }),
@@ -102,7 +116,9 @@ export const configSchema = z.looseObject({
     description: "The token that bots register with, plain or as `sha256:<hex>`; a list while it is changed over, of " +
       "which each opens. Empty lets every bot in.",
   }),
-  users: z.record(z.string(), user, { error: 'must be an object such as {"alice":{"password":"…"}}' }).default({}).meta(
+  users: z.record(z.string().refine(isName, "a name must not end with ~ and a number: such are ids"), user, {
+    error: 'must be an object such as {"alice":{"password":"…"}}',
+  }).default({}).meta(
     {
       description: "The people who may sign in, by name.",
     },
@@ -303,6 +319,20 @@ export function changedKeys(before: Config, after: Config): string[] {
   return [...keys].filter((key) =>
     JSON.stringify(before[key as keyof Config]) !== JSON.stringify(after[key as keyof Config])
   ).sort();
+}
+
+/** What the ids of people begin with who sign in, or are seen in a chat, by an app of a platform: `lark:main:`. */
+export function chatPrefixesOf({ channels, signIn }: Config): string[] {
+  const { lark, dingtalk, wecom } = signIn;
+  const prefixes = [
+    ...Object.keys(channels.feishu).map((name) => `lark:${name}:`),
+    ...Object.keys(channels.dingtalk).map((name) => `dingtalk:${name}:`),
+    ...Object.keys(channels.wecom).map((name) => `wecom:${name}:`),
+  ];
+  if (lark) prefixes.push(`lark:${lark.appId}:`);
+  if (dingtalk) prefixes.push(`dingtalk:${dingtalk.appKey}:`);
+  if (wecom) prefixes.push(`wecom:${wecom.corpId}:`);
+  return prefixes;
 }
 
 type Fields = Record<string, unknown>;

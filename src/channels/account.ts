@@ -183,9 +183,9 @@ export function account(parts: AccountParts): Hono<Env> {
   app.post("/api/password", async (c) => {
     const { person, session } = await door.caller(c.req.raw, "person");
     const { current, password } = await readBody(c.req.raw, passwordChange, 64 * 1024);
-    // As a sign-in, so that a stolen session cannot try passwords at will.
-    await accounts.checkPassword(person.id, current, c.env.address);
-    await accounts.change(person.id, { password });
+    // Counted, so that a stolen session cannot try passwords at will.
+    await accounts.checkPassword(person.id, current);
+    await accounts.setPassword(person.id, password);
     await sessions.endOf(person.id, { allBut: session.id });
     act(person, "password_changed", c.env.address);
     return json({ success: true });
@@ -199,7 +199,7 @@ export function account(parts: AccountParts): Hono<Env> {
   app.post("/api/totp", async (c) => {
     const { person } = await door.caller(c.req.raw, "person");
     const secret = await accounts.newFactor(person.id);
-    return json({ secret, uri: totpUri(secret, "Nexus", person.id) });
+    return json({ secret, uri: totpUri(secret, "Nexus", person.username ?? person.id) });
   });
 
   app.post("/api/totp/confirm", async (c) => {
@@ -213,7 +213,7 @@ export function account(parts: AccountParts): Hono<Env> {
   app.delete("/api/totp", async (c) => {
     const { person } = await door.caller(c.req.raw, "person");
     const { password } = await readBody(c.req.raw, passwordBody, 64 * 1024);
-    await accounts.checkPassword(person.id, password, c.env.address);
+    await accounts.checkPassword(person.id, password);
     await accounts.dropFactor(person.id);
     act(person, "second_factor_removed", c.env.address);
     return json({ success: true });

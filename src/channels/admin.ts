@@ -33,6 +33,8 @@ export interface AdminParts {
   readonly reserved: () => Reserved;
   /** Asks again which of the connected bots may stay. */
   readonly recheck: () => void;
+  /** Removes a person and everything that is theirs. */
+  readonly remove: (personId: string) => Promise<void>;
   /** Closes a bot's socket; whether there was one. */
   readonly dismiss: (botId: string) => boolean;
   readonly door: Door;
@@ -59,8 +61,12 @@ const limits = z.object({
 const password = text(1024).min(8, "must have at least 8 characters");
 
 const newPerson = z.object({
-  id: text(100).min(1),
-  password,
+  username: text(100).min(1).optional().meta({ description: "What they sign in with" }),
+  id: text(100).min(1).optional().meta({ description: "The same, as earlier versions called it" }),
+  password: password.meta({ description: "Plain, or a whole argon2id hash within the bounds of docs/security.md" }),
+  adopt: z.boolean({ error: "must be true or false" }).optional().meta({
+    description: "Take over the history of somebody of this name who stood in the configuration",
+  }),
   displayName: text(200).optional(),
   role: role.optional(),
   bots: bots.optional(),
@@ -68,7 +74,7 @@ const newPerson = z.object({
 }, { error: "must be an object" }).meta({ id: "NewPerson" });
 
 const personChange = z.object({
-  password: password.optional(),
+  password: password.optional().meta({ description: "Plain, or a whole argon2id hash" }),
   displayName: text(200).optional(),
   role: role.optional(),
   bots: bots.nullable().optional().meta({ description: "null: all bots" }),
@@ -84,14 +90,23 @@ const newToken = z.object({
   pools: z.array(text(128).min(1), { error: "must be a list of pools" }).max(100).optional().meta({
     description: "The pools that the bot may join. Default: those it had",
   }),
+  owner: text(200).min(1).nullable().optional().meta({
+    description:
+      "The id of the account whose bot it is: the token opens only while that person may come in. null: nobody's",
+  }),
 }, { error: "must be an object" }).meta({ id: "NewBotToken" });
 
 const personView = z.object({
-  id: z.string(),
+  id: z.string().meta({
+    description: "Unique for ever; names this person in every other route, and for bots as `userId`",
+  }),
+  username: z.string().meta({ description: "What they sign in with; may be given again after they were removed" }),
   name: z.string(),
   role,
   bots: z.array(z.string()).optional(),
-  source: z.string().meta({ description: "`config`, `store`, or who vouches" }),
+  source: z.string().meta({
+    description: "`config`, `store`, who vouches, or `former`: stood in the configuration and can be removed",
+  }),
   disabled: z.boolean(),
   totp: z.boolean(),
   limits,
@@ -123,6 +138,8 @@ const tokenView = z.object({
   botId: z.string(),
   createdAt: z.number(),
   by: z.string(),
+  owner: z.string().optional(),
+  locked: z.boolean().optional().meta({ description: "Its owner was removed: make or revoke it to open the id again" }),
   oldUntil: z.number().optional(),
   pools: z.array(z.string()).optional(),
 }).meta({ id: "BotToken" });
@@ -201,6 +218,13 @@ export const adminRoutes: RouteDoc[] = [
   doc("delete", "/api/admin/people/{id}", "Remove a person and everything that is theirs.", success, {
     errors: ["not_found", "conflict"],
   }),
+  doc(
+    "get",
+    "/api/admin/removed",
+    "People whom a provider vouched for and who were removed: they cannot come in again by themselves.",
+    z.object({ removed: z.array(z.object({ username: z.string(), at: z.number() })) }),
+  ),
+  doc("delete", "/api/admin/removed/{username}", "Let them come in again, with a new account.", success),
   doc("get", "/api/admin/people/{id}/sessions", "A person's sessions.", z.object({ sessions: z.array(sessionView) })),
   doc("delete", "/api/admin/people/{id}/sessions", "End all of a person's sessions.", z.object({ ended: z.number() })),
   doc("get", "/api/admin/people/{id}/keys", "A person's API keys.", z.object({ keys: z.array(keyView) })),
@@ -271,9 +295,10 @@ export function admin(parts: AdminParts): Hono<Env> {
 
   app.post("/api/admin/people", async (c) => {
     const caller = await door.admin(c.req.raw);
-    const { id, ...fields } = await readBody(c.req.raw, newPerson, 64 * 1024);
-    const view = await accounts.add(id, fields);
-    act(caller, "person_added", id, c.env.address, view.role);
+    const { id, username = id, ...fields } = await readBody(c.req.raw, newPerson, 64 * 1024);
+    if (username === undefined) throw new NexusError("invalid", "username: must be a name");
+    const view = await accounts.add(username, fields);
+    act(caller, "person_added", view.id, c.env.address, view.role);
     return json(view, 201);
   });
 
@@ -295,9 +320,22 @@ export function admin(parts: AdminParts): Hono<Env> {
   app.delete("/api/admin/people/:id", async (c) => {
     const caller = await door.admin(c.req.raw);
     const { id } = named(c.req.param("id"));
-    await accounts.remove(id);
-    await Promise.all([sessions.endOf(id, {}), keys.revoke(id), allowances.forget(id), gateway.removePerson(id)]);
+    await parts.remove(id);
     act(caller, "person_removed", id, c.env.address);
+    return json({ success: true });
+  });
+
+  app.get("/api/admin/removed", async (c) => {
+    await door.admin(c.req.raw);
+    const barred = accounts.tombstones.list().filter((tombstone) => tombstone.barred);
+    return json({ removed: barred.map(({ username, at }) => ({ username, at })) });
+  });
+
+  app.delete("/api/admin/removed/:username", async (c) => {
+    const caller = await door.admin(c.req.raw);
+    const username = c.req.param("username");
+    if (!await accounts.allow(username)) throw new NexusError("not_found");
+    act(caller, "person_allowed", username, c.env.address);
     return json({ success: true });
   });
 
@@ -393,9 +431,10 @@ export function admin(parts: AdminParts): Hono<Env> {
 
   app.post("/api/admin/bot-tokens", async (c) => {
     const caller = await door.admin(c.req.raw);
-    const { botId, overlapMinutes, pools } = await readBody(c.req.raw, newToken, 64 * 1024);
+    const { botId, overlapMinutes, pools, owner } = await readBody(c.req.raw, newToken, 64 * 1024);
+    if (owner && !accounts.person(owner)) throw new NexusError("invalid", "owner: must be somebody who may come in");
     const overlap = overlapMinutes * 60_000;
-    const token = await botTokens.make(botId, caller.person.id, { overlap, pools, reserved: parts.reserved() });
+    const token = await botTokens.make(botId, caller.person.id, { overlap, pools, owner, reserved: parts.reserved() });
     // A bot that came in by the common token, or by one that is no longer good, comes in again by the new one.
     if (overlapMinutes === 0) parts.dismiss(botId);
     parts.recheck();

@@ -6,6 +6,7 @@ import { type ApiKey, type ApiKeys, KEY_PREFIX, type Scope } from "../core/api_k
 import { NexusError } from "../core/error.ts";
 import type { Person } from "../core/message.ts";
 import type { Session, Sessions } from "../core/session.ts";
+import { DEVICE_DAYS } from "../core/sign_in_limits.ts";
 import type { Reader } from "./pulse.ts";
 
 export const COOKIE = "nexus_session";
@@ -165,13 +166,34 @@ function bearerOf(request: Request): string | undefined {
 }
 
 function cookieOf(request: Request): string | undefined {
+  return cookieNamed(request, COOKIE);
+}
+
+/** The value of a cookie; `undefined` where it is empty or absent. */
+export function cookieNamed(request: Request, wanted: string): string | undefined {
   const header = request.headers.get("cookie");
   if (!header) return undefined;
   for (const part of header.split(";")) {
     const [name, value] = part.trim().split("=", 2);
-    if (name === COOKIE) return value || undefined;
+    if (name === wanted) return value || undefined;
   }
   return undefined;
+}
+
+/** What a browser shows that has signed in before: its tries are counted apart. Only the sign-in sees it. */
+export const DEVICE_COOKIE = "nexus_device";
+
+/** `Set-Cookie` for a browser that has signed in. */
+export function deviceCookie(device: string, secure: boolean): [string, string] {
+  const parts = [
+    `${DEVICE_COOKIE}=${device}`,
+    "Path=/api/login",
+    "HttpOnly",
+    "SameSite=Strict",
+    `Max-Age=${DEVICE_DAYS * 86_400}`,
+  ];
+  if (secure) parts.push("Secure");
+  return ["set-cookie", parts.join("; ")];
 }
 
 /** `Set-Cookie` for a session that begins, or for one that ends (no token). */

@@ -63,6 +63,13 @@ export class Pulse {
     if (this.#open.has(stream)) stream.expel(reader.refusal);
   }
 
+  /** Asks a person's streams at once whether they may still be read. */
+  recheck(person: string): void {
+    for (const stream of [...this.#open]) {
+      if (stream.reader?.person === person) void this.#ask(stream, stream.reader);
+    }
+  }
+
   /**
    * Opens a stream for a reader, who is counted from before it is made until it ends. Throws `limited` where too many are open.
    *

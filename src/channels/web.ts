@@ -11,7 +11,7 @@ import type { Numbered } from "../core/notice.ts";
 import type { Seat } from "../core/roster.ts";
 import type { Session, Sessions } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
-import { type Caller, type Door, sessionCookie } from "./door.ts";
+import { type Caller, cookieNamed, DEVICE_COOKIE, deviceCookie, type Door, sessionCookie } from "./door.ts";
 import {
   type Connection,
   failure,
@@ -69,7 +69,12 @@ const chat = z.object({
   }),
 }, { error: "must be an object" }).meta({ id: "Chat" });
 
-const user = z.object({ username: z.string(), displayName: z.string(), role: z.enum(["admin", "member"]) });
+const user = z.object({
+  id: z.string(),
+  username: z.string(),
+  displayName: z.string(),
+  role: z.enum(["admin", "member"]),
+});
 
 const botView = z.object({
   id: z.string(),
@@ -240,10 +245,13 @@ export function web(parts: WebParts): Hono<Env> {
     const { username, password, code } = await readBody(c.req.raw, login, 64 * 1024);
     if (!username || !password) throw new NexusError("invalid", "username, password");
     const { address } = c.env;
-    const person = await accounts.signIn(username, password, address, code ?? undefined);
+    const known = cookieNamed(c.req.raw, DEVICE_COOKIE);
+    const person = await accounts.signIn(username, password, address, code ?? undefined, known);
+    const device = await accounts.remember(person.id, { address, device: known });
     const { token, session } = await sessions.begin(person.id, { address, agent: c.req.header("user-agent") });
     return json({ token, user: userOf(person), expiresAt: session.expiresAt }, 200, [
-      sessionCookie(token, Math.floor(sessions.ttl / 1000), c.env.secure === true),
+      sessionCookie(token, sessions.cookieSeconds, c.env.secure === true),
+      deviceCookie(device, c.env.secure === true),
     ]);
   });
 
@@ -421,8 +429,8 @@ function offsetOf(lastEventId: string | undefined, turnId: string): number {
   return Number.isInteger(offset) && offset >= 0 ? offset : 0;
 }
 
-function userOf({ id, name, role }: Person) {
-  return { username: id, displayName: name, role };
+function userOf({ id, username = id, name, role }: Person) {
+  return { id, username, displayName: name, role };
 }
 
 function sessionView({ id, createdAt, lastSeenAt, expiresAt, agent, address }: Session, current: boolean) {

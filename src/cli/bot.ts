@@ -2,25 +2,31 @@
  * `nexus bot token`: tokens that belong to one bot. A running gateway knows of a change within seconds and closes the bot's socket.
  */
 import { createHash } from "node:crypto";
+import type { Config } from "../config.ts";
+import { Accounts } from "../core/account.ts";
 import { Audit } from "../core/audit.ts";
 import { ofModels } from "../core/bot_admission.ts";
 import { reserve } from "../core/bot_name.ts";
-import { BotTokens } from "../core/bot_token.ts";
+import { type BotToken, BotTokens } from "../core/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
+import { silent } from "../core/observer.ts";
+import type { Store } from "../core/store.ts";
 import { readOptions } from "./command.ts";
-import { loadConfig } from "./files.ts";
 import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus bot token list             [--dir DIR] [--json]
-       nexus bot token make BOT_ID      [--overlap MINUTES] [--pool POOL]…
+       nexus bot token make BOT_ID      [--overlap MINUTES] [--pool POOL]… [--owner NAME]
        nexus bot token revoke BOT_ID
 
 A bot with a token of its own comes in by that token only, and nobody else can use its id. \`make\` again rotates it;
 with --overlap the token before it stays good for so long. The token is printed once.
 
 --pool (may be repeated) names a pool that the bot may join; the common token no longer opens that pool. Without it a
-bot that had pools keeps them, and a new one has none.`;
+bot that had pools keeps them, and a new one has none.
+
+--owner says whose bot it is, by name or id: the token opens only while that person may come in. --owner - makes it
+nobody's again.`;
 
 export async function bot(args: readonly string[]): Promise<number> {
   const read = readOptions(
@@ -30,6 +36,7 @@ export async function bot(args: readonly string[]): Promise<number> {
       json: { type: "boolean" },
       overlap: { type: "string", default: "0" },
       pool: { type: "string", multiple: true },
+      owner: { type: "string" },
     },
     USAGE,
     3,
@@ -41,7 +48,7 @@ export async function bot(args: readonly string[]): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  return await withStore(values.dir, values.json, async (store) => {
+  return await withStore(values.dir, values.json, async (store, config) => {
     const clock = systemClock;
     const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
     const tokens = new BotTokens({ store, clock, sha256 });
@@ -49,14 +56,11 @@ export async function bot(args: readonly string[]): Promise<number> {
     if (verb === "list") {
       const list = tokens.list();
       return {
-        text: list.map(({ botId, createdAt, by, pools = [] }) =>
-          [botId, new Date(createdAt).toISOString(), by, ...pools.map((pool) => `pool ${pool}`)].join("  ")
-        ).join("\n"),
+        text: list.map(lineOf).join("\n"),
         json: list,
       };
     }
-    const config = await loadConfig(values.dir);
-    const reserved = reserve(config.ok ? ofModels(config.config.bots) : []);
+    const reserved = reserve(ofModels(config.bots));
     const audit = new Audit({ store, clock, node: "cli" });
     const done = (did: string) => {
       audit.write({ who: "command line", did, whom: botId, detail: values.pool?.join(",") });
@@ -68,8 +72,36 @@ export async function bot(args: readonly string[]): Promise<number> {
       return { text: `${botId}: token revoked`, json: { botId, revoked: true } };
     }
     const overlap = Number(values.overlap) * 60_000;
-    const token = await tokens.make(botId!, "command line", { overlap, pools: values.pool, reserved });
+    const owner = values.owner === undefined || values.owner === "-"
+      ? values.owner && null
+      : await ownerOf(store, config, values.owner);
+    const token = await tokens.make(botId!, "command line", { overlap, pools: values.pool, owner, reserved });
     await done("bot_token_made");
-    return { text: `${botId}: ${token}\n(told only now)`, json: { botId, token } };
+    return { text: `${botId}: ${token}\n(shown only now)`, json: { botId, token } };
   });
+}
+
+function lineOf({ botId, createdAt, by, pools = [], owner, locked }: Omit<BotToken, "hash" | "old">): string {
+  return [
+    botId,
+    new Date(createdAt).toISOString(),
+    by,
+    ...(owner === undefined ? [] : [`owner ${owner}`]),
+    ...(locked ? ["locked: its owner was removed"] : []),
+    ...pools.map((pool) => `pool ${pool}`),
+  ].join("  ");
+}
+
+/** The id of somebody who may come in, by their name or id. */
+async function ownerOf(store: Store, config: Config, name: string): Promise<string> {
+  const accounts = new Accounts({ store, clock: systemClock, observer: silent });
+  try {
+    await accounts.load();
+    await accounts.replace(config.users);
+    const found = accounts.person(accounts.find(name)?.id ?? "");
+    if (!found) throw new NexusError("not_found", `there is nobody with the name ${name} who may come in`);
+    return found.id;
+  } finally {
+    accounts.close();
+  }
 }

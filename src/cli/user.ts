@@ -1,25 +1,48 @@
 /**
- * `nexus user`: the people of the store, from the command line. A running gateway knows of a change within seconds.
+ * `nexus user`: the people of the store, from the command line. A running gateway knows of a change within seconds, and whoever is out
+ * is out there at once.
  */
+import { createHash } from "node:crypto";
 import { Accounts, type AccountView } from "../core/account.ts";
+import { Allowances } from "../core/allowance.ts";
+import { ApiKeys } from "../core/api_key.ts";
+import { Archive } from "../core/archive.ts";
+import { Audit } from "../core/audit.ts";
+import { BotTokens } from "../core/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import { silent } from "../core/observer.ts";
+import { Offboarding } from "../core/offboarding.ts";
 import { randomPassword } from "../core/secret.ts";
-import { keyPart } from "../core/store.ts";
-import { Audit } from "../core/audit.ts";
-import { Archive } from "../core/archive.ts";
+import { SESSION_MAX_AGE, Sessions } from "../core/session.ts";
+import type { Store } from "../core/store.ts";
+import { chatPrefixesOf, type Config } from "../config.ts";
 import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus user list                       [--dir DIR] [--json]
-       nexus user add NAME    [--admin] [--display NAME] [--bots A,B] [--password -]
-       nexus user passwd NAME [--password -]
+       nexus user add NAME     [--admin] [--display NAME] [--bots A,B] [--password -] [--adopt]
+       nexus user passwd NAME  [--password -]
+       nexus user disable NAME
+       nexus user enable NAME
        nexus user rm NAME
 
-The people of the store; those of config.json are only listed. Without --password one is made and printed once;
-with --password - it is read from standard input. \`passwd\` and \`rm\` end the person's sessions; \`rm\` deletes
-what was said, too.`;
+The people of the store; those of config.json are only listed. NAME is the name or the id of a person. Without
+--password one is made and printed once; with --password - it is read from standard input: plain, or an argon2id hash.
+\`passwd\` and \`disable\` end the person's sessions, \`disable\` and \`rm\` whatever runs for them; \`rm\` deletes
+everything that is theirs. It also removes somebody who no longer stands in config.json; --adopt gives what such a
+person left to the new one of that name. \`enable\` also lets somebody come in again who was removed and signs in by a
+provider.`;
+
+const DONE = {
+  add: "person_added",
+  passwd: "password_changed",
+  disable: "person_disabled",
+  enable: "person_enabled",
+  rm: "person_removed",
+} as const;
+
+type Verb = keyof typeof DONE;
 
 export async function user(args: readonly string[]): Promise<number> {
   const read = readOptions(
@@ -28,6 +51,7 @@ export async function user(args: readonly string[]): Promise<number> {
       dir: { type: "string", default: "." },
       json: { type: "boolean" },
       admin: { type: "boolean" },
+      adopt: { type: "boolean" },
       display: { type: "string" },
       bots: { type: "string" },
       password: { type: "string" },
@@ -36,54 +60,96 @@ export async function user(args: readonly string[]): Promise<number> {
     2,
   );
   if (typeof read === "number") return read;
-  const { values, positionals: [verb, name] } = read;
-  const known = verb === "list"
-    ? name === undefined
-    : ["add", "passwd", "rm"].includes(verb ?? "") && name !== undefined;
-  if (!known || (values.password !== undefined && values.password !== "-")) {
+  const { values, positionals: [verb = "", name] } = read;
+  const isKnown = verb === "list" ? name === undefined : Object.hasOwn(DONE, verb) && name !== undefined;
+  if (!isKnown || (values.password !== undefined && values.password !== "-")) {
     console.error(USAGE);
     return 2;
   }
   return await withStore(values.dir, values.json, async (store, config) => {
-    const observer = silent, clock = systemClock;
-    const accounts = new Accounts({ store, clock, observer });
-    const audit = new Audit({ store, clock, node: "cli" });
+    const desk = await openPeople(store, config);
     try {
-      await accounts.load();
-      await accounts.replace(config.users);
-      if (verb === "list") return listOf(accounts.list());
-      const password = verb === "rm" ? "" : await passwordFrom(values.password);
-      if (verb === "add") {
-        const { admin, display, bots } = values;
-        const role = admin ? "admin" : "member";
-        await accounts.add(name!, { password, role, displayName: display, bots: bots?.split(",").filter(Boolean) });
-      } else if (verb === "passwd") await accounts.change(name!, { password });
-      else {
-        await accounts.remove(name!);
-        const archive = new Archive({ store, clock, observer });
-        await archive.removePerson(name!);
-        for (const key of ["key", "use"]) await removeAll(store, `${key}:${keyPart(name!)}:`);
-      }
-      if (verb !== "add") await removeAll(store, `session:${keyPart(name!)}:`);
-      const did = { add: "person_added", passwd: "password_changed", rm: "person_removed" }[verb!]!;
-      audit.write({ who: "command line", did, whom: name });
+      if (verb === "list") return listOf(desk.accounts.list());
+      const isPasswordMade = (verb === "add" || verb === "passwd") && values.password === undefined;
+      const password = verb === "add" || verb === "passwd" ? await passwordFrom(values.password) : "";
+      const id = await act(desk, verb as Verb, name!, password, values);
+      const did = DONE[verb as Verb];
+      const audit = new Audit({ store, clock: systemClock, node: "cli" });
+      audit.write({ who: "command line", did, whom: id });
       await audit.settled();
-      const told = verb !== "rm" && values.password === undefined ? `Password: ${password}\n(told only now)` : "";
+      const shown = isPasswordMade ? `Password: ${password}\n(shown only now)` : "";
       return {
-        text: [`${name}: ${did.replace("_", " ")}`, told].filter(Boolean).join("\n"),
-        json: { id: name, did, ...(told ? { password } : {}) },
+        text: [`${id}: ${did.replace("_", " ")}`, shown].filter(Boolean).join("\n"),
+        json: { id, did, ...(isPasswordMade ? { password } : {}) },
       };
     } finally {
-      accounts.close();
+      desk.accounts.close();
     }
   });
 }
 
+interface Desk {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly offboarding: Offboarding;
+}
+
+/** What stands in the store about people, without anything that runs. */
+async function openPeople(store: Store, config: Config): Promise<Desk> {
+  const parts = { store, clock: systemClock, observer: silent };
+  const accounts = new Accounts(parts);
+  await accounts.load();
+  await accounts.replace(config.users);
+  const sessions = new Sessions(parts, { ttl: config.sessionTTL, maxAge: SESSION_MAX_AGE });
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  const botTokens = new BotTokens({ ...parts, sha256 });
+  await botTokens.load();
+  const offboarding = new Offboarding({
+    ...parts,
+    accounts,
+    sessions,
+    keys: new ApiKeys(parts),
+    allowances: new Allowances({ ...parts, of: () => ({}) }),
+    botTokens,
+    history: new Archive(parts),
+    chatPrefixes: () => chatPrefixesOf(config),
+  });
+  return { accounts, sessions, offboarding };
+}
+
+/** Returns the id of the person. */
+async function act(
+  { accounts, sessions, offboarding }: Desk,
+  verb: Verb,
+  name: string,
+  password: string,
+  { admin, adopt, display, bots }: { admin?: boolean; adopt?: boolean; display?: string; bots?: string },
+): Promise<string> {
+  if (verb === "add") {
+    const role = admin ? "admin" : "member";
+    const fields = { password, adopt, role, displayName: display, bots: bots?.split(",").filter(Boolean) } as const;
+    return (await accounts.add(name, fields)).id;
+  }
+  const id = accounts.find(name)?.id;
+  if (verb === "enable" && id === undefined && await accounts.allow(name)) return name;
+  if (id === undefined) throw new NexusError("not_found", `there is nobody with the name ${name}`);
+  if (verb === "rm") await offboarding.remove(id);
+  else if (verb === "passwd") await accounts.change(id, { password });
+  else await accounts.change(id, { disabled: verb === "disable" });
+  if (verb === "passwd" || verb === "disable") await sessions.endOf(id, {});
+  return id;
+}
+
 function listOf(people: readonly AccountView[]): { text: string; json: unknown } {
-  const rows = people.map((
-    { id, name, role, source, disabled, totp },
-  ) => [id, name, role, source, [disabled ? "disabled" : "", totp ? "second factor" : ""].filter(Boolean).join(", ")]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]!.length), 0));
+  const rows = people.map(({ id, username, name, role, source, disabled, totp }) => [
+    username,
+    id,
+    name,
+    role,
+    source,
+    [disabled && source !== "former" ? "disabled" : "", totp ? "second factor" : ""].filter(Boolean).join(", "),
+  ]);
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]!.length), 0));
   return {
     text: rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join(
       "\n",
@@ -97,11 +163,4 @@ async function passwordFrom(option: string | undefined): Promise<string> {
   const given = (await new Response(Deno.stdin.readable).text()).replace(/\r?\n$/, "");
   if (given === "") throw new NexusError("invalid", "no password was given on standard input");
   return given;
-}
-
-async function removeAll(
-  store: { list(prefix: string): Promise<[string, unknown][]>; delete(key: string): Promise<void> },
-  prefix: string,
-) {
-  for (const [key] of await store.list(prefix)) await store.delete(key);
 }

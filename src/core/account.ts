@@ -1,18 +1,24 @@
 /**
  * Who may come in: the people of the configuration, the people of the store, and those whom somebody else vouches for (OpenID Connect, Feishu …).
  *
- * An attempt takes the same time and gets the same answer whether the name exists or not, and attempts are limited by name and by address.
- * Where a name stands in the configuration and in the store, the configuration counts: it is the operator's word.
+ * Everything that belongs to somebody hangs on their id, which never comes again; they sign in with their name, which may. An attempt
+ * takes the same time and gets the same answer whether the name exists or not, and attempts are limited ({@linkcode SignInLimits}).
  */
 import type { Allowance } from "./allowance.ts";
 import type { Clock } from "./clock.ts";
+import { Credentials } from "./credentials.ts";
 import { NexusError } from "./error.ts";
-import { Limit, networkOf } from "./limit.ts";
+import { Identities } from "./identity.ts";
 import type { Person } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import { type Argon2id, hashToken, isPasswordHash, Passwords, randomToken, sameText } from "./secret.ts";
+import { type Account, type AccountChange, type AccountRecord, type Configured, isIn, People } from "./people.ts";
+import { type Argon2id, isPasswordHash, randomToken } from "./secret.ts";
+import { SecondFactors } from "./second_factor.ts";
+import { ServerSecret } from "./server_secret.ts";
+import { SignInLimits, type Try } from "./sign_in_limits.ts";
 import { keyPart, type Store } from "./store.ts";
-import { newTotpSecret, totpStep } from "./totp.ts";
+import { Tombstones } from "./tombstone.ts";
+import { type Vouched, Vouching } from "./vouching.ts";
 
 /** A person as configured. `password` is plain or a PHC string. */
 export interface AccountConfig {
@@ -23,25 +29,10 @@ export interface AccountConfig {
   readonly limits?: Allowance;
 }
 
-/** A person as the store keeps them. */
-export interface AccountRecord {
-  readonly id: string;
-  readonly displayName?: string;
-  readonly role?: "admin" | "member";
-  readonly bots?: readonly string[];
-  readonly limits?: Allowance;
-  /** A PHC string; absent for somebody whom only a provider vouches for. */
-  readonly password?: string;
-  /** Who vouches: the name of a provider. Absent: we ourselves. */
-  readonly source?: string;
-  /** May not come in for now. */
-  readonly disabled?: boolean;
-  readonly createdAt: number;
-}
-
 /** What an admin sees of a person. */
 export interface AccountView extends Person {
-  /** `config`, `store`, or the name of a provider. */
+  readonly username: string;
+  /** `config`, `store`, the name of a provider, or `former`: stood in the configuration and can be forgotten. */
   readonly source: string;
   readonly disabled: boolean;
   readonly totp: boolean;
@@ -49,79 +40,64 @@ export interface AccountView extends Person {
   readonly createdAt?: number;
 }
 
-/** A second factor as it is kept. It counts once it was confirmed with a code. */
-interface Factor {
-  readonly secret: string;
-  readonly confirmed: boolean;
-  /** The step of the last code that was taken; it is not taken again. */
-  readonly lastStep: number;
-  /** Hashes of the codes for the day on which the telephone is lost; each opens once. */
-  readonly recovery: readonly string[];
-}
+/** Milliseconds between two looks for what another process or the command line changed. */
+const LOOK = 2_000;
 
-/** Per name: ten tries, then one in 30 s: 2,890 guesses a day. */
-const PER_NAME = { burst: 10, every: 30_000 };
+/** For how long other processes can see that something changed. */
+const MARK_TTL = 3_600_000;
 
-/** Per address: many people may share one, so more; still no more than one in 2 s. */
-const PER_ADDRESS = { burst: 30, every: 2_000 };
-
-/** Wrong codes for one name: five, then one in a minute; of a million codes that is one in a year by luck. */
-const PER_FACTOR = { burst: 5, every: 60_000 };
-
-/** Milliseconds between two looks for what another node or the command line changed. */
-const LOOK = 5_000;
-
-const RECOVERY_CODES = 10;
-
-interface Account {
-  readonly person: Person;
-  /** A PHC string, or the hash of a plain password under this process's key; nothing where a provider vouches. */
-  readonly secret?: { readonly phc: string } | { readonly mac: string };
-  readonly limits: Allowance;
-  readonly record?: AccountRecord;
-}
+const MARK = "changed:people:";
 
 export class Accounts {
-  /** Of the configuration. */
-  #accounts = new Map<string, Account>();
-  /** Of the store. */
-  #stored = new Map<string, Account>();
-  #factors = new Map<string, Factor>();
-  /** What a stranger's password is compared with, so that it takes as long. */
-  #decoy: Promise<string> | undefined;
-  /** Plain passwords are kept in memory as HMACs under this key, so that a memory dump shows none. */
-  readonly #key: Promise<CryptoKey>;
-  readonly #passwords: Passwords;
-  readonly #byName: Limit;
-  readonly #byAddress: Limit;
-  readonly #byFactor: Limit;
+  readonly identities: Identities;
+  readonly tombstones: Tombstones;
+  readonly #people: People;
+  readonly #factors: SecondFactors;
+  readonly #limits: SignInLimits;
+  readonly #credentials: Credentials;
+  readonly #vouching: Vouching;
   readonly #observer: Observer;
-  readonly #store: Store | undefined;
+  readonly #store: Store;
   readonly #clock: Clock;
+  readonly #watchers = new Set<(change: AccountChange) => void>();
+  readonly #process = randomToken(4);
+  /** The marks of other processes at the last look. */
+  #seen = "";
   #stop: (() => void) | undefined;
 
-  /** @param parts.store where people are kept besides the configuration; call {@linkcode load} then */
-  constructor(parts: { clock: Clock; observer: Observer; store?: Store; argon2id?: Argon2id }) {
-    this.#passwords = new Passwords(parts.argon2id);
-    this.#store = parts.store;
-    this.#clock = parts.clock;
-    this.#byFactor = new Limit(PER_FACTOR, parts.clock);
-    this.#byName = new Limit(PER_NAME, parts.clock);
-    this.#byAddress = new Limit(PER_ADDRESS, parts.clock);
-    this.#observer = parts.observer;
-    this.#key = crypto.subtle.importKey(
-      "raw",
-      new TextEncoder().encode(randomToken()),
-      { name: "HMAC", hash: "SHA-256" },
-      false,
-      ["sign"],
-    );
+  /** @param parts.store where people are stored besides the configuration; call {@linkcode load} then */
+  constructor(
+    parts: { clock: Clock; observer: Observer; store: Store; secret?: ServerSecret; argon2id?: Argon2id },
+  ) {
+    const { store, clock, observer, secret = new ServerSecret() } = parts;
+    const changed = () => void this.#mark();
+    this.#credentials = new Credentials({ secret, argon2id: parts.argon2id });
+    this.#store = store;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.tombstones = new Tombstones(store);
+    this.identities = new Identities({ store, clock, changed });
+    this.#people = new People(this.tombstones);
+    this.#factors = new SecondFactors({ store, clock, observer, changed });
+    this.#limits = new SignInLimits({ store, clock, secret });
+    this.#vouching = new Vouching({
+      store,
+      clock,
+      observer,
+      people: this.#people,
+      tombstones: this.tombstones,
+      identities: this.identities,
+      hasFactor: (id) => this.hasFactor(id),
+      put: (record) => this.#put(record),
+    });
   }
+  /* ── the list ────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
   /** Reads the people of the store, and looks again every few seconds until {@linkcode close}. */
   async load(): Promise<void> {
-    if (!this.#store) return;
-    await this.#look();
+    await this.identities.migrate();
+    this.#seen = await this.#marks();
+    await this.#read();
     this.#stop ??= this.#clock.every(LOOK, () => {
       this.#look().catch((error) => this.#observer.tell({ type: "fault", where: "accounts", error }));
     });
@@ -132,135 +108,221 @@ export class Accounts {
     this.#stop = undefined;
   }
 
-  async #look(): Promise<void> {
-    const [people, factors] = await Promise.all([this.#store!.list("person:"), this.#store!.list("totp:")]);
-    const stored = new Map<string, Account>();
-    for (const [, record] of people) stored.set(record.id, fromRecord(record));
-    this.#stored = stored;
-    this.#factors = new Map(factors.map(([, { id, ...factor }]) => [id, factor as Factor]));
+  /** Calls back whenever somebody comes in or is out, or something of theirs changed, whoever did it. Returns the way to stop. */
+  watch(call: (change: AccountChange) => void): () => void {
+    this.#watchers.add(call);
+    return () => this.#watchers.delete(call);
   }
 
-  /** Takes over a new list; who is not on it is gone. Returns the names whose password is plain text. */
+  #announce(changes: readonly AccountChange[]): void {
+    for (const change of changes) for (const call of this.#watchers) call(change);
+  }
+
+  /** Tells other processes that something changed. */
+  #mark(): Promise<void> {
+    return this.#store.set(MARK + this.#process, randomToken(4), { ttl: MARK_TTL })
+      .catch((error) => this.#observer.tell({ type: "fault", where: "accounts", error }));
+  }
+
+  /** The marks of the other processes, as one text. */
+  async #marks(): Promise<string> {
+    const rows = await this.#store.list(MARK);
+    return rows.filter(([key]) => key !== MARK + this.#process).map(([key, mark]) => `${key}=${mark}`).join();
+  }
+
+  /** Reads the list again where another process has changed it. */
+  async #look(): Promise<void> {
+    const marks = await this.#marks();
+    if (marks === this.#seen) return;
+    this.#seen = marks;
+    await this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const [people, former, removed] = await Promise.all([
+      this.#store.list("person:"),
+      this.#store.list("configured:"),
+      this.tombstones.load(),
+      this.#factors.load(),
+    ]);
+    const changes = this.#people.set({
+      records: new Map(people.map(([, record]) => [record.id, record as AccountRecord])),
+      former: new Map(former.map(([, { username, id }]) => [username, id])),
+    });
+    this.#announce([...changes, ...removed.map((id) => ({ type: "removed" as const, id }))]);
+  }
+
+  /** Takes over the people of the configuration; who is not on it is out. Returns the names whose password is plain text. */
   async replace(users: Readonly<Record<string, AccountConfig>>): Promise<string[]> {
-    const accounts = new Map<string, Account>();
+    const configured = new Map<string, Configured>();
     const plain: string[] = [];
-    for (const [name, { password, displayName, role, bots, limits = {} }] of Object.entries(users)) {
-      // The original had one kind of user; `admin` is the name its own configuration gave to who runs it.
-      const person: Person = {
-        id: name,
-        name: displayName || name,
-        role: role ?? (name === "admin" ? "admin" : "member"),
+    for (const [username, { password, displayName, role, bots, limits = {} }] of Object.entries(users)) {
+      if (!isPasswordHash(password)) plain.push(username);
+      configured.set(username, {
+        displayName,
+        // The original had one kind of user; `admin` is the name its own configuration gave to who runs it.
+        role: role ?? (username === "admin" ? "admin" : "member"),
         bots,
-      };
-      if (isPasswordHash(password)) accounts.set(name, { person, secret: { phc: password }, limits });
-      else {
-        plain.push(name);
-        accounts.set(name, { person, secret: { mac: await this.#mac(password) }, limits });
-      }
+        limits,
+        ...await this.#credentials.configured(password),
+      });
     }
-    this.#accounts = accounts;
+    this.#announce(this.#people.set({ configured }));
     return plain;
   }
 
+  /** Writes down who stands in the configuration, so that they can be found and forgotten when they no longer do. */
+  async noteConfigured(): Promise<void> {
+    for (const username of this.#people.configuredNames()) {
+      const id = this.tombstones.idOf(username);
+      if (this.#people.noted(username) === id) continue;
+      this.#people.note(username, id);
+      await this.#store.set(`configured:${keyPart(username)}`, { username, id });
+    }
+  }
+
+  /** Somebody who may come in. */
   person(id: string): Person | undefined {
-    const account = this.#account(id);
-    return account?.record?.disabled ? undefined : account?.person;
+    const account = this.#people.get(id);
+    return isIn(account) ? account.person : undefined;
+  }
+
+  /** Whether there is an account of this id that may not come in: disabled, removed, or no longer in the configuration. */
+  isOut(id: string): boolean {
+    const account = this.#people.get(id);
+    return account ? !isIn(account) : this.tombstones.isRetired(id) || this.#people.isFormer(id);
   }
 
   people(): Person[] {
-    return [...new Map([...this.#stored, ...this.#accounts]).values()]
-      .filter(({ record }) => !record?.disabled).map(({ person }) => person);
+    return this.#people.all().filter(isIn).map(({ person }) => person);
   }
 
-  /** Everybody, also who is disabled, with what only admins see. */
+  /** Everybody, also who is disabled or was taken out of the configuration, with what only admins see. */
   list(): AccountView[] {
-    return [...new Map([...this.#stored, ...this.#accounts]).values()].map((account) => this.#viewOf(account));
+    const former = [...this.#people.former()].map(([username, id]) => this.#viewOfFormer(username, id));
+    return [...this.#people.all().map((account) => this.#viewOf(account)), ...former];
   }
 
+  /** Somebody by their id. */
   view(id: string): AccountView | undefined {
-    const account = this.#account(id);
-    return account && this.#viewOf(account);
+    const account = this.#people.get(id);
+    if (account) return this.#viewOf(account);
+    const username = this.#people.formerName(id);
+    return username === undefined ? undefined : this.#viewOfFormer(username, id);
+  }
+
+  /** Somebody by their id, or by the name they sign in with. */
+  find(name: string): AccountView | undefined {
+    const byName = this.#people.named(name);
+    return this.view(name) ?? (byName && this.#viewOf(byName)) ?? this.view(this.#people.former().get(name) ?? "");
   }
 
   /** What this person may ask beyond or below what everybody may. */
   limits(id: string): Allowance | undefined {
-    return this.#account(id)?.limits;
+    return this.#people.get(id)?.limits;
   }
+
+  /** What tells a configured person's password from another one, without telling the password; `undefined` for everybody else. */
+  credential(id: string): string | undefined {
+    return this.#people.get(id)?.credential;
+  }
+
+  #viewOf({ person, username, record, limits }: Account): AccountView {
+    return {
+      ...person,
+      username,
+      source: record ? record.source ?? "store" : "config",
+      disabled: record?.disabled ?? false,
+      totp: this.hasFactor(person.id),
+      limits,
+      createdAt: record?.createdAt,
+    };
+  }
+
+  #viewOfFormer(username: string, id: string): AccountView {
+    const person = { id, username, name: username, role: "member" } as const;
+    return { ...person, source: "former", disabled: true, totp: this.hasFactor(id), limits: {} };
+  }
+
+  /* ── signing in ──────────────────────────────────────────────────────────────────────────────────────────────────── */
 
   /**
    * The person with this name and password, and with this one-time code where they have a second factor.
    *
    * Throws `wrong_credentials`, `second_factor` when the code is missing or wrong, or `limited` with the seconds to wait.
+   *
+   * @param device what {@linkcode remember} gave their browser
    */
-  async signIn(name: string, password: string, address: string, code?: string): Promise<Person> {
+  async signIn(name: string, password: string, address: string, code?: string, device?: string): Promise<Person> {
     const nameKey = name.slice(0, 200);
-    const wait = Math.max(this.#byAddress.take(networkOf(address)), this.#byName.take(nameKey));
-    if (wait > 0) {
+    const account = this.#people.named(name);
+    const taken = await this.#limits.take(nameKey, account?.person.id, { address, device });
+    if (typeof taken === "number") {
       this.#observer.tell({ type: "sign_in_refused", name: nameKey, address, why: "limited" });
-      throw new NexusError("limited", "too many sign-in attempts", { retryAfter: wait });
+      throw new NexusError("limited", "too many sign-in attempts", { retryAfter: taken });
     }
-    const account = this.#account(name);
-    if (!await this.#matches(account, password) || account?.record?.disabled) {
+    if (!await this.#credentials.matches(account?.secret, password) || !isIn(account)) {
       this.#observer.tell({ type: "sign_in_refused", name: nameKey, address, why: "wrong_credentials" });
       throw new NexusError("wrong_credentials");
     }
-    await this.#checkFactor(account!.person.id, code, address);
-    this.#byName.giveBack(nameKey);
-    this.#byAddress.giveBack(networkOf(address));
-    this.#observer.tell({ type: "signed_in", person: account!.person.id, address });
-    return account!.person;
+    const { id } = account.person;
+    await this.#factors.check(id, code, address);
+    // They may have been disabled while the hash was computed.
+    const person = this.person(id);
+    if (!person) throw new NexusError("wrong_credentials");
+    taken();
+    this.#observer.tell({ type: "signed_in", person: id, address });
+    return person;
+  }
+
+  /** Remembers where somebody has signed in from. Returns what their browser shows at the next sign-in. */
+  async remember(id: string, from: Try): Promise<string> {
+    return await this.#limits.remember(id, from);
   }
 
   /**
-   * Somebody whom a provider vouches for: kept at their first coming, and with what the provider says of them at each, which
-   * replaces what was known; what it does not say stays.
+   * The account of somebody whom a provider, or a chat platform, vouches for: made at their first coming, with the identities that
+   * it did not know, and with what the provider says of them, which replaces what was known; what it does not say stays.
    *
-   * Throws `forbidden` when they are disabled, or when the id belongs to somebody of another source.
+   * Throws `forbidden` when they are disabled or were removed, when the id belongs to somebody of another source, or when a sign-in
+   * (`from` is set) reaches an account with a password and a second factor, which a provider cannot show.
+   *
+   * @param from the address that signs in; absent for a message from a chat
    */
-  async vouched(
-    source: string,
-    who: { id: string; displayName?: string; role?: "admin" | "member"; bots?: readonly string[] },
-    address: string,
-  ): Promise<Person> {
-    const known = this.#account(who.id);
-    const refused = known?.record?.disabled
-      ? "disabled"
-      : known && known.record?.source !== source
-      ? "the id is taken"
-      : "";
-    if (refused) {
-      this.#observer.tell({ type: "sign_in_refused", name: who.id, address, why: `${source}: ${refused}` });
-      throw new NexusError("forbidden", "this account may not sign in");
-    }
-    const before = known?.record;
-    const record: AccountRecord = {
-      ...before,
-      id: who.id,
-      displayName: who.displayName ?? before?.displayName,
-      role: who.role ?? before?.role,
-      bots: who.bots ?? before?.bots,
-      source,
-      createdAt: before?.createdAt ?? this.#clock.now(),
-    };
-    if (JSON.stringify(record) !== JSON.stringify(before)) await this.#put(record);
-    this.#observer.tell({ type: "signed_in", person: who.id, address });
-    return this.#account(who.id)!.person;
+  async vouch(who: Vouched, from?: { readonly address: string }): Promise<Person> {
+    return await this.#vouching.vouch(who, from);
   }
 
   /* ── the people of the store ─────────────────────────────────────────────────────────────────────────────────────── */
 
-  /** Adds a person. Throws `conflict` when the name is taken, `invalid` when it is no name. */
+  /**
+   * Adds a person. Throws `conflict` when the name is taken, `invalid` when it is no name.
+   *
+   * @param fields.password also a PHC string: who may add people may bring hashes along
+   * @param fields.adopt take over what somebody of this name left who stood in the configuration
+   */
   async add(
-    id: string,
-    fields: Pick<AccountRecord, "displayName" | "role" | "bots" | "limits"> & { password: string },
+    username: string,
+    fields: Pick<AccountRecord, "displayName" | "role" | "bots" | "limits"> & { password: string; adopt?: boolean },
   ): Promise<AccountView> {
-    // deno-lint-ignore no-control-regex -- control characters are what it refuses
-    if (!/^[^\s\u0000-\u001f\u007f]{1,100}$/.test(id)) {
-      throw new NexusError("invalid", "a name has 1 to 100 characters and no spaces");
+    if (!/^[^\s~\p{Cc}\p{Cf}]{1,100}$/u.test(username)) {
+      throw new NexusError("invalid", "a name has 1 to 100 characters, no spaces and no ~");
     }
-    if (this.#account(id)) throw new NexusError("conflict", `there is somebody with the name ${id}`);
-    const { password, ...rest } = fields;
-    await this.#put({ ...rest, id, password: await this.#hash(password), createdAt: this.#clock.now() });
+    const { password, adopt = false, ...rest } = fields;
+    const former = this.#people.former().get(username);
+    if (former !== undefined && !adopt) {
+      throw new NexusError(
+        "conflict",
+        `${username} stood in the configuration file and left their history: remove them first, or adopt it`,
+      );
+    }
+    const id = former ?? this.tombstones.idOf(username);
+    if (this.#people.named(username) || this.#people.get(id)) {
+      throw new NexusError("conflict", `there is somebody with the name ${username}`);
+    }
+    const secret = await this.#credentials.hash(password, true);
+    const named = id === username ? {} : { username };
+    await this.#put({ ...rest, id, ...named, password: secret, createdAt: this.#clock.now() });
     return this.view(id)!;
   }
 
@@ -273,177 +335,126 @@ export class Accounts {
       bots?: readonly string[] | null;
       limits?: Allowance | null;
       disabled?: boolean;
+      /** Also a PHC string. */
       password?: string;
     },
   ): Promise<AccountView> {
-    const record = this.#own(id);
+    this.#own(id);
     const { password, bots, limits, ...rest } = fields;
+    const secret = password === undefined ? undefined : await this.#credentials.hash(password, true);
+    // Read behind the wait, so that what somebody else changed meanwhile stays.
+    const record = this.#own(id);
     await this.#put({
       ...record,
       ...rest,
       bots: bots === undefined ? record.bots : bots ?? undefined,
       limits: limits === undefined ? record.limits : limits ?? undefined,
-      password: password === undefined ? record.password : await this.#hash(password),
+      password: secret ?? record.password,
     });
     return this.view(id)!;
   }
 
-  /** Removes a person of the store. What they said is the caller's to remove. */
-  async remove(id: string): Promise<void> {
+  /** Gives somebody of the store the password that they chose. A text that looks like a hash is refused: its cost would be theirs to choose. */
+  async setPassword(id: string, password: string): Promise<void> {
     this.#own(id);
-    this.#stored.delete(id);
-    this.#factors.delete(id);
-    await this.#store!.delete(`person:${keyPart(id)}`);
-    await this.#store!.delete(`totp:${keyPart(id)}`);
+    const secret = await this.#credentials.hash(password, false);
+    await this.#put({ ...this.#own(id), password: secret });
+  }
+
+  /**
+   * Retires an account: whoever it was is out, and the id never comes again. What else is theirs is the caller's to remove
+   * ({@linkcode forgetPerson}). Throws `not_found`, and `conflict` for somebody who stands in the configuration.
+   */
+  async remove(id: string): Promise<void> {
+    const view = this.view(id);
+    if (!view) throw new NexusError("not_found");
+    if (view.source === "config") this.#own(id);
+    const { username } = view;
+    const linked = await this.identities.of(id);
+    const senders = linked.map(({ platform, value }) => `${platform}:${value}`);
+    // An id that was made of what a platform calls somebody: `lark:main:ou_1`.
+    const [platform, , ...value] = id.split(":");
+    if (value.length > 0) senders.push(`${platform}:${value.join(":").replace(/~\d+$/, "")}`);
+    const barred = linked.length > 0 || (view.source !== "store" && view.source !== "former");
+    await this.tombstones.bury(
+      { username, id, senders: [...new Set(senders)], barred },
+      this.#clock.now(),
+      (name) => this.#people.has(name),
+    );
+    await this.identities.bar(id, username);
+    this.#people.note(username, undefined);
+    const changes = this.#people.put(id, undefined);
+    await this.#store.delete(`person:${keyPart(id)}`);
+    await this.#store.delete(`configured:${keyPart(username)}`);
+    await this.#mark();
+    this.#announce([...changes, { type: "removed", id }]);
+  }
+
+  /** Lets whoever had this name be vouched for again, with a new account. Returns whether they could not before. */
+  async allow(username: string): Promise<boolean> {
+    const isAllowed = await this.tombstones.allow(username);
+    const allowed = await this.identities.allow(username);
+    await this.#mark();
+    return isAllowed || allowed > 0;
+  }
+
+  /** Deletes what else is stored here of an account that was removed. */
+  async forget(id: string): Promise<void> {
+    await this.#factors.drop(id);
+    await this.#limits.forget(id);
   }
 
   #own(id: string): AccountRecord {
-    const account = this.#account(id);
+    const account = this.#people.get(id);
+    if (!account && this.view(id)) {
+      throw new NexusError("conflict", `${id} stood in the configuration file and can be removed only`);
+    }
     if (!account) throw new NexusError("not_found");
-    if (!account.record || !this.#store) {
+    if (!account.record) {
       throw new NexusError("conflict", `${id} stands in the configuration file and is changed there`);
     }
     return account.record;
   }
 
   async #put(record: AccountRecord): Promise<void> {
-    if (!this.#store) throw new NexusError("conflict", "people are kept in the configuration only");
+    if (this.tombstones.isRetired(record.id)) throw new NexusError("not_found");
+    const changes = this.#people.put(record.id, record);
     // Sure, because whoever was told that a password holds must not find the old one after a crash.
-    await this.#store.set(`person:${keyPart(record.id)}`, record, { sure: true });
-    this.#stored.set(record.id, fromRecord(record));
-  }
-
-  async #hash(password: string): Promise<string> {
-    if (isPasswordHash(password)) return password;
-    const length = [...password].length;
-    if (length < 8 || password.length > 1024) throw new NexusError("invalid", "a password has 8 to 1024 characters");
-    try {
-      return await this.#passwords.hash(password);
-    } catch (error) {
-      if (error instanceof RangeError) throw new NexusError("limited", "too many sign-ins at once", { retryAfter: 5 });
-      throw error;
-    }
-  }
-
-  #account(id: string): Account | undefined {
-    return this.#accounts.get(id) ?? this.#stored.get(id);
-  }
-
-  #viewOf({ person, record, limits }: Account): AccountView {
-    return {
-      ...person,
-      source: record ? record.source ?? "store" : "config",
-      disabled: record?.disabled ?? false,
-      totp: this.#factors.get(person.id)?.confirmed ?? false,
-      limits,
-      createdAt: record?.createdAt,
-    };
+    const stored = this.#store.set(`person:${keyPart(record.id)}`, record, { sure: true });
+    await this.#mark();
+    await stored;
+    this.#announce(changes);
   }
 
   /* ── the second factor ───────────────────────────────────────────────────────────────────────────────────────────── */
 
   hasFactor(id: string): boolean {
-    return this.#factors.get(id)?.confirmed ?? false;
+    return this.#factors.has(id);
   }
 
-  /** Begins a second factor: the secret for the app. It counts once {@linkcode confirmFactor} has seen a code. */
+  /** See {@linkcode SecondFactors.begin}. */
   async newFactor(id: string): Promise<string> {
-    if (this.hasFactor(id)) throw new NexusError("conflict", "there is a second factor already");
-    const secret = newTotpSecret();
-    await this.#putFactor(id, { secret, confirmed: false, lastStep: -1, recovery: [] });
-    return secret;
+    return await this.#factors.begin(id);
   }
 
-  /** Ends the setting up with a first code. Returns the recovery codes, told this once. Throws `second_factor`. */
+  /** See {@linkcode SecondFactors.confirm}. */
   async confirmFactor(id: string, code: string): Promise<string[]> {
-    const factor = this.#factors.get(id);
-    if (!factor || factor.confirmed) throw new NexusError("conflict", "no second factor waits to be confirmed");
-    if (this.#byFactor.take(id) > 0) throw new NexusError("limited", "too many wrong codes", { retryAfter: 60 });
-    const step = await totpStep(factor.secret, code, this.#clock.now(), factor.lastStep);
-    if (step === undefined) throw new NexusError("second_factor");
-    const codes = Array.from({ length: RECOVERY_CODES }, () => randomToken(5));
-    await this.#putFactor(id, {
-      secret: factor.secret,
-      confirmed: true,
-      lastStep: step,
-      recovery: await Promise.all(codes.map(hashToken)),
-    });
-    return codes;
+    return await this.#factors.confirm(id, code);
   }
 
   async dropFactor(id: string): Promise<void> {
-    this.#factors.delete(id);
-    await this.#store?.delete(`totp:${keyPart(id)}`);
-  }
-
-  async #checkFactor(id: string, code: string | undefined, address: string): Promise<void> {
-    const factor = this.#factors.get(id);
-    if (!factor?.confirmed) return;
-    if (!code) throw new NexusError("second_factor", "a code of the authenticator app is needed");
-    const wait = this.#byFactor.take(id);
-    if (wait > 0) throw new NexusError("limited", "too many wrong codes", { retryAfter: wait });
-    const given = code.replace(/[\s-]/g, "").toLowerCase();
-    const step = await totpStep(factor.secret, given, this.#clock.now(), factor.lastStep);
-    const hash = await hashToken(given);
-    const recovered = factor.recovery.find((kept) => sameText(kept, hash));
-    // Another request with the same code may have been first while this one computed.
-    const stillGood = this.#factors.get(id) === factor;
-    if ((step === undefined && recovered === undefined) || !stillGood) {
-      this.#observer.tell({ type: "sign_in_refused", name: id, address, why: "second_factor" });
-      throw new NexusError("second_factor");
-    }
-    this.#byFactor.giveBack(id);
-    await this.#putFactor(id, {
-      ...factor,
-      lastStep: step ?? factor.lastStep,
-      recovery: factor.recovery.filter((kept) => kept !== recovered),
-    });
-  }
-
-  async #putFactor(id: string, factor: Factor): Promise<void> {
-    if (!this.#store) throw new NexusError("conflict", "a second factor needs a store");
-    this.#factors.set(id, factor);
-    await this.#store.set(`totp:${keyPart(id)}`, { id, ...factor }, { sure: true });
+    await this.#factors.drop(id);
   }
 
   /* ── passwords ───────────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  /** Whether this is the person's password; always costs one argon2id. */
-  async verify(id: string, password: string): Promise<boolean> {
-    return await this.#matches(this.#account(id), password);
-  }
-
-  /** That this is the person's password, within the limits of sign-in. Throws `wrong_credentials` or `limited`. */
-  async checkPassword(id: string, password: string, address: string): Promise<void> {
-    const wait = Math.max(this.#byAddress.take(networkOf(address)), this.#byName.take(id));
-    if (wait > 0) throw new NexusError("limited", "too many attempts", { retryAfter: wait });
-    if (!await this.verify(id, password)) throw new NexusError("wrong_credentials");
-    this.#byName.giveBack(id);
-    this.#byAddress.giveBack(networkOf(address));
-  }
-
-  async #matches(account: Account | undefined, password: string): Promise<boolean> {
-    // A password beyond this length is nobody's; hashing it would only cost.
-    const given = password.slice(0, 1024);
-    try {
-      if (account?.secret && "phc" in account.secret) return await this.#passwords.matches(given, account.secret.phc);
-      await this.#passwords.matches(given, await (this.#decoy ??= this.#passwords.hash(randomToken())));
-    } catch (error) {
-      if (error instanceof RangeError) throw new NexusError("limited", "too many sign-ins at once", { retryAfter: 5 });
-      throw error;
+  /** That this is the password of somebody who is signed in. Throws `wrong_credentials` or `limited`. */
+  async checkPassword(id: string, password: string): Promise<void> {
+    const taken = this.#limits.confirm(id);
+    if (typeof taken === "number") throw new NexusError("limited", "too many attempts", { retryAfter: taken });
+    if (!await this.#credentials.matches(this.#people.get(id)?.secret, password)) {
+      throw new NexusError("wrong_credentials");
     }
-    return account?.secret !== undefined && "mac" in account.secret &&
-      sameText(await this.#mac(given), account.secret.mac);
+    taken();
   }
-
-  async #mac(password: string): Promise<string> {
-    const bytes = new TextEncoder().encode(password.normalize("NFC"));
-    return new Uint8Array(await crypto.subtle.sign("HMAC", await this.#key, bytes)).toHex();
-  }
-}
-
-function fromRecord(record: AccountRecord): Account {
-  const { id, displayName, role = "member", bots, limits = {}, password } = record;
-  const person: Person = { id, name: displayName || id, role, bots };
-  return { person, limits, record, secret: password === undefined ? undefined : { phc: password } };
 }

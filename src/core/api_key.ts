@@ -1,5 +1,6 @@
 /**
- * Personal keys for programs. A key is shown once and kept by its hash; it has a name, scopes, perhaps an end, and its last use can be seen.
+ * Personal keys for programs. A key is shown once and stored by its hash; it has a name, scopes, perhaps an end, and its last use can be seen.
+ * An admin may bound the age of all keys: then each ends at its own end or at that age, whichever comes first.
  */
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
@@ -45,8 +46,11 @@ export class ApiKeys {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #cache = new Map<string, { key: ApiKey; hash: string; until: number }>();
+  /** Milliseconds after its making at which every key ends. May change while running. */
+  maxAge: number;
 
-  constructor(parts: { store: Store; clock: Clock; observer: Observer }) {
+  constructor(parts: { store: Store; clock: Clock; observer: Observer }, maxAge = Infinity) {
+    this.maxAge = maxAge;
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#observer = parts.observer;
@@ -57,6 +61,7 @@ export class ApiKeys {
     personId: string,
     fields: { name: string; scopes?: readonly Scope[]; bots?: readonly string[]; ttl?: number },
   ): Promise<{ token: string; key: ApiKey }> {
+    await this.#sweep(personId);
     if ((await this.of(personId)).length >= MAX_PER_PERSON) {
       throw new NexusError("conflict", `at most ${MAX_PER_PERSON} keys for one person`);
     }
@@ -75,15 +80,16 @@ export class ApiKeys {
     const hash = await hashToken(token);
     await this.#store.set(`keyhash:${hash}`, keyOf(key), { ttl: fields.ttl });
     await this.#store.set(keyOf(key), { ...key, hash }, { ttl: fields.ttl, sure: true });
-    return { token, key };
+    return { token, key: this.#bounded(key) };
   }
 
   /** The key of a token if it was looked up a moment ago: no waiting. */
   recall(token: string): ApiKey | undefined {
     const cached = this.#cache.get(token);
     const now = this.#clock.now();
-    if (!cached || cached.until <= now || isOver(cached.key, now)) return undefined;
-    return cached.key;
+    if (!cached || cached.until <= now) return undefined;
+    const key = this.#bounded(cached.key);
+    return isOver(key, now) ? undefined : key;
   }
 
   async find(token: string): Promise<ApiKey | undefined> {
@@ -95,18 +101,25 @@ export class ApiKeys {
     const at: string | undefined = await this.#store.get(`keyhash:${hash}`);
     const kept: (ApiKey & { hash: string }) | undefined = at === undefined ? undefined : await this.#store.get(at);
     const now = this.#clock.now();
-    if (!kept || kept.hash !== hash || isOver(kept, now)) return undefined;
+    if (!kept || kept.hash !== hash || isOver(this.#bounded(kept), now)) return undefined;
     if (now - (kept.lastUsedAt ?? 0) >= NOTED) this.#note(kept, now);
     const { hash: _, ...key } = kept;
     if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(token, { key, hash, until: now + BELIEVED });
-    return key;
+    return this.#bounded(key);
   }
 
   /** A person's keys, the newest first. */
   async of(personId: string): Promise<ApiKey[]> {
     const found = await this.#store.list(`key:${keyPart(personId)}:`);
-    return found.map(([, { hash: _, ...key }]) => key as ApiKey).sort((a, b) => b.createdAt - a.createdAt);
+    const now = this.#clock.now();
+    return found.map(([, { hash: _, ...key }]) => this.#bounded(key as ApiKey)).filter((key) => !isOver(key, now))
+      .sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /** Lets go of a person's keys in memory, so that the store is asked for each. */
+  drop(personId: string): void {
+    for (const [token, { key }] of this.#cache) if (key.personId === personId) this.#cache.delete(token);
   }
 
   /** Revokes one of a person's keys, or all. Returns how many. */
@@ -121,6 +134,22 @@ export class ApiKeys {
       revoked++;
     }
     return revoked;
+  }
+
+  /** The key with the end that it has by now. */
+  #bounded(key: ApiKey): ApiKey {
+    const end = Math.min(key.expiresAt ?? Infinity, key.createdAt + this.maxAge);
+    return end === (key.expiresAt ?? Infinity) ? key : { ...key, expiresAt: end };
+  }
+
+  /** Deletes the keys that ended by their age. */
+  async #sweep(personId: string): Promise<void> {
+    const now = this.#clock.now();
+    for (const [at, { hash, ...key }] of await this.#store.list(`key:${keyPart(personId)}:`)) {
+      if (!isOver(this.#bounded(key as ApiKey), now)) continue;
+      await this.#store.delete(at);
+      await this.#store.delete(`keyhash:${hash}`);
+    }
   }
 
   #note(kept: ApiKey & { hash: string }, now: number): void {

@@ -188,7 +188,9 @@ export class Archive {
   async removePerson(personId: string): Promise<void> {
     for (const conversation of await this.conversations(personId)) await this.remove(conversation);
     this.#defaults.delete(personId);
+    this.#counts.delete(personId);
     await this.#store.delete(`default:${keyPart(personId)}`);
+    this.#drafts.renew();
   }
 
   /** The person's conversations: pinned first, then the latest. */
@@ -259,12 +261,13 @@ export class Archive {
     for (const [botId, conversationId] of Object.entries(defaults.bots)) {
       if (conversationId === id) delete defaults.bots[botId];
     }
-    await this.#store.delete(`conv:${keyPart(personId)}:${keyPart(id)}`);
-    await this.#store.delete(`owner:${keyPart(id)}`);
     for (const [key, turnId] of await this.#store.list(`turns:${id}:`)) {
       await this.#store.delete(`turn:${turnId}`);
       await this.#store.delete(key);
     }
+    // After its turns: a crash in between leaves something by which they are found.
+    await this.#store.delete(`conv:${keyPart(personId)}:${keyPart(id)}`);
+    await this.#store.delete(`owner:${keyPart(id)}`);
     // Sure, and last, so that what was deleted does not come back with a crash.
     await this.#store.set(`default:${keyPart(personId)}`, defaults, { sure: true });
   }

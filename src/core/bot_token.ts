@@ -2,7 +2,8 @@
  * The tokens of bots: one for all, as the original has it, and tokens that were made for one bot, which then fix its id and its pools.
  *
  * Once a bot id has a token of its own, the common token no longer opens for that id: a holder of the common token cannot pose as it.
- * What names a token may open is decided in `bot_admission.ts`.
+ * A token may belong to a person; it opens only while that person may come in. What names a token may open is decided in
+ * `bot_admission.ts`.
  */
 import { nameTrouble, reserve, type Reserved } from "./bot_name.ts";
 import { NexusError } from "./error.ts";
@@ -24,6 +25,10 @@ export interface BotToken {
   readonly createdAt: number;
   /** Who made it. */
   readonly by: string;
+  /** The account whose bot it is. */
+  readonly owner?: string;
+  /** Its owner was removed: nobody comes in with this id until there is a new token, or none. */
+  readonly locked?: true;
   /** The token before it, still good until `oldUntil`: a bot is changed over without an hour at night. */
   readonly old?: string;
   readonly oldUntil?: number;
@@ -35,11 +40,23 @@ export class BotTokens {
   readonly #store: Store;
   readonly #now: () => number;
   readonly #sha256: (text: string) => string;
+  readonly #isOut: (accountId: string) => boolean;
   #own: ReadonlyMap<string, BotToken> = new Map();
   #readAt = 0;
 
-  /** @param parts.sha256 the digest in hex, at once: a socket's next frame may be there before a promise is settled */
-  constructor(parts: { store: Store; clock: { now(): number }; sha256: (text: string) => string }) {
+  /**
+   * @param parts.sha256 the digest in hex, at once: a socket's next frame may be there before a promise is settled
+   * @param parts.isOut whether an owner may not come in
+   */
+  constructor(
+    parts: {
+      store: Store;
+      clock: { now(): number };
+      sha256: (text: string) => string;
+      isOut?: (accountId: string) => boolean;
+    },
+  ) {
+    this.#isOut = parts.isOut ?? (() => false);
     this.#store = parts.store;
     this.#sha256 = parts.sha256;
     this.#now = () => parts.clock.now();
@@ -81,15 +98,17 @@ export class BotTokens {
    *
    * @param options.overlap milliseconds for which the token before it stays good
    * @param options.pools the pools that the bot may join; those it had where nothing is given
+   * @param options.owner the account whose bot it is; `undefined` leaves it as it is, `null` makes it nobody's
    * @param options.reserved names that are fixed elsewhere, such as those of the configuration
    */
   async make(
     botId: string,
     by: string,
-    options: { overlap?: number; pools?: readonly string[]; reserved?: Reserved } = {},
+    options: { overlap?: number; pools?: readonly string[]; owner?: string | null; reserved?: Reserved } = {},
   ): Promise<string> {
     const before = this.#own.get(botId);
     const { overlap = 0, pools = before?.pools ?? [], reserved = reserve([]) } = options;
+    const owner = options.owner === undefined ? before?.owner : options.owner ?? undefined;
     const named = { botId, pools };
     const wrong = nameTrouble(named, reserved) ?? nameTrouble(named, reserve(ofTokens(this.#own)));
     if (wrong !== undefined) throw new NexusError("invalid", `botId: ${wrong}`);
@@ -101,7 +120,8 @@ export class BotTokens {
       createdAt: now,
       by,
       ...(pools.length > 0 ? { pools: [...new Set(pools)] } : {}),
-      ...(before && overlap > 0 ? { old: before.hash, oldUntil: now + overlap } : {}),
+      ...(owner === undefined ? {} : { owner }),
+      ...(before && !before.locked && overlap > 0 ? { old: before.hash, oldUntil: now + overlap } : {}),
     };
     await this.#store.set(`bottoken:${keyPart(botId)}`, kept, { sure: true });
     this.#own = new Map(this.#own).set(botId, kept);
@@ -115,6 +135,25 @@ export class BotTokens {
     this.#own = left;
     await this.#store.delete(`bottoken:${keyPart(botId)}`);
     return was;
+  }
+
+  /**
+   * Takes the tokens of somebody who is removed, and their name from those that they made. The ids stay closed, for the common token
+   * too: else whoever knows that one could pose as the bot. Returns the bots that were theirs.
+   */
+  async forget(accountId: string): Promise<string[]> {
+    const locked: string[] = [];
+    for (const [botId, { owner, by, ...token }] of this.#own) {
+      if (owner !== accountId && by !== accountId) continue;
+      const maker = by === accountId ? "-" : by;
+      const left: BotToken = owner === accountId
+        ? { ...token, by: maker, hash: "", old: undefined, oldUntil: undefined, locked: true }
+        : { ...token, by: maker, ...(owner === undefined ? {} : { owner }) };
+      this.#own = new Map(this.#own).set(botId, left);
+      await this.#store.set(`bottoken:${keyPart(botId)}`, left, { sure: true });
+      if (left.locked) locked.push(botId);
+    }
+    return locked;
   }
 
   /** Whether this token opens for this bot id. */
@@ -133,6 +172,7 @@ export class BotTokens {
   }
 
   #is(own: BotToken, given: string): boolean {
+    if (own.locked || (own.owner !== undefined && this.#isOut(own.owner))) return false;
     const isOld = own.old !== undefined && sameText(given, own.old) && own.oldUntil! > this.#now();
     return sameText(given, own.hash) || isOld;
   }

@@ -57,6 +57,7 @@ export class Drafts {
   readonly #running = new Map<string, Draft>();
   #log: Log | undefined;
   #logs = 0;
+  #isSpoiled = false;
   #stop: (() => void) | undefined;
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer }) {
@@ -86,6 +87,7 @@ export class Drafts {
     if (this.#running.size === 0 && this.#log) {
       this.#drop([this.#log.name]);
       this.#log = undefined;
+      this.#isSpoiled = false;
     }
     return draft?.begun ?? false;
   }
@@ -108,6 +110,11 @@ export class Drafts {
   /** Forgets what {@linkcode left} told. */
   async forget(): Promise<void> {
     this.#drop(await this.#names());
+  }
+
+  /** Begins a new log at the next look, without what has ended: words that must not stay. */
+  renew(): void {
+    this.#isSpoiled = true;
   }
 
   close(): void {
@@ -140,6 +147,7 @@ export class Drafts {
     if (isNew && this.#running.size > 0) {
       const name = `${this.#process}:${(this.#logs++).toString(36).padStart(8, "0")}`;
       this.#log = { name, since: this.#clock.now(), whole: units, more: 0 };
+      this.#isSpoiled = false;
       writes.push(this.#store.set(MARK + name, 1, KEPT));
     }
     if (this.#log && Object.keys(line).length > 0) {
@@ -153,6 +161,7 @@ export class Drafts {
   }
 
   #isWornOut({ since, whole, more }: Log): boolean {
+    if (this.#isSpoiled) return true;
     const used = this.#clock.now() - since;
     return used >= USED[1] || (used >= USED[0] && more >= whole);
   }

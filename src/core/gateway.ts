@@ -71,6 +71,8 @@ export interface GatewayParts {
   readonly admit?: (message: Message) => Promise<void> | void;
   /** A message that was admitted becomes no turn: what it cost goes back. */
   readonly giveBack?: (message: Message) => void;
+  /** Whether this is the id of an account that may not come in (any more). Asked when a turn begins. */
+  readonly isOut?: (personId: string) => boolean;
   /** How many conversations a person may keep. Default: any number. */
   readonly conversations?: (personId: string) => number;
   /** Who a bot's `push` names; `undefined` where there is no such person. */
@@ -105,6 +107,7 @@ export class Gateway {
   readonly #newId: () => string;
   readonly #admit: GatewayParts["admit"];
   readonly #giveBack: GatewayParts["giveBack"];
+  readonly #isOut: (personId: string) => boolean;
   readonly #conversations: (personId: string) => number;
   readonly #personById: GatewayParts["personById"];
   readonly #pushed: GatewayParts["pushed"];
@@ -140,6 +143,7 @@ export class Gateway {
     this.#newId = parts.newId ?? (() => timedId(parts.clock.now()));
     this.#admit = parts.admit;
     this.#giveBack = parts.giveBack;
+    this.#isOut = parts.isOut ?? (() => false);
     this.#conversations = parts.conversations ?? (() => Infinity);
     this.#personById = parts.personById;
     this.#pushed = parts.pushed;
@@ -224,8 +228,9 @@ export class Gateway {
   /** Makes the turn of a message that was let in, and gives it to a bot or puts it in line. */
   #begin(message: Message, conversation: Conversation | undefined, defaults: Defaults): Turn {
     const { person } = message;
-    // Both may have happened while the store was asked.
+    // All three may have happened while the store was asked.
     this.#refuseWhileDraining();
+    if (this.#isOut(person.id)) throw new NexusError("forbidden", "this account may not ask");
     if (conversation && this.archive.isRemoved(conversation)) throw new NexusError("not_found", "no such conversation");
 
     const turn = new Turn(
@@ -639,10 +644,17 @@ export class Gateway {
     return true;
   }
 
+  /** Stops what runs for a person. */
+  stopPerson(personId: string): void {
+    for (const turn of this.running()) if (turn.message.person.id === personId) void this.cancel(turn);
+  }
+
   /** Deletes everything a person said and was told, and stops what runs for them. */
   async removePerson(personId: string): Promise<void> {
-    for (const turn of this.running()) if (turn.message.person.id === personId) void this.cancel(turn);
+    this.stopPerson(personId);
     for (const [turnId, turn] of this.#turns) if (turn.message.person.id === personId) this.#letGo(turnId);
+    for (const key of this.#keys.keys()) if (key.startsWith(`${personId}\n`)) this.#keys.delete(key);
+    this.notices.forget(personId);
     await this.archive.removePerson(personId);
   }
 

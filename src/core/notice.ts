@@ -116,6 +116,16 @@ export class Notices {
     return () => void box.pages.delete(receive);
   }
 
+  /** Drops what waits for somebody who was removed. Their pages are others' to end. */
+  forget(personId: string): void {
+    const box = this.#boxes.get(personId);
+    if (!box) return;
+    this.#units -= box.units;
+    box.units = 0;
+    box.kept.length = 0;
+    if (box.pages.size === 0) this.#boxes.delete(personId);
+  }
+
   #keep(box: Box, numbered: Numbered): void {
     box.kept.push(numbered);
     const units = unitsOf(numbered.notice);

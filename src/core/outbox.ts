@@ -44,8 +44,9 @@ export class Outbox {
     return await this.#store.count(seen, 1, seenFor) === 1;
   }
 
-  /** Replaces an entry: the next step, or what became of the last. */
+  /** Replaces an entry: the next step, or what became of the last. One that is no longer there was forgotten, and stays so. */
   async write(id: string, entry: Json): Promise<void> {
+    if (await this.#store.get(this.#key(id)) === undefined) return;
     await this.#store.set(this.#key(id), entry, SURE);
   }
 

@@ -8,6 +8,9 @@
 /** What OWASP's password storage cheat sheet names as a minimum: 19 MiB, two passes, one lane. 58 ms here. */
 const ARGON = { memory: 19_456, passes: 2, lanes: 1 } as const;
 
+/** The dearest hash that is computed at all: KiB of memory, passes, lanes. What is beyond matches nothing. */
+export const HASH_BOUNDS = { memory: 65_536, passes: 10, lanes: 4 } as const;
+
 /** Hashes at once: each takes 19 MiB and a core. */
 const AT_ONCE = 2;
 
@@ -40,6 +43,13 @@ export function randomPassword(): string {
 /** `sha256:<hex>` of a token. */
 export async function hashToken(token: string): Promise<string> {
   return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(token))).toHex()}`;
+}
+
+/** HMAC-SHA-256 of a text under a key that is itself a text; in hex. */
+export async function macOf(key: string, text: string): Promise<string> {
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", encoder.encode(key), hmac, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, encoder.encode(text))).toHex();
 }
 
 /** Compares without telling by time where the texts differ; only their length shows. */
@@ -112,9 +122,21 @@ export class Passwords {
   }
 }
 
-/** Whether a text is a password hash that {@linkcode Passwords.matches} understands. */
+/** Whether a text is a password hash that {@linkcode Passwords.matches} understands and computes. */
 export function isPasswordHash(text: string): boolean {
   return readPhc(text) !== undefined;
+}
+
+/** Whether a text begins like a password hash, ours or another program's: `$argon2id$…`, `$2b$…`. */
+export function looksLikeHash(text: string): boolean {
+  return /^\$(?:argon2(?:id|i|d)?|scrypt|bcrypt|pbkdf2(?:-[a-z0-9]+)?|2[abxy])\$/i.test(text);
+}
+
+/** Why a text that looks like a hash is not taken as one, in words; `undefined` where it is, or looks like none. */
+export function hashProblem(text: string): string | undefined {
+  if (!looksLikeHash(text) || isPasswordHash(text)) return undefined;
+  const { memory, passes, lanes } = HASH_BOUNDS;
+  return `must be a password or a whole argon2id hash with m up to ${memory}, t up to ${passes} and p up to ${lanes}`;
 }
 
 /** Argon2id by Web Crypto (a modern addition, hence the casts: the types do not know it yet). */
@@ -132,18 +154,18 @@ async function argon2id(
 }
 
 function readPhc(phc: string) {
-  const match = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,})\$([A-Za-z0-9+/]{22,})$/
-    .exec(phc);
+  if (phc.length > 300) return undefined;
+  const match =
+    /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/
+      .exec(phc);
   if (!match) return undefined;
-  const [, memory, passes, lanes, salt, hash] = match;
+  const [, , , , salt, hash] = match;
+  const [memory, passes, lanes] = match.slice(1, 4).map(Number) as [number, number, number];
+  const isWithin = memory <= HASH_BOUNDS.memory && passes <= HASH_BOUNDS.passes && lanes <= HASH_BOUNDS.lanes;
+  // Below these argon2id is not defined (RFC 9106, 3.1).
+  if (!isWithin || passes < 1 || lanes < 1 || memory < 8 * lanes) return undefined;
   try {
-    return {
-      memory: Number(memory),
-      passes: Number(passes),
-      lanes: Number(lanes),
-      salt: Uint8Array.fromBase64(salt!),
-      hash: Uint8Array.fromBase64(hash!),
-    };
+    return { memory, passes, lanes, salt: Uint8Array.fromBase64(salt!), hash: Uint8Array.fromBase64(hash!) };
   } catch {
     // Cut when it was copied: a length that base64 does not have.
     return undefined;

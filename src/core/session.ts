@@ -1,13 +1,16 @@
 /**
  * Who a browser's token is: sessions, kept by the hash of their token.
  *
- * A session lives for `ttl` after its last use. The store hears of a use only every twentieth of that, and a request that follows another
- * is answered from memory without touching the store. Every ten seconds the store is asked again, so that a session which another node, or
- * the command line, ended does not go on here.
+ * A session lives for `ttl` after its last use, and never longer than `maxAge` after it began: somebody who has left does not stay in by
+ * using it. The store hears of a use only every twentieth of the ttl, and a request that follows another is answered from memory without
+ * touching the store. Every ten seconds the store is asked again, so that a session which another process ended does not go on here.
+ *
+ * A session of somebody who stands in the configuration is bound to the password there: it holds a MAC over it under the token, which
+ * nobody can check who has no token, and ends when the password is another one, also over a restart.
  */
 import type { Clock } from "./clock.ts";
 import type { Observer } from "./observer.ts";
-import { hashToken, randomToken } from "./secret.ts";
+import { hashToken, macOf, randomToken, sameText } from "./secret.ts";
 import { keyPart, type Store } from "./store.ts";
 
 export interface Session {
@@ -21,6 +24,16 @@ export interface Session {
   /** What the browser called itself, for the list of sessions. */
   readonly agent?: string;
   readonly address?: string;
+  /** The MAC of the credential that its person has in the configuration. */
+  readonly proof?: string;
+}
+
+/** How long sessions live, in milliseconds. */
+export interface SessionLife {
+  /** After the last use. */
+  readonly ttl: number;
+  /** After the beginning. */
+  readonly maxAge: number;
 }
 
 interface Cached {
@@ -30,6 +43,9 @@ interface Cached {
   /** When the store last had it. */
   checkedAt: number;
 }
+
+/** How long a session lives at most unless the operator says otherwise: thirty days. */
+export const SESSION_MAX_AGE = 30 * 86_400_000;
 
 /** Milliseconds for which a session is believed without asking the store. */
 const BELIEVED = 10_000;
@@ -42,14 +58,35 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #cache = new Map<string, Cached>();
-  /** Milliseconds. */
-  ttl: number;
+  readonly #credential: (personId: string) => string | undefined;
+  /** May change while running. */
+  life: SessionLife;
 
-  constructor(parts: { store: Store; clock: Clock; observer: Observer }, ttl: number) {
+  /** @param parts.credential what tells a configured person's password from another one */
+  constructor(
+    parts: {
+      store: Store;
+      clock: Clock;
+      observer: Observer;
+      credential?: (personId: string) => string | undefined;
+    },
+    life: SessionLife,
+  ) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#observer = parts.observer;
-    this.ttl = ttl;
+    this.#credential = parts.credential ?? (() => undefined);
+    this.life = life;
+  }
+
+  /** For how long a browser keeps the cookie of a session that begins now, in seconds. */
+  get cookieSeconds(): number {
+    return Math.floor(Math.min(this.life.ttl, this.life.maxAge) / 1000);
+  }
+
+  /** When a session ends that was begun then and is used now. */
+  #endOf(createdAt: number, now: number): number {
+    return Math.min(now + this.life.ttl, createdAt + this.life.maxAge);
   }
 
   /** Sessions in memory: those that were used lately. */
@@ -64,20 +101,23 @@ export class Sessions {
   ): Promise<{ token: string; session: Session }> {
     const token = randomToken();
     const now = this.#clock.now();
+    const credential = this.#credential(personId);
     const session: Session = {
       id: randomToken(8),
       personId,
       createdAt: now,
-      expiresAt: now + this.ttl,
+      expiresAt: this.#endOf(now, now),
       lastSeenAt: now,
       agent: from.agent?.slice(0, 300),
       address: from.address,
+      ...(credential === undefined ? {} : { proof: await macOf(token, credential) }),
     };
     const hash = await hashToken(token);
     const key = `session:${keyPart(personId)}:${hash}`;
-    await this.#store.set(`token:${hash}`, key, { ttl: this.ttl });
+    const ttl = session.expiresAt - now;
+    await this.#store.set(`token:${hash}`, key, { ttl });
     // Sure, so that nobody who was let in is a stranger after a crash.
-    await this.#store.set(key, session, { ttl: this.ttl, sure: true });
+    await this.#store.set(key, session, { ttl, sure: true });
     this.#remember(token, { session, key, savedAt: now, checkedAt: now });
     return { token, session };
   }
@@ -91,10 +131,10 @@ export class Sessions {
       this.#cache.delete(token);
       return undefined;
     }
-    if (now - cached.checkedAt >= Math.min(BELIEVED, this.ttl / 20)) return undefined;
+    if (now - cached.checkedAt >= Math.min(BELIEVED, this.life.ttl / 20)) return undefined;
     cached.session.lastSeenAt = now;
-    cached.session.expiresAt = now + this.ttl;
-    return cached.session;
+    cached.session.expiresAt = this.#endOf(cached.session.createdAt, now);
+    return cached.session.expiresAt > now ? cached.session : undefined;
   }
 
   /** The session of a token. */
@@ -105,11 +145,25 @@ export class Sessions {
     const cached = this.#cache.get(token);
     if (cached) return await this.#check(token, cached);
     const key: string | undefined = await this.#store.get(`token:${await hashToken(token)}`);
-    const session: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
+    const stored: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
     const now = this.#clock.now();
-    if (!session || session.expiresAt <= now) return undefined;
+    if (!stored || Math.min(stored.expiresAt, stored.createdAt + this.life.maxAge) <= now) return undefined;
+    const session = await this.#proven(token, stored);
+    if (!session) {
+      await this.end(token);
+      return undefined;
+    }
     this.#remember(token, { session, key: key!, savedAt: session.lastSeenAt, checkedAt: now });
     return session;
+  }
+
+  /** The session, where its person still has the password with which it began. One of an earlier version is bound to the one of now. */
+  async #proven(token: string, session: Session): Promise<Session | undefined> {
+    const credential = this.#credential(session.personId);
+    if (credential === undefined) return session;
+    const proof = await macOf(token, credential);
+    if (session.proof === undefined) return { ...session, proof };
+    return sameText(session.proof, proof) ? session : undefined;
   }
 
   /** Whether a token still opens. Does not count as a use, so that a page which is only left open signs its person out in time. */
@@ -132,7 +186,7 @@ export class Sessions {
     }
     cached.checkedAt = this.#clock.now();
     this.#slide(cached, cached.checkedAt);
-    return cached.session;
+    return cached.session.expiresAt > cached.checkedAt ? cached.session : undefined;
   }
 
   async end(token: string): Promise<void> {
@@ -146,7 +200,11 @@ export class Sessions {
   /** A person's sessions, the latest first. */
   async of(personId: string): Promise<Session[]> {
     const found = await this.#store.list(`session:${keyPart(personId)}:`);
-    return found.map(([, session]) => session as Session).sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    const now = this.#clock.now();
+    return found.map(([, session]) => session as Session)
+      .map((session) => ({ ...session, expiresAt: Math.min(session.expiresAt, session.createdAt + this.life.maxAge) }))
+      .filter(({ expiresAt }) => expiresAt > now)
+      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   }
 
   /** Ends one of a person's sessions by its id, or all but one. Returns how many. */
@@ -165,13 +223,14 @@ export class Sessions {
   #slide(cached: Cached, now: number): void {
     const { session } = cached;
     session.lastSeenAt = now;
-    session.expiresAt = now + this.ttl;
-    if (now - cached.savedAt < this.ttl / 20) return;
+    session.expiresAt = this.#endOf(session.createdAt, now);
+    const ttl = session.expiresAt - now;
+    if (now - cached.savedAt < this.life.ttl / 20 || ttl <= 0) return;
     cached.savedAt = now;
     const hash = cached.key.slice(cached.key.indexOf("sha256:"));
     const saved = [
-      this.#store.set(cached.key, session, { ttl: this.ttl }),
-      this.#store.set(`token:${hash}`, cached.key, { ttl: this.ttl }),
+      this.#store.set(cached.key, session, { ttl }),
+      this.#store.set(`token:${hash}`, cached.key, { ttl }),
     ];
     Promise.all(saved).catch((error) => this.#observer.tell({ type: "fault", where: "session", error }));
   }

@@ -150,20 +150,6 @@ Deno.test("codes cannot be guessed: after five wrong ones a minute passes for ea
     assert.ok(error.retryAfter! > 0);
   }));
 
-Deno.test("whom a provider vouches for comes in under an id of that provider, and never as somebody else", () =>
-  rig(async ({ accounts }) => {
-    await accounts.add("carol", { password: "correct horse" });
-    const person = await accounts.vouched("oidc", { id: "oidc.1", displayName: "Dana", role: "admin" }, HERE);
-    assert.deepEqual(person, { id: "oidc.1", name: "Dana", role: "admin", bots: undefined });
-    assert.equal((await accounts.vouched("oidc", { id: "oidc.1", displayName: "Dana D." }, HERE)).name, "Dana D.");
-    await refuses("forbidden", accounts.vouched("oidc", { id: "carol" }, HERE));
-    await refuses("forbidden", accounts.vouched("oidc", { id: "admin" }, HERE));
-    await refuses("forbidden", accounts.vouched("lark", { id: "oidc.1" }, HERE));
-    await refuses("wrong_credentials", accounts.signIn("oidc.1", "", HERE));
-    await accounts.change("oidc.1", { disabled: true });
-    await refuses("forbidden", accounts.vouched("oidc", { id: "oidc.1" }, HERE));
-  }));
-
 Deno.test("whoever has a network of IPv6 addresses has the tries of one address", () =>
   rig(async ({ accounts }) => {
     const codes = new Set<string>();

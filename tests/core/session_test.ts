@@ -9,7 +9,7 @@ const DAY = 86_400_000;
 function rig() {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const open = () => new Sessions({ store, clock, observer: silent }, DAY);
+  const open = () => new Sessions({ store, clock, observer: silent }, { ttl: DAY, maxAge: 30 * DAY });
   return { clock, store, open, sessions: open() };
 }
 

@@ -3,6 +3,7 @@
  */
 import type { Budget } from "../../core/budget.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Identities } from "../../core/identity.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
@@ -12,7 +13,11 @@ import type { Step } from "./writer.ts";
 /** What an app on a platform needs of the world around it. */
 export interface ChannelParts {
   readonly gateway: Asks;
-  readonly account: (name: string) => Person | undefined;
+  readonly account: (id: string) => Person | undefined;
+  /** Whether there is an account of this id that may not come in. */
+  readonly isOut?: (id: string) => boolean;
+  /** Whose identities on platforms are. */
+  readonly identities?: Identities;
   readonly store: Store;
   readonly budget: Budget;
   readonly clock: Clock;

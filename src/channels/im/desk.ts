@@ -5,6 +5,7 @@
 import type { Budget } from "../../core/budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
+import type { Identities } from "../../core/identity.ts";
 import type { ChannelName, Message, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import { Outbox } from "../../core/outbox.ts";
@@ -33,8 +34,11 @@ export interface DeskParts {
   readonly app: string;
   readonly platform: Platform;
   readonly gateway: Asks;
-  /** An account by its name. */
-  readonly account: (name: string) => Person | undefined;
+  /** An account by its id. */
+  readonly account: (id: string) => Person | undefined;
+  /** Whether there is an account of this id that may not come in: disabled, removed, or no longer configured. */
+  readonly isOut?: (id: string) => boolean;
+  readonly identities?: Identities;
   readonly store: Store;
   readonly budget: Budget;
   readonly clock: Clock;
@@ -238,6 +242,7 @@ export class Desk {
 
   async #deliver(id: string, job: Job): Promise<void> {
     const { clock, budget, platform, reached, observer, channel, app } = this.#p;
+    if (await this.#isForgotten(id, job)) return await this.#outbox.done(id);
     const words = wordsIn(job.language);
     const writer = new Writer({
       clock,
@@ -260,6 +265,12 @@ export class Desk {
     this.#running.delete(id);
     observer.tell({ type: "delivered", channel, app, turn: turn?.id, calls: job.calls, took: clock.now() - began });
     await this.#done(id, job);
+  }
+
+  /** Whether there is nobody left to write to: they were forgotten, or may not come in any more and did not ask. */
+  async #isForgotten(id: string, job: Job): Promise<boolean> {
+    if (await this.#outbox.read(id) === undefined) return true;
+    return job.push !== undefined && job.incoming.chat.type === "direct" && await this.#isOut(job.incoming.sender);
   }
 
   /** Sees to the message; returns words where they are all that is to be said. */
@@ -379,10 +390,19 @@ export class Desk {
     return bound === undefined ? undefined : this.#p.account(bound);
   }
 
-  /** Why the app's rules keep somebody out, or nothing where they do not. */
+  /** Whether the sender is somebody who may not come in, whatever the app's rules say: disabled, removed, or no longer configured. */
+  async #isOut(sender: Incoming["sender"]): Promise<boolean> {
+    const isOut = this.#p.isOut ?? (() => false);
+    const owner = await this.pairing.owner(this.#identity({ sender }));
+    if (owner) return "barred" in owner || isOut(owner.account) || !this.#p.account(owner.account);
+    return isOut(this.prefix + sender.id);
+  }
+
+  /** Why somebody is kept out, or nothing where they are not. */
   async #barred(incoming: Incoming, account: Person | undefined): Promise<"refused" | "unpaired" | undefined> {
     const { settings: { access, allow }, platform } = this.#p;
     const { sender, chat } = incoming;
+    if (await this.#isOut(sender)) return "refused";
     if (access === "open") return undefined;
     let departments = sender.departments ?? [];
     if (allow.length > 0 && departments.length === 0 && platform.departments) {

@@ -4,9 +4,10 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
+import { Identities, type Identity as Known, type IdentityPlatform, type Owner } from "../../core/identity.ts";
 import type { Store } from "../../core/store.ts";
 
-/** An identity on a platform. */
+/** An identity on a platform, as an app of it knows somebody. */
 export interface Identity {
   readonly channel: string;
   readonly app: string;
@@ -25,11 +26,23 @@ const MAX_OPEN = 500;
 const ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 export class Pairing {
-  constructor(private readonly parts: { readonly store: Store; readonly clock: Clock }) {}
+  readonly #identities: Identities;
+
+  constructor(
+    private readonly parts: { readonly store: Store; readonly clock: Clock; readonly identities?: Identities },
+  ) {
+    this.#identities = parts.identities ?? new Identities(parts);
+  }
+
+  /** Whose an identity is. */
+  async owner(who: Identity): Promise<Owner> {
+    return await this.#identities.owner([knownAs(who)]);
+  }
 
   /** The account that an identity is bound to. */
   async account(who: Identity): Promise<string | undefined> {
-    return (await this.parts.store.get(bindKey(who)))?.account;
+    const owner = await this.owner(who);
+    return owner && "account" in owner ? owner.account : undefined;
   }
 
   /** A code for this identity; the same one while it holds. `undefined`: too many are open. */
@@ -48,13 +61,13 @@ export class Pairing {
 
   /** Binds the identity that was given this code. Throws `not_found`. The caller bounds how often somebody may try. */
   async confirm(code: string, account: string): Promise<Identity> {
-    const { store, clock } = this.parts;
+    const { store } = this.parts;
     const clean = code.trim().toUpperCase().replaceAll("-", "");
     const found = /^[2-9A-Z]{8}$/.test(clean) ? await store.get(codeKey(clean)) : undefined;
     if (!found) throw new NexusError("not_found", "no such code, or it is no longer valid");
     const who: Identity = found.who;
     await store.delete(codeKey(clean));
-    await store.set(bindKey(who), { account, name: who.name, at: clock.now() });
+    await this.#identities.link(knownAs(who), account, "pairing", who.name);
     return who;
   }
 
@@ -66,24 +79,28 @@ export class Pairing {
 
   /** Identities and their accounts. */
   async bound(account?: string): Promise<(Identity & { account: string; at: number })[]> {
-    const found = await this.parts.store.list("bind:");
-    return found.map(([key, bind]) => {
-      const [, channel = "", app = "", ...id] = key.split(":");
-      return { channel, app, id: id.join(":"), name: bind.name, account: bind.account, at: bind.at };
-    }).filter((bind) => account === undefined || bind.account === account);
+    const found = account === undefined ? await this.#identities.all() : await this.#identities.of(account);
+    return found.filter(({ kind }) => kind === "chat").map(({ platform, scope, value, name, account, at }) => ({
+      channel: platform,
+      app: scope,
+      id: value,
+      name,
+      account,
+      at,
+    }));
   }
 
   async unbind(who: Identity): Promise<void> {
-    await this.parts.store.delete(bindKey(who));
+    await this.#identities.unlink(knownAs(who));
   }
+}
+
+function knownAs({ channel, app, id }: Identity): Known {
+  return { platform: channel as IdentityPlatform, kind: "chat", scope: app, value: id };
 }
 
 function codeKey(code: string): string {
   return `pair:code:${code}`;
-}
-
-function bindKey(who: Identity): string {
-  return `bind:${who.channel}:${who.app}:${who.id}`;
 }
 
 function newCode(): string {

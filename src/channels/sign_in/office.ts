@@ -6,7 +6,9 @@
  * "Get the contact's own details"; developer.work.weixin.qq.com "Web login", "auth/getuserinfo".
  */
 import { NexusError } from "../../core/error.ts";
-import type { Flow, Provider, Vouched } from "./provider.ts";
+import type { Identity } from "../../core/identity.ts";
+import type { Vouched } from "../../core/vouching.ts";
+import type { Flow, Provider } from "./provider.ts";
 
 /** Where a platform is; other addresses for private clouds and for tests. */
 export interface Places {
@@ -24,6 +26,8 @@ export const PLACES: Readonly<Record<"lark" | "dingtalk" | "wecom", Places>> = {
 
 interface Common extends Places {
   readonly name: string;
+  /** The names of the apps in the settings in whose chats the same ids of people are seen: history may stand under them. */
+  readonly chats?: readonly string[];
   readonly fetch: typeof fetch;
 }
 
@@ -68,7 +72,17 @@ export class LarkSignIn implements Provider {
       authorization: `Bearer ${token.access_token}`,
     });
     if (who.code !== 0) throw refusedBy("Feishu", who.code);
-    return { id: `lark:${appId}:${required(who.data?.open_id)}`, displayName: who.data.name };
+    const openId = required(who.data?.open_id), unionId = who.data.union_id, tenant = String(who.data.tenant_key ?? "");
+    const byApp: Identity = { platform: "lark", kind: "open_id", scope: appId, value: openId };
+    return {
+      platform: "lark",
+      // Not the user_id: a company gives it again to somebody else.
+      identities: typeof unionId === "string" && unionId !== ""
+        ? [{ platform: "lark", kind: "union_id", scope: tenant, value: unionId }, byApp]
+        : [byApp],
+      ids: idsOf("lark", appId, this.p.chats, openId),
+      displayName: who.data.name,
+    };
   }
 }
 
@@ -108,7 +122,13 @@ export class DingtalkSignIn implements Provider {
     const who = await ask(this.p.fetch, address(api, "/v1.0/contact/users/me"), undefined, {
       "x-acs-dingtalk-access-token": token.accessToken,
     });
-    return { id: `dingtalk:${appKey}:${required(who.unionId)}`, displayName: who.nick };
+    const unionId = required(who.unionId);
+    return {
+      platform: "dingtalk",
+      identities: [{ platform: "dingtalk", kind: "union_id", scope: corpId, value: unionId }],
+      ids: [`dingtalk:${appKey}:${unionId}`],
+      displayName: who.nick,
+    };
   }
 }
 
@@ -147,7 +167,13 @@ export class WecomSignIn implements Provider {
     if (!who.userid) throw new NexusError("forbidden", "sign-in is open to members of the company only");
     const { userid } = who;
     const more = await ask(this.p.fetch, address(this.p.api, "/cgi-bin/user/get", { access_token, userid }));
-    return { id: `wecom:${this.p.corpId}:${userid}`, displayName: more.errcode === 0 ? more.name : userid };
+    const { corpId, chats } = this.p;
+    return {
+      platform: "wecom",
+      identities: [{ platform: "wecom", kind: "user_id", scope: corpId, value: String(userid) }],
+      ids: idsOf("wecom", corpId, chats, String(userid)),
+      displayName: more.errcode === 0 ? more.name : userid,
+    };
   }
 
   async #accessToken(): Promise<string> {
@@ -176,6 +202,11 @@ async function ask(go: typeof fetch, url: URL, body?: unknown, headers: Record<s
   } catch {
     throw new Error(`${url.host} answered ${response.status} and no JSON`);
   }
+}
+
+/** What an account may be called: by the sign-in, or by a chat in which its person was first seen. */
+function idsOf(platform: string, scope: string, chats: readonly string[] = [], id: string): [string, ...string[]] {
+  return [`${platform}:${scope}:${id}`, ...chats.map((app) => `${platform}:${app}:${id}`)];
 }
 
 function address(place: string, path: string, query: Record<string, string> = {}): URL {

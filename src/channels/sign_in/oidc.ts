@@ -4,7 +4,8 @@
  */
 import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
-import type { Flow, Provider, Vouched } from "./provider.ts";
+import type { Vouched } from "../../core/vouching.ts";
+import type { Flow, Provider } from "./provider.ts";
 
 export interface OidcSettings {
   readonly issuer: string;
@@ -67,6 +68,9 @@ export class OidcProvider implements Provider {
       expectedState: flow.state,
       expectedNonce: flow.nonce,
       idTokenExpected: true,
+    }).catch((error) => {
+      const why = refusalIn(client, error);
+      throw why === undefined ? error : new NexusError("forbidden", `the provider refused the sign-in (${why})`);
     });
     const claims = tokens.claims()!;
     // Groups and mail often stand only there.
@@ -77,7 +81,8 @@ export class OidcProvider implements Provider {
   }
 
   #judge(claims: Record<string, unknown>): Vouched {
-    const { domains, groups, adminGroups, groupsClaim, bots } = this.#settings;
+    const { issuer, domains, groups, adminGroups, groupsClaim, bots } = this.#settings;
+    const sub = String(claims.sub);
     const mail = claims.email_verified === true && typeof claims.email === "string" ? claims.email : undefined;
     const domain = mail?.slice(mail.lastIndexOf("@") + 1).toLowerCase();
     if (domains && !domains.some((one) => one.toLowerCase() === domain)) {
@@ -91,8 +96,10 @@ export class OidcProvider implements Provider {
     }
     const name = [claims.name, claims.preferred_username, mail, claims.sub].find((one) => typeof one === "string");
     return {
-      id: `oidc:${String(claims.sub)}`,
-      displayName: (name as string).slice(0, 200),
+      platform: "oidc",
+      identities: [{ platform: "oidc", kind: "sub", scope: issuer, value: sub }],
+      ids: [`oidc:${sub}`],
+      displayName: name as string,
       role: adminGroups.length === 0 ? undefined : mine.some((one) => adminGroups.includes(one)) ? "admin" : "member",
       bots: bots && [...new Set(mine.flatMap((one) => (Object.hasOwn(bots, one) ? bots[one]! : [])))],
     };
@@ -113,4 +120,15 @@ export class OidcProvider implements Provider {
     config.catch(() => this.#found = undefined);
     return config;
   }
+}
+
+/**
+ * Why the provider let nobody in, where that is the browser's doing: a code that was made up or is over, parameters that it did not
+ * send, a person who said no. `undefined`: a fault, of the provider or of our configuration, which the log tells.
+ */
+function refusalIn(client: Awaited<ReturnType<typeof library>>, error: unknown): string | undefined {
+  if (error instanceof client.AuthorizationResponseError) return error.error.slice(0, 50);
+  if (error instanceof client.ResponseBodyError) return error.error === "invalid_grant" ? error.error : undefined;
+  const isMalformed = error instanceof client.ClientError && error.code === "OAUTH_INVALID_RESPONSE";
+  return isMalformed ? error.code : undefined;
 }

@@ -2,7 +2,9 @@
  * Who else may vouch for a person: the contract between the sign-in routes and OpenID Connect, Feishu, DingTalk and WeCom.
  */
 
-/** What belongs to one sign-in from its beginning to its end. Kept by us, never by the browser. */
+import type { Vouched } from "../../core/vouching.ts";
+
+/** What belongs to one sign-in from its beginning to its end. The browser carries it encrypted. */
 export interface Flow {
   /** Comes back with the browser and says which flow it is. */
   readonly state: string;
@@ -12,15 +14,6 @@ export interface Flow {
   readonly verifier: string;
   /** Where the provider sends the browser back to. */
   readonly redirect: string;
-}
-
-/** Somebody, in the provider's word. */
-export interface Vouched {
-  /** Unique over all providers. */
-  readonly id: string;
-  readonly displayName?: string;
-  readonly role?: "admin" | "member";
-  readonly bots?: readonly string[];
 }
 
 export interface Provider {

@@ -1,27 +1,33 @@
 /**
  * Signing in where somebody else vouches: the way out to a provider and back, and the word of a trusted reverse proxy.
  *
- * The flow is bound to the browser by a cookie and can be used once: a link that an attacker began cannot be finished by somebody else.
+ * What a stranger can cause is bounded: a flow is a cookie of theirs, and how many come back with a code that the provider is asked for is
+ * limited per network and in all.
  */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { Accounts } from "../../core/account.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
-import { randomToken, sameText } from "../../core/secret.ts";
+import { Limit, networkOf } from "../../core/limit.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { ServerSecret } from "../../core/server_secret.ts";
 import type { Sessions } from "../../core/session.ts";
-import type { Store } from "../../core/store.ts";
+import { PER_NETWORK } from "../../core/sign_in_limits.ts";
+import type { Vouched } from "../../core/vouching.ts";
 import type { TrustedProxies } from "../address.ts";
 import { sessionCookie } from "../door.ts";
 import { json } from "../http.ts";
 import type { RouteDoc } from "../openapi.ts";
 import type { Env } from "../web.ts";
-import type { Flow, Provider } from "./provider.ts";
+import { FLOW_COOKIE, FLOW_LIFETIME, Flows } from "./flow.ts";
+import type { Provider } from "./provider.ts";
 
 export interface SignInParts {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
-  readonly store: Store;
+  readonly secret: ServerSecret;
+  readonly clock: Clock;
   readonly observer: Observer;
   readonly providers: () => readonly Provider[];
   /** The address at which people reach us, e.g. `https://chat.example.com`; else what the request says. */
@@ -32,10 +38,8 @@ export interface SignInParts {
     | undefined;
 }
 
-const FLOW_COOKIE = "nexus_sign_in";
-
-/** Milliseconds that a person may take at the provider. */
-const FLOW_LIFETIME = 10 * 60_000;
+/** Sign-ins for which a provider is being asked, of all networks together. */
+export const FINISHING = 50;
 
 export const signInRoutes: RouteDoc[] = [
   {
@@ -68,12 +72,11 @@ export const signInRoutes: RouteDoc[] = [
   },
 ];
 
-interface KeptFlow extends Flow {
-  readonly provider: string;
-}
-
 export function signIn(parts: SignInParts): Hono<Env> {
-  const { accounts, sessions, store } = parts;
+  const { accounts, sessions } = parts;
+  const flows = new Flows(parts);
+  const tries = new Limit(PER_NETWORK, parts.clock);
+  let finishing = 0;
   const app = new Hono<Env>();
 
   app.get("/api/sign-in", () => {
@@ -87,15 +90,9 @@ export function signIn(parts: SignInParts): Hono<Env> {
   app.get("/api/sign-in/:provider", (c) =>
     told(c, c.req.param("provider"), async () => {
       const provider = named(c.req.param("provider"));
-      const flow: KeptFlow = {
-        provider: provider.id,
-        state: randomToken(),
-        nonce: randomToken(),
-        verifier: randomToken(),
-        redirect: `${parts.publicUrl() ?? here(c)}/api/sign-in/${provider.id}/callback`,
-      };
-      await store.set(`signin:${flow.state}`, flow, { ttl: FLOW_LIFETIME });
-      return away((await provider.begin(flow)).href, flowCookie(flow.state, FLOW_LIFETIME / 1000, c));
+      const redirect = `${parts.publicUrl() ?? here(c)}/api/sign-in/${provider.id}/callback`;
+      const { flow, cookie } = await flows.begin(provider.id, redirect);
+      return away((await provider.begin(flow)).href, flowCookie(cookie, FLOW_LIFETIME / 1000, c));
     }));
 
   app.get("/api/sign-in/:provider/callback", (c) =>
@@ -103,13 +100,22 @@ export function signIn(parts: SignInParts): Hono<Env> {
       const provider = named(c.req.param("provider"));
       const callback = new URL(c.req.url);
       const state = callback.searchParams.get("state") ?? "";
-      const own = cookieOf(c.req.header("cookie"));
-      const flow: KeptFlow | undefined = /^[0-9a-f]{64}$/.test(state) ? await store.get(`signin:${state}`) : undefined;
-      await store.delete(`signin:${state}`);
-      if (!flow || own === undefined || !sameText(own, state) || flow.provider !== provider.id) {
-        throw new NexusError("forbidden", "this sign-in was not begun here, or too long ago");
+      const flow = await flows.find(provider.id, state, cookieOf(c.req.header("cookie")));
+      if (!flow) throw new NexusError("forbidden", "this sign-in was not begun here, or too long ago");
+      const network = networkOf(c.env.address);
+      const wait = tries.take(network);
+      if (wait > 0 || finishing >= FINISHING) {
+        throw new NexusError("limited", "too many sign-in attempts", { retryAfter: wait || 5 });
       }
-      return await enter(c, provider.id, await provider.finish(callback, flow));
+      finishing++;
+      try {
+        const who = await provider.finish(callback, flow);
+        flows.end(flow);
+        tries.giveBack(network);
+        return await enter(c, who);
+      } finally {
+        finishing--;
+      }
     }));
 
   function named(id: string): Provider {
@@ -126,18 +132,23 @@ export function signIn(parts: SignInParts): Hono<Env> {
     if (!id || !proxy.from.trusts(c.env.peer ?? c.env.address)) {
       throw new NexusError("forbidden", "nobody vouches for this request");
     }
-    const displayName = proxy.nameHeader === undefined ? undefined : c.req.header(proxy.nameHeader)?.slice(0, 200);
-    return await enter(c, "proxy", { id: `proxy:${id.slice(0, 200)}`, displayName });
+    if (id.length > 200) throw new NexusError("forbidden", "the proxy's name for this person is too long");
+    return await enter(c, {
+      platform: "proxy",
+      identities: [{ platform: "proxy", kind: "user", scope: "", value: id }],
+      ids: [`proxy:${id}`],
+      displayName: proxy.nameHeader === undefined ? undefined : c.req.header(proxy.nameHeader),
+    });
   }
 
-  async function enter(c: Context<Env>, source: string, who: { id: string; displayName?: string }): Promise<Response> {
+  async function enter(c: Context<Env>, who: Vouched): Promise<Response> {
     const { address } = c.env;
-    const person = await accounts.vouched(source, who, address);
+    const person = await accounts.vouch(who, { address });
     const { token } = await sessions.begin(person.id, { address, agent: c.req.header("user-agent") });
     return away(
       "/",
       flowCookie(undefined, 0, c),
-      sessionCookie(token, Math.floor(sessions.ttl / 1000), c.env.secure === true),
+      sessionCookie(token, sessions.cookieSeconds, c.env.secure === true),
     );
   }
 

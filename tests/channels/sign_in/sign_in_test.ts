@@ -88,7 +88,7 @@ Deno.test("people sign in with OpenID Connect, by verified domain and group, and
       const dana = new Browser();
       assert.equal(await dana.walk(`${gateway}/api/sign-in/oidc`, gateway, "dana"), `${gateway}/`);
       const me = JSON.parse((await dana.go(`${gateway}/api/me`)).text);
-      assert.deepEqual(me.user, { username: "oidc:dana", displayName: "Dana", role: "admin" });
+      assert.deepEqual(me.user, { id: "oidc:dana", username: "oidc:dana", displayName: "Dana", role: "admin" });
       const eli = new Browser();
       await eli.walk(`${gateway}/api/sign-in/oidc`, gateway, "eli");
       assert.equal(JSON.parse((await eli.go(`${gateway}/api/me`)).text).user.role, "member");
@@ -199,7 +199,7 @@ Deno.test("people sign in with Feishu, DingTalk and WeCom; outsiders and wrong c
         }
         assert.equal(back.location, `${world.url}/`);
         const { user } = JSON.parse((await browser.go(`${world.url}/api/me`)).text);
-        assert.deepEqual(user, { username, displayName, role: "member" });
+        assert.deepEqual(user, { id: username, username, displayName, role: "member" });
       }
     }
     const told = JSON.stringify(world.happenings);
@@ -226,7 +226,7 @@ Deno.test("a reverse proxy's word counts only from the listed addresses", async 
   assert.deepEqual(await enter(trusted, named), {
     status: 302,
     location: "/",
-    user: { username: "proxy:frank", displayName: "Frank", role: "member" },
+    user: { id: "proxy:frank", username: "proxy:frank", displayName: "Frank", role: "member" },
   });
   assert.equal((await enter(trusted, {})).location, "/?sign_in=forbidden");
   assert.equal((await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, named)).location, "/?sign_in=forbidden");

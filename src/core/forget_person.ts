@@ -1,0 +1,100 @@
+/**
+ * Forgetting a person: the one place that knows everything that is stored about somebody, used by HTTP, by the command line and by a
+ * gateway that notices that another process removed somebody. It can be called again and does no harm.
+ *
+ * What stays: the tombstone (their name and id were used), the audit log, hashes of their platform identities, and what they said in a
+ * group that shares one conversation, which stands there without their name.
+ */
+import type { Accounts } from "./account.ts";
+import type { Allowances } from "./allowance.ts";
+import type { ApiKeys } from "./api_key.ts";
+import type { BotTokens } from "./bot_token.ts";
+import type { Sessions } from "./session.ts";
+import { type Json, keyPart, type Store } from "./store.ts";
+
+export interface PersonalData {
+  readonly store: Store;
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly keys: ApiKeys;
+  readonly allowances: Allowances;
+  readonly botTokens: BotTokens;
+  /** Conversations and turns; of a running gateway also what runs and what waits for pages. */
+  readonly history: { removePerson(personId: string): Promise<void> };
+  /** What the ids of people begin with who have no account and talk by an app: `lark:main:`. */
+  readonly chatPrefixes: () => readonly string[];
+}
+
+/** Deletes everything of an account that was retired (`Accounts.remove`). */
+export async function forgetPerson(data: PersonalData, id: string): Promise<void> {
+  const { store, accounts, sessions, keys, allowances, botTokens, history } = data;
+  const senders = accounts.tombstones.sendersOf(id);
+  await botTokens.forget(id);
+  // Before they had an account, or were linked to it, they may have talked under an id of the platform.
+  const aliases = aliasesOf(data.chatPrefixes(), senders).filter((alias) => !accounts.view(alias));
+  for (const one of new Set([id, ...aliases])) {
+    await Promise.all([sessions.endOf(one, {}), keys.revoke(one), history.removePerson(one)]);
+    // Behind the history: turns that were stopped for it have been counted.
+    await allowances.forget(one);
+    await removeAll(store, `talk:${keyPart(one)}:`);
+    await forgetChats(store, one, senders);
+  }
+  await accounts.forget(id);
+}
+
+/** Ids of the form `lark:main:ou_1` that are made of what a platform calls somebody. */
+function aliasesOf(prefixes: readonly string[], senders: readonly string[]): string[] {
+  return senders.flatMap((sender) => {
+    const [platform, value] = split(sender);
+    return prefixes.filter((prefix) => prefix.startsWith(`${platform}:`)).map((prefix) => prefix + value);
+  });
+}
+
+/** What is stored for chats with apps: where to write to somebody, what they chose, codes, and what is on its way to them. */
+async function forgetChats(store: Store, id: string, senders: readonly string[]): Promise<void> {
+  const isTheirs = (platform: string, sender: unknown) => senders.includes(`${platform}:${sender}`);
+  for await (const [key, value] of entries(store, "im:")) {
+    const [, what, platform = ""] = key.split(":");
+    const isGone = what === "reach" || what === "home"
+      ? isTheirs(platform, value.sender?.id) || key.endsWith(`:${id}`)
+      : what === "use"
+      ? senders.some((sender) => split(sender)[0] === platform && key.endsWith(`:${split(sender)[1]}`))
+      : what === "conv" && key.endsWith(`:${id}`);
+    if (isGone) await store.delete(key);
+  }
+  for await (const [key, { who }] of entries(store, "pair:code:")) {
+    if (isTheirs(who.channel, who.id)) await store.delete(key);
+  }
+  for await (const [key] of entries(store, "pair:mine:")) {
+    const [, , platform = "", , ...id] = key.split(":");
+    if (isTheirs(platform, id.join(":"))) await store.delete(key);
+  }
+  for await (const [key, job] of entries(store, "outbox:")) {
+    const platform = key.split(":")[1] ?? "";
+    if (job.personId === id || isTheirs(platform, job.incoming?.sender?.id)) await store.delete(key);
+  }
+}
+
+async function removeAll(store: Store, prefix: string): Promise<void> {
+  for await (const [key] of entries(store, prefix)) await store.delete(key);
+}
+
+/** Entries read at once: there may be many, and others are answered meanwhile. */
+const PAGE = 500;
+
+async function* entries(store: Store, prefix: string): AsyncGenerator<[key: string, value: Json]> {
+  let after: string | undefined;
+  while (true) {
+    const page = await store.list(prefix, { after, limit: PAGE });
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)![0];
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+/** `lark:ou_1` in its two parts; the second may hold colons. */
+function split(sender: string): [platform: string, value: string] {
+  const at = sender.indexOf(":");
+  return [sender.slice(0, at), sender.slice(at + 1)];
+}
