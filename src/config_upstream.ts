@@ -50,6 +50,9 @@ export const upstreamSchema = z.looseObject({
   images: z.boolean({ error: "must be true or false" }).default(true).meta({
     description: "Whether the model sees images.",
   }),
+  ignore: z.array(text('must be a parameter\'s name such as "temperature"').max(100)).max(100).default([]).meta({
+    description: "Parameters of clients that are not passed on, because this model refuses them.",
+  }),
   usage: z.boolean({ error: "must be true or false" }).default(true).meta({
     description: "Whether a stream is asked for its token counts. False for old servers that refuse `stream_options`.",
   }),

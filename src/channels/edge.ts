@@ -43,6 +43,6 @@ export async function withCors(
   const response = await answer();
   const open = new Response(response.body, response);
   for (const [name, value] of headers) open.headers.append(name, value);
-  open.headers.set("access-control-expose-headers", "retry-after, x-request-id, x-conversation-id");
+  open.headers.set("access-control-expose-headers", "retry-after, x-request-id, x-conversation-id, x-nexus-ignored");
   return open;
 }

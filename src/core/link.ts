@@ -84,6 +84,11 @@ export interface Link {
   readonly busy: number;
   /** Why it does badly at the moment, for admins; absent while all is well. */
   readonly note?: string;
+  /**
+   * Whether it passes a parameter on to its model, by the name in OpenAI's chat completions: one of
+   * {@linkcode Wishes.more}, `temperature` or `top_p`. Absent: none.
+   */
+  honours?(name: string, value: unknown): boolean;
   /** Gives it a task. Must not throw; a line that turns out broken calls `sink.lost()`. */
   ask(task: Task, sink: Sink): void;
   /** Asks it to stop. Resolves to whether the bot confirmed; `false` where its wire knows no such word or no answer came. */

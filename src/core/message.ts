@@ -42,12 +42,18 @@ export interface Wishes {
   readonly stop?: readonly string[];
   /** The reader waits for the whole answer: nobody sees deltas, so none need be made. */
   readonly whole?: boolean;
+  /** Further parameters by their names in OpenAI's chat completions (`seed`, `response_format`, …). */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** What an answer cost, as the model's own API counted it. */
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Those of the input that the API had read before and charges less for. */
+  readonly cachedTokens?: number;
+  /** Those of the output that the model thought and did not say. */
+  readonly reasoningTokens?: number;
 }
 
 /** What a person said, addressed to a bot, to a pool, or to nobody in particular. */
@@ -100,4 +106,9 @@ export function dataUrl(image: Image): string {
 export function splitMention(text: string): { target?: string; text: string } {
   const match = /^@(\S+)\s+/.exec(text);
   return match ? { target: match[1], text: text.slice(match[0].length) } : { text };
+}
+
+/** What a bot is asked where a talk ends with its own words. */
+export function goOn(after: string): string {
+  return /\p{Script=Han}/u.test(after.slice(-200)) ? "请继续。" : "Please go on.";
 }

@@ -4,21 +4,29 @@
  * Source: https://docs.anthropic.com/en/api/messages-streaming. A stream is `message_start`, content blocks with `content_block_delta`,
  * `message_delta` (stop reason, counts) and `message_stop`; `ping` at any time; `error` instead of the rest.
  */
-import { dataUrl, type Said } from "../../core/message.ts";
+import { dataUrl, goOn, type Said } from "../../core/message.ts";
 import { type Dialect, type Fields, type Hearing, isFields, splitDataUrl } from "./dialect.ts";
 import { faultOfEvent, unsupported } from "./fault.ts";
 
 /** The API demands a bound; this is what every model of it may write. */
 const DEFAULT_MAX_TOKENS = 4096;
 
+const TAKEN = new Set(["temperature", "top_p", "top_k", "user"]);
+
 export const anthropic: Dialect = {
   path: "/messages",
 
   headers: (key) => ({ "anthropic-version": "2023-06-01", ...(key === undefined ? {} : { "x-api-key": key }) }),
 
+  takes(name, value) {
+    return name === "response_format" ? schemaOf(value) !== undefined : TAKEN.has(name);
+  },
+
   body({ said, model, wishes, stream }, settings) {
     const system = said.filter(({ role }) => role === "system").map(({ text }) => text).join("\n\n");
     const temperature = wishes.temperature ?? settings.temperature;
+    const { top_k, user, response_format } = wishes.more ?? {};
+    const schema = schemaOf(response_format);
     return JSON.stringify({
       model,
       system: system || undefined,
@@ -30,6 +38,9 @@ export const anthropic: Dialect = {
       top_p: wishes.topP,
       // White space alone is refused here.
       stop_sequences: wishes.stop?.some((word) => word.trim()) ? wishes.stop.filter((word) => word.trim()) : undefined,
+      top_k,
+      metadata: user === undefined ? undefined : { user_id: user },
+      output_config: schema === undefined ? undefined : { format: { type: "json_schema", schema } },
     });
   },
 
@@ -72,6 +83,13 @@ export const anthropic: Dialect = {
   },
 };
 
+/** The schema of `{"type": "json_schema", "json_schema": {"schema": …}}`; this API knows no other format. */
+function schemaOf(format: unknown): unknown {
+  return isFields(format) && format.type === "json_schema" && isFields(format.json_schema)
+    ? format.json_schema.schema
+    : undefined;
+}
+
 /** This API wants user and assistant by turns, the user first: neighbours of one role become one message. */
 function alternating(said: readonly Said[]): unknown[] {
   const messages: { role: string; content: Fields[] }[] = [];
@@ -91,7 +109,14 @@ function alternating(said: readonly Said[]): unknown[] {
     }
     if (text.trim()) last.content.push({ type: "text", text });
   }
-  return messages.filter(({ content }) => content.length > 0);
+  const filled = messages.filter(({ content }) => content.length > 0);
+  if (filled.length === 0) return [{ role: "user", content: [{ type: "text", text: "…" }] }];
+  // Its newer models refuse to go on in the assistant's name.
+  if (filled[filled.length - 1]?.role === "assistant") {
+    const text = goOn(said.findLast(({ role }) => role === "assistant")!.text);
+    filled.push({ role: "user", content: [{ type: "text", text }] });
+  }
+  return filled;
 }
 
 /** A delta, or a block as it begins or whole: all carry `text` or `thinking`. */
@@ -117,6 +142,7 @@ function usage(counted: unknown, hearing: Hearing): void {
   if (typeof input_tokens === "number") {
     const cached = [cache_read_input_tokens, cache_creation_input_tokens].filter((count) => typeof count === "number");
     hearing.count({ inputTokens: cached.reduce((sum, count) => sum + count, input_tokens) });
+    if (typeof cache_read_input_tokens === "number") hearing.count({ cachedTokens: cache_read_input_tokens });
   }
   if (typeof output_tokens === "number") hearing.count({ outputTokens: output_tokens });
 }

@@ -319,8 +319,9 @@ function broken(detail: string): Trouble {
   return { code, detail, retryable: true, again: true };
 }
 
-function wholeUsage({ inputTokens, outputTokens }: Partial<Usage>): Usage | undefined {
-  return inputTokens === undefined || outputTokens === undefined ? undefined : { inputTokens, outputTokens };
+function wholeUsage({ inputTokens, outputTokens, ...details }: Partial<Usage>): Usage | undefined {
+  if (inputTokens === undefined || outputTokens === undefined) return undefined;
+  return { inputTokens, outputTokens, ...details };
 }
 
 /** `retry-after-ms` (OpenAI) or `Retry-After` as seconds or a date (RFC 9110, 10.2.3), in milliseconds. */

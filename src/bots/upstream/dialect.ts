@@ -22,6 +22,7 @@ export interface Hearing {
 export interface Question {
   readonly said: readonly Said[];
   readonly model: string;
+  /** Only what the dialect takes. */
   readonly wishes: Wishes;
   /** Whether the answer shall come in deltas. */
   readonly stream: boolean;
@@ -31,6 +32,8 @@ export interface Dialect {
   /** Behind the base URL. */
   readonly path: string;
   headers(key: string | undefined): Record<string, string>;
+  /** Whether this API has such a parameter, by its name in OpenAI's chat completions, with this value. */
+  takes(name: string, value: unknown, settings: Pick<UpstreamSettings, "baseUrl">): boolean;
   body(question: Question, settings: UpstreamSettings): string;
   /** Reads one event of a stream. Throws where it is not what it should be. */
   event(name: string | undefined, data: string, hearing: Hearing): void;

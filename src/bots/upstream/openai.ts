@@ -7,6 +7,45 @@
 import { dataUrl, type Said } from "../../core/message.ts";
 import { type Dialect, type Fields, type Hearing, isFields } from "./dialect.ts";
 import { faultOfEvent, unsupported } from "./fault.ts";
+import type { UpstreamSettings } from "./settings.ts";
+
+/** Parameters that every server of this API knows, or passes over. */
+const COMMON = new Set([
+  "temperature",
+  "top_p",
+  "response_format",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+  "logit_bias",
+  "reasoning_effort",
+  "verbosity",
+]);
+
+/** Parameters of OpenAI's own API. Clients send some of them unasked, and strict servers refuse them. */
+const OPENAI = new Set([
+  "user",
+  "safety_identifier",
+  "prompt_cache_key",
+  "service_tier",
+  "prediction",
+  "web_search_options",
+]);
+
+/** Parameters of other servers, which OpenAI refuses. */
+const OTHERS = new Set([
+  "top_k",
+  "min_p",
+  "top_a",
+  "typical_p",
+  "repetition_penalty",
+  "repeat_penalty",
+  "reasoning",
+  "thinking",
+  "enable_thinking",
+  "thinking_budget",
+  "chat_template_kwargs",
+]);
 
 export const openai: Dialect = {
   path: "/chat/completions",
@@ -15,17 +54,25 @@ export const openai: Dialect = {
     return key === undefined ? {} : { authorization: `Bearer ${key}` };
   },
 
+  takes(name, _value, settings) {
+    return COMMON.has(name) || (isOpenAi(settings) ? OPENAI : OTHERS).has(name);
+  },
+
   body({ said, model, wishes, stream }, settings) {
+    const maxTokens = wishes.maxTokens ?? settings.maxTokens;
+    // OpenAI's models that think refuse the old name, many other servers know no other.
+    const most = isOpenAi(settings) ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
     return JSON.stringify({
       model,
       messages: said.map(message),
       stream,
       stream_options: stream && settings.usage ? { include_usage: true } : undefined,
-      max_tokens: wishes.maxTokens ?? settings.maxTokens,
+      ...most,
       temperature: wishes.temperature ?? settings.temperature,
       top_p: wishes.topP,
       // OpenAI takes four at most; the gateway watches for all of them itself.
       stop: wishes.stop?.length ? wishes.stop.slice(0, 4) : undefined,
+      ...wishes.more,
     });
   },
 
@@ -57,6 +104,11 @@ export const openai: Dialect = {
     hearing.end();
   },
 };
+
+/** Whether it is OpenAI's own API, on Azure too. */
+function isOpenAi({ baseUrl }: Pick<UpstreamSettings, "baseUrl">): boolean {
+  return baseUrl === undefined || /^https:\/\/[^/]*\.openai\.(?:azure\.)?com(?:[:/]|$)/i.test(baseUrl);
+}
 
 function message({ role, text, images }: Said): unknown {
   if (images.length === 0) return { role, content: text };
@@ -122,4 +174,12 @@ function usage(counted: unknown, hearing: Hearing): void {
   const { prompt_tokens, completion_tokens } = counted;
   if (typeof prompt_tokens === "number") hearing.count({ inputTokens: prompt_tokens });
   if (typeof completion_tokens === "number") hearing.count({ outputTokens: completion_tokens });
+  const cached = detail(counted.prompt_tokens_details, "cached_tokens") ?? counted.prompt_cache_hit_tokens;
+  if (typeof cached === "number") hearing.count({ cachedTokens: cached });
+  const reasoning = detail(counted.completion_tokens_details, "reasoning_tokens");
+  if (typeof reasoning === "number") hearing.count({ reasoningTokens: reasoning });
+}
+
+function detail(details: unknown, name: string): unknown {
+  return isFields(details) ? details[name] : undefined;
 }

@@ -17,6 +17,8 @@ export interface UpstreamSettings {
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly images: boolean;
+  /** Parameters of clients that this API refuses, by their names in OpenAI's chat completions. */
+  readonly ignore: readonly string[];
   /** Whether a stream is asked for its counts. */
   readonly usage: boolean;
   /** Values may be `env:NAME`. */

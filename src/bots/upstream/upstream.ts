@@ -8,7 +8,7 @@ import { estimateTokenCount } from "tokenx";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, type Code, NexusError } from "../../core/error.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
-import type { Said, Usage } from "../../core/message.ts";
+import type { Said, Usage, Wishes } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import { anthropic } from "./anthropic.ts";
@@ -129,6 +129,22 @@ export class Upstream implements Link {
     this.#parts.changed?.();
   }
 
+  honours(name: string, value: unknown): boolean {
+    const settings = this.#settings;
+    return !settings.ignore.includes(name) && DIALECTS[settings.type].dialect.takes(name, value, settings);
+  }
+
+  /** Of what a client wishes, what this API can do. */
+  #granted({ temperature, topP, more, ...rest }: Wishes): Wishes {
+    const passed = Object.entries(more ?? {}).filter(([name, value]) => this.honours(name, value));
+    return {
+      ...rest,
+      temperature: this.honours("temperature", temperature) ? temperature : undefined,
+      topP: this.honours("top_p", topP) ? topP : undefined,
+      more: Object.fromEntries(passed),
+    };
+  }
+
   ask(task: Task, sink: Sink): void {
     const { clock, http, random = Math.random } = this.#parts;
     const { dialect } = DIALECTS[this.#settings.type];
@@ -174,7 +190,7 @@ export class Upstream implements Link {
     const model = settings.model ?? await this.#firstModel(call.halt);
     if (call.halt.halted) return { calledOff: true, well: false, tell: () => {}, usage: {}, units: 0 };
     const { dialect, baseUrl } = DIALECTS[settings.type];
-    const wishes = message.wishes ?? {};
+    const wishes = this.#granted(message.wishes ?? {});
     const whole = wishes.whole === true;
     const body = dialect.body({ said, model, wishes, stream: !whole }, settings);
     const url = (settings.baseUrl ?? baseUrl).replace(/\/+$/, "") + dialect.path;

@@ -52,11 +52,13 @@ export function chatCompletion(turn: Turn, model: string, { text, reasoning, ima
   };
 }
 
-function usageOf({ inputTokens, outputTokens, estimated }: Counted) {
+function usageOf({ inputTokens, outputTokens, cachedTokens, reasoningTokens, estimated }: Counted) {
   return {
     prompt_tokens: inputTokens,
     completion_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
+    prompt_tokens_details: cachedTokens === undefined ? undefined : { cached_tokens: cachedTokens },
+    completion_tokens_details: reasoningTokens === undefined ? undefined : { reasoning_tokens: reasoningTokens },
     estimated: estimated || undefined,
   };
 }

@@ -7,7 +7,7 @@
  */
 import type { Gateway } from "../../core/gateway.ts";
 import { historyOf } from "../../core/history.ts";
-import type { Image, Message, Person, Said } from "../../core/message.ts";
+import { goOn, type Image, type Message, type Person, type Said } from "../../core/message.ts";
 import { keyPart, type Store } from "../../core/store.ts";
 import { Refused } from "./error.ts";
 import { ANY, type Asked } from "./request.ts";
@@ -36,20 +36,18 @@ export class Conversations {
     const { id, known } = asked.conversation === undefined
       ? await this.#byWords(person, asked.model, before)
       : await this.#byName(person, asked.conversation);
-    const { text, images } = joined(fresh);
     return {
       ...message,
       conversationId: id,
       said: asked.said,
-      images,
-      text,
+      ...questionOf(fresh, before),
       unheard: known ? undefined : transcript(before) || undefined,
     };
   }
 
   /** Remembers where this conversation goes on, once its answer is whole. */
   async remember(person: Person, asked: Asked, answer: string, conversationId: string): Promise<void> {
-    const said: Said[] = [...asked.said, { role: "assistant", text: answer, images: [] }];
+    const said = withAnswer(asked.said, answer);
     await this.#store.set(keyOf(person, asked.model, said), conversationId, { ttl: REMEMBERED, weak: true });
   }
 
@@ -80,14 +78,16 @@ export class Conversations {
       throw new Refused(404, "previous_response_not_found", "there is no such response", "previous_response_id");
     }
     const { turns } = await this.#gateway.turnsOf(turn.conversationId, undefined, TURNS);
-    const fresh = asked.said.filter(({ role }) => role !== "system");
+    const spoken = asked.said.filter(({ role }) => role !== "system");
+    // Where the system alone says something, that is the question.
+    const fresh = spoken.length > 0 ? spoken : asked.said;
     const system = asked.said.filter(({ role }) => role === "system");
     const message = { person, text: "", images: [], channel: "openai", parentTurnId: turn.id } as const;
     return {
       conversationId: turn.conversationId,
       parentTurnId: turn.id,
-      said: [...system, ...historyOf(turns, "", message), ...fresh],
-      ...joined(fresh),
+      said: [...system, ...historyOf(turns, "", message), ...spoken],
+      ...questionOf(fresh, fresh),
     };
   }
 }
@@ -108,16 +108,28 @@ function split(said: readonly Said[]): { before: readonly Said[]; fresh: readonl
   while (last >= 0 && said[last]!.role !== "assistant") last--;
   if (last < 0) {
     const first = said.findIndex(({ role }) => role === "user");
-    return { before: said.slice(0, first), fresh: said.slice(first) };
+    // Where nobody but the system spoke, its last word is the question.
+    const from = first < 0 ? said.length - 1 : first;
+    return { before: said.slice(0, from), fresh: said.slice(from) };
   }
   return { before: said.slice(0, last + 1), fresh: said.slice(last + 1) };
 }
 
-function joined(fresh: readonly Said[]): { text: string; images: Image[] } {
+/** What a bot with a memory is asked. A talk that ends with its own words asks it to go on. */
+function questionOf(fresh: readonly Said[], before: readonly Said[]): { text: string; images: Image[] } {
+  const asked = fresh.filter(({ role }) => role !== "assistant");
+  if (asked.length === 0) return { text: goOn(before[before.length - 1]!.text), images: [] };
   return {
-    text: fresh.filter(({ text }) => text !== "").map(({ text }) => text).join("\n\n"),
-    images: fresh.flatMap(({ images }) => images),
+    text: asked.filter(({ text }) => text !== "").map(({ text }) => text).join("\n\n"),
+    images: asked.flatMap(({ images }) => images),
   };
+}
+
+/** The talk as its client will tell it next time: one that asked the bot to go on puts both parts together. */
+function withAnswer(said: readonly Said[], answer: string): Said[] {
+  const last = said[said.length - 1]!;
+  if (last.role !== "assistant") return [...said, { role: "assistant", text: answer, images: [] }];
+  return [...said.slice(0, -1), { ...last, text: last.text + answer }];
 }
 
 /** What a bot that remembers has not heard yet, in front of the question: the system's words and an earlier talk elsewhere. */

@@ -24,6 +24,7 @@ import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer
 import { chatCompletion, chatFormat, seconds } from "./chat.ts";
 import { Conversations, named } from "./conversation.ts";
 import { described, failureOf, refusal, Refused } from "./error.ts";
+import { ignoredBy } from "./parameters.ts";
 import {
   ANY,
   type Asked,
@@ -167,6 +168,13 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     return await gateway.ask({ ...message, idempotencyKey });
   }
 
+  function headersOf(turn: Turn, asked: Asked): [string, string][] {
+    const headers: [string, string][] = [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
+    const ignored = ignoredBy(turn.bot && gateway.roster.get(turn.bot.id)?.link, asked);
+    if (ignored.length > 0) headers.push(["x-nexus-ignored", ignored.join(", ")]);
+    return headers;
+  }
+
   /** What the gateway itself sees to: stop words always, the length where the bot does not. */
   function cutFor(turn: Turn, { wishes }: Asked): Cut {
     const honours = turn.bot && gateway.roster.get(turn.bot.id)?.bot.capabilities.includes("wishes");
@@ -199,7 +207,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     const over = hangUps.watch(request, () => stop(turn));
     const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
     remember(person, asked, turn, whole.text);
-    return json(shape.whole(turn, whole), 200, headersOf(turn));
+    return json(shape.whole(turn, whole), 200, headersOf(turn, asked));
   }
 
   async function stream(
@@ -225,7 +233,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
       onHangUp: () => stop(turn),
       onDone: (text) => remember(person, asked, turn, text),
     });
-    return eventStream(body, headersOf(turn));
+    return eventStream(body, headersOf(turn, asked));
   }
 
   app.get("/v1/models", async (c) => {
@@ -325,10 +333,6 @@ export function openai(parts: OpenAiParts): Hono<Env> {
 interface Shape {
   readonly format: (turn: Turn, describe: Describe) => Format;
   readonly whole: (turn: Turn, answer: Awaited<ReturnType<typeof wholeAnswer>>) => unknown;
-}
-
-function headersOf(turn: Turn): [string, string][] {
-  return [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
 }
 
 type Describe = (error: unknown) => ReturnType<typeof described>["body"];

@@ -1,19 +1,24 @@
 /**
  * This is what OpenAI's clients ask: three shapes of one question, each checked once and made into an {@linkcode Asked}.
  *
- * A parameter is honoured, refused or ignored, and `docs/openai.md` says which; refused is whatever would change the answer in a way that
- * cannot be had here.
+ * What becomes of the parameters stands in `parameters.ts`.
  */
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
 import type { Image, Said, Wishes } from "../../core/message.ts";
 import { unsupported } from "./error.ts";
+import { chatParameters, passedOn, refusable, RESPONSES_NAMES, responsesParameters, tooling } from "./parameters.ts";
+import { ToolTalk } from "./tool_talk.ts";
 
 /** A question, whatever its shape was. */
 export interface Asked {
   readonly model: string;
   readonly said: readonly Said[];
   readonly wishes: Wishes;
+  /** Parameters that nobody here honours, by the names that the client gave them. */
+  readonly ignored: readonly string[];
+  /** How the client names what is among the wishes, where that differs from chat completions. */
+  readonly names?: Readonly<Record<string, string>>;
   readonly stream: boolean;
   /** Whether a stream ends with its counts. */
   readonly includeUsage: boolean;
@@ -41,9 +46,7 @@ const shared = {
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   metadata,
-  tools: z.array(z.unknown()).nullish(),
-  tool_choice: z.unknown().optional(),
-  user: z.string().nullish(),
+  ...tooling,
 };
 
 const chatMessage = z.object({
@@ -54,6 +57,8 @@ const chatMessage = z.object({
     error: "must be a text or a list of parts",
   }).nullish(),
   tool_calls: z.array(z.unknown()).nullish(),
+  tool_call_id: z.string().nullish(),
+  name: z.string().nullish(),
 });
 
 export const chatRequest = z.object({
@@ -63,16 +68,14 @@ export const chatRequest = z.object({
   max_tokens: tokens,
   max_completion_tokens: tokens,
   stop: stops,
-  n: z.number().nullish(),
   functions: z.array(z.unknown()).nullish(),
-  response_format: z.looseObject({ type: z.string() }).nullish(),
-  logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().nullish(),
-  logit_bias: z.record(z.string(), z.unknown()).nullish(),
-  modalities: z.array(z.string()).nullish(),
-  audio: z.unknown().optional(),
-  web_search_options: z.unknown().optional(),
+  function_call: z.unknown().optional(),
+  ...refusable,
+  ...passedOn,
 }, { error: "must be an object" }).meta({ id: "ChatCompletionRequest" });
+
+/** What a tool returned: a text, or parts as a message has them. */
+const outputs = z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]);
 
 const item = z.looseObject({
   type: z.string().nullish(),
@@ -89,7 +92,17 @@ export const responsesRequest = z.object({
   max_output_tokens: tokens,
   previous_response_id: z.string().max(200).nullish(),
   conversation: z.union([z.string().max(200), z.object({ id: z.string().max(200) })]).nullish(),
-  text: z.looseObject({ format: z.looseObject({ type: z.string() }).nullish() }).nullish(),
+  text: z.looseObject({
+    format: z.looseObject({ type: z.string() }).nullish(),
+    verbosity: passedOn.verbosity,
+  }).nullish(),
+  reasoning: z.looseObject({ effort: passedOn.reasoning_effort }).nullish(),
+  include: z.array(z.string()).nullish(),
+  top_logprobs: refusable.top_logprobs,
+  service_tier: passedOn.service_tier,
+  user: passedOn.user,
+  safety_identifier: passedOn.safety_identifier,
+  prompt_cache_key: passedOn.prompt_cache_key,
   background: z.boolean().nullish(),
   prompt: z.unknown().optional(),
 }, { error: "must be an object" }).meta({ id: "ResponsesRequest" });
@@ -109,26 +122,24 @@ export const uiRequest = z.looseObject({
 }, { error: "must be an object" }).meta({ id: "UiMessageRequest" });
 
 export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImage): Promise<Asked> {
-  refuseShared(body);
-  if (body.n !== undefined && body.n !== null && body.n !== 1) throw unsupported("n", "only one answer at a time");
-  if (body.functions?.length) throw unsupported("functions", "bots use tools of their own");
-  refuseFormat("response_format", body.response_format?.type);
-  if (body.logprobs || body.top_logprobs) throw unsupported("logprobs", "bots do not tell probabilities");
-  if (body.logit_bias && Object.keys(body.logit_bias).length > 0) throw unsupported("logit_bias", "bots take none");
-  if (body.modalities?.some((kind) => kind !== "text") || body.audio) throw unsupported("modalities", "only text");
-  if (body.web_search_options) throw unsupported("web_search_options", "bots search by themselves or not at all");
+  const { more, ignored } = chatParameters(body);
   const images = counting(load);
   const said: Said[] = [];
-  for (const [index, { role, content, tool_calls }] of body.messages.entries()) {
-    if (role === "tool" || role === "function" || tool_calls?.length) {
-      throw unsupported(`messages.${index}`, "calls of tools cannot be told to a bot");
-    }
-    said.push({ role: role === "developer" ? "system" : role, ...await partsOf(content, `messages.${index}`, images) });
+  const tools = new ToolTalk();
+  for (const [index, message] of body.messages.entries()) {
+    const { role, content, tool_calls } = message;
+    const parts = await partsOf(content, `messages.${index}`, images);
+    if (role === "tool" || role === "function") {
+      said.push(tools.result(message.tool_call_id, message.name, parts));
+    } else if (tool_calls?.length) {
+      said.push({ ...parts, role: "assistant", text: tools.called(parts.text, tool_calls) });
+    } else said.push({ role: role === "developer" ? "system" : role, ...parts });
   }
   return {
     model: body.model,
     said: ending(said, "messages"),
-    wishes: wishesOf(body, body.max_completion_tokens ?? body.max_tokens, body.stop, body.stream !== true),
+    wishes: wishesOf(body, more, body.max_completion_tokens ?? body.max_tokens, body.stop),
+    ignored,
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
     conversation: conversationOf(body.metadata),
@@ -136,17 +147,26 @@ export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImag
 }
 
 export async function readResponses(body: z.infer<typeof responsesRequest>, load: LoadImage): Promise<Asked> {
-  refuseShared(body);
-  refuseFormat("text.format", body.text?.format?.type);
-  if (body.background) throw unsupported("background", "the answer is read from the request that asks for it");
-  if (body.prompt) throw unsupported("prompt", "there are no stored prompts");
+  const { more, ignored } = responsesParameters(body);
   const images = counting(load);
   const said: Said[] = body.instructions ? [{ role: "system", text: body.instructions, images: [] }] : [];
   if (typeof body.input === "string") said.push({ role: "user", text: body.input, images: [] });
   else {
-    for (const [index, { type, role, content }] of body.input.entries()) {
+    const tools = new ToolTalk();
+    for (const [index, item] of body.input.entries()) {
+      const { type, role, content } = item;
       // What a model thought is between it and its maker.
       if (type === "reasoning") continue;
+      if (type === "function_call") {
+        const text = tools.call(item.call_id, item.name, item.arguments);
+        said.push({ role: "assistant", text, images: [] });
+        continue;
+      }
+      if (type === "function_call_output") {
+        const output = outputs.safeParse(item.output).data ?? "";
+        said.push(tools.result(item.call_id, undefined, await partsOf(output, `input.${index}`, images)));
+        continue;
+      }
       if ((type && type !== "message") || !role) {
         throw unsupported(`input.${index}`, `items of type ${JSON.stringify(type)} cannot be told to a bot`);
       }
@@ -157,7 +177,9 @@ export async function readResponses(body: z.infer<typeof responsesRequest>, load
   return {
     model: body.model,
     said: ending(said, "input"),
-    wishes: wishesOf(body, body.max_output_tokens, undefined, body.stream !== true),
+    wishes: wishesOf(body, more, body.max_output_tokens, undefined),
+    ignored,
+    names: RESPONSES_NAMES,
     stream: body.stream === true,
     includeUsage: true,
     conversation: (typeof conversation === "string" ? conversation : conversation?.id) ?? conversationOf(body.metadata),
@@ -184,6 +206,7 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
     model: body.model ?? ANY,
     said: ending(said, "messages"),
     wishes: {},
+    ignored: [],
     stream: true,
     includeUsage: false,
     conversation: body.id,
@@ -193,28 +216,20 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
 /** The model that stands for whoever is free. */
 export const ANY = "auto";
 
-function refuseShared({ tools, tool_choice }: { tools?: unknown[] | null; tool_choice?: unknown }): void {
-  // An editor that offers its tools wants them called: an answer without them looks whole and is not.
-  if (tools?.length && tool_choice !== "none") throw unsupported("tools", "bots use tools of their own");
-}
-
-function refuseFormat(param: string, type: string | undefined): void {
-  if (type && type !== "text") throw unsupported(param, `a bot cannot be held to ${type}`);
-}
-
 function wishesOf(
-  body: { temperature?: number | null; top_p?: number | null },
+  { temperature, top_p, stream }: { temperature?: number | null; top_p?: number | null; stream?: boolean | null },
+  more: Wishes["more"],
   maxTokens: number | null | undefined,
   stop: string | string[] | null | undefined,
-  whole: boolean,
 ): Wishes {
   const words = (typeof stop === "string" ? [stop] : stop ?? []).filter((word) => word !== "");
   return {
     maxTokens: maxTokens ?? undefined,
-    temperature: body.temperature ?? undefined,
-    topP: body.top_p ?? undefined,
+    temperature: temperature ?? undefined,
+    topP: top_p ?? undefined,
     stop: words.length > 0 ? words : undefined,
-    whole: whole || undefined,
+    whole: stream === true ? undefined : true,
+    more,
   };
 }
 
@@ -225,11 +240,12 @@ function conversationOf(given: Record<string, unknown> | null | undefined): stri
   throw new NexusError("invalid", "metadata.conversation_id: must be a text of at most 200 characters");
 }
 
-/** Whoever asks has the last word; a list that ends with the bot's would be a request to go on in its name. */
+/** A talk may end with anybody's words, but something new must be there to answer. */
 function ending(said: Said[], where: string): Said[] {
   const last = said[said.length - 1];
-  if (last?.role !== "user") throw new NexusError("invalid", `${where}: the last one must be the user's`);
-  if (last.text === "" && last.images.length === 0) throw new NexusError("invalid", `${where}: the last one is empty`);
+  if (!last || (last.role !== "assistant" && last.text === "" && last.images.length === 0)) {
+    throw new NexusError("invalid", `${where}: the last one is empty`);
+  }
   return said;
 }
 

@@ -139,9 +139,9 @@ function responseOf(
     usage: counted
       ? {
         input_tokens: counted.inputTokens,
-        input_tokens_details: { cached_tokens: 0 },
+        input_tokens_details: { cached_tokens: counted.cachedTokens ?? 0 },
         output_tokens: counted.outputTokens,
-        output_tokens_details: { reasoning_tokens: 0 },
+        output_tokens_details: { reasoning_tokens: counted.reasoningTokens ?? 0 },
         total_tokens: counted.inputTokens + counted.outputTokens,
         estimated: counted.estimated || undefined,
       }

@@ -28,6 +28,8 @@ export interface Play {
   /** Reads the request and says nothing at all. */
   readonly mute?: boolean;
   readonly usage?: { readonly input: number; readonly output: number };
+  /** Further counts in the API's own words. */
+  readonly details?: Readonly<Record<string, unknown>>;
   readonly finish?: string;
 }
 
@@ -207,12 +209,12 @@ export class FakeUpstream {
     }
   }
 
-  #lastWords({ finish, usage }: Play): string {
+  #lastWords({ finish, usage, details }: Play): string {
     if (this.#style === "openai") {
       const last = { choices: [{ index: 0, delta: {}, finish_reason: finish ?? "stop" }] };
       const counts = {
         choices: [],
-        usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8 },
+        usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8, ...details },
       };
       return `data: ${JSON.stringify(last)}\n\ndata: ${JSON.stringify(counts)}\n\ndata: [DONE]\n\n`;
     }
@@ -226,18 +228,18 @@ export class FakeUpstream {
     }\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n`;
   }
 
-  #whole(text: string, { finish, usage }: Play): string {
+  #whole(text: string, { finish, usage, details }: Play): string {
     if (this.#style === "anthropic") {
       return JSON.stringify({
         type: "message",
         content: [{ type: "text", text }],
         stop_reason: finish ?? "end_turn",
-        usage: { input_tokens: usage?.input ?? 7, output_tokens: usage?.output ?? 8 },
+        usage: { input_tokens: usage?.input ?? 7, output_tokens: usage?.output ?? 8, ...details },
       });
     }
     return JSON.stringify({
       choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: finish ?? "stop" }],
-      usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8 },
+      usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8, ...details },
     });
   }
 }
