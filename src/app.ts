@@ -264,7 +264,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     ...opsRoutes,
   ];
   const hono = new Hono<Env>();
-  const hangUps = new HangUps(clock);
+  const hangUps = new HangUps(clock, (turn) => void gateway.cancel(turn));
   hono.route("/", web({ gateway, accounts, sessions, door, pulse, hangUps, maxBody: () => config.maxBody }));
   hono.route("/", history({ gateway, door }));
   hono.route(

@@ -1,12 +1,15 @@
 /**
- * Clients that wait for an answer in one piece and may hang up before it comes. They are not watched from the first moment: asking the runtime
+ * Clients that hang up before their answer is whole: here is decided what that means for the bot.
+ *
+ * Clients that wait for an answer in one piece are not watched from the first moment: asking the runtime
  * for a request's signal costs as much as answering it, and most answers, or their first words, come sooner. One timer serves all.
  */
 import type { Clock } from "../core/clock.ts";
+import type { Turn } from "../core/turn.ts";
 
 interface Waiting {
   readonly request: Request;
-  readonly call: () => void;
+  readonly turn: Turn;
   over: boolean;
 }
 
@@ -18,15 +21,28 @@ export class HangUps {
   /** Since the last look, and since the one before it. */
   #fresh = new Set<Waiting>();
   #older = new Set<Waiting>();
+  readonly #cancel: (turn: Turn) => void;
   #stop: (() => void) | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, cancel: (turn: Turn) => void) {
     this.#clock = clock;
+    this.#cancel = cancel;
   }
 
-  /** Calls when the client hangs up, up to {@linkcode LOOK} times two late. Returns the way to stop watching, for when it is answered. */
-  watch(request: Request, call: () => void): () => void {
-    const waiting: Waiting = { request, call, over: false };
+  /**
+   * The client hung up: its bot is stopped. Whoever sent an Idempotency-Key will ask again if the
+   * line breaks, and then wants the answer.
+   */
+  stop(turn: Turn): void {
+    if (!turn.ending && turn.message.idempotencyKey === undefined) this.#cancel(turn);
+  }
+
+  /**
+   * Stops the turn when the client hangs up, up to {@linkcode LOOK} times two late. Returns the way
+   * to stop watching, for when it is answered.
+   */
+  watch(request: Request, turn: Turn): () => void {
+    const waiting: Waiting = { request, turn, over: false };
     this.#fresh.add(waiting);
     this.#stop ??= this.#clock.after(LOOK, () => this.#look());
     return () => {
@@ -46,7 +62,7 @@ export class HangUps {
     for (const waiting of due) {
       const { signal } = waiting.request;
       // Also fires after a response was sent, where the runtime's old rule holds; by then it is over.
-      const gone = () => waiting.over || waiting.call();
+      const gone = () => waiting.over || this.stop(waiting.turn);
       if (signal.aborted) gone();
       else signal.addEventListener("abort", gone);
     }

@@ -21,7 +21,12 @@ export interface Beating {
   wroteAt: number;
   /** Absent: nobody is asked, and nobody is counted. */
   readonly reader?: Reader;
+  /** Whether the reader takes what is written. */
+  readonly hasRoom: boolean;
+  /** Writes a comment. */
   beat(): void;
+  /** The reader has taken nothing for {@linkcode STALLED}: end the stream as if it had hung up. */
+  letGo(): void;
   /** The reader may no longer read: say so and end the stream. */
   expel(code: Code): void;
   /** The gateway stops: end the stream. */
@@ -30,6 +35,12 @@ export interface Beating {
 
 /** Silence before a comment, in milliseconds; proxies commonly give up after 60 s, some after 30. */
 const SILENCE = 15_000;
+
+/**
+ * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in memory
+ * as long as it likes. It can come back. One write takes a reader of 1 KB/s four minutes.
+ */
+export const STALLED = 10 * 60_000;
 
 /** How often it is asked whether readers still may read, in milliseconds. */
 const ASKED = 10_000;
@@ -50,7 +61,12 @@ export class Pulse {
     this.#askedAt = clock.now();
     this.#stop = clock.every(SILENCE / 3, () => {
       const now = clock.now();
-      for (const stream of this.#open) if (now - stream.wroteAt >= SILENCE - SILENCE / 3) stream.beat();
+      for (const stream of this.#open) {
+        const silent = now - stream.wroteAt;
+        if (!stream.hasRoom) {
+          if (silent >= STALLED) stream.letGo();
+        } else if (silent >= SILENCE - SILENCE / 3) stream.beat();
+      }
       if (now - this.#askedAt < ASKED) return;
       this.#askedAt = now;
       for (const stream of [...this.#open]) if (stream.reader) void this.#ask(stream, stream.reader);

@@ -17,12 +17,6 @@ const BEAT = encoder.encode(": \n\n");
 /** Units that go out in one write at most, so that a reader that begins at 0 of a long reply does not need it all in memory twice. */
 const WRITE = 256 * 1024;
 
-/**
- * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in memory as long as it likes. It can resume. One
- * write takes a reader of 1 KB/s four minutes.
- */
-const STALLED = 10 * 60_000;
-
 const HEADERS: [string, string][] = [
   ["content-type", "text/event-stream; charset=utf-8"],
   ["cache-control", "no-store"],
@@ -98,7 +92,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.wroteAt = this.#pulse.now();
     this.#unwatch = turn.reply.watch(() => {
       // With no room the reader is behind: it pulls when it is ready, and gets all of it then.
-      if (this.#controller.desiredSize! > 0) this.#flush();
+      if (this.hasRoom) this.#flush();
     });
     this.#pulse.add(this);
   }
@@ -117,12 +111,18 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (!this.#turn.ending) this.#onHangUp?.();
   }
 
+  get hasRoom(): boolean {
+    return this.#controller.desiredSize! > 0;
+  }
+
   beat(): void {
-    const now = this.#pulse.now();
-    if (this.#controller.desiredSize! > 0) {
-      this.wroteAt = now;
-      put(this.#controller, BEAT);
-    } else if (now - this.wroteAt >= STALLED) this.end();
+    this.wroteAt = this.#pulse.now();
+    put(this.#controller, BEAT);
+  }
+
+  /** It can resume. */
+  letGo(): void {
+    this.end();
   }
 
   end(): void {
@@ -251,14 +251,19 @@ export function newsStream(
   };
   const write = (bytes: Uint8Array) => {
     if (over) return;
-    beating.wroteAt = pulse.now();
+    // What a reader does not take is no sign of life.
+    if (beating.hasRoom) beating.wroteAt = pulse.now();
     put(controller, bytes);
     if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
   };
   const beating: Beating = {
     wroteAt: pulse.now(),
     reader,
+    get hasRoom() {
+      return (controller.desiredSize ?? 0) >= 0;
+    },
     beat: () => write(BEAT),
+    letGo: () => beating.end(),
     end() {
       if (over) return;
       finish();

@@ -291,11 +291,9 @@ export function web(parts: WebParts): Hono<Env> {
     const requestId = requestIdOf(request);
     const turn = await gateway.ask(await messageOf(request, person, "api", parts.maxBody(), requestId));
     if (!turn.ending) {
-      // Whoever sends a key will ask again if the line breaks, and then wants the answer.
-      const watched = turn.message.idempotencyKey === undefined;
-      const over = watched ? hangUps.watch(request, () => turn.ending ?? void gateway.cancel(turn)) : undefined;
+      const over = hangUps.watch(request, turn);
       await turn.reply.ended();
-      over?.();
+      over();
     }
     if (turn.unkept) await turn.kept;
     return wholeAnswer(turn, request, requestId);

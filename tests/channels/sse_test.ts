@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { Pulse } from "../../src/channels/pulse.ts";
-import { put, turnStream } from "../../src/channels/sse.ts";
+import { answerStream, Cut } from "../../src/channels/openai/answer.ts";
+import { chatFormat } from "../../src/channels/openai/chat.ts";
+import { Pulse, type Reader } from "../../src/channels/pulse.ts";
+import { newsStream, put, turnStream } from "../../src/channels/sse.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Reply } from "../../src/core/reply.ts";
 import { Turn } from "../../src/core/turn.ts";
+
+const READER: Reader = { person: "alice", refusal: "session_expired", holds: () => Promise.resolve(true) };
 
 function begun(clock: ManualClock): Turn {
   const person = { id: "alice", name: "Alice", role: "member" } as const;
@@ -12,25 +16,60 @@ function begun(clock: ManualClock): Turn {
   return turn;
 }
 
-Deno.test("a reader who takes nothing for ten minutes is let go, and holds the words no longer", async () => {
-  const clock = new ManualClock();
-  const pulse = new Pulse(clock);
-  const slow = begun(clock);
-  const stalled = turnStream(slow, { after: 0, language: "en", pulse });
-  await Promise.resolve();
-  slow.reply.append("text", "never taken");
-  clock.pass(9 * 60_000);
-  assert.equal(slow.reply.readers, 1);
-  clock.pass(2 * 60_000);
-  assert.equal(pulse.size + slow.reply.readers, 0);
-  const late = await new Response(stalled).text();
-  assert.ok(
-    late.includes('"start"') && !late.includes('"end"'),
-    "who reads on after all is not told that this was all",
-  );
-  pulse.close();
-  assert.equal(clock.waiting, 0);
-});
+/** Every kind of stream of a turn or of news, and what its reader is given who reads on after it was let go. */
+const kinds: { name: string; stream: (turn: Turn, pulse: Pulse, gone: () => void) => ReadableStream; late: RegExp }[] =
+  [
+    {
+      name: "a turn",
+      stream: (turn, pulse) => turnStream(turn, { after: 0, language: "en", pulse }),
+      late: /"start"(?!.*"end")/s,
+    },
+    {
+      name: "an answer of the OpenAI face",
+      stream: (turn, pulse, gone) =>
+        answerStream(turn, {
+          format: chatFormat(
+            turn,
+            "m",
+            false,
+            () => ({ message: "", type: "server_error", param: null, code: "limited" }),
+          ),
+          pulse,
+          reader: READER,
+          said: [],
+          cut: () => new Cut({}),
+          stop: () => {},
+          onHangUp: gone,
+        }),
+      late: /"error"(?!.*DONE)/s,
+    },
+    {
+      name: "news",
+      stream: (turn, pulse) =>
+        newsStream(pulse, READER, (send) => turn.reply.watch(() => send({ type: "chunk", text: turn.reply.text }))),
+      late: /"never taken"/,
+    },
+  ];
+
+for (const { name, stream, late } of kinds) {
+  Deno.test(`a reader of ${name} who takes nothing for ten minutes is let go, and holds the words no longer`, async () => {
+    const clock = new ManualClock();
+    const pulse = new Pulse(clock);
+    const turn = begun(clock);
+    let gone = 0;
+    const stalled = stream(turn, pulse, () => gone++);
+    await Promise.resolve();
+    turn.reply.append("text", "never taken");
+    clock.pass(9 * 60_000);
+    assert.equal(turn.reply.readers, 1);
+    clock.pass(2 * 60_000);
+    assert.equal(pulse.size + turn.reply.readers, 0);
+    assert.equal(gone, name.includes("OpenAI") ? 1 : 0, "there, a reader that is gone stops the bot");
+    assert.match(await new Response(stalled).text(), late, "who reads on after all is not told that this was all");
+    pulse.close();
+    assert.equal(clock.waiting, 0);
+  });
+}
 
 Deno.test("a reader who waits in silence is kept, with a comment every quarter of a minute", async () => {
   const clock = new ManualClock();

@@ -161,7 +161,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   /** With no room the reader is behind: it pulls when it is ready, and gets all of it then. */
   #woken(): void {
-    if (this.#controller.desiredSize! > 0) this.#flush();
+    if (this.hasRoom) this.#flush();
   }
 
   cancel(): void {
@@ -170,9 +170,17 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (!this.#turn.ending) this.#options.onHangUp?.();
   }
 
+  get hasRoom(): boolean {
+    return this.#controller.desiredSize! > 0;
+  }
+
   beat(): void {
     this.wroteAt = this.#options.pulse.now();
-    if (this.#controller.desiredSize! > 0) put(this.#controller, SILENCE);
+    put(this.#controller, SILENCE);
+  }
+
+  letGo(): void {
+    this.#leave("cancelled");
   }
 
   /** The gateway goes away: the stream must not look finished. */
@@ -181,9 +189,13 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   expel(code: Code): void {
+    this.#leave(code);
+  }
+
+  /** As if the reader had hung up. */
+  #leave(code: Code): void {
     const running = !this.#over && !this.#turn.ending;
     this.#fail(code);
-    // As if the reader had hung up.
     if (running) this.#options.onHangUp?.();
   }
 

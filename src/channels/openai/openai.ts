@@ -204,7 +204,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     }
     const { person } = caller;
     const turn = await ask(request, person, asked);
-    const over = hangUps.watch(request, () => stop(turn));
+    const over = hangUps.watch(request, turn);
     const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
     remember(person, asked, turn, whole.text);
     return json(shape.whole(turn, whole), 200, headersOf(turn, asked));
@@ -218,7 +218,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     shape: Shape,
   ): Promise<Response> {
     const turn = await ask(request, person, asked);
-    const over = hangUps.watch(request, () => stop(turn));
+    const over = hangUps.watch(request, turn);
     await firstWord(turn, clock, FIRST_WORD);
     over();
     // Nothing was said and nothing will be: that is a status, not a stream.
@@ -230,7 +230,7 @@ export function openai(parts: OpenAiParts): Hono<Env> {
       said: asked.said,
       cut: () => cutFor(turn, asked),
       stop: () => stop(turn),
-      onHangUp: () => stop(turn),
+      onHangUp: () => hangUps.stop(turn),
       onDone: (text) => remember(person, asked, turn, text),
     });
     return eventStream(body, headersOf(turn, asked));

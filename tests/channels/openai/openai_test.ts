@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent, events, says, withFace } from "./bench.ts";
+import type { Sink } from "../../../src/core/link.ts";
+import { until } from "../../world.ts";
 import { WORDS } from "../../bots/upstream/fake_upstream.ts";
 
 const ALL = WORDS.join("");
@@ -228,6 +230,26 @@ Deno.test("a client that hangs up stops the bot, thinking or talking, streamed o
       });
     }
   }
+});
+
+Deno.test("a client with an Idempotency-Key that hangs up and asks again gets the whole answer", async () => {
+  await withFace([], async ({ app, chat }) => {
+    let sink!: Sink;
+    const agent = new Agent("agent", (_task, given) => void (sink = given).write("text", "one "));
+    app.gateway.roster.join(agent);
+    const ask = () => chat({ model: "agent", stream: true }, { headers: { "idempotency-key": "k1" } });
+    const reader = (await ask()).body!.getReader();
+    await reader.read();
+    const [turn] = app.gateway.running();
+    await reader.cancel();
+    await until(() => turn!.reply.readers === 0, "the gateway to see that nobody reads");
+    const again = events(await ask());
+    sink.write("text", "two");
+    sink.done();
+    const said = (await again).map((event) => event.choices?.[0].delta.content ?? "").join("");
+    assert.equal(said, "one two");
+    assert.deepEqual(agent.stopped, []);
+  });
 });
 
 Deno.test("models are the bots and pools that one may use, and auto", async () => {
