@@ -9,29 +9,32 @@
  * Deno.serve((request, info) => app.fetch(request, { address: info.remoteAddr.hostname }));
  * ```
  */
-import { Hono } from "hono";
 import { argon2idInWasm } from "./backends/argon_wasm.ts";
 import { MemoryStore } from "./backends/memory.ts";
 import { TrustedProxies } from "./channels/address.ts";
 import { DemoBot } from "./bots/demo.ts";
 import { BotSockets, type Wire } from "./bots/socket.ts";
-import { account, accountRoutes } from "./channels/account.ts";
-import { admin, adminRoutes } from "./channels/admin.ts";
+import { account } from "./channels/account.ts";
+import { admin } from "./channels/admin.ts";
 import { fetchHttp, type Http, SocketHttp } from "./bots/upstream/http.ts";
 import { Upstreams } from "./bots/upstream/upstreams.ts";
+import { chat } from "./channels/chat.ts";
 import { Door } from "./channels/door.ts";
-import { headOf, pathOf, withCors, withHsts } from "./channels/edge.ts";
-import { history, historyRoutes } from "./channels/history.ts";
-import { type Connection, failure, languageOfRequest } from "./channels/http.ts";
-import type { RouteDoc } from "./channels/openapi.ts";
-import { openai, openaiRoutes } from "./channels/openai/openai.ts";
+import { edge, type Fetch, pathOf } from "./channels/edge.ts";
+import { history } from "./channels/history.ts";
+import type { Connection } from "./channels/http.ts";
+import { news } from "./channels/news.ts";
+import { openai } from "./channels/openai/openai.ts";
 import { Apps } from "./channels/im/apps.ts";
-import { platformRoutes, platforms } from "./channels/im/routes.ts";
-import { ops, opsRoutes } from "./channels/ops.ts";
+import { callbacks } from "./channels/im/callback.ts";
+import { platforms } from "./channels/im/routes.ts";
+import { ops } from "./channels/ops.ts";
 import { HangUps } from "./channels/hang_up.ts";
 import { Pulse } from "./channels/pulse.ts";
-import { upgrades } from "./channels/upgrade.ts";
-import { type Env, web, webRoutes } from "./channels/web.ts";
+import type { Route } from "./channels/route.ts";
+import { Routes } from "./channels/routes.ts";
+import { session } from "./channels/session.ts";
+import { botSocketRoute, upgrades } from "./channels/upgrade.ts";
 import { changedKeys, chatPrefixesOf, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
 import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/allowance.ts";
@@ -40,11 +43,10 @@ import { Audit } from "./core/audit.ts";
 import { BotAdmission } from "./core/bot_admission.ts";
 import { BotTokens } from "./core/bot_token.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
-import { signIn, signInRoutes } from "./channels/sign_in/sign_in.ts";
+import { signIn } from "./channels/sign_in/sign_in.ts";
 import { OidcProvider } from "./channels/sign_in/oidc.ts";
 import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign_in/office.ts";
 import type { Provider } from "./channels/sign_in/provider.ts";
-import { asNexusError, NexusError } from "./core/error.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
 import { historyOf } from "./core/history.ts";
 import { everyone, type Observer, silent } from "./core/observer.ts";
@@ -89,6 +91,8 @@ export interface App {
   readonly audit: Audit;
   readonly metrics: Metrics;
   readonly config: Config;
+  /** Every route, as it is declared. */
+  readonly routes: readonly Route[];
   /** Takes over a changed configuration. Returns what changed and now holds, and what changed but needs a restart. */
   reconfigure(config: Config): Promise<{ changed: string[]; needRestart: string[] }>;
   /** Refuses new work, lets turns finish for at most `drainTimeout`, then ends streams and sockets in the order that loses nothing. */
@@ -253,129 +257,85 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   ];
   const troubles = () => (store.trouble === undefined ? [] : [`store: ${store.trouble}`]);
 
-  const routes: RouteDoc[] = [
-    ...webRoutes,
-    ...historyRoutes,
-    ...openaiRoutes,
-    ...accountRoutes,
-    ...signInRoutes,
-    ...adminRoutes,
-    ...platformRoutes,
-    ...opsRoutes,
-  ];
-  const hono = new Hono<Env>();
   const hangUps = new HangUps(clock, (turn) => void gateway.cancel(turn));
-  hono.route("/", web({ gateway, accounts, sessions, door, pulse, hangUps, maxBody: () => config.maxBody }));
-  hono.route("/", history({ gateway, door }));
-  hono.route(
-    "/",
-    signIn({
-      accounts,
-      sessions,
-      secret,
-      clock,
-      observer,
-      providers: () => ways.providers,
-      publicUrl: () => config.publicUrl?.replace(/\/+$/, ""),
-      proxy: () => ways.proxy,
-    }),
-  );
-  hono.route("/", account({ gateway, accounts, sessions, keys, allowances, door, observer }));
-  hono.route(
-    "/",
-    admin({
-      gateway,
-      accounts,
-      sessions,
-      keys,
-      allowances,
-      audit,
-      botTokens,
-      reserved: () => admission.reserved(),
-      recheck: () => sockets.recheck(),
-      remove: (id) => offboarding.remove(id),
-      dismiss: (botId) => sockets.dismiss(botId),
-      door,
-      observer,
-      models: () => upstreams.budgets(),
-      limits: () => config.limits,
-      troubles: () => [...troubles(), ...upstreams.troubles()],
-    }),
-  );
-  hono.route(
-    "/",
-    openai({
-      gateway,
-      store,
-      clock,
-      observer,
-      door,
-      pulse,
-      hangUps,
-      maxBody: () => config.maxBody,
-      allowPrivate: () => config.allowPrivateImages,
-    }),
-  );
-  hono.route(
-    "/",
-    ops({
-      gateway,
-      version: VERSION,
-      metrics: () => metrics.text(),
-      metricsToken: () => config.metricsToken,
-      configSchema: configJsonSchema,
-      troubles,
-      routes: () => routes,
-    }),
-  );
-  hono.route("/", platforms({ apps, account: (name) => accounts.person(name), door, clock, observer }));
-  hono.onError((thrown, c) => {
-    const error = asNexusError(thrown);
-    if (error.code === "internal") {
-      observer.tell({ type: "fault", where: `${c.req.method} ${c.req.path}`, error: thrown });
-    }
-    return failure(error, languageOfRequest(c.req.raw));
-  });
-  hono.notFound((c) => {
-    const api = /^\/(api|v1|channels|bot-ws)(\/|$)/.test(c.req.path);
-    if (parts.page && !api && (c.req.method === "GET" || c.req.method === "HEAD")) return parts.page(c.req.raw);
-    return failure(new NexusError("not_found"), languageOfRequest(c.req.raw));
-  });
-
-  const acceptBot = upgrades({
+  const routes = new Routes({
     door,
     observer,
-    sockets,
-    draining: () => gateway.draining,
-    refuses: (token) => config.requireTokenAtUpgrade && !admission.known(token ?? ""),
-    upgrade: parts.upgrade ?? upgradeWithDeno,
+    maxBody: () => config.maxBody,
+    otherwise: (request) => {
+      const isOurs = /^\/(api|v1|channels|bot-ws)(\/|$)/.test(pathOf(request.url));
+      return isOurs || (request.method !== "GET" && request.method !== "HEAD") ? undefined : parts.page?.(request);
+    },
   });
-
-  /** A chat platform calls. What could not be stored is not acknowledged, so that it comes again. */
-  async function callback(path: string, request: Request, address: string): Promise<Response> {
-    if (gateway.draining) return new Response(null, { status: 503 });
-    try {
-      return await apps.fetch(path, request, address) ?? new Response(null, { status: 404 });
-    } catch (error) {
-      observer.tell({ type: "fault", where: `POST ${path}`, error });
-      return new Response(null, { status: 503 });
-    }
-  }
+  session(routes, { accounts, sessions, door });
+  chat(routes, { gateway, door, pulse, hangUps });
+  news(routes, { gateway, door, pulse });
+  history(routes, { gateway });
+  signIn(routes, {
+    accounts,
+    sessions,
+    secret,
+    clock,
+    observer,
+    providers: () => ways.providers,
+    publicUrl: () => config.publicUrl?.replace(/\/+$/, ""),
+    proxy: () => ways.proxy,
+  });
+  account(routes, { gateway, accounts, sessions, keys, allowances, observer });
+  admin(routes, {
+    gateway,
+    accounts,
+    sessions,
+    keys,
+    allowances,
+    audit,
+    botTokens,
+    reserved: () => admission.reserved(),
+    recheck: () => sockets.recheck(),
+    remove: (id) => offboarding.remove(id),
+    dismiss: (botId) => sockets.dismiss(botId),
+    observer,
+    models: () => upstreams.budgets(),
+    limits: () => config.limits,
+    troubles: () => [...troubles(), ...upstreams.troubles()],
+  });
+  openai(routes, {
+    gateway,
+    store,
+    clock,
+    observer,
+    door,
+    pulse,
+    hangUps,
+    allowPrivate: () => config.allowPrivateImages,
+  });
+  ops(routes, {
+    gateway,
+    version: VERSION,
+    metrics: () => metrics.text(),
+    metricsToken: () => config.metricsToken,
+    configSchema: configJsonSchema,
+    troubles,
+  });
+  platforms(routes, { apps, account: (name) => accounts.person(name), clock, observer });
+  callbacks(routes, { apps, observer, draining: () => gateway.draining });
+  routes.raw(
+    [botSocketRoute],
+    upgrades({
+      door,
+      observer,
+      sockets,
+      draining: () => gateway.draining,
+      refuses: (token) => config.requireTokenAtUpgrade && !admission.known(token ?? ""),
+      upgrade: parts.upgrade ?? upgradeWithDeno,
+    }),
+  );
+  const toRoutes: Fetch = (request, connection) => routes.fetch(request, connection);
+  let reached = edge(config, toRoutes);
 
   function answer(request: Request, peer: Connection): Response | Promise<Response> {
     const connection = proxies.connection(request, peer.address);
-    if (config.hsts === 0 || !connection.secure) return route(request, connection);
-    return withHsts(config.hsts, route(request, connection));
-  }
-
-  function route(request: Request, connection: Connection): Response | Promise<Response> {
-    const path = pathOf(request.url);
-    if (path === "/bot-ws") return acceptBot(request, connection.address);
-    if (path.startsWith("/channels/")) return callback(path, request, connection.address);
-    if (request.method === "HEAD") return headOf(route(new Request(request, { method: "GET" }), connection));
-    const origin = config.allowedOrigins.length > 0 ? request.headers.get("origin") : null;
-    if (origin === null || !config.allowedOrigins.includes(origin)) return hono.fetch(request, connection);
-    return withCors(request, origin, () => hono.fetch(request, connection));
+    return routes.answerRaw(request, connection) ?? reached(request, connection);
   }
 
   await apps.start(config.channels);
@@ -391,6 +351,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     botTokens,
     audit,
     metrics,
+    routes: routes.table,
     get config() {
       return config;
     },
@@ -405,6 +366,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       config = next;
       proxies = nextProxies;
       ways = nextWays;
+      reached = edge(config, toRoutes);
       sessions.life = sessionLifeOf(config);
       keys.maxAge = keyAgeOf(config);
       gateway.set(settingsOf(config));

@@ -1,7 +1,6 @@
 /**
  * What people do with their own account: password, second factor, keys, usage, and taking everything with them.
  */
-import { Hono } from "hono";
 import { z } from "zod";
 import type { Accounts } from "../core/account.ts";
 import type { Allowances } from "../core/allowance.ts";
@@ -12,11 +11,9 @@ import type { Person } from "../core/message.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Sessions } from "../core/session.ts";
 import { totpUri } from "../core/totp.ts";
-import type { Door } from "./door.ts";
 import { conversationJson, conversationMarkdown } from "./history.ts";
-import { json, readBody, readQuery } from "./http.ts";
-import type { RouteDoc } from "./openapi.ts";
-import type { Env } from "./web.ts";
+import { declare, member, signedIn } from "./route.ts";
+import type { Call, Routes } from "./routes.ts";
 
 export interface AccountParts {
   readonly gateway: Gateway;
@@ -24,7 +21,6 @@ export interface AccountParts {
   readonly sessions: Sessions;
   readonly keys: ApiKeys;
   readonly allowances: Allowances;
-  readonly door: Door;
   readonly observer: Observer;
 }
 
@@ -77,182 +73,171 @@ export const usageView = z.object({
 const exportQuery = z.object({ format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("json") });
 const success = z.object({ success: z.boolean() });
 
-export const accountRoutes: RouteDoc[] = [
-  {
+export const accountRoutes = {
+  password: declare({
     method: "post",
     path: "/api/password",
     summary: "Change your password. Your other sessions end.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     body: passwordChange,
     ok: success,
     errors: ["invalid", "wrong_credentials", "conflict", "limited"],
-  },
-  {
+  }),
+  factor: declare({
     method: "get",
     path: "/api/totp",
     summary: "Whether you have a second factor.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     ok: z.object({ enabled: z.boolean() }),
-  },
-  {
+  }),
+  beginFactor: declare({
     method: "post",
     path: "/api/totp",
     summary: "Begin a second factor: the secret for the authenticator app. It counts once it is confirmed.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     ok: z.object({ secret: z.string(), uri: z.string() }),
     errors: ["conflict"],
-  },
-  {
+  }),
+  confirmFactor: declare({
     method: "post",
     path: "/api/totp/confirm",
     summary: "Confirm it with a first code. Answers with the recovery codes, this once.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     body: codeBody,
     ok: z.object({ recoveryCodes: z.array(z.string()) }),
     errors: ["invalid", "second_factor", "conflict", "limited"],
-  },
-  {
+  }),
+  dropFactor: declare({
     method: "delete",
     path: "/api/totp",
     summary: "Take the second factor away.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     body: passwordBody,
     ok: success,
     errors: ["invalid", "wrong_credentials"],
-  },
-  {
+  }),
+  keys: declare({
     method: "get",
     path: "/api/keys",
     summary: "Your API keys.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     ok: z.object({ keys: z.array(keyView) }),
-  },
-  {
+  }),
+  makeKey: declare({
     method: "post",
     path: "/api/keys",
     summary: "Make an API key. `token` is told this once.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     body: newKey,
     ok: z.object({ token: z.string(), key: keyView }),
     status: 201,
     errors: ["invalid", "forbidden", "conflict"],
-  },
-  {
+  }),
+  revokeKey: declare({
     method: "delete",
     path: "/api/keys/{id}",
     summary: "Revoke one of your keys.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     ok: success,
     errors: ["not_found"],
-  },
-  {
+  }),
+  usage: declare({
     method: "get",
     path: "/api/usage",
     summary: "What you used, day by day.",
     tag: "account",
-    auth: "person",
+    ...member(["read"], "closed"),
     ok: usageView,
-  },
-  {
+  }),
+  export: declare({
     method: "get",
     path: "/api/export",
     summary: "Everything you and the bots said, as JSON or Markdown.",
     tag: "account",
-    auth: "person",
+    ...member(["read"], "bound"),
     query: exportQuery,
     ok: z.looseObject({}),
     errors: ["invalid"],
-  },
-];
+  }),
+} as const;
 
-export function account(parts: AccountParts): Hono<Env> {
-  const { gateway, accounts, sessions, keys, allowances, door, observer } = parts;
-  const app = new Hono<Env>();
+export function account(routes: Routes, parts: AccountParts): void {
+  const { gateway, accounts, sessions, keys, allowances, observer } = parts;
 
-  const act = (person: Person, did: string, from: string, detail?: string) =>
-    observer.tell({ type: "acted", act: { who: person.id, did, whom: person.id, from, detail } });
+  const act = ({ caller, address }: Call, did: string, detail?: string) => {
+    const who = caller!.person.id;
+    observer.tell({ type: "acted", act: { who, did, whom: who, from: address, detail } });
+  };
 
-  app.post("/api/password", async (c) => {
-    const { person, session } = await door.caller(c.req.raw, "person");
-    const { current, password } = await readBody(c.req.raw, passwordChange, 64 * 1024);
+  routes.on(accountRoutes.password, async (call) => {
+    const { person, session } = call.caller;
+    const { current, password } = await call.body();
     // Counted, so that a stolen session cannot try passwords at will.
     await accounts.checkPassword(person.id, current);
     await accounts.setPassword(person.id, password);
     await sessions.endOf(person.id, { allBut: session.id });
-    act(person, "password_changed", c.env.address);
-    return json({ success: true });
+    act(call, "password_changed");
+    return { success: true };
   });
 
-  app.get("/api/totp", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    return json({ enabled: accounts.hasFactor(person.id) });
-  });
+  routes.on(accountRoutes.factor, ({ caller: { person } }) => ({ enabled: accounts.hasFactor(person.id) }));
 
-  app.post("/api/totp", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
+  routes.on(accountRoutes.beginFactor, async ({ caller: { person } }) => {
     const secret = await accounts.newFactor(person.id);
-    return json({ secret, uri: totpUri(secret, "Nexus", person.username ?? person.id) });
+    return { secret, uri: totpUri(secret, "Nexus", person.username ?? person.id) };
   });
 
-  app.post("/api/totp/confirm", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    const { code } = await readBody(c.req.raw, codeBody, 64 * 1024);
-    const recoveryCodes = await accounts.confirmFactor(person.id, code);
-    act(person, "second_factor_added", c.env.address);
-    return json({ recoveryCodes });
+  routes.on(accountRoutes.confirmFactor, async (call) => {
+    const { code } = await call.body();
+    const recoveryCodes = await accounts.confirmFactor(call.caller.person.id, code);
+    act(call, "second_factor_added");
+    return { recoveryCodes };
   });
 
-  app.delete("/api/totp", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    const { password } = await readBody(c.req.raw, passwordBody, 64 * 1024);
+  routes.on(accountRoutes.dropFactor, async (call) => {
+    const { person } = call.caller;
+    const { password } = await call.body();
     await accounts.checkPassword(person.id, password);
     await accounts.dropFactor(person.id);
-    act(person, "second_factor_removed", c.env.address);
-    return json({ success: true });
+    act(call, "second_factor_removed");
+    return { success: true };
   });
 
-  app.get("/api/keys", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    return json({ keys: (await keys.of(person.id)).map(keyViewOf) });
-  });
+  routes.on(accountRoutes.keys, async ({ caller }) => ({ keys: (await keys.of(caller.person.id)).map(keyViewOf) }));
 
-  app.post("/api/keys", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    const { name, scopes, bots, expiresInDays } = await readBody(c.req.raw, newKey, 64 * 1024);
+  routes.on(accountRoutes.makeKey, async (call) => {
+    const { person } = call.caller;
+    const { name, scopes, bots, expiresInDays } = await call.body();
     if (scopes?.includes("admin") && person.role !== "admin") {
       throw new NexusError("forbidden", "only an admin's key has the scope admin");
     }
     const ttl = expiresInDays === undefined ? undefined : Math.ceil(expiresInDays * 86_400_000);
     const { token, key } = await keys.make(person.id, { name, scopes, bots, ttl });
-    act(person, "key_made", c.env.address, `${key.id} ${key.scopes.join(",")}`);
-    return json({ token, key: keyViewOf(key) }, 201);
+    act(call, "key_made", `${key.id} ${key.scopes.join(",")}`);
+    return { token, key: keyViewOf(key) };
   });
 
-  app.delete("/api/keys/:id", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    const id = c.req.param("id");
-    if (await keys.revoke(person.id, id) === 0) throw new NexusError("not_found");
-    act(person, "key_revoked", c.env.address, id);
-    return json({ success: true });
+  routes.on(accountRoutes.revokeKey, async (call) => {
+    const id = call.param("id");
+    if (await keys.revoke(call.caller.person.id, id) === 0) throw new NexusError("not_found");
+    act(call, "key_revoked", id);
+    return { success: true };
   });
 
-  app.get("/api/usage", async (c) => {
-    const { person } = await door.caller(c.req.raw, "read");
-    return json({ days: await allowances.usage(person.id) });
-  });
+  routes.on(accountRoutes.usage, async ({ caller }) => ({ days: await allowances.usage(caller.person.id) }));
 
-  app.get("/api/export", async (c) => {
-    const { person } = await door.caller(c.req.raw, "read");
-    const { format } = readQuery(c.req.url, exportQuery);
-    act(person, "exported", c.env.address, format);
+  routes.on(accountRoutes.export, (call) => {
+    const { person } = call.caller;
+    const { format } = call.query();
+    act(call, "exported", format);
     return new Response(ReadableStream.from(everything(gateway, person, format)).pipeThrough(new TextEncoderStream()), {
       headers: [
         ["content-type", format === "json" ? "application/json" : "text/markdown; charset=utf-8"],
@@ -261,8 +246,6 @@ export function account(parts: AccountParts): Hono<Env> {
       ],
     });
   });
-
-  return app;
 }
 
 /** All conversations, one in memory at a time. */

@@ -2,7 +2,6 @@
  * What admins see and do over HTTP: people, sessions, keys, bots and their tokens, turns in flight, the state of things, the audit log. To
  * everybody else these routes do not exist. Every change is told to the audit log. Nothing here shows what people said.
  */
-import { Hono } from "hono";
 import { z } from "zod";
 import type { Accounts } from "../core/account.ts";
 import type { Allowance, Allowances } from "../core/allowance.ts";
@@ -16,10 +15,8 @@ import type { Observer } from "../core/observer.ts";
 import type { Sessions } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
 import { keyView, keyViewOf, usageView } from "./account.ts";
-import type { Caller, Door } from "./door.ts";
-import { json, readBody, readQuery } from "./http.ts";
-import type { RouteDoc } from "./openapi.ts";
-import type { Env } from "./web.ts";
+import { admins, declare } from "./route.ts";
+import type { Call, Routes } from "./routes.ts";
 
 export interface AdminParts {
   readonly gateway: Gateway;
@@ -37,7 +34,6 @@ export interface AdminParts {
   readonly remove: (personId: string) => Promise<void>;
   /** Closes a bot's socket; whether there was one. */
   readonly dismiss: (botId: string) => boolean;
-  readonly door: Door;
   readonly observer: Observer;
   /** The model APIs and what is used of their budgets. */
   readonly models: () => Promise<z.infer<typeof modelView>[]>;
@@ -174,20 +170,16 @@ const auditQuery = z.object({
 });
 
 const success = z.object({ success: z.boolean() });
-const doc = (
-  method: RouteDoc["method"],
-  path: string,
-  summary: string,
-  ok: RouteDoc["ok"],
-  more: Partial<RouteDoc> = {},
-): RouteDoc => ({ method, path, summary, tag: "admin", auth: "admin", ok, errors: ["not_found"], ...more });
+/** What every route here shares. */
+const common = { ...admins, tag: "admin" } as const;
 
-export const adminRoutes: RouteDoc[] = [
-  doc(
-    "get",
-    "/api/admin/state",
-    "How the gateway is doing.",
-    z.object({
+export const adminRoutes = {
+  state: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/state",
+    summary: "How the gateway is doing.",
+    ok: z.object({
       troubles: z.array(z.string()),
       draining: z.boolean(),
       answering: z.number(),
@@ -197,86 +189,181 @@ export const adminRoutes: RouteDoc[] = [
       people: z.number(),
       limits,
     }),
-  ),
-  doc("get", "/api/admin/people", "Everybody who may sign in.", z.object({ people: z.array(personView) })),
-  doc("post", "/api/admin/people", "Add a person.", personView, {
+  }),
+  people: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/people",
+    summary: "Everybody who may sign in.",
+    ok: z.object({ people: z.array(personView) }),
+  }),
+  addPerson: declare({
+    ...common,
+    method: "post",
+    path: "/api/admin/people",
+    summary: "Add a person.",
+    ok: personView,
     body: newPerson,
     status: 201,
-    errors: ["not_found", "invalid", "conflict"],
+    errors: ["invalid", "conflict"],
   }),
-  doc("get", "/api/admin/people/{id}", "One person.", personView),
-  doc(
-    "patch",
-    "/api/admin/people/{id}",
-    "Change a person. A new password or being disabled ends their sessions.",
-    personView,
-    {
-      body: personChange,
-      errors: ["not_found", "invalid", "conflict"],
-    },
-  ),
-  doc("delete", "/api/admin/people/{id}", "Remove a person and everything that is theirs.", success, {
-    errors: ["not_found", "conflict"],
+  person: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/people/{id}",
+    summary: "One person.",
+    ok: personView,
   }),
-  doc(
-    "get",
-    "/api/admin/removed",
-    "People whom a provider vouched for and who were removed: they cannot come in again by themselves.",
-    z.object({ removed: z.array(z.object({ username: z.string(), at: z.number() })) }),
-  ),
-  doc("delete", "/api/admin/removed/{username}", "Let them come in again, with a new account.", success),
-  doc("get", "/api/admin/people/{id}/sessions", "A person's sessions.", z.object({ sessions: z.array(sessionView) })),
-  doc("delete", "/api/admin/people/{id}/sessions", "End all of a person's sessions.", z.object({ ended: z.number() })),
-  doc("get", "/api/admin/people/{id}/keys", "A person's API keys.", z.object({ keys: z.array(keyView) })),
-  doc("delete", "/api/admin/people/{id}/keys", "Revoke all of a person's API keys.", z.object({ revoked: z.number() })),
-  doc("delete", "/api/admin/people/{id}/keys/{key}", "Revoke one of a person's API keys.", success),
-  doc("delete", "/api/admin/people/{id}/totp", "Take a person's second factor away: the telephone is lost.", success),
-  doc("get", "/api/admin/people/{id}/usage", "What a person used, day by day.", usageView),
-  doc("get", "/api/admin/models", "The model APIs' budgets.", z.object({ models: z.array(modelView) })),
-  doc("get", "/api/admin/turns", "The turns in flight, without what is said.", z.object({ turns: z.array(turnView) })),
-  doc(
-    "post",
-    "/api/admin/turns/{id}/cancel",
-    "Stop anybody's turn.",
-    z.object({ status: z.string(), confirmed: z.boolean() }),
-  ),
-  doc("post", "/api/admin/bots/{id}/disconnect", "Close a bot's socket; it may come back.", success),
-  doc("get", "/api/admin/bot-tokens", "The bots with a token of their own.", z.object({ tokens: z.array(tokenView) })),
-  doc(
-    "post",
-    "/api/admin/bot-tokens",
-    "Make or rotate a bot's token. `token` is told this once.",
-    z.object({ botId: z.string(), token: z.string() }),
-    {
-      body: newToken,
-      status: 201,
-      errors: ["not_found", "invalid"],
-    },
-  ),
-  doc("delete", "/api/admin/bot-tokens/{id}", "Revoke a bot's token and close its socket.", success),
-  doc("get", "/api/admin/audit", "The audit log, the newest first.", z.object({ lines: z.array(auditLine) }), {
+  changePerson: declare({
+    ...common,
+    method: "patch",
+    path: "/api/admin/people/{id}",
+    summary: "Change a person. A new password or being disabled ends their sessions.",
+    ok: personView,
+    body: personChange,
+    errors: ["invalid", "conflict"],
+  }),
+  removePerson: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/people/{id}",
+    summary: "Remove a person and everything that is theirs.",
+    ok: success,
+    errors: ["conflict"],
+  }),
+  removed: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/removed",
+    summary: "People whom a provider vouched for and who were removed: they cannot come in again by themselves.",
+    ok: z.object({ removed: z.array(z.object({ username: z.string(), at: z.number() })) }),
+  }),
+  allowAgain: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/removed/{username}",
+    summary: "Let them come in again, with a new account.",
+    ok: success,
+  }),
+  sessions: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/people/{id}/sessions",
+    summary: "A person's sessions.",
+    ok: z.object({ sessions: z.array(sessionView) }),
+  }),
+  endSessions: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/people/{id}/sessions",
+    summary: "End all of a person's sessions.",
+    ok: z.object({ ended: z.number() }),
+  }),
+  keys: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/people/{id}/keys",
+    summary: "A person's API keys.",
+    ok: z.object({ keys: z.array(keyView) }),
+  }),
+  revokeKeys: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/people/{id}/keys",
+    summary: "Revoke all of a person's API keys.",
+    ok: z.object({ revoked: z.number() }),
+  }),
+  revokeKey: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/people/{id}/keys/{key}",
+    summary: "Revoke one of a person's API keys.",
+    ok: success,
+  }),
+  dropFactor: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/people/{id}/totp",
+    summary: "Take a person's second factor away: the telephone is lost.",
+    ok: success,
+  }),
+  usage: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/people/{id}/usage",
+    summary: "What a person used, day by day.",
+    ok: usageView,
+  }),
+  models: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/models",
+    summary: "The model APIs' budgets.",
+    ok: z.object({ models: z.array(modelView) }),
+  }),
+  turns: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/turns",
+    summary: "The turns in flight, without what is said.",
+    ok: z.object({ turns: z.array(turnView) }),
+  }),
+  cancelTurn: declare({
+    ...common,
+    method: "post",
+    path: "/api/admin/turns/{id}/cancel",
+    summary: "Stop anybody's turn.",
+    ok: z.object({ status: z.string(), confirmed: z.boolean() }),
+  }),
+  disconnectBot: declare({
+    ...common,
+    method: "post",
+    path: "/api/admin/bots/{id}/disconnect",
+    summary: "Close a bot's socket; it may come back.",
+    ok: success,
+  }),
+  botTokens: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/bot-tokens",
+    summary: "The bots with a token of their own.",
+    ok: z.object({ tokens: z.array(tokenView) }),
+  }),
+  makeBotToken: declare({
+    ...common,
+    method: "post",
+    path: "/api/admin/bot-tokens",
+    summary: "Make or rotate a bot's token. `token` is told this once.",
+    ok: z.object({ botId: z.string(), token: z.string() }),
+    body: newToken,
+    status: 201,
+    errors: ["invalid"],
+  }),
+  revokeBotToken: declare({
+    ...common,
+    method: "delete",
+    path: "/api/admin/bot-tokens/{id}",
+    summary: "Revoke a bot's token and close its socket.",
+    ok: success,
+  }),
+  audit: declare({
+    ...common,
+    method: "get",
+    path: "/api/admin/audit",
+    summary: "The audit log, the newest first.",
+    ok: z.object({ lines: z.array(auditLine) }),
     query: auditQuery,
-    errors: ["not_found", "invalid"],
+    errors: ["invalid"],
   }),
-];
+} as const;
 
-export function admin(parts: AdminParts): Hono<Env> {
-  const { gateway, accounts, sessions, keys, allowances, audit, botTokens, door } = parts;
-  const app = new Hono<Env>();
+export function admin(routes: Routes, parts: AdminParts): void {
+  onPeople(routes, parts);
+  onBots(routes, parts);
 
-  const act = ({ person }: Caller, did: string, whom: string, from: string, detail?: string) =>
-    parts.observer.tell({ type: "acted", act: { who: person.id, did, whom, from, detail } });
-
-  /** The person that a route names. */
-  const named = (id: string) => {
-    const view = accounts.view(id);
-    if (!view) throw new NexusError("not_found");
-    return view;
-  };
-
-  app.get("/api/admin/state", async (c) => {
-    await door.admin(c.req.raw);
-    return json({
+  routes.on(adminRoutes.state, () => {
+    const { gateway, sessions, accounts } = parts;
+    return {
       troubles: parts.troubles(),
       draining: gateway.draining,
       answering: gateway.answering,
@@ -285,64 +372,73 @@ export function admin(parts: AdminParts): Hono<Env> {
       sessions: sessions.size,
       people: accounts.list().length,
       limits: parts.limits(),
-    });
+    };
   });
 
-  app.get("/api/admin/people", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ people: accounts.list() });
+  routes.on(adminRoutes.audit, async (call) => {
+    const { before, limit } = call.query();
+    return { lines: await parts.audit.lines(before, limit) };
   });
+}
 
-  app.post("/api/admin/people", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id, username = id, ...fields } = await readBody(c.req.raw, newPerson, 64 * 1024);
+/** Tells the audit log what an admin did. */
+function told({ observer }: AdminParts, { caller, address }: Call, did: string, whom: string, detail?: string): void {
+  observer.tell({ type: "acted", act: { who: caller!.person.id, did, whom, from: address, detail } });
+}
+
+function onPeople(routes: Routes, parts: AdminParts): void {
+  const { accounts, sessions, keys, allowances } = parts;
+
+  /** The person that a route names. */
+  const named = (id: string) => {
+    const view = accounts.view(id);
+    if (!view) throw new NexusError("not_found");
+    return view;
+  };
+
+  routes.on(adminRoutes.people, () => ({ people: accounts.list() }));
+
+  routes.on(adminRoutes.addPerson, async (call) => {
+    const { id, username = id, ...fields } = await call.body();
     if (username === undefined) throw new NexusError("invalid", "username: must be a name");
     const view = await accounts.add(username, fields);
-    act(caller, "person_added", view.id, c.env.address, view.role);
-    return json(view, 201);
+    told(parts, call, "person_added", view.id, view.role);
+    return view;
   });
 
-  app.get("/api/admin/people/:id", async (c) => {
-    await door.admin(c.req.raw);
-    return json(named(c.req.param("id")));
-  });
+  routes.on(adminRoutes.person, (call) => named(call.param("id")));
 
-  app.patch("/api/admin/people/:id", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id } = named(c.req.param("id"));
-    const fields = await readBody(c.req.raw, personChange, 64 * 1024);
+  routes.on(adminRoutes.changePerson, async (call) => {
+    const { id } = named(call.param("id"));
+    const fields = await call.body();
     const view = await accounts.change(id, fields);
     if (fields.password !== undefined || fields.disabled) await sessions.endOf(id, {});
-    act(caller, "person_changed", id, c.env.address, Object.keys(fields).join(","));
-    return json(view);
+    told(parts, call, "person_changed", id, Object.keys(fields).join(","));
+    return view;
   });
 
-  app.delete("/api/admin/people/:id", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id } = named(c.req.param("id"));
+  routes.on(adminRoutes.removePerson, async (call) => {
+    const { id } = named(call.param("id"));
     await parts.remove(id);
-    act(caller, "person_removed", id, c.env.address);
-    return json({ success: true });
+    told(parts, call, "person_removed", id);
+    return { success: true };
   });
 
-  app.get("/api/admin/removed", async (c) => {
-    await door.admin(c.req.raw);
+  routes.on(adminRoutes.removed, () => {
     const barred = accounts.tombstones.list().filter((tombstone) => tombstone.barred);
-    return json({ removed: barred.map(({ username, at }) => ({ username, at })) });
+    return { removed: barred.map(({ username, at }) => ({ username, at })) };
   });
 
-  app.delete("/api/admin/removed/:username", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const username = c.req.param("username");
+  routes.on(adminRoutes.allowAgain, async (call) => {
+    const username = call.param("username");
     if (!await accounts.allow(username)) throw new NexusError("not_found");
-    act(caller, "person_allowed", username, c.env.address);
-    return json({ success: true });
+    told(parts, call, "person_allowed", username);
+    return { success: true };
   });
 
-  app.get("/api/admin/people/:id/sessions", async (c) => {
-    await door.admin(c.req.raw);
-    const found = await sessions.of(named(c.req.param("id")).id);
-    return json({
+  routes.on(adminRoutes.sessions, async (call) => {
+    const found = await sessions.of(named(call.param("id")).id);
+    return {
       sessions: found.map(({ id, createdAt, lastSeenAt, expiresAt, agent, address }) => ({
         id,
         createdAt,
@@ -351,113 +447,89 @@ export function admin(parts: AdminParts): Hono<Env> {
         agent,
         address,
       })),
-    });
+    };
   });
 
-  app.delete("/api/admin/people/:id/sessions", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id } = named(c.req.param("id"));
+  routes.on(adminRoutes.endSessions, async (call) => {
+    const { id } = named(call.param("id"));
     const ended = await sessions.endOf(id, {});
-    act(caller, "sessions_ended", id, c.env.address);
-    return json({ ended });
+    told(parts, call, "sessions_ended", id);
+    return { ended };
   });
 
-  app.get("/api/admin/people/:id/keys", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ keys: (await keys.of(named(c.req.param("id")).id)).map(keyViewOf) });
-  });
+  routes.on(adminRoutes.keys, async (call) => ({
+    keys: (await keys.of(named(call.param("id")).id)).map(keyViewOf),
+  }));
 
-  app.delete("/api/admin/people/:id/keys", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id } = named(c.req.param("id"));
+  routes.on(adminRoutes.revokeKeys, async (call) => {
+    const { id } = named(call.param("id"));
     const revoked = await keys.revoke(id);
-    act(caller, "keys_revoked", id, c.env.address);
-    return json({ revoked });
+    told(parts, call, "keys_revoked", id);
+    return { revoked };
   });
 
-  app.delete("/api/admin/people/:id/keys/:key", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id } = named(c.req.param("id"));
-    const key = c.req.param("key");
+  routes.on(adminRoutes.revokeKey, async (call) => {
+    const { id } = named(call.param("id"));
+    const key = call.param("key");
     if (await keys.revoke(id, key) === 0) throw new NexusError("not_found");
-    act(caller, "key_revoked", id, c.env.address, key);
-    return json({ success: true });
+    told(parts, call, "key_revoked", id, key);
+    return { success: true };
   });
 
-  app.delete("/api/admin/people/:id/totp", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { id } = named(c.req.param("id"));
+  routes.on(adminRoutes.dropFactor, async (call) => {
+    const { id } = named(call.param("id"));
     await accounts.dropFactor(id);
-    act(caller, "second_factor_removed", id, c.env.address);
-    return json({ success: true });
+    told(parts, call, "second_factor_removed", id);
+    return { success: true };
   });
 
-  app.get("/api/admin/people/:id/usage", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ days: await allowances.usage(named(c.req.param("id")).id) });
-  });
+  routes.on(adminRoutes.usage, async (call) => ({ days: await allowances.usage(named(call.param("id")).id) }));
+}
 
-  app.get("/api/admin/models", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ models: await parts.models() });
-  });
+function onBots(routes: Routes, parts: AdminParts): void {
+  const { gateway, accounts, botTokens } = parts;
 
-  app.get("/api/admin/turns", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ turns: gateway.running().map(turnViewOf) });
-  });
+  routes.on(adminRoutes.models, async () => ({ models: await parts.models() }));
 
-  app.post("/api/admin/turns/:id/cancel", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const turn = gateway.running().find(({ id }) => id === c.req.param("id"));
+  routes.on(adminRoutes.turns, () => ({ turns: gateway.running().map(turnViewOf) }));
+
+  routes.on(adminRoutes.cancelTurn, async (call) => {
+    const asked = call.param("id");
+    const turn = gateway.running().find(({ id }) => id === asked);
     if (!turn) throw new NexusError("not_found");
-    act(caller, "turn_cancelled", turn.message.person.id, c.env.address, turn.id);
+    told(parts, call, "turn_cancelled", turn.message.person.id, turn.id);
     const confirmed = await gateway.cancel(turn);
-    return json({ status: turn.ending!.status, confirmed });
+    return { status: turn.ending!.status, confirmed };
   });
 
-  app.post("/api/admin/bots/:id/disconnect", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const id = c.req.param("id");
+  routes.on(adminRoutes.disconnectBot, (call) => {
+    const id = call.param("id");
     if (!parts.dismiss(id)) throw new NexusError("not_found");
-    act(caller, "bot_disconnected", id, c.env.address);
-    return json({ success: true });
+    told(parts, call, "bot_disconnected", id);
+    return { success: true };
   });
 
-  app.get("/api/admin/bot-tokens", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ tokens: botTokens.list() });
-  });
+  routes.on(adminRoutes.botTokens, () => ({ tokens: botTokens.list() }));
 
-  app.post("/api/admin/bot-tokens", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const { botId, overlapMinutes, pools, owner } = await readBody(c.req.raw, newToken, 64 * 1024);
+  routes.on(adminRoutes.makeBotToken, async (call) => {
+    const { botId, overlapMinutes, pools, owner } = await call.body();
     if (owner && !accounts.person(owner)) throw new NexusError("invalid", "owner: must be somebody who may come in");
-    const overlap = overlapMinutes * 60_000;
-    const token = await botTokens.make(botId, caller.person.id, { overlap, pools, owner, reserved: parts.reserved() });
+    const overlap = overlapMinutes * 60_000, { id } = call.caller.person;
+    const token = await botTokens.make(botId, id, { overlap, pools, owner, reserved: parts.reserved() });
     // A bot that came in by the common token, or by one that is no longer good, comes in again by the new one.
     if (overlapMinutes === 0) parts.dismiss(botId);
     parts.recheck();
-    act(caller, "bot_token_made", botId, c.env.address, pools?.join(","));
-    return json({ botId, token }, 201);
+    told(parts, call, "bot_token_made", botId, pools?.join(","));
+    return { botId, token };
   });
 
-  app.delete("/api/admin/bot-tokens/:id", async (c) => {
-    const caller = await door.admin(c.req.raw);
-    const botId = c.req.param("id");
+  routes.on(adminRoutes.revokeBotToken, async (call) => {
+    const botId = call.param("id");
     if (!await botTokens.revoke(botId)) throw new NexusError("not_found");
     parts.dismiss(botId);
-    act(caller, "bot_token_revoked", botId, c.env.address);
-    return json({ success: true });
+    told(parts, call, "bot_token_revoked", botId);
+    return { success: true };
   });
-
-  app.get("/api/admin/audit", async (c) => {
-    await door.admin(c.req.raw);
-    const { before, limit } = readQuery(c.req.url, auditQuery);
-    return json({ lines: await audit.lines(before, limit) });
-  });
-
-  return app;
 }
 
 function turnViewOf(turn: Turn): z.infer<typeof turnView> {

@@ -2,14 +2,13 @@
  * Who is calling: the person behind a session's Bearer token, an API key or a browser's cookie.
  */
 import type { Accounts } from "../core/account.ts";
-import { type ApiKey, type ApiKeys, KEY_PREFIX, type Scope } from "../core/api_key.ts";
+import { type ApiKey, type ApiKeys, KEY_PREFIX } from "../core/api_key.ts";
 import { NexusError } from "../core/error.ts";
 import type { Person } from "../core/message.ts";
 import type { Session, Sessions } from "../core/session.ts";
-import { DEVICE_DAYS } from "../core/sign_in_limits.ts";
+import { cookieOf, SESSION_COOKIE } from "./cookie.ts";
 import type { Reader } from "./pulse.ts";
-
-export const COOKIE = "nexus_session";
+import type { Access } from "./route.ts";
 
 export interface Caller {
   readonly person: Person;
@@ -18,9 +17,6 @@ export interface Caller {
   /** What was shown, where it is a key. `session` then only says until when it is good. */
   readonly key?: ApiKey;
 }
-
-/** What a caller is asked to show: a key with this scope or a session; any key or a session (`any`); a session only (`person`). */
-export type Need = Scope | "any" | "person";
 
 export interface DoorParts {
   readonly accounts: Pick<Accounts, "person">;
@@ -37,31 +33,52 @@ export class Door {
     this.#parts = parts;
   }
 
-  /** Who is calling to chat, from memory: no waiting. `undefined` says only that {@linkcode caller} must be asked. */
-  recall(request: Request): Caller | undefined {
+  /**
+   * Who is calling, from memory: no waiting. `undefined` says only that {@linkcode caller} must be asked.
+   *
+   * @param access what the route says of who may take it
+   */
+  recall(request: Request, access: Access): Caller | undefined {
     const bearer = request.headers.get("authorization");
     if (!bearer?.startsWith("Bearer ")) return undefined;
     const token = bearer.slice(7);
+    let caller: Caller | undefined;
     if (token.startsWith(KEY_PREFIX)) {
       const key = this.#parts.keys?.recall(token);
-      return key?.scopes.includes("chat") ? this.#byKey(key, token) : undefined;
+      caller = key && this.#byKey(key, token);
+    } else {
+      const session = this.#parts.sessions.recall(token);
+      const person = session && this.#parts.accounts.person(session.personId);
+      caller = person && { person, session, token };
     }
-    const session = this.#parts.sessions.recall(token);
-    const person = session && this.#parts.accounts.person(session.personId);
-    return person && { person, session, token };
+    return caller && refusalOf(caller, access) === undefined ? caller : undefined;
   }
 
   /**
-   * Who is calling. Throws `unauthenticated`, `session_expired`, or `forbidden` when another site's page uses the cookie or a key
-   * lacks the scope.
+   * Who is calling. Throws `unauthenticated`, `session_expired`, `forbidden` when another site's page uses the cookie or a key does
+   * not open the route, and `not_found` where the route exists for admins only.
+   *
+   * @param access what the route says of who may take it
    */
-  async caller(request: Request, need: Need = "chat"): Promise<Caller> {
+  async caller(request: Request, access: Access): Promise<Caller> {
+    const caller = await this.#identified(request);
+    const refusal = refusalOf(caller, access);
+    if (refusal) throw refusal;
+    return caller;
+  }
+
+  async #identified(request: Request): Promise<Caller> {
     const bearer = bearerOf(request);
-    const cookie = bearer === undefined ? cookieOf(request) : undefined;
+    const cookie = bearer === undefined ? cookieOf(request, SESSION_COOKIE) : undefined;
     const token = bearer ?? cookie;
     if (!token) throw new NexusError("unauthenticated");
     if (cookie !== undefined) this.#checkOrigin(request);
-    if (token.startsWith(KEY_PREFIX)) return await this.#keyHolder(token, need);
+    if (token.startsWith(KEY_PREFIX)) {
+      const key = await this.#parts.keys?.find(token);
+      const caller = key && this.#byKey(key, token);
+      if (!caller) throw new NexusError("unauthenticated");
+      return caller;
+    }
     const session = await this.#parts.sessions.find(token);
     const person = session && this.#parts.accounts.person(session.personId);
     if (!person) throw new NexusError("session_expired");
@@ -90,13 +107,6 @@ export class Door {
     return key ? await this.#parts.keys?.find(token) !== undefined : await this.#parts.sessions.holds(token);
   }
 
-  /** An admin. To everybody else admin routes do not exist. */
-  async admin(request: Request): Promise<Caller> {
-    const caller = await this.caller(request, "admin");
-    if (caller.person.role !== "admin") throw new NexusError("not_found");
-    return caller;
-  }
-
   /** Signing in needs no cookie, so the check on cookies does not help there: a page of another site must not sign its visitor in. */
   refuseForeign(request: Request): void {
     const origin = request.headers.get("origin");
@@ -104,17 +114,6 @@ export class Door {
       ? !this.mayUse(request, origin)
       : request.headers.get("sec-fetch-site") === "cross-site";
     if (foreign) throw new NexusError("forbidden", "this request comes from another site");
-  }
-
-  async #keyHolder(token: string, need: Need): Promise<Caller> {
-    const key = await this.#parts.keys?.find(token);
-    const caller = key && this.#byKey(key, token);
-    if (!caller) throw new NexusError("unauthenticated");
-    if (need === "person") throw new NexusError("forbidden", "this needs a sign-in, a key is not enough");
-    if (need !== "any" && !key.scopes.includes(need)) {
-      throw new NexusError("forbidden", `the key lacks the scope ${need}`);
-    }
-    return caller;
   }
 
   #byKey(key: ApiKey, token: string): Caller | undefined {
@@ -149,62 +148,38 @@ export class Door {
   }
 }
 
+/** Why a route is not for somebody who was recognised; `undefined`: it is. */
+function refusalOf({ person, key }: Caller, access: Access): NexusError | undefined {
+  if (access.who !== "member" && access.who !== "admin") return undefined;
+  if (access.who === "admin" && person.role !== "admin") return new NexusError("not_found");
+  if (!key) return undefined;
+  if (access.keys.length === 0) return new NexusError("forbidden", "this needs a sign-in, a key is not enough");
+  if (!access.keys.some((scope) => key.scopes.includes(scope))) {
+    return new NexusError("forbidden", `the key lacks the scope ${access.keys.join(" or ")}`);
+  }
+  if (key.bots && "bots" in access && access.bots === "closed") {
+    return new NexusError("forbidden", "the key is bound to some bots, and this is not about one of them");
+  }
+  return undefined;
+}
+
 /** The end of a key that has none: the last day that JavaScript's dates know. */
 const FAR = 8_640_000_000_000_000;
 
-/** The person as a key, where one was shown, lets them in: what both the owner and the key may use. Pools count by their name on both sides. */
+/**
+ * The person as a key, where one was shown, lets them in: what both the owner and the key may use. Pools count by their name on both
+ * sides. Without the scope `admin` an admin's key is a member's.
+ */
 function asCaller(owner: Person, key: ApiKey | undefined): Person {
-  if (!key?.bots) return owner;
+  if (!key) return owner;
+  const role = key.scopes.includes("admin") ? owner.role : "member";
   const { bots: own } = owner;
-  return { ...owner, bots: own ? key.bots.filter((bot) => own.includes(bot)) : key.bots };
+  const bots = key.bots && own ? key.bots.filter((bot) => own.includes(bot)) : key.bots ?? own;
+  return { ...owner, role, bots };
 }
 
 /** The Bearer token. Another scheme is the business of a proxy in front, and does not hide the cookie. */
 function bearerOf(request: Request): string | undefined {
   const header = request.headers.get("authorization");
   return header === null ? undefined : /^bearer +(\S+)\s*$/i.exec(header)?.[1];
-}
-
-function cookieOf(request: Request): string | undefined {
-  return cookieNamed(request, COOKIE);
-}
-
-/** The value of a cookie; `undefined` where it is empty or absent. */
-export function cookieNamed(request: Request, wanted: string): string | undefined {
-  const header = request.headers.get("cookie");
-  if (!header) return undefined;
-  for (const part of header.split(";")) {
-    const [name, value] = part.trim().split("=", 2);
-    if (name === wanted) return value || undefined;
-  }
-  return undefined;
-}
-
-/** What a browser shows that has signed in before: its tries are counted apart. Only the sign-in sees it. */
-export const DEVICE_COOKIE = "nexus_device";
-
-/** `Set-Cookie` for a browser that has signed in. */
-export function deviceCookie(device: string, secure: boolean): [string, string] {
-  const parts = [
-    `${DEVICE_COOKIE}=${device}`,
-    "Path=/api/login",
-    "HttpOnly",
-    "SameSite=Strict",
-    `Max-Age=${DEVICE_DAYS * 86_400}`,
-  ];
-  if (secure) parts.push("Secure");
-  return ["set-cookie", parts.join("; ")];
-}
-
-/** `Set-Cookie` for a session that begins, or for one that ends (no token). */
-export function sessionCookie(token: string | undefined, seconds: number, secure: boolean): [string, string] {
-  const parts = [
-    `${COOKIE}=${token ?? ""}`,
-    "Path=/",
-    "HttpOnly",
-    "SameSite=Lax",
-    `Max-Age=${token === undefined ? 0 : seconds}`,
-  ];
-  if (secure) parts.push("Secure");
-  return ["set-cookie", parts.join("; ")];
 }

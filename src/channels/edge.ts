@@ -1,6 +1,20 @@
 /**
  * The edge: what happens to every request before it finds its route, and to every answer after it, whatever the route is.
  */
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { secureHeaders } from "hono/secure-headers";
+import type { Connection } from "./http.ts";
+
+/** Answers a request. */
+export type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>;
+
+export interface EdgeSettings {
+  /** Origins besides our own whose pages may read answers. */
+  readonly allowedOrigins: readonly string[];
+  /** Seconds for which browsers that came by TLS use nothing else. 0: nothing is said. */
+  readonly hsts: number;
+}
 
 /** The path of a request's address, without the cost of parsing all of it. */
 export function pathOf(url: string): string {
@@ -16,33 +30,43 @@ export async function headOf(answer: Response | Promise<Response>): Promise<Resp
   return new Response(null, response);
 }
 
-/** Tells browsers to use TLS only, for so many seconds. */
-export async function withHsts(seconds: number, answer: Response | Promise<Response>): Promise<Response> {
-  const response = await answer;
-  // The answer to an upgrade is not for changing, and browsers do not look there.
-  if (response.status !== 101) response.headers.set("strict-transport-security", `max-age=${seconds}`);
-  return response;
+/**
+ * Lets pages of listed origins read answers (CORS), and tells browsers to stay with TLS. Only a request that is concerned goes that
+ * way; the others pay nothing for it.
+ */
+export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetch {
+  const answer = (c: { req: { raw: Request }; env: Connection }) => inner(c.req.raw, c.env);
+  const open = new Hono<{ Bindings: Connection }>().use(cors({
+    origin: [...allowedOrigins],
+    // A page of a listed origin may send the headers it likes: official clients send some of their own (`x-stainless-…`).
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    exposeHeaders: ["retry-after", "x-request-id", "x-conversation-id", "x-nexus-ignored"],
+    maxAge: 600,
+  })).all("*", answer);
+  const reached: Fetch = (request, connection) => {
+    const origin = allowedOrigins.length > 0 ? request.headers.get("origin") : null;
+    return origin !== null && allowedOrigins.includes(origin)
+      ? open.fetch(request, connection)
+      : inner(request, connection);
+  };
+  if (hsts === 0) return reached;
+  const tls = new Hono<{ Bindings: Connection }>().use(
+    secureHeaders({ ...NO_HEADERS, strictTransportSecurity: `max-age=${hsts}` }),
+  )
+    .all("*", (c) => reached(c.req.raw, c.env));
+  return (request, connection) => connection.secure ? tls.fetch(request, connection) : reached(request, connection);
 }
 
-/** Lets a listed origin's page read the answer (the Fetch standard's CORS protocol). */
-export async function withCors(
-  request: Request,
-  origin: string,
-  answer: () => Response | Promise<Response>,
-): Promise<Response> {
-  const headers: [string, string][] = [["access-control-allow-origin", origin], ["vary", "origin"]];
-  if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
-    headers.push(
-      ["access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE"],
-      // Official clients send headers of their own (`x-stainless-…`); a page of a listed origin may send what it likes.
-      ["access-control-allow-headers", request.headers.get("access-control-request-headers") ?? "authorization"],
-      ["access-control-max-age", "600"],
-    );
-    return new Response(null, { status: 204, headers });
-  }
-  const response = await answer();
-  const open = new Response(response.body, response);
-  for (const [name, value] of headers) open.headers.append(name, value);
-  open.headers.set("access-control-expose-headers", "retry-after, x-request-id, x-conversation-id, x-nexus-ignored");
-  return open;
-}
+/** The page has headers of its own, which say more; an answer of the API has no use for them. */
+const NO_HEADERS = {
+  crossOriginResourcePolicy: false,
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  referrerPolicy: false,
+  xContentTypeOptions: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xFrameOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+} as const;

@@ -1,17 +1,16 @@
 /**
  * What was said, over HTTP: conversations, their turns, search and export. One person's ids mean nothing to another.
  */
-import { Hono } from "hono";
 import { z } from "zod";
 import { type Conversation, textOf, type TurnRecord } from "../core/archive.ts";
 import { NexusError } from "../core/error.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { dataUrl } from "../core/message.ts";
-import type { Door } from "./door.ts";
-import { json, readBody, readQuery } from "./http.ts";
+import type { Caller } from "./door.ts";
+import { json } from "./http.ts";
 import { attachmentOf, sizeWords } from "./im/attachment.ts";
-import type { RouteDoc } from "./openapi.ts";
-import type { Env } from "./web.ts";
+import { declare, member } from "./route.ts";
+import type { Routes } from "./routes.ts";
 
 const title = z.string({ error: "must be a text" }).max(200, "must have at most 200 characters");
 
@@ -64,80 +63,80 @@ const pageQuery = z.object({
 const exportQuery = z.object({ format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("md") });
 const searchQuery = z.object({ q: z.string().max(500).default("") });
 
-export const historyRoutes: RouteDoc[] = [
-  {
+export const historyRoutes = {
+  list: declare({
     method: "get",
     path: "/api/conversations",
     summary: "Your conversations: pinned first, then the latest.",
     tag: "history",
-    auth: "person",
+    ...member(["read"], "bound"),
     ok: z.object({ conversations: z.array(conversationView) }),
-  },
-  {
+  }),
+  begin: declare({
     method: "post",
     path: "/api/conversations",
     summary: "Begin a conversation: a fresh context.",
     tag: "history",
-    auth: "person",
+    ...member(["chat"], "bound"),
     body: newConversation,
     ok: conversationView,
     status: 201,
     errors: ["invalid", "conversations_full"],
-  },
-  {
+  }),
+  one: declare({
     method: "get",
     path: "/api/conversations/{id}",
     summary: "One conversation.",
     tag: "history",
-    auth: "person",
+    ...member(["read"], "bound"),
     ok: conversationView,
     errors: ["not_found"],
-  },
-  {
+  }),
+  change: declare({
     method: "patch",
     path: "/api/conversations/{id}",
     summary: "Rename or pin.",
     tag: "history",
-    auth: "person",
+    ...member(["chat"], "bound"),
     body: change,
     ok: conversationView,
     errors: ["not_found", "invalid"],
-  },
-  {
+  }),
+  remove: declare({
     method: "delete",
     path: "/api/conversations/{id}",
     summary: "Delete it and every word of it.",
     tag: "history",
-    auth: "person",
+    ...member(["chat"], "bound"),
     ok: z.object({ success: z.boolean() }),
     errors: ["not_found"],
-  },
-  {
+  }),
+  turns: declare({
     method: "get",
     path: "/api/conversations/{id}/turns",
     summary: "Its turns: the newest page, oldest first within it.",
     tag: "history",
-    auth: "person",
+    ...member(["read"], "bound"),
     query: pageQuery,
     ok: z.object({ turns: z.array(turnView), more: z.boolean() }),
     errors: ["not_found", "invalid"],
-  },
-  {
+  }),
+  export: declare({
     method: "get",
     path: "/api/conversations/{id}/export",
     summary: "The whole conversation as Markdown or JSON.",
     tag: "history",
-    auth: "person",
+    ...member(["read"], "bound"),
     query: exportQuery,
     ok: "text/markdown",
     errors: ["not_found", "invalid"],
-  },
-  {
+  }),
+  search: declare({
     method: "get",
     path: "/api/search",
     summary: "Where you or a bot said these words.",
     tag: "history",
-    auth: "person",
+    ...member(["read"], "bound"),
     query: searchQuery,
     ok: z.object({
       results: z.array(z.object({
@@ -148,45 +147,40 @@ export const historyRoutes: RouteDoc[] = [
         at: z.number(),
       })),
     }),
-  },
-];
+  }),
+} as const;
 
-export function history({ gateway, door }: { gateway: Gateway; door: Door }): Hono<Env> {
-  const app = new Hono<Env>();
+export function history(routes: Routes, { gateway }: { readonly gateway: Gateway }): void {
   const { archive, notices } = gateway;
 
-  /** The caller's conversation by the id in the path. A key that may only read changes nothing. */
-  async function mine(request: Request, id: string, need: "read" | "chat" = "read"): Promise<Conversation> {
-    const { person } = await door.caller(request, need);
+  /** The caller's conversation by the id in the path. */
+  async function mine({ person }: Caller, id: string): Promise<Conversation> {
     const conversation = await archive.conversation(person.id, id);
     if (!conversation) throw new NexusError("not_found");
     return conversation;
   }
 
-  app.get("/api/conversations", async (c) => {
-    const { person } = await door.caller(c.req.raw, "read");
-    const running = new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]));
+  const running = () => new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]));
+
+  routes.on(historyRoutes.list, async ({ caller: { person } }) => {
+    const now = running();
     const conversations = await archive.conversations(person.id);
-    return json({ conversations: conversations.map((one) => viewOf(one, running)) });
+    return { conversations: conversations.map((one) => viewOf(one, now)) };
   });
 
-  app.post("/api/conversations", async (c) => {
-    const { person } = await door.caller(c.req.raw, "chat");
-    const fields = await readBody(c.req.raw, newConversation, 64 * 1024);
-    const conversation = await gateway.beginConversation(person.id, fields);
+  routes.on(historyRoutes.begin, async (call) => {
+    const { person } = call.caller;
+    const conversation = await gateway.beginConversation(person.id, await call.body());
     await archive.save(conversation, true);
     notices.tell(person.id, { type: "conversation", conversationId: conversation.id, change: "created" });
-    return json(viewOf(conversation), 201);
+    return viewOf(conversation);
   });
 
-  app.get("/api/conversations/:id", async (c) => {
-    const conversation = await mine(c.req.raw, c.req.param("id"));
-    return json(viewOf(conversation, new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]))));
-  });
+  routes.on(historyRoutes.one, async (call) => viewOf(await mine(call.caller, call.param("id")), running()));
 
-  app.patch("/api/conversations/:id", async (c) => {
-    const conversation = await mine(c.req.raw, c.req.param("id"), "chat");
-    const { title, pinned } = await readBody(c.req.raw, change, 64 * 1024);
+  routes.on(historyRoutes.change, async (call) => {
+    const conversation = await mine(call.caller, call.param("id"));
+    const { title, pinned } = await call.body();
     // It may have been deleted while the body came.
     if (archive.isRemoved(conversation)) throw new NexusError("not_found");
     if (title !== undefined) conversation.title = title;
@@ -194,43 +188,38 @@ export function history({ gateway, door }: { gateway: Gateway; door: Door }): Ho
     await archive.save(conversation, true);
     const what = title !== undefined ? "renamed" : "pinned";
     notices.tell(conversation.personId, { type: "conversation", conversationId: conversation.id, change: what });
-    return json(viewOf(conversation));
+    return viewOf(conversation);
   });
 
-  app.delete("/api/conversations/:id", async (c) => {
-    const { person } = await door.caller(c.req.raw, "chat");
-    if (!await gateway.removeConversation(person.id, c.req.param("id"))) throw new NexusError("not_found");
-    return json({ success: true });
+  routes.on(historyRoutes.remove, async (call) => {
+    const removed = await gateway.removeConversation(call.caller.person.id, call.param("id"));
+    if (!removed) throw new NexusError("not_found");
+    return { success: true };
   });
 
-  app.get("/api/conversations/:id/turns", async (c) => {
-    const { id } = await mine(c.req.raw, c.req.param("id"));
-    const { before, limit } = readQuery(c.req.url, pageQuery);
+  routes.on(historyRoutes.turns, async (call) => {
+    const { id } = await mine(call.caller, call.param("id"));
+    const { before, limit } = call.query();
     const { turns, more } = await gateway.turnsOf(id, before, limit);
     const places = new Map(gateway.running().map((turn) => [turn.id, turn.state]));
-    return json({ turns: turns.map((record) => turnViewOf(record, places.get(record.id))), more });
+    return { turns: turns.map((record) => turnViewOf(record, places.get(record.id))), more };
   });
 
-  app.get("/api/conversations/:id/export", async (c) => {
-    const conversation = await mine(c.req.raw, c.req.param("id"));
-    const { format } = readQuery(c.req.url, exportQuery);
+  routes.on(historyRoutes.export, async (call) => {
+    const conversation = await mine(call.caller, call.param("id"));
+    const { format } = call.query();
     const name = `nexus-${conversation.id}.${format}`;
     const headers: [string, string][] = [["content-disposition", `attachment; filename="${name}"`]];
-    if (format === "json") {
-      return json(await conversationJson(gateway, conversation), 200, headers);
-    }
+    if (format === "json") return json(await conversationJson(gateway, conversation), 200, headers);
     return new Response(await conversationMarkdown(gateway, conversation), {
       headers: [["content-type", "text/markdown; charset=utf-8"], ["cache-control", "no-store"], ...headers],
     });
   });
 
-  app.get("/api/search", async (c) => {
-    const { person } = await door.caller(c.req.raw, "read");
-    const { q } = readQuery(c.req.url, searchQuery);
-    return json({ results: await archive.search(person.id, q) });
+  routes.on(historyRoutes.search, async (call) => {
+    const { q } = call.query();
+    return { results: await archive.search(call.caller.person.id, q) };
   });
-
-  return app;
 }
 
 /** A whole conversation for a program. */

@@ -47,6 +47,9 @@ const STATUS: Record<Code, number> = {
   internal: 500,
 };
 
+/** An error that a group of routes words by itself; it is no fault of ours. */
+export abstract class Worded extends Error {}
+
 export function statusOf(code: Code): number {
   return STATUS[code];
 }

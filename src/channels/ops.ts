@@ -1,14 +1,13 @@
 /**
  * What operators and their machines ask: is it alive, is it ready, how is it doing, what can it do.
  */
-import { Hono } from "hono";
 import { z } from "zod";
 import type { Gateway } from "../core/gateway.ts";
 import { NexusError } from "../core/error.ts";
 import { sameText } from "../core/secret.ts";
-import { json } from "./http.ts";
-import { openapi, type RouteDoc } from "./openapi.ts";
-import type { Env } from "./web.ts";
+import { openapi } from "./openapi.ts";
+import { anyone, declare } from "./route.ts";
+import type { Routes } from "./routes.ts";
 
 export interface OpsParts {
   readonly gateway: Gateway;
@@ -18,74 +17,79 @@ export interface OpsParts {
   readonly configSchema: () => Record<string, unknown>;
   /** What keeps the gateway from being well, in words; empty when nothing does. */
   readonly troubles: () => readonly string[];
-  readonly routes: () => readonly RouteDoc[];
 }
 
-export const opsRoutes: RouteDoc[] = [
-  {
+export const opsRoutes = {
+  health: declare({
     method: "get",
     path: "/health",
     summary: "The original's health check: which bots are there.",
     tag: "operation",
-    auth: "none",
+    ...anyone,
     ok: z.object({ status: z.literal("ok"), bots: z.number(), botIds: z.array(z.string()) }),
-  },
-  {
+  }),
+  livez: declare({
     method: "get",
     path: "/livez",
     summary: "The process answers.",
     tag: "operation",
-    auth: "none",
+    ...anyone,
     ok: z.object({ status: z.literal("ok"), version: z.string() }),
-  },
-  {
+  }),
+  readyz: declare({
     method: "get",
     path: "/readyz",
     summary: "New work is taken. 503 while draining.",
     tag: "operation",
-    auth: "none",
+    ...anyone,
     ok: z.object({ status: z.enum(["ok", "degraded"]), troubles: z.array(z.string()) }),
     errors: ["shutting_down"],
-  },
-  { method: "get", path: "/metrics", summary: "Prometheus text.", tag: "operation", auth: "metrics", ok: "text/plain" },
-  {
+  }),
+  metrics: declare({
+    method: "get",
+    path: "/metrics",
+    summary: "Prometheus text.",
+    tag: "operation",
+    ...anyone,
+    ok: "text/plain",
+  }),
+  openapi: declare({
     method: "get",
     path: "/openapi.json",
     summary: "This description.",
     tag: "operation",
-    auth: "none",
+    ...anyone,
     ok: z.looseObject({}),
-  },
-  {
+  }),
+  configSchema: declare({
     method: "get",
     path: "/config.schema.json",
     summary: "The JSON Schema of the configuration file, for `$schema`.",
     tag: "operation",
-    auth: "none",
+    ...anyone,
     ok: z.looseObject({}),
-  },
-];
+  }),
+} as const;
 
-export function ops(parts: OpsParts): Hono<Env> {
+export function ops(routes: Routes, parts: OpsParts): void {
   const { gateway } = parts;
-  const app = new Hono<Env>();
 
-  app.get("/health", () => {
+  routes.on(opsRoutes.health, () => {
     const seats = gateway.roster.list();
-    return json({ status: "ok", bots: seats.length, botIds: seats.map(({ id }) => id) });
+    return { status: "ok" as const, bots: seats.length, botIds: seats.map(({ id }) => id) };
   });
 
-  app.get("/livez", () => json({ status: "ok", version: parts.version }));
+  routes.on(opsRoutes.livez, () => ({ status: "ok" as const, version: parts.version }));
 
-  app.get("/readyz", () => {
+  routes.on(opsRoutes.readyz, () => {
     if (gateway.draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
     const troubles = parts.troubles();
-    return json({ status: troubles.length > 0 ? "degraded" : "ok", troubles });
+    return { status: troubles.length > 0 ? "degraded" as const : "ok" as const, troubles };
   });
 
-  app.get("/metrics", async (c) => {
+  routes.on(opsRoutes.metrics, async (call) => {
     const token = parts.metricsToken();
-    if (token !== undefined && !sameText(c.req.header("authorization") ?? "", `Bearer ${token}`)) {
+    if (token !== undefined && !sameText(call.header("authorization") ?? "", `Bearer ${token}`)) {
       throw new NexusError("unauthenticated");
     }
     return new Response(await parts.metrics(), {
@@ -95,8 +99,6 @@ export function ops(parts: OpsParts): Hono<Env> {
 
   // Made once: anybody may ask.
   let described: Record<string, unknown> | undefined, schema: Record<string, unknown> | undefined;
-  app.get("/openapi.json", () => json(described ??= openapi(parts.routes(), parts.version)));
-  app.get("/config.schema.json", () => json(schema ??= parts.configSchema()));
-
-  return app;
+  routes.on(opsRoutes.openapi, () => described ??= openapi(routes.table, parts.version));
+  routes.on(opsRoutes.configSchema, () => schema ??= parts.configSchema());
 }

@@ -5,7 +5,8 @@
 import { NexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Door } from "./door.ts";
-import { failure, languageOfRequest } from "./http.ts";
+import { type Connection, failure, languageOfRequest } from "./http.ts";
+import { declare } from "./route.ts";
 
 /** What is needed of the bots' side; `S` is its socket. */
 export interface UpgradeParts<S> {
@@ -24,11 +25,22 @@ export interface UpgradeParts<S> {
   readonly upgrade: (request: Request) => { socket: S; response: Response };
 }
 
+export const botSocketRoute = declare({
+  method: "get",
+  path: "/bot-ws",
+  who: "bot",
+  summary: "A bot's WebSocket; docs/protocol.md says what goes over it.",
+  tag: "bots",
+  ok: "text/plain",
+  status: 101,
+  errors: ["invalid", "forbidden", "limited", "shutting_down"],
+});
+
 /** Answers `GET /bot-ws`. The token may be shown here already, which lets a proxy or a firewall see who asks. */
-export function upgrades<S>(parts: UpgradeParts<S>): (request: Request, address: string) => Response {
+export function upgrades<S>(parts: UpgradeParts<S>): (request: Request, connection: Connection) => Response {
   const { door, observer, sockets } = parts;
 
-  return (request, address) => {
+  return (request, { address }) => {
     const refuse = (error: NexusError) => failure(error, languageOfRequest(request));
     const origin = request.headers.get("origin");
     if (origin !== null && !door.mayUse(request, origin)) {

@@ -463,20 +463,6 @@ Deno.test("CORS is off unless an origin is listed", async () => {
   await other.body?.cancel();
 });
 
-Deno.test("every route is described in /openapi.json, and every description has a route", async () => {
-  await using world = await startWorld();
-  const described = await (await fetch(`${world.url}/openapi.json`)).json();
-  assert.equal(described.openapi, "3.1.0");
-  for (const [path, methods] of Object.entries<Record<string, unknown>>(described.paths)) {
-    for (const method of Object.keys(methods)) {
-      const response = await fetch(world.url + path.replace(/\{\w+\}/g, "none"), { method: method.toUpperCase() });
-      const text = await response.text();
-      // A route that is not there says only `Not found`; one that is asks who you are, or answers.
-      assert.notDeepEqual([response.status, text.includes('"not_found"')], [404, true], `${method} ${path}`);
-    }
-  }
-});
-
 Deno.test("metrics and health tell what happens and hold no word of it", async () => {
   await using world = await startWorld();
   const bot = await world.bot("b");

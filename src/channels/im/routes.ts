@@ -1,23 +1,19 @@
 /**
  * The chat platforms over HTTP: linking one's account, and what an admin sees and confirms.
  */
-import { Hono } from "hono";
 import { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
 import { Limit } from "../../core/limit.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
-import type { Door } from "../door.ts";
-import { json, readBody } from "../http.ts";
-import type { RouteDoc } from "../openapi.ts";
-import type { Env } from "../web.ts";
+import { admins, declare, signedIn } from "../route.ts";
+import type { Call, Routes } from "../routes.ts";
 import type { Apps } from "./apps.ts";
 
 export interface PlatformParts {
   readonly apps: Apps;
   readonly account: (name: string) => Person | undefined;
-  readonly door: Door;
   readonly clock: Clock;
   readonly observer: Observer;
 }
@@ -36,153 +32,173 @@ const sayBody = z.object({ text: z.string({ error: "must be a text" }).min(1).ma
   .meta({ id: "Say" });
 const bound = z.object({ identities: z.array(identity.extend({ account: z.string(), at: z.number() })) });
 
-export const platformRoutes: RouteDoc[] = [
-  {
+const appView = z.object({
+  platform: z.string(),
+  name: z.string(),
+  connected: z.boolean(),
+  open: z.number().meta({ description: "Answers under way" }),
+  answers: z.number(),
+  calls: z.number().meta({ description: "Calls to the platform that those answers cost" }),
+  pushes: z.number().meta({ description: "What bots said by themselves" }),
+}).meta({ id: "App" });
+const budgetView = z.object({
+  key: z.string(),
+  windows: z.array(z.object({ limit: z.number(), per: z.number(), used: z.number() })),
+  quota: z.object({ limit: z.number(), used: z.number(), left: z.number(), period: z.string() }).optional(),
+  closedFor: z.number().meta({ description: "Milliseconds until a throttled scope opens again; 0: it is open" }),
+  waiting: z.number(),
+  granted: z.record(z.string(), z.number()).meta({ description: "Sends by priority" }),
+}).meta({ id: "Budget" });
+
+/** Bytes of a body that holds a code and a name. */
+const SMALL = 4096;
+
+export const platformRoutes = {
+  pair: declare({
     method: "post",
     path: "/api/pair",
     summary: "Link an identity on a chat platform to your account, by the code that the bot told you there.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     body: pairBody,
+    maxBody: SMALL,
     ok: identity,
     errors: ["invalid", "not_found", "limited"],
-  },
-  {
+  }),
+  identities: declare({
     method: "get",
     path: "/api/identities",
     summary: "Your identities on chat platforms, and the platforms where you can be linked.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     ok: bound.extend({ platforms: z.array(z.string()) }),
-  },
-  {
+  }),
+  unlink: declare({
     method: "delete",
     path: "/api/identities",
     summary: "Unlink one of your identities.",
     tag: "account",
-    auth: "person",
+    ...signedIn,
     body: unbindBody,
-    ok: z.object({ success: z.literal(true) }),
+    maxBody: SMALL,
+    ok: z.object({ success: z.boolean() }),
     errors: ["invalid", "not_found"],
-  },
-  {
+  }),
+  channels: declare({
     method: "get",
     path: "/api/admin/channels",
     summary: "The apps on chat platforms, what their answers cost, and every budget.",
     tag: "admin",
-    auth: "admin",
-    ok: z.object({ apps: z.array(z.looseObject({})), budgets: z.array(z.looseObject({})) }),
-  },
-  {
+    ...admins,
+    ok: z.object({ apps: z.array(appView), budgets: z.array(budgetView) }),
+  }),
+  pairings: declare({
     method: "get",
     path: "/api/admin/pairings",
     summary: "Codes that wait to be confirmed, and identities that are linked.",
     tag: "admin",
-    auth: "admin",
-    ok: z.object({ waiting: z.array(z.looseObject({})), bound: z.array(z.looseObject({})) }),
-  },
-  {
+    ...admins,
+    ok: z.object({
+      waiting: z.array(z.object({ code: z.string(), who: identity, at: z.number() })),
+      bound: bound.shape.identities,
+    }),
+  }),
+  confirm: declare({
     method: "post",
     path: "/api/admin/pairings",
     summary: "Confirm a code for an account.",
     tag: "admin",
-    auth: "admin",
+    ...admins,
     body: confirmBody,
+    maxBody: SMALL,
     ok: identity,
     errors: ["invalid", "not_found"],
-  },
-  {
+  }),
+  unbind: declare({
     method: "delete",
     path: "/api/admin/pairings",
     summary: "Unlink an identity.",
     tag: "admin",
-    auth: "admin",
+    ...admins,
     body: unbindBody,
-    ok: z.object({ success: z.literal(true) }),
+    maxBody: SMALL,
+    ok: z.object({ success: z.boolean() }),
     errors: ["invalid"],
-  },
-  {
+  }),
+  say: declare({
     method: "post",
     path: "/api/admin/channels/wecom/{name}/say",
     summary: "Say something into the group of a WeCom webhook.",
     tag: "admin",
-    auth: "admin",
+    ...admins,
     body: sayBody,
-    ok: z.object({ success: z.literal(true) }),
+    maxBody: 1 << 20,
+    ok: z.object({ success: z.boolean() }),
     errors: ["invalid", "not_found"],
-  },
-];
+  }),
+} as const;
 
 /** Codes that one person may try: with 500 open of 31^8 nobody finds one. */
 const TRIES = { burst: 5, every: 60_000 };
 
-export function platforms(parts: PlatformParts): Hono<Env> {
-  const { apps, account, door, observer } = parts;
-  const app = new Hono<Env>();
+export function platforms(routes: Routes, parts: PlatformParts): void {
+  const { apps, account, observer } = parts;
   const tries = new Limit(TRIES, parts.clock);
-  const act = (who: string, did: string, whom: string, from: string, detail?: string) =>
-    observer.tell({ type: "acted", act: { who, did, whom, from, detail } });
+  const act = ({ caller, address }: Call, did: string, whom: string, detail?: string) =>
+    observer.tell({ type: "acted", act: { who: caller!.person.id, did, whom, from: address, detail } });
   const nameOf = (who: { channel: string; app: string; id: string }) => `${who.channel}:${who.app}:${who.id}`;
 
-  app.post("/api/pair", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
+  routes.on(platformRoutes.pair, async (call) => {
+    const { person } = call.caller;
     const wait = tries.take(person.id);
     if (wait > 0) throw new NexusError("limited", "too many codes", { retryAfter: wait });
-    const { code } = await readBody(c.req.raw, pairBody, 4096);
+    const { code } = await call.body();
     const who = await apps.pairing.confirm(code, person.id);
-    act(person.id, "identity_linked", person.id, c.env.address, nameOf(who));
-    return json(who);
+    act(call, "identity_linked", person.id, nameOf(who));
+    return who;
   });
 
-  app.get("/api/identities", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
+  routes.on(platformRoutes.identities, async ({ caller: { person } }) => {
     const platforms = [...new Set(apps.list().map(({ platform }) => platform))];
-    return json({ identities: await apps.pairing.bound(person.id), platforms });
+    return { identities: await apps.pairing.bound(person.id), platforms };
   });
 
-  app.delete("/api/identities", async (c) => {
-    const { person } = await door.caller(c.req.raw, "person");
-    const who = await readBody(c.req.raw, unbindBody, 4096);
+  routes.on(platformRoutes.unlink, async (call) => {
+    const { person } = call.caller;
+    const who = await call.body();
     if (await apps.pairing.account(who) !== person.id) throw new NexusError("not_found");
     await apps.pairing.unbind(who);
-    act(person.id, "identity_unlinked", person.id, c.env.address, nameOf(who));
-    return json({ success: true });
+    act(call, "identity_unlinked", person.id, nameOf(who));
+    return { success: true };
   });
 
-  app.get("/api/admin/channels", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ apps: apps.list(), budgets: apps.budgets() });
-  });
+  routes.on(platformRoutes.channels, () => ({ apps: apps.list(), budgets: apps.budgets() }));
 
-  app.get("/api/admin/pairings", async (c) => {
-    await door.admin(c.req.raw);
-    return json({ waiting: await apps.pairing.open(), bound: await apps.pairing.bound() });
-  });
+  routes.on(platformRoutes.pairings, async () => ({
+    waiting: await apps.pairing.open(),
+    bound: await apps.pairing.bound(),
+  }));
 
-  app.post("/api/admin/pairings", async (c) => {
-    const { person } = await door.admin(c.req.raw);
-    const { code, account: name } = await readBody(c.req.raw, confirmBody, 4096);
+  routes.on(platformRoutes.confirm, async (call) => {
+    const { code, account: name } = await call.body();
     if (!account(name)) throw new NexusError("not_found", "no such account");
     const who = await apps.pairing.confirm(code, name);
-    act(person.id, "identity_linked", name, c.env.address, nameOf(who));
-    return json(who);
+    act(call, "identity_linked", name, nameOf(who));
+    return who;
   });
 
-  app.delete("/api/admin/pairings", async (c) => {
-    const { person } = await door.admin(c.req.raw);
-    const who = await readBody(c.req.raw, unbindBody, 4096);
+  routes.on(platformRoutes.unbind, async (call) => {
+    const who = await call.body();
     await apps.pairing.unbind(who);
-    act(person.id, "identity_unlinked", nameOf(who), c.env.address);
-    return json({ success: true });
+    act(call, "identity_unlinked", nameOf(who));
+    return { success: true };
   });
 
-  app.post("/api/admin/channels/wecom/:name/say", async (c) => {
-    const { person } = await door.admin(c.req.raw);
-    const { text } = await readBody(c.req.raw, sayBody, 1 << 20);
-    await apps.say(c.req.param("name"), text);
-    act(person.id, "said", `wecom:${c.req.param("name")}`, c.env.address);
-    return json({ success: true });
+  routes.on(platformRoutes.say, async (call) => {
+    const name = call.param("name");
+    const { text } = await call.body();
+    await apps.say(name, text);
+    act(call, "said", `wecom:${name}`);
+    return { success: true };
   });
-
-  return app;
 }

@@ -5,7 +5,7 @@
  */
 import { asNexusError, type Code, NexusError } from "../../core/error.ts";
 import type { Ending } from "../../core/reply.ts";
-import { statusOf } from "../http.ts";
+import { statusOf, Worded } from "../http.ts";
 import { languageOf, say } from "../words.ts";
 
 /** What OpenAI's clients read of an error. */
@@ -17,7 +17,7 @@ export interface ErrorBody {
 }
 
 /** A failure that only this channel has words for. */
-export class Refused extends Error {
+export class Refused extends Worded {
   override readonly name = "Refused";
 
   constructor(readonly status: number, readonly code: string, message: string, readonly param: string | null = null) {

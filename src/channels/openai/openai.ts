@@ -4,22 +4,21 @@
  * `GET /v1/models`, `POST /v1/chat/completions`, `POST /v1/responses`, and the AI SDK's `POST /api/ai/chat`. What each parameter does stands
  * in `docs/openai.md`. A client that hangs up stops the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
  */
-import { Hono } from "hono";
 import { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
-import { asNexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Caller, Door } from "../door.ts";
-import { json, readBody } from "../http.ts";
-import type { RouteDoc } from "../openapi.ts";
+import { pathOf } from "../edge.ts";
+import { json } from "../http.ts";
 import type { HangUps } from "../hang_up.ts";
 import type { Pulse, Reader } from "../pulse.ts";
+import { declare, member } from "../route.ts";
+import type { Routes } from "../routes.ts";
 import { eventStream } from "../sse.ts";
-import type { Env } from "../web.ts";
 import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
 import { chatCompletion, chatFormat, seconds } from "./chat.ts";
 import { Conversations, named } from "./conversation.ts";
@@ -47,8 +46,6 @@ export interface OpenAiParts {
   readonly door: Door;
   readonly pulse: Pulse;
   readonly hangUps: HangUps;
-  /** Bytes of a body at most. */
-  readonly maxBody: () => number;
   /** Whether images may be fetched from private addresses. */
   readonly allowPrivate: () => boolean;
 }
@@ -59,10 +56,15 @@ export interface OpenAiParts {
  */
 const FIRST_WORD = 2_000;
 
-const models = z.object({
-  object: z.literal("list"),
-  data: z.array(z.object({ id: z.string(), object: z.literal("model"), created: z.number(), owned_by: z.string() })),
-});
+const model = z.object({
+  id: z.string(),
+  object: z.literal("model"),
+  created: z.number(),
+  owned_by: z.string(),
+  name: z.string().optional(),
+  description: z.string().optional(),
+}).meta({ id: "Model" });
+const models = z.object({ object: z.literal("list"), data: z.array(model) });
 
 const chatErrors = [
   "invalid",
@@ -83,80 +85,89 @@ const chatErrors = [
 ] as const;
 
 /** The routes of {@linkcode openai}, for `/openapi.json`. */
-export const openaiRoutes: RouteDoc[] = [
-  {
+export const openaiRoutes = {
+  models: declare({
     method: "get",
     path: "/v1/models",
     summary: "The bots and pools you may use, as models; `auto` is whoever is free.",
     tag: "openai",
-    auth: "person",
+    ...member(["chat", "read"], "bound"),
     ok: models,
-  },
-  {
+  }),
+  model: declare({
+    method: "get",
+    path: "/v1/models/{id}",
+    slashes: true,
+    ...member(["chat", "read"], "bound"),
+    summary: "One of them.",
+    tag: "openai",
+    ok: model,
+    errors: ["not_found"],
+  }),
+  chat: declare({
     method: "post",
     path: "/v1/chat/completions",
     summary: "OpenAI's chat completions, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
     tag: "openai",
-    auth: "person",
+    ...member(["chat"], "bound"),
     body: chatRequest,
+    maxBody: "setting",
     ok: z.looseObject({ id: z.string(), choices: z.array(z.unknown()) }).meta({ id: "ChatCompletion" }),
     errors: chatErrors,
-  },
-  {
+  }),
+  responses: declare({
     method: "post",
     path: "/v1/responses",
     summary: "OpenAI's responses, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
     tag: "openai",
-    auth: "person",
+    ...member(["chat"], "bound"),
     body: responsesRequest,
+    maxBody: "setting",
     ok: z.looseObject({ id: z.string(), output: z.array(z.unknown()) }).meta({ id: "Response" }),
     errors: chatErrors,
-  },
-  {
+  }),
+  ui: declare({
     method: "post",
     path: "/api/ai/chat",
     summary: "The AI SDK's UI message stream, for `useChat`. Hanging up does not stop the bot.",
     tag: "openai",
-    auth: "person",
+    ...member(["chat"], "bound"),
     body: uiRequest,
+    maxBody: "setting",
     ok: "text/event-stream",
     errors: chatErrors,
-  },
-  {
+  }),
+  uiResume: declare({
     method: "get",
     path: "/api/ai/chat/{id}/stream",
     summary: "Goes on with the answer that runs in this chat, from its beginning; 204 where none does.",
     tag: "openai",
-    auth: "person",
+    ...member(["chat", "read"], "bound"),
     ok: "text/event-stream",
-  },
-  {
+  }),
+  uiStop: declare({
     method: "delete",
     path: "/api/ai/chat/{id}/stream",
     summary: "Stops the answer that runs in this chat.",
     tag: "openai",
-    auth: "person",
+    ...member(["chat"], "bound"),
     ok: z.object({ stopped: z.boolean() }),
-  },
-];
+  }),
+} as const;
 
-export function openai(parts: OpenAiParts): Hono<Env> {
+export function openai(all: Routes, parts: OpenAiParts): void {
   const { gateway, door, pulse, hangUps, clock, observer } = parts;
   const conversations = new Conversations(parts);
-  const app = new Hono<Env>();
+  const routes = all.failingAs(refusal);
+  all.missing("/v1/", (request) => {
+    const what = `there is no ${request.method} ${pathOf(request.url)}`;
+    return refusal(new Refused(404, "unknown_url", what), request);
+  });
   const load = async (url: string) => {
     // Node's HTTP client, which few need, is loaded with it.
     const { fetchImage } = await import("../image_fetch.ts");
     return await fetchImage(url, { allowPrivate: parts.allowPrivate() });
   };
-
-  async function callerOf(request: Request): Promise<Caller> {
-    return door.recall(request) ?? await door.caller(request);
-  }
-
-  async function personOf(request: Request): Promise<Person> {
-    return (await callerOf(request)).person;
-  }
 
   async function ask(request: Request, person: Person, asked: Asked): Promise<Turn> {
     if (asked.model !== ANY && !gateway.roster.knows(person, asked.model)) {
@@ -236,33 +247,29 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     return eventStream(body, headersOf(turn, asked));
   }
 
-  app.get("/v1/models", async (c) => {
-    const person = await personOf(c.req.raw);
-    return json({ object: "list", data: modelsOf(person, gateway) });
-  });
+  routes.on(openaiRoutes.models, ({ caller: { person } }) => ({
+    object: "list" as const,
+    data: modelsOf(person, gateway),
+  }));
 
-  app.get("/v1/models/:id{.+}", async (c) => {
-    const person = await personOf(c.req.raw);
-    const found = modelsOf(person, gateway).find(({ id }) => id === c.req.param("id"));
+  routes.on(openaiRoutes.model, (call) => {
+    const asked = call.param("id");
+    const found = modelsOf(call.caller.person, gateway).find(({ id }) => id === asked);
     if (!found) throw new Refused(404, "model_not_found", "there is no such model", "model");
-    return json(found);
+    return found;
   });
 
-  app.post("/v1/chat/completions", async (c) => {
-    const request = c.req.raw;
-    const caller = await callerOf(request);
-    const asked = await readChat(await readBody(request, chatRequest, parts.maxBody()), load);
-    return await serve(request, asked, caller, {
+  routes.on(openaiRoutes.chat, async (call) => {
+    const asked = await readChat(await call.body(), load);
+    return await serve(call.request, asked, call.caller, {
       format: (turn, describe) => chatFormat(turn, asked.model, asked.includeUsage, describe),
       whole: (turn, answer) => chatCompletion(turn, asked.model, answer),
     });
   });
 
-  app.post("/v1/responses", async (c) => {
-    const request = c.req.raw;
-    const caller = await callerOf(request);
-    const asked = await readResponses(await readBody(request, responsesRequest, parts.maxBody()), load);
-    return await serve(request, asked, caller, {
+  routes.on(openaiRoutes.responses, async (call) => {
+    const asked = await readResponses(await call.body(), load);
+    return await serve(call.request, asked, call.caller, {
       format: (turn, describe) => responsesFormat(turn, asked, describe),
       whole: (turn, answer) => wholeResponse(turn, asked, answer),
     });
@@ -288,11 +295,10 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     return gateway.running().find((turn) => turn.conversationId === id && turn.message.person.id === person.id);
   }
 
-  app.post("/api/ai/chat", async (c) => {
-    const request = c.req.raw;
-    const caller = await callerOf(request);
+  routes.on(openaiRoutes.ui, async (call) => {
+    const { request, caller } = call;
     const { person } = caller;
-    const asked = await readUi(await readBody(request, uiRequest, parts.maxBody()), load);
+    const asked = await readUi(await call.body(), load);
     const reader = door.reader(caller);
     return await pulse.seat(reader, async () => {
       const turn = await ask(request, person, asked);
@@ -300,33 +306,18 @@ export function openai(parts: OpenAiParts): Hono<Env> {
     });
   });
 
-  app.get("/api/ai/chat/:id/stream", async (c) => {
-    const caller = await callerOf(c.req.raw);
-    const turn = await running(caller.person, c.req.param("id"));
+  routes.on(openaiRoutes.uiResume, async (call) => {
+    const turn = await running(call.caller.person, call.param("id"));
     if (!turn) return new Response(null, { status: 204 });
-    const reader = door.reader(caller);
-    return await pulse.seat(reader, () => uiStream(c.req.raw, turn, reader));
+    const reader = door.reader(call.caller);
+    return await pulse.seat(reader, () => uiStream(call.request, turn, reader));
   });
 
-  app.delete("/api/ai/chat/:id/stream", async (c) => {
-    const turn = await running(await personOf(c.req.raw), c.req.param("id"));
+  routes.on(openaiRoutes.uiStop, async (call) => {
+    const turn = await running(call.caller.person, call.param("id"));
     if (turn) await gateway.cancel(turn);
-    return json({ stopped: turn !== undefined });
+    return { stopped: turn !== undefined };
   });
-
-  app.all(
-    "/v1/*",
-    (c) => refusal(new Refused(404, "unknown_url", `there is no ${c.req.method} ${c.req.path}`), c.req.raw),
-  );
-
-  app.onError((thrown, c) => {
-    if (!(thrown instanceof Refused) && asNexusError(thrown).code === "internal") {
-      observer.tell({ type: "fault", where: `${c.req.method} ${c.req.path}`, error: thrown });
-    }
-    return refusal(thrown, c.req.raw);
-  });
-
-  return app;
 }
 
 /** One of the two shapes of `/v1`. */

@@ -4,7 +4,6 @@
  * What a stranger can cause is bounded: a flow is a cookie of theirs, and how many come back with a code that the provider is asked for is
  * limited per network and in all.
  */
-import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { Accounts } from "../../core/account.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
@@ -16,10 +15,9 @@ import type { Sessions } from "../../core/session.ts";
 import { PER_NETWORK } from "../../core/sign_in_limits.ts";
 import type { Vouched } from "../../core/vouching.ts";
 import type { TrustedProxies } from "../address.ts";
-import { sessionCookie } from "../door.ts";
-import { json } from "../http.ts";
-import type { RouteDoc } from "../openapi.ts";
-import type { Env } from "../web.ts";
+import { cookieOf, sessionCookie, setCookie } from "../cookie.ts";
+import { anyone, declare } from "../route.ts";
+import type { Call, Routes } from "../routes.ts";
 import { FLOW_COOKIE, FLOW_LIFETIME, Flows } from "./flow.ts";
 import type { Provider } from "./provider.ts";
 
@@ -41,68 +39,68 @@ export interface SignInParts {
 /** Sign-ins for which a provider is being asked, of all networks together. */
 export const FINISHING = 50;
 
-export const signInRoutes: RouteDoc[] = [
-  {
+export const signInRoutes = {
+  ways: declare({
     method: "get",
     path: "/api/sign-in",
     summary: "The ways to sign in besides name and password: buttons of the page.",
     tag: "session",
-    auth: "none",
+    ...anyone,
     ok: z.object({ providers: z.array(z.object({ id: z.string(), name: z.string(), url: z.string() })) }),
-  },
-  {
+  }),
+  begin: declare({
     method: "get",
     path: "/api/sign-in/{provider}",
     summary: "Sends the browser to the provider; `proxy` signs in whom a trusted reverse proxy names.",
     tag: "session",
-    auth: "none",
+    ...anyone,
     ok: "text/html",
     status: 302,
     errors: ["invalid"],
-  },
-  {
+  }),
+  callback: declare({
     method: "get",
     path: "/api/sign-in/{provider}/callback",
     summary: "Where the provider sends the browser back to.",
     tag: "session",
-    auth: "none",
+    ...anyone,
     ok: "text/html",
     status: 302,
     errors: ["invalid"],
-  },
-];
+  }),
+} as const;
 
-export function signIn(parts: SignInParts): Hono<Env> {
+export function signIn(routes: Routes, parts: SignInParts): void {
   const { accounts, sessions } = parts;
   const flows = new Flows(parts);
   const tries = new Limit(PER_NETWORK, parts.clock);
   let finishing = 0;
-  const app = new Hono<Env>();
 
-  app.get("/api/sign-in", () => {
+  routes.on(signInRoutes.ways, () => {
     const ways = parts.providers().map(({ id, name }) => ({ id, name, url: `/api/sign-in/${id}` }));
     if (parts.proxy()) ways.push({ id: "proxy", name: "Single sign-on", url: "/api/sign-in/proxy" });
-    return json({ providers: ways });
+    return { providers: ways };
   });
 
-  app.get("/api/sign-in/proxy", (c) => told(c, "proxy", () => byProxy(c)));
-
-  app.get("/api/sign-in/:provider", (c) =>
-    told(c, c.req.param("provider"), async () => {
-      const provider = named(c.req.param("provider"));
-      const redirect = `${parts.publicUrl() ?? here(c)}/api/sign-in/${provider.id}/callback`;
+  routes.on(signInRoutes.begin, (call) => {
+    const asked = call.param("provider");
+    return asked === "proxy" ? told(call, asked, () => byProxy(call)) : told(call, asked, async () => {
+      const provider = named(asked);
+      const redirect = `${parts.publicUrl() ?? here(call)}/api/sign-in/${provider.id}/callback`;
       const { flow, cookie } = await flows.begin(provider.id, redirect);
-      return away((await provider.begin(flow)).href, flowCookie(cookie, FLOW_LIFETIME / 1000, c));
-    }));
+      return away((await provider.begin(flow)).href, flowCookie(cookie, call));
+    });
+  });
 
-  app.get("/api/sign-in/:provider/callback", (c) =>
-    told(c, c.req.param("provider"), async () => {
-      const provider = named(c.req.param("provider"));
-      const callback = new URL(c.req.url);
+  routes.on(signInRoutes.callback, (call) => {
+    const asked = call.param("provider");
+    return told(call, asked, async () => {
+      const provider = named(asked);
+      const callback = new URL(call.request.url);
       const state = callback.searchParams.get("state") ?? "";
-      const flow = await flows.find(provider.id, state, cookieOf(c.req.header("cookie")));
+      const flow = await flows.find(provider.id, state, cookieOf(call.request, FLOW_COOKIE));
       if (!flow) throw new NexusError("forbidden", "this sign-in was not begun here, or too long ago");
-      const network = networkOf(c.env.address);
+      const network = networkOf(call.address);
       const wait = tries.take(network);
       if (wait > 0 || finishing >= FINISHING) {
         throw new NexusError("limited", "too many sign-in attempts", { retryAfter: wait || 5 });
@@ -112,11 +110,12 @@ export function signIn(parts: SignInParts): Hono<Env> {
         const who = await provider.finish(callback, flow);
         flows.end(flow);
         tries.giveBack(network);
-        return await enter(c, who);
+        return await enter(call, who);
       } finally {
         finishing--;
       }
-    }));
+    });
+  });
 
   function named(id: string): Provider {
     const provider = parts.providers().find((one) => one.id === id);
@@ -124,68 +123,59 @@ export function signIn(parts: SignInParts): Hono<Env> {
     return provider;
   }
 
-  async function byProxy(c: Context<Env>): Promise<Response> {
+  async function byProxy(call: Call): Promise<Response> {
     const proxy = parts.proxy();
     if (!proxy) throw new NexusError("invalid", "there is no such way to sign in");
-    const id = c.req.header(proxy.header)?.trim();
+    const id = call.header(proxy.header)?.trim();
     // Anybody can write a header; only of the listed proxies it means something.
-    if (!id || !proxy.from.trusts(c.env.peer ?? c.env.address)) {
+    if (!id || !proxy.from.trusts(call.connection.peer ?? call.address)) {
       throw new NexusError("forbidden", "nobody vouches for this request");
     }
     if (id.length > 200) throw new NexusError("forbidden", "the proxy's name for this person is too long");
-    return await enter(c, {
+    return await enter(call, {
       platform: "proxy",
       identities: [{ platform: "proxy", kind: "user", scope: "", value: id }],
       ids: [`proxy:${id}`],
-      displayName: proxy.nameHeader === undefined ? undefined : c.req.header(proxy.nameHeader),
+      displayName: proxy.nameHeader === undefined ? undefined : call.header(proxy.nameHeader),
     });
   }
 
-  async function enter(c: Context<Env>, who: Vouched): Promise<Response> {
-    const { address } = c.env;
+  async function enter(call: Call, who: Vouched): Promise<Response> {
+    const { address } = call;
     const person = await accounts.vouch(who, { address });
-    const { token } = await sessions.begin(person.id, { address, agent: c.req.header("user-agent") });
+    const { token } = await sessions.begin(person.id, { address, agent: call.header("user-agent") });
     return away(
       "/",
-      flowCookie(undefined, 0, c),
-      sessionCookie(token, sessions.cookieSeconds, c.env.secure === true),
+      flowCookie(undefined, call),
+      sessionCookie(token, sessions.cookieSeconds, call.connection.secure === true),
     );
   }
 
   /** People stand before a browser here, not a program: what went wrong is told by the page. */
-  async function told(c: Context<Env>, source: string, go: () => Promise<Response>): Promise<Response> {
+  async function told(call: Call, source: string, go: () => Promise<Response>): Promise<Response> {
     try {
       return await go();
     } catch (thrown) {
       const error = thrown instanceof NexusError ? thrown : asNexusError(thrown);
       if (error.code === "invalid") throw error;
-      const { address } = c.env;
+      const { address } = call;
       const why = `${source}: ${error.detail ?? "the provider failed"}`;
       parts.observer.tell({ type: "sign_in_refused", name: "-", address, why });
       if (error.code === "internal") parts.observer.tell({ type: "fault", where: `sign-in ${source}`, error: thrown });
-      return away(`/?sign_in=${error.code}`, flowCookie(undefined, 0, c));
+      return away(`/?sign_in=${error.code}`, flowCookie(undefined, call));
     }
   }
-
-  return app;
 }
 
 function away(to: string, ...cookies: [string, string][]): Response {
   return new Response(null, { status: 302, headers: [["location", to], ["cache-control", "no-store"], ...cookies] });
 }
 
-function here(c: Context<Env>): string {
-  return `${c.env.secure ? "https" : "http"}://${c.req.header("host") ?? new URL(c.req.url).host}`;
+function here(call: Call): string {
+  return `${call.connection.secure ? "https" : "http"}://${call.header("host") ?? new URL(call.request.url).host}`;
 }
 
-function flowCookie(state: string | undefined, seconds: number, c: Context<Env>): [string, string] {
-  const secure = c.env.secure ? "; Secure" : "";
-  return [
-    "set-cookie",
-    `${FLOW_COOKIE}=${state ?? ""}; Path=/api/sign-in; HttpOnly; SameSite=Lax; Max-Age=${seconds}${secure}`,
-  ];
-}
-
-function cookieOf(header: string | undefined): string | undefined {
-  return header?.split(";").map((part) => part.trim().split("=", 2)).find(([name]) => name === FLOW_COOKIE)?.[1];
+function flowCookie(flow: string | undefined, { connection }: Call): [string, string] {
+  const secure = connection.secure === true;
+  return setCookie(FLOW_COOKIE, flow, { path: "/api/sign-in", seconds: FLOW_LIFETIME / 1000, secure });
 }

@@ -1,0 +1,45 @@
+/**
+ * Where chat platforms call. Each app checks the signature by itself.
+ */
+import type { Observer } from "../../core/observer.ts";
+import { pathOf } from "../edge.ts";
+import { declare } from "../route.ts";
+import type { Routes } from "../routes.ts";
+import type { Apps } from "./apps.ts";
+
+export interface CallbackParts {
+  readonly apps: Pick<Apps, "fetch">;
+  readonly observer: Observer;
+  readonly draining: () => boolean;
+}
+
+const common = { path: "/channels/{platform}/{name}", who: "platform", tag: "platforms", ok: "text/plain" } as const;
+
+export const callbackRoutes = {
+  event: declare({
+    ...common,
+    method: "post",
+    summary:
+      "A chat platform's callback for one app. What could not be stored is not acknowledged, so that it comes again.",
+    errors: ["not_found", "shutting_down"],
+  }),
+  verify: declare({
+    ...common,
+    method: "get",
+    summary: "A chat platform checks the address of its callbacks.",
+    errors: ["not_found", "shutting_down"],
+  }),
+} as const;
+
+export function callbacks(routes: Routes, { apps, observer, draining }: CallbackParts): void {
+  routes.raw([callbackRoutes.event, callbackRoutes.verify], async (request, { address }) => {
+    if (draining()) return new Response(null, { status: 503 });
+    const path = pathOf(request.url);
+    try {
+      return await apps.fetch(path, request, address) ?? new Response(null, { status: 404 });
+    } catch (error) {
+      observer.tell({ type: "fault", where: `POST ${path}`, error });
+      return new Response(null, { status: 503 });
+    }
+  });
+}
