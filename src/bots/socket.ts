@@ -13,9 +13,11 @@ import type { Bot, Link, Sink, Task } from "../core/link.ts";
 import { dataUrl, type Image } from "../core/message.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Roster } from "../core/roster.ts";
+import { failureOf } from "./failure.ts";
 import {
   type BotFrame,
   CLOSE,
+  type FailFrame,
   FEATURES,
   type GatewayFrame,
   MAX_FRAME,
@@ -96,9 +98,6 @@ const CANCEL_WAIT = 5_000;
 
 /** Pushes of one bot: a burst, then one a second. */
 const PUSHES = { burst: 60, every: 1_000 };
-
-/** Units of what a bot says about its failure. */
-const MAX_MESSAGE = 500;
 
 /** Sockets that have not registered, of all addresses together. */
 const UNREGISTERED = 1_000;
@@ -249,7 +248,7 @@ export class BotSockets {
       case "ping":
         return link.send({ type: "pong" });
       case "fail":
-        return link.fail(frame.replyTo, frame.code, frame.message, frame.retryable === true);
+        return link.fail(frame);
       case "cancelled":
         return link.cancelled(frame.id);
       case "status":
@@ -641,14 +640,12 @@ class SocketLink implements Link {
     held.sink.fail("reply_too_large", why, false);
   }
 
-  fail(replyTo: string, code: string | undefined, message: string | undefined, retryable: boolean): void {
-    const held = this.#held.get(replyTo);
-    if (!held) return this.#unknown(replyTo, undefined);
-    this.#held.delete(replyTo);
-    const detail = [code, message?.slice(0, MAX_MESSAGE)].filter(Boolean).join(": ") || undefined;
-    // The message is for the person and may hold their own words; the log gets the code, where it is a word and no sentence.
-    const logged = code !== undefined && /^[\w.:-]{1,64}$/.test(code) ? code : "";
-    held.sink.fail("bot_failed", detail, retryable, { logged });
+  fail(frame: FailFrame): void {
+    const held = this.#held.get(frame.replyTo);
+    if (!held) return this.#unknown(frame.replyTo, undefined);
+    this.#held.delete(frame.replyTo);
+    const { code, detail, more } = failureOf(frame);
+    held.sink.fail(code, detail, frame.retryable === true, more);
   }
 
   cancelled(id: string): void {

@@ -98,6 +98,7 @@ export const chatRoutes = {
       ...chatErrors,
       "bot_gone",
       "bot_failed",
+      "bot_declined",
       "bot_misconfigured",
       "question_refused",
       "context_too_long",

@@ -36,6 +36,7 @@ const STATUS: Record<Code, number> = {
   bot_offline: 503,
   bot_gone: 502,
   bot_failed: 502,
+  bot_declined: 403,
   bot_misconfigured: 502,
   question_refused: 400,
   context_too_long: 400,

@@ -27,6 +27,7 @@ const WORDS: Record<Code, Record<Language, string>> = {
   no_bot: { zh: "没有可用的机器人", en: "No bot is available" },
   bot_offline: { zh: "机器人不在线", en: "The bot is not online" },
   bot_gone: { zh: "机器人在回答完成前断开了", en: "The bot left before it was done" },
+  bot_declined: { zh: "机器人的主人没有允许您与它对话", en: "The bot's owner has not let you in" },
   bot_failed: { zh: "机器人出错了", en: "The bot failed" },
   bot_misconfigured: {
     zh: "机器人的配置有问题，请联系管理员",

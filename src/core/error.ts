@@ -23,6 +23,7 @@ export type Code =
   | "bot_offline" // the bot that was asked for is not there
   | "bot_gone" // the bot left before it was done
   | "bot_failed" // the bot said that it failed
+  | "bot_declined" // the bot does not let this person in: its owner decides who may talk to it
   | "bot_misconfigured" // its model API refuses the key, the model or the account: its owner has to do something
   | "question_refused" // the bot does not take the question as it is put; asking again changes nothing
   | "context_too_long" // the conversation does not fit into the bot's model
@@ -33,9 +34,10 @@ export type Code =
   | "shutting_down"
   | "internal";
 
-/** Whether the question is to blame and not the bot: then the bot needs no rest, and asking again changes nothing. */
+/** Whether the question or who asks it is to blame and not the bot: then the bot needs no rest. */
 export function isOfTheQuestion(code: Code): boolean {
-  return code === "question_refused" || code === "context_too_long" || code === "too_large";
+  return code === "question_refused" || code === "context_too_long" || code === "too_large" ||
+    code === "bot_declined" || code === "queue_full" || code === "cancelled";
 }
 
 /** The one error of the program. `message` is for logs; people are shown words chosen by `code`. */

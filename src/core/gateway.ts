@@ -338,8 +338,16 @@ export class Gateway {
 
   #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, more: Aside = {}): void {
     if (!isOfTheQuestion(code)) this.roster.blame(attempt.link.bot.id);
+    const { turn } = attempt;
+    if (code === "cancelled") {
+      // Its person stopped it on the bot's side, where `/stop` is a message like any other.
+      turn.receipt = Promise.resolve(true);
+      return this.#end(turn, { status: "cancelled" });
+    }
     if (retryable && this.#move(attempt, (more.logged ?? detail) || code)) return;
-    this.#end(attempt.turn, { status: "failed", code, detail, ...more });
+    const { partial, ...said } = more;
+    const status = partial && turn.reply.length > 0 ? "incomplete" : "failed";
+    this.#end(turn, { status, code, detail, ...said });
   }
 
   #lost(attempt: Attempt, detail: string | undefined): void {

@@ -50,6 +50,8 @@ export interface Aside {
   readonly logged?: string;
   /** Seconds until a repeat makes sense. */
   readonly retryAfter?: number;
+  /** What was said stands and only the rest is missing: the turn ends `incomplete` where something was said. */
+  readonly partial?: boolean;
   /** What a model API calls it, such as `context_length_exceeded`. */
   readonly reason?: string;
 }

@@ -137,6 +137,8 @@ const zh: Words = {
         return "⚠️ 机器人已断开连接。";
       case "bot_failed":
         return "⚠️ 机器人出错了，请重试。";
+      case "bot_declined":
+        return "⚠️ 机器人的主人没有允许您与它对话。";
       case "bot_misconfigured":
         return "⚠️ 机器人的配置有问题，请联系管理员。";
       case "question_refused":
@@ -209,6 +211,8 @@ const en: Words = {
         return "⚠️ The bot's connection was lost.";
       case "bot_failed":
         return "⚠️ The bot failed, please try again.";
+      case "bot_declined":
+        return "⚠️ This bot's owner has not let you in.";
       case "bot_misconfigured":
         return "⚠️ The bot is not set up correctly, please tell your administrator.";
       case "question_refused":

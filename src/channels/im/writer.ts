@@ -583,7 +583,10 @@ export function finalWords(text: string, ending: Ending, images: boolean, words:
     : ending.status === "incomplete"
     ? words.cutOff
     : "";
-  if (note) return body ? `${body}\n\n${note}` : note;
+  // What the bot itself says of its failure tells the person what to do, in the words of its own world.
+  const own = ending.code === "bot_failed" || ending.code === "bot_declined" ? ending.detail : undefined;
+  const whole = note && own ? `${note}\n\n${own}` : note;
+  if (whole) return body ? `${body}\n\n${whole}` : whole;
   return body || (images ? words.seeImages : words.empty);
 }
 

@@ -75,6 +75,7 @@ const chatErrors = [
   "limited",
   "queue_full",
   "bot_failed",
+  "bot_declined",
   "bot_misconfigured",
   "question_refused",
   "context_too_long",
