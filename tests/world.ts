@@ -236,10 +236,10 @@ export function textOf(events: readonly Event[]): string {
 }
 
 /** Waits until something holds, looking whenever the event loop turns. */
-export async function until(holds: () => boolean | Promise<boolean>, what = "it"): Promise<void> {
-  const deadline = Date.now() + 10_000;
+export async function until(holds: () => boolean | Promise<boolean>, what = "it", seconds = 10): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
   while (!await holds()) {
-    if (Date.now() > deadline) throw new Error(`waited ten seconds for ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} seconds for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

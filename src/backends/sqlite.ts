@@ -7,18 +7,22 @@
  * operating system at once (WAL, synchronous = NORMAL), so that they survive `kill -9`, and the disk at a checkpoint.
  *
  * When the disk is full or cannot be written, the Map goes on as the memory of the gateway, {@linkcode SqliteStore.trouble}
- * says so, and every few seconds the file is tried again.
+ * says so, and every few seconds the file is tried again. The same holds while another process locks the file: nothing here
+ * waits for a lock without doing anything else.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import type { Json, ListOptions, SetOptions, Store } from "../core/store.ts";
-import { File, openReadOnly, type Waiting, type WaitingLines } from "./sqlite_file.ts";
+import { failureOf } from "./sqlite_error.ts";
+import { File, openReadOnly } from "./sqlite_file.ts";
+import { Indexing } from "./sqlite_indexing.ts";
+import { type Part, Pending, type Waiting, type WaitingLines } from "./sqlite_pending.ts";
+import { copyBeside, fileNumber } from "./sqlite_rescue.ts";
+import { Trouble } from "./sqlite_trouble.ts";
 import { expression } from "./sqlite_words.ts";
 
 /** Milliseconds that a write may wait for its commit; the contract allows 200, a timer may be late. */
 const LATE = 150;
-/** Milliseconds between tries while the file cannot be written: doubled each time up to the second figure. */
-const RETRY = [1000, 30_000] as const;
 /**
  * Milliseconds between two commits that somebody waits for: under load one commit then serves many, which halves its cost, and where little
  * happens nobody waits.
@@ -26,17 +30,10 @@ const RETRY = [1000, 30_000] as const;
 const COMPANY = 5;
 /** Entries written in one transaction: about 20 ms; the rest follows when the event loop has been round. */
 const WRITE_STEP = 1000;
-/**
- * Milliseconds without a write after which texts go into the search index: that costs as much as writing them did, and nobody needs it while
- * answers are being made. Whoever searches waits for it instead.
- */
-const INDEX_QUIET = 1_000;
-/** Milliseconds after which they go there however busy it is, so that a search never finds more than this to do first. */
-const INDEX_LATEST = 10_000;
-/** Put into the index in one go, in the units of {@linkcode WordIndex.work}: about 10 ms. */
-const INDEX_STEP = 1000;
 /** Milliseconds between two looks for entries that have expired. */
 const SWEEP = 60_000;
+/** Milliseconds between two looks whether the file is still the one that was opened. */
+const LOOK = 5_000;
 
 export interface SqliteOptions {
   /** The file; made with mode 0600 if there is none. */
@@ -48,55 +45,73 @@ export interface SqliteOptions {
   readonly maxSize?: number;
   /** What may wait in memory while the file cannot be written, in bytes; past it the oldest weak entries are lost. Default 64 MiB. */
   readonly maxWaiting?: number;
+  /** Called with what went wrong and is over: a row that could not be written, an index that was made again. */
+  readonly onFault?: (error: Error) => void;
+  /** Milliseconds for which a write waits for another process's lock, and everything with it. Default 0; for commands that do one thing. */
+  readonly patience?: number;
 }
 
 export class SqliteStore implements Store {
   readonly #options: SqliteOptions;
   readonly #clock: Clock;
-  readonly #maxWaiting: number;
   #file: File | undefined;
-  #waiting = new Map<string, Waiting>();
-  /** How many of them are late. */
-  #late = 0;
+  readonly #pending: Pending;
   /** Texts that will be in line for the index with the next late write, by the number of their entry. */
   readonly #texts = new Map<number, { readonly owner: string; readonly text: string }>();
-  #lines = new Map<string, WaitingLines>();
-  #weight = 0;
-  /** Weak entries that found no room while the file could not be written. */
-  #lost = 0;
-  #trouble: string | undefined;
-  #retryIn: number = RETRY[0];
+  readonly #trouble: Trouble;
+  readonly #indexing: Indexing;
   #sweptAt: number;
   #stopTimer: (() => void) | undefined;
+  readonly #stopLooking: () => void;
+  /** Which file it is, as the system numbers them. */
+  #number: number | undefined;
   #soon: { promise: Promise<void>; resolve: () => void } | undefined;
   #company: ReturnType<typeof setTimeout> | undefined;
   #committedAt = -Infinity;
-  #stopIndexing: (() => void) | undefined;
-  /** Since when texts wait for the index. */
-  #dueSince: number | undefined;
-  #wroteAt = 0;
   #closed = false;
 
   /**
-   * @throws NexusError("invalid") when the file is not ours, is damaged, or was written by a newer version. A file that
-   * cannot be opened for another reason is trouble, not an error.
+   * @throws NexusError("invalid") when the file is not ours, is damaged, or was written by a newer version; NexusError("conflict")
+   * when another program keeps it locked. A file that cannot be opened for another reason is trouble, not an error.
    */
   constructor(options: SqliteOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#maxWaiting = options.maxWaiting ?? 64 << 20;
+    this.#pending = new Pending(options.maxWaiting ?? 64 << 20);
+    this.#trouble = new Trouble(options.path, options.onTrouble, Boolean(options.patience));
+    this.#indexing = new Indexing({
+      clock: this.#clock,
+      file: () => this.#closed || this.#trouble.isOn || this.#file?.readOnly ? undefined : this.#file,
+      onFail: (error) => this.#fail(error),
+      onFault: (error) => options.onFault?.(error),
+    });
     this.#sweptAt = this.#clock.now();
     try {
-      this.#file = new File(options.path, options.maxSize);
+      this.#open();
     } catch (error) {
       if (error instanceof NexusError) throw error;
+      if (failureOf(error) === "locked") {
+        throw new NexusError("conflict", `${options.path} is locked by another program`, { cause: error });
+      }
       this.#fail(error);
       this.#file = openReadOnly(options.path);
     }
+    this.#stopLooking = this.#clock.every(LOOK, () => this.#look());
+  }
+
+  /** @param patience milliseconds to wait for another process's lock; only a start has them */
+  #open(patience?: number): File {
+    const { path, maxSize } = this.#options;
+    const file = new File(path, { maxSize, patience });
+    this.#file?.close();
+    this.#file = file;
+    file.wait(this.#options.patience ?? 0);
+    this.#number = fileNumber(path);
+    return file;
   }
 
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#trouble.text;
   }
 
   // deno-lint-ignore require-await -- a failing read must be a rejection
@@ -118,7 +133,7 @@ export class SqliteStore implements Store {
 
   delete(key: string): Promise<void> {
     this.#put(key, {});
-    this.#lines.set(key, { fresh: true, before: 0, lines: [] });
+    this.#pending.putLog(key, { fresh: true, before: 0, lines: [] });
     return DONE;
   }
 
@@ -130,7 +145,7 @@ export class SqliteStore implements Store {
       key.startsWith(prefix) && (after === undefined || (reverse ? key < after : key > after));
     const waiting: [string, string][] = [];
     let hidden = 0;
-    for (const [key, entry] of this.#waiting) {
+    for (const [key, entry] of this.#pending.entries()) {
       if (!isIn(key)) continue;
       if (entry.value !== undefined && !isOver(entry.expires, now)) waiting.push([key, entry.value]);
       hidden++;
@@ -138,7 +153,7 @@ export class SqliteStore implements Store {
     const stored = this.#read((file) => file.list(prefix, after, reverse, limit < 0 ? -1 : limit + hidden, now)) ?? [];
     let rows: [string, string][] = stored;
     if (hidden > 0) {
-      rows = stored.filter(([key]) => !this.#waiting.has(key)).concat(waiting);
+      rows = stored.filter(([key]) => !this.#pending.has(key)).concat(waiting);
       rows.sort(reverse ? (a, b) => (a[0] < b[0] ? 1 : -1) : (a, b) => (a[0] < b[0] ? -1 : 1));
       if (limit >= 0 && rows.length > limit) rows.length = limit;
     }
@@ -156,16 +171,12 @@ export class SqliteStore implements Store {
 
   // deno-lint-ignore require-await -- a failing read must be a rejection
   async append(log: string, entries: readonly Json[], options?: SetOptions): Promise<number> {
-    const lines = this.#open(log);
-    for (const entry of entries) {
-      const text = JSON.stringify(entry);
-      lines.lines.push(text);
-      this.#weight += text.length * 2;
-    }
+    const lines = this.#logOf(log);
+    this.#pending.append(lines, entries.map((entry) => JSON.stringify(entry)));
     if (options?.ttl) lines.expires = this.#clock.now() + options.ttl;
     if (options?.weak) lines.weak = true;
     const length = lines.before + lines.lines.length;
-    if (this.#weight > this.#maxWaiting) this.#makeRoom();
+    this.#makeRoom();
     this.#scheduleFlush();
     return options?.sure ? this.#commitSoon().then(() => length) : length;
   }
@@ -173,7 +184,7 @@ export class SqliteStore implements Store {
   // deno-lint-ignore require-await -- a failing read must be a rejection
   async read(log: string, from = 0, limit = Infinity): Promise<Json[]> {
     const now = this.#clock.now();
-    const waiting = this.#lines.get(log);
+    const waiting = this.#pending.log(log);
     if (waiting && isOver(waiting.expires, now)) return [];
     const rows = waiting?.fresh ? [] : this.#read((file) => file.lines(log, from, limit, now)) ?? [];
     if (waiting && rows.length < limit) {
@@ -187,41 +198,53 @@ export class SqliteStore implements Store {
     const match = expression(owner, words);
     if (match === undefined) return [];
     this.flush();
-    while (this.#index()) await new Promise<void>((resolve) => setImmediate(resolve));
-    const search = (match: string) => this.#read((file) => file.words.search(match, this.#clock.now(), limit)) ?? [];
-    let stored = search(expression(owner, words, true)!);
-    // Beginnings of words are looked for where whole words leave room; they include the whole ones.
-    if (stored.length < limit) stored = search(match);
+    await this.#indexing.finish();
+    const search = () => this.#search(expression(owner, words, true)!, match, limit);
+    let stored: [string, string][];
+    try {
+      stored = search();
+    } catch (error) {
+      if (!this.#indexing.renew(error)) throw this.#failedRead(error);
+      await this.#indexing.finish();
+      stored = search();
+    }
     // What waits although everything was just written is what the file could not take: looked at one by one.
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
     const waiting: [string, string][] = [];
-    for (const [key, { value, find }] of this.#waiting) {
+    for (const [key, { value, find }] of this.#pending.entries()) {
       if (value === undefined || find?.owner !== owner) continue;
       const text = find.text.toLowerCase();
       if (needles.every((needle) => text.includes(needle))) waiting.push([key, value]);
     }
-    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#waiting.has(key))).slice(0, limit);
+    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#pending.has(key))).slice(0, limit);
     return rows.map(([key, value]) => [key, JSON.parse(value)]);
+  }
+
+  /** @param whole the words as whole ones @param begun as beginnings of words, which include the whole ones */
+  #search(whole: string, begun: string, limit: number): [string, string][] {
+    const search = (match: string) => this.#file?.words.search(match, this.#clock.now(), limit) ?? [];
+    const stored = search(whole);
+    // Beginnings are looked for where whole words leave room.
+    return stored.length < limit ? search(begun) : stored;
   }
 
   /** Writes everything that waits. Failing is {@linkcode trouble}, not an error: what waits goes on waiting. */
   flush(): void {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    do this.#write(true); while (this.#waiting.size > 0 && this.#trouble === undefined);
+    while (this.#write(true) && !this.#pending.isEmpty);
     this.#committed();
   }
 
-  /** Writes what somebody waits for, and leaves the rest to its timer. */
+  /** Writes what somebody waits for, and leaves the rest to its timer. While there is trouble the timer alone tries. */
   #commit(): void {
-    while (this.#waiting.size > this.#late || this.#lines.size > 0) {
-      this.#write(false);
-      if (this.#trouble !== undefined) break;
-    }
+    if (!this.#trouble.isOn) { while (this.#pending.isPrompt && this.#write(false)); }
     this.#committed();
   }
 
+  /** Whoever waits for a commit goes on, unless it is about to be tried again. */
   #committed(): void {
+    if (this.#trouble.isWaiting && !this.#closed) return;
     clearTimeout(this.#company);
     this.#committedAt = performance.now();
     this.#soon?.resolve();
@@ -231,104 +254,128 @@ export class SqliteStore implements Store {
   /** Writes a part at a time, where nobody waits for it. */
   #flushBehind(): void {
     this.#stopTimer = undefined;
-    this.#write(true);
-    if (this.#waiting.size > 0 && this.#trouble === undefined) {
-      this.#stopTimer = this.#clock.after(0, () => this.#flushBehind());
-    }
+    if (!this.#write(true)) return;
+    if (!this.#pending.isEmpty) this.#stopTimer = this.#clock.after(0, () => this.#flushBehind());
   }
 
   close(): Promise<void> {
     if (this.#closed) return DONE;
     this.#closed = true;
+    this.#stopLooking();
+    if (this.#file && !this.#file.readOnly) this.#file.wait(LAST_PATIENCE);
     this.flush();
     this.#stopTimer?.();
-    this.#stopIndexing?.();
+    this.#indexing.stop();
     this.#file?.close();
     this.#file = undefined;
     return DONE;
   }
 
-  /** @param all also what is late */
-  #write(all: boolean): void {
-    const nothing = this.#waiting.size === 0 && this.#lines.size === 0 && this.#texts.size === 0;
-    if (nothing && (this.#trouble === undefined || this.#closed)) return;
-    const now = this.#clock.now();
-    const part = [...take(this.#waiting, WRITE_STEP, all ? undefined : isPrompt)];
+  /** Writes the next part; whether that went well. @param all also what may be late */
+  #write(all: boolean): boolean {
+    const nothing = this.#pending.isEmpty && this.#texts.size === 0;
+    if (nothing && (!this.#trouble.isOn || this.#closed)) return true;
+    const { entries, logs } = this.#pending.part(WRITE_STEP, all);
     try {
-      const file = this.#writable();
-      // Numbers of entries hold only once the transaction does: one that is rolled back gives them to others.
-      const gone = new Set<number>(), added: [entry: number, find: NonNullable<Waiting["find"]>][] = [];
-      const due = file.transaction(() => {
-        let due = 0;
-        for (const [key, { value, expires, find }] of part) {
-          if (value !== undefined) {
-            const id = file.put(key, value, expires);
-            if (find) added.push([id, find]);
-            continue;
-          }
-          const forgotten = file.forget(key);
-          if (forgotten === undefined) continue;
-          gone.add(forgotten);
-          due++;
-        }
-        for (const [log, lines] of this.#lines) file.append(log, lines, now);
-        if (now - this.#sweptAt >= SWEEP) due += file.sweep(now);
-        if (!all) return due;
-        for (const [id, { owner, text }] of this.#texts) if (!gone.has(id)) file.words.put(id, owner, text);
-        for (const [id, { owner, text }] of added) file.words.put(id, owner, text);
-        return due + this.#texts.size + added.length;
-      });
-      if (all) this.#texts.clear();
-      else {
-        for (const id of gone) this.#texts.delete(id);
-        for (const [id, find] of added) this.#texts.set(id, find);
-      }
-      if (now - this.#sweptAt >= SWEEP) this.#sweptAt = now;
-      if (part.length === this.#waiting.size) this.#waiting.clear();
-      else for (const [key] of part) this.#waiting.delete(key);
-      if (all) { for (const [, { late }] of part) if (late) this.#late--; }
-      this.#lines.clear();
-      this.#weight = this.#waiting.size === 0
-        ? 0
-        : this.#weight - part.reduce((sum, [key, entry]) => sum + weigh(key, entry), 0);
-      this.#retryIn = RETRY[0];
-      if (this.#trouble !== undefined) {
-        if (this.#lost > 0) this.#options.onTrouble?.(`${this.#lost} older entries found no room and are lost`);
-        this.#lost = 0;
-        this.#trouble = undefined;
-        this.#options.onTrouble?.(undefined);
-      }
-      this.#wroteAt = now;
-      if (due > 0) this.#indexLater();
+      this.#writePart(entries, logs, all);
     } catch (error) {
-      this.#fail(error);
+      if (failureOf(error) !== "row") return this.#fail(error);
+      if (!this.#writeApart(entries, logs)) return false;
     }
+    this.#trouble.over(() => this.#pending.takeLost());
+    return true;
   }
 
-  /** The file, opened anew where it could not be opened or only be read. */
-  #writable(): File {
-    if (this.#file && !this.#file.readOnly) return this.#file;
-    const file = new File(this.#options.path, this.#options.maxSize);
-    this.#file?.close();
-    return this.#file = file;
+  /** One row of many cannot be written: the others are, each by itself, and that one is given up, or all would wait for ever. */
+  #writeApart(entries: Part, logs: readonly [string, WaitingLines][]): boolean {
+    const tries: [name: string, entries: Part, logs: readonly [string, WaitingLines][]][] = [
+      ...entries.map((entry) => [entry[0], [entry], []] as [string, Part, []]),
+      ...logs.map((log) => [log[0], [], [log]] as [string, Part, [string, WaitingLines][]]),
+    ];
+    for (const [name, entries, logs] of tries) {
+      try {
+        // Texts for the index belong to rows that are written; they follow with the next part.
+        this.#writePart(entries, logs, false);
+      } catch (error) {
+        if (failureOf(error) !== "row") return this.#fail(error);
+        this.#pending.remove(entries, logs);
+        const why = `${name.split(":")[0]}:… cannot be written and is lost: ${(error as Error).message}`;
+        this.#options.onFault?.(new Error(why, { cause: error }));
+      }
+    }
+    return true;
   }
 
-  #fail(error: unknown): void {
-    const trouble = `${this.#options.path}: ${error instanceof Error ? error.message : String(error)}`;
-    if (trouble !== this.#trouble) {
-      this.#trouble = trouble;
-      this.#options.onTrouble?.(trouble);
+  #writePart(entries: Part, logs: readonly [string, WaitingLines][], all: boolean): void {
+    const now = this.#clock.now();
+    const file = this.#file && !this.#file.readOnly ? this.#file : this.#open(0);
+    // Numbers of entries hold only once the transaction does: one that is rolled back gives them to others.
+    const gone = new Set<number>(), added: [entry: number, find: NonNullable<Waiting["find"]>][] = [];
+    const isSweeping = now - this.#sweptAt >= SWEEP;
+    const due = file.transaction(() => {
+      let due = 0;
+      for (const [key, { value, expires, find }] of entries) {
+        if (value !== undefined) {
+          const id = file.put(key, value, expires);
+          if (find) added.push([id, find]);
+          continue;
+        }
+        const forgotten = file.forget(key);
+        if (forgotten === undefined) continue;
+        gone.add(forgotten);
+        due++;
+      }
+      for (const [log, lines] of logs) file.append(log, lines, now);
+      if (isSweeping) due += file.sweep(now);
+      if (!all) return due;
+      for (const [id, { owner, text }] of this.#texts) if (!gone.has(id)) file.words.put(id, owner, text);
+      for (const [id, { owner, text }] of added) file.words.put(id, owner, text);
+      return due + this.#texts.size + added.length;
+    });
+    if (all) this.#texts.clear();
+    else {
+      for (const id of gone) this.#texts.delete(id);
+      for (const [id, find] of added) this.#texts.set(id, find);
     }
-    if (this.#closed) return;
+    if (isSweeping) this.#sweptAt = now;
+    this.#pending.remove(entries, logs);
+    this.#indexing.wrote(due > 0);
+  }
+
+  #fail(error: unknown): false {
+    const ms = this.#trouble.failed(error, this.#clock.now());
     this.#stopTimer?.();
-    this.#stopTimer = this.#clock.after(this.#retryIn, () => this.flush());
-    this.#retryIn = Math.min(this.#retryIn * 2, RETRY[1]);
+    this.#stopTimer = undefined;
+    if (!this.#closed) this.#stopTimer = this.#clock.after(ms, () => this.flush());
+    this.#committed();
+    return false;
+  }
+
+  /** Whether the file is still there: a store that was deleted goes on in a file that nobody can find any more. */
+  #look(): void {
+    const file = this.#file, { path } = this.#options;
+    if (!file || file.readOnly || this.#number === undefined) return;
+    const number = fileNumber(path);
+    if (number === this.#number) return;
+    if (number !== undefined) {
+      const what = "what is written since then goes to the old one, which ends with this process: restart it";
+      return this.#trouble.lasts(`${path} was replaced by another file; ${what}`);
+    }
+    try {
+      const swap = copyBeside(file, path);
+      this.#file = undefined;
+      swap();
+      this.#open(0);
+      this.#options.onFault?.(new Error(`${path} was deleted; it was written anew from what was open`));
+    } catch (error) {
+      this.#trouble.lasts(`${path} was deleted, and could not be written anew: ${(error as Error).message}`);
+    }
   }
 
   /** What a key holds now, with its expiry. */
   #text(key: string): { value: string; expires?: number } | undefined {
     const now = this.#clock.now();
-    const waiting = this.#waiting.get(key);
+    const waiting = this.#pending.get(key);
     if (!waiting) return this.#read((file) => file.get(key, now));
     if (waiting.value === undefined || isOver(waiting.expires, now)) return undefined;
     return { value: waiting.value, expires: waiting.expires };
@@ -340,54 +387,37 @@ export class SqliteStore implements Store {
     try {
       return look(this.#file);
     } catch (error) {
-      throw new NexusError("internal", undefined, { cause: error });
+      throw this.#failedRead(error);
     }
   }
 
+  #failedRead(cause: unknown): NexusError {
+    const failure = failureOf(cause);
+    if (failure === "damaged") this.#trouble.damaged(cause);
+    if (failure === "locked") return new NexusError("unavailable", undefined, { retryAfter: 1, cause });
+    return new NexusError("internal", undefined, { cause });
+  }
+
   #put(key: string, entry: Waiting): void {
-    const old = this.#waiting.get(key);
-    if (old) {
-      this.#weight -= weigh(key, old);
-      if (old.late) this.#late--;
-      // The order of the Map is the order of age, for whatever must be forgotten.
-      this.#waiting.delete(key);
-    }
-    this.#waiting.set(key, entry);
-    if (entry.late) this.#late++;
-    this.#weight += weigh(key, entry);
-    if (this.#weight > this.#maxWaiting) this.#makeRoom();
+    this.#pending.put(key, entry);
+    this.#makeRoom();
     this.#scheduleFlush();
   }
 
   /** Too much waits: either a flood between two commits, which is cured by a commit, or a file that cannot be written. */
   #makeRoom(): void {
-    if (this.#trouble === undefined) this.flush();
-    for (const [key, entry] of this.#waiting) {
-      if (this.#weight <= this.#maxWaiting) return;
-      if (!entry.weak) continue;
-      this.#waiting.delete(key);
-      if (entry.late) this.#late--;
-      this.#weight -= weigh(key, entry);
-      this.#lost++;
-    }
-    for (const [log, { weak, lines }] of this.#lines) {
-      if (this.#weight <= this.#maxWaiting) return;
-      if (!weak) continue;
-      // A log with a hole would be a lie: it goes whole.
-      this.#lines.set(log, { fresh: true, before: 0, lines: [], weak });
-      this.#weight -= lines.reduce((sum, line) => sum + line.length * 2, 0);
-      this.#lost += lines.length;
-    }
+    if (!this.#pending.isOver) return;
+    if (!this.#trouble.isOn) this.flush();
+    if (this.#pending.isOver) this.#pending.makeRoom();
   }
 
-  #open(log: string): WaitingLines {
-    let lines = this.#lines.get(log);
+  #logOf(name: string): WaitingLines {
     const now = this.#clock.now();
-    if (lines && isOver(lines.expires, now)) lines = undefined;
-    if (lines) return lines;
-    const before = this.#read((file) => file.logLength(log, now));
-    lines = { fresh: before === undefined, before: before ?? 0, lines: [] };
-    this.#lines.set(log, lines);
+    const waiting = this.#pending.log(name);
+    if (waiting && !isOver(waiting.expires, now)) return waiting;
+    const before = this.#read((file) => file.logLength(name, now));
+    const lines = { fresh: before === undefined, before: before ?? 0, lines: [] };
+    this.#pending.putLog(name, lines);
     return lines;
   }
 
@@ -406,53 +436,13 @@ export class SqliteStore implements Store {
     }
     return this.#soon.promise;
   }
-
-  /** Waits for a quiet moment; what has waited for long enough goes at once, a part at a time. */
-  #indexLater(wait = INDEX_QUIET): void {
-    this.#dueSince ??= this.#clock.now();
-    this.#stopIndexing ??= this.#clock.after(wait, () => {
-      this.#stopIndexing = undefined;
-      const now = this.#clock.now();
-      const isBusy = now - this.#wroteAt < INDEX_QUIET && now - this.#dueSince! < INDEX_LATEST;
-      if (isBusy) this.#indexLater();
-      else if (this.#index()) this.#indexLater(0);
-      else this.#dueSince = undefined;
-    });
-  }
-
-  /** Does a part of what waits for the index; whether there may be more. */
-  #index(): boolean {
-    const file = this.#file;
-    if (!file || file.readOnly || this.#closed || this.#trouble !== undefined) return false;
-    try {
-      return file.transaction(() => file.words.work(INDEX_STEP)) > 0;
-    } catch (error) {
-      this.#fail(error);
-      return false;
-    }
-  }
 }
+
+/** Milliseconds that the last write of all waits for another process's lock. */
+const LAST_PATIENCE = 5_000;
 
 const DONE: Promise<void> = Promise.resolve();
 
-function* take<T>(from: Iterable<T>, most: number, which?: (item: T) => boolean): Generator<T> {
-  let taken = 0;
-  for (const item of from) {
-    if (which && !which(item)) continue;
-    if (taken++ >= most) return;
-    yield item;
-  }
-}
-
-function isPrompt([, { late }]: [string, Waiting]): boolean {
-  return !late;
-}
-
 function isOver(expires: number | undefined, now: number): boolean {
   return expires !== undefined && expires <= now;
-}
-
-/** About how many bytes an entry holds while it waits. */
-function weigh(key: string, { value, find }: Waiting): number {
-  return (key.length + (value?.length ?? 0) + (find?.text.length ?? 0)) * 2 + 100;
 }

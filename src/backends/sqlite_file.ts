@@ -3,7 +3,8 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { NexusError } from "../core/error.ts";
-import type { SetOptions } from "../core/store.ts";
+import { failureOf } from "./sqlite_error.ts";
+import type { WaitingLines } from "./sqlite_pending.ts";
 import { SCHEMA as WORDS_SCHEMA, WordIndex } from "./sqlite_words.ts";
 
 /** Expired entries that go at once. */
@@ -24,15 +25,6 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** What will be written under a key; no value means that the key is removed. */
-export interface Waiting {
-  readonly value?: string;
-  readonly expires?: number;
-  readonly weak?: boolean;
-  readonly late?: boolean;
-  readonly find?: SetOptions["find"];
-}
-
 /** A log of which this process knows all. */
 interface Begun {
   readonly id: number;
@@ -49,20 +41,18 @@ function isMuchLater(expires: number | undefined, known: number | undefined, now
   return known === undefined || (expires - known) * 100 > expires - now;
 }
 
-/** What will be appended to a log. */
-export interface WaitingLines {
-  /** The log is emptied first. */
-  fresh: boolean;
-  /** How many entries the file holds of it. */
-  before: number;
-  readonly lines: string[];
-  expires?: number;
-  weak?: boolean;
+export interface FileOptions {
+  /** Bytes that the file may grow to. */
+  readonly maxSize?: number;
+  readonly readOnly?: boolean;
+  /** Milliseconds for which opening it waits for another process's lock. Default 5,000. */
+  readonly patience?: number;
 }
 
 /** One open file: the statements, and nothing that waits. Every method is synchronous and throws what SQLite throws. */
 export class File {
   readonly words: WordIndex;
+  readonly readOnly: boolean;
   readonly #db: DatabaseSync;
   readonly #get: StatementSync;
   readonly #set: StatementSync;
@@ -80,10 +70,12 @@ export class File {
   readonly #expired: StatementSync;
   readonly #expiredLogs: StatementSync;
 
-  constructor(path: string, maxSize?: number, readonly readOnly = false) {
+  constructor(path: string, { maxSize, readOnly = false, patience = PATIENCE }: FileOptions = {}) {
+    this.readOnly = readOnly;
     if (!readOnly) makePrivate(path);
     const db = this.#db = readOnly ? new DatabaseSync(immutable(path), { readOnly }) : new DatabaseSync(path);
     try {
+      this.wait(patience);
       if (!readOnly) prepare(db, path);
       if (maxSize) db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxSize / 4096))}`);
       const live = "(expires IS NULL OR expires > ?)";
@@ -111,8 +103,14 @@ export class File {
       this.words = new WordIndex(db);
     } catch (error) {
       db.close();
-      throw error;
+      throw failureOf(error) === "damaged" ? damaged(path, error) : error;
     }
+  }
+
+  /** For how many milliseconds each call waits, without doing anything else, for another process's lock. */
+  wait(ms: number): void {
+    // The option `timeout` is ignored by the runtime.
+    this.#db.exec(`PRAGMA busy_timeout = ${ms}`);
   }
 
   transaction<T>(work: () => T): T {
@@ -223,11 +221,21 @@ export class File {
   }
 }
 
+/** Milliseconds: the command line may be writing. */
+const PATIENCE = 5_000;
+
+/** What is said of a file that cannot be right, and what to do about it. */
+export function damaged(path: string, cause: unknown): NexusError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  const advice = "`nexus restore FILE` puts a backup in its place, and keeps the damaged file beside it";
+  return new NexusError("invalid", `${path} is not a store of Nexus, or it is damaged (${what}); ${advice}`, { cause });
+}
+
 /** A file on a disk that cannot be written, for its reading at least; `undefined` where even that fails. */
 export function openReadOnly(path: string): File | undefined {
   if (!isThere(path)) return undefined;
   try {
-    return new File(path, undefined, true);
+    return new File(path, { readOnly: true });
   } catch {
     // The trouble is known and said already: without this file the gateway serves from memory alone.
     return undefined;
@@ -260,19 +268,9 @@ function isThere(path: string): boolean {
 }
 
 function prepare(db: DatabaseSync, path: string): void {
-  let version: number, application: number, tables: number;
-  try {
-    // The option `timeout` is ignored by the runtime; another process (the command line) may be writing.
-    db.exec("PRAGMA busy_timeout = 5000");
-    version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
-    application = (db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id;
-    tables = (db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }).n;
-  } catch (error) {
-    if (/not a database|malformed/.test(String(error))) {
-      throw new NexusError("invalid", `${path} is not a store of Nexus, or it is damaged`, { cause: error });
-    }
-    throw error;
-  }
+  let version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
+  const application = (db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id;
+  const tables = (db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }).n;
   if (tables > 0 && application !== APPLICATION) throw new NexusError("invalid", `${path} belongs to another program`);
   if (version > MIGRATIONS.length) {
     throw new NexusError(

@@ -39,6 +39,12 @@ export function expression(owner: string, words: string, whole = false): string 
   return `owner : ${quote(ownerWord(owner))} AND ${parts.map((part) => `body : ${part}`).join(" AND ")}`;
 }
 
+/** Beginnings of one to three characters have an index of their own: without it, one that many words share was collected word by word. */
+const INDEX = `
+  CREATE VIRTUAL TABLE words USING fts5(owner, body, content='', prefix='1 2 3', tokenize='unicode61 remove_diacritics 2');
+  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+`;
+
 export const SCHEMA = `
   CREATE TABLE texts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -50,12 +56,11 @@ export const SCHEMA = `
   );
   CREATE INDEX texts_entry ON texts (entry);
   CREATE INDEX texts_state ON texts (state) WHERE state <> 1;
-  -- Beginnings of one to three characters have an index of their own: without it, one that many words share was collected word by word.
-  CREATE VIRTUAL TABLE words USING fts5(owner, body, content='', prefix='1 2 3', tokenize='unicode61 remove_diacritics 2');
-  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+  ${INDEX}
 `;
 
 export class WordIndex {
+  readonly #db: DatabaseSync;
   readonly #current: StatementSync;
   readonly #put: StatementSync;
   readonly #change: StatementSync;
@@ -69,6 +74,7 @@ export class WordIndex {
   readonly #search: StatementSync;
 
   constructor(db: DatabaseSync) {
+    this.#db = db;
     this.#current = db.prepare("SELECT id, owner, text, state FROM texts WHERE entry = ? AND state < 2");
     this.#put = db.prepare("INSERT INTO texts (entry, owner, text, state) VALUES (?, ?, ?, 0)");
     this.#change = db.prepare("UPDATE texts SET owner = ?, text = ? WHERE id = ?");
@@ -139,6 +145,11 @@ export class WordIndex {
     this.#index.run(id, ownerWord(owner), spread(text));
     this.#mark.run(id);
     return 1 + text.length / SHORT;
+  }
+
+  /** Empties the index and puts every text in line again, inside the caller's transaction: for an index that is damaged. */
+  renew(): void {
+    this.#db.exec(`DROP TABLE words; ${INDEX} DELETE FROM texts WHERE state = 2; UPDATE texts SET state = 0`);
   }
 
   search(match: string, now: number, limit: number): [key: string, value: string][] {

@@ -45,6 +45,7 @@ const STATUS: Record<Code, number> = {
   reply_too_large: 502,
   cancelled: 409,
   shutting_down: 503,
+  unavailable: 503,
   internal: 500,
 };
 

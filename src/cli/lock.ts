@@ -40,11 +40,14 @@ export interface TakeOptions {
 }
 
 export class StoreLock {
+  /** What the holder before this one left at its {@linkcode release}; nothing where it ended otherwise. */
+  readonly left: unknown;
   readonly #file: Deno.FsFile | undefined;
   readonly #holder: Holder;
 
   private constructor(file: Deno.FsFile | undefined) {
     this.#file = file;
+    this.left = file && read(file)?.left;
     this.#holder = { pid: Deno.pid, host: Deno.hostname(), since: new Date().toISOString() };
     this.#note(this.#holder);
   }
@@ -62,7 +65,7 @@ export class StoreLock {
       const began = Date.now();
       let isTold = false;
       while (!await file.tryLock(true)) {
-        const holder = read(file);
+        const holder = holderOf(read(file));
         const until = holder?.leavesBy === undefined ? began + patience : holder.leavesBy + LATE;
         if (Date.now() >= until) throw new NexusError("conflict", heldBy(store, holder));
         if (!isTold) onWait?.(holder, until - Date.now());
@@ -83,21 +86,17 @@ export class StoreLock {
     this.#note({ ...this.#holder, leavesBy: Date.now() + ms });
   }
 
-  /** Lets the next one in. Call when the store is closed. */
-  release(): void {
-    try {
-      this.#file?.truncateSync();
-    } catch {
-      // Only who reads the file by hand would miss it.
-    }
+  /** Lets the next one in. Call when the store is closed. @param left is told to the next one */
+  release(left?: unknown): void {
+    this.#note({ left });
     // The lock goes with the file's last handle.
     this.#file?.close();
   }
 
-  #note(holder: Holder): void {
+  #note(note: Note): void {
     if (!this.#file) return;
     try {
-      const bytes = new TextEncoder().encode(`${JSON.stringify(holder)}\n`);
+      const bytes = new TextEncoder().encode(`${JSON.stringify(note)}\n`);
       this.#file.truncateSync();
       this.#file.seekSync(0, Deno.SeekMode.Start);
       this.#file.writeSync(bytes);
@@ -119,16 +118,25 @@ async function lockPath(store: string, of: "gateway" | "commands"): Promise<stri
   return of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
 }
 
-function read(file: Deno.FsFile): Holder | undefined {
+/** What stands in the file: who holds it, or what the last one left. */
+interface Note extends Partial<Holder> {
+  readonly left?: unknown;
+}
+
+function read(file: Deno.FsFile): Note | undefined {
   try {
     const bytes = new Uint8Array(4096);
     file.seekSync(0, Deno.SeekMode.Start);
     const length = file.readSync(bytes) ?? 0;
-    const { pid, host, since, leavesBy } = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
-    if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return undefined;
-    return { pid, host, since, leavesBy: typeof leavesBy === "number" ? leavesBy : undefined };
+    const note = JSON.parse(new TextDecoder().decode(bytes.subarray(0, length)));
+    return typeof note === "object" && note !== null ? note : undefined;
   } catch {
     // It is being written, or by somebody else: the lock holds whatever stands there.
     return undefined;
   }
+}
+
+function holderOf({ pid, host, since, leavesBy }: Note = {}): Holder | undefined {
+  if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return undefined;
+  return { pid, host, since, leavesBy: typeof leavesBy === "number" ? leavesBy : undefined };
 }

@@ -2,6 +2,7 @@
  * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens, follows changes of the file, and goes when told.
  */
 import { type App, createApp } from "../app.ts";
+import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { losses } from "../config_change.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
@@ -14,7 +15,7 @@ import { StoreLock } from "./lock.ts";
 import { LogStream } from "./log_stream.ts";
 import { openPage } from "./page.ts";
 import { Listener } from "./listen.ts";
-import { openStore, storePath } from "./store.ts";
+import { openForGateway, stampOf, storePath } from "./store.ts";
 import { catchStrays } from "./strays.ts";
 import { watchFile } from "./watch.ts";
 
@@ -91,13 +92,12 @@ async function run(
   first: FirstSecrets | undefined,
 ): Promise<number> {
   const page = await openPage(log);
+  const path = storePath(dir, config);
+  let store: SqliteStore | undefined;
   let lock: StoreLock | undefined, app: App | undefined, server: Listener, stop: Promise<void>;
   try {
-    lock = await lockStore(dir, config, log);
-    const store = openStore(dir, config, (trouble) => {
-      const what = trouble === undefined ? "is well again" : `is in trouble, memory stands in: ${trouble}`;
-      log.tell({ type: "warning", what: `the store ${what}` });
-    });
+    lock = path === undefined ? undefined : await lockStore(path, log);
+    store = lock && openForGateway(path!, lock, log);
     // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
     const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
     app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
@@ -123,7 +123,8 @@ async function run(
   stopWatching();
   stopCatching();
   await leave(app, server, config.drainTimeout);
-  lock?.release();
+  // A store that was in trouble is checked by the next start.
+  lock?.release(store?.trouble === undefined ? stampOf(path!) : undefined);
   log.tell({ type: "stopped" });
   return 0;
 }
@@ -131,10 +132,9 @@ async function run(
 /** Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms, connections, the store. */
 const CLOSING = 10_000;
 
-/** Holds the store's file against other gateways; nothing where it is in memory. Throws `conflict` with who has it. */
-async function lockStore(dir: string, config: Config, log: Log): Promise<StoreLock | undefined> {
-  const path = storePath(dir, config);
-  return path === undefined ? undefined : await StoreLock.take(path, {
+/** Holds the store's file against other gateways. Throws `conflict` with who has it. */
+async function lockStore(path: string, log: Log): Promise<StoreLock> {
+  return await StoreLock.take(path, {
     onWait(holder, ms) {
       const who = holder ? `process ${holder.pid} on ${holder.host}` : "another process";
       const why = holder?.leavesBy === undefined ? "" : ", which is leaving";

@@ -3,8 +3,10 @@
  */
 import { isAbsolute, join } from "node:path";
 import { SqliteStore } from "../backends/sqlite.ts";
+import { checkStore } from "../backends/sqlite_check.ts";
 import type { Config } from "../config.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
+import type { Observer } from "../core/observer.ts";
 import { configPath, listed, loadConfig } from "./files.ts";
 import { StoreLock } from "./lock.ts";
 
@@ -14,14 +16,47 @@ export function storePath(dir: string, config: Config): string | undefined {
   return isAbsolute(config.store) ? config.store : join(dir, config.store);
 }
 
-/** Opens it, or nothing for the store in memory, which every app has. Throws `NexusError("invalid")` where it is not ours. */
-export function openStore(
-  dir: string,
-  config: Config,
-  onTrouble?: (trouble: string | undefined) => void,
-): SqliteStore | undefined {
-  const path = storePath(dir, config);
-  return path === undefined ? undefined : new SqliteStore({ path, onTrouble });
+/**
+ * Opens the store of a gateway, after a look whether it is whole. That reads all of it, and is left out where the file is as the gateway
+ * before this one left it.
+ *
+ * @throws NexusError("invalid") where it is damaged or not ours, NexusError("conflict") where another program locks it
+ */
+export function openForGateway(path: string, lock: StoreLock, log: Pick<Observer, "tell">): SqliteStore {
+  const warn = (what: string) => log.tell({ type: "warning", what });
+  const stamp = stampOf(path);
+  if (stamp && JSON.stringify(stamp) !== JSON.stringify(lock.left)) {
+    const began = performance.now();
+    const kept = checkStore(path);
+    const took = Math.round(performance.now() - began);
+    if (kept) {
+      warn(
+        `${path}: the search index was damaged and is made again; nothing else is lost. The damaged file is ${kept}`,
+      );
+    }
+    if (took > LONG) {
+      warn(`${path}: checked for damage in ${took} ms, because it was not closed in order or was changed since`);
+    }
+  }
+  return new SqliteStore({
+    path,
+    onTrouble: (trouble) =>
+      warn(trouble === undefined ? "the store is well again" : `the store is in trouble: ${trouble}`),
+    onFault: (error) => log.tell({ type: "fault", where: "store", error }),
+  });
+}
+
+/** Milliseconds from which on a check of the store is worth a line. */
+const LONG = 1_000;
+
+/** What a gateway that leaves tells the next one of its store: whoever changes the file changes this. */
+export function stampOf(path: string): { ino: number | null; size: number; mtime?: number } | undefined {
+  try {
+    const { ino, size, mtime } = Deno.statSync(path);
+    return { ino, size, mtime: mtime?.getTime() };
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -46,8 +81,10 @@ export async function withStore(
   try {
     const path = storePath(dir, result.config);
     if (path && alone) lock = await StoreLock.take(path, { of: "commands", patience: COMMANDS });
-    store = openStore(dir, result.config);
-    if (!store) throw new NexusError("invalid", `the store is ${result.config.store}, which no command can open`);
+    if (path === undefined) {
+      throw new NexusError("invalid", `the store is ${result.config.store}, which no command can open`);
+    }
+    store = new SqliteStore({ path, patience: PATIENCE });
     if (store.trouble !== undefined) throw new NexusError("invalid", store.trouble);
     const { text, json, code = 0 } = await work(store, result.config);
     store.flush();
@@ -61,6 +98,9 @@ export async function withStore(
     lock?.release();
   }
 }
+
+/** Milliseconds to wait for the gateway to be done writing. */
+const PATIENCE = 5_000;
 
 /** Milliseconds to wait for other commands. */
 const COMMANDS = 10_000;

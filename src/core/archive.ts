@@ -13,7 +13,7 @@ import { timedId } from "./id.ts";
 import type { ChannelName, Image } from "./message.ts";
 import type { Observer } from "./observer.ts";
 import { type Chunk, type Ending, Reply } from "./reply.ts";
-import { keyPart, type Store } from "./store.ts";
+import { keyPart, type Store, UNINDEXED } from "./store.ts";
 import { Turn } from "./turn.ts";
 
 /** Turns that belong together; decides which bot answers and what it remembers. */
@@ -131,7 +131,22 @@ export class Archive {
     }
     await this.#drafts.forget();
     if (crashed) await this.#mend();
+    if (await this.#store.get(UNINDEXED) !== undefined) await this.#indexAgain();
     return ended;
+  }
+
+  /** Gives every turn to a search index that was lost. */
+  async #indexAgain(): Promise<void> {
+    let after: string | undefined;
+    while (true) {
+      const page = await this.#store.list("turn:", { after, limit: 100 });
+      for (const [key, value] of page) {
+        if ((value as TurnRecord).status !== "running") this.#write(this.#keep(value as TurnRecord, false));
+        after = key;
+      }
+      if (page.length < 100) break;
+    }
+    await this.#store.delete(UNINDEXED);
   }
 
   /** Gives the turns of the last moments before a crash what is kept late. */
@@ -356,11 +371,11 @@ export class Archive {
   }
 
   /** An ending is on the disk before its reader hears of it, and everything that waited goes with it. */
-  #keep(record: TurnRecord): Promise<void> {
+  #keep(record: TurnRecord, sure = true): Promise<void> {
     const weak = weightOf(record);
     if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, { weak });
     const find = this.#store.find && { owner: record.personId, text: said(record) };
-    return this.#store.set(`turn:${record.id}`, record, { weak, sure: true, find });
+    return this.#store.set(`turn:${record.id}`, record, { weak, sure, find });
   }
 
   #touch(conversation: Conversation, turn: Turn): void {

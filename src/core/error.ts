@@ -32,6 +32,7 @@ export type Code =
   | "reply_too_large"
   | "cancelled" // somebody stopped it
   | "shutting_down"
+  | "unavailable" // something of ours is out of reach for a moment
   | "internal";
 
 /** Whether the question or who asks it is to blame and not the bot: then the bot needs no rest. */

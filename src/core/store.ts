@@ -64,6 +64,9 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Stands in a store that lost what {@linkcode SetOptions.find} gave it: whoever gave it gives it again and deletes this. */
+export const UNINDEXED = "store:unindexed";
+
 /** Tells other nodes. In one process: tells whoever subscribed. Best effort; a subscriber that throws harms nobody else. */
 export interface Bus {
   publish(topic: string, message: Json): void;

@@ -334,3 +334,152 @@ Deno.test({
       }
     }),
 });
+
+/** Another process's connection, which may lock the file. */
+async function foreign(path: string): Promise<{ exec(sql: string): void; close(): void }> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const db = new DatabaseSync(path);
+  return { exec: (sql) => db.exec(sql), close: () => db.close() };
+}
+
+Deno.test("sqlite: a lock of another program is waited for a moment without holding anybody up, and nothing is wrong then", () =>
+  inFolder(async (dir) => {
+    const clock = new ManualClock();
+    const said: (string | undefined)[] = [];
+    const store = new SqliteStore({ path: `${dir}/nexus.db`, clock, onTrouble: (trouble) => said.push(trouble) });
+    const other = await foreign(`${dir}/nexus.db`);
+    other.exec("BEGIN EXCLUSIVE");
+    let isKept = false;
+    const kept = store.set("a", 1, { sure: true }).then(() => isKept = true);
+    const began = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    store.flush();
+    // SQLite itself would wait for five seconds; the bound leaves room for a machine that does much else.
+    assert.ok(performance.now() - began < 2_000, "nobody waits for the lock");
+    clock.pass(50);
+    assert.equal(await store.get("a"), 1);
+    assert.equal(isKept, false, "what was to be sure is not");
+    other.exec("COMMIT");
+    clock.pass(10);
+    await kept;
+    assert.deepEqual(said, []);
+    const again = new SqliteStore({ path: `${dir}/nexus.db`, clock });
+    assert.equal(await again.get("a"), 1);
+    for (const one of [store, again, other]) await one.close();
+    assert.equal(clock.waiting, 0);
+  }));
+
+Deno.test("sqlite: a lock that stays is trouble, memory stands in, and it is over within a second of the lock", () =>
+  inFolder(async (dir) => {
+    const clock = new ManualClock();
+    const said: (string | undefined)[] = [];
+    const path = `${dir}/nexus.db`;
+    const store = new SqliteStore({ path, clock, onTrouble: (trouble) => said.push(trouble) });
+    await store.set("before", 1, { sure: true });
+    const other = await foreign(path);
+    other.exec("BEGIN EXCLUSIVE");
+    const kept = store.set("a", 1, { sure: true, find: { owner: "alice", text: "needle" } });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    clock.pass(200);
+    await kept;
+    assert.match(store.trouble!, /another program keeps it locked/);
+    const began = performance.now();
+    for (let i = 0; i < 50; i++) {
+      await store.set(`b:${i}`, i, { sure: true });
+      assert.equal(await store.get("before"), 1);
+    }
+    assert.equal((await store.list("b:")).length, 50);
+    assert.equal((await store.find("alice", "needle", 5)).length, 1);
+    assert.ok(performance.now() - began < 4_000, "reading and writing go on from memory");
+    clock.pass(20_000);
+    other.exec("ROLLBACK");
+    clock.pass(1_000);
+    assert.equal(store.trouble, undefined);
+    assert.deepEqual(said, [`${path}: another program keeps it locked`, undefined]);
+    await store.close();
+    await other.close();
+    const again = new SqliteStore({ path, clock });
+    assert.equal((await again.list("b:")).length, 50);
+    await again.close();
+  }));
+
+Deno.test("sqlite: a row that cannot be written is given up and told, and the rest of its batch is kept", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const faults: string[] = [];
+    const store = new SqliteStore({ path, onFault: ({ message }) => faults.push(message) });
+    const other = await foreign(path);
+    other.exec(
+      "CREATE TRIGGER no BEFORE INSERT ON entries WHEN new.key = 'bad:1' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    );
+    await store.set("good:1", 1, { find: { owner: "alice", text: "needle" } });
+    await store.set("bad:1", 1);
+    await store.append("log", [1, 2]);
+    await store.set("good:2", 2, { sure: true });
+    assert.deepEqual(faults, ["bad:… cannot be written and is lost: no"]);
+    assert.equal(store.trouble, undefined);
+    assert.deepEqual(await store.list("good:"), [["good:1", 1], ["good:2", 2]]);
+    assert.equal(await store.get("bad:1"), undefined);
+    assert.equal((await store.find("alice", "needle", 5)).length, 1);
+    await store.close();
+    other.close();
+    const again = new SqliteStore({ path });
+    assert.deepEqual(await again.read("log"), [1, 2]);
+    await again.close();
+  }));
+
+Deno.test("sqlite: two processes that append to one log lose nothing", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const faults: string[] = [];
+    const onFault = ({ message }: Error) => faults.push(message);
+    const first = new SqliteStore({ path, onFault }), second = new SqliteStore({ path, onFault });
+    await first.append("log", ["a"], { sure: true });
+    assert.equal(await second.append("log", ["b"]), 2);
+    assert.equal(await first.append("log", ["c"]), 2);
+    first.flush();
+    second.flush();
+    assert.deepEqual(await first.read("log"), ["a", "c", "b"]);
+    assert.deepEqual(faults, []);
+    await first.close();
+    await second.close();
+  }));
+
+Deno.test("sqlite: a file that is deleted while it is open is written anew, whole", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const clock = new ManualClock();
+    const faults: string[] = [];
+    const store = new SqliteStore({ path, clock, onFault: ({ message }) => faults.push(message) });
+    await store.set("a", 1, { sure: true, find: { owner: "alice", text: "needle" } });
+    Deno.removeSync(path);
+    await store.set("b", 2, { sure: true });
+    clock.pass(5_000);
+    assert.match(faults[0]!, /nexus.db was deleted; it was written anew/);
+    assert.equal(store.trouble, undefined);
+    await store.set("c", 3, { sure: true });
+    await store.close();
+    assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
+    const again = new SqliteStore({ path, clock });
+    assert.deepEqual([await again.get("a"), await again.get("b"), await again.get("c")], [1, 2, 3]);
+    assert.equal((await again.find("alice", "needle", 5)).length, 1);
+    await again.close();
+  }));
+
+Deno.test("sqlite: a file that another took the place of is trouble until the next start", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const clock = new ManualClock();
+    const said: (string | undefined)[] = [];
+    const store = new SqliteStore({ path, clock, onTrouble: (trouble) => said.push(trouble) });
+    await store.set("a", 1, { sure: true });
+    Deno.renameSync(path, `${dir}/away.db`);
+    Deno.writeTextFileSync(path, "");
+    clock.pass(5_000);
+    assert.match(store.trouble!, /was replaced by another file.*restart it/);
+    await store.set("b", 1, { sure: true });
+    clock.pass(5_000);
+    assert.match(store.trouble!, /was replaced/, "a write that goes well does not mend it");
+    assert.equal(said.length, 1);
+    await store.close();
+  }));

@@ -49,12 +49,12 @@ Deno.test("a restart that overlaps: the new process waits until the old one has 
   const leaving = first.stop();
   await until(() => first.log.includes('"draining"'), "the first to leave");
   await using second = await Program.start(folder.dir, { early: true });
-  await until(() => second.log.includes("has it, which is leaving"), "the second to wait");
+  await until(() => second.log.includes("has it, which is leaving"), "the second to wait", 60);
   assert.ok(!second.isUp);
   bot.reply(id, "done", true);
   assert.equal((await (await asked).json()).content, "done");
   assert.equal(await leaving, 0);
-  await until(() => second.isUp, "the second to serve");
+  await until(() => second.isUp, "the second to serve", 60);
   const { conversations } = await (await second.as(token, "/api/conversations")).json();
   const turns = await second.as(token, `/api/conversations/${conversations[0].id}/turns`);
   assert.deepEqual((await turns.json()).turns.map(({ status }: { status: string }) => status), ["done"]);

@@ -37,7 +37,8 @@ export class Program implements AsyncDisposable {
     const program = new Program(dir, child);
     if (!holdLog) program.readLog();
     if (early) return program;
-    await until(() => program.isUp || program.log.includes("Cannot start"), "the address");
+    // A process of its own starts slowly on a machine that runs many tests at once.
+    await until(() => program.isUp || program.log.includes("Cannot start"), "the address", 60);
     return program;
   }
 

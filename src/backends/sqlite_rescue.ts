@@ -1,0 +1,40 @@
+/**
+ * A store's file that was deleted while it is open: everything is still there for who has it open, and for nobody else.
+ */
+import type { File } from "./sqlite_file.ts";
+
+/** Which file stands under a path, as the system numbers them; nothing where there is none. */
+export function fileNumber(path: string): number | undefined {
+  try {
+    return Deno.statSync(path).ino ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Copies an open file to beside its path. Returns the way to put the copy there, which closes the file. */
+export function copyBeside(file: File, path: string): () => void {
+  const part = `${path}.part`;
+  remove(part);
+  try {
+    Deno.openSync(part, { write: true, createNew: true, mode: 0o600 }).close();
+    file.copyTo(part);
+  } catch (error) {
+    remove(part);
+    throw error;
+  }
+  return () => {
+    file.close();
+    // What they hold is in the copy; who opens the new file would take them for its own.
+    for (const suffix of ["-wal", "-shm"]) remove(path + suffix);
+    Deno.renameSync(part, path);
+  };
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
