@@ -37,6 +37,7 @@ import { session } from "./channels/session.ts";
 import { botSocketRoute, upgrades } from "./channels/upgrade.ts";
 import { changedKeys, chatPrefixesOf, type Config, configJsonSchema } from "./config.ts";
 import { Accounts } from "./core/account.ts";
+import { withoutSlashes } from "./core/address.ts";
 import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/allowance.ts";
 import { ApiKeys } from "./core/api_key.ts";
 import { Audit } from "./core/audit.ts";
@@ -278,7 +279,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     clock,
     observer,
     providers: () => ways.providers,
-    publicUrl: () => config.publicUrl?.replace(/\/+$/, ""),
+    publicUrl: () => config.publicUrl === undefined ? undefined : withoutSlashes(config.publicUrl),
     proxy: () => ways.proxy,
   });
   account(routes, { gateway, accounts, sessions, keys, allowances, observer });

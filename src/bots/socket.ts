@@ -8,6 +8,7 @@
 import type { Claim, Refusal } from "../core/bot_admission.ts";
 import type { Clock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
+import { excessOf, type JsonBounds } from "../core/json.ts";
 import { Limit, networkOf } from "../core/limit.ts";
 import type { Bot, Link, Sink, Task } from "../core/link.ts";
 import { dataUrl, type Image } from "../core/message.ts";
@@ -104,6 +105,9 @@ const UNREGISTERED = 1_000;
 
 /** Bytes of a close reason. */
 const MAX_REASON = 123;
+
+/** What one frame may hold: a batch of a million single letters is a client's own doing, lists of lists are not. */
+export const FRAME_BOUNDS: JsonBounds = { values: 1_000_000, containers: 5_000 };
 
 const OPEN = 1;
 
@@ -225,7 +229,10 @@ export class BotSockets {
     try {
       if (typeof data !== "string") return this.#strike(line, "frames are text, not binary", "bad_frame");
       const max = line.link ? this.settings.maxFrame : MAX_REGISTER;
-      if (data.length > max) return this.#tooLarge(line, data, max);
+      const excess = data.length > max
+        ? `a frame may have ${max} characters, got ${data.length}`
+        : excessOf(data, FRAME_BOUNDS);
+      if (excess !== undefined) return this.#tooLarge(line, data, excess);
       const frame = readBotFrame(data);
       if (frame instanceof Unreadable) return this.#strike(line, frame.reason, "bad_frame");
       if (line.strikes > 0) line.strikes--;
@@ -285,8 +292,7 @@ export class BotSockets {
     if (line.strikes > most) this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
   }
 
-  #tooLarge(line: Line, data: string, max: number): void {
-    const message = `a frame may have ${max} characters, got ${data.length}`;
+  #tooLarge(line: Line, data: string, message: string): void {
     this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, why: message });
     line.send({ type: "error", message, code: "too_large" });
     if (!line.link) return this.#shut(line, CLOSE.tooLarge, "the first frame is too large");
@@ -631,10 +637,12 @@ class SocketLink implements Link {
    * here; a reply with a number is asked for again.
    */
   missed(text: string, why: string): void {
+    // linear: both go on from one quote to the next only.
     const replyTo = /"replyTo"\s*:\s*"([^"\\]+)"/.exec(text)?.[1];
     const held = replyTo === undefined ? undefined : this.#held.get(replyTo);
     if (!held) return;
     held.sink.alive();
+    // linear: a place that begins so is followed by spaces once.
     if (this.protocol >= 2 && /"seq"\s*:\s*\d/.test(text)) return;
     this.#held.delete(replyTo!);
     held.sink.fail("reply_too_large", why, false);

@@ -10,6 +10,7 @@ import type { Turn } from "../core/turn.ts";
 import type { Door } from "./door.ts";
 import { failure, json, languageOfRequest, requestIds, statusOf } from "./http.ts";
 import type { HangUps } from "./hang_up.ts";
+import { list } from "./list.ts";
 import type { Pulse } from "./pulse.ts";
 import { type BodyOf, declare, member } from "./route.ts";
 import type { Routes } from "./routes.ts";
@@ -33,7 +34,7 @@ const chatBody = z.object({
     description: "A bot id or a pool. Else `@bot-id ` at the beginning of the message counts.",
   }),
   image: image.nullish(),
-  images: z.array(image, { error: "must be a list of images" }).max(20).nullish(),
+  images: list(image, { most: 20, error: "must be a list of images" }).nullish(),
   conversationId: word(100).nullish().meta({
     description: "Absent: your default conversation with the bot that answers.",
   }),

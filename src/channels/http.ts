@@ -2,7 +2,9 @@
  * What every HTTP channel shares: bodies are read within bounds and checked once, failures become a status with words and a code.
  */
 import type { z } from "zod";
+import { readBytes } from "../core/bytes.ts";
 import { asNexusError, type Code, NexusError } from "../core/error.ts";
+import { parseJson, TooComplex } from "../core/json.ts";
 import { type Language, languageOf, say } from "./words.ts";
 
 /** What is needed to know of a connection. */
@@ -139,16 +141,20 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const length = request.headers.get("content-length");
   if (length === "0") throw new NexusError("invalid", "the body is empty, expected JSON");
   try {
-    // Parsed by the runtime where the length is known to be within bounds: 2.7 µs less than by way of a string.
-    if (length !== null && Number(length) <= maxBytes) return await request.json();
-    return JSON.parse(await readText(request, maxBytes));
+    // Parsed by the runtime where the body is small: 2.7 µs less than by way of a string, and never more than 10 ms.
+    if (length !== null && Number(length) <= Math.min(maxBytes, SMALL)) return await request.json();
+    return parseJson(await readText(request, maxBytes));
   } catch (error) {
     if (error instanceof NexusError) throw error;
+    if (error instanceof TooComplex) throw new NexusError("invalid", `the body is too complex: ${error.message}`);
     if (error instanceof SyntaxError) throw new NexusError("invalid", "the body is not JSON");
     // The client went away in the middle of its own body.
     throw new NexusError("invalid", "the body could not be read", { cause: error });
   }
 }
+
+/** Bytes of a body that cannot hold too much to be parsed. */
+const SMALL = 64 << 10;
 
 /** Reads a body as text. Throws `too_large`; a body that does not tell its length is counted as it comes. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
@@ -156,20 +162,9 @@ export async function readText(request: Request, maxBytes: number): Promise<stri
   if (length !== null && Number(length) > maxBytes) throw tooLarge(Number(length), maxBytes);
   // With a length, the server has cut the body to it already.
   if (length !== null || !request.body) return await bodyText(request);
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  for await (const part of request.body) {
-    total += part.length;
-    if (total > maxBytes) throw tooLarge(total, maxBytes);
-    parts.push(part);
-  }
-  const whole = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return new TextDecoder().decode(whole);
+  const bytes = await readBytes(request.body, maxBytes);
+  if (!bytes) throw tooLarge(maxBytes + 1, maxBytes);
+  return new TextDecoder().decode(bytes);
 }
 
 async function bodyText(request: Request): Promise<string> {

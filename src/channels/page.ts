@@ -127,7 +127,7 @@ function fileOf(pathname: string): string | undefined {
 }
 
 function isHashed(path: string): boolean {
-  return /^build\/.+-[A-Z0-9]{8}\.\w+$/.test(path);
+  return path.startsWith("build/") && /-[A-Z0-9]{8}\.[a-z0-9]{1,5}$/.test(path);
 }
 
 async function load(files: PageFiles, path: string): Promise<Found | undefined> {

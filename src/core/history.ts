@@ -23,15 +23,16 @@ export function historyOf(turns: readonly TurnRecord[], turnId: string, message:
 
 /** Each turn follows its parent, and where it names none, the one before it. */
 function wayTo(turns: readonly TurnRecord[], parentTurnId: string | undefined): TurnRecord[] {
+  const places = new Map(turns.map(({ id }, at) => [id, at]));
   const way: TurnRecord[] = [];
-  let at = parentTurnId === undefined ? turns.length - 1 : turns.findIndex(({ id }) => id === parentTurnId);
+  let at = parentTurnId === undefined ? turns.length - 1 : places.get(parentTurnId) ?? -1;
   while (at >= 0) {
     const turn = turns[at]!;
-    way.unshift(turn);
+    way.push(turn);
     const parent = turn.parentTurnId;
-    const before = parent === undefined ? at - 1 : turns.findIndex(({ id }) => id === parent);
+    const before = parent === undefined ? at - 1 : places.get(parent) ?? -1;
     // A parent always came earlier; anything else would go round for ever.
     at = before < at ? before : -1;
   }
-  return way;
+  return way.reverse();
 }

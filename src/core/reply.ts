@@ -62,6 +62,8 @@ export class Reply {
   #joined: Chunk[] | undefined;
   #length = 0;
   #textLength = 0;
+  /** Units of the answer's text since the last `replace`. */
+  #written = 0;
   #size = 0;
   #ending: Ending | undefined;
   #watchers: Set<() => void> | undefined;
@@ -97,7 +99,7 @@ export class Reply {
     return this.#size;
   }
 
-  /** The answer so far: the text chunks since the last `replace`. */
+  /** The answer so far: the text chunks since the last `replace`. Costs its length: who follows uses {@linkcode written}. */
   get text(): string {
     let text = "";
     for (const chunk of this.#chunks) {
@@ -105,6 +107,22 @@ export class Reply {
       else if (chunk.kind === "replace") text = "";
     }
     return text;
+  }
+
+  /** UTF-16 units of {@linkcode text}. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** The end of {@linkcode text}: `units` of it or, to the beginning of a chunk, a few more. Costs no more than that. */
+  tail(units: number): string {
+    let tail = "";
+    for (let at = this.#chunks.length - 1; at >= 0 && tail.length < units; at--) {
+      const { kind, content } = this.#chunks[at]!;
+      if (kind === "replace") break;
+      if (kind === "text") tail = content + tail;
+    }
+    return tail;
   }
 
   /** The images since the last `replace`, as data URLs. */
@@ -142,6 +160,8 @@ export class Reply {
     this.#chunks.push({ at: this.#length, kind, content });
     this.#length += mark ? 1 : weight;
     this.#textLength = textLength;
+    if (kind === "text") this.#written += weight;
+    else if (kind === "replace") this.#written = 0;
     this.#size += weight;
     return "ok";
   }

@@ -183,6 +183,7 @@ function fromDenoCache(packages: Map<string, string>): esbuild.Plugin {
     setup(build) {
       build.onResolve({ filter: /^[@a-z]/i }, async (args) => {
         if (args.pluginData === self || args.kind === "entry-point" || args.kind === "url-token") return undefined;
+        // linear: only imports of our own are read.
         const [, name, rest] = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(args.path)!;
         const folder = packages.get(name!);
         if (!folder) return { errors: [{ text: `"${args.path}" is not in the page's graph; is it in deno.json?` }] };

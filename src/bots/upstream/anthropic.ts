@@ -4,6 +4,7 @@
  * Source: https://docs.anthropic.com/en/api/messages-streaming. A stream is `message_start`, content blocks with `content_block_delta`,
  * `message_delta` (stop reason, counts) and `message_stop`; `ping` at any time; `error` instead of the rest.
  */
+import { parseJson } from "../../core/json.ts";
 import { dataUrl, goOn, type Said } from "../../core/message.ts";
 import { type Dialect, type Fields, type Hearing, isFields, splitDataUrl } from "./dialect.ts";
 import { faultOfEvent, unsupported } from "./fault.ts";
@@ -45,7 +46,7 @@ export const anthropic: Dialect = {
   },
 
   event(_name, data, hearing) {
-    const event: unknown = JSON.parse(data);
+    const event: unknown = parseJson(data);
     if (!isFields(event)) throw new SyntaxError("not an object");
     switch (event.type) {
       case "content_block_start":
@@ -72,7 +73,7 @@ export const anthropic: Dialect = {
   },
 
   whole(text, hearing) {
-    const answer: unknown = JSON.parse(text);
+    const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
     if (answer.type === "error") return hearing.error(faultOfEvent(text));
     if (!Array.isArray(answer.content)) throw new SyntaxError("no content");

@@ -2,6 +2,7 @@
  * This is what differs between model APIs: how a question is put and how an answer reads. One implementation each in `openai.ts` and
  * `anthropic.ts`; calling, retrying, counting and judging are the same for all and live in `upstream.ts`.
  */
+import { readDataUrl } from "../../core/data_url.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
 import type { Fault } from "./fault.ts";
 import type { UpstreamSettings } from "./settings.ts";
@@ -49,6 +50,6 @@ export function isFields(value: unknown): value is Fields {
 
 /** `data:image/png;base64,AAAA` taken apart. */
 export function splitDataUrl(url: string): { type: string; base64: string } {
-  const match = /^data:([^;,]+)[^,]*,/.exec(url);
-  return match ? { type: match[1]!, base64: url.slice(match[0].length) } : { type: "image/png", base64: url };
+  const parts = readDataUrl(url);
+  return parts ? { type: parts.type || "image/png", base64: parts.data } : { type: "image/png", base64: url };
 }

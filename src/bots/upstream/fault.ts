@@ -3,6 +3,7 @@
  * whether another try may help.
  */
 import type { Code } from "../../core/error.ts";
+import { parseJson } from "../../core/json.ts";
 
 export interface Fault {
   readonly code: Code;
@@ -113,7 +114,7 @@ const MAX_TEXT = 300;
 function told(body: string): Told {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parseJson(body);
   } catch {
     return { kind: "" };
   }

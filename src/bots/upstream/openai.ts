@@ -4,6 +4,7 @@
  * Source: https://platform.openai.com/docs/api-reference/chat. Beyond it: `reasoning_content` (DeepSeek, vLLM) and `reasoning` (OpenRouter,
  * Ollama) in a delta, and `images` (OpenRouter) in a delta or a message.
  */
+import { parseJson } from "../../core/json.ts";
 import { dataUrl, type Said } from "../../core/message.ts";
 import { type Dialect, type Fields, type Hearing, isFields } from "./dialect.ts";
 import { faultOfEvent, unsupported } from "./fault.ts";
@@ -78,7 +79,7 @@ export const openai: Dialect = {
 
   event(_name, data, hearing) {
     if (data === "[DONE]") return hearing.end();
-    const chunk: unknown = JSON.parse(data);
+    const chunk: unknown = parseJson(data);
     if (!isFields(chunk)) throw new SyntaxError("not an object");
     if (chunk.error) return hearing.error(faultOfEvent(data));
     // Azure sends a first chunk without choices, and the usage chunk has none either.
@@ -93,7 +94,7 @@ export const openai: Dialect = {
   },
 
   whole(text, hearing) {
-    const answer: unknown = JSON.parse(text);
+    const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
     if (answer.error) return hearing.error(faultOfEvent(text));
     const choice = Array.isArray(answer.choices) ? answer.choices[0] as Fields | undefined : undefined;

@@ -5,8 +5,11 @@
  * knows, back to as many tokens as the configuration allows.
  */
 import { estimateTokenCount } from "tokenx";
+import { withoutSlashes } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, type Code, NexusError } from "../../core/error.ts";
+import { Estimate } from "../../core/estimate.ts";
+import { parseJson } from "../../core/json.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
@@ -193,7 +196,7 @@ export class Upstream implements Link {
     const wishes = this.#granted(message.wishes ?? {});
     const whole = wishes.whole === true;
     const body = dialect.body({ said, model, wishes, stream: !whole }, settings);
-    const url = (settings.baseUrl ?? baseUrl).replace(/\/+$/, "") + dialect.path;
+    const url = withoutSlashes(settings.baseUrl ?? baseUrl) + dialect.path;
     const end = await call.run(() => this.#request(dialect, url, body), whole);
     if (settings.price || limits.tokensPerMinute !== undefined) {
       // The answer is there and paid for; a store that fails now must not take it away.
@@ -244,13 +247,13 @@ export class Upstream implements Link {
   async #firstModel(halt: Halt): Promise<string> {
     if (this.#model !== undefined) return this.#model;
     const { dialect, baseUrl } = DIALECTS[this.#settings.type];
-    const url = `${(this.#settings.baseUrl ?? baseUrl).replace(/\/+$/, "")}/models`;
+    const url = `${withoutSlashes(this.#settings.baseUrl ?? baseUrl)}/models`;
     let list: unknown, refused: Fault | undefined;
     try {
       const answer = await this.#parts.http.request({ ...this.#request(dialect, url, undefined), halt });
       const text = await textOf(answer);
       if (answer.status === 401 || answer.status === 403) refused = faultOf(answer.status, text);
-      else if (answer.status === 200) list = JSON.parse(text);
+      else if (answer.status === 200) list = parseJson(text);
       else throw new Broken(`status ${answer.status}`);
     } catch (cause) {
       if (cause instanceof NexusError) throw cause;
@@ -369,13 +372,14 @@ function botOf(id: string, settings: UpstreamSettings, connectedAt: number): Bot
  * 15 % for Chinese, for a thousandth of the memory of a tokenizer's tables. Four tokens a message are what the APIs add.
  */
 export function within(tokens: number, said: readonly Said[]): readonly Said[] {
+  const estimate = new Estimate(estimateTokenCount);
   let left = tokens;
   let first = said.length;
   while (first > 0) {
     const { text, images } = said[first - 1]!;
     // A text of more units than eight times what is left cannot fit, and need not be read to know it.
     if (text.length > left * 8) break;
-    left -= estimateTokenCount(text) + images.length * IMAGE_TOKENS + 4;
+    left -= estimate.of(text) + images.length * IMAGE_TOKENS + 4;
     if (left < 0) break;
     first--;
   }

@@ -2,6 +2,7 @@
  * An attachment is a picture or another file of an answer. On the wire it is a data URL among the images; a file says its name as a
  * parameter: `data:application/pdf;name=report.pdf;base64,…`, percent-encoded.
  */
+import { readDataUrl } from "../../core/data_url.ts";
 
 export interface Attachment {
   /** As it was said, without a path; else made from the type. */
@@ -38,15 +39,14 @@ const ENDS: Readonly<Record<string, string>> = {
   "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
 };
 
-/** `undefined` where it is no data URL in base64. */
+/** `undefined` where it is no data URL in base64, or one whose head is too long to be read. */
 export function attachmentOf(url: string): Attachment | undefined {
-  const comma = url.indexOf(",");
-  const head = /^data:([\w.+-]+\/[\w.+-]+)((?:;[^;,]*)*);base64$/i.exec(url.slice(0, Math.max(0, comma)));
-  if (!head) return undefined;
-  const type = head[1]!.toLowerCase();
-  const base64 = url.slice(comma + 1);
-  const said = /;(?:file)?name=([^;]*)/i.exec(head[2]!)?.[1];
-  const name = (said && plainName(said)) || `${type.startsWith("image/") ? "image" : "file"}.${endOf(type)}`;
+  const parts = readDataUrl(url);
+  if (!parts?.base64 || !/^[\w.+-]+\/[\w.+-]+$/.test(parts.type)) return undefined;
+  const { type, data: base64 } = parts;
+  const said = parts.parameters.find((parameter) => /^(?:file)?name=/i.test(parameter));
+  const name = (said && plainName(said.slice(said.indexOf("=") + 1))) ||
+    `${type.startsWith("image/") ? "image" : "file"}.${endOf(type)}`;
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
   return { name, type, size: Math.floor(base64.length * 3 / 4) - padding, base64 };
 }
@@ -81,5 +81,5 @@ function plainName(said: string): string {
 }
 
 function endOf(type: string): string {
-  return ENDS[type] ?? type.slice(type.indexOf("/") + 1).replace(/^x-/, "").replace(/[^a-z0-9].*$/, "");
+  return ENDS[type] ?? /^[a-z0-9]*/.exec(type.slice(type.indexOf("/") + 1).replace(/^x-/, ""))![0];
 }

@@ -3,7 +3,9 @@
  * budget they are about and the call waits; nothing is lost. The vendors' SDKs neither pace nor honour these answers, hence our own.
  */
 import type { Budget, Priority, Reservation, Scope } from "../../core/budget.ts";
+import { readBytes } from "../../core/bytes.ts";
 import type { Clock } from "../../core/clock.ts";
+import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import { PlatformError } from "./surface.ts";
@@ -50,6 +52,9 @@ export interface Call {
   readonly judge: (answer: Answer) => Verdict;
   readonly spent: () => void;
 }
+
+/** Bytes of an answer that are read: the largest file that a platform takes has 30 MB. */
+export const MAX_ANSWER = 32 << 20;
 
 /** Milliseconds until a call is given up and, where that does no harm, made again. */
 const TIMEOUT = 8000;
@@ -130,6 +135,7 @@ export class Caller {
       ...bodyOf(call.body?.()),
       headers: call.headers?.(token) ?? {},
     });
+    if (answer === "too_large") return { kind: "refused", code: answer, text: "the answer is too large" };
     return typeof answer === "string" ? { kind: "retry", code: answer } : call.judge(answer);
   }
 }
@@ -140,7 +146,7 @@ export async function request(
   method: string,
   url: string,
   init: { readonly headers?: Record<string, string>; readonly body?: BodyInit; readonly json?: boolean },
-): Promise<Answer | "timeout" | "network"> {
+): Promise<Answer | "timeout" | "network" | "too_large"> {
   const stop = new AbortController();
   const callOff = parts.clock.after(parts.timeout ?? TIMEOUT, () => stop.abort());
   try {
@@ -152,7 +158,8 @@ export async function request(
       signal: stop.signal,
       redirect: "manual",
     });
-    return answerOf(response.status, response.headers, new Uint8Array(await response.arrayBuffer()));
+    const bytes = await readBytes(response.body, MAX_ANSWER);
+    return bytes ? answerOf(response.status, response.headers, bytes) : "too_large";
   } catch (_unreachable) {
     // Refused, reset, cut off or too slow: the caller's answer to all of them is the same.
     return stop.signal.aborted ? "timeout" : "network";
@@ -176,10 +183,10 @@ function bodyOf(body: Json | FormData | undefined): { body?: BodyInit; json?: bo
   return { body: JSON.stringify(body), json: true };
 }
 
-/** JSON, or `undefined` for what is not: platforms answer with HTML when they mean it. */
+/** JSON within bounds, or `undefined` for what is not: platforms answer with HTML when they mean it, and strangers call too. */
 export function parse(text: string): Json | undefined {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (_notJson) {
     return undefined;
   }

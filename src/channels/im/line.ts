@@ -2,6 +2,7 @@
  * A line that stays open: dials, hands on what arrives, and dials again with a jittered back-off when it is lost, until it is stopped.
  */
 import type { Clock } from "../../core/clock.ts";
+import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
 
 export interface LineParts {
@@ -110,7 +111,7 @@ export class Line {
       if (typeof data !== "string") return;
       let frame: unknown;
       try {
-        frame = JSON.parse(data);
+        frame = parseJson(data);
       } catch (_notJson) {
         return;
       }

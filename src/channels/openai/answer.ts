@@ -7,11 +7,13 @@
 import { estimateTokenCount } from "tokenx";
 import type { Clock } from "../../core/clock.ts";
 import { type Code, NexusError } from "../../core/error.ts";
+import { Estimate } from "../../core/estimate.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Beating, Pulse, Reader } from "../pulse.ts";
 import { put } from "../sse.ts";
 import { failureOf } from "./error.ts";
+import { StopWords } from "./stop_words.ts";
 
 /** Counts, and whether they are the model's own or an estimate. */
 export interface Counted extends Usage {
@@ -50,57 +52,29 @@ export interface AnswerOptions {
 
 /** Cuts an answer at stop words and at a length in tokens, by estimate. */
 export class Cut {
-  readonly #stops: readonly string[];
+  readonly #stops: StopWords | undefined;
   #left: number;
-  /** The end of what came that may be the beginning of a stop word. */
-  #held = "";
 
   constructor({ stop, maxTokens }: Pick<Wishes, "stop" | "maxTokens">) {
-    this.#stops = stop ?? [];
+    this.#stops = stop?.length ? new StopWords(stop) : undefined;
     this.#left = maxTokens ?? Infinity;
   }
 
   /** Whether there is anything to cut at. */
   get idle(): boolean {
-    return this.#stops.length === 0 && this.#left === Infinity;
+    return this.#stops === undefined && this.#left === Infinity;
   }
 
   /** What may go out of this delta, and why nothing may behind it. */
   take(delta: string): { text: string; finish?: Finish } {
-    if (this.idle) return { text: delta };
-    const whole = this.#held + delta;
-    const at = this.#firstStop(whole);
-    if (at >= 0) return this.#measure(whole.slice(0, at), "stop");
-    const hold = this.#beginsAt(whole);
-    this.#held = whole.slice(hold);
-    return this.#measure(whole.slice(0, hold));
+    if (!this.#stops) return this.#measure(delta);
+    const { text, stopped } = this.#stops.take(delta);
+    return this.#measure(text, stopped ? "stop" : undefined);
   }
 
   /** What was held back and turned out to be no stop word. */
   rest(): { text: string; finish?: Finish } {
-    const held = this.#held;
-    this.#held = "";
-    return this.#measure(held);
-  }
-
-  #firstStop(text: string): number {
-    let first = -1;
-    for (const stop of this.#stops) {
-      const at = text.indexOf(stop);
-      if (at >= 0 && (first < 0 || at < first)) first = at;
-    }
-    return first;
-  }
-
-  /** Where the end of the text may begin a stop word. */
-  #beginsAt(text: string): number {
-    let from = text.length;
-    for (const stop of this.#stops) {
-      for (let length = Math.min(stop.length - 1, text.length); length > text.length - from; length--) {
-        if (stop.startsWith(text.slice(text.length - length))) from = text.length - length;
-      }
-    }
-    return from;
+    return this.#measure(this.#stops?.rest() ?? "");
   }
 
   #measure(text: string, finish?: Finish): { text: string; finish?: Finish } {
@@ -376,15 +350,9 @@ const IMAGE_TOKENS = 1000;
 function count(turn: Turn, said: readonly Said[], text: string): Counted {
   const { usage } = turn.facts ?? {};
   if (usage) return { ...usage, estimated: false };
+  const outputTokens = new Estimate(estimateTokenCount).of(text);
+  const input = new Estimate(estimateTokenCount);
   let inputTokens = 3;
-  for (const { text, images } of said) inputTokens += 4 + estimate(text) + images.length * IMAGE_TOKENS;
-  return { inputTokens, outputTokens: estimate(text), estimated: true };
-}
-
-/** Long texts are measured at their beginning: an estimate of an estimate is good enough, and a second of CPU is too much for it. */
-const MEASURED = 20_000;
-
-function estimate(text: string): number {
-  if (text.length <= MEASURED) return estimateTokenCount(text);
-  return Math.round(estimateTokenCount(text.slice(0, MEASURED)) * text.length / MEASURED);
+  for (const { text, images } of said) inputTokens += 4 + input.of(text) + images.length * IMAGE_TOKENS;
+  return { inputTokens, outputTokens, estimated: true };
 }

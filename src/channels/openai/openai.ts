@@ -33,8 +33,8 @@ import {
   readUi,
   responsesRequest,
   uiRequest,
-  withoutPictures,
 } from "./request.ts";
+import { withoutPictures } from "./pictures.ts";
 import { responsesFormat, wholeResponse } from "./responses.ts";
 import { UI_HEADERS, uiFormat } from "./ui.ts";
 

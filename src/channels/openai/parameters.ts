@@ -9,6 +9,7 @@
 import { z } from "zod";
 import type { Link } from "../../core/link.ts";
 import type { Wishes } from "../../core/message.ts";
+import { list } from "../list.ts";
 import { unsupported } from "./error.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -62,7 +63,7 @@ export const refusable = {
   n: z.number().nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.number().nullish(),
-  modalities: z.array(z.string()).nullish(),
+  modalities: list(z.string()).nullish(),
   audio: z.unknown().optional(),
 };
 

@@ -6,8 +6,10 @@
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
 import type { Image, Said, Wishes } from "../../core/message.ts";
+import { list } from "../list.ts";
 import { unsupported } from "./error.ts";
 import { chatParameters, passedOn, refusable, RESPONSES_NAMES, responsesParameters, tooling } from "./parameters.ts";
+import { withoutPictures } from "./pictures.ts";
 import { ToolTalk } from "./tool_talk.ts";
 
 /** A question, whatever its shape was. */
@@ -34,7 +36,11 @@ export type LoadImage = (url: string) => Promise<Image>;
 /** Images of one request: as many as `/api/chat` takes. */
 const MAX_IMAGES = 20;
 
-const stops = z.union([z.string(), z.array(z.string()).max(16)]).nullish();
+/** Stop words of one request, and UTF-16 units of one: each is looked for in every piece of an answer. */
+export const MAX_STOPS = 16, MAX_STOP = 1000;
+
+const stopWord = z.string().max(MAX_STOP, `must have at most ${MAX_STOP} characters`);
+const stops = z.union([stopWord, list(stopWord, { most: MAX_STOPS })]).nullish();
 const metadata = z.record(z.string(), z.unknown()).nullish();
 const tokens = z.int({ error: "must be a whole number from 1" }).min(1, "must be a whole number from 1").nullish();
 const model = z.string({ error: "must be a model's name; GET /v1/models lists them" }).min(1).max(200);
@@ -53,7 +59,7 @@ const chatMessage = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"], {
     error: 'must be "system", "developer", "user" or "assistant"',
   }),
-  content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))], {
+  content: z.union([z.string(), list(z.looseObject({ type: z.string() }))], {
     error: "must be a text or a list of parts",
   }).nullish(),
   tool_calls: z.array(z.unknown()).nullish(),
@@ -63,7 +69,7 @@ const chatMessage = z.object({
 
 export const chatRequest = z.object({
   ...shared,
-  messages: z.array(chatMessage, { error: "must be a list of messages" }).min(1, "must not be empty").max(10_000),
+  messages: list(chatMessage, { least: 1, error: "must be a list of messages" }),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: tokens,
   max_completion_tokens: tokens,
@@ -75,17 +81,17 @@ export const chatRequest = z.object({
 }, { error: "must be an object" }).meta({ id: "ChatCompletionRequest" });
 
 /** What a tool returned: a text, or parts as a message has them. */
-const outputs = z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]);
+const outputs = z.union([z.string(), list(z.looseObject({ type: z.string() }))]);
 
 const item = z.looseObject({
   type: z.string().nullish(),
   role: z.enum(["system", "developer", "user", "assistant"]).optional(),
-  content: z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]).nullish(),
+  content: z.union([z.string(), list(z.looseObject({ type: z.string() }))]).nullish(),
 });
 
 export const responsesRequest = z.object({
   ...shared,
-  input: z.union([z.string(), z.array(item).min(1, "must not be empty").max(10_000)], {
+  input: z.union([z.string(), list(item, { least: 1 })], {
     error: "must be a text or a list of items",
   }),
   instructions: z.string().nullish(),
@@ -97,7 +103,7 @@ export const responsesRequest = z.object({
     verbosity: passedOn.verbosity,
   }).nullish(),
   reasoning: z.looseObject({ effort: passedOn.reasoning_effort }).nullish(),
-  include: z.array(z.string()).nullish(),
+  include: list(z.string()).nullish(),
   top_logprobs: refusable.top_logprobs,
   service_tier: passedOn.service_tier,
   user: passedOn.user,
@@ -111,12 +117,12 @@ export const responsesRequest = z.object({
 const uiMessage = z.looseObject({
   id: z.string().max(200).optional(),
   role: z.enum(["system", "user", "assistant"]),
-  parts: z.array(z.looseObject({ type: z.string() }), { error: "must be a list of parts" }),
+  parts: list(z.looseObject({ type: z.string() }), { error: "must be a list of parts" }),
 });
 
 export const uiRequest = z.looseObject({
   id: z.string({ error: "must be the chat's id" }).min(1).max(200),
-  messages: z.array(uiMessage, { error: "must be a list of UI messages" }).min(1, "must not be empty").max(10_000),
+  messages: list(uiMessage, { least: 1, error: "must be a list of UI messages" }),
   trigger: z.string().optional(),
   model: z.string().max(200).nullish(),
 }, { error: "must be an object" }).meta({ id: "UiMessageRequest" });
@@ -294,11 +300,4 @@ async function partsOf(
     }
   }
   return { text: texts.join("\n"), images: found };
-}
-
-/** A bot's pictures and files go out as Markdown and come back in the history: megabytes of base64 that no model can read as text. */
-export function withoutPictures(text: string): string {
-  if (!text.includes("](data:")) return text;
-  return text.replace(/!\[[^\]]{0,300}\]\(data:image\/[^)]*\)/g, "[image]")
-    .replace(/\[((?:[^\]\\]|\\.){0,300})\]\(data:[^)]*\)/g, "[$1]");
 }

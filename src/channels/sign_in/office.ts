@@ -5,6 +5,7 @@
  * Sources: open.feishu.cn "authen/v1/authorize", "authen/v2/oauth/token", "authen/v1/user_info"; open.dingtalk.com "Obtain the user token",
  * "Get the contact's own details"; developer.work.weixin.qq.com "Web login", "auth/getuserinfo".
  */
+import { readBytes } from "../../core/bytes.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Identity } from "../../core/identity.ts";
 import type { Vouched } from "../../core/vouching.ts";
@@ -196,9 +197,9 @@ async function ask(go: typeof fetch, url: URL, body?: unknown, headers: Record<s
     signal: AbortSignal.timeout(TIMEOUT),
     redirect: "error",
   });
-  const text = (await response.text()).slice(0, 64 * 1024);
+  const bytes = await readBytes(response.body, 64 << 10);
   try {
-    return JSON.parse(text) ?? {};
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? {};
   } catch {
     throw new Error(`${url.host} answered ${response.status} and no JSON`);
   }

@@ -22,7 +22,8 @@ export function SignIn(): JSX.Element {
     event.preventDefault();
     const fields = new FormData(form.current!);
     if (page.standalone) {
-      const address = String(fields.get("address") ?? "").trim().replace(/\/+$/, "");
+      let address = String(fields.get("address") ?? "").trim();
+      while (address.endsWith("/")) address = address.slice(0, -1);
       if (!/^https?:\/\/[^/\s]+/.test(address)) return setError(words.gatewayAddressWrong);
       page.gateway.address = address;
     }
