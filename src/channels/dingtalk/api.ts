@@ -355,5 +355,5 @@ function delivered(body: Json, about: Scope): Verdict {
 
 /** What the list of chats shows of a Markdown message. */
 function titleOf(text: string): string {
-  return text.replace(/[#*`>\-\s]+/g, " ").trim().slice(0, 40) || "…";
+  return text.slice(0, 200).replace(/[#*`>\-\s]+/g, " ").trim().slice(0, 40) || "…";
 }

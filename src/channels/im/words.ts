@@ -40,14 +40,18 @@ const COMMANDS: Readonly<Record<string, Command["name"]>> = {
   "/绑定": "pair",
 };
 
+/** Units of a message that are read as a command. */
+const MAX_COMMAND = 300;
+
 /** A command, where a message is nothing but one. Words without a slash count only when they stand alone. */
 export function commandOf(text: string): Command | undefined {
-  const [word = "", ...rest] = text.trim().split(/\s+/);
+  const trimmed = text.trim();
+  const [word = "", ...more] = trimmed.slice(0, MAX_COMMAND).split(/\s+/);
   const name = COMMANDS[word.toLowerCase()];
-  if (!name || (!word.startsWith("/") && rest.length > 0)) return undefined;
-  const rest_ = rest.join(" ") || undefined;
-  if (name === "use") return { name, bot: rest_ };
-  if (name === "pair") return { name, code: rest_ };
+  if (!name || (!word.startsWith("/") && trimmed.length > word.length)) return undefined;
+  const rest = more.join(" ") || undefined;
+  if (name === "use") return { name, bot: rest };
+  if (name === "pair") return { name, code: rest };
   return { name };
 }
 

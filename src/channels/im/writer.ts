@@ -6,13 +6,14 @@
  * long. Everything that a restart must know stands in the {@linkcode Job}, which is written to the outbox before each step it describes.
  */
 import type { Budget, Reservation } from "../../core/budget.ts";
+import { breathe } from "../../core/breathe.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Ending, Reply } from "../../core/reply.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import { type Attachment, attachmentOf, formOf, sizeWords } from "./attachment.ts";
-import { byteLength, cutAt } from "./markdown.ts";
+import { byteLength, type Cut, cutAt, openFence } from "./cut.ts";
 import { type Incoming, type Platform, PlatformError, type Send, type Way } from "./surface.ts";
 import type { Language, Words } from "./words.ts";
 
@@ -90,7 +91,16 @@ export interface WriterParts {
 const ROLL_AHEAD = 60_000;
 
 /** Where a sentence ends, an edit goes at once; inside one it waits half as long again for the end. */
-const SENTENCE_END = /[。！？；：\n.!?;:]\s*$/;
+const SENTENCE_ENDS = "。！？；：.!?;:";
+
+/** Units of an answer's end in which the end of a sentence is looked for. */
+const ENDING = 40;
+
+/** Units of an answer that are cut into parts without a pause. */
+const AT_ONCE = 64_000;
+
+/** Units that are rendered to see whether they fit, as a multiple of the bytes that may be there: marks take up most of a text at times. */
+const WINDOW = 4;
 
 export class Writer {
   readonly #p: WriterParts;
@@ -102,6 +112,11 @@ export class Writer {
   #lastAt = 0;
   #editing = true;
   #shown: string | undefined;
+  /** Units written when there was nothing new to show. */
+  #dullAt: number | undefined;
+  /** Units written when the words were last rendered to see whether they fit, and from which on that is worth while again. */
+  #measuredAt = 0;
+  #measureAt = 0;
   #reservation: Reservation | undefined;
 
   constructor(parts: WriterParts) {
@@ -170,7 +185,7 @@ export class Writer {
           this.#down();
           continue;
         }
-        await this.#open(() => this.#snapshot(turn) || waitingWords(turn, words), false);
+        await this.#open(() => this.#fitting(way, this.#snapshot(turn) || waitingWords(turn, words)), false);
         continue;
       }
       await this.#due(turn, way, job.place.at, ended);
@@ -190,9 +205,10 @@ export class Writer {
     const late = new AbortController();
     const silent = job.opened === 0 && job.tries === 0 && way.placeholderAfter !== Infinity;
     const patience = silent ? sleep(this.#p.clock, way.placeholderAfter, ended).then(() => late.abort()) : undefined;
+    const most = way.piece ?? way.bytes;
     for (let waiting = silent; !reply.ending;) {
-      const rest = this.#rest(reply);
-      if (this.#fits(way, rest, way.piece)) {
+      const rest = this.#overflow(reply, way, most);
+      if (rest === undefined) {
         if (waiting && late.signal.aborted) {
           waiting = false;
           await this.#placeholder(turn, way, ended);
@@ -201,7 +217,7 @@ export class Writer {
       }
       waiting = false;
       if (way.places !== Infinity) return void await reply.ended();
-      const { at, closing, opening } = this.#cut(way, rest, way.piece);
+      const { at, closing, opening } = this.#cut(way, rest, most);
       const shown = job.shown + rest.slice(job.prefix.length, at);
       job.piece = { text: rest.slice(0, at) + closing, id: `p${job.opened++}`, shown, prefix: opening };
       await this.#p.keep();
@@ -209,6 +225,22 @@ export class Writer {
       if (!await this.#sendPiece(way, false)) await reply.ended();
     }
     await patience;
+  }
+
+  /**
+   * The words of this place once they no longer fit into `most` bytes. They are rendered only when they may have grown enough:
+   * rendering them for each chunk would take the square of their length.
+   */
+  #overflow(reply: Reply, way: Way, most: number): string | undefined {
+    const { written } = reply;
+    // Another bot started over.
+    if (written < this.#measuredAt) this.#measureAt = 0;
+    if (written < this.#measureAt) return undefined;
+    const rest = this.#rest(reply);
+    const room = most - this.#size(way, rest, most);
+    this.#measuredAt = written;
+    this.#measureAt = room < 0 ? 0 : written + Math.max(16, Math.floor(room / 6));
+    return room < 0 ? rest : undefined;
   }
 
   async #placeholder(turn: Turn, way: Way, ended: AbortSignal) {
@@ -265,7 +297,7 @@ export class Writer {
     let taken = "";
     const text = () => {
       taken = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
-      return way.render(this.#fits(way, taken) ? taken : taken.slice(0, this.#cut(way, taken).at));
+      return way.render(this.#fitting(way, taken));
     };
     const done = await this.#try(() =>
       way.edit(job.place!.json, text, this.#how(`e${job.opened}.${job.tries}.${this.#edits}`, "edit", ended))
@@ -304,7 +336,7 @@ export class Writer {
     job.place = undefined;
     job.shown += rest.slice(job.prefix.length, at);
     job.prefix = open.opening;
-    this.#shown = undefined;
+    this.#shown = this.#dullAt = undefined;
     reached?.("rolled");
     if (this.#places >= way.places) this.#down();
     await keep();
@@ -319,10 +351,10 @@ export class Writer {
     await sleep(clock, at - clock.now(), ended);
     if (turn.reply.ending) return;
     while (!turn.reply.ending && clock.now() < end && !this.#news(turn)) await this.#next(turn, end - clock.now());
-    if (pause > 0 && pause !== Infinity && !SENTENCE_END.test(turn.reply.text)) {
+    if (pause > 0 && pause !== Infinity && !endsSentence(turn.reply)) {
       const enough = new AbortController();
       const leave = turn.reply.watch(() => {
-        if (turn.reply.ending || SENTENCE_END.test(turn.reply.text)) enough.abort();
+        if (turn.reply.ending || endsSentence(turn.reply)) enough.abort();
       });
       await sleep(clock, Math.max(0, Math.min(end, this.#lastAt + pause * 1.5) - clock.now()), enough.signal);
       leave();
@@ -330,7 +362,12 @@ export class Writer {
   }
 
   #news(turn: Turn): boolean {
-    return this.#snapshot(turn) !== (this.#shown ?? "") && this.#snapshot(turn) !== "";
+    const { written } = turn.reply;
+    if (written === this.#dullAt) return false;
+    const words = this.#snapshot(turn);
+    const news = words !== "" && words !== this.#shown;
+    this.#dullAt = news ? undefined : written;
+    return news;
   }
 
   async #next(turn: Turn, most: number, also?: AbortSignal) {
@@ -358,15 +395,26 @@ export class Writer {
     return this.#rest(turn.reply);
   }
 
-  #fits(way: Way, text: string, bytes = way.bytes): boolean {
-    if (text.length * 3 <= bytes / 2) return true;
-    return byteLength(way.render(text)) <= bytes;
+  #fits(way: Way, text: string): boolean {
+    return this.#size(way, text, way.bytes) <= way.bytes;
+  }
+
+  /** As much of a text as this way shows in one place. */
+  #fitting(way: Way, text: string): string {
+    return this.#fits(way, text) ? text : text.slice(0, this.#cut(way, text).at);
+  }
+
+  /** The bytes of a text as it will be sent; more than `most` where it is longer than anything that could fit. */
+  #size(way: Way, text: string, most: number): number {
+    if (text.length * 3 <= most / 2) return text.length * 3;
+    return text.length > WINDOW * most ? Infinity : byteLength(way.render(text));
   }
 
   /** A cut that fits also after rendering, which may add some. */
-  #cut(way: Way, text: string, most = way.bytes) {
+  #cut(way: Way, text: string, most = way.bytes): Cut {
+    const window = text.slice(0, most);
     for (let bytes = most;; bytes = Math.floor(bytes * 0.8)) {
-      const cut = cutAt(text, bytes);
+      const cut = cutAt(window, bytes);
       if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= most) return cut;
     }
   }
@@ -378,7 +426,7 @@ export class Writer {
       const { taken, lines } = this.#sorted(images);
       const whole = [text.trimEnd(), ...lines].filter(Boolean).join("\n\n");
       const words = finalWords(whole, ending, taken.length > 0, this.#p.words);
-      const parts = this.#clipped(this.#parts(this.#restOf(words), job.place?.json, "f"));
+      const parts = this.#clipped(await this.#parts(this.#restOf(words), job.place?.json, "f"));
       job.final = { parts, sent: 0, images: taken, imagesSent: 0 };
       await keep();
     }
@@ -403,7 +451,7 @@ export class Writer {
   }
 
   /** The final in pieces that fit the rung we stand on; the first goes where the answer stands already. */
-  #parts(text: string, place: Json | undefined, prefix: string): Part[] {
+  async #parts(text: string, place: Json | undefined, prefix: string): Promise<Part[]> {
     const parts: Part[] = [];
     const add = (piece: string) => {
       const first = parts.length === 0;
@@ -416,16 +464,23 @@ export class Writer {
         id: `${prefix}${parts.length}`,
       });
     };
-    let rest = text;
-    for (;;) {
+    for (let from = 0, opening = "", rested = 0;;) {
+      if (from - rested > AT_ONCE) {
+        await breathe();
+        rested = from;
+      }
       const way = this.#ways[parts.length === 0 && place !== undefined ? this.#rung : this.#rungFor(parts.length)]!;
-      if (this.#fits(way, rest)) break;
+      // One unit more than is looked at tells that there is more.
+      const rest = opening + text.slice(from, from + WINDOW * way.bytes + 1);
+      if (this.#fits(way, rest)) {
+        add(rest);
+        return parts;
+      }
       const cut = this.#cut(way, rest);
       add(rest.slice(0, cut.at) + cut.closing);
-      rest = cut.opening + rest.slice(cut.at);
+      from += cut.at - opening.length;
+      opening = cut.opening;
     }
-    add(rest);
-    return parts;
   }
 
   /** Where the last rung has a bound and the answer is longer, it ends there, and says so: a part that has nowhere to go would be lost in silence. */
@@ -480,7 +535,7 @@ export class Writer {
         // What stood in this place goes into a new one, a rung down, with everything that comes after it.
         this.#rung = rung + 1;
         this.#places = 0;
-        const fresh = this.#parts(part.text, undefined, `${part.id}.`);
+        const fresh = await this.#parts(part.text, undefined, `${part.id}.`);
         if (part.place !== undefined && sent.trouble === "refused") await this.#leave(way, part.place);
         final.parts.splice(final.sent, 1, ...fresh);
         final.parts = this.#clipped(final.parts);
@@ -594,14 +649,9 @@ function lastLine(text: string): number {
   return text.lastIndexOf("\n") + 1 || text.length;
 }
 
-/** What closes and opens again the fence that a text leaves open. */
-function openFence(text: string): { closing: string; opening: string } {
-  let open: string | undefined;
-  for (const line of text.split("\n")) {
-    if (!/^ {0,3}(`{3,}|~{3,})/.test(line)) continue;
-    open = open === undefined ? line : undefined;
-  }
-  return open === undefined
-    ? { closing: "", opening: "" }
-    : { closing: "\n" + open.trim()[0]!.repeat(3), opening: open + "\n" };
+/** Whether the answer so far ends where a sentence or a line does. */
+function endsSentence(reply: Reply): boolean {
+  const end = reply.tail(ENDING).slice(-ENDING);
+  const words = end.trimEnd();
+  return end.includes("\n", words.length) || (words !== "" && SENTENCE_ENDS.includes(words.at(-1)!));
 }

@@ -57,6 +57,9 @@ export function headOf(json: Json): { token?: string; appId?: string } | undefin
   return event.success ? { token: event.data.header.token, appId: event.data.header.app_id } : undefined;
 }
 
+/** How a text names whom it mentions: `@_user_1`; whose name that is stands beside the text. */
+const MENTION = /@_(?:user_\d+|all)/g;
+
 /** `ownId`: the bot's open_id; a group message that does not mention it is not for us. */
 export function readEvent(json: Json, ownId: string | undefined): LarkEvent | undefined {
   const parsed = Event.safeParse(json);
@@ -87,10 +90,8 @@ function message(event: unknown, ownId: string | undefined): LarkEvent | undefin
   if (!forUs) return { kind: "other", type: "not mentioned" };
   const said = contentOf(message.message_type, message.content);
   if (!said) return { kind: "other", type: `message_type ${message.message_type}` };
-  let text = said.text;
-  for (const mention of mentions) {
-    text = text.replaceAll(mention.key, mention.id.open_id === ownId ? "" : `@${mention.name}`);
-  }
+  const names = new Map(mentions.map(({ key, id, name }) => [key, id.open_id === ownId ? "" : `@${name}`]));
+  const text = said.text.replace(MENTION, (key) => names.get(key) ?? key);
   return {
     kind: "message",
     incoming: {

@@ -4,9 +4,11 @@
  * Source: WeCom 消息推送配置说明.
  */
 import type { Scope } from "../../core/budget.ts";
+import type { Json } from "../../core/store.ts";
 import { Caller } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
-import { downgrade, split } from "../im/markdown.ts";
+import { split } from "../im/cut.ts";
+import { downgrade } from "../im/markdown.ts";
 import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
 import { judge } from "./judge.ts";
@@ -14,6 +16,9 @@ import type { WecomWebhookSettings } from "./settings.ts";
 
 /** 4096 are allowed for Markdown. */
 const BYTES = 4000;
+
+/** Bytes of a text that are rendered without a pause. */
+const AT_ONCE = 64_000;
 
 export class WecomWebhook {
   readonly #caller: Caller;
@@ -29,18 +34,24 @@ export class WecomWebhook {
 
   /** Says Markdown into the group, in as many messages as it takes. Nothing tells a repeat apart, so what may have arrived is not repeated. */
   async say(id: string, markdown: string): Promise<void> {
-    const text = downgrade(markdown, { tables: true, fences: true, images: true });
-    for (const [n, part] of split(text, BYTES).entries()) {
-      await this.#caller.call({
-        ...plainSend(`${id}:${n}`),
-        priority: "push",
-        method: "POST",
-        url: () => `${this.settings.baseUrl}/cgi-bin/webhook/send?key=${encodeURIComponent(this.settings.secret)}`,
-        body: () => ({ msgtype: "markdown", markdown: { content: part } }),
-        path: [this.#scope],
-        repeatable: false,
-        judge: (answer) => judge(answer, this.#scope),
-      });
+    let n = 0;
+    for (const piece of split(markdown, AT_ONCE)) {
+      for (const part of split(downgrade(piece, { tables: true, fences: true, images: true }), BYTES)) {
+        await this.#say(`${id}:${n++}`, part);
+      }
     }
+  }
+
+  #say(id: string, content: string): Promise<Json> {
+    return this.#caller.call({
+      ...plainSend(id),
+      priority: "push",
+      method: "POST",
+      url: () => `${this.settings.baseUrl}/cgi-bin/webhook/send?key=${encodeURIComponent(this.settings.secret)}`,
+      body: () => ({ msgtype: "markdown", markdown: { content } }),
+      path: [this.#scope],
+      repeatable: false,
+      judge: (answer) => judge(answer, this.#scope),
+    });
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { byteLength, downgrade, split } from "../../../src/channels/im/markdown.ts";
+import { byteLength, split } from "../../../src/channels/im/cut.ts";
+import { downgrade } from "../../../src/channels/im/markdown.ts";
 
 Deno.test("a text that fits is left alone", () => {
   assert.deepEqual(split("你好\n\n再见", 64), ["你好\n\n再见"]);
