@@ -463,6 +463,7 @@ function shown(path: readonly string[], value: unknown): string {
 function show(value: unknown): string {
   if (value === undefined) return "nothing";
   // An address may hold a name and a password.
+  // linear: what follows the slashes ends at the next one.
   const text = (JSON.stringify(value) ?? String(value)).replace(/\/\/[^/@\s]*@/g, "//…@");
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -74,6 +74,7 @@ function operation(route: Route, schemas: Json): Json {
 }
 
 function parametersOf({ path, query }: Route, schemas: Json): Json[] {
+  // linear: only our own paths are read.
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",

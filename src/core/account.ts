@@ -374,6 +374,7 @@ export class Accounts {
     const senders = linked.map(({ platform, value }) => `${platform}:${value}`);
     // An id that was made of what a platform calls somebody: `lark:main:ou_1`.
     const [platform, , ...value] = id.split(":");
+    // linear: digits follow a tilde once.
     if (value.length > 0) senders.push(`${platform}:${value.join(":").replace(/~\d+$/, "")}`);
     const barred = linked.length > 0 || (view.source !== "store" && view.source !== "former");
     await this.tombstones.bury(

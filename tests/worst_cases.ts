@@ -1,0 +1,297 @@
+/**
+ * These are the readers of text and bytes from outside, and for each the inputs that are worst for it: a megabyte of what
+ * expressions, parsers and loops go over again and again.
+ */
+import { readBotFrame } from "../src/bots/frame.ts";
+import { FRAME_BOUNDS } from "../src/bots/socket.ts";
+import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
+import { faultOf, faultOfEvent, redacted } from "../src/bots/upstream/fault.ts";
+import { anthropic } from "../src/bots/upstream/anthropic.ts";
+import { openai } from "../src/bots/upstream/openai.ts";
+import { within } from "../src/bots/upstream/upstream.ts";
+import { attachmentOf } from "../src/channels/im/attachment.ts";
+import { split } from "../src/channels/im/cut.ts";
+import { downgrade } from "../src/channels/im/markdown.ts";
+import { commandOf, languageOf } from "../src/channels/im/words.ts";
+import { readEvent } from "../src/channels/lark/event.ts";
+import { Cut } from "../src/channels/openai/answer.ts";
+import { withoutPictures } from "../src/channels/openai/pictures.ts";
+import { chatRequest, responsesRequest, uiRequest } from "../src/channels/openai/request.ts";
+import { readAppMessage } from "../src/channels/wecom/app.ts";
+import { readBotMessage } from "../src/channels/wecom/event.ts";
+import { readXml } from "../src/channels/wecom/xml.ts";
+import { historyOf } from "../src/core/history.ts";
+import { excessOf, JSON_BOUNDS, parseJson } from "../src/core/json.ts";
+import { splitMention } from "../src/core/message.ts";
+import type { TurnRecord } from "../src/core/archive.ts";
+
+/** UTF-16 units of an input. */
+export const SIZE = 1 << 20;
+
+export interface Reader {
+  readonly name: string;
+  /** What it is given instead of the bare text; made before the time counts. */
+  // deno-lint-ignore no-explicit-any -- each reader has an input of its own kind
+  readonly make?: (text: string) => any;
+  /** What it does with that; a `SyntaxError` is an answer like others. */
+  // deno-lint-ignore no-explicit-any -- see above
+  readonly read: (input: any) => unknown;
+  /** Inputs of its own, beside {@linkcode COMMON}, each `SIZE` long or so. */
+  readonly inputs?: Readonly<Record<string, string>>;
+  /** Units that it is given at most; default `SIZE`. */
+  readonly most?: number;
+}
+
+/** A unit, again and again. */
+export function fill(unit: string, size = SIZE): string {
+  return unit.repeat(Math.ceil(size / unit.length)).slice(0, size);
+}
+
+/** What is bad for many readers. */
+export const COMMON: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    [" ", "\n", "a", "a ", "汉", "😀", "\ud83d", "[", "]", "](", "![", "<", "<a", "*", "**a ", "_", "`", "|", "|-|\n"]
+      .concat(["#", "> ", "- ", '"', "\\", "&", "=", "-", ".", "/", ";", ",", ":", "@", "(", ")", "{", "}", "$"])
+      .map((unit) => [`${JSON.stringify(unit)} again and again`, fill(unit)]),
+  ),
+  "an opening that never closes": `[${fill("a ")}`,
+  "half spaces, half letters": fill(" ", SIZE / 2) + fill("a", SIZE / 2),
+  "half openings, half closings": fill("[", SIZE / 2) + fill("]", SIZE / 2),
+  "many short lines": fill("a b\n"),
+};
+
+const json = (value: unknown) => JSON.stringify(value) as string;
+const inBody = (schema: { safeParse: (value: unknown) => unknown }) => (text: string) =>
+  schema.safeParse(parseJson(text));
+/** As many items as a body may hold, and far more. */
+const bodies = (head: string, tail: string) =>
+  Object.fromEntries(
+    ["{}", "[]", "1", '""', '{"type":"text","text":"a"}', '{"role":"user","content":"a"}']
+      .flatMap((item) => {
+        const values = 1 + item.split(/[,[{]/).length - 1;
+        const most = Array(Math.floor(JSON_BOUNDS.values / values) - 10).fill(item).join(",");
+        return [
+          [`a list of ${item}, as long as may be`, head + most + tail],
+          [`a list of ${item}, longer`, `${head}${fill(`${item},`)}${item}${tail}`],
+        ];
+      }),
+  );
+
+const hearing = { say() {}, count() {}, finish() {}, end() {}, error() {} };
+const chunks = [{ at: 0, kind: "text" as const, content: "b" }];
+const turn = (at: number): TurnRecord => ({
+  id: `t${at}`,
+  conversationId: "c",
+  personId: "p",
+  parentTurnId: at === 0 ? undefined : `t${at - 1}`,
+  channel: "web",
+  at,
+  order: String(at),
+  text: "a",
+  images: [],
+  status: "done",
+  chunks,
+});
+
+/** An event that brings a text in which 5,000 people may be mentioned. */
+function larkMessage(text: string): unknown {
+  const mentions = Array.from({ length: 5000 }, (_, n) => ({
+    key: `@_user_${n}`,
+    id: { open_id: `ou_${n}` },
+    name: "somebody",
+  }));
+  const message = {
+    message_id: "1",
+    create_time: "1",
+    chat_id: "c",
+    chat_type: "p2p",
+    message_type: "text",
+    content: json({ text }),
+    mentions,
+  };
+  const event = { sender: { sender_id: {}, sender_type: "user" }, message };
+  return { schema: "2.0", header: { event_id: "1", event_type: "im.message.receive_v1" }, event };
+}
+
+/** Every reader of the gateway that is given text from outside in one piece. */
+export const READERS: readonly Reader[] = [
+  { name: "JSON of requests, callbacks and answers", read: parseJson },
+  {
+    name: "a chat request of OpenAI's shape",
+    read: inBody(chatRequest),
+    inputs: {
+      ...bodies(`{"model":"a","messages":[`, "]}"),
+      ...bodies(`{"model":"a","messages":[{"role":"user","content":[`, "]}]}"),
+      ...bodies(`{"model":"a","messages":[],"stop":[`, "]}"),
+    },
+  },
+  {
+    name: "a response request of OpenAI's shape",
+    read: inBody(responsesRequest),
+    inputs: {
+      ...bodies(`{"model":"a","input":[`, "]}"),
+      ...bodies(`{"model":"a","input":[{"role":"user","content":[`, "]}]}"),
+    },
+  },
+  {
+    name: "a request of a useChat page",
+    read: inBody(uiRequest),
+    inputs: {
+      ...bodies(`{"id":"a","messages":[`, "]}"),
+      ...bodies(`{"id":"a","messages":[{"role":"user","parts":[`, "]}]}"),
+    },
+  },
+  {
+    name: "pictures in the words of a talk",
+    read: withoutPictures,
+    inputs: Object.fromEntries(
+      ["](data:", "![](data:image/", "\\](data:", "[](data:", "![a](data:image/png;base64,AAAA)", "[\\]"]
+        .flatMap((
+          unit,
+        ) => [[`${json(unit)} again and again`, fill(unit)], [`${json(unit)}, then )`, `${fill(unit)})`]]),
+    ),
+  },
+  {
+    name: "stop words and lengths of an answer",
+    // No more of an answer is read in one go.
+    most: 256 << 10,
+    read(text) {
+      const stop = Array.from({ length: 16 }, (_, n) => `${fill("a", 900 + n)}b`);
+      const cut = new Cut({ stop, maxTokens: 1e9 });
+      for (let at = 0; at < text.length; at += 1000) cut.take(text.slice(at, at + 1000));
+    },
+  },
+  {
+    name: "how much of a talk fits a model",
+    read: (text) => within(1e9, Array.from({ length: 20 }, () => ({ role: "user" as const, text, images: [] }))),
+    inputs: { "punctuation and letters": fill("!a"), "words of all lengths": fill("a bb ccc dddd eeeee. ") },
+  },
+  {
+    name: "the way back through a conversation's turns",
+    read: () =>
+      historyOf(TURNS, "", { person: { id: "p", name: "p", role: "member" }, text: "", images: [], channel: "web" }),
+    inputs: {},
+    most: 0,
+  },
+  { name: "a data URL's head", read: (text) => [splitDataUrl(`data:${text}`), attachmentOf(`data:${text}`)] },
+  {
+    name: "an attachment's name",
+    read: (
+      text,
+    ) => [
+      attachmentOf(`data:a/b;name=${text};base64,AAAA`),
+      attachmentOf(`data:a/b;name=${text.slice(0, 1900)};base64,${text}`),
+    ],
+    inputs: { "percent signs": fill("%41"), "half percent signs": fill("%") },
+  },
+  {
+    name: "an event of an OpenAI-like API",
+    read: (text) => openai.event(undefined, text, hearing),
+    inputs: {
+      "a list of lists": fill("["),
+      "many choices": `{"choices":[${fill("{},")}{}]}`,
+      "many images": json({
+        choices: [{
+          delta: { images: Array(10_000).fill({ image_url: { url: "data:image/png;base64," + fill("A", 60) } }) },
+        }],
+      }),
+    },
+  },
+  {
+    name: "an event of Anthropic's API",
+    read: (text) => anthropic.event(undefined, text, hearing),
+    inputs: { "a list of lists": fill("[") },
+  },
+  {
+    name: "an error of a model API",
+    // No more of it is read.
+    most: 64 << 10,
+    make: (text) => [text, json({ error: { message: text } })],
+    read: (bodies: string[]) => bodies.map((body) => [faultOf(400, body), faultOfEvent(body), redacted(body)]),
+    inputs: { "half a key": fill("key-"), "a key a word": fill("sk-a ") },
+  },
+  { name: "the XML of a WeCom app, bare", read: readXml, inputs: { "a prolog without end": `<?xml ${fill("?")}` } },
+  {
+    name: "the XML of a WeCom app, inside",
+    read: (text) => readXml(`<xml>${text}</xml>`),
+    inputs: Object.fromEntries(
+      [
+        "<a>",
+        "<a><![CDATA[",
+        "<a></a>",
+        "<a><![CDATA[]]>",
+        "]]>",
+        "<a>b</c>",
+        "&lt;",
+        "<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa>",
+      ]
+        .map((unit) => [`${unit} again and again`, fill(unit)]),
+    ),
+  },
+  {
+    name: "a WeCom message",
+    read: (text) => [
+      readAppMessage({ FromUserName: "a", MsgType: "text", MsgId: "1", CreateTime: "1", Content: text }),
+      readBotMessage(
+        {
+          msgid: "1",
+          chattype: "group",
+          from: { userid: "a" },
+          msgtype: "text",
+          text: { content: text },
+          quote: { text: { content: text } },
+        },
+        undefined,
+        0,
+      ),
+    ],
+  },
+  {
+    name: "a Feishu message with mentions",
+    make: (text) => larkMessage(text),
+    read: (event) => readEvent(event, undefined),
+    inputs: { "mentions": fill("@_user_10 ") },
+  },
+  {
+    name: "a command in a chat",
+    read: (text) => [commandOf(text), commandOf(`/use ${text}`), languageOf(text, "zh"), splitMention(`@${text}`)],
+  },
+  {
+    name: "Markdown for a simple chat platform",
+    read: (text) => downgrade(text, { plain: true }),
+    // No more is rendered at once: four times what a message of 20,000 bytes can show.
+    most: 80_000,
+    inputs: Object.fromEntries(
+      [
+        "[a](b)",
+        "![a](b) ",
+        "[a](",
+        "[](",
+        "**a** ",
+        "a** **",
+        "`a",
+        "# a\n",
+        "## #\n",
+        "|a|b|\n|-|-|\n",
+        "|h|h|\n|-|-|\n|c\n",
+        "```\n",
+        "~~~~",
+      ].map((unit) => [json(unit), fill(unit)]),
+    ),
+  },
+  {
+    name: "an answer cut into messages",
+    read: (text) => split(text, 2000),
+    inputs: { "fences": fill("```\na\n"), "long fences": fill(`${fill("`", 100)}\n`), sentences: fill("汉。") },
+  },
+  {
+    name: "a frame of a bot",
+    read: (text) => excessOf(text, FRAME_BOUNDS) ?? readBotFrame(text),
+    inputs: {
+      "a batch of letters": `{"type":"reply","replyTo":"a","content":[${fill('"a",')}"a"],"done":false}`,
+      "many images": `{"type":"reply","replyTo":"a","images":[${fill('"a",')}"a"],"done":false}`,
+    },
+  },
+];
+
+const TURNS = Array.from({ length: 20_000 }, (_, at) => turn(at));
