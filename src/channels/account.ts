@@ -37,6 +37,9 @@ const newKey = z.object({
   scopes: z.array(z.enum(SCOPES, { error: 'must be "chat", "read" or "admin"' })).min(1, "must name a scope").max(3)
     .optional()
     .meta({ description: "Default: chat and read." }),
+  history: z.boolean({ error: "must be true or false" }).optional().meta({
+    description: "False: what is asked with it leaves no history. For programs that ask for themselves.",
+  }),
   bots: z.array(text(128).min(1), { error: "must be a list of bot ids and pools" }).max(1000).optional().meta({
     description: "The bots and pools it opens. Default: all that you may use.",
   }),
@@ -53,6 +56,7 @@ export const keyView = z.object({
   begins: z.string().meta({ description: "The first characters, to know it by" }),
   scopes: z.array(z.string()),
   bots: z.array(z.string()).optional(),
+  history: z.boolean().optional(),
   createdAt: z.number(),
   expiresAt: z.number().optional(),
   lastUsedAt: z.number().optional(),
@@ -215,12 +219,12 @@ export function account(routes: Routes, parts: AccountParts): void {
 
   routes.on(accountRoutes.makeKey, async (call) => {
     const { person } = call.caller;
-    const { name, scopes, bots, expiresInDays } = await call.body();
+    const { name, scopes, bots, history, expiresInDays } = await call.body();
     if (scopes?.includes("admin") && person.role !== "admin") {
       throw new NexusError("forbidden", "only an admin's key has the scope admin");
     }
     const ttl = expiresInDays === undefined ? undefined : Math.ceil(expiresInDays * 86_400_000);
-    const { token, key } = await keys.make(person.id, { name, scopes, bots, ttl });
+    const { token, key } = await keys.make(person.id, { name, scopes, bots, history, ttl });
     act(call, "key_made", `${key.id} ${key.scopes.join(",")}`);
     return { token, key: keyViewOf(key) };
   });
@@ -262,7 +266,9 @@ async function* everything(gateway: Gateway, person: Person, format: "md" | "jso
 }
 
 export function keyViewOf(
-  { id, name, begins, scopes, bots, createdAt, expiresAt, lastUsedAt }: Awaited<ReturnType<ApiKeys["of"]>>[number],
+  { id, name, begins, scopes, bots, history, createdAt, expiresAt, lastUsedAt }: Awaited<
+    ReturnType<ApiKeys["of"]>
+  >[number],
 ): z.infer<typeof keyView> {
-  return { id, name, begins, scopes: [...scopes], bots: bots && [...bots], createdAt, expiresAt, lastUsedAt };
+  return { id, name, begins, scopes: [...scopes], bots: bots && [...bots], history, createdAt, expiresAt, lastUsedAt };
 }

@@ -7,7 +7,7 @@ import type { Gateway } from "../core/gateway.ts";
 import type { Message, Person } from "../core/message.ts";
 import type { Seat } from "../core/roster.ts";
 import type { Turn } from "../core/turn.ts";
-import type { Door } from "./door.ts";
+import type { Caller, Door } from "./door.ts";
 import { failure, json, languageOfRequest, requestIds, statusOf } from "./http.ts";
 import type { HangUps } from "./hang_up.ts";
 import { list } from "./list.ts";
@@ -151,7 +151,7 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps }: ChatPart
   routes.on(chatRoutes.ask, async (call) => {
     const { request, caller } = call;
     const requestId = requestIdOf(request);
-    const turn = await gateway.ask(messageOf(await call.body(), request, caller.person, "api", requestId));
+    const turn = await gateway.ask(messageOf(await call.body(), request, caller, "api", requestId));
     if (!turn.ending) {
       const over = hangUps.watch(request, turn);
       await turn.reply.ended();
@@ -166,7 +166,7 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps }: ChatPart
     const requestId = requestIdOf(request);
     const reader = door.reader(caller);
     return await pulse.seat(reader, async () => {
-      const turn = await gateway.ask(messageOf(await call.body(), request, caller.person, "web", requestId));
+      const turn = await gateway.ask(messageOf(await call.body(), request, caller, "web", requestId));
       const body = turnStream(turn, { after: 0, language: call.language, pulse, reader });
       return eventStream(body, [["x-request-id", requestId]]);
     });
@@ -198,7 +198,7 @@ async function turnOf(id: string, person: Person, gateway: Gateway): Promise<Tur
 function messageOf(
   body: BodyOf<typeof chatRoutes.ask>,
   request: Request,
-  person: Person,
+  { person, key }: Caller,
   channel: "web" | "api",
   requestId: string,
 ): Message {
@@ -213,6 +213,7 @@ function messageOf(
     channel,
     requestId,
     idempotencyKey: request.headers.get("idempotency-key")?.slice(0, 200) || undefined,
+    temporary: key?.history === false || undefined,
   };
 }
 

@@ -20,6 +20,8 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
   /** The bots and pools it opens; absent: all that its owner may use. */
   readonly bots?: readonly string[];
+  /** `false`: what is asked with it leaves no history. */
+  readonly history?: boolean;
   readonly createdAt: number;
   readonly expiresAt?: number;
   /** To within a minute. */
@@ -59,7 +61,13 @@ export class ApiKeys {
   /** Makes a key. `token` is told this once. Throws `conflict` when the person has too many. */
   async make(
     personId: string,
-    fields: { name: string; scopes?: readonly Scope[]; bots?: readonly string[]; ttl?: number },
+    fields: {
+      name: string;
+      scopes?: readonly Scope[];
+      bots?: readonly string[];
+      history?: boolean;
+      ttl?: number;
+    },
   ): Promise<{ token: string; key: ApiKey }> {
     await this.#sweep(personId);
     if ((await this.of(personId)).length >= MAX_PER_PERSON) {
@@ -73,6 +81,7 @@ export class ApiKeys {
       name: fields.name,
       scopes: fields.scopes ?? ["chat", "read"],
       bots: fields.bots,
+      history: fields.history === false ? false : undefined,
       createdAt: now,
       expiresAt: fields.ttl === undefined ? undefined : now + fields.ttl,
       begins: token.slice(0, KEY_PREFIX.length + 4),

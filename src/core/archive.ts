@@ -335,6 +335,7 @@ export class Archive {
    * most are over sooner, and those are written once. Resolves when an ending is kept.
    */
   keep(turn: Turn): Promise<void> | undefined {
+    if (turn.message.temporary) return undefined;
     if (!turn.ending) {
       turn.order ??= this.#order(turn.at);
       this.#drafts.begin(turn, () => [this.#keep(this.record(turn)), this.#place(turn)]);

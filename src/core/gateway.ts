@@ -19,7 +19,7 @@ import { timedId } from "./id.ts";
 import type { Aside, Bot, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
 import { splitMention } from "./message.ts";
-import { Notices, type PushNotice } from "./notice.ts";
+import { type Notice, Notices, type PushNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
 import { DEFAULT_QUEUE, Queue, type QueueBounds } from "./queue.ts";
 import { DEFAULT_CAP, type Ending, Reply, type ReplyCap } from "./reply.ts";
@@ -201,7 +201,7 @@ export class Gateway {
 
   async #ask(asked: Message): Promise<Turn> {
     this.#refuseWhileDraining();
-    const message = addressed(asked);
+    const message = settled(asked);
     if (message.text.length === 0 && message.images.length === 0) {
       throw new NexusError("invalid", "message: text or an image is needed");
     }
@@ -235,7 +235,8 @@ export class Gateway {
 
     const turn = new Turn(
       this.#newId(),
-      conversation?.id ?? "",
+      // One of its own, which nobody can name: a bot with a memory must not mix it with another.
+      message.temporary ? this.#newId() : conversation?.id ?? "",
       message,
       new Reply(this.settings.replyCap),
       this.#clock.now(),
@@ -299,7 +300,7 @@ export class Gateway {
     turn.bot = bot;
     if (turn.conversationId === "") {
       turn.conversationId = this.archive.defaultConversation(person.id, bot.id);
-    } else if (turn.attempts > 0 && turn.message.conversationId === undefined) {
+    } else if (turn.attempts > 0 && isInDefault(turn.message)) {
       // The question and its answer belong to what this person and this bot talk about.
       this.archive.move(turn, this.archive.defaultConversation(person.id, bot.id));
     }
@@ -309,7 +310,7 @@ export class Gateway {
       outcome: this.#outcome,
     });
     this.#attempts.set(turn.id, attempt);
-    if (turn.message.conversationId === undefined) {
+    if (isInDefault(turn.message)) {
       const key = defaultKey(person.id, bot.id);
       this.#inDefault.set(key, (this.#inDefault.get(key) ?? 0) + 1);
     }
@@ -318,7 +319,7 @@ export class Gateway {
     this.#observer.tell({ type: "turn_given", turn: turn.id, request, bot: bot.id, attempt: turn.attempts });
     if (turn.attempts === 1) {
       this.archive.keep(turn);
-      this.notices.tell(person.id, {
+      this.#notify(turn, {
         type: "turn",
         turnId: turn.id,
         conversationId: turn.conversationId,
@@ -401,7 +402,7 @@ export class Gateway {
     }
     turn.place = undefined;
     turn.endedAt = this.#clock.now();
-    turn.unkept = this.archive.isLasting;
+    turn.unkept = this.archive.isLasting && !turn.message.temporary;
     turn.reply.end(ending);
     // It never had a bot: its words go where they would most likely have gone.
     if (turn.conversationId === "" && turn.hoped !== undefined) {
@@ -434,7 +435,7 @@ export class Gateway {
       inputTokens: turn.facts?.usage?.inputTokens,
       outputTokens: turn.facts?.usage?.outputTokens,
     });
-    this.notices.tell(person.id, {
+    this.#notify(turn, {
       type: "turn_end",
       turnId: turn.id,
       conversationId: turn.conversationId,
@@ -447,11 +448,16 @@ export class Gateway {
     }
   }
 
+  /** Tells the person's pages of a turn. */
+  #notify({ message }: Turn, notice: Notice): void {
+    if (!message.temporary) this.notices.tell(message.person.id, notice);
+  }
+
   /** What this attempt's bot says from here on is not heard. */
   #drop(attempt: Attempt): void {
     attempt.over = true;
     if (!this.#attempts.delete(attempt.turn.id)) return;
-    if (attempt.turn.message.conversationId !== undefined) return;
+    if (!isInDefault(attempt.turn.message)) return;
     const key = defaultKey(attempt.turn.message.person.id, attempt.link.bot.id);
     const left = (this.#inDefault.get(key) ?? 1) - 1;
     if (left > 0) this.#inDefault.set(key, left);
@@ -767,6 +773,17 @@ export class Gateway {
 
 function defaultKey(personId: string, botId: string): string {
   return `${personId}\n${botId}`;
+}
+
+/** The message as it is asked. A temporary one belongs to no conversation, whatever its client says. */
+function settled(asked: Message): Message {
+  const message = addressed(asked);
+  return message.temporary ? { ...message, conversationId: undefined, parentTurnId: undefined } : message;
+}
+
+/** Whether it belongs to what its person and the bot that answers talk about by default. */
+function isInDefault({ conversationId, temporary }: Message): boolean {
+  return conversationId === undefined && !temporary;
 }
 
 /** The message with `@bot-id ` taken off its text, where it has no other target. */

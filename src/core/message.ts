@@ -84,6 +84,11 @@ export interface Message {
   /** What came before in a talk that a bot with a memory has not heard: told to it in front of `text`, and not kept as the person's words. */
   readonly unheard?: string;
   readonly wishes?: Wishes;
+  /**
+   * Leaves no history: its turn is in no conversation of the person's, is not found by search, is
+   * told to no page, and is gone when the memory of ended turns forgets it. It is counted.
+   */
+  readonly temporary?: boolean;
 }
 
 /** Base64 of the first bytes of the image formats that browsers show. */

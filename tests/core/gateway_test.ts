@@ -505,3 +505,48 @@ Deno.test("stopping twice tells both the bot's receipt", async () => {
   const turn = await world.ask("go");
   assert.deepEqual(await Promise.all([world.gateway.cancel(turn), world.gateway.cancel(turn)]), [true, true]);
 });
+
+Deno.test("a temporary turn leaves no trace in the store and on no page, and its answer can be read for a while", async () => {
+  const { clock, store, gateway, ask } = start();
+  const bot = new Puppet("b");
+  gateway.roster.join(bot);
+  const told: string[] = [];
+  gateway.notices.subscribe("alice", undefined, ({ notice }) => told.push(notice.type));
+  await ask("kept");
+  bot.done("kept, too");
+  const keys = async () => (await store.list("")).map(([key]) => key);
+  clock.pass(1000);
+  const before = await keys();
+  assert.ok(before.some((key) => key.startsWith("turn:")));
+  told.length = 0;
+
+  const [kept] = await gateway.archive.conversations("alice");
+  const turns = [];
+  for (const named of [{}, { conversationId: kept!.id, parentTurnId: "id1" }, { conversationId: "nobody's" }]) {
+    const turn = await ask("secret", { temporary: true, ...named });
+    bot.done("answer");
+    turns.push(turn);
+  }
+  clock.pass(1000);
+  assert.deepEqual(await keys(), before);
+  assert.deepEqual(told, []);
+  const ids = new Set([kept!.id, ...bot.asked.slice(1).map(({ conversationId }) => conversationId)]);
+  assert.equal(ids.size, 4, "a bot with a memory mixes it with nothing");
+  assert.equal((await gateway.turn(turns[0]!.id, "alice"))?.reply.text, "answer");
+  clock.pass(gateway.settings.keepEnded + 2000);
+  assert.equal(await gateway.turn(turns[0]!.id, "alice"), undefined);
+  gateway.close();
+});
+
+Deno.test("a temporary turn that moves to another bot goes into no default conversation either", async () => {
+  const { gateway, ask } = start();
+  const [first, second] = [new Puppet("a", { pool: "p" }), new Puppet("b", { pool: "p" })];
+  gateway.roster.join(first);
+  const turn = await ask("secret", { temporary: true, target: "p" });
+  gateway.roster.join(second);
+  first.sink.lost();
+  second.done("answer");
+  assert.equal(turn.reply.text, "answer");
+  assert.deepEqual(await gateway.archive.conversations("alice"), []);
+  gateway.close();
+});

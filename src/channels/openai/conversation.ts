@@ -8,6 +8,7 @@
 import type { Gateway } from "../../core/gateway.ts";
 import { historyOf } from "../../core/history.ts";
 import { goOn, type Image, type Message, type Person, type Said } from "../../core/message.ts";
+import type { Turn } from "../../core/turn.ts";
 import { keyPart, type Store } from "../../core/store.ts";
 import { Refused } from "./error.ts";
 import { ANY, type Asked } from "./request.ts";
@@ -27,13 +28,26 @@ export class Conversations {
     this.#store = parts.store;
   }
 
-  /** The message to ask, in its conversation. Throws {@linkcode Refused} where the response before it is not known. */
-  async messageOf(person: Person, asked: Asked): Promise<Message> {
+  /**
+   * The message to ask, in its conversation, or in none where it is temporary. Throws
+   * {@linkcode Refused} where the response before it is not known.
+   */
+  async messageOf(person: Person, asked: Asked, temporary: boolean): Promise<Message> {
     const target = asked.model === ANY ? undefined : asked.model;
-    const message = { person, target, channel: "openai", wishes: asked.wishes } as const;
-    if (asked.previous !== undefined) return { ...message, ...await this.#behind(person, asked, asked.previous) };
+    const message = {
+      person,
+      target,
+      channel: "openai",
+      wishes: asked.wishes,
+      temporary: temporary || undefined,
+    } as const;
+    if (asked.previous !== undefined) {
+      return { ...message, ...await this.#behind(person, asked, asked.previous, temporary) };
+    }
     const { before, fresh } = split(asked.said);
-    const { id, known } = asked.conversation === undefined
+    const { id, known } = temporary
+      ? { id: undefined, known: false }
+      : asked.conversation === undefined
       ? await this.#byWords(person, asked.model, before)
       : await this.#byName(person, asked.conversation);
     return {
@@ -46,9 +60,11 @@ export class Conversations {
   }
 
   /** Remembers where this conversation goes on, once its answer is whole. */
-  async remember(person: Person, asked: Asked, answer: string, conversationId: string): Promise<void> {
+  async remember(asked: Asked, { message, conversationId }: Turn, answer: string): Promise<void> {
+    if (message.temporary) return;
     const said = withAnswer(asked.said, answer);
-    await this.#store.set(keyOf(person, asked.model, said), conversationId, { ttl: REMEMBERED, weak: true });
+    const key = keyOf(message.person, asked.model, said);
+    await this.#store.set(key, conversationId, { ttl: REMEMBERED, weak: true });
   }
 
   async #byWords(person: Person, model: string, before: readonly Said[]): Promise<{ id: string; known: boolean }> {
@@ -72,9 +88,9 @@ export class Conversations {
   }
 
   /** What follows a response: its conversation is told from the archive, because the client does not. */
-  async #behind(person: Person, asked: Asked, previous: string) {
+  async #behind(person: Person, asked: Asked, previous: string, temporary: boolean) {
     const turn = await this.#gateway.turn(previous.replace(/^resp_/, ""), person.id);
-    if (!turn) {
+    if (!turn || turn.message.temporary) {
       throw new Refused(404, "previous_response_not_found", "there is no such response", "previous_response_id");
     }
     const { turns } = await this.#gateway.turnsOf(turn.conversationId, undefined, TURNS);
@@ -83,11 +99,13 @@ export class Conversations {
     const fresh = spoken.length > 0 ? spoken : asked.said;
     const system = asked.said.filter(({ role }) => role === "system");
     const message = { person, text: "", images: [], channel: "openai", parentTurnId: turn.id } as const;
+    const before = [...system, ...historyOf(turns, "", message)];
     return {
       conversationId: turn.conversationId,
       parentTurnId: turn.id,
-      said: [...system, ...historyOf(turns, "", message), ...spoken],
+      said: [...before, ...spoken],
       ...questionOf(fresh, fresh),
+      unheard: temporary ? transcript(before) || undefined : undefined,
     };
   }
 }

@@ -36,6 +36,7 @@ import {
 } from "./request.ts";
 import { withoutPictures } from "./pictures.ts";
 import { responsesFormat, wholeResponse } from "./responses.ts";
+import { isTask } from "./task.ts";
 import { UI_HEADERS, uiFormat } from "./ui.ts";
 
 export interface OpenAiParts {
@@ -170,18 +171,20 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     return await fetchImage(url, { allowPrivate: parts.allowPrivate() });
   };
 
-  async function ask(request: Request, person: Person, asked: Asked): Promise<Turn> {
+  async function ask(request: Request, { person, key }: Caller, asked: Asked): Promise<Turn> {
     if (asked.model !== ANY && !gateway.roster.knows(person, asked.model)) {
       const known = `the model ${JSON.stringify(asked.model)} does not exist or you may not use it`;
       throw new Refused(404, "model_not_found", known, "model");
     }
-    const message = await conversations.messageOf(person, asked);
+    const temporary = asked.temporary || key?.history === false || isTask(request.headers, asked);
+    const message = await conversations.messageOf(person, asked, temporary);
     const idempotencyKey = request.headers.get("idempotency-key")?.slice(0, 200) || undefined;
     return await gateway.ask({ ...message, idempotencyKey });
   }
 
   function headersOf(turn: Turn, asked: Asked): [string, string][] {
-    const headers: [string, string][] = [["x-request-id", turn.id], ["x-conversation-id", turn.conversationId]];
+    const headers: [string, string][] = [["x-request-id", turn.id]];
+    if (!turn.message.temporary) headers.push(["x-conversation-id", turn.conversationId]);
     const ignored = ignoredBy(turn.bot && gateway.roster.get(turn.bot.id)?.link, asked);
     if (ignored.length > 0) headers.push(["x-nexus-ignored", ignored.join(", ")]);
     return headers;
@@ -193,8 +196,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     return new Cut({ stop: wishes.stop, maxTokens: honours ? undefined : wishes.maxTokens });
   }
 
-  function remember(person: Person, asked: Asked, turn: Turn, text: string): void {
-    conversations.remember(person, asked, withoutPictures(text), turn.conversationId).catch((error) =>
+  function remember(asked: Asked, turn: Turn, text: string): void {
+    conversations.remember(asked, turn, withoutPictures(text)).catch((error) =>
       observer.tell({ type: "fault", where: "openai", error })
     );
   }
@@ -212,24 +215,23 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   ): Promise<Response> {
     if (asked.stream) {
       const reader = door.reader(caller);
-      return await pulse.seat(reader, () => stream(request, asked, caller.person, reader, shape));
+      return await pulse.seat(reader, () => stream(request, asked, caller, reader, shape));
     }
-    const { person } = caller;
-    const turn = await ask(request, person, asked);
+    const turn = await ask(request, caller, asked);
     const over = hangUps.watch(request, turn);
     const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
-    remember(person, asked, turn, whole.text);
+    remember(asked, turn, whole.text);
     return json(shape.whole(turn, whole), 200, headersOf(turn, asked));
   }
 
   async function stream(
     request: Request,
     asked: Asked,
-    person: Person,
+    caller: Caller,
     reader: Reader,
     shape: Shape,
   ): Promise<Response> {
-    const turn = await ask(request, person, asked);
+    const turn = await ask(request, caller, asked);
     const over = hangUps.watch(request, turn);
     await firstWord(turn, clock, FIRST_WORD);
     over();
@@ -243,7 +245,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
       cut: () => cutFor(turn, asked),
       stop: () => stop(turn),
       onHangUp: () => hangUps.stop(turn),
-      onDone: (text) => remember(person, asked, turn, text),
+      onDone: (text) => remember(asked, turn, text),
     });
     return eventStream(body, headersOf(turn, asked));
   }
@@ -298,12 +300,11 @@ export function openai(all: Routes, parts: OpenAiParts): void {
 
   routes.on(openaiRoutes.ui, async (call) => {
     const { request, caller } = call;
-    const { person } = caller;
     const asked = await readUi(await call.body(), load);
     const reader = door.reader(caller);
     return await pulse.seat(reader, async () => {
-      const turn = await ask(request, person, asked);
-      return uiStream(request, turn, reader, (text) => remember(person, asked, turn, text));
+      const turn = await ask(request, caller, asked);
+      return uiStream(request, turn, reader, (text) => remember(asked, turn, text));
     });
   });
 

@@ -28,6 +28,10 @@ export interface Asked {
   readonly conversation?: string;
   /** The response that this one follows (Responses API). */
   readonly previous?: string;
+  /** The client says what it asks this for itself, if it does so. */
+  readonly task?: unknown;
+  /** It is to leave no history. */
+  readonly temporary?: boolean;
 }
 
 /** Loads an image from elsewhere; returns a data URL. */
@@ -109,6 +113,7 @@ export const responsesRequest = z.object({
   user: passedOn.user,
   safety_identifier: passedOn.safety_identifier,
   prompt_cache_key: passedOn.prompt_cache_key,
+  store: z.boolean().nullish(),
   background: z.boolean().nullish(),
   prompt: z.unknown().optional(),
 }, { error: "must be an object" }).meta({ id: "ResponsesRequest" });
@@ -149,6 +154,7 @@ export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImag
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
     conversation: conversationOf(body.metadata),
+    task: body.metadata?.task,
   };
 }
 
@@ -190,6 +196,7 @@ export async function readResponses(body: z.infer<typeof responsesRequest>, load
     includeUsage: true,
     conversation: (typeof conversation === "string" ? conversation : conversation?.id) ?? conversationOf(body.metadata),
     previous: body.previous_response_id ?? undefined,
+    temporary: body.store === false,
   };
 }
 

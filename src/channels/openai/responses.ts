@@ -129,7 +129,7 @@ function responseOf(
     output,
     parallel_tool_calls: false,
     previous_response_id: previous ?? null,
-    store: true,
+    store: !turn.message.temporary,
     temperature: wishes.temperature ?? null,
     text: { format: { type: "text" } },
     tool_choice: "none",
@@ -146,6 +146,6 @@ function responseOf(
         estimated: counted.estimated || undefined,
       }
       : null,
-    metadata: { conversation_id: turn.conversationId },
+    metadata: turn.message.temporary ? {} : { conversation_id: turn.conversationId },
   };
 }
