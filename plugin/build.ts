@@ -12,11 +12,12 @@ import ts from "typescript";
 const HERE = new URL("./", import.meta.url);
 const ROOT = new URL("../", import.meta.url);
 
-/** Source → built name. OpenClaw finds `secret-contract-api.js` by that name. */
+/** Source → built name. OpenClaw finds the two contracts by their names. */
 const ENTRIES = {
   "index": "src/index.ts",
   "setup-entry": "src/setup_entry.ts",
   "secret-contract-api": "src/secret_contract_api.ts",
+  "doctor-contract-api": "src/doctor_contract_api.ts",
 };
 
 /** Builds the package and packs it; returns the tarball's path. */

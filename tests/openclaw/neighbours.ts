@@ -86,6 +86,29 @@ Deno.test(
   },
 );
 
+Deno.test(
+  {
+    ...options,
+    name: "a home whose settings are older than the plugin is clear of upgrade warnings after doctor --fix",
+  },
+  async () => {
+    const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt("http://127.0.0.1:9/v1") }));
+    const unfinished = "upgrade is unfinished";
+    const settings = nexusChannel("ws://127.0.0.1:9/bot-ws", "older");
+    try {
+      await claw.patch({ plugins: { entries: { nexus: { enabled: true } } }, ...settings });
+      // OpenClaw writes down that this plugin's upgrade is unfinished, and removes what it takes for stale settings.
+      assert.match((await claw.cli(["doctor", "--fix"])).text, new RegExp(unfinished));
+      assert.match(await claw.install(await tarball()), new RegExp(unfinished));
+      await claw.patch(settings);
+      await claw.cli(["doctor", "--fix"]);
+      assert.doesNotMatch(await claw.install(await tarball()), new RegExp(unfinished));
+    } finally {
+      await claw.close();
+    }
+  },
+);
+
 const guided = {
   ...options,
   name: "a new set-up by the guided questions writes what was answered",

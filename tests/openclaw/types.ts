@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import ts from "typescript";
 import { canInstall, installed, NEWEST, nodeFolder } from "./lab.ts";
 
-const SOURCES = ["index.ts", "setup_entry.ts", "secret_contract_api.ts"];
+const SOURCES = ["index.ts", "setup_entry.ts", "secret_contract_api.ts", "doctor_contract_api.ts"];
 
 Deno.test({
   name: `the plugin compiles against the declarations of OpenClaw ${NEWEST}`,
