@@ -3,8 +3,8 @@
  * taken out or put in shows. Who can rewrite the whole store can rewrite the whole chain: note the head's hash elsewhere, `nexus audit verify`
  * prints it.
  */
+import { AuditBound } from "./audit_bound.ts";
 import type { Clock } from "./clock.ts";
-import { Limit } from "./limit.ts";
 import type { Happening, Observer } from "./observer.ts";
 import { keyPart, type Store } from "./store.ts";
 
@@ -14,7 +14,7 @@ export interface AuditLine {
   readonly n: number;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** A person's id, a bot's id, or `-` for somebody unknown. */
+  /** A person's id, or `-` for somebody unknown. */
   readonly who: string;
   /** Such as `sign_in`, `key_made`, `person_changed`. */
   readonly did: string;
@@ -38,11 +38,8 @@ export interface Verdict {
   readonly broken?: { readonly n: number; readonly why: string };
 }
 
-/** Lines waiting to be written; past it the newest are counted and not kept. */
+/** Lines waiting to be written; past it the newest are counted and left out. */
 const MAX_WAITING = 10_000;
-
-/** Lines about strangers: a burst, then one a second. What is beyond is counted, so that whoever is not let in cannot fill the disk. */
-const STRANGERS = { burst: 1000, every: 1000 };
 
 const PAGE = 1000;
 
@@ -56,14 +53,14 @@ export class Audit implements Observer {
   readonly #waiting: { act: Act; at: number }[] = [];
   #writing: Promise<void> | undefined;
   #last: Promise<Pick<AuditLine, "n" | "hash">> | undefined;
-  readonly #strangers: Limit;
+  readonly #bound: AuditBound;
   #dropped = 0;
 
   /** @param parts.node names this process among several that share the store; each has a chain of its own */
   constructor(parts: { store: Store; clock: Clock; node?: string; onFault?: (error: unknown) => void }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#strangers = new Limit(STRANGERS, parts.clock);
+    this.#bound = new AuditBound(parts.clock);
     this.#node = parts.node ?? "1";
     this.#log = logOf(this.#node);
     this.#onFault = parts.onFault ?? (() => {});
@@ -76,7 +73,7 @@ export class Audit implements Observer {
 
   /** Writes a line, behind; nobody waits for it. */
   write(act: Act): void {
-    if (this.#waiting.length >= MAX_WAITING || (act.who === "-" && this.#strangers.take("") > 0)) {
+    if (this.#waiting.length >= MAX_WAITING || !this.#bound.take(act)) {
       this.#dropped++;
       return;
     }
@@ -103,7 +100,7 @@ export class Audit implements Observer {
       const lines: AuditLine[] = [];
       for (const { act, at } of this.#waiting.splice(0, PAGE)) lines.push(last = await seal(act, at, last));
       if (this.#dropped > 0) {
-        const detail = `${this.#dropped} lines about strangers were not kept: too many at once`;
+        const detail = `${this.#dropped} lines were left out: too many at once`;
         this.#dropped = 0;
         lines.push(last = await seal({ who: "-", did: "flood", detail }, this.#clock.now(), last));
       }
@@ -184,7 +181,8 @@ function actOf(happening: Happening): Act | undefined {
     case "sign_in_refused":
       return { who: "-", did: "sign_in_refused", whom: happening.name, from: happening.address, detail: happening.why };
     case "bot_refused":
-      return { who: happening.bot ?? "-", did: "bot_refused", from: happening.address, detail: happening.why };
+      // Whoever it was that claimed this id has not shown that it is theirs.
+      return { who: "-", did: "bot_refused", whom: happening.bot, from: happening.address, detail: happening.why };
     case "callback_refused": {
       const { channel, app, address, why } = happening;
       return { who: "-", did: "callback_refused", whom: `${channel}:${app}`, from: address, detail: why };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { Audit, type AuditLine, verifyAudit } from "../../src/core/audit.ts";
+import { PER_NETWORK_LINES, PER_PERSON_LINES, STRANGERS_LINES } from "../../src/core/audit_bound.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 
 function rig() {
@@ -61,15 +62,54 @@ Deno.test("a line that was changed, taken out, put in or moved shows, at its pla
   }
 });
 
-Deno.test("who is not let in cannot fill the disk, and that something was left out is said", async () => {
-  const { clock, store, audit } = rig();
-  for (let i = 0; i < 5000; i++) audit.tell({ type: "sign_in_refused", name: `n${i}`, why: "wrong_credentials" });
-  audit.write({ who: "admin", did: "person_changed" });
+/** The lines of a log by what was done. */
+async function written(store: MemoryStore, audit: Audit): Promise<Map<string, AuditLine[]>> {
   await audit.settled();
-  const lines: AuditLine[] = await store.read("audit:1");
-  assert.ok(lines.length <= 1002, `${lines.length}`);
-  assert.ok(lines.some(({ did }) => did === "person_changed"));
-  assert.ok(lines.some(({ did, detail }) => did === "flood" && detail!.startsWith("4000 ")));
   assert.equal((await verifyAudit(store))["1"]!.broken, undefined);
+  return Map.groupBy(await store.read("audit:1") as AuditLine[], ({ did }) => did);
+}
+
+Deno.test("one network that is not let in leaves a bounded number of lines, by whatever it tries, and hides no other", async () => {
+  const { clock, store, audit } = rig();
+  const address = "10.0.0.1", more = { channel: "lark", app: "main" };
+  for (let i = 0; i < 4000; i++) {
+    audit.tell({ type: "sign_in_refused", name: `n${i}`, address, why: "wrong_credentials" });
+    audit.tell({ type: "bot_refused", bot: `made-up-${i}`, address, why: "Invalid token" });
+    audit.tell({ type: "callback_refused", address, why: "signature", ...more });
+  }
+  audit.tell({ type: "bot_refused", bot: "real", address: "10.0.0.2", why: "Invalid token" });
+  audit.write({ who: "admin", did: "person_changed" });
+  const lines = await written(store, audit);
+  const ofNetwork = [...lines.values()].flat().filter(({ from }) => from === address);
+  assert.equal(ofNetwork.length, PER_NETWORK_LINES.burst);
+  assert.deepEqual(lines.get("bot_refused")!.at(-1)!.whom, "real");
+  assert.equal(lines.get("person_changed")!.length, 1);
+  assert.match(lines.get("flood")![0]!.detail!, new RegExp(`^${12_000 - PER_NETWORK_LINES.burst} lines`));
+  clock.pass(2 * PER_NETWORK_LINES.every);
+  for (let i = 0; i < 10; i++) audit.tell({ type: "sign_in_refused", name: "late", address, why: "limited" });
+  assert.equal((await written(store, audit)).get("sign_in_refused")!.filter(({ whom }) => whom === "late").length, 2);
   assert.equal(clock.waiting, 0);
+});
+
+Deno.test("many networks together cannot fill the disk either", async () => {
+  const { clock, store, audit } = rig();
+  const refused = (i: number) =>
+    audit.tell({ type: "bot_refused", bot: `b${i}`, address: `10.${i >> 8}.${i & 255}.1`, why: "Invalid token" });
+  for (let i = 0; i < 5000; i++) refused(i);
+  assert.equal((await written(store, audit)).get("bot_refused")!.length, STRANGERS_LINES.burst);
+  clock.pass(86_400_000);
+  for (let i = 5000; i < 25_000; i++) refused(i);
+  const day = (await written(store, audit)).get("bot_refused")!.length - STRANGERS_LINES.burst;
+  assert.ok(day <= STRANGERS_LINES.burst, `${day}`);
+});
+
+Deno.test("a member who reaches for what is not theirs leaves lines, and a bounded number of them", async () => {
+  const { store, audit } = rig();
+  for (let i = 0; i < 1000; i++) {
+    audit.write({ who: "eve", did: "reached_for_another", whom: "alice", detail: `turn ${i}` });
+    audit.write({ who: "eve", did: "key_made", whom: "eve" });
+  }
+  const lines = await written(store, audit);
+  assert.equal(lines.get("reached_for_another")!.length, PER_PERSON_LINES.burst);
+  assert.equal(lines.get("key_made")!.length, 1000);
 });
