@@ -133,6 +133,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
   await accounts.load();
   await takeUsers(accounts, config, observer);
+  await accounts.migrate();
   const isOut = (id: string) => accounts.isOut(id);
   const credential = (id: string) => accounts.credential(id);
   const sessions = new Sessions({ store, clock, observer, credential }, sessionLifeOf(config));

@@ -41,7 +41,7 @@ export interface AccountView extends Person {
 }
 
 /** Milliseconds between two looks for what another process or the command line changed. */
-const LOOK = 2_000;
+export const LOOK = 2_000;
 
 /** For how long other processes can see that something changed. */
 const MARK_TTL = 3_600_000;
@@ -95,7 +95,6 @@ export class Accounts {
 
   /** Reads the people of the store, and looks again every few seconds until {@linkcode close}. */
   async load(): Promise<void> {
-    await this.identities.migrate();
     this.#seen = await this.#marks();
     await this.#read();
     this.#stop ??= this.#clock.every(LOOK, () => {
@@ -145,8 +144,12 @@ export class Accounts {
       this.tombstones.load(),
       this.#factors.load(),
     ]);
+    // One that was retired is not deleted yet.
+    const records = people.map(([, record]) => record as AccountRecord).filter(({ id }) =>
+      !this.tombstones.isRetired(id)
+    );
     const changes = this.#people.set({
-      records: new Map(people.map(([, record]) => [record.id, record as AccountRecord])),
+      records: new Map(records.map((record) => [record.id, record])),
       former: new Map(former.map(([, { username, id }]) => [username, id])),
     });
     this.#announce([...changes, ...removed.map((id) => ({ type: "removed" as const, id }))]);
@@ -179,6 +182,12 @@ export class Accounts {
       this.#people.note(username, id);
       await this.#store.set(`configured:${keyPart(username)}`, { username, id });
     }
+  }
+
+  /** Takes over what earlier versions stored. Call it once, when the people of the configuration are known. */
+  async migrate(): Promise<void> {
+    // A link to somebody who was removed before would else lead to the next account of that name.
+    await this.identities.migrate((id) => this.#people.get(id) !== undefined);
   }
 
   /** Somebody who may come in. */

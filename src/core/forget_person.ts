@@ -9,11 +9,13 @@ import type { Accounts } from "./account.ts";
 import type { Allowances } from "./allowance.ts";
 import type { ApiKeys } from "./api_key.ts";
 import type { BotTokens } from "./bot_token.ts";
+import type { Clock } from "./clock.ts";
 import type { Sessions } from "./session.ts";
 import { type Json, keyPart, type Store } from "./store.ts";
 
 export interface PersonalData {
   readonly store: Store;
+  readonly clock: Pick<Clock, "now">;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly keys: ApiKeys;
@@ -24,6 +26,9 @@ export interface PersonalData {
   /** What the ids of people begin with who have no account and talk by an app: `lark:main:`. */
   readonly chatPrefixes: () => readonly string[];
 }
+
+/** Milliseconds for which a message of somebody who is nobody any more stays in the outbox: they are told so, and it goes by itself. */
+const FRESH = 5_000;
 
 /** Deletes everything of an account that was retired (`Accounts.remove`). */
 export async function forgetPerson(data: PersonalData, id: string): Promise<void> {
@@ -37,7 +42,7 @@ export async function forgetPerson(data: PersonalData, id: string): Promise<void
     // Behind the history: turns that were stopped for it have been counted.
     await allowances.forget(one);
     await removeAll(store, `talk:${keyPart(one)}:`);
-    await forgetChats(store, one, senders);
+    await forgetChats(store, one, senders, data.clock.now() - FRESH);
   }
   await accounts.forget(id);
 }
@@ -51,7 +56,7 @@ function aliasesOf(prefixes: readonly string[], senders: readonly string[]): str
 }
 
 /** What is stored for chats with apps: where to write to somebody, what they chose, codes, and what is on its way to them. */
-async function forgetChats(store: Store, id: string, senders: readonly string[]): Promise<void> {
+async function forgetChats(store: Store, id: string, senders: readonly string[], before: number): Promise<void> {
   const isTheirs = (platform: string, sender: unknown) => senders.includes(`${platform}:${sender}`);
   for await (const [key, value] of entries(store, "im:")) {
     const [, what, platform = ""] = key.split(":");
@@ -71,7 +76,9 @@ async function forgetChats(store: Store, id: string, senders: readonly string[])
   }
   for await (const [key, job] of entries(store, "outbox:")) {
     const platform = key.split(":")[1] ?? "";
-    if (job.personId === id || isTheirs(platform, job.incoming?.sender?.id)) await store.delete(key);
+    const isSettled = job.push !== undefined || job.at < before;
+    const isGone = job.personId === id || (isSettled && isTheirs(platform, job.incoming?.sender?.id));
+    if (isGone) await store.delete(key);
   }
 }
 

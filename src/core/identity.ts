@@ -63,13 +63,13 @@ export class Identities {
     this.#changed = parts.changed ?? (() => {});
   }
 
-  /** Moves links of earlier versions (`bind:<channel>:<app>:<id>`) here. */
-  async migrate(): Promise<void> {
+  /** Moves links of earlier versions (`bind:<channel>:<app>:<id>`) here, and drops those to accounts that are not there. */
+  async migrate(isAccount: (id: string) => boolean): Promise<void> {
     for (const [key, bind] of await this.#store.list("bind:")) {
       const [, platform, scope = "", ...id] = key.split(":");
       const identity = { platform: platform as IdentityPlatform, kind: "chat", scope, value: id.join(":") } as const;
       const { account, name, at } = bind;
-      await this.#put({ ...identity, account, name, at, by: "pairing" });
+      if (isAccount(account)) await this.#put({ ...identity, account, name, at, by: "pairing" });
       await this.#store.delete(key);
     }
   }
@@ -98,7 +98,9 @@ export class Identities {
     }
     const linked = { platform, kind, scope, value, account, by, name, at: this.#clock.now() };
     await this.#put(linked);
-    await this.#store.delete(await barOf(identity));
+    // Not deleted unseen: a delete that waits for its commit would undo what another process writes meanwhile.
+    const bar = await barOf(identity);
+    if (await this.#store.get(bar) !== undefined) await this.#store.delete(bar);
     this.#changed();
     return linked;
   }
@@ -163,7 +165,7 @@ export class Identities {
 }
 
 /** Letters of a name from outside, at most. */
-const NAME_LENGTH = 100;
+export const NAME_LENGTH = 100;
 
 /**
  * A name that a platform or a provider tells, as it may be shown: control characters, marks that turn the direction of text and

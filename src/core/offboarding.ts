@@ -23,7 +23,7 @@ export interface OffboardingParts extends PersonalData {
  * Milliseconds after which somebody who was removed is forgotten once more: a request that had begun before may have written something
  * behind. Until then the tombstone says that it is not done, so that a start after a crash does it.
  */
-const AGAIN = 30_000;
+export const AGAIN = 30_000;
 
 export class Offboarding {
   readonly #parts: OffboardingParts;

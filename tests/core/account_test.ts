@@ -5,6 +5,7 @@ import { ManualClock } from "../../src/core/clock.ts";
 import type { Code } from "../../src/core/error.ts";
 import { NexusError } from "../../src/core/error.ts";
 import { type Happening, silent } from "../../src/core/observer.ts";
+import { HASH_BOUNDS, Passwords } from "../../src/core/secret.ts";
 import { totpCode } from "../../src/core/totp.ts";
 
 async function rig(test: (rig: Rig) => Promise<void>): Promise<void> {
@@ -183,4 +184,153 @@ Deno.test("sign-in takes the same time and gives the same answer whether the nam
     // Both cost one argon2id, tens of milliseconds; without the decoy the ratio would be above a thousand.
     const ratio = median(known) / median(unknown);
     assert.ok(ratio > 0.2 && ratio < 5, `${ratio}`);
+  }));
+
+/** The dearest hashes that are taken, and dearer ones. */
+const phc = (m: number, t: number, p: number) =>
+  `$argon2id$v=19$m=${m},t=${t},p=${p}$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY`;
+const { memory: M, passes: T, lanes: P } = HASH_BOUNDS;
+
+Deno.test("a member cannot choose what their password costs: a text that looks like a hash is none", () =>
+  rig(async ({ accounts }) => {
+    await accounts.add("alice", { password: "correct horse" });
+    for (
+      const password of [phc(8, 1, 1), phc(2_000_000, 1, 1), phc(M, 100, 1), "$2b$12$abcdefghijk", "$scrypt$ln=20$x$y"]
+    ) await refuses("invalid", accounts.setPassword("alice", password));
+    await accounts.setPassword("alice", "$ecret$ money");
+    assert.equal((await accounts.signIn("alice", "$ecret$ money", HERE)).id, "alice");
+  }));
+
+Deno.test("an admin may bring a hash along, inside the bounds", () =>
+  rig(async ({ accounts }) => {
+    const hash = await new Passwords().hash("brought along");
+    await accounts.add("alice", { password: hash });
+    assert.equal((await accounts.signIn("alice", "brought along", HERE)).id, "alice");
+    for (
+      const dear of [phc(M + 1, T, P), phc(M, T + 1, P), phc(M, T, P + 1), phc(8, 1, 2), phc(8, 0, 1), phc(8, 1, 0)]
+    ) {
+      const error = await refuses("invalid", accounts.change("alice", { password: dear }));
+      assert.match(error.detail!, new RegExp(`m up to ${M}, t up to ${T} and p up to ${P}`));
+    }
+    await accounts.change("alice", { password: phc(M, T, P) });
+  }));
+
+Deno.test("a stored hash beyond the bounds is not computed: it opens nothing and takes no longer", () =>
+  rig(async ({ store, open }) => {
+    await store.set("person:eve", { id: "eve", password: phc(2_000_000, 100, 1), createdAt: 1 });
+    const accounts = await open();
+    await refuses("wrong_credentials", accounts.signIn("nobody", "wrong", HERE));
+    const from = performance.now();
+    await refuses("wrong_credentials", accounts.signIn("eve", "wrong", HERE));
+    assert.ok(performance.now() - from < 2_000);
+  }));
+
+Deno.test("the second account of a name has another id and nothing of the first, in the store and in the configuration", () =>
+  rig(async ({ accounts, open }) => {
+    await accounts.add("alice", { password: "correct horse" });
+    await accounts.newFactor("alice");
+    await accounts.remove("alice");
+    assert.equal(accounts.isOut("alice"), true);
+    await refuses("wrong_credentials", accounts.signIn("alice", "correct horse", HERE));
+    const { id, username } = await accounts.add("alice", { password: "another horse" });
+    assert.deepEqual([id, username], ["alice~2", "alice"]);
+    assert.deepEqual(await accounts.signIn("alice", "another horse", HERE), {
+      id: "alice~2",
+      username: "alice",
+      name: "alice",
+      role: "member",
+      bots: undefined,
+    });
+    await accounts.remove("alice~2");
+    const again = await open();
+    assert.deepEqual([again.isOut("alice"), again.isOut("alice~2"), again.isOut("alice~3")], [true, true, false]);
+    await again.replace({ alice: { password: "of the file" } });
+    assert.equal((await again.signIn("alice", "of the file", HERE)).id, "alice~3");
+    assert.equal(again.find("alice")!.id, "alice~3");
+    assert.equal(again.find("alice~2"), undefined);
+  }));
+
+Deno.test("an id that looks like a second account's is not given twice", () =>
+  rig(async ({ store, open }) => {
+    // Before ids were apart from names, a name could have a ~ in it.
+    await store.set("person:bob~2", { id: "bob~2", createdAt: 1 });
+    await store.set("person:bob", { id: "bob", createdAt: 1 });
+    const accounts = await open();
+    await accounts.remove("bob");
+    assert.equal((await accounts.add("bob", { password: "correct horse" })).id, "bob~3");
+    await refuses("invalid", accounts.add("carol~1", { password: "correct horse" }));
+  }));
+
+Deno.test("who was taken out of the configuration is out, is the same when put back, and another when forgotten", () =>
+  rig(async ({ accounts, open }) => {
+    const users = { admin: { password: "from the file" }, bob: { password: "of the file" } };
+    await accounts.replace(users);
+    await accounts.noteConfigured();
+    const changes: string[] = [];
+    accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
+    await accounts.replace({ admin: users.admin });
+    assert.deepEqual(changes.splice(0), ["out bob"]);
+    assert.equal(accounts.isOut("bob"), true);
+    assert.deepEqual(accounts.view("bob")!.source, "former");
+    await refuses("conflict", accounts.add("bob", { password: "somebody else" }));
+    await refuses("conflict", accounts.change("bob", { role: "admin" }));
+    await accounts.replace(users);
+    assert.deepEqual(changes.splice(0), ["in bob"]);
+    assert.equal((await accounts.signIn("bob", "of the file", HERE)).id, "bob");
+    await refuses("conflict", accounts.remove("bob"));
+    await accounts.replace({ admin: users.admin });
+    // A process that has not seen him in the configuration knows him from the store.
+    const other = await open();
+    assert.equal(other.find("bob")!.id, "bob");
+    await other.remove("bob");
+    await accounts.replace(users);
+    assert.equal((await other.add("bob", { password: "somebody else" })).id, "bob~2");
+  }));
+
+Deno.test("what somebody left who stood in the configuration is adopted only when that is asked for", () =>
+  rig(async ({ accounts }) => {
+    await accounts.replace({ bob: { password: "of the file" } });
+    await accounts.noteConfigured();
+    await accounts.replace({});
+    assert.equal((await accounts.add("bob", { password: "of the store", adopt: true })).id, "bob");
+    assert.equal((await accounts.signIn("bob", "of the store", HERE)).id, "bob");
+  }));
+
+Deno.test("who changed a password in the configuration ends what was begun with the old one, and no other", () =>
+  rig(async ({ accounts }) => {
+    const hash = await new Passwords().hash("hashed");
+    await accounts.replace({ a: { password: "one" }, b: { password: "two" }, c: { password: hash } });
+    const changes: string[] = [];
+    accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
+    await accounts.replace({ a: { password: "other" }, b: { password: "two" }, c: { password: hash } });
+    assert.deepEqual(changes.splice(0), ["password a"]);
+    await accounts.replace({
+      a: { password: "other" },
+      b: { password: "two", role: "admin" },
+      c: { password: "hashed" },
+    });
+    assert.deepEqual(changes, ["changed b", "password c"]);
+  }));
+
+Deno.test("a change by another process is announced here, whatever it was", () =>
+  rig(async ({ accounts, open, clock }) => {
+    const other = await open();
+    await other.add("alice", { password: "correct horse" });
+    await other.add("bob", { password: "correct horse" });
+    const changes: string[] = [];
+    accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
+    const look = async () => {
+      clock.pass(5000);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return changes.splice(0);
+    };
+    assert.deepEqual(await look(), ["in alice", "in bob"]);
+    await other.change("alice", { disabled: true });
+    assert.deepEqual(await look(), ["out alice"]);
+    await other.change("alice", { disabled: false });
+    await other.change("bob", { role: "admin" });
+    assert.deepEqual(await look(), ["in alice", "changed bob"]);
+    await other.remove("alice");
+    assert.deepEqual(await look(), ["out alice", "removed alice"]);
+    assert.deepEqual(await look(), []);
   }));

@@ -166,10 +166,15 @@ Deno.test("an identity that was linked by hand leads to its account; a second fa
     assert.equal(await accounts.identities.unlink(unionId("on_1")), false);
   }));
 
-Deno.test("links of earlier versions are found in the new place", () =>
+Deno.test("links of earlier versions are found in the new place, but for those to nobody", () =>
   rig(async ({ store, open }) => {
     await store.set("bind:lark:main:ou_1:x", { account: "alice", name: "Alice", at: 5 });
+    await store.set("bind:lark:main:ou_2", { account: "gone", at: 5 });
     const accounts = await open();
+    await accounts.replace({ alice: { password: "of the file" } });
+    await accounts.migrate();
+    await accounts.add("gone", { password: "somebody else" });
+    assert.deepEqual(await accounts.identities.of("gone"), []);
     assert.deepEqual(await accounts.identities.of("alice"), [
       {
         platform: "lark",
