@@ -12,10 +12,10 @@ const ARGON = { memory: 19_456, passes: 2, lanes: 1 } as const;
 export const HASH_BOUNDS = { memory: 65_536, passes: 10, lanes: 4 } as const;
 
 /** Hashes at once: each takes 19 MiB and a core. */
-const AT_ONCE = 2;
+export const HASHES_AT_ONCE = 2;
 
 /** Those who wait for one, at most; past it sign-in says "later". */
-const WAITING = 100;
+export const HASHES_WAITING = 100;
 
 const encoder = new TextEncoder();
 
@@ -103,8 +103,8 @@ export class Passwords {
     lanes: number,
     length: number,
   ): Promise<Uint8Array> {
-    if (this.#waiting.length >= WAITING) throw new RangeError("too many passwords wait to be hashed");
-    if (this.#running >= AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#waiting.length >= HASHES_WAITING) throw new RangeError("too many passwords wait to be hashed");
+    if (this.#running >= HASHES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
     try {
       return await argon2id(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);

@@ -4,6 +4,8 @@ import { ApiKeys } from "../../src/core/api_key.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { silent } from "../../src/core/observer.ts";
 
+const DAY = 86_400_000;
+
 function rig() {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
@@ -62,4 +64,35 @@ Deno.test("a person has at most fifty keys", async () => {
   const { keys } = rig();
   for (let i = 0; i < 50; i++) await keys.make("alice", { name: `${i}` });
   await assert.rejects(keys.make("alice", { name: "one more" }), /conflict/);
+});
+
+Deno.test("a bound on the age of keys ends those without an end and those with a later one, and is seen in the list", async () => {
+  const { clock, store, keys } = rig();
+  const endless = await keys.make("alice", { name: "endless" });
+  const long = await keys.make("alice", { name: "long", ttl: 100 * DAY });
+  const short = await keys.make("alice", { name: "short", ttl: 2 * DAY });
+  const made = clock.now();
+  assert.equal(endless.key.expiresAt, undefined);
+  keys.maxAge = 10 * DAY;
+  const ends = async () => Object.fromEntries((await keys.of("alice")).map(({ name, expiresAt }) => [name, expiresAt]));
+  assert.deepEqual(await ends(), {
+    endless: made + 10 * DAY,
+    long: made + 10 * DAY,
+    short: made + 2 * DAY,
+  });
+  assert.equal((await keys.make("alice", { name: "new" })).key.expiresAt, clock.now() + 10 * DAY);
+  clock.pass(9 * DAY);
+  assert.ok(await keys.find(endless.token) && await keys.find(long.token));
+  assert.equal(await keys.find(short.token), undefined);
+  clock.pass(DAY);
+  // The first was looked up a moment ago and is in memory.
+  for (const { token } of [endless, long]) {
+    assert.equal(keys.recall(token), undefined);
+    assert.equal(await keys.find(token), undefined);
+  }
+  assert.deepEqual(Object.keys(await ends()), []);
+  // A key that ended so makes room.
+  await keys.make("alice", { name: "next" });
+  assert.equal((await store.list("key:alice:")).length, 1);
+  assert.equal((await store.list("keyhash:")).length, 1);
 });

@@ -15,7 +15,7 @@ import { Sessions } from "../../src/core/session.ts";
 import { FeishuEmulator } from "../../src/emulate/feishu.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { main } from "../../main.ts";
-import { Events, startWorld, TestBot, until, USERS, type World } from "../world.ts";
+import { Events, startWorld, type TestBot, until, USERS, type World } from "../world.ts";
 import { FEISHU } from "../channels/im/crash_keys.ts";
 
 /** Milliseconds within which somebody must be out. */

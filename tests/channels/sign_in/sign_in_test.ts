@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { MemoryStore } from "../../../src/backends/memory.ts";
+import { FLOW_LIFETIME } from "../../../src/channels/sign_in/flow.ts";
+import { ManualClock } from "../../../src/core/clock.ts";
+import { PER_NETWORK } from "../../../src/core/sign_in_limits.ts";
 import { startWorld } from "../../world.ts";
 import { listen, quiet, startProvider } from "./oidc_server.ts";
 
@@ -139,7 +143,11 @@ function startOffice() {
       }
       if (pathname === "/open-apis/authen/v1/user_info") {
         const right = request.headers.authorization === "Bearer lark-token";
-        return say(right ? { code: 0, data: { open_id: "ou_1", name: "李雷" } } : { code: 20005 });
+        return say(
+          right
+            ? { code: 0, data: { open_id: "ou_1", union_id: "on_1", tenant_key: "tenant1", name: "李雷" } }
+            : { code: 20005 },
+        );
       }
       if (pathname === "/v1.0/oauth2/userAccessToken") {
         const right = body.clientSecret === "ding-secret" && ["good", "outsider"].includes(body.code);
@@ -234,4 +242,130 @@ Deno.test("a reverse proxy's word counts only from the listed addresses", async 
   const disguised = { ...named, "x-forwarded-for": "10.0.0.1" };
   assert.equal((await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, disguised)).location, "/?sign_in=forbidden");
   assert.equal((await enter({}, named)).status, 400);
+});
+
+Deno.test("a sign-in that a stranger begins stores nothing, and comes back once, in time, to the browser that began it", async () => {
+  const office = await startOffice();
+  const clock = new ManualClock(Date.now());
+  const store = new MemoryStore({ now: () => clock.now() });
+  try {
+    const lark = { appId: "cli_1", appSecret: "lark-secret", login: office.url, api: office.url };
+    const dingtalk = { appKey: "k", appSecret: "ding-secret", corpId: "corp", login: office.url, api: office.url };
+    await using world = await startWorld({ signIn: { lark, dingtalk } }, { store, clock });
+    const keys = async () => (await store.list("")).map(([key]) => key);
+    const before = await keys();
+    const begin = async (browser: Browser, provider = "lark") =>
+      new URL((await browser.go(`${world.url}/api/sign-in/${provider}`)).location!).searchParams.get("state")!;
+    const back = async (browser: Browser, state: string, provider = "lark") =>
+      (await browser.go(`${world.url}/api/sign-in/${provider}/callback?code=good&authCode=good&state=${state}`))
+        .location!.replace(world.url, "");
+    for (let n = 0; n < 200; n++) await begin(new Browser());
+    assert.deepEqual(await keys(), before);
+    assert.doesNotMatch(JSON.stringify(world.happenings), /fault/);
+
+    // A cookie of another flow, of another provider, made up, or kept too long.
+    const mine = new Browser(), other = new Browser();
+    const state = await begin(mine);
+    await begin(other);
+    assert.equal(await back(other, state), "/?sign_in=forbidden");
+    const forDingtalk = await begin(mine, "dingtalk");
+    assert.equal(await back(mine, forDingtalk), "/?sign_in=forbidden");
+    const late = await begin(mine);
+    clock.pass(FLOW_LIFETIME + 1);
+    assert.equal(await back(mine, late), "/?sign_in=forbidden");
+    for (const cookie of ["", "x", "A".repeat(100), "A".repeat(10_000), "%%%"]) {
+      const response = await fetch(`${world.url}/api/sign-in/lark/callback?code=good&state=${state}`, {
+        headers: { cookie: `nexus_sign_in=${cookie}` },
+        redirect: "manual",
+      });
+      await response.body?.cancel();
+      assert.match(response.headers.get("location")!, /sign_in=forbidden/);
+    }
+
+    // What the browser carries tells it nothing, and is good once, also where the browser keeps it.
+    const begun = await fetch(`${world.url}/api/sign-in/lark`, { redirect: "manual" });
+    await begun.body?.cancel();
+    const good = new URL(begun.headers.get("location")!).searchParams.get("state")!;
+    const cookie = begun.headers.getSetCookie()[0]!;
+    for (const attribute of ["Path=/api/sign-in", "HttpOnly", "SameSite=Lax", "Max-Age=600"]) {
+      assert.ok(cookie.split("; ").includes(attribute), attribute);
+    }
+    assert.ok(!cookie.includes(good) && !atob(cookie.split(/[=;]/)[1]!.replace(/[-_]/g, "A")).includes("state"));
+    const again = async () => {
+      const headers = { cookie: cookie.split(";")[0]! };
+      const url = `${world.url}/api/sign-in/lark/callback?code=good&state=${good}`;
+      const response = await fetch(url, { headers, redirect: "manual" });
+      await response.body?.cancel();
+      return response.headers.get("location");
+    };
+    assert.equal(await again(), "/");
+    assert.equal(await again(), "/?sign_in=forbidden");
+    assert.ok(world.app.accounts.person("lark:cli_1:ou_1"));
+  } finally {
+    await office.close();
+  }
+});
+
+Deno.test("codes that nobody gave are asked about at a bounded rate, and those who sign in do not use it up", async () => {
+  const office = await startOffice();
+  try {
+    const lark = { appId: "cli_1", appSecret: "lark-secret", login: office.url, api: office.url };
+    await using world = await startWorld({ signIn: { lark } });
+    const signIn = async (code: string) => {
+      const browser = new Browser();
+      const out = new URL((await browser.go(`${world.url}/api/sign-in/lark`)).location!);
+      const state = out.searchParams.get("state");
+      return (await browser.go(`${world.url}/api/sign-in/lark/callback?code=${code}&state=${state}`)).location!;
+    };
+    for (let n = 0; n < 2 * PER_NETWORK.burst; n++) assert.equal(await signIn("good"), `${world.url}/`);
+    const answers = new Map<string, number>();
+    for (let n = 0; n < PER_NETWORK.burst + 10; n++) {
+      const { search } = new URL(await signIn("wrong"));
+      answers.set(search, (answers.get(search) ?? 0) + 1);
+    }
+    const asked = answers.get("?sign_in=forbidden")!;
+    assert.ok(asked >= PER_NETWORK.burst && asked <= PER_NETWORK.burst + 5, `${asked}`);
+    assert.ok(answers.get("?sign_in=limited")! >= 5);
+  } finally {
+    await office.close();
+  }
+});
+
+Deno.test("a Feishu sign-in and that app's chat are one account, which keeps the history from before", async () => {
+  const office = await startOffice();
+  const store = new MemoryStore();
+  try {
+    const lark = { appId: "cli_1", appSecret: "lark-secret", login: office.url, api: office.url };
+    // In this app's chat somebody asked before there were identities.
+    await store.set("conv:lark%3Amain%3Aou_1:c1", { id: "c1", personId: "lark:main:ou_1", title: "t", createdAt: 1 });
+    await using world = await startWorld({
+      signIn: { lark },
+      channels: {
+        feishu: {
+          main: {
+            appId: "cli_1",
+            appSecret: "lark-secret",
+            mode: "webhook",
+            baseUrl: office.url,
+            encryptKey: "k",
+            verificationToken: "t",
+          },
+        },
+      },
+    }, { store });
+    const browser = new Browser();
+    const state = new URL((await browser.go(`${world.url}/api/sign-in/lark`)).location!).searchParams.get("state");
+    await browser.go(`${world.url}/api/sign-in/lark/callback?code=good&state=${state}`);
+    const { user } = JSON.parse((await browser.go(`${world.url}/api/me`)).text);
+    assert.deepEqual([user.id, user.displayName], ["lark:main:ou_1", "李雷"]);
+    const { conversations } = JSON.parse((await browser.go(`${world.url}/api/conversations`)).text);
+    assert.deepEqual(conversations.map(({ id }: { id: string }) => id), ["c1"]);
+    const identities = await world.app.accounts.identities.of("lark:main:ou_1");
+    assert.deepEqual(identities.map(({ kind, scope, value }) => [kind, scope, value]).sort(), [
+      ["open_id", "cli_1", "ou_1"],
+      ["union_id", "tenant1", "on_1"],
+    ]);
+  } finally {
+    await office.close();
+  }
 });
