@@ -15,6 +15,7 @@ import type { Caller, Door } from "../door.ts";
 import { pathOf } from "../edge.ts";
 import { json } from "../http.ts";
 import type { HangUps } from "../hang_up.ts";
+import { ImageLoads } from "../image_loads.ts";
 import type { Pulse, Reader } from "../pulse.ts";
 import { declare, member } from "../route.ts";
 import type { Routes } from "../routes.ts";
@@ -28,6 +29,7 @@ import {
   ANY,
   type Asked,
   chatRequest,
+  type LoadImage,
   readChat,
   readResponses,
   readUi,
@@ -165,17 +167,30 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     const what = `there is no ${request.method} ${pathOf(request.url)}`;
     return refusal(new Refused(404, "unknown_url", what), request);
   });
-  const load = async (url: string) => {
-    // Node's HTTP client, which few need, is loaded with it.
-    const { fetchImage } = await import("../image_fetch.ts");
-    return await fetchImage(url, { allowPrivate: parts.allowPrivate() });
-  };
+  const images = new ImageLoads({
+    clock,
+    async fetch(url, bounds) {
+      // Node's HTTP client, which few need, is loaded with it.
+      const { fetchImage } = await import("../image_fetch.ts");
+      return await fetchImage(url, { ...bounds, refuses: parts.allowPrivate() ? () => false : undefined });
+    },
+  });
 
-  async function ask(request: Request, { person, key }: Caller, asked: Asked): Promise<Turn> {
-    if (asked.model !== ANY && !gateway.roster.knows(person, asked.model)) {
-      const known = `the model ${JSON.stringify(asked.model)} does not exist or you may not use it`;
+  /** Reads what is asked. Its model is looked at first: nothing is fetched for a question that nobody answers. */
+  async function read<B extends { model?: string | null }>(
+    { person }: Caller,
+    body: B,
+    reader: (body: B, load: LoadImage) => Promise<Asked>,
+  ): Promise<Asked> {
+    const model = body.model ?? ANY;
+    if (model !== ANY && !gateway.roster.knows(person, model)) {
+      const known = `the model ${JSON.stringify(model)} does not exist or you may not use it`;
       throw new Refused(404, "model_not_found", known, "model");
     }
+    return await images.during(person.id, (load) => reader(body, load));
+  }
+
+  async function ask(request: Request, { person, key }: Caller, asked: Asked): Promise<Turn> {
     const temporary = asked.temporary || key?.history === false || isTask(request.headers, asked);
     const message = await conversations.messageOf(person, asked, temporary);
     const idempotencyKey = request.headers.get("idempotency-key")?.slice(0, 200) || undefined;
@@ -263,7 +278,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   });
 
   routes.on(openaiRoutes.chat, async (call) => {
-    const asked = await readChat(await call.body(), load);
+    const asked = await read(call.caller, await call.body(), readChat);
     return await serve(call.request, asked, call.caller, {
       format: (turn, describe) => chatFormat(turn, asked.model, asked.includeUsage, describe),
       whole: (turn, answer) => chatCompletion(turn, asked.model, answer),
@@ -271,7 +286,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   });
 
   routes.on(openaiRoutes.responses, async (call) => {
-    const asked = await readResponses(await call.body(), load);
+    const asked = await read(call.caller, await call.body(), readResponses);
     return await serve(call.request, asked, call.caller, {
       format: (turn, describe) => responsesFormat(turn, asked, describe),
       whole: (turn, answer) => wholeResponse(turn, asked, answer),
@@ -300,7 +315,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
 
   routes.on(openaiRoutes.ui, async (call) => {
     const { request, caller } = call;
-    const asked = await readUi(await call.body(), load);
+    const asked = await read(caller, await call.body(), readUi);
     const reader = door.reader(caller);
     return await pulse.seat(reader, async () => {
       const turn = await ask(request, caller, asked);
