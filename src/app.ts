@@ -309,6 +309,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     door,
     pulse,
     hangUps,
+    left: (message) => allowances.left(message),
     allowPrivate: () => config.allowPrivateImages,
   });
   ops(routes, {

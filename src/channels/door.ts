@@ -68,7 +68,7 @@ export class Door {
   }
 
   async #identified(request: Request): Promise<Caller> {
-    const bearer = bearerOf(request);
+    const bearer = bearerOf(request) ?? keyHeaderOf(request);
     const cookie = bearer === undefined ? cookieOf(request, SESSION_COOKIE) : undefined;
     const token = bearer ?? cookie;
     if (!token) throw new NexusError("unauthenticated");
@@ -182,4 +182,9 @@ function asCaller(owner: Person, key: ApiKey | undefined): Person {
 function bearerOf(request: Request): string | undefined {
   const header = request.headers.get("authorization");
   return header === null ? undefined : /^bearer +(\S+)\s*$/i.exec(header)?.[1];
+}
+
+/** A key in a header of its own, as clients of Azure and Anthropic send it. No page of another site can do that. */
+function keyHeaderOf(request: Request): string | undefined {
+  return request.headers.get("x-api-key") || request.headers.get("api-key") || undefined;
 }

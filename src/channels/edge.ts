@@ -40,7 +40,7 @@ export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetc
     origin: [...allowedOrigins],
     // A page of a listed origin may send the headers it likes: official clients send some of their own (`x-stainless-…`).
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-    exposeHeaders: ["retry-after", "x-request-id", "x-conversation-id", "x-nexus-ignored"],
+    exposeHeaders: EXPOSED,
     maxAge: 600,
   })).all("*", answer);
   const reached: Fetch = (request, connection) => {
@@ -56,6 +56,17 @@ export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetc
     .all("*", (c) => reached(c.req.raw, c.env));
   return (request, connection) => connection.secure ? tls.fetch(request, connection) : reached(request, connection);
 }
+
+/** What a page of a listed origin may read of an answer's headers. */
+const EXPOSED = [
+  "retry-after",
+  "x-request-id",
+  "x-conversation-id",
+  "x-nexus-ignored",
+  "x-ratelimit-limit-requests",
+  "x-ratelimit-remaining-requests",
+  "x-ratelimit-reset-requests",
+];
 
 /** The page has headers of its own, which say more; an answer of the API has no use for them. */
 const NO_HEADERS = {

@@ -103,7 +103,8 @@ export class Routes {
   readonly #table: Route[] = [];
   readonly #raw: { readonly path: string; readonly prefix: boolean; readonly handler: RawHandler }[] = [];
   readonly #missing: [under: string, answer: (request: Request) => Response][] = [];
-  readonly #hono = new Hono<Env>();
+  /** With a slash at its end a path is the same: clients put addresses together as they like. */
+  readonly #hono = new Hono<Env>({ strict: false });
 
   constructor(parts: RoutesParts) {
     this.#parts = parts;

@@ -43,6 +43,13 @@ export interface Usage {
 const COUNTED = ["messages", "imageBytes", "turns", "units", "inputTokens", "outputTokens"] as const;
 type Counted = typeof COUNTED[number];
 
+/** What is left of a bound on messages; `until`: when it is whole again, milliseconds since the epoch. */
+export interface Left {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly until: number;
+}
+
 /** What was counted, and for how many milliseconds the count is kept. */
 type Taken = readonly [key: string, by: number, ttl: number];
 
@@ -64,6 +71,8 @@ export class Allowances implements Observer {
   readonly #running = new Map<string, number>();
   /** What a message took of the counted limits, so that it can go back. */
   readonly #taken = new WeakMap<Message, Taken[]>();
+  /** What was left behind a message, of the bound that is nearest. */
+  readonly #left = new WeakMap<Message, Left>();
   readonly #collected = new Map<string, number>();
   #stop: (() => void) | undefined;
 
@@ -105,6 +114,11 @@ export class Allowances implements Observer {
     return this.#count(message, bytes, { messagesPerMinute, messagesPerDay, imageBytesPerDay });
   }
 
+  /** What is left behind a message that was let in; `undefined` where nothing bounds messages. */
+  left(message: Message): Left | undefined {
+    return this.#left.get(message);
+  }
+
   /** A message that was let in became no turn (no bot, the line is full): what it took goes back. */
   giveBack(message: Message): void {
     const { id } = message.person;
@@ -133,7 +147,8 @@ export class Allowances implements Observer {
     const { id } = message.person;
     const taken: Taken[] = [];
     try {
-      await this.#take(id, bytes, limits, taken);
+      const left = await this.#take(id, bytes, limits, taken);
+      if (left) this.#left.set(message, left);
       this.#taken.set(message, taken);
     } catch (error) {
       // A message that is refused was not asked.
@@ -143,7 +158,9 @@ export class Allowances implements Observer {
     }
   }
 
-  async #take(id: string, bytes: number, limits: Allowance, taken: Taken[]): Promise<void> {
+  /** Returns what is left of the messages, of the bound that is nearest. */
+  async #take(id: string, bytes: number, limits: Allowance, taken: Taken[]): Promise<Left | undefined> {
+    let nearest: Left | undefined;
     const now = this.#clock.now();
     const minute = `use:${keyPart(id)}:minute:${Math.floor(now / MINUTE)}`;
     const messages = keyOf(id, this.#dayOf(now), "messages"), images = keyOf(id, this.#dayOf(now), "imageBytes");
@@ -157,11 +174,16 @@ export class Allowances implements Observer {
     ) => {
       const count = await this.#store.count(key, by, ttl);
       taken.push([key, by, ttl]);
-      if (count <= (limit ?? Infinity)) return;
+      if (limit === undefined) return;
       const until = (Math.floor(now / window) + 1) * window;
-      throw new NexusError("limited", `${what}; again at ${new Date(until).toISOString()}`, {
-        retryAfter: Math.ceil((until - now) / 1000),
-      });
+      const left: Left = { limit, remaining: Math.max(0, limit - count), until };
+      if (count > limit) {
+        throw new NexusError("limited", `${what}; again at ${new Date(until).toISOString()}`, {
+          retryAfter: Math.ceil((until - now) / 1000),
+          left: key === images ? undefined : left,
+        });
+      }
+      if (key !== images && (!nearest || left.remaining < nearest.remaining)) nearest = left;
     };
     const { messagesPerMinute, messagesPerDay, imageBytesPerDay } = limits;
     if (messagesPerMinute !== undefined) {
@@ -171,6 +193,7 @@ export class Allowances implements Observer {
     if (bytes > 0) {
       await take(images, bytes, imageBytesPerDay, KEPT, `${imageBytesPerDay} bytes of images per day`, DAY);
     }
+    return nearest;
   }
 
   /** What a person used, day by day, the latest first; days on which nothing was used are left out. */

@@ -54,6 +54,8 @@ export class NexusError extends Error {
       readonly retryAfter?: number;
       /** What a model API calls it, such as `context_length_exceeded`. */
       readonly reason?: string;
+      /** What is left of the bound on messages that was reached; `until` in milliseconds since the epoch. */
+      readonly left?: { readonly limit: number; readonly remaining: number; readonly until: number };
       readonly cause?: unknown;
     } = {},
   ) {

@@ -5,6 +5,7 @@
  */
 import { asNexusError, type Code, NexusError } from "../../core/error.ts";
 import type { Ending } from "../../core/reply.ts";
+import { rateLimitHeaders } from "./rate_limit.ts";
 import { statusOf, Worded } from "../http.ts";
 import { languageOf, say } from "../words.ts";
 
@@ -33,13 +34,16 @@ export function unsupported(param: string, what: string): Refused {
 /** Seconds that a client waits where nobody knows better: its own first pause is half a second, which would only knock again. */
 const RETRY_AFTER = 5;
 
-/** The answer to a failure before the first byte. */
-export function refusal(thrown: unknown, request: Request): Response {
+/** The answer to a failure before the first byte. `now`: milliseconds since the epoch. */
+export function refusal(thrown: unknown, request: Request, now: number): Response {
   const { status, body, retryAfter } = described(thrown, request);
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store" });
   if (status === 429 || status === 503) headers.set("retry-after", String(retryAfter ?? RETRY_AFTER));
   // The SDKs would ask twice more, and the answer would be the same.
   if (isLasting(thrown)) headers.set("x-should-retry", "false");
+  if (thrown instanceof NexusError) {
+    for (const [name, value] of rateLimitHeaders(thrown.extra.left, now)) headers.set(name, value);
+  }
   if (status === 401) headers.set("www-authenticate", 'Bearer realm="nexus"');
   return new Response(JSON.stringify({ error: body }), { status, headers });
 }

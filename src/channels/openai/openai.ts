@@ -5,9 +5,10 @@
  * in `docs/openai.md`. A client that hangs up stops the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
  */
 import { z } from "zod";
+import type { Left } from "../../core/allowance.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Gateway } from "../../core/gateway.ts";
-import type { Person } from "../../core/message.ts";
+import type { Message, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -38,6 +39,7 @@ import {
 } from "./request.ts";
 import { withoutPictures } from "./pictures.ts";
 import { responsesFormat, wholeResponse } from "./responses.ts";
+import { rateLimitHeaders } from "./rate_limit.ts";
 import { isTask } from "./task.ts";
 import { UI_HEADERS, uiFormat } from "./ui.ts";
 
@@ -49,6 +51,8 @@ export interface OpenAiParts {
   readonly door: Door;
   readonly pulse: Pulse;
   readonly hangUps: HangUps;
+  /** What is left to a person behind a message. */
+  readonly left: (message: Message) => Left | undefined;
   /** Whether images may be fetched from private addresses. */
   readonly allowPrivate: () => boolean;
 }
@@ -162,11 +166,8 @@ export const openaiRoutes = {
 export function openai(all: Routes, parts: OpenAiParts): void {
   const { gateway, door, pulse, hangUps, clock, observer } = parts;
   const conversations = new Conversations(parts);
-  const routes = all.failingAs(refusal);
-  all.missing("/v1/", (request) => {
-    const what = `there is no ${request.method} ${pathOf(request.url)}`;
-    return refusal(new Refused(404, "unknown_url", what), request);
-  });
+  const routes = all.failingAs((thrown, request) => refusal(thrown, request, clock.now()));
+  all.missing("/v1/", (request) => refusal(unknownUrl(request), request, clock.now()));
   const images = new ImageLoads({
     clock,
     async fetch(url, bounds) {
@@ -202,7 +203,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     if (!turn.message.temporary) headers.push(["x-conversation-id", turn.conversationId]);
     const ignored = ignoredBy(turn.bot && gateway.roster.get(turn.bot.id)?.link, asked);
     if (ignored.length > 0) headers.push(["x-nexus-ignored", ignored.join(", ")]);
-    return headers;
+    return [...headers, ...rateLimitHeaders(parts.left(turn.message), clock.now())];
   }
 
   /** What the gateway itself sees to: stop words always, the length where the bot does not. */
@@ -341,6 +342,18 @@ export function openai(all: Routes, parts: OpenAiParts): void {
 interface Shape {
   readonly format: (turn: Turn, describe: Describe) => Format;
   readonly whole: (turn: Turn, answer: Awaited<ReturnType<typeof wholeAnswer>>) => unknown;
+}
+
+/** What is not here of OpenAI's API, and what to do about it. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "/v1/embeddings": "bots talk and make no embeddings; give the client the address of a model API for these",
+  "/v1/completions": "bots answer conversations; use /v1/chat/completions",
+};
+
+function unknownUrl({ method, url }: Request): Refused {
+  const path = pathOf(url);
+  const instead = INSTEAD[path.replace(/\/$/, "")];
+  return new Refused(404, "unknown_url", `there is no ${method} ${path}${instead ? `: ${instead}` : ""}`);
 }
 
 type Describe = (error: unknown) => ReturnType<typeof described>["body"];

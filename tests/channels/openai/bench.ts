@@ -3,6 +3,7 @@
  */
 import { type App, createApp } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config.ts";
+import type { Clock } from "../../../src/core/clock.ts";
 import type { Bot, Link, Sink, Task } from "../../../src/core/link.ts";
 import { FakeUpstream, type Play } from "../../bots/upstream/fake_upstream.ts";
 
@@ -22,7 +23,12 @@ export interface Face {
 export async function withFace(
   plays: Play[],
   run: (face: Face) => Promise<void>,
-  more: { settings?: Record<string, unknown>; config?: Record<string, unknown>; bots?: Record<string, unknown> } = {},
+  more: {
+    settings?: Record<string, unknown>;
+    config?: Record<string, unknown>;
+    bots?: Record<string, unknown>;
+    clock?: Clock;
+  } = {},
 ): Promise<void> {
   const fake = new FakeUpstream("openai", ...plays);
   const gpt = { type: "openai", baseUrl: fake.url, model: "m", tries: 1, stallTimeout: 200, ...more.settings };
@@ -32,7 +38,7 @@ export async function withFace(
     ...more.config,
   }));
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  const app = await createApp(read.config);
+  const app = await createApp(read.config, { clock: more.clock });
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => app.fetch(request));
   const root = `http://127.0.0.1:${server.addr.port}`;
   const { token } = await app.sessions.begin("ada");

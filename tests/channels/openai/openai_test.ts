@@ -252,6 +252,38 @@ Deno.test("a client with an Idempotency-Key that hangs up and asks again gets th
   });
 });
 
+Deno.test("a key is taken in the headers of other clients, and an address with a slash at its end", async () => {
+  await withFace([{}], async ({ root, post }) => {
+    const { token } = await (await post("/api/keys", { name: "k" })).json();
+    const ask = async (path: string, headers: Record<string, string>) => {
+      const response = await fetch(`${root}${path}`, { headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    for (const path of ["/v1/models", "/v1/models/", "/v1/models/gpt/", "/api/bots/"]) {
+      assert.equal(await ask(path, { "x-api-key": token }), 200, path);
+      assert.equal(await ask(path, { "api-key": token }), 200, path);
+      assert.equal(await ask(path, { "api-key": "nxk_nonsense" }), 401, path);
+      assert.equal(
+        await ask(path, { "api-key": token, authorization: "Bearer nxk_nonsense" }),
+        401,
+        "Bearer counts first",
+      );
+    }
+  });
+});
+
+Deno.test("what OpenAI has and Nexus has not is refused with the way to go instead", async () => {
+  await withFace([{}], async ({ post }) => {
+    for (const [path, words] of [["/v1/embeddings", /model API/], ["/v1/completions/", /chat\/completions/]] as const) {
+      const response = await post(path, {});
+      const { error } = await response.json();
+      assert.deepEqual([response.status, error.code, error.type], [404, "unknown_url", "invalid_request_error"]);
+      assert.match(error.message, words);
+    }
+  });
+});
+
 Deno.test("models are the bots and pools that one may use, and auto", async () => {
   await withFace([{}], async ({ root, token, app, post }) => {
     const list = async (bearer: string) => {
