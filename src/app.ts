@@ -174,7 +174,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     store,
     http: parts.http ?? ("Deno" in globalThis ? new SocketHttp() : fetchHttp(fetch)),
     history: async ({ id, conversationId, message }) => {
-      const { turns } = await gateway.turnsOf(conversationId, undefined, HISTORY);
+      const { turns } = await gateway.reading.turns(message.person, conversationId, undefined, HISTORY);
       return historyOf(turns, id, message);
     },
     secret: (text) => text.startsWith("env:") ? parts.env?.(text.slice(4)) : text,
@@ -195,9 +195,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     gateway: {
       ask: (message) => gateway.ask(message),
       cancel: (turn) => gateway.cancel(turn),
-      turn: (id, personId) => gateway.turn(id, personId),
+      turn: (id, personId) => gateway.reading.turn(id, { id: personId }),
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
-      begin: async (person, title) => (await gateway.beginConversation(person.id, { title })).id,
+      begin: async (person, title) => (await gateway.beginConversation(person, { title })).id,
     },
     account: (id) => accounts.person(id),
     isOut,

@@ -257,9 +257,9 @@ async function* everything(gateway: Gateway, person: Person, format: "md" | "jso
   const { id, name } = person;
   if (format === "json") yield `{"person":${JSON.stringify({ id, name })},"conversations":[`;
   let first = true;
-  for (const conversation of await gateway.archive.conversations(person.id)) {
-    if (format === "md") yield `${await conversationMarkdown(gateway, conversation)}\n`;
-    else yield `${first ? "" : ","}\n${JSON.stringify(await conversationJson(gateway, conversation))}`;
+  for (const conversation of await gateway.reading.conversations(person)) {
+    if (format === "md") yield `${await conversationMarkdown(gateway, person, conversation)}\n`;
+    else yield `${first ? "" : ","}\n${JSON.stringify(await conversationJson(gateway, person, conversation))}`;
     first = false;
   }
   if (format === "json") yield "\n]}\n";

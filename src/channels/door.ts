@@ -97,6 +97,7 @@ export class Door {
     return {
       person: person.id,
       refusal: key ? "unauthenticated" : "session_expired",
+      reach: person.reach,
       holds: () => this.holds(caller),
     };
   }
@@ -167,15 +168,17 @@ function refusalOf({ person, key }: Caller, access: Access): NexusError | undefi
 const FAR = 8_640_000_000_000_000;
 
 /**
- * The person as a key, where one was shown, lets them in: what both the owner and the key may use. Pools count by their name on both
- * sides. Without the scope `admin` an admin's key is a member's.
+ * The person as a key, where one was shown, lets them in: they use what both the owner and the key may use (pools count by their name on
+ * both sides), and read what the key reads. Without the scope `admin` an admin's key is a member's.
  */
 function asCaller(owner: Person, key: ApiKey | undefined): Person {
   if (!key) return owner;
   const role = key.scopes.includes("admin") ? owner.role : "member";
   const { bots: own } = owner;
   const bots = key.bots && own ? key.bots.filter((bot) => own.includes(bot)) : key.bots ?? own;
-  return { ...owner, role, bots };
+  const isOwn = !key.scopes.includes("read");
+  const reach = key.bots || isOwn ? { key: key.id, bots: key.bots, own: isOwn } : undefined;
+  return { ...owner, role, bots, reach };
 }
 
 /** The Bearer token. Another scheme is the business of a proxy in front, and does not hide the cookie. */

@@ -6,6 +6,7 @@ import { type Conversation, textOf, type TurnRecord } from "../core/archive.ts";
 import { NexusError } from "../core/error.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { dataUrl } from "../core/message.ts";
+import type { Reader } from "../core/reach.ts";
 import type { Caller } from "./door.ts";
 import { json } from "./http.ts";
 import { attachmentOf, sizeWords } from "./im/attachment.ts";
@@ -151,48 +152,57 @@ export const historyRoutes = {
 } as const;
 
 export function history(routes: Routes, { gateway }: { readonly gateway: Gateway }): void {
-  const { archive, notices } = gateway;
+  const { archive, notices, reading } = gateway;
 
-  /** The caller's conversation by the id in the path. */
-  async function mine({ person }: Caller, id: string): Promise<Conversation> {
-    const conversation = await archive.conversation(person.id, id);
+  /** The caller's conversation by the id in the path, as they may see it. */
+  async function mine({ person }: Caller, id: string): Promise<Readonly<Conversation>> {
+    const conversation = await reading.conversation(person, id);
     if (!conversation) throw new NexusError("not_found");
     return conversation;
   }
 
-  const running = () => new Map(gateway.running().map((turn) => [turn.conversationId, turn.id]));
+  const running = ({ person }: Caller) =>
+    new Map(reading.running(person).map((turn) => [turn.conversationId, turn.id]));
 
-  routes.on(historyRoutes.list, async ({ caller: { person } }) => {
-    const now = running();
-    const conversations = await archive.conversations(person.id);
+  routes.on(historyRoutes.list, async ({ caller }) => {
+    const now = running(caller);
+    const conversations = await reading.conversations(caller.person);
     return { conversations: conversations.map((one) => viewOf(one, now)) };
   });
 
   routes.on(historyRoutes.begin, async (call) => {
     const { person } = call.caller;
-    const conversation = await gateway.beginConversation(person.id, await call.body());
+    const fields = await call.body();
+    const { botId } = fields;
+    if (botId !== undefined && person.reach?.bots?.includes(botId) === false) {
+      throw new NexusError("not_found", "no such bot: botId");
+    }
+    const conversation = await gateway.beginConversation(person, fields);
     await archive.save(conversation, true);
-    notices.tell(person.id, { type: "conversation", conversationId: conversation.id, change: "created" });
+    const notice = { type: "conversation", conversationId: conversation.id, change: "created" } as const;
+    notices.tell(person.id, notice, await reading.about(conversation));
     return viewOf(conversation);
   });
 
-  routes.on(historyRoutes.one, async (call) => viewOf(await mine(call.caller, call.param("id")), running()));
+  routes.on(historyRoutes.one, async (call) => viewOf(await mine(call.caller, call.param("id")), running(call.caller)));
 
   routes.on(historyRoutes.change, async (call) => {
-    const conversation = await mine(call.caller, call.param("id"));
+    const conversation = await reading.changeable(call.caller.person, call.param("id"));
+    if (!conversation) throw new NexusError("not_found");
     const { title, pinned } = await call.body();
     // It may have been deleted while the body came.
     if (archive.isRemoved(conversation)) throw new NexusError("not_found");
     if (title !== undefined) conversation.title = title;
     if (pinned !== undefined) conversation.pinned = pinned;
     await archive.save(conversation, true);
-    const what = title !== undefined ? "renamed" : "pinned";
-    notices.tell(conversation.personId, { type: "conversation", conversationId: conversation.id, change: what });
+    const change = title !== undefined ? "renamed" : "pinned";
+    const notice = { type: "conversation", conversationId: conversation.id, change } as const;
+    notices.tell(conversation.personId, notice, await reading.about(conversation));
     return viewOf(conversation);
   });
 
   routes.on(historyRoutes.remove, async (call) => {
-    const removed = await gateway.removeConversation(call.caller.person.id, call.param("id"));
+    const removed = await gateway.removeConversation(call.caller.person, call.param("id"));
     if (!removed) throw new NexusError("not_found");
     return { success: true };
   });
@@ -200,50 +210,59 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
   routes.on(historyRoutes.turns, async (call) => {
     const { id } = await mine(call.caller, call.param("id"));
     const { before, limit } = call.query();
-    const { turns, more } = await gateway.turnsOf(id, before, limit);
-    const places = new Map(gateway.running().map((turn) => [turn.id, turn.state]));
+    const { turns, more } = await reading.turns(call.caller.person, id, before, limit);
+    const places = new Map(reading.running(call.caller.person).map((turn) => [turn.id, turn.state]));
     return { turns: turns.map((record) => turnViewOf(record, places.get(record.id))), more };
   });
 
   routes.on(historyRoutes.export, async (call) => {
+    const { person } = call.caller;
     const conversation = await mine(call.caller, call.param("id"));
     const { format } = call.query();
     const name = `nexus-${conversation.id}.${format}`;
     const headers: [string, string][] = [["content-disposition", `attachment; filename="${name}"`]];
-    if (format === "json") return json(await conversationJson(gateway, conversation), 200, headers);
-    return new Response(await conversationMarkdown(gateway, conversation), {
+    if (format === "json") return json(await conversationJson(gateway, person, conversation), 200, headers);
+    return new Response(await conversationMarkdown(gateway, person, conversation), {
       headers: [["content-type", "text/markdown; charset=utf-8"], ["cache-control", "no-store"], ...headers],
     });
   });
 
   routes.on(historyRoutes.search, async (call) => {
     const { q } = call.query();
-    return { results: await archive.search(call.caller.person.id, q) };
+    return { results: await reading.search(call.caller.person, q) };
   });
 }
 
-/** A whole conversation for a program. */
-export async function conversationJson(gateway: Gateway, conversation: Conversation) {
-  return { ...viewOf(conversation), turns: (await allTurns(gateway, conversation)).map((one) => turnViewOf(one)) };
+/** A whole conversation for a program, as somebody may see it. */
+export async function conversationJson(gateway: Gateway, who: Reader, conversation: Readonly<Conversation>) {
+  const turns = await allTurns(gateway, who, conversation);
+  return { ...viewOf(conversation), turns: turns.map((one) => turnViewOf(one)) };
 }
 
-/** A whole conversation for people. */
-export async function conversationMarkdown(gateway: Gateway, conversation: Conversation): Promise<string> {
-  return markdownOf(conversation, await allTurns(gateway, conversation));
+/** A whole conversation for people, as somebody may see it. */
+export async function conversationMarkdown(
+  gateway: Gateway,
+  who: Reader,
+  conversation: Readonly<Conversation>,
+): Promise<string> {
+  return markdownOf(conversation, await allTurns(gateway, who, conversation));
 }
 
-async function allTurns(gateway: Gateway, { id }: Conversation): Promise<TurnRecord[]> {
+async function allTurns({ reading }: Gateway, who: Reader, { id }: Readonly<Conversation>): Promise<TurnRecord[]> {
   const pages: TurnRecord[][] = [];
   let before: string | undefined;
   while (true) {
-    const page = await gateway.turnsOf(id, before, 200);
+    const page = await reading.turns(who, id, before, 200);
     pages.push(page.turns);
     before = page.turns[0]?.id;
     if (!page.more || before === undefined) return pages.reverse().flat();
   }
 }
 
-function viewOf(conversation: Conversation, running?: ReadonlyMap<string, string>): z.infer<typeof conversationView> {
+function viewOf(
+  conversation: Readonly<Conversation>,
+  running?: ReadonlyMap<string, string>,
+): z.infer<typeof conversationView> {
   const { id, title, pinned, botId, createdAt, updatedAt } = conversation;
   return { id, title, pinned, botId, createdAt, updatedAt, running: running?.get(id) };
 }
@@ -281,7 +300,7 @@ function turnViewOf(
   };
 }
 
-function markdownOf(conversation: Conversation, turns: readonly TurnRecord[]): string {
+function markdownOf(conversation: Readonly<Conversation>, turns: readonly TurnRecord[]): string {
   const parts = [`# ${conversation.title || conversation.id}\n`];
   for (const record of turns) {
     const at = new Date(record.at).toISOString();

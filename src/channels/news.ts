@@ -59,12 +59,15 @@ function listen(
     told = text;
     send({ type: "bots", bots }, number);
   };
+  const { person } = caller;
   let missed: Numbered[] | undefined = [];
-  const stopNotices = gateway.notices.subscribe(
-    caller.person.id,
-    after,
-    (one) => missed ? missed.push(one) : send(one.notice, one.number),
-  );
+  const hear = (one: Numbered) => {
+    if (!gateway.reading.hears(person, one)) return;
+    if (missed) missed.push(one);
+    else send(one.notice, one.number);
+  };
+  // Who does not hear everything takes nothing away from those who do.
+  const stopNotices = gateway.notices.subscribe(person.id, after, hear, person.reach === undefined);
   // The bots come first, with a number by which even a page that was told nothing else can read on.
   tellBots(missed.length === 0 ? gateway.notices.last : undefined);
   for (const { number, notice } of missed) send(notice, number);

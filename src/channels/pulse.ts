@@ -5,12 +5,15 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { type Code, NexusError } from "../core/error.ts";
+import type { Reach } from "../core/reach.ts";
 
 /** Who reads a stream. */
 export interface Reader {
   readonly person: string;
   /** What they are told when they may no longer. */
   readonly refusal: Code;
+  /** How far they reach, where they came in by a key that reads less than they do. */
+  readonly reach?: Reach;
   /** Whether they still may. */
   holds(): Promise<boolean>;
 }

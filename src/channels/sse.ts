@@ -8,6 +8,7 @@
 import type { Chunk } from "../core/reply.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Code } from "../core/error.ts";
+import { mayRead } from "../core/reach.ts";
 import type { Beating, Pulse, Reader } from "./pulse.ts";
 import { type Language, say } from "./words.ts";
 
@@ -144,8 +145,11 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (this.#over) return;
     let text = "";
     const { reply } = this.#turn;
-    if (this.#turn.bot?.id !== this.#toldBot) text += this.#start();
-    else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) text += this.#queued();
+    if (this.#turn.bot?.id !== this.#toldBot) {
+      // It may have moved to a bot that this reader's key is closed to.
+      if (!mayRead(this.reader?.reach, this.#turn.trace)) return this.expel("not_found");
+      text += this.#start();
+    } else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) text += this.#queued();
     let chunk = reply.chunk(this.#index);
     if (chunk) text += this.#firstOf(chunk);
     while (chunk && text.length < WRITE) {

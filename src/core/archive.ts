@@ -12,6 +12,7 @@ import { NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
 import type { ChannelName, Image } from "./message.ts";
 import type { Observer } from "./observer.ts";
+import { addTrace, type Trace, UNKNOWN, type Voice } from "./reach.ts";
 import { type Chunk, type Ending, Reply } from "./reply.ts";
 import { keyPart, type Store, UNINDEXED } from "./store.ts";
 import { Turn } from "./turn.ts";
@@ -26,6 +27,10 @@ export interface Conversation {
   botId?: string;
   readonly createdAt: number;
   updatedAt: number;
+  /** Who has answered in it, and with which limited keys it was asked. Absent: it is older than that was written down. */
+  traces?: Trace[];
+  /** The limited key that began it. */
+  readonly key?: string;
 }
 
 /** A turn as it is kept. */
@@ -42,6 +47,12 @@ export interface TurnRecord {
   readonly images: readonly Image[];
   readonly botId?: string;
   readonly botName?: string;
+  /** The pool that the bot was in. */
+  readonly pool?: string;
+  /** Bots that had begun to answer when the turn moved on. */
+  readonly earlier?: readonly Voice[];
+  /** The limited key that it was asked with. */
+  readonly key?: string;
   readonly status: Ending["status"] | "running";
   readonly code?: Code;
   readonly detail?: string;
@@ -126,6 +137,7 @@ export class Archive {
         const status = "incomplete", code = "shutting_down", endedAt = this.#clock.now();
         await this.#keep({ ...record, chunks, status, code, endedAt });
         await this.#place(record);
+        await this.#trace(record);
         ended++;
       }
     }
@@ -161,10 +173,17 @@ export class Archive {
         if (record.at < last - LAST_MOMENTS) return;
         if (record.status !== "running") await this.#keep(record);
         await this.#place(record);
+        await this.#trace(record);
         after = key;
       }
       if (page.length < 100) return;
     }
+  }
+
+  /** Writes down in its conversation who answered a turn. */
+  async #trace(record: TurnRecord): Promise<void> {
+    const conversation = await this.conversation(record.personId, record.conversationId);
+    if (conversation?.traces && addTrace(conversation.traces, traceOf(record))) await this.save(conversation);
   }
 
   close(): void {
@@ -232,7 +251,10 @@ export class Archive {
     if (known) known.count += by;
   }
 
-  create(personId: string, fields: { title?: string; botId?: string; id?: string } = {}): Conversation {
+  create(
+    personId: string,
+    fields: { title?: string; botId?: string; id?: string; key?: string } = {},
+  ): Conversation {
     const now = this.#clock.now();
     const conversation: Conversation = {
       id: fields.id ?? this.#newId(),
@@ -242,6 +264,8 @@ export class Archive {
       botId: fields.botId,
       createdAt: now,
       updatedAt: now,
+      traces: [],
+      key: fields.key,
     };
     remember(this.#conversations, conversation.id, conversation);
     this.#counted(personId, 1);
@@ -262,6 +286,23 @@ export class Archive {
     const written = this.#store.set(key, conversation, { ...WEAK, sure });
     this.#write(written);
     return written;
+  }
+
+  /** The traces of a conversation's turns; of one that is older than they are written down, they are read from its turns, once. */
+  async tracesOf(conversation: Conversation): Promise<readonly Trace[]> {
+    for (let tries = 0; !conversation.traces && tries < 3; tries++) {
+      const { updatedAt } = conversation;
+      const traces: Trace[] = [];
+      for (const [, turnId] of await this.#store.list(`turns:${conversation.id}:`)) {
+        const record = await this.turn(turnId);
+        if (record) addTrace(traces, traceOf(record));
+      }
+      // A turn that ended meanwhile may be missing.
+      if (conversation.updatedAt !== updatedAt) continue;
+      conversation.traces = traces;
+      void this.save(conversation);
+    }
+    return conversation.traces ?? [UNKNOWN];
   }
 
   /** Deletes a conversation and every word of it. */
@@ -354,6 +395,12 @@ export class Archive {
     return kept;
   }
 
+  /** A bot has a turn. That is written down before it says anything, so that after a crash, too, no key reads what it may not. */
+  given(turn: Turn): void {
+    const conversation = this.#conversations.get(turn.conversationId);
+    if (conversation?.traces && addTrace(conversation.traces, turn.trace)) void this.save(conversation);
+  }
+
   /** A turn that runs goes on in another conversation. */
   move(turn: Turn, conversationId: string): void {
     const { id, conversationId: from, order } = turn;
@@ -382,7 +429,8 @@ export class Archive {
   #touch(conversation: Conversation, turn: Turn): void {
     const title = conversation.title || titleOf(turn.message.text);
     const botId = turn.bot?.id ?? conversation.botId;
-    const isMore = title !== conversation.title || botId !== conversation.botId;
+    const isTraced = conversation.traces !== undefined && addTrace(conversation.traces, turn.trace);
+    const isMore = isTraced || title !== conversation.title || botId !== conversation.botId;
     conversation.title = title;
     conversation.botId = botId;
     conversation.updatedAt = this.#clock.now();
@@ -413,6 +461,9 @@ export class Archive {
       images: turn.message.images,
       botId: turn.bot?.id,
       botName: turn.bot?.name,
+      pool: turn.bot?.pool,
+      earlier: turn.earlier,
+      key: turn.key,
       status: turn.ending?.status ?? "running",
       code: turn.ending?.code,
       detail: turn.ending?.detail,
@@ -535,6 +586,11 @@ export function textOf(record: TurnRecord, kind: Chunk["kind"] = "text"): string
   return text;
 }
 
+/** Who answered a turn as it is stored. */
+export function traceOf({ botId, pool, earlier = [], key }: TurnRecord): Trace {
+  return { bots: botId === undefined ? earlier : [...earlier, { id: botId, pool }], key };
+}
+
 /** What was asked and answered, as one text to search in. */
 function said(record: TurnRecord): string {
   return `${record.text}\n${textOf(record)}`;
@@ -559,8 +615,10 @@ export function restore(record: TurnRecord): Turn {
     },
     Reply.restore(record.chunks, ending),
     record.at,
+    record.key,
   );
-  if (record.botId) turn.bot = { id: record.botId, name: record.botName ?? record.botId };
+  if (record.botId) turn.bot = { id: record.botId, name: record.botName ?? record.botId, pool: record.pool };
+  turn.earlier = record.earlier;
   turn.firstAt = record.firstAt;
   turn.endedAt = record.endedAt;
   turn.order = record.order;

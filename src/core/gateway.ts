@@ -10,7 +10,7 @@
  * console.log(turn.reply.text);
  * ```
  */
-import { Archive, type Conversation, type Defaults, restore, type TurnRecord } from "./archive.ts";
+import { Archive, type Conversation, type Defaults } from "./archive.ts";
 import { Attempt, type Outcome } from "./attempt.ts";
 import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
@@ -21,7 +21,9 @@ import type { Image, Message, Person } from "./message.ts";
 import { splitMention } from "./message.ts";
 import { type Notice, Notices, type PushNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
+import type { Reader } from "./reach.ts";
 import { DEFAULT_QUEUE, Queue, type QueueBounds } from "./queue.ts";
+import { Reading } from "./reading.ts";
 import { DEFAULT_CAP, type Ending, Reply, type ReplyCap } from "./reply.ts";
 import { mayUse, Roster, type Seat } from "./roster.ts";
 import type { Store } from "./store.ts";
@@ -99,6 +101,8 @@ const TURN_OVERHEAD = 2048;
 export class Gateway {
   readonly roster: Roster;
   readonly archive: Archive;
+  /** What people read, each as far as they reach. */
+  readonly reading: Reading;
   readonly notices: Notices;
   readonly settings: GatewaySettings;
   readonly #clock: Clock;
@@ -149,6 +153,12 @@ export class Gateway {
     this.#pushed = parts.pushed;
     this.roster = new Roster(parts);
     this.archive = new Archive(parts);
+    this.reading = new Reading({
+      archive: this.archive,
+      observer: parts.observer,
+      live: (id) => this.#turns.get(id),
+      running: () => this.running(),
+    });
     this.notices = new Notices(parts.clock.now());
     this.#queue = new Queue(this.settings.queue);
     this.roster.watch(() => this.#serve());
@@ -178,7 +188,8 @@ export class Gateway {
    */
   ask(message: Message): Promise<Turn> {
     if (message.idempotencyKey === undefined) return this.#ask(message);
-    const key = `${message.person.id}\n${message.idempotencyKey}`;
+    // A key that reads less gets no answer by the idempotency key of another.
+    const key = `${message.person.id}\n${message.person.reach?.key ?? ""}\n${message.idempotencyKey}`;
     const now = this.#clock.now();
     const known = this.#keys.get(key);
     if (known && known.until > now) return this.#again(known.id, message);
@@ -196,7 +207,7 @@ export class Gateway {
 
   /** The turn of a repeat; one whose words were deleted meanwhile is asked anew. */
   async #again(id: Promise<string>, message: Message): Promise<Turn> {
-    return await this.turn(await id, message.person.id) ?? await this.#ask(message);
+    return await this.reading.turn(await id, message.person) ?? await this.#ask(message);
   }
 
   async #ask(asked: Message): Promise<Turn> {
@@ -207,7 +218,7 @@ export class Gateway {
     }
     const { person } = message;
     const [conversation, defaults] = await Promise.all([
-      message.conversationId === undefined ? undefined : this.archive.conversation(person.id, message.conversationId),
+      message.conversationId === undefined ? undefined : this.reading.open(person, message.conversationId),
       this.archive.defaults(person.id),
     ]);
     if (message.conversationId !== undefined && !conversation) {
@@ -268,7 +279,7 @@ export class Gateway {
   }
 
   async #checkParent(message: Message): Promise<void> {
-    const parent = await this.turn(message.parentTurnId!, message.person.id);
+    const parent = await this.reading.turn(message.parentTurnId!, message.person);
     if (!parent || parent.conversationId !== message.conversationId) {
       throw new NexusError("not_found", "no such turn in this conversation: parentTurnId");
     }
@@ -297,6 +308,7 @@ export class Gateway {
     const { bot } = seat;
     const { person, requestId: request } = turn.message;
     turn.place = undefined;
+    if (turn.bot && turn.reply.length > 0) turn.earlier = [...turn.earlier ?? [], turn.bot];
     turn.bot = bot;
     if (turn.conversationId === "") {
       turn.conversationId = this.archive.defaultConversation(person.id, bot.id);
@@ -304,6 +316,7 @@ export class Gateway {
       // The question and its answer belong to what this person and this bot talk about.
       this.archive.move(turn, this.archive.defaultConversation(person.id, bot.id));
     }
+    this.archive.given(turn);
     const attempt = new Attempt(turn, seat.link, {
       clock: this.#clock,
       observer: this.#observer,
@@ -449,8 +462,8 @@ export class Gateway {
   }
 
   /** Tells the person's pages of a turn. */
-  #notify({ message }: Turn, notice: Notice): void {
-    if (!message.temporary) this.notices.tell(message.person.id, notice);
+  #notify({ message, trace }: Turn, notice: Notice): void {
+    if (!message.temporary) this.notices.tell(message.person.id, notice, [trace]);
   }
 
   /** What this attempt's bot says from here on is not heard. */
@@ -559,46 +572,6 @@ export class Gateway {
 
   /* ── reading and stopping ────────────────────────────────────────────────────────────────────────────────────────── */
 
-  /** A turn of this person, running or ended, however long ago; anybody else's does not exist. */
-  async turn(id: string, personId: string): Promise<Turn | undefined> {
-    const live = this.#turns.get(id);
-    const owner = live?.message.person.id;
-    if (live && owner === personId) return live;
-    const record = live ? undefined : await this.archive.turn(id);
-    if (record?.personId === personId) return restore(record);
-    const whom = owner ?? record?.personId;
-    if (whom !== undefined) {
-      this.#observer.tell({
-        type: "acted",
-        act: { who: personId, did: "reached_for_another", whom, detail: `turn ${id}` },
-      });
-    }
-    return undefined;
-  }
-
-  /** A page of a conversation's turns as kept, with those that are running as they stand now. */
-  async turnsOf(
-    conversationId: string,
-    before: string | undefined,
-    limit: number,
-  ): Promise<{ turns: TurnRecord[]; more: boolean }> {
-    const page = await this.archive.turns(conversationId, before, limit);
-    const turns = page.turns.map((record) => {
-      if (record.status !== "running") return record;
-      const live = this.#turns.get(record.id);
-      // Nobody writes it any more: the process that did was ended before the turn was.
-      return live
-        ? this.archive.record(live)
-        : { ...record, status: "incomplete" as const, code: "shutting_down" as const };
-    });
-    // Those that began a moment ago are not written down yet.
-    const listed = new Set(turns.map(({ id }) => id));
-    for (const turn of before === undefined ? this.running() : []) {
-      if (turn.conversationId === conversationId && !listed.has(turn.id)) turns.push(this.archive.record(turn));
-    }
-    return { turns, more: page.more };
-  }
-
   /** The turns that run now, of everybody. */
   running(): Turn[] {
     return [
@@ -639,22 +612,24 @@ export class Gateway {
 
   /** Begins a conversation that a person or their program wants. Throws `conversations_full`; those with each bot by default are not refused. */
   async beginConversation(
-    personId: string,
+    { id, reach }: Reader,
     fields: { title?: string; botId?: string; id?: string } = {},
   ): Promise<Conversation> {
-    const most = this.#conversations(personId);
-    if (!await this.archive.hasRoom(personId, most)) throw new NexusError("conversations_full", String(most));
-    return this.archive.create(personId, fields);
+    const most = this.#conversations(id);
+    if (!await this.archive.hasRoom(id, most)) throw new NexusError("conversations_full", String(most));
+    return this.archive.create(id, { ...fields, key: reach?.key });
   }
 
-  /** Deletes a conversation and what runs in it. */
-  async removeConversation(personId: string, id: string): Promise<boolean> {
-    const conversation = await this.archive.conversation(personId, id);
+  /** Deletes a conversation and what runs in it. Throws `forbidden` where its person, as they came in, may read only a part of it. */
+  async removeConversation(who: Reader, id: string): Promise<boolean> {
+    const conversation = await this.reading.changeable(who, id);
     if (!conversation) return false;
+    // Asked before the words are gone, and not waited for: nothing new may begin in it meanwhile. Where it cannot be known, no limited key hears.
+    const about = this.reading.about(conversation).catch(() => []);
     for (const turn of this.running()) if (turn.conversationId === id) void this.cancel(turn);
     for (const [turnId, turn] of this.#turns) if (turn.conversationId === id) this.#letGo(turnId);
     await this.archive.remove(conversation);
-    this.notices.tell(personId, { type: "conversation", conversationId: id, change: "deleted" });
+    this.notices.tell(who.id, { type: "conversation", conversationId: id, change: "deleted" }, await about);
     return true;
   }
 
@@ -717,7 +692,7 @@ export class Gateway {
       reply,
       now,
     );
-    turn.bot = { id: bot.id, name: bot.name };
+    turn.bot = { id: bot.id, name: bot.name, pool: bot.pool };
     const notice: PushNotice = {
       type: "push",
       turnId: turn.id,
@@ -735,7 +710,7 @@ export class Gateway {
     this.#turns.set(turn.id, turn);
     this.#remember(turn);
     this.#observer.tell({ type: "pushed", bot: bot.id, person: person.id });
-    this.notices.tell(person.id, notice);
+    this.notices.tell(person.id, notice, [turn.trace]);
   }
 
   /* ── the end of the gateway ──────────────────────────────────────────────────────────────────────────────────────── */

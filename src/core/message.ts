@@ -2,6 +2,8 @@
  * Who asks, and what: the words {@linkcode Person} and {@linkcode Message}.
  */
 
+import type { Reach } from "./reach.ts";
+
 /** Who asks: a signed-in user, the owner of an API key, an account on a chat platform. */
 export interface Person {
   /**
@@ -16,6 +18,8 @@ export interface Person {
   readonly role: "admin" | "member";
   /** The bot ids and pools this person may use; absent means all. */
   readonly bots?: readonly string[];
+  /** How far they reach, where they came in by a key that reads less than they do. */
+  readonly reach?: Reach;
 }
 
 /**

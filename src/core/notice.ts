@@ -4,6 +4,7 @@
  * A push is kept until a page has taken it, within bounds of number and weight; everything else is of use only to a page that is open.
  */
 import type { Image } from "./message.ts";
+import type { Trace } from "./reach.ts";
 import type { Ending } from "./reply.ts";
 
 export type Notice =
@@ -36,6 +37,8 @@ export interface PushNotice {
 export interface Numbered {
   readonly number: number;
   readonly notice: Notice;
+  /** The turns that it is about: who may read one of them may hear it. */
+  readonly about: readonly Trace[];
 }
 
 /** Notices kept for one person; past it the oldest go, and the conversation still has them. */
@@ -56,7 +59,14 @@ interface Box {
   units: number;
   /** Everything to this number was taken by some page. */
   taken: number;
-  readonly pages: Set<(notice: Numbered) => void>;
+  readonly pages: Set<Page>;
+}
+
+/** Whoever listens. */
+interface Page {
+  receive(notice: Numbered): void;
+  /** What it hears need not wait for another. */
+  readonly takes: boolean;
 }
 
 export class Notices {
@@ -86,23 +96,32 @@ export class Notices {
   }
 
   /** Tells a person's open pages; with none open, a push waits for one. */
-  tell(personId: string, notice: Notice): void {
+  tell(personId: string, notice: Notice, about: readonly Trace[]): void {
     let box = this.#boxes.get(personId);
     if (!box) {
       if (notice.type !== "push") return;
       box = this.#open(personId);
     }
-    const numbered = { number: ++this.#number, notice };
+    const numbered = { number: ++this.#number, notice, about };
     this.#keep(box, numbered);
-    if (box.pages.size > 0) box.taken = numbered.number;
-    for (const page of box.pages) page(numbered);
+    for (const page of box.pages) {
+      if (page.takes) box.taken = numbered.number;
+      page.receive(numbered);
+    }
   }
 
   /**
    * Opens a page: gives it what it missed behind `after` (a number it was given), or, with no number, the pushes that no page has taken;
    * then everything new. Returns the way to close it; what comes while no page is open is kept for one that comes back with its number.
+   *
+   * @param takes whether what it is given need not wait for another page: not for a listener who does not hear everything
    */
-  subscribe(personId: string, after: number | undefined, receive: (notice: Numbered) => void): () => void {
+  subscribe(
+    personId: string,
+    after: number | undefined,
+    receive: (notice: Numbered) => void,
+    takes = true,
+  ): () => void {
     const box = this.#boxes.get(personId) ?? this.#open(personId);
     for (const numbered of box.kept) {
       const missed = after === undefined
@@ -110,10 +129,11 @@ export class Notices {
         : numbered.number > after;
       if (missed) receive(numbered);
     }
-    box.taken = this.#number;
-    box.pages.add(receive);
+    if (takes) box.taken = this.#number;
+    const page = { receive, takes };
+    box.pages.add(page);
     // The box stays, though it may be empty: one tab of a browser closes its page before the next one opens its own. #open bounds them.
-    return () => void box.pages.delete(receive);
+    return () => void box.pages.delete(page);
   }
 
   /** Drops what waits for somebody who was removed. Their pages are others' to end. */

@@ -3,6 +3,7 @@
  */
 import type { Bot, Facts } from "./link.ts";
 import type { Message } from "./message.ts";
+import type { Trace, Voice } from "./reach.ts";
 import type { Ending, Reply } from "./reply.ts";
 
 /**
@@ -13,7 +14,9 @@ export type TurnState = "queued" | "waiting" | "answering" | "ended";
 
 export class Turn {
   /** Who answers, as soon as that is known. Changes when the turn moves to another bot. */
-  bot: Pick<Bot, "id" | "name"> | undefined;
+  bot: Pick<Bot, "id" | "name" | "pool"> | undefined;
+  /** Bots that had begun to answer when the turn moved on. */
+  earlier: readonly Voice[] | undefined;
   /** Place in line while queued, from 1. */
   place: number | undefined;
   /** When the first chunk came, milliseconds since the epoch. */
@@ -50,7 +53,15 @@ export class Turn {
     readonly reply: Reply,
     /** Milliseconds since the epoch. */
     readonly at: number,
+    /** The id of the key that it was asked with, where that key reads less than its person. */
+    readonly key: string | undefined = message.person.reach?.key,
   ) {}
+
+  /** Who has answered so far, and with which key it was asked. */
+  get trace(): Trace {
+    const { bot, earlier = [], key } = this;
+    return { bots: bot ? [...earlier, { id: bot.id, pool: bot.pool }] : earlier, key };
+  }
 
   get state(): TurnState {
     if (this.reply.ending) return "ended";

@@ -110,3 +110,34 @@ Deno.test("a reader that hangs up keeps the reply from nobody else, and leaves n
   assert.deepEqual([pulse.size, turn.reply.readers], [0, 1]);
   pulse.close();
 });
+
+for (const face of ["a turn", "an answer of the OpenAI face"]) {
+  Deno.test(`a key's stream of ${face} ends where the turn moves to a bot that the key is closed to`, async () => {
+    const clock = new ManualClock();
+    const pulse = new Pulse(clock);
+    const turn = begun(clock);
+    const reader: Reader = { ...READER, reach: { key: "k", bots: ["b"], own: false } };
+    const describe = (error: unknown) => ({ message: `${error}`, type: "", param: null, code: "" });
+    const stream = face === "a turn"
+      ? turnStream(turn, { after: 0, language: "en", pulse, reader })
+      : answerStream(turn, {
+        format: chatFormat(turn, "m", false, describe),
+        pulse,
+        reader,
+        said: [],
+        cut: () => new Cut({}),
+        stop: () => {},
+      });
+    const reading = new Response(stream).text();
+    turn.reply.append("text", "of b");
+    turn.earlier = [turn.bot!];
+    turn.bot = { id: "c", name: "C" };
+    turn.reply.append("replace", "c");
+    turn.reply.append("text", "of c");
+    const text = await reading;
+    assert.doesNotMatch(text, /of c|"C"/);
+    assert.match(text, /not_found|Not found/i);
+    assert.equal(pulse.size, 0);
+    pulse.close();
+  });
+}

@@ -97,16 +97,16 @@ Deno.test("a push waits until a page takes it, a page that comes back gets what 
   const seen: Numbered[] = [];
   const read = (after?: number) => notices.subscribe("p", after, (notice) => seen.push(notice));
   const contents = () => seen.splice(0).map(({ notice }) => "content" in notice ? notice.content : notice.type);
-  notices.tell("p", push("one"));
-  notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" });
+  notices.tell("p", push("one"), []);
+  notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" }, []);
   let close = read();
   assert.deepEqual(contents(), ["one"], "what is only news of the moment is not kept for a new page");
-  notices.tell("p", push("two"));
+  notices.tell("p", push("two"), []);
   const last = seen.at(-1)!.number;
   assert.deepEqual(contents(), ["two"]);
   close();
-  notices.tell("p", push("three"));
-  notices.tell("p", { type: "turn", turnId: "t2", conversationId: "c" });
+  notices.tell("p", push("three"), []);
+  notices.tell("p", { type: "turn", turnId: "t2", conversationId: "c" }, []);
   close = read(last);
   assert.deepEqual(contents(), ["three", "turn"]);
   close();
@@ -123,7 +123,7 @@ Deno.test("what comes between the page that closes and the one that opens is tol
   const seen: Numbered[] = [];
   notices.subscribe("p", undefined, () => {})();
   const { last } = notices;
-  notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" });
+  notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" }, []);
   notices.subscribe("p", last, (notice) => seen.push(notice))();
   assert.deepEqual(seen.map(({ notice }) => notice.type), ["turn"]);
 });
@@ -139,7 +139,7 @@ Deno.test("of many pushes that nobody takes the latest two hundred stay", () => 
       botName: "B",
       content: String(index),
       images: [],
-    });
+    }, []);
   }
   const seen: Numbered[] = [];
   notices.subscribe("p", undefined, (notice) => seen.push(notice))();
@@ -159,7 +159,7 @@ Deno.test("what is kept for pages is bounded by its weight, for each person and 
       botName: "B",
       content,
       images: [image, image],
-    });
+    }, []);
   for (let index = 0; index < 10; index++) push("p", String(index));
   assert.ok(notices.units <= 8 << 20, `${notices.units}`);
   for (let person = 0; person < 100; person++) push(`p${person}`, "hi");
@@ -175,7 +175,7 @@ Deno.test("what is kept for pages is bounded by its weight, for each person and 
     botName: "B",
     content: image.repeat(20),
     images: [],
-  });
+  }, []);
   seen.length = 0;
   notices.subscribe("p", undefined, (notice) => seen.push(notice))();
   assert.equal(seen.length, 1, "one that is heavier than the bound is told, alone");

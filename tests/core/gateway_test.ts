@@ -3,57 +3,10 @@ import { type Allowance, Allowances } from "../../src/core/allowance.ts";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";
-import type { Bot, Link, Sink, Task } from "../../src/core/link.ts";
+import type { Bot } from "../../src/core/link.ts";
 import type { Message, Person } from "../../src/core/message.ts";
 import { silent } from "../../src/core/observer.ts";
-
-/** A link whose bot does what the test says. */
-class Puppet implements Link {
-  readonly bot: Bot;
-  draining = false;
-  readonly tasks = new Map<string, Sink>();
-  readonly asked: Task[] = [];
-  readonly cancelled: string[] = [];
-
-  constructor(id: string, more: Partial<Bot> = {}) {
-    this.bot = {
-      id,
-      name: id,
-      connectedAt: 0,
-      weight: 1,
-      maxConcurrent: Infinity,
-      restart: "never",
-      capabilities: [],
-      ...more,
-    };
-  }
-  get busy(): number {
-    return this.tasks.size;
-  }
-  ask(task: Task, sink: Sink): void {
-    this.asked.push(task);
-    this.tasks.set(task.id, sink);
-  }
-  cancel(taskId: string): Promise<boolean> {
-    this.cancelled.push(taskId);
-    this.tasks.delete(taskId);
-    return Promise.resolve(true);
-  }
-  forget(taskId: string): void {
-    this.tasks.delete(taskId);
-  }
-  /** The sink of the last task. */
-  get sink(): Sink {
-    return this.tasks.get(this.asked.at(-1)!.id)!;
-  }
-  /** Says the last word to a task. */
-  done(text: string): void {
-    const { sink } = this;
-    sink.write("text", text);
-    this.tasks.delete(this.asked.at(-1)!.id);
-    sink.done();
-  }
-}
+import { Puppet } from "./puppet.ts";
 
 const alice: Person = { id: "alice", name: "Alice", role: "member" };
 const bob: Person = { id: "bob", name: "Bob", role: "member" };
@@ -212,7 +165,8 @@ for (const late of [false, true]) {
     await new Promise((resolve) => setTimeout(resolve));
     assert.notEqual(turn.conversationId, own);
     assert.equal(b.asked[0]!.conversationId, turn.conversationId);
-    const texts = async (id: string) => (await gateway.turnsOf(id, undefined, 10)).turns.map(({ text }) => text);
+    const texts = async (id: string) =>
+      (await gateway.reading.turns({ id: "alice" }, id, undefined, 10)).turns.map(({ text }) => text);
     assert.deepEqual([await texts(own), await texts(turn.conversationId)], [["before"], ["go"]]);
     assert.equal((await gateway.archive.conversation("alice", own))!.botId, "a");
     assert.equal((await ask("and", "b")).conversationId, turn.conversationId);
@@ -286,11 +240,11 @@ Deno.test("a turn that ended an hour ago is read from the archive, from any offs
   puppet.done("three");
   world.clock.pass(3_600_000);
   assert.equal(world.gateway.kept.turns, 0, "it is not in memory any more");
-  const again = (await world.gateway.turn(turn.id, "alice"))!;
+  const again = (await world.gateway.reading.turn(turn.id, { id: "alice" }))!;
   assert.deepEqual([again.reply.text, again.ending!.status, again.bot!.id], ["one two three", "done", "a"]);
   assert.equal(again.reply.since(4).map(({ content }) => content).join("|"), "two |why|three");
   assert.equal(again.reply.length, turn.reply.length);
-  assert.equal(await world.gateway.turn(turn.id, "bob"), undefined);
+  assert.equal(await world.gateway.reading.turn(turn.id, { id: "bob" }), undefined);
 });
 
 Deno.test("ended turns stay within their share of memory, the oldest go first", async () => {
@@ -360,16 +314,16 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   const { id: conversationId } = world.gateway.archive.create("alice");
   const there = await world.ask("second", { conversationId });
   const nowhere = await world.ask("third");
-  const { turns } = await world.gateway.turnsOf(conversationId, undefined, 10);
+  const { turns } = await world.gateway.reading.turns({ id: "alice" }, conversationId, undefined, 10);
   assert.deepEqual(turns.map(({ id, text, status }) => [id, text, status]), [[there.id, "second", "running"]]);
   world.clock.pass(61_000);
   assert.equal(nowhere.ending!.code, "queue_timeout");
   world.clock.pass(3_600_000);
   assert.equal(world.gateway.kept.turns, 0, "none is in memory any more");
   for (const turn of [there, nowhere]) {
-    const again = await world.gateway.turn(turn.id, "alice");
+    const again = await world.gateway.reading.turn(turn.id, { id: "alice" });
     assert.equal(again!.ending!.code, "queue_timeout", turn.message.text);
-    const kept = await world.gateway.turnsOf(again!.conversationId, undefined, 10);
+    const kept = await world.gateway.reading.turns({ id: "alice" }, again!.conversationId, undefined, 10);
     assert.ok(kept.turns.some(({ id }) => id === turn.id), turn.message.text);
   }
 });
@@ -380,10 +334,10 @@ Deno.test("deleting a conversation stops what runs in it, and no word of it stay
   const { id: conversationId } = world.gateway.archive.create("alice");
   const turn = await world.ask("go", { conversationId });
   puppet.sink.write("text", "half");
-  assert.equal(await world.gateway.removeConversation("alice", conversationId), true);
+  assert.equal(await world.gateway.removeConversation({ id: "alice" }, conversationId), true);
   assert.equal(turn.ending!.status, "cancelled");
   assert.deepEqual(puppet.cancelled, [turn.id]);
-  assert.equal(await world.gateway.turn(turn.id, "alice"), undefined);
+  assert.equal(await world.gateway.reading.turn(turn.id, { id: "alice" }), undefined);
   for (const prefix of ["turn:", "turns:", "conv:", "owner:"]) assert.deepEqual(await world.store.list(prefix), []);
 });
 
@@ -392,7 +346,7 @@ Deno.test("a question to a conversation that is deleted meanwhile is refused, an
   world.join("a");
   const { id: conversationId } = world.gateway.archive.create("alice");
   const asked = world.ask("go", { conversationId });
-  const removed = world.gateway.removeConversation("alice", conversationId);
+  const removed = world.gateway.removeConversation({ id: "alice" }, conversationId);
   await assert.rejects(asked, { code: "not_found" });
   await removed;
   for (const prefix of ["turn:", "turns:", "conv:"]) assert.deepEqual(await world.store.list(prefix), []);
@@ -401,7 +355,7 @@ Deno.test("a question to a conversation that is deleted meanwhile is refused, an
 Deno.test("a conversation that was deleted does not come back because somebody still renames it", async () => {
   using world = start();
   const conversation = world.gateway.archive.create("alice");
-  await world.gateway.removeConversation("alice", conversation.id);
+  await world.gateway.removeConversation({ id: "alice" }, conversation.id);
   conversation.title = "still here";
   world.gateway.archive.save(conversation);
   assert.deepEqual(await world.gateway.archive.conversations("alice"), []);

@@ -9,6 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type Code, NexusError } from "../../core/error.ts";
 import { Estimate } from "../../core/estimate.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
+import { mayRead } from "../../core/reach.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Beating, Pulse, Reader } from "../pulse.ts";
 import { put } from "../sse.ts";
@@ -106,6 +107,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   readonly reader: Reader;
   readonly #turn: Turn;
   readonly #options: AnswerOptions;
+  #bot: Turn["bot"];
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #index = 0;
   #cut: Cut | undefined;
@@ -182,8 +184,13 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   /** Writes what is new, if anything is. */
   #flush(): void {
     if (this.#over) return;
-    const { reply } = this.#turn;
+    const { reply, bot } = this.#turn;
     const { format } = this.#options;
+    if (bot !== this.#bot) {
+      // It may have moved to a bot that this reader's key is closed to.
+      if (!mayRead(this.reader.reach, this.#turn.trace)) return this.expel("not_found");
+      this.#bot = bot;
+    }
     let text = "";
     if (!this.#begun) {
       text += format.begin(this.#turn);

@@ -5,6 +5,7 @@
  * again each time. So every answered conversation is remembered by the hash of what was said in it; a request whose beginning has such a hash goes on there,
  * and a bot that remembers gets only what is new. One without a memory goes by what the client told, in any case.
  */
+import type { Conversation } from "../../core/archive.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { historyOf } from "../../core/history.ts";
 import { goOn, type Image, type Message, type Person, type Said } from "../../core/message.ts";
@@ -71,29 +72,36 @@ export class Conversations {
     if (before.some(({ role }) => role === "assistant")) {
       const id = await this.#store.get(keyOf(person, model, before));
       // It may have been deleted since.
-      if (typeof id === "string" && await this.#gateway.archive.conversation(person.id, id)) return { id, known: true };
+      if (typeof id === "string" && await this.#gateway.reading.conversation(person, id)) return { id, known: true };
     }
-    return { id: (await this.#gateway.beginConversation(person.id)).id, known: false };
+    return { id: (await this.#gateway.beginConversation(person)).id, known: false };
   }
 
-  /** Clients choose names freely, so a name that is no id of ours becomes one: two people may choose the same. */
+  /** The conversation that a client named, where there is one that it may read. */
+  async find(person: Person, name: string): Promise<Readonly<Conversation> | undefined> {
+    const { reading } = this.#gateway;
+    return await reading.conversation(person, name) ?? await reading.conversation(person, named(person.id, name)) ??
+      (person.reach && await reading.conversation(person, named(person.reach.key, name)));
+  }
+
+  /** Clients choose names freely, so a name that is no id of ours becomes one: two people, and two keys, may choose the same. */
   async #byName(person: Person, name: string): Promise<{ id: string; known: boolean }> {
-    const { archive } = this.#gateway;
-    const own = await archive.conversation(person.id, name);
-    if (own) return { id: own.id, known: own.botId !== undefined };
-    const id = named(person, name);
-    const known = await archive.conversation(person.id, id);
-    if (!known) await this.#gateway.beginConversation(person.id, { id });
-    return { id, known: known?.botId !== undefined };
+    const known = await this.find(person, name);
+    if (known) return { id: known.id, known: known.botId !== undefined };
+    const plain = named(person.id, name);
+    const isTaken = person.reach && await this.#gateway.archive.conversation(person.id, plain);
+    const id = isTaken ? named(person.reach!.key, name) : plain;
+    await this.#gateway.beginConversation(person, { id });
+    return { id, known: false };
   }
 
   /** What follows a response: its conversation is told from the archive, because the client does not. */
   async #behind(person: Person, asked: Asked, previous: string, temporary: boolean) {
-    const turn = await this.#gateway.turn(previous.replace(/^resp_/, ""), person.id);
+    const turn = await this.#gateway.reading.turn(previous.replace(/^resp_/, ""), person);
     if (!turn || turn.message.temporary) {
       throw new Refused(404, "previous_response_not_found", "there is no such response", "previous_response_id");
     }
-    const { turns } = await this.#gateway.turnsOf(turn.conversationId, undefined, TURNS);
+    const { turns } = await this.#gateway.reading.turns(person, turn.conversationId, undefined, TURNS);
     const spoken = asked.said.filter(({ role }) => role !== "system");
     // Where the system alone says something, that is the question.
     const fresh = spoken.length > 0 ? spoken : asked.said;
@@ -115,9 +123,9 @@ function sha256() {
   return globalThis.process.getBuiltinModule("node:crypto").createHash("sha256");
 }
 
-/** The id of a conversation that a client named. */
-export function named(person: Person, name: string): string {
-  return `named-${sha256().update(`${person.id}\0${name}`).digest("hex").slice(0, 32)}`;
+/** The id of a conversation that a client named. `whose`: a person's id, or a key's. */
+function named(whose: string, name: string): string {
+  return `named-${sha256().update(`${whose}\0${name}`).digest("hex").slice(0, 32)}`;
 }
 
 /** What was said up to the bot's last word, and what is new behind it. */

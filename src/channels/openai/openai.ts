@@ -23,7 +23,7 @@ import type { Routes } from "../routes.ts";
 import { eventStream } from "../sse.ts";
 import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
 import { chatCompletion, chatFormat, seconds } from "./chat.ts";
-import { Conversations, named } from "./conversation.ts";
+import { Conversations } from "./conversation.ts";
 import { described, failureOf, refusal, Refused } from "./error.ts";
 import { ignoredBy } from "./parameters.ts";
 import {
@@ -309,9 +309,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
 
   /** The turn that runs in a chat now. */
   async function running(person: Person, chat: string): Promise<Turn | undefined> {
-    const own = await gateway.archive.conversation(person.id, chat);
-    const id = own?.id ?? named(person, chat);
-    return gateway.running().find((turn) => turn.conversationId === id && turn.message.person.id === person.id);
+    const found = await conversations.find(person, chat);
+    return found && gateway.reading.running(person).find(({ conversationId }) => conversationId === found.id);
   }
 
   routes.on(openaiRoutes.ui, async (call) => {

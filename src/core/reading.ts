@@ -1,0 +1,173 @@
+/**
+ * What people read of what was said, each as they came in: everything of theirs, or what their key reaches.
+ *
+ * Channels read by way of this, so that nothing is shown that its reader may not see. Anybody else's turns and conversations do not exist.
+ */
+import { type Archive, type Conversation, type Found, restore, traceOf, type TurnRecord } from "./archive.ts";
+import { NexusError } from "./error.ts";
+import type { Numbered } from "./notice.ts";
+import type { Observer } from "./observer.ts";
+import { mayRead, type Reader, type Share, shareOf, type Trace } from "./reach.ts";
+import type { Turn } from "./turn.ts";
+
+export interface ReadingParts {
+  readonly archive: Archive;
+  readonly observer: Observer;
+  /** A turn that is still in memory. */
+  readonly live: (id: string) => Turn | undefined;
+  /** The turns that run now, of everybody. */
+  readonly running: () => Turn[];
+}
+
+/** Hits of a search that are looked at for a key that reads only some of them. */
+const LOOKED_AT = 500;
+
+/** Hits that a search answers with. */
+const HITS = 50;
+
+export class Reading {
+  readonly #parts: ReadingParts;
+
+  constructor(parts: ReadingParts) {
+    this.#parts = parts;
+  }
+
+  /** A turn of this person, running or ended, however long ago. */
+  async turn(id: string, who: Reader): Promise<Turn | undefined> {
+    const live = this.#parts.live(id);
+    const record = live ? undefined : await this.#parts.archive.turn(id);
+    const owner = live?.message.person.id ?? record?.personId;
+    if (owner === undefined) return undefined;
+    if (owner !== who.id) {
+      const act = { who: who.id, did: "reached_for_another", whom: owner, detail: `turn ${id}` };
+      this.#parts.observer.tell({ type: "acted", act });
+      return undefined;
+    }
+    const turn = live ?? restore(record!);
+    return mayRead(who.reach, turn.trace) ? turn : undefined;
+  }
+
+  /** The turns that run now and that somebody may read. */
+  running(who: Reader): Turn[] {
+    return this.#parts.running().filter((turn) => turn.message.person.id === who.id && mayRead(who.reach, turn.trace));
+  }
+
+  /** A conversation that somebody may read at least a part of, as it is in memory: to ask in it. Nobody is shown this one. */
+  async open(who: Reader, id: string): Promise<Conversation | undefined> {
+    const conversation = await this.#parts.archive.conversation(who.id, id);
+    if (!conversation || !who.reach) return conversation;
+    return await this.#share(who, conversation) === "nothing" ? undefined : conversation;
+  }
+
+  /** A conversation as somebody may see it. */
+  async conversation(who: Reader, id: string): Promise<Readonly<Conversation> | undefined> {
+    const conversation = await this.#parts.archive.conversation(who.id, id);
+    return conversation && await this.#shown(who, conversation);
+  }
+
+  /** Their conversations as they may see them: pinned first, then the latest. */
+  async conversations(who: Reader): Promise<Readonly<Conversation>[]> {
+    const all = await this.#parts.archive.conversations(who.id);
+    if (!who.reach) return all;
+    const shown: Readonly<Conversation>[] = [];
+    for (const conversation of all) {
+      const seen = await this.#shown(who, conversation);
+      if (seen) shown.push(seen);
+    }
+    return shown;
+  }
+
+  /** A conversation to rename or delete. Throws `forbidden` where somebody may read only a part of it. */
+  async changeable(who: Reader, id: string): Promise<Conversation | undefined> {
+    const conversation = await this.#parts.archive.conversation(who.id, id);
+    if (!conversation || !who.reach) return conversation;
+    const share = await this.#share(who, conversation);
+    if (share === "part") throw new NexusError("forbidden", "the key reads only a part of this conversation");
+    return share === "nothing" ? undefined : conversation;
+  }
+
+  /**
+   * The newest page of a conversation's turns that somebody may read, oldest first, with those that run as they stand now. `before` is a
+   * turn's id. The conversation is theirs; who asks for it has looked.
+   */
+  async turns(
+    who: Reader,
+    conversationId: string,
+    before: string | undefined,
+    limit: number,
+  ): Promise<{ turns: TurnRecord[]; more: boolean }> {
+    const running = before === undefined ? this.#parts.running() : [];
+    if (before !== undefined && who.reach && !await this.turn(before, who)) {
+      throw new NexusError("not_found", "no such turn: before");
+    }
+    const found: TurnRecord[] = [];
+    let more = true;
+    while (more && found.length < limit) {
+      // A key reads few of the turns, perhaps: then it takes several pages to fill one.
+      const page = await this.#parts.archive.turns(conversationId, before, limit);
+      found.unshift(...page.turns.filter((record) => mayRead(who.reach, traceOf(record))));
+      before = page.turns[0]?.id;
+      more = page.more && before !== undefined;
+    }
+    const left = Math.max(0, found.length - limit);
+    const turns = found.slice(left).map((record) => record.status === "running" ? this.#now(record) : record);
+    // Those that began a moment ago are not written down yet.
+    const listed = new Set(turns.map(({ id }) => id));
+    for (const turn of running) {
+      if (turn.conversationId !== conversationId || listed.has(turn.id) || !mayRead(who.reach, turn.trace)) continue;
+      turns.push(this.#parts.archive.record(turn));
+    }
+    return { turns, more: more || left > 0 };
+  }
+
+  /** Where the words were said, newest first. */
+  async search(who: Reader, words: string): Promise<Found[]> {
+    const { archive } = this.#parts;
+    if (!who.reach) return await archive.search(who.id, words, HITS);
+    const found: Found[] = [];
+    for (const hit of await archive.search(who.id, words, LOOKED_AT)) {
+      const turn = found.length < HITS ? await archive.turn(hit.turnId) : undefined;
+      if (!turn || !mayRead(who.reach, traceOf(turn))) continue;
+      const { title = "" } = await this.conversation(who, hit.conversationId) ?? {};
+      found.push({ ...hit, title });
+    }
+    return found;
+  }
+
+  /** Whether somebody is told a notice of their person. */
+  hears(who: Reader, { about }: Numbered): boolean {
+    return shareOf(who.reach, about) !== "nothing";
+  }
+
+  /** What a notice about a conversation is judged by. */
+  async about(conversation: Conversation): Promise<readonly Trace[]> {
+    const traces = await this.#parts.archive.tracesOf(conversation);
+    return traces.length > 0 ? traces : [beginningOf(conversation)];
+  }
+
+  async #share({ reach }: Reader, conversation: Conversation): Promise<Share> {
+    const running = this.#parts.running().filter(({ conversationId }) => conversationId === conversation.id);
+    const traces = await this.#parts.archive.tracesOf(conversation);
+    if (traces.length + running.length === 0) return shareOf(reach, [beginningOf(conversation)]);
+    return shareOf(reach, [...traces, ...running.map(({ trace }) => trace)]);
+  }
+
+  async #shown(who: Reader, conversation: Conversation): Promise<Readonly<Conversation> | undefined> {
+    if (!who.reach) return conversation;
+    const share = await this.#share(who, conversation);
+    if (share === "whole") return conversation;
+    // Its title may be words to another bot, or about one.
+    return share === "part" ? { ...conversation, title: "", botId: undefined } : undefined;
+  }
+
+  /** A turn that is stored as running, as it stands now. Where no process has it any more, that process ended before the turn did. */
+  #now(record: TurnRecord): TurnRecord {
+    const live = this.#parts.live(record.id);
+    return live ? this.#parts.archive.record(live) : { ...record, status: "incomplete", code: "shutting_down" };
+  }
+}
+
+/** What a conversation is judged by in which nothing was said. */
+function beginningOf({ botId, key }: Conversation): Trace {
+  return { bots: botId === undefined ? [] : [{ id: botId }], key };
+}
