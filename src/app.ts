@@ -315,8 +315,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   ops(routes, {
     gateway,
     version: VERSION,
-    metrics: () => metrics.text(),
+    metrics: (names) => metrics.text(names),
     metricsToken: () => config.metricsToken,
+    publicBots: () => config.publicBots,
     configSchema: configJsonSchema,
     troubles,
   });

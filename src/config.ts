@@ -245,7 +245,10 @@ export const configSchema = z.looseObject({
     description: "The company's apps on chat platforms; see docs/platforms.",
   }),
   metricsToken: text("must be a text").optional().meta({
-    description: "With it, /metrics wants `Authorization: Bearer <token>`.",
+    description: "With it, /metrics wants `Authorization: Bearer <token>`, or an admin who is signed in.",
+  }),
+  publicBots: z.boolean({ error: "must be true or false" }).default(false).meta({
+    description: "Whether /health and /metrics name the bots and apps to anybody, as the original's /health did.",
   }),
   demo: z.boolean({ error: "must be true or false" }).default(false).meta({
     description:

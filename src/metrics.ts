@@ -39,7 +39,7 @@ export class Metrics implements Observer {
   readonly took = new Spread("nexus_turn_seconds", "Time from a question to its ending", TURN);
   readonly gaps = new Spread("nexus_chunk_gap_seconds", "Time between two chunks of one reply", GAPS);
   #gauges: Gauges | undefined;
-  #registry: Promise<{ metrics(): Promise<string> }> | undefined;
+  #registries: Promise<Record<"all" | "open", { metrics(): Promise<string> }>> | undefined;
 
   /** Adds what is read when asked. */
   watch(gauges: Gauges): void {
@@ -80,12 +80,16 @@ export class Metrics implements Observer {
     if (gap >= 0) this.gaps.add(gap / 1000);
   }
 
-  /** All of it in Prometheus' text format. The library that writes it is loaded when it is first asked for. */
-  async text(): Promise<string> {
-    this.#registry ??= import("./prometheus.ts").then(({ registryOf }) =>
-      registryOf(this.#counters(), [this.first, this.took, this.gaps], this.#gauges)
+  /**
+   * What is counted in Prometheus' text format. The library that writes it is loaded when it is first asked for.
+   *
+   * @param names with what names a bot, an app or an account
+   */
+  async text(names = true): Promise<string> {
+    this.#registries ??= import("./prometheus.ts").then(({ registriesOf }) =>
+      registriesOf(this.#counters(), [this.first, this.took, this.gaps], this.#gauges)
     );
-    return await (await this.#registry).metrics();
+    return await (await this.#registries)[names ? "all" : "open"].metrics();
   }
 
   #counters(): Tallies[] {

@@ -16,20 +16,30 @@ const Counter = classOf(counter) as typeof prom.Counter;
 const Gauge = classOf(gauge) as typeof prom.Gauge;
 const Registry = classOf(registry) as typeof prom.Registry;
 
-/** A registry that reads the counts anew each time it is asked. */
-export function registryOf(
+/** Labels whose values are words of this program. Any other may hold a name of the configuration. */
+const OPEN_LABELS: readonly string[] = ["status", "code", "channel", "what", "platform"];
+
+export interface Registries {
+  /** Everything. */
+  readonly all: prom.Registry;
+  /** What names no bot, no app and no account. */
+  readonly open: prom.Registry;
+}
+
+/** Registries that read the counts anew each time they are asked. */
+export function registriesOf(
   counters: readonly Tallies[],
   spreads: readonly Spread[],
   gauges: Gauges | undefined,
-): prom.Registry {
-  const all = new Registry();
-  const registers = [all];
+): Registries {
+  const all = new Registry(), open = new Registry();
+  const registers = [all, open];
   for (const tallies of counters) {
     new Counter({
       name: tallies.name,
       help: tallies.help,
       labelNames: [...tallies.labels],
-      registers,
+      registers: tallies.labels.every((label) => OPEN_LABELS.includes(label)) ? registers : [all],
       collect() {
         this.reset();
         for (const { labels, count } of tallies.counts()) this.inc(labels, count);
@@ -37,7 +47,9 @@ export function registryOf(
     });
   }
   // They have the shape that the registry asks of a metric.
-  for (const spread of spreads) all.registerMetric(spread as unknown as prom.Histogram);
+  for (const spread of spreads) {
+    for (const registry of registers) registry.registerMetric(spread as unknown as prom.Histogram);
+  }
   new Counter({
     name: "process_cpu_seconds_total",
     help: "User and system CPU time",
@@ -60,10 +72,11 @@ export function registryOf(
   gauge("process_resident_memory_bytes", "Resident memory", () => memory().rss);
   gauge("process_heap_bytes", "Heap in use", () => memory().heapUsed);
   gauge("process_start_time_seconds", "Start of the process since the epoch", () => performance.timeOrigin / 1000);
-  if (gauges) addGauges(gauges, registers, gauge);
-  return all;
+  if (gauges) addGauges(gauges, [all], gauge);
+  return { all, open };
 }
 
+/** @param registers where a gauge goes that has names */
 function addGauges(
   gauges: Gauges,
   registers: prom.Registry[],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { configJsonSchema } from "../src/config.ts";
+import { routeTables } from "./channels/route_table.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const PAGES = ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
@@ -24,4 +25,9 @@ Deno.test("no page of the project points at a file that is not there", async () 
       await assert.doesNotReject(Deno.stat(join(ROOT, dirname(page), target!)), `${page} → ${target}`);
     }
   }
+});
+
+Deno.test("docs/security.md says of every route who may take it, as it is declared", async () => {
+  const { inPage, declared } = await routeTables();
+  assert.equal(inPage, declared, "run: deno run -A tests/channels/route_table.ts && deno fmt docs/security.md");
 });

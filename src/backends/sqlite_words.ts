@@ -28,7 +28,8 @@ export function spread(text: string): string {
 export function expression(owner: string, words: string, whole = false): string | undefined {
   const end = whole ? "" : " *";
   const parts: string[] = [];
-  for (const piece of words.normalize("NFC").split(/\s+/).slice(0, 20)) {
+  // FTS5 reads an expression up to the first NUL, and would miss the end of a quoted word.
+  for (const piece of words.normalize("NFC").split(/[\s\0]+/).slice(0, 20)) {
     for (const run of piece.match(RUN) ?? []) {
       parts.push([...run].length > 1 ? quote(pairs(run, false)) : `${quote(run)} *`);
     }

@@ -223,6 +223,9 @@ export function account(routes: Routes, parts: AccountParts): void {
     if (scopes?.includes("admin") && person.role !== "admin") {
       throw new NexusError("forbidden", "only an admin's key has the scope admin");
     }
+    if (scopes?.includes("admin") && bots) {
+      throw new NexusError("invalid", "bots: a key with the scope admin is bound to no bots");
+    }
     const ttl = expiresInDays === undefined ? undefined : Math.ceil(expiresInDays * 86_400_000);
     const { token, key } = await keys.make(person.id, { name, scopes, bots, history, ttl });
     act(call, "key_made", `${key.id} ${key.scopes.join(",")}`);

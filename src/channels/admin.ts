@@ -15,7 +15,7 @@ import type { Observer } from "../core/observer.ts";
 import type { Sessions } from "../core/session.ts";
 import type { Turn } from "../core/turn.ts";
 import { keyView, keyViewOf, usageView } from "./account.ts";
-import { admins, declare } from "./route.ts";
+import { accountAdmins, admins, declare } from "./route.ts";
 import type { Call, Routes } from "./routes.ts";
 
 export interface AdminParts {
@@ -173,6 +173,9 @@ const success = z.object({ success: z.boolean() });
 /** What every route here shares. */
 const common = { ...admins, tag: "admin" } as const;
 
+/** What those share that change somebody's account. */
+const onAccount = { ...accountAdmins, tag: "admin" } as const;
+
 export const adminRoutes = {
   state: declare({
     ...common,
@@ -198,7 +201,7 @@ export const adminRoutes = {
     ok: z.object({ people: z.array(personView) }),
   }),
   addPerson: declare({
-    ...common,
+    ...onAccount,
     method: "post",
     path: "/api/admin/people",
     summary: "Add a person.",
@@ -215,7 +218,7 @@ export const adminRoutes = {
     ok: personView,
   }),
   changePerson: declare({
-    ...common,
+    ...onAccount,
     method: "patch",
     path: "/api/admin/people/{id}",
     summary: "Change a person. A new password or being disabled ends their sessions.",
@@ -224,7 +227,7 @@ export const adminRoutes = {
     errors: ["invalid", "conflict"],
   }),
   removePerson: declare({
-    ...common,
+    ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}",
     summary: "Remove a person and everything that is theirs.",
@@ -253,7 +256,7 @@ export const adminRoutes = {
     ok: z.object({ sessions: z.array(sessionView) }),
   }),
   endSessions: declare({
-    ...common,
+    ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/sessions",
     summary: "End all of a person's sessions.",
@@ -267,21 +270,21 @@ export const adminRoutes = {
     ok: z.object({ keys: z.array(keyView) }),
   }),
   revokeKeys: declare({
-    ...common,
+    ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/keys",
     summary: "Revoke all of a person's API keys.",
     ok: z.object({ revoked: z.number() }),
   }),
   revokeKey: declare({
-    ...common,
+    ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/keys/{key}",
     summary: "Revoke one of a person's API keys.",
     ok: success,
   }),
   dropFactor: declare({
-    ...common,
+    ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/totp",
     summary: "Take a person's second factor away: the telephone is lost.",
@@ -401,6 +404,7 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   routes.on(adminRoutes.addPerson, async (call) => {
     const { id, username = id, ...fields } = await call.body();
     if (username === undefined) throw new NexusError("invalid", "username: must be a name");
+    call.guard(fields.role);
     const view = await accounts.add(username, fields);
     told(parts, call, "person_added", view.id, view.role);
     return view;
@@ -409,8 +413,9 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   routes.on(adminRoutes.person, (call) => named(call.param("id")));
 
   routes.on(adminRoutes.changePerson, async (call) => {
-    const { id } = named(call.param("id"));
+    const { id, role } = named(call.param("id"));
     const fields = await call.body();
+    call.guard(role, fields.role);
     const view = await accounts.change(id, fields);
     if (fields.password !== undefined || fields.disabled) await sessions.endOf(id, {});
     told(parts, call, "person_changed", id, Object.keys(fields).join(","));
@@ -418,7 +423,8 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   });
 
   routes.on(adminRoutes.removePerson, async (call) => {
-    const { id } = named(call.param("id"));
+    const { id, role } = named(call.param("id"));
+    call.guard(role);
     await parts.remove(id);
     told(parts, call, "person_removed", id);
     return { success: true };
@@ -451,7 +457,8 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   });
 
   routes.on(adminRoutes.endSessions, async (call) => {
-    const { id } = named(call.param("id"));
+    const { id, role } = named(call.param("id"));
+    call.guard(role);
     const ended = await sessions.endOf(id, {});
     told(parts, call, "sessions_ended", id);
     return { ended };
@@ -462,14 +469,16 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   }));
 
   routes.on(adminRoutes.revokeKeys, async (call) => {
-    const { id } = named(call.param("id"));
+    const { id, role } = named(call.param("id"));
+    call.guard(role);
     const revoked = await keys.revoke(id);
     told(parts, call, "keys_revoked", id);
     return { revoked };
   });
 
   routes.on(adminRoutes.revokeKey, async (call) => {
-    const { id } = named(call.param("id"));
+    const { id, role } = named(call.param("id"));
+    call.guard(role);
     const key = call.param("key");
     if (await keys.revoke(id, key) === 0) throw new NexusError("not_found");
     told(parts, call, "key_revoked", id, key);
@@ -477,7 +486,8 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   });
 
   routes.on(adminRoutes.dropFactor, async (call) => {
-    const { id } = named(call.param("id"));
+    const { id, role } = named(call.param("id"));
+    call.guard(role);
     await accounts.dropFactor(id);
     told(parts, call, "second_factor_removed", id);
     return { success: true };

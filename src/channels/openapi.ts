@@ -30,7 +30,7 @@ export function openapi(routes: readonly Route[], version: string): Json {
         "after it they are an event in the stream. `x-nexus-access` says who may take a route: `who` (to others an admin's " +
         "route does not exist), the scopes of `keys` that open it besides a session, and what it does for a key that is " +
         "bound to some `bots` (`bound`: it sees and changes only what those answered; `closed`: it is refused; `free`: " +
-        "nothing here is about bots).",
+        "nothing here is about bots). `guarded`: upon an admin's account no key does it, only a session.",
       license: { name: "MIT" },
     },
     paths,
@@ -55,7 +55,7 @@ function security(route: Route): Json[] | undefined {
 function operation(route: Route, schemas: Json): Json {
   const { who, method, path, summary, tag } = route;
   const access = who === "member" || who === "admin"
-    ? { who, keys: route.keys, ...("bots" in route ? { bots: route.bots } : {}) }
+    ? { who, keys: route.keys, ...("bots" in route ? { bots: route.bots, guarded: route.guarded } : {}) }
     : { who };
   const parameters = parametersOf(route, schemas);
   const required = security(route);

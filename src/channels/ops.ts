@@ -7,13 +7,16 @@ import { NexusError } from "../core/error.ts";
 import { sameText } from "../core/secret.ts";
 import { openapi } from "./openapi.ts";
 import { anyone, declare } from "./route.ts";
-import type { Routes } from "./routes.ts";
+import type { Call, Routes } from "./routes.ts";
 
 export interface OpsParts {
   readonly gateway: Gateway;
   readonly version: string;
-  readonly metrics: () => Promise<string>;
+  /** `names`: with what names a bot or an app. */
+  readonly metrics: (names: boolean) => Promise<string>;
   readonly metricsToken: () => string | undefined;
+  /** Whether anybody may know which bots there are. */
+  readonly publicBots: () => boolean;
   readonly configSchema: () => Record<string, unknown>;
   /** What keeps the gateway from being well, in words; empty when nothing does. */
   readonly troubles: () => readonly string[];
@@ -23,10 +26,12 @@ export const opsRoutes = {
   health: declare({
     method: "get",
     path: "/health",
-    summary: "The original's health check: which bots are there.",
+    summary:
+      "The original's health check: how many bots there are, and, for whoever may know them, which. Strangers are " +
+      "told their ids only with `publicBots`.",
     tag: "operation",
     ...anyone,
-    ok: z.object({ status: z.literal("ok"), bots: z.number(), botIds: z.array(z.string()) }),
+    ok: z.object({ status: z.literal("ok"), bots: z.number(), botIds: z.array(z.string()).optional() }),
   }),
   livez: declare({
     method: "get",
@@ -48,7 +53,7 @@ export const opsRoutes = {
   metrics: declare({
     method: "get",
     path: "/metrics",
-    summary: "Prometheus text.",
+    summary: "Prometheus text. What names a bot or an app is for admins, `metricsToken` and `publicBots`.",
     tag: "operation",
     ...anyone,
     ok: "text/plain",
@@ -74,9 +79,22 @@ export const opsRoutes = {
 export function ops(routes: Routes, parts: OpsParts): void {
   const { gateway } = parts;
 
-  routes.on(opsRoutes.health, () => {
-    const seats = gateway.roster.list();
-    return { status: "ok" as const, bots: seats.length, botIds: seats.map(({ id }) => id) };
+  /** Whoever may know everything that is counted: by the token of the metrics, or as an admin. */
+  async function isOperator(call: Call): Promise<boolean> {
+    const token = parts.metricsToken();
+    if (token !== undefined && sameText(call.header("authorization") ?? "", `Bearer ${token}`)) return true;
+    const visitor = await call.visitor();
+    return visitor !== undefined && visitor.person.role === "admin" && !visitor.key?.bots;
+  }
+
+  routes.on(opsRoutes.health, async (call) => {
+    const { roster } = gateway;
+    const visitor = await call.visitor();
+    const seats = parts.publicBots() || await isOperator(call)
+      ? roster.list()
+      : visitor && roster.visibleTo(visitor.person);
+    const status = "ok" as const;
+    return seats ? { status, bots: seats.length, botIds: seats.map(({ id }) => id) } : { status, bots: roster.size };
   });
 
   routes.on(opsRoutes.livez, () => ({ status: "ok" as const, version: parts.version }));
@@ -88,11 +106,9 @@ export function ops(routes: Routes, parts: OpsParts): void {
   });
 
   routes.on(opsRoutes.metrics, async (call) => {
-    const token = parts.metricsToken();
-    if (token !== undefined && !sameText(call.header("authorization") ?? "", `Bearer ${token}`)) {
-      throw new NexusError("unauthenticated");
-    }
-    return new Response(await parts.metrics(), {
+    const isKnown = await isOperator(call);
+    if (!isKnown && parts.metricsToken() !== undefined) throw new NexusError("unauthenticated");
+    return new Response(await parts.metrics(isKnown || parts.publicBots()), {
       headers: [["content-type", "text/plain; version=0.0.4; charset=utf-8"], ["cache-control", "no-store"]],
     });
   });

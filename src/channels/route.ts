@@ -36,7 +36,13 @@ export type Access =
   /** No key opens it, only a session. */
   | { readonly who: "member" | "admin"; readonly keys: readonly [] }
   /** A session opens it, and a key with one of these scopes. */
-  | { readonly who: "member" | "admin"; readonly keys: readonly [Scope, ...Scope[]]; readonly bots: BotRule };
+  | {
+    readonly who: "member" | "admin";
+    readonly keys: readonly [Scope, ...Scope[]];
+    readonly bots: BotRule;
+    /** Upon an admin's account no key does it. */
+    readonly guarded?: true;
+  };
 
 /** Nobody is asked who they are. */
 export const anyone = { who: "anyone" } as const;
@@ -51,6 +57,12 @@ export function member<const K extends readonly [Scope, ...Scope[]]>(keys: K, bo
 
 /** An admin who is signed in, or an admin's key with the scope `admin` that is not bound to bots. */
 export const admins = { who: "admin", keys: ["admin"], bots: "closed" } as const;
+
+/**
+ * The same for what changes somebody's account. Upon an admin's account only a session does it: no key raises its owner, or itself. The
+ * handler asks {@linkcode Call.guard}.
+ */
+export const accountAdmins = { ...admins, guarded: true } as const;
 
 /** What a success answers where it is no JSON. */
 export type MediaType = "text/event-stream" | "text/plain" | "text/markdown" | "text/html";

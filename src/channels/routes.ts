@@ -7,14 +7,18 @@
  */
 import { type Context, Hono } from "hono";
 import { asNexusError, NexusError } from "../core/error.ts";
+import type { Person } from "../core/message.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Caller, Door } from "./door.ts";
 import { headOf, pathOf } from "./edge.ts";
 import { type Connection, failure, json, languageOfRequest, readBody, readQuery, Worded } from "./http.ts";
-import type { BodyOf, OkOf, ParamOf, QueryOf, Route, Who } from "./route.ts";
+import { type BodyOf, member, type OkOf, type ParamOf, type QueryOf, type Route, type Who } from "./route.ts";
 import type { Language } from "./words.ts";
 
 type Env = { Bindings: Connection };
+
+/** Whoever has an account, by whatever they show. */
+const ANYBODY = member(["chat", "read", "admin"], "bound");
 
 /** Bytes of a body at most where its declaration says nothing else. */
 const MAX_BODY = 64 * 1024;
@@ -26,16 +30,38 @@ type CallerOf<W extends Who> = W extends "member" | "admin" ? Caller : undefined
 export class Call<R extends Route = Route> {
   readonly #context: Context<Env>;
   readonly #maxBody: number;
+  readonly #door: Door;
 
   constructor(
     readonly route: R,
     /** Who was let in. */
     readonly caller: CallerOf<R["who"]>,
     context: Context<Env>,
-    maxBody: number,
+    parts: { readonly door: Door; readonly maxBody: number },
   ) {
     this.#context = context;
-    this.#maxBody = maxBody;
+    this.#maxBody = parts.maxBody;
+    this.#door = parts.door;
+  }
+
+  /** Whoever calls a route for anyone, where they show by a session or a key who they are. */
+  async visitor(): Promise<Caller | undefined> {
+    try {
+      return await this.#door.caller(this.request, ANYBODY);
+    } catch (error) {
+      if (error instanceof NexusError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Refuses a key that is about to change an admin's account, or to make one: only a session does that. Throws `forbidden`.
+   *
+   * @param roles those that the account has, and will have
+   */
+  guard(...roles: readonly (Person["role"] | undefined)[]): void {
+    const key = (this.caller as Caller | undefined)?.key;
+    if (key && roles.includes("admin")) throw new NexusError("forbidden", "no key changes an admin's account; sign in");
   }
 
   get request(): Request {
@@ -167,7 +193,7 @@ export class Routes {
     const run = async (c: Context<Env>, caller: Caller | undefined) => {
       const bytes = maxBody === "setting" ? this.#parts.maxBody() : maxBody;
       try {
-        const answer = await handler(new Call(route, caller as Call<R>["caller"], c, bytes));
+        const answer = await handler(new Call(route, caller as Call<R>["caller"], c, { door, maxBody: bytes }));
         return answer instanceof Response ? answer : json(answer, route.status);
       } catch (thrown) {
         return this.#failed(thrown, c.req.raw, failing);

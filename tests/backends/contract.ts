@@ -291,6 +291,9 @@ const SENTENCES: Readonly<Record<string, Check>> = {
         "-",
         "* *",
         "",
+        "secret\0",
+        "\0",
+        "\0secret",
       ]
     ) {
       for (const [key] of await find("alice", words, 10)) assert.equal(key, "m:1", words);

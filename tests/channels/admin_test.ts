@@ -176,3 +176,61 @@ Deno.test("an admin sees what model APIs used of their budgets", async () => {
   assert.ok(costly.spend.used < 0.01, "no answer came, but the question may have cost");
   assert.equal(costly.tokens.limit, 1000);
 });
+
+Deno.test("no key changes an admin's account, makes an admin, or links a chat to one; a session does", async () => {
+  await using world = await startWorld();
+  const people = [["boss", "admin"], ["alex", "member"]] as const;
+  for (const [username, role] of people) {
+    const made = await send(world, "POST", "/api/admin/people", { username, role, password: `${username}-pass` });
+    assert.equal(made.status, 201);
+  }
+  const { body: { token } } = await send(world, "POST", "/api/keys", { name: "k", scopes: ["admin"] }, "boss");
+  const byKey = async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(world.url + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const acts: [method: string, path: string, body?: unknown][] = [
+    ["PATCH", "", { password: "another one" }],
+    ["PATCH", "", { disabled: true }],
+    ["PATCH", "", { displayName: "X" }],
+    ["DELETE", "/sessions"],
+    ["DELETE", "/keys"],
+    ["DELETE", "/keys/x"],
+    ["DELETE", "/totp"],
+    ["DELETE", ""],
+  ];
+  for (const who of ["boss", "root"]) {
+    for (const [method, path, body] of acts) {
+      assert.equal(await byKey(method, `/api/admin/people/${who}${path}`, body), 403, `${method} ${who}${path}`);
+    }
+  }
+  assert.equal(await byKey("PATCH", "/api/admin/people/alex", { role: "admin" }), 403);
+  const eve = { username: "eve", password: "long enough" };
+  assert.equal(await byKey("POST", "/api/admin/people", { ...eve, role: "admin" }), 403);
+  assert.equal(await byKey("POST", "/api/admin/pairings", { code: "AAAAAAAA", account: "boss" }), 403);
+  assert.equal(await byKey("POST", "/api/admin/pairings", { code: "AAAAAAAA", account: "alex" }), 404);
+  for (const path of ["/api/password", "/api/keys", "/api/totp", "/api/sessions"]) {
+    assert.equal(await byKey(path === "/api/password" ? "POST" : "GET", path), 403, path);
+  }
+  assert.equal(await byKey("POST", "/api/admin/people", eve), 201);
+  assert.equal(await byKey("PATCH", "/api/admin/people/alex", { password: "another one" }), 200);
+  assert.equal(await byKey("DELETE", "/api/admin/people/alex"), 200);
+  assert.equal((await send(world, "PATCH", "/api/admin/people/boss", { displayName: "The boss" })).status, 200);
+});
+
+Deno.test("an admin's key without the scope admin is a member's, and one with it is bound to no bots", async () => {
+  await using world = await startWorld();
+  const { body: { token } } = await send(world, "POST", "/api/keys", { name: "k" });
+  const headers = { authorization: `Bearer ${token}` };
+  const me = await (await fetch(`${world.url}/api/me`, { headers })).json();
+  assert.deepEqual([me.user.username, me.user.role], ["root", "member"]);
+  const state = await fetch(`${world.url}/api/admin/state`, { headers });
+  assert.deepEqual([state.status, (await state.json()).code], [404, "not_found"]);
+  const refused = await send(world, "POST", "/api/keys", { name: "k", scopes: ["admin"], bots: ["b"] });
+  assert.deepEqual([refused.status, refused.body.code], [400, "invalid"]);
+});

@@ -34,7 +34,7 @@ Deno.test("a person signs in, asks and gets the answer in the original's shapes"
   assert.equal(bots.bots[0].name, "ECHO");
   assert.ok(Date.parse(bots.bots[0].connectedAt) > 0);
 
-  const health = await (await fetch(`${world.url}/health`)).json();
+  const health = await (await world.as("alice", "/health")).json();
   assert.deepEqual(health, { status: "ok", bots: 1, botIds: ["echo"] });
 });
 

@@ -486,9 +486,9 @@ Deno.test("a temporary turn leaves no trace in the store and on no page, and its
   assert.deepEqual(told, []);
   const ids = new Set([kept!.id, ...bot.asked.slice(1).map(({ conversationId }) => conversationId)]);
   assert.equal(ids.size, 4, "a bot with a memory mixes it with nothing");
-  assert.equal((await gateway.turn(turns[0]!.id, "alice"))?.reply.text, "answer");
+  assert.equal((await gateway.reading.turn(turns[0]!.id, { id: "alice" }))?.reply.text, "answer");
   clock.pass(gateway.settings.keepEnded + 2000);
-  assert.equal(await gateway.turn(turns[0]!.id, "alice"), undefined);
+  assert.equal(await gateway.reading.turn(turns[0]!.id, { id: "alice" }), undefined);
   gateway.close();
 });
 

@@ -436,7 +436,14 @@ export async function ourGateway(
   const port = options.port ?? await freePort();
   if (!(await exists(`${home}/config.json`))) {
     const users = Object.fromEntries(PEOPLE.map((name) => [name, { password: `${name}-password`, displayName: name }]));
-    const config = { port, host: "127.0.0.1", botToken: options.token ?? "bot-token", users, ...options.more };
+    const config = {
+      port,
+      host: "127.0.0.1",
+      botToken: options.token ?? "bot-token",
+      users,
+      publicBots: true,
+      ...options.more,
+    };
     await Deno.writeTextFile(`${home}/config.json`, JSON.stringify(config));
   }
   const program = new Program(Deno.execPath(), {

@@ -96,8 +96,8 @@ export class Apps {
   /** A callback: `/channels/<platform>/<name>`. `undefined`: no such app. */
   fetch(path: string, request: Request, address: string): Promise<Response> | undefined {
     const [, , platform, name, ...more] = path.split("/");
-    if (more.length > 0) return undefined;
-    return this.#channels.get(`${platform}/${decodeURIComponent(name ?? "")}`)?.fetch(request, address);
+    const plain = more.length > 0 ? undefined : decoded(name ?? "");
+    return plain === undefined ? undefined : this.#channels.get(`${platform}/${plain}`)?.fetch(request, address);
   }
 
   /** Says something into the group of a webhook. Throws `not_found`. */
@@ -190,6 +190,15 @@ export class Apps {
       plain[key] = secret;
     }
     return plain as T;
+  }
+}
+
+/** A part of a path as it was meant; `undefined` where nobody can have meant it. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,7 +7,7 @@ import { NexusError } from "../../core/error.ts";
 import { Limit } from "../../core/limit.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
-import { admins, declare, signedIn } from "../route.ts";
+import { accountAdmins, admins, declare, signedIn } from "../route.ts";
 import type { Call, Routes } from "../routes.ts";
 import type { Apps } from "./apps.ts";
 
@@ -108,7 +108,7 @@ export const platformRoutes = {
     path: "/api/admin/pairings",
     summary: "Confirm a code for an account.",
     tag: "admin",
-    ...admins,
+    ...accountAdmins,
     body: confirmBody,
     maxBody: SMALL,
     ok: identity,
@@ -119,7 +119,7 @@ export const platformRoutes = {
     path: "/api/admin/pairings",
     summary: "Unlink an identity.",
     tag: "admin",
-    ...admins,
+    ...accountAdmins,
     body: unbindBody,
     maxBody: SMALL,
     ok: z.object({ success: z.boolean() }),
@@ -181,7 +181,9 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
 
   routes.on(platformRoutes.confirm, async (call) => {
     const { code, account: name } = await call.body();
-    if (!account(name)) throw new NexusError("not_found", "no such account");
+    const person = account(name);
+    if (!person) throw new NexusError("not_found", "no such account");
+    call.guard(person.role);
     const who = await apps.pairing.confirm(code, name);
     act(call, "identity_linked", name, nameOf(who));
     return who;
@@ -189,6 +191,8 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
 
   routes.on(platformRoutes.unbind, async (call) => {
     const who = await call.body();
+    const owner = await apps.pairing.account(who);
+    call.guard(owner === undefined ? undefined : account(owner)?.role);
     await apps.pairing.unbind(who);
     act(call, "identity_unlinked", nameOf(who));
     return { success: true };

@@ -110,6 +110,7 @@ Deno.test("a callback for an app that is not there is 404, a forged one is 401 a
     w.app.fetch(new Request(`http://x${path}`, { method: "POST", body: "{}" }), { address: "6.6.6.6" });
   assert.equal((await post("/channels/feishu/other")).status, 404);
   assert.equal((await post("/channels/feishu/main/more")).status, 404);
+  assert.equal((await post("/channels/feishu/%zz")).status, 404, "what nobody can have meant is no fault of ours");
   assert.equal((await post("/channels/feishu/main")).status, 401);
   await w.app.audit.settled();
   const admin = await w.signIn("admin");
