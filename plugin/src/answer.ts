@@ -12,6 +12,7 @@
  */
 
 import type { ToolStep } from "./step.ts";
+import { Steps } from "./steps.ts";
 
 /** Where the words go: a reply on the wire. */
 export interface Sink {
@@ -38,10 +39,11 @@ export class Answer {
   #toolSince = false;
   #paragraph = false;
   #thought = "";
-  #step: ToolStep | undefined;
+  readonly #steps: Steps;
 
   constructor(sink: Sink) {
     this.#sink = sink;
+    this.#steps = new Steps((step) => sink.tool(step));
   }
 
   /** Everything that was told as text. */
@@ -118,7 +120,19 @@ export class Answer {
     this.#paragraph = true;
   }
 
+  /**
+   * Something that comes from beside the run: a question for approval, or the answer of a run that OpenClaw gave the message
+   * to. What the run has told already is not told again.
+   */
+  beside(text: string): void {
+    const whole = text.trim();
+    const message = this.#message.trim();
+    if (message !== "" && (whole.startsWith(message) || this.#has(whole, message))) this.settle(text);
+    else this.aside(text);
+  }
+
   image(dataUrl: string): void {
+    this.#steps.flush();
     this.#sink.image(dataUrl);
   }
 
@@ -136,15 +150,14 @@ export class Answer {
     this.#thought = "";
   }
 
-  /** One step of a tool. The host tells most of them twice, from two sides: they are made into one, and repeats left out. */
-  tool(step: ToolStep): void {
-    const last = this.#step?.id !== undefined && this.#step.id === step.id ? this.#step : undefined;
-    const next = last
-      ? { ...last, ...step, status: step.status === last.status ? "update" as const : step.status }
-      : step;
-    if (last && next.status === "update" && next.title === last.title && next.input === last.input) return;
-    this.#step = next;
-    this.#sink.tool(next);
+  /** One step of a tool; with `hold` its end waits for what a command printed. */
+  tool(step: ToolStep, hold = false): void {
+    this.#steps.take(step, hold);
+  }
+
+  /** The run is over: nothing waits any more. */
+  finish(): void {
+    this.#steps.flush();
   }
 
   #next(): void {
@@ -155,6 +168,7 @@ export class Answer {
 
   #add(text: string): void {
     if (text === "") return;
+    this.#steps.flush();
     let piece = text;
     if (this.#paragraph) {
       // Waits for the first real word, so that an answer does not end in empty lines.

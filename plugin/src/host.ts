@@ -45,6 +45,11 @@ export interface RunCallbacks {
   readonly onReasoningEnd?: () => void;
   readonly onToolStart?: (step: ToolStart) => void;
   readonly onItemEvent?: (step: ItemEvent) => void;
+  readonly onCommandOutput?: (output: CommandOutput) => void;
+  /** A run of the agent begins. */
+  readonly onAgentRunStart?: () => void;
+  /** How it ended; not called for one that was stopped. */
+  readonly onAgentRunTerminalOutcome?: (outcome: "completed" | "failed") => void;
 }
 
 export interface ToolStart {
@@ -63,6 +68,27 @@ export interface ItemEvent {
   readonly phase?: string;
   readonly status?: string;
   readonly summary?: string;
+  /** It runs a command, whose output is told apart. */
+  readonly commandBearing?: boolean;
+}
+
+export interface CommandOutput {
+  readonly itemId?: string;
+  readonly toolCallId?: string;
+  readonly name?: string;
+  readonly phase?: string;
+  readonly status?: string;
+  readonly output?: string;
+  readonly exitCode?: number | null;
+}
+
+/** What became of a message. */
+export interface RunResult {
+  /**
+   * The session was at work on something else. `steer`: the message went into that run, which answers it where it answers.
+   * `followup`: it got a run of its own afterwards, which is over by now and sent its answer as an outgoing message.
+   */
+  readonly deferred?: "steer" | "followup";
 }
 
 /** One message for an agent, and where its answer goes. */
@@ -128,5 +154,6 @@ export interface Host {
   ): Promise<{ readonly bytes: Uint8Array; readonly type?: string; readonly fileName?: string }>;
   /** Somebody else's plugin may rewrite or hold back what is said, so nothing may be told before it has seen the whole. */
   mustWait(): boolean;
-  run(run: Run): Promise<void>;
+  /** Settles when the agent is through with the message. */
+  run(run: Run): Promise<RunResult>;
 }

@@ -13,7 +13,7 @@ import { isAbortRequestText } from "openclaw/plugin-sdk/command-primitives-runti
 import { getAgentScopedMediaLocalRoots } from "openclaw/plugin-sdk/media-local-roots";
 import { getGlobalHookRunner } from "openclaw/plugin-sdk/plugin-runtime";
 import { CHANNEL, normalizeEntry } from "./account.ts";
-import type { Admission, Config, Host, Question, Route, Run } from "./host.ts";
+import type { Admission, Config, Host, Question, Route, Run, RunResult } from "./host.ts";
 
 /** Person ids come from the gateway, which authenticates people: they are taken letter by letter. */
 const IDENTITY = defineStableChannelIngressIdentity({
@@ -112,7 +112,7 @@ async function admit(runtime: PluginRuntime, question: Question): Promise<Admiss
   };
 }
 
-async function dispatch(runtime: PluginRuntime, run: Run): Promise<void> {
+async function dispatch(runtime: PluginRuntime, run: Run): Promise<RunResult> {
   const { accountId, route, message, callbacks } = run;
   const cfg = real(run.config);
   const to = `user:${message.senderId}`;
@@ -142,20 +142,25 @@ async function dispatch(runtime: PluginRuntime, run: Run): Promise<void> {
       ...toInboundMediaFacts(message.media.map((file) => ({ ...file, kind: "image" as const, messageId: message.id }))),
     ],
   });
-  await runtime.channel.inbound.dispatch({
+  let settle = () => {};
+  const settled = new Promise<void>((resolve) => settle = resolve);
+  const result = await runtime.channel.inbound.dispatch({
     cfg,
     channel: CHANNEL,
     accountId,
     ctxPayload,
     route: { ...scope, sessionKey: route.sessionKey },
     replyPipeline: {},
-    replyOptions: { ...callbacks },
+    replyOptions: { ...callbacks, onQueuedFollowupSettled: () => settle() },
     delivery: {
       deliver: (payload, info) => run.deliver(payload, info.kind),
       onError: (cause, { kind }) => run.onProblem(`a ${kind} of turn ${message.id} could not be delivered`, cause),
     },
     record: { onRecordError: (cause) => run.onProblem(`turn ${message.id} was not recorded in its session`, cause) },
   });
+  const deferred = result.dispatched ? result.dispatchResult.deferredToActiveRun : undefined;
+  if (deferred === "followup") await settled;
+  return { deferred };
 }
 
 /** The same object; only the declarations differ. */

@@ -5,12 +5,14 @@
 import type { Chat, Reply } from "../../src/bots/client.ts";
 import { type Account, effectiveAllowFrom } from "./account.ts";
 import { Answer } from "./answer.ts";
-import type { Admission, Config, Host, Payload, Route, RunCallbacks, SavedMedia } from "./host.ts";
+import { whenFree } from "./contention.ts";
+import { Ending } from "./ending.ts";
+import type { Admission, Config, Host, Payload, Route, Run, RunCallbacks, SavedMedia } from "./host.ts";
 import { LANE_BOUND, Lanes } from "./lane.ts";
 import { readImage, writeMedia } from "./media.ts";
 import type { Present } from "./present.ts";
 import { peerKey, sessionKey, withOwnScope } from "./session.ts";
-import { toolStep } from "./step.ts";
+import { commandStep, toolStep } from "./step.ts";
 
 export interface InboundParts {
   readonly account: Account;
@@ -53,7 +55,7 @@ export class Inbound {
     const text = chat.content.slice(0, MAX_TEXT);
     const base = host.route(config, account.accountId, peerKey(personId));
     const route = { ...base, sessionKey: sessionKey(base.sessionKey, chat.conversationId) };
-    const admission = await host.admit({
+    const question = {
       config,
       accountId: account.accountId,
       route,
@@ -63,7 +65,8 @@ export class Inbound {
       text,
       dmPolicy: account.dmPolicy,
       allowFrom: effectiveAllowFrom(account),
-    });
+    };
+    const admission = await whenFree(() => host.admit(question), () => !reply.over);
     if (admission.verdict === "drop") return this.#refuse(admission.reason, personId, reply);
     if (admission.verdict === "pairing") return await this.#pair(admission, reply);
     const passes = host.isControl(text, config) || this.#asking.has(route.sessionKey);
@@ -81,7 +84,7 @@ export class Inbound {
 
   #refuse(reason: string, personId: string, reply: Reply): void {
     this.#parts.onProblem(`a message of ${personId} was refused: ${reason}`);
-    reply.fail("This bot does not talk to you: its owner has not let you in.", { code: "forbidden" });
+    reply.fail(`ask its owner to let you in; your id there is "${personId}"`, { code: "bot_declined" });
   }
 
   async #pair(admission: Admission & { verdict: "pairing" }, reply: Reply): Promise<void> {
@@ -106,12 +109,13 @@ export class Inbound {
     const { chat, reply, config, route, personId, text, admission } = turn;
     const { account, host, present, onProblem } = this.#parts;
     const answer = new Answer(reply);
+    const ending = new Ending();
     const pending = new Set<Promise<unknown>>();
     const control = host.isControl(text, config);
     const stop = new AbortController();
     if (!control && !this.#running.has(route.sessionKey)) this.#running.set(route.sessionKey, stop);
     const signal = AbortSignal.any([reply.signal, stop.signal]);
-    const leave = present.enter({ personId, conversationId: chat.conversationId, answer, pending });
+    const leave = present.enter({ personId, conversationId: chat.conversationId, answer, pending, command: control });
     let giveUp = () => {};
     const stopped = new Promise<void>((resolve) => giveUp = resolve);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -123,7 +127,7 @@ export class Inbound {
     let stops = isStop && this.#stop(route.sessionKey);
     if (isStop) onStop();
     try {
-      const run = host.run({
+      const task: Run = {
         config,
         accountId: account.accountId,
         route,
@@ -138,20 +142,30 @@ export class Inbound {
           commandAuthorized: admission.commandAuthorized,
           media: await this.#images(chat),
         },
-        callbacks: this.#callbacks(answer, signal, route.sessionKey),
-        deliver: (payload, kind) => this.#deliver(payload, kind, answer, config, route),
+        callbacks: this.#callbacks(answer, ending, signal, route.sessionKey),
+        deliver: (payload, kind) => this.#deliver(payload, kind, { answer, ending, config, route }),
         onProblem,
+      };
+      const run = whenFree(() => host.run(task), () => !ending.begun && !signal.aborted).catch((cause) => {
+        // Also one that was given up on, which may fail any time later.
+        if (!signal.aborted) throw cause;
+        onProblem("a stopped run failed", cause);
       });
-      await Promise.race([run, stopped]);
+      const result = await Promise.race([run, stopped]);
       if (isStop) {
         // The turn may have begun a moment after; and a `/stop` that still waits must not become a question to the model.
         stops = this.#stop(route.sessionKey) || stops;
         stop.abort(new Error("nothing is left to stop"));
       }
-      // Whoever was given up on may still fail later.
-      run.catch((cause) => signal.aborted && onProblem("a stopped run failed", cause));
       await Promise.allSettled(pending);
-      if (control && answer.told === "") answer.settle(silence(isStop, stops));
+      if (result?.deferred === "steer") answer.aside(STEERED);
+      const silent = control && answer.told === "" && ending.warnings.length === 0;
+      if (silent) answer.settle(silence(isStop, stops));
+      if (silent || isStop) ending.answer();
+      end(reply, answer, ending, {
+        stopped: !isStop && stop.signal.aborted,
+        deferred: result?.deferred !== undefined,
+      });
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onStop);
@@ -184,7 +198,7 @@ export class Inbound {
     return saved;
   }
 
-  #callbacks(answer: Answer, signal: AbortSignal, session: string): RunCallbacks {
+  #callbacks(answer: Answer, ending: Ending, signal: AbortSignal, session: string): RunCallbacks {
     const { account, host } = this.#parts;
     const live = account.streaming === "token" && !host.mustWait();
     const { showReasoning, showTools } = account;
@@ -207,19 +221,26 @@ export class Inbound {
         if (item.kind !== "tool" && item.kind !== "command") return;
         answer.step();
         if (item.name === "ask_user" && item.phase === "end") this.#asking.delete(session);
-        if (showTools) answer.tool(toolStep(item));
+        if (showTools) answer.tool(toolStep(item), item.commandBearing === true);
       },
+      onCommandOutput: showTools
+        ? (output) => {
+          const step = commandStep(output);
+          if (step) answer.tool(step, true);
+        }
+        : undefined,
+      onAgentRunStart: () => ending.begin(),
+      onAgentRunTerminalOutcome: (outcome) => ending.outcome(outcome),
     };
   }
 
   async #deliver(
     payload: Payload,
     kind: "tool" | "block" | "final",
-    answer: Answer,
-    config: Config,
-    route: Route,
+    turn: { readonly answer: Answer; readonly ending: Ending; readonly config: Config; readonly route: Route },
   ): Promise<void> {
     const { account } = this.#parts;
+    const { answer, ending, config, route } = turn;
     const text = payload.text ?? "";
     if (payload.isReasoning) {
       if (account.showReasoning) answer.think(text);
@@ -227,6 +248,8 @@ export class Inbound {
     }
     const notice = payload.isCompactionNotice || payload.isFallbackNotice || payload.isStatusNotice;
     const media = payload.mediaUrls?.length ? payload.mediaUrls : payload.mediaUrl ? [payload.mediaUrl] : [];
+    if (payload.isError && kind !== "tool") return ending.error(text);
+    if (kind !== "tool" && !notice && (text.trim() !== "" || media.length > 0)) ending.answer();
     if (notice || kind === "tool") answer.aside(text);
     else if (kind === "block" && account.streaming === "block" && media.length === 0) answer.block(text);
     else answer.settle(text);
@@ -245,6 +268,18 @@ export class Inbound {
       answer.aside("(An attachment could not be sent.)");
     }
   }
+}
+
+/** Said where the message went into another run of the session, which answers where it was begun. */
+const STEERED = "OpenClaw takes this into the answer that it is working on already.";
+
+/** The last word on the wire: an answer that is not whole must not look like one. */
+function end(reply: Reply, answer: Answer, ending: Ending, how: { stopped: boolean; deferred: boolean }): void {
+  const last = ending.end(how);
+  if (last.status === "done") { for (const words of ending.warnings) answer.aside(words); }
+  answer.finish();
+  if (last.status === "cancelled") reply.fail("Stopped.", { code: "cancelled" });
+  else if (last.status === "failed") reply.fail(last.words, answer.told === "" ? {} : { code: "incomplete" });
 }
 
 /** What is said where OpenClaw passed over a command. Everyone may stop their own turn: the page lets them as well. */

@@ -45,7 +45,7 @@ export async function send(lines: Lines, outgoing: Outgoing): Promise<Sent> {
   // it is the very conversation.
   const turn = line.present.find(place) ?? (old ? line.present.find(target) : undefined);
   if (turn && (old || place.kind === "conversation")) {
-    turn.answer.aside(text);
+    turn.answer.beside(text);
     for (const image of images) turn.answer.image(image);
     return { messageId: id, to: writeTarget(target) };
   }

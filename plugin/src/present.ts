@@ -9,6 +9,8 @@ export interface OpenTurn {
   readonly personId: string;
   readonly conversationId: string | undefined;
   readonly answer: Answer;
+  /** It is a command such as `/approve`, and not the turn that waits for it. */
+  readonly command: boolean;
   /** How many things are being put into it just now; the turn waits for them before it ends. */
   readonly pending: Set<Promise<unknown>>;
 }
@@ -22,10 +24,11 @@ export class Present {
     return () => this.#turns.delete(turn);
   }
 
-  /** The latest open turn of a person, or of a conversation. */
+  /** The latest open turn of a person, or of a conversation; one that is a command only where there is no other. */
   find(target: Target): OpenTurn | undefined {
-    return [...this.#turns].findLast((turn) =>
+    const turns = [...this.#turns].filter((turn) =>
       target.kind === "user" ? turn.personId === target.id : turn.conversationId === target.id
     );
+    return turns.findLast((turn) => !turn.command) ?? turns.at(-1);
   }
 }

@@ -27,9 +27,9 @@ declare module "openclaw/plugin-sdk/channel-core" {
     readonly [field: string]: unknown;
   }
 
-  interface DispatchResult {
-    dispatched: boolean;
-  }
+  type DispatchResult =
+    | { dispatched: true; dispatchResult: { deferredToActiveRun?: "steer" | "followup" } }
+    | { dispatched: false };
 
   interface ReplyPayload {
     text?: string;

@@ -162,7 +162,8 @@ export interface Bot {
   ready(): Promise<Gateway>;
   /**
    * Speaks first. Resolves with the gateway's receipt (`success: false` where it has no such person); rejects with an `Error`
-   * when the gateway speaks version 1 only, when no receipt came within 30 s, when 100 wait already, or on `close()`.
+   * when no receipt came within 30 s, or on `close()`: with a {@linkcode NotSent} where it surely was not sent. That is also
+   * so when the gateway speaks version 1 only, or when 100 wait already.
    */
   push(push: Push): Promise<PushedFrame>;
   /** Tells the load, or asks for nothing new. Said again after each reconnect. Left out towards a version-1 gateway. */
@@ -172,6 +173,11 @@ export interface Bot {
    * unfinished then is handed back to the gateway (`fail`, retryable). Resolves when the socket is closed.
    */
   close(options?: { readonly finish?: number }): Promise<void>;
+}
+
+/** A push that was surely not sent: it may be tried again without being told twice. */
+export class NotSent extends Error {
+  override readonly name = "NotSent";
 }
 
 /** The gateway does not want this bot as it is. */
@@ -247,7 +253,10 @@ const GAP_REST = 250;
 
 interface WaitingPush {
   readonly frame: PushFrame;
+  /** Over the present socket. */
   sent: boolean;
+  /** Over any socket: it may have arrived. */
+  tried: boolean;
   readonly stop: () => void;
   readonly resolve: (receipt: PushedFrame) => void;
   readonly reject: (error: Error) => void;
@@ -318,10 +327,10 @@ class Client implements Bot, Wire {
   push(push: Push): Promise<PushedFrame> {
     const { phase } = this.#state;
     if (phase === "closed" || phase === "blocked" || this.#closing) {
-      return Promise.reject(new Error(`the bot is ${phase}`));
+      return Promise.reject(new NotSent(`the bot is ${phase}`));
     }
-    if (phase === "ready" && this.#gateway?.protocol === 1) return Promise.reject(new Error(NO_PUSH));
-    if (this.#pushes.size >= MAX_PUSHES) return Promise.reject(new Error(`${MAX_PUSHES} pushes wait for a receipt`));
+    if (phase === "ready" && this.#gateway?.protocol === 1) return Promise.reject(new NotSent(NO_PUSH));
+    if (this.#pushes.size >= MAX_PUSHES) return Promise.reject(new NotSent(`${MAX_PUSHES} pushes wait for a receipt`));
     const id = push.id ?? crypto.randomUUID();
     const { to, content = "", images } = push;
     const frame: PushFrame = { type: "push", to, content, images, id };
@@ -329,12 +338,9 @@ class Client implements Bot, Wire {
       return Promise.reject(new RangeError(`a push must fit into a frame of ${this.maxFrame} characters`));
     }
     return new Promise((resolve, reject) => {
-      const stop = this.#clock.after(
-        PUSH_TIMEOUT,
-        () => this.#settlePush(id, new Error("no receipt came within 30 s")),
-      );
+      const stop = this.#clock.after(PUSH_TIMEOUT, () => this.#settlePush(id, new Error("no receipt came within 30 s")));
       this.#settlePush(id, new Error("pushed again with the same id"));
-      this.#pushes.set(id, { frame, sent: false, stop, resolve, reject });
+      this.#pushes.set(id, { frame, sent: false, tried: false, stop, resolve, reject });
       this.#sendPushes();
     });
   }
@@ -668,6 +674,7 @@ class Client implements Bot, Wire {
       if (this.#gateway!.protocol === 1) this.#settlePush(id, new Error(NO_PUSH));
       else if (!push.sent) {
         push.sent = this.#say(JSON.stringify(push.frame));
+        push.tried ||= push.sent;
       }
     }
   }
@@ -677,8 +684,8 @@ class Client implements Bot, Wire {
     if (!push) return;
     this.#pushes.delete(id);
     push.stop();
-    if (outcome instanceof Error) push.reject(outcome);
-    else push.resolve(outcome);
+    if (!(outcome instanceof Error)) push.resolve(outcome);
+    else push.reject(push.tried ? outcome : new NotSent(outcome.message, { cause: outcome }));
   }
 
   #sendStatus(): void {

@@ -30,7 +30,7 @@ export interface Reply {
   done(text?: string): void;
   /**
    * The answer failed. `message` is shown to the person, so keep secrets out of it. `retryable`: another bot may do better.
-   * A version-1 gateway has no word for failure: `message` then ends the answer as text.
+   * A version-1 gateway has no word for failure: `message` then ends the answer as a paragraph of its own.
    */
   fail(message: string, how?: { readonly code?: string; readonly retryable?: boolean }): void;
   /** Resolves when there is room again, or the turn is over. */
@@ -165,7 +165,7 @@ export class OutgoingReply implements Reply {
 
   fail(message: string, how: { readonly code?: string; readonly retryable?: boolean } = {}): void {
     if (this.over) return;
-    if (this.version === 1) return this.done(message);
+    if (this.version === 1) return this.done(this.#seq > 0 || this.#pending.length > 0 ? `\n\n${message}` : message);
     this.#last = "fail";
     this.#failure = { message: message.slice(0, 2000), ...how };
     this.#wakeUp();

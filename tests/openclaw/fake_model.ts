@@ -12,7 +12,9 @@
  * | `#model:tool COMMAND` | says a preamble, calls `exec` with the command, then tells its result |
  * | `#model:ask` | asks the person something with `ask_user`, then tells the answer |
  * | `#model:cut K N` | breaks the line after K of N words, the first time it is asked |
+ * | `#model:break K N` | breaks the line after K of N words, every time |
  * | `#model:refuse` | answers 400 |
+ * | `#model:fail` | answers 500, every time |
  * | `#model:media PATH` | a sentence, and the file at PATH |
  * | `#model:history` | every user text of the session, and how many images it saw in the last one |
  */
@@ -61,6 +63,9 @@ export function startFakeModel(): FakeModel {
     const { messages, stream } = await request.json() as { messages: Message[]; stream?: boolean };
     requests.push(messages);
     const plan = planOf(messages, cuts);
+    if (plan.broken) {
+      return Response.json({ error: { message: "the model is out of order", type: "server_error" } }, { status: 500 });
+    }
     if (plan.refuse) {
       return Response.json({ error: { message: "the model refuses this prompt", type: "invalid_request_error" } }, {
         status: 400,
@@ -160,6 +165,7 @@ interface Plan {
   readonly ms: number;
   readonly cutAfter?: number;
   readonly refuse?: boolean;
+  readonly broken?: boolean;
   readonly call?: { readonly name: string; readonly args: object };
 }
 
@@ -217,6 +223,10 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
       cuts.add(text);
       return { words: numbered(b), reasoning: [], ms: 20, cutAfter: again ? undefined : a };
     }
+    case "break":
+      return { words: numbered(b), reasoning: [], ms: 20, cutAfter: a };
+    case "fail":
+      return { words: [], reasoning: [], ms: 0, broken: true };
     case "refuse":
       return { words: [], reasoning: [], ms: 0, refuse: true };
     case "media":

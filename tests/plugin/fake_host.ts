@@ -1,7 +1,7 @@
 /**
  * This is an OpenClaw of a few lines for tests: it lets in whom it is told to, and runs what a test says.
  */
-import type { Admission, Config, Host, Run } from "../../plugin/src/host.ts";
+import type { Admission, Config, Host, Run, RunResult } from "../../plugin/src/host.ts";
 import { type Account, readAccount } from "../../plugin/src/account.ts";
 
 export interface FakeHost extends Host {
@@ -9,7 +9,7 @@ export interface FakeHost extends Host {
   readonly saved: Uint8Array[];
   settings: Config;
   /** What a run does. */
-  agent: (run: Run) => Promise<void>;
+  agent: (run: Run) => Promise<RunResult | void>;
   /** Whom it lets in. */
   verdict: (senderId: string) => Admission;
   files: Map<string, Uint8Array>;
@@ -48,7 +48,7 @@ export function fakeHost(agent: FakeHost["agent"] = () => Promise.resolve()): Fa
     mustWait: () => host.hooks,
     async run(run) {
       host.runs.push(run);
-      await host.agent(run);
+      return await host.agent(run) ?? {};
     },
   };
   return host;

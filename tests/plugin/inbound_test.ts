@@ -14,6 +14,7 @@ class FakeReply implements Reply {
   readonly steps: unknown[] = [];
   readonly images: string[] = [];
   failure: string | undefined;
+  code: string | undefined;
   over = false;
   full = false;
 
@@ -47,8 +48,9 @@ class FakeReply implements Reply {
     this.over = true;
   }
 
-  fail(message: string): void {
+  fail(message: string, how: { readonly code?: string } = {}): void {
     this.failure = message;
+    this.code = how.code;
     this.over = true;
   }
 
@@ -247,7 +249,8 @@ Deno.test("who is not on the list is refused in words, and the owner's log says 
   const { ask, problems } = parts(host, { dmPolicy: "allowlist" });
   const { reply, settled } = ask("hello", { userId: "mallory" });
   await settled;
-  assert.match(reply.failure ?? "", /does not talk to you/);
+  assert.match(reply.failure ?? "", /let you in; your id there is "mallory"/);
+  assert.equal(reply.code, "bot_declined");
   assert.deepEqual(problems, ["a message of mallory was refused: dm_policy_not_allowlisted"]);
   assert.equal(host.runs.length, 0);
 });
@@ -356,6 +359,146 @@ Deno.test("block streaming tells blocks, and off tells wholes", async () => {
   assert.deepEqual(off.reply.said, ["One.\n\nTwo."]);
 });
 
+Deno.test("a model that fails ends the turn as failed, in OpenClaw's words", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    callbacks.onAgentRunStart?.();
+    callbacks.onAgentRunTerminalOutcome?.("failed");
+    await deliver({ text: "⚠️ The model is out of order.", isError: true }, "final");
+  });
+  const { reply, settled } = parts(host).ask("x");
+  await settled;
+  assert.deepEqual([reply.text, reply.failure, reply.code], ["", "The model is out of order.", undefined]);
+});
+
+Deno.test("a model's line that is cut for good ends the turn as incomplete, with what was told", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    callbacks.onAgentRunStart?.();
+    callbacks.onPartialReply?.({ text: "w1 w2 w3 w4" });
+    callbacks.onAgentRunTerminalOutcome?.("failed");
+    await deliver({ text: "⚠️ Timed out.", isError: true }, "final");
+  });
+  const { reply, settled } = parts(host).ask("x");
+  await settled;
+  assert.deepEqual([reply.text, reply.failure, reply.code], ["w1 w2 w3 w4", "Timed out.", "incomplete"]);
+});
+
+Deno.test("an answer that was stopped by /stop ends as cancelled, the /stop itself as done", async () => {
+  const told = deferred();
+  const host = fakeHost(async ({ message, callbacks, deliver }) => {
+    if (message.text === "/stop") return await deliver({ text: "⚙️ Agent was aborted." }, "final");
+    callbacks.onAgentRunStart?.();
+    callbacks.onPartialReply?.({ text: "w1 w2" });
+    told.resolve();
+    await new Promise<void>((resolve) => callbacks.abortSignal.addEventListener("abort", () => resolve()));
+  });
+  const { ask } = parts(host);
+  const running = ask("count");
+  await told.promise;
+  const stop = ask("/stop");
+  await Promise.all([running.settled, stop.settled]);
+  assert.deepEqual([running.reply.text, running.reply.code], ["w1 w2", "cancelled"]);
+  assert.deepEqual([stop.reply.text, stop.reply.failure], ["⚙️ Agent was aborted.", undefined]);
+});
+
+Deno.test("a run that throws because it was stopped ends as cancelled as well", async () => {
+  const host = fakeHost(({ message, callbacks }) =>
+    message.text === "/stop" ? Promise.resolve() : new Promise((_, reject) => {
+      callbacks.abortSignal.addEventListener("abort", () => reject(callbacks.abortSignal.reason));
+    })
+  );
+  const { ask } = parts(host);
+  const running = ask("count");
+  await Promise.all([running.settled, ask("/stop").settled]);
+  assert.equal(running.reply.code, "cancelled");
+});
+
+Deno.test("a tool that failed beside a good answer is a warning behind it, and the turn is done", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    callbacks.onAgentRunStart?.();
+    callbacks.onPartialReply?.({ text: "I could not write the file." });
+    callbacks.onAgentRunTerminalOutcome?.("completed");
+    await deliver({ text: "I could not write the file." }, "final");
+    await deliver({ text: "⚠️ Write failed", isError: true }, "final");
+  });
+  const { reply, settled } = parts(host).ask("x");
+  await settled;
+  assert.deepEqual([reply.text, reply.failure], ["I could not write the file.\n\nWrite failed", undefined]);
+});
+
+Deno.test("a message that went into another run of its session is told so and is done", async () => {
+  const host = fakeHost(() => Promise.resolve({ deferred: "steer" as const }));
+  const { reply, settled } = parts(host).ask("x");
+  await settled;
+  assert.match(reply.text, /takes this into the answer that it is working on/);
+  assert.equal(reply.failure, undefined);
+});
+
+Deno.test("an answer that comes as an outgoing message is shown in the turn that waits for it, once", async () => {
+  const host = fakeHost(({ callbacks }) => {
+    callbacks.onAgentRunStart?.();
+    callbacks.onPartialReply?.({ text: "one two" });
+    present.find({ kind: "user", id: "alice" })!.answer.beside("one two three");
+    present.find({ kind: "user", id: "alice" })!.answer.beside("🔒 Approve?");
+    return Promise.resolve({ deferred: "followup" as const });
+  });
+  const { ask, present } = parts(host);
+  const { reply, settled } = ask("x");
+  await settled;
+  assert.deepEqual([reply.text, reply.failure], ["one two three\n\n🔒 Approve?", undefined]);
+});
+
+Deno.test("what an approval has to say goes to the turn that waits for it, and not to the command", async () => {
+  const gate = deferred();
+  const host = fakeHost(async ({ message }) => {
+    if (message.text === "work") await gate.promise;
+    else present.find({ kind: "user", id: "alice" })!.answer.beside("✅ Allowed once.");
+  });
+  const { ask, present } = parts(host);
+  const working = ask("work");
+  const approve = ask("/approve 1 allow-once");
+  await approve.settled;
+  gate.resolve();
+  await working.settled;
+  assert.equal(working.reply.text, "✅ Allowed once.");
+  assert.doesNotMatch(approve.reply.text, /Allowed/);
+});
+
+Deno.test("the end of a command carries what it printed, and is told once", async () => {
+  const host = fakeHost(async ({ callbacks, deliver }) => {
+    const call = { toolCallId: "1", name: "exec" };
+    const item = { ...call, kind: "tool", title: "Exec print text", commandBearing: true };
+    callbacks.onItemEvent?.({ ...item, phase: "start" });
+    callbacks.onCommandOutput?.({ ...call, phase: "delta", output: "forty" });
+    callbacks.onItemEvent?.({ ...item, phase: "end", status: "completed" });
+    callbacks.onCommandOutput?.({ ...call, phase: "end", status: "completed" });
+    callbacks.onCommandOutput?.({ ...call, phase: "end", status: "completed", output: "forty-two", exitCode: 0 });
+    callbacks.onItemEvent?.({ ...item, toolCallId: "2", phase: "start" });
+    callbacks.onItemEvent?.({ ...item, toolCallId: "2", phase: "end", status: "completed" });
+    await deliver({ text: "done" }, "final");
+  });
+  const { reply, settled } = parts(host, { showTools: true }).ask("x");
+  await settled;
+  const exec = { id: "1", name: "exec", title: "Exec print text" };
+  assert.deepEqual(reply.steps, [
+    { ...exec, status: "start" },
+    { ...exec, status: "end", output: "forty-two", exitCode: 0 },
+    { ...exec, id: "2", status: "start" },
+    { ...exec, id: "2", status: "end" },
+  ]);
+});
+
+Deno.test("a question that came while OpenClaw's state was held is answered, once", async () => {
+  let tries = 0;
+  const host = fakeHost(({ callbacks, deliver }) => {
+    if (++tries === 1) return Promise.reject(new Error("another OpenClaw process owns state-lifecycle"));
+    callbacks.onAgentRunStart?.();
+    return deliver({ text: "here" }, "final");
+  });
+  const { reply, settled } = parts(host).ask("x");
+  await settled;
+  assert.deepEqual([reply.text, tries], ["here", 2]);
+});
+
 Deno.test("a lane that is full says so", async () => {
   const gate = deferred();
   const host = fakeHost(() => gate.promise);
@@ -364,6 +507,7 @@ Deno.test("a lane that is full says so", async () => {
   const late = ask("one too many");
   await late.settled;
   assert.match(late.reply.failure ?? "", /wait already/);
+  assert.equal(late.reply.code, "queue_full");
   gate.resolve();
   await Promise.all(turns.map((turn) => turn.settled));
   assert.equal(host.runs.length, 21);
