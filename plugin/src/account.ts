@@ -30,7 +30,7 @@ export interface Account {
   /** Absent where there is none, and where it is a secret reference that this process has not resolved. */
   readonly token: string | undefined;
   readonly tokenStatus: "available" | "configured_unavailable" | "missing";
-  /** Milliseconds that the first of several reconnects waits. */
+  /** Milliseconds. Below 1,000 it is the wait before the first dials after a drop, above 30,000 the longest wait. */
   readonly reconnectInterval: number;
   readonly dmPolicy: DmPolicy;
   /** Person ids as the gateway gives them; `*` for everyone. */

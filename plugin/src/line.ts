@@ -50,6 +50,10 @@ export interface Line {
 
 /** Milliseconds between two notes of traffic in the status: OpenClaw writes each of them down. */
 const ACTIVITY_REST = 5000;
+/** Most milliseconds before each of the first three dials after a drop: a gateway that is started again is up by then. */
+const FIRST_DIALS = 1000;
+/** Milliseconds within which those dials are over. Who is not back by then has been killed, and people are told so. */
+const REDIAL = 5000;
 /** Milliseconds that answers get to come to their end when OpenClaw stops the account. */
 const FINISH = 1500;
 
@@ -103,7 +107,8 @@ export class Lines {
         ...(account.showReasoning ? ["reasoning"] : []),
         ...(account.showTools ? ["tools"] : []),
       ],
-      reconnectInterval: account.reconnectInterval,
+      reconnectInterval: Math.min(FIRST_DIALS, account.reconnectInterval),
+      redial: REDIAL,
       maxReconnectInterval: Math.max(30_000, account.reconnectInterval),
       ...parts.wire,
       answer: async (chat, reply) => {

@@ -65,10 +65,17 @@ export interface Options {
   readonly restart?: "never" | "safe";
   readonly capabilities?: readonly string[];
   readonly description?: string;
-  /** Milliseconds before the first new dial; doubles with each failure, and is jittered down to half. Default 1,000. */
+  /**
+   * Milliseconds before each of the first three new dials; doubles from there, and is jittered down to half. Default 1,000.
+   */
   readonly reconnectInterval?: number;
   /** Ceiling of the same, milliseconds. Default 30,000. */
   readonly maxReconnectInterval?: number;
+  /**
+   * Milliseconds within which this bot is back after its socket was closed, or never: its process has ended. The gateway then
+   * tells people so, instead of waiting for the whole of its grace. Default: it waits.
+   */
+  readonly redial?: number;
   /** Milliseconds in which a dial must have led to `registered`. Default 15,000. */
   readonly dialTimeout?: number;
   /**
@@ -242,6 +249,8 @@ const OPEN = 1;
 const SOCKET_ROOM = 1 << 20;
 /** A WebSocket does not tell when its buffer has emptied, so it is looked at again after so many milliseconds. */
 const LOOK_AGAIN = 10;
+/** Dials at the base interval: a gateway that is started again is up within a few seconds. */
+const QUICK_DIALS = 3;
 /** Pings a gateway may miss before its silence counts as a drop: two, and half an interval for a slow line. */
 const MISSED_PINGS = 2.5;
 /** A line that was replaced (4001) less than this after it registered was in a fight with a second process of the same id. */
@@ -338,7 +347,10 @@ class Client implements Bot, Wire {
       return Promise.reject(new RangeError(`a push must fit into a frame of ${this.maxFrame} characters`));
     }
     return new Promise((resolve, reject) => {
-      const stop = this.#clock.after(PUSH_TIMEOUT, () => this.#settlePush(id, new Error("no receipt came within 30 s")));
+      const stop = this.#clock.after(
+        PUSH_TIMEOUT,
+        () => this.#settlePush(id, new Error("no receipt came within 30 s")),
+      );
       this.#settlePush(id, new Error("pushed again with the same id"));
       this.#pushes.set(id, { frame, sent: false, tried: false, stop, resolve, reject });
       this.#sendPushes();
@@ -411,10 +423,10 @@ class Client implements Bot, Wire {
 
   #registration(): string {
     const { botId, botName, token, protocol = PROTOCOL, capabilities, description } = this.#options;
-    const { maxConcurrent, weight, pool, restart } = this.#options;
+    const { maxConcurrent, weight, pool, restart, redial } = this.#options;
     const frame: RegisterFrame = protocol < 2 ? { type: "register", botId, botName: botName ?? botId, token } : {
       ...{ type: "register", botId, botName: botName ?? botId, token, protocol, capabilities, description },
-      ...{ maxConcurrent: Number.isFinite(maxConcurrent) ? maxConcurrent : undefined, weight, pool, restart },
+      ...{ maxConcurrent: Number.isFinite(maxConcurrent) ? maxConcurrent : undefined, weight, pool, restart, redial },
     };
     if (!this.#resumable()) return JSON.stringify(frame);
     const resume: Progress[] = [];
@@ -459,7 +471,8 @@ class Client implements Bot, Wire {
       this.#stopGrace = this.#clock.after(was.grace + (was.botTimeout ?? 0), () => this.#endAll("lost"));
     }
     const { reconnectInterval = 1000, maxReconnectInterval = 30_000 } = this.#options;
-    const most = Math.min(maxReconnectInterval, reconnectInterval * 2 ** Math.min(Math.max(0, this.#attempt - 1), 20));
+    const doublings = Math.min(Math.max(0, this.#attempt - QUICK_DIALS + 1), 20);
+    const most = Math.min(maxReconnectInterval, reconnectInterval * 2 ** doublings);
     const retryIn = Math.round(most * (0.5 + this.#random() / 2));
     this.#tell({ phase: "recovering", reason, code, attempt: this.#attempt, retryIn });
     this.#stopTimer = this.#clock.after(retryIn, () => this.#dial());

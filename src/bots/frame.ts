@@ -70,6 +70,8 @@ export interface RegisterFrame {
   readonly weight?: number;
   readonly pool?: string;
   readonly restart?: "never" | "safe";
+  /** Milliseconds within which the bot is back after its socket was closed, or never. */
+  readonly redial?: number;
   readonly resume?: readonly Progress[];
 }
 
@@ -354,7 +356,7 @@ function readReply(fields: Fields): ReplyFrame | Unreadable {
 }
 
 function readRegister(fields: Fields): RegisterFrame | Unreadable {
-  const { botId, botName, token, protocol, maxConcurrent, weight, pool, restart, capabilities } = fields;
+  const { botId, botName, token, protocol, maxConcurrent, weight, pool, restart, redial, capabilities } = fields;
   if (typeof botId !== "string" || !BOT_ID.test(botId)) {
     return wrong("register", "botId", "1 to 128 characters without spaces, @ or control characters", botId);
   }
@@ -376,6 +378,7 @@ function readRegister(fields: Fields): RegisterFrame | Unreadable {
   if (restart !== undefined && restart !== "never" && restart !== "safe") {
     return wrong("register", "restart", '"never" or "safe"', restart);
   }
+  if (redial !== undefined && !isCount(redial)) return wrong("register", "redial", "a number ≥ 0", redial);
   return {
     type: "register",
     botId,
@@ -388,6 +391,7 @@ function readRegister(fields: Fields): RegisterFrame | Unreadable {
     weight,
     pool,
     restart,
+    redial,
     resume: readProgress(fields.resume),
   };
 }

@@ -342,6 +342,7 @@ export class BotSockets {
     const link = resumes ? known : new SocketLink(clock);
     this.#links.set(frame.botId, link);
     const offered = frame.resume ?? (again ? link.progress() : []);
+    link.redial = frame.redial;
     const resumed = link.attach(line, botOf(frame, clock.now()), protocol, offered);
     line.link = link;
     link.send(this.#welcome(protocol, resumed.kept, frame.resume !== undefined));
@@ -399,10 +400,11 @@ export class BotSockets {
     this.#lines.delete(line);
     this.#settled(line);
     line.onGone?.();
-    if (link?.line === line) this.#dropped(link, "the socket closed");
+    if (link?.line === line) this.#dropped(link, "the socket closed", link.redial);
   }
 
-  #dropped(link: SocketLink, why: string): void {
+  /** Turns that were begun wait for the bot, at most `redial` milliseconds. */
+  #dropped(link: SocketLink, why: string, redial = Infinity): void {
     link.detach();
     if (link.protocol < 2 || this.#closing || link.held === 0) return this.#leave(link, why);
     link.leave?.();
@@ -410,7 +412,7 @@ export class BotSockets {
     this.#parts.observer.tell({ type: "bot_left", bot: link.bot.id, why: `${why}; ${link.held} turns wait for it` });
     link.goAway();
     if (link.held === 0) return void this.#links.delete(link.bot.id);
-    link.stopGrace = this.#parts.clock.after(this.settings.grace, () => {
+    link.stopGrace = this.#parts.clock.after(Math.min(this.settings.grace, redial), () => {
       this.#links.delete(link.bot.id);
       link.end("the bot did not come back");
     });
@@ -481,6 +483,8 @@ class SocketLink implements Link {
   stuckSince: number | undefined;
   leave: (() => void) | undefined;
   stopGrace: (() => void) | undefined;
+  /** Milliseconds within which the bot is back after its socket was closed, by its own word. */
+  redial: number | undefined;
   readonly #clock: Clock;
   readonly #held = new Map<string, Held>();
   readonly #receipts = new Map<string, (confirmed: boolean) => void>();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../src/core/clock.ts";
-import { Events, startWorld, TestBot, textOf, until } from "../world.ts";
+import { Events, startWorld, TestBot, textOf, until, type World } from "../world.ts";
 
 const ask = { message: "go" };
 
@@ -159,6 +159,33 @@ Deno.test("a dropped version-2 bot that does not come back ends its begun turns 
   assert.equal((await stream.rest()).at(-1)!.data.status, "incomplete");
   assert.equal(world.app.gateway.answering, 0);
 });
+
+Deno.test("a bot that says how soon it dials again is waited for no longer once its socket was closed", async () => {
+  await using world = await startWorld({ resumeGrace: 60_000 });
+  const { bot, stream } = await half(world, { redial: 50 });
+  await bot.close();
+  assert.equal((await stream.rest()).at(-1)!.data.status, "incomplete");
+});
+
+Deno.test("a bot whose line fell silent has the whole grace, for it may not know that the line is dead", async () => {
+  await using world = await startWorld({ resumeGrace: 60_000, pingInterval: 200, botTimeout: 2000 });
+  await world.token("alice");
+  const { bot, stream, id } = await half(world, { redial: 0 });
+  assert.equal(await bot.closed, 4002);
+  const back = await world.bot("b", { protocol: 2, resume: [{ replyTo: id, seq: 1 }] });
+  back.reply(id, " and half", true, { seq: 2 });
+  assert.equal(textOf(await stream.rest()), " and half");
+});
+
+/** A version-2 bot that has said the first half of an answer. */
+async function half(world: World, register: Record<string, unknown>) {
+  const bot = await world.bot("b", { protocol: 2, ...register });
+  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: ask }));
+  const { id } = await bot.next("chat");
+  bot.reply(id, "half", false, { seq: 1 });
+  await stream.until(({ data }) => data.type === "chunk");
+  return { bot, stream, id };
+}
 
 Deno.test("a repeat is dropped and acknowledged, a gap is answered with the seq that is expected", async () => {
   await using world = await startWorld();
