@@ -11,6 +11,8 @@ import { Waker } from "./waker.ts";
 import { type Language, LANGUAGES, preferredLanguage } from "./words.ts";
 
 export interface Me {
+  /** Unique for ever, unlike the name; an older gateway does not say it. */
+  readonly id?: string;
   readonly username: string;
   readonly displayName: string;
   readonly role?: "admin" | "member";
@@ -172,10 +174,11 @@ export class Page {
 
   #signedIn(user: Me): void {
     this.refused.value = undefined;
-    const same = this.chat.person === user.username;
+    const id = user.id ?? user.username;
+    const same = this.chat.person === id;
     this.expired.value = false;
     this.me.value = user;
-    this.chat.start(user.username, same);
+    this.chat.start(id, same);
   }
 
   #signedOut(): void {

@@ -341,7 +341,55 @@ function People(): JSX.Element {
     await attempt(page, run);
     await again();
   };
-  const me = page.me.value?.username;
+  const me = page.me.value?.id ?? page.me.value?.username;
+  const remove = (person: Person) => ({
+    label: words.remove,
+    icon: "trash" as const,
+    danger: true,
+    run: () => confirm(words.removeSure(person.id)) && void act(() => page.gateway.delete(pathOf(person))),
+  });
+  const actions = (person: Person) => [
+    { label: words.resetPassword, icon: "pen" as const, run: () => resetting.value = person },
+    {
+      label: person.role === "admin" ? words.makeMember : words.makeAdmin,
+      run: () => void change(person, { role: person.role === "admin" ? "member" : "admin" }),
+    },
+    {
+      label: words.endSessions,
+      icon: "out" as const,
+      run: () =>
+        void act(async () => {
+          const { ended } = await page.gateway.delete<{ ended: number }>(`${pathOf(person)}/sessions`);
+          page.toast(words.sessionsEnded(ended));
+        }),
+    },
+    {
+      label: words.revokeKeys,
+      run: () =>
+        void act(async () => {
+          const { revoked } = await page.gateway.delete<{ revoked: number }>(`${pathOf(person)}/keys`);
+          page.toast(words.keysRevoked(revoked));
+        }),
+    },
+    ...(person.totp
+      ? [{
+        label: words.dropFactor,
+        run: () =>
+          void act(async () => {
+            await page.gateway.delete(`${pathOf(person)}/totp`);
+            page.toast(words.factorDropped);
+          }),
+      }]
+      : []),
+    ...(person.id === me ? [] : [
+      {
+        label: person.disabled ? words.enable : words.disable,
+        danger: !person.disabled,
+        run: () => void change(person, { disabled: !person.disabled }),
+      },
+      remove(person),
+    ]),
+  ];
   return (
     <>
       <div class="row end">
@@ -361,64 +409,17 @@ function People(): JSX.Element {
             </th>
             <td>
               {person.role === "admin" ? words.admin : words.member}
-              {person.disabled && <strong class="danger-text">· {words.disabled}</strong>}
+              {person.disabled && person.source !== "former" && <strong class="danger-text">· {words.disabled}</strong>}
               {person.totp && <span class="muted">· {words.secondFactor}</span>}
             </td>
-            <td>{person.source}</td>
+            <td>{person.source === "former" ? words.former : person.source}</td>
             <td class="tabular">{words.usage(usage.value[person.id] ?? 0, person.limits.messagesPerDay)}</td>
             <td>{person.bots ? person.bots.join(", ") : words.allBots}</td>
             <td>
               <Menu
                 icon="more"
                 label={words.actions(person.id)}
-                items={[
-                  { label: words.resetPassword, icon: "pen", run: () => resetting.value = person },
-                  {
-                    label: person.role === "admin" ? words.makeMember : words.makeAdmin,
-                    run: () => void change(person, { role: person.role === "admin" ? "member" : "admin" }),
-                  },
-                  {
-                    label: words.endSessions,
-                    icon: "out",
-                    run: () =>
-                      void act(async () => {
-                        const { ended } = await page.gateway.delete<{ ended: number }>(`${pathOf(person)}/sessions`);
-                        page.toast(words.sessionsEnded(ended));
-                      }),
-                  },
-                  {
-                    label: words.revokeKeys,
-                    run: () =>
-                      void act(async () => {
-                        const { revoked } = await page.gateway.delete<{ revoked: number }>(`${pathOf(person)}/keys`);
-                        page.toast(words.keysRevoked(revoked));
-                      }),
-                  },
-                  ...(person.totp
-                    ? [{
-                      label: words.dropFactor,
-                      run: () =>
-                        void act(async () => {
-                          await page.gateway.delete(`${pathOf(person)}/totp`);
-                          page.toast(words.factorDropped);
-                        }),
-                    }]
-                    : []),
-                  ...(person.id === me ? [] : [
-                    {
-                      label: person.disabled ? words.enable : words.disable,
-                      danger: !person.disabled,
-                      run: () => void change(person, { disabled: !person.disabled }),
-                    },
-                    {
-                      label: words.remove,
-                      icon: "trash" as const,
-                      danger: true,
-                      run: () =>
-                        confirm(words.removeSure(person.id)) && void act(() => page.gateway.delete(pathOf(person))),
-                    },
-                  ]),
-                ]}
+                items={person.source === "former" ? [remove(person)] : actions(person)}
               />
             </td>
           </tr>
@@ -548,6 +549,8 @@ interface Token {
   readonly botId: string;
   readonly createdAt: number;
   readonly by: string;
+  readonly owner?: string;
+  readonly locked?: boolean;
   readonly oldUntil?: number;
 }
 
@@ -563,9 +566,10 @@ function Tokens(): JSX.Element {
   );
   const make = async (event: Event) => {
     event.preventDefault();
-    const botId = String(new FormData(form.current!).get("botId")).trim();
+    const fields = new FormData(form.current!);
+    const botId = String(fields.get("botId")).trim(), owner = String(fields.get("owner")).trim();
     await attempt(page, async () => {
-      made.value = await page.gateway.post("/api/admin/bot-tokens", { botId });
+      made.value = await page.gateway.post("/api/admin/bot-tokens", { botId, owner: owner || undefined });
       form.current!.reset();
     });
     await again();
@@ -581,6 +585,10 @@ function Tokens(): JSX.Element {
         <label class="field">
           <span>{words.botId}</span>
           <input name="botId" required autocomplete="off" autocapitalize="none" spellcheck={false} />
+        </label>
+        <label class="field">
+          <span>{words.owner}</span>
+          <input name="owner" autocomplete="off" autocapitalize="none" spellcheck={false} />
         </label>
         <button type="submit" class="button primary">{words.makeToken}</button>
       </form>
@@ -601,7 +609,11 @@ function Tokens(): JSX.Element {
         </div>
       )}
       <Failure text={failed.value} />
-      <Table label={words.tokens} head={[words.botId, words.made, words.by, ""]} empty={!found.value?.length}>
+      <Table
+        label={words.tokens}
+        head={[words.botId, words.made, words.by, words.owner, ""]}
+        empty={!found.value?.length}
+      >
         {found.value?.map((token) => (
           <tr key={token.botId}>
             <th scope="row">
@@ -612,6 +624,7 @@ function Tokens(): JSX.Element {
               {token.oldUntil && <span class="muted">· {words.oldUntil(when(token.oldUntil))}</span>}
             </td>
             <td>{token.by}</td>
+            <td>{token.locked ? words.locked : token.owner}</td>
             <td>
               <button type="button" class="button small danger" onClick={() => void revoke(token)}>
                 {words.revoke}
