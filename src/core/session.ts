@@ -209,12 +209,16 @@ export class Sessions {
 
   /** Ends one of a person's sessions by its id, or all but one. Returns how many. */
   async endOf(personId: string, which: { id: string } | { allBut?: string }): Promise<number> {
+    // What another process ended is not in the store any more, and would be believed for some seconds.
+    for (const [token, { session }] of this.#cache) {
+      const isMeant = "id" in which ? session.id === which.id : session.id !== which.allBut;
+      if (session.personId === personId && isMeant) this.#cache.delete(token);
+    }
     let ended = 0;
     for (const [key, session] of await this.#store.list(`session:${keyPart(personId)}:`)) {
       if ("id" in which ? session.id !== which.id : session.id === which.allBut) continue;
       await this.#store.delete(key);
       await this.#store.delete(`token:${key.slice(`session:${keyPart(personId)}:`.length)}`);
-      for (const [token, cached] of this.#cache) if (cached.key === key) this.#cache.delete(token);
       ended++;
     }
     return ended;

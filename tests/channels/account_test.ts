@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readConfig } from "../../src/config.ts";
 import { totpCode } from "../../src/core/totp.ts";
-import { startWorld, type World } from "../world.ts";
+import { startWorld, until, type World } from "../world.ts";
 
 async function withAlex(world: World): Promise<void> {
   const made = await world.as("root", "/api/admin/people", { json: { id: "alex", password: "alex-pass" } });
@@ -215,4 +216,75 @@ Deno.test("the cookie is out of reach of scripts and other sites, and of plain H
   const [secure, hsts] = await cookieOf({ "x-forwarded-proto": "https" });
   assert.match(secure, /; Secure/);
   assert.equal(hsts, "max-age=3600");
+});
+
+Deno.test("a member's new password that looks like a hash is refused; an admin's may be one, within the bounds", async () => {
+  await using world = await startWorld();
+  const phc = (memory: number, passes: number) =>
+    `$argon2id$v=19$m=${memory},t=${passes},p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY`;
+  const people = async (method: string, path: string, body: unknown) => {
+    const headers = { "content-type": "application/json" };
+    const response = await world.as("root", `/api/admin/people${path}`, {
+      method,
+      headers,
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, body: await response.json() };
+  };
+  assert.equal((await people("POST", "", { username: "eve", password: "eve-pass" })).status, 201);
+  for (const password of [phc(2_000_000, 1), phc(8, 100), phc(19_456, 2)]) {
+    const response = await world.as("eve", "/api/password", { json: { current: "eve-pass", password } });
+    const { code } = await response.json();
+    assert.deepEqual([response.status, code], [400, "invalid"]);
+  }
+  assert.equal((await people("PATCH", "/eve", { password: phc(2_000_000, 1) })).status, 400);
+  assert.equal((await people("POST", "", { username: "dear", password: phc(8, 100) })).status, 400);
+  assert.equal((await people("PATCH", "/eve", { password: phc(19_456, 2) })).status, 200);
+});
+
+Deno.test("a sign-in gives the browser what counts its tries apart, for the sign-in only", async () => {
+  await using world = await startWorld();
+  const login = (password: string, address: string, cookie?: string) =>
+    world.app.fetch(
+      new Request(`${world.url}/api/login`, {
+        method: "POST",
+        headers: { "content-type": "application/json", ...(cookie ? { cookie } : {}) },
+        body: JSON.stringify({ username: "alice", password }),
+      }),
+      { address },
+    );
+  const first = await login("alice-pass", "192.0.2.1");
+  const device = first.headers.getSetCookie().find((line) => line.startsWith("nexus_device="))!;
+  for (const attribute of ["HttpOnly", "SameSite=Strict", "Path=/api/login"]) {
+    assert.ok(device.split("; ").includes(attribute), attribute);
+  }
+  // Somebody with many addresses uses up what strangers may try.
+  const codes = new Set<string>();
+  for (let n = 0; n < 15; n++) codes.add((await (await login("wrong", `10.0.0.${n}`)).json()).code);
+  assert.deepEqual([...codes], ["wrong_credentials", "limited"]);
+  assert.equal((await login("alice-pass", "203.0.113.1")).status, 429);
+  assert.equal((await login("alice-pass", "192.0.2.1")).status, 200);
+  assert.equal((await login("alice-pass", "203.0.113.1", device.split(";")[0])).status, 200);
+});
+
+Deno.test("keys end at the age that the operator set, also those that were there, and a session at its own", async () => {
+  await using world = await startWorld({ sessionMaxAge: 1_500 });
+  const from = Date.now();
+  const session = await world.token("alice");
+  const me = async () => {
+    const response = await fetch(`${world.url}/api/me`, { headers: { authorization: `Bearer ${session}` } });
+    return { status: response.status, body: await response.json() };
+  };
+  const made = await (await world.as("alice", "/api/keys", { json: { name: "k" } })).json();
+  assert.equal(made.key.expiresAt, undefined);
+  const read = readConfig(JSON.stringify({ ...world.app.config, keyMaxDays: 7 }));
+  assert.ok(read.ok);
+  await world.app.reconfigure(read.config);
+  const { keys } = await (await world.as("alice", "/api/keys")).json();
+  assert.equal(keys[0].expiresAt, made.key.createdAt + 7 * 86_400_000);
+  const { expiresAt } = (await me()).body;
+  assert.ok(expiresAt - from < 3_000, "the end is told to whoever asks");
+  // It is used all the time.
+  await until(async () => (await me()).status === 401, "the session's end");
+  assert.ok(Date.now() >= expiresAt);
 });

@@ -105,3 +105,14 @@ Deno.test("a session of an earlier version holds on, and is bound to the passwor
   password = "two";
   assert.equal(await open().find(token), undefined);
 });
+
+Deno.test("who is put out has no session left, also none that only this process remembers", async () => {
+  const { open, sessions } = rig();
+  const { token } = await sessions.begin("alice");
+  const bob = await sessions.begin("bob");
+  await open().endOf("alice", {});
+  assert.ok(sessions.recall(token), "it is believed for some seconds");
+  assert.equal(await sessions.endOf("alice", {}), 0);
+  assert.equal(sessions.recall(token), undefined);
+  assert.ok(sessions.recall(bob.token));
+});
