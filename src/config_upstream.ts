@@ -83,7 +83,7 @@ export const upstreamSchema = z.looseObject({
     tokensPerMinute: whole(1, MONEY, "tokens, asked and answered").optional(),
     spendPerMonth: number(0, MONEY, "in the currency of `price`").optional(),
   }, { error: 'must be an object such as {"requestsPerMinute":60}' }).default({}).meta({
-    description: "What this bot may use. Counted together over all nodes.",
+    description: "What this bot may use. A restart forgets nothing of it.",
   }),
   price: z.looseObject({
     input: number(0, MONEY, "per million tokens"),

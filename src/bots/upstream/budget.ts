@@ -1,6 +1,6 @@
 /**
- * This is what a model API may cost: requests and tokens a minute, money a month. Counted in the store, so that several nodes count together
- * and a restart forgets nothing.
+ * This is what a model API may cost: requests and tokens a minute, money a month. Counted in the store, so that a restart
+ * forgets nothing.
  *
  * Minutes and months are those of the clock (UTC), not sliding ones: one counter each instead of a log, at the price that the end of one minute and
  * the beginning of the next may together let twice the figure pass.
