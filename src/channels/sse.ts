@@ -9,6 +9,7 @@ import type { Chunk } from "../core/reply.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Code } from "../core/error.ts";
 import { mayRead } from "../core/reach.ts";
+import { jsonInPieces, PIECE, pieceOf } from "./pieces.ts";
 import type { Beating, Pulse, Reader } from "./pulse.ts";
 import { type Language, say } from "./words.ts";
 
@@ -76,6 +77,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #index: number;
   #toldBot: string | undefined;
   #toldPlace: number | undefined;
+  /** What is still to be written of an event that is too large for one write. */
+  #rest: Iterator<string> | undefined;
   #unwatch: () => void;
   #over = false;
 
@@ -117,6 +120,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   beat(): void {
+    // In the middle of an event a comment would be part of it.
+    if (this.#rest) return;
     this.wroteAt = this.#pulse.now();
     put(this.#controller, BEAT);
   }
@@ -137,32 +142,56 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (this.#over) return;
     this.#finish();
     const event = JSON.stringify({ type: "error", error: say(code, this.#language), code });
-    put(this.#controller, encoder.encode(`data: ${event}\n\n`), true);
+    // An event that is cut is none, and nothing can follow it.
+    put(this.#controller, this.#rest ? undefined : encoder.encode(`data: ${event}\n\n`), true);
   }
 
   /** Writes what is new, if anything is. */
   #flush(): void {
     if (this.#over) return;
     let text = "";
+    if (this.#rest) {
+      text = this.#writeRest();
+      if (this.#rest) return this.#write(text, false);
+    }
     const { reply } = this.#turn;
     if (this.#turn.bot?.id !== this.#toldBot) {
       // It may have moved to a bot that this reader's key is closed to.
-      if (!mayRead(this.reader?.reach, this.#turn.trace)) return this.expel("not_found");
+      if (!mayRead(this.reader?.reach, this.#turn.trace)) {
+        this.#write(text, false);
+        return this.expel("not_found");
+      }
       text += this.#start();
     } else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) text += this.#queued();
     let chunk = reply.chunk(this.#index);
     if (chunk) text += this.#firstOf(chunk);
-    while (chunk && text.length < WRITE) {
+    while (chunk && text.length < WRITE && !this.#rest) {
       text += this.#event(chunk);
-      chunk = reply.chunk(++this.#index);
+      if (this.#offset >= endOf(chunk)) chunk = reply.chunk(++this.#index);
+      if (this.#rest) text += this.#writeRest();
     }
-    const done = !chunk && reply.ending !== undefined && !this.#turn.unkept;
+    const done = !chunk && !this.#rest && reply.ending !== undefined && !this.#turn.unkept;
     if (done) text += this.#ending();
+    this.#write(text, done);
+  }
+
+  #write(text: string, done: boolean): void {
     if (text === "") return;
     this.wroteAt = this.#pulse.now();
     // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
     if (done) this.#finish();
     put(this.#controller, encoder.encode(text), done);
+  }
+
+  /** As much of a large event as goes out in one write. */
+  #writeRest(): string {
+    let text = "";
+    while (this.#rest && text.length < WRITE) {
+      const { value, done } = this.#rest.next();
+      if (done) this.#rest = undefined;
+      else text += value;
+    }
+    return text;
   }
 
   #finish(): void {
@@ -197,16 +226,19 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   #event(chunk: Chunk): string {
-    const seen = this.#offset - chunk.at;
-    const content = seen > 0 ? chunk.content.slice(seen) : chunk.content;
     const { kind } = chunk;
-    this.#offset = kind === "image" || kind === "replace" ? chunk.at + 1 : chunk.at + chunk.content.length;
+    const content = this.#unseen(chunk);
+    this.#offset = kind === "image" || kind === "replace"
+      ? chunk.at + 1
+      : Math.max(this.#offset, chunk.at) + content.length;
     const id = `id: ${this.#turn.id}:${this.#offset}\n`;
     switch (kind) {
       case "text":
         return `${id}data: {"type":"chunk","content":${JSON.stringify(content)},"done":false}\n\n`;
       case "image":
-        return `${id}data: ${JSON.stringify({ type: "image", image: content })}\n\n`;
+        return this.#large(id, { type: "image", image: content }, content.length);
+      case "tool":
+        return this.#large(id, { type: "tool", content }, content.length);
       case "replace":
         return `${id}data: ${
           JSON.stringify({ type: "replace", botId: content, botName: this.#turn.bot?.name ?? content })
@@ -214,6 +246,20 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       default:
         return `${id}data: ${JSON.stringify({ type: kind, content })}\n\n`;
     }
+  }
+
+  /** What the reader has not had of a chunk; of a long text as much as makes one event. */
+  #unseen({ at, kind, content }: Chunk): string {
+    const seen = Math.max(0, this.#offset - at);
+    if (kind === "text" || kind === "reasoning") return pieceOf(content, seen);
+    return seen > 0 ? content.slice(seen) : content;
+  }
+
+  /** An event, or nothing where it is too large for one write: then it follows in pieces. */
+  #large(id: string, event: Readonly<Record<string, string>>, units: number): string {
+    if (units <= PIECE) return `${id}data: ${JSON.stringify(event)}\n\n`;
+    this.#rest = largeEvent(`${id}data: `, event);
+    return "";
   }
 
   #ending(): string {
@@ -230,6 +276,17 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     }
     return `${text}${this.#id()}data: ${JSON.stringify({ type: "end", status, code, turnId: this.#turn.id })}\n\n`;
   }
+}
+
+/** Where the next chunk begins. */
+function endOf({ at, kind, content }: Chunk): number {
+  return kind === "image" || kind === "replace" ? at + 1 : at + content.length;
+}
+
+function* largeEvent(head: string, event: Readonly<Record<string, string>>): Generator<string, void> {
+  yield head;
+  yield* jsonInPieces(event);
+  yield "\n\n";
 }
 
 /** Waiting units past which a page that does not read its news is let go; it comes back and asks for what it missed. */

@@ -5,13 +5,16 @@
  * that the client cannot mistake for an ending.
  */
 import { estimateTokenCount } from "tokenx";
+import { breathe } from "../../core/breathe.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type Code, NexusError } from "../../core/error.ts";
 import { Estimate } from "../../core/estimate.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
 import { mayRead } from "../../core/reach.ts";
+import type { Ending } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Beating, Pulse, Reader } from "../pulse.ts";
+import { PIECE, pieceOf, piecesOf, type Written } from "../pieces.ts";
 import { put } from "../sse.ts";
 import { failureOf } from "./error.ts";
 import { StopWords } from "./stop_words.ts";
@@ -24,14 +27,17 @@ export interface Counted extends Usage {
 /** Why a whole answer stopped. */
 export type Finish = "stop" | "length" | "content_filter";
 
-/** One way to write an answer as events. Each method returns text for the stream, `""` for nothing. */
+/**
+ * One way to write an answer as events. Each method returns text for the stream, `""` for nothing; what comes in pieces is taken
+ * to its end before the next method is called.
+ */
 export interface Format {
   begin(turn: Turn): string;
-  text(delta: string): string;
-  reasoning(delta: string): string;
-  image(url: string): string;
+  text(delta: string): Written;
+  reasoning(delta: string): Written;
+  image(url: string): Written;
   /** The answer is whole. */
-  end(finish: Finish, count: () => Counted): string;
+  end(finish: Finish, count: () => Counted): Written;
   /** It is not. */
   fail(error: unknown): string;
 }
@@ -110,6 +116,12 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #bot: Turn["bot"];
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #index = 0;
+  /** Units of that chunk that have been read. */
+  #at = 0;
+  /** What is still to be written of something that comes in pieces. */
+  #rest: Iterator<string, void> | undefined;
+  /** Set once everything is read: the answer is at its end, or was cut and the bot is to stop. */
+  #last: "end" | "stop" | undefined;
   #cut: Cut | undefined;
   #begun = false;
   /** Whether any of the answer has gone out. */
@@ -151,6 +163,8 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   beat(): void {
+    // In the middle of an event a comment would be part of it.
+    if (this.#rest) return;
     this.wroteAt = this.#options.pulse.now();
     put(this.#controller, SILENCE);
   }
@@ -178,85 +192,103 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #fail(code: Code): void {
     if (this.#over) return;
     this.#finish();
-    put(this.#controller, encoder.encode(this.#options.format.fail(new NexusError(code))), true);
+    // An event that is cut is none, and nothing can follow it.
+    const last = this.#rest ? undefined : encoder.encode(this.#options.format.fail(new NexusError(code)));
+    put(this.#controller, last, true);
   }
 
   /** Writes what is new, if anything is. */
   #flush(): void {
     if (this.#over) return;
-    const { reply, bot } = this.#turn;
-    const { format } = this.#options;
+    const { bot } = this.#turn;
     if (bot !== this.#bot) {
       // It may have moved to a bot that this reader's key is closed to.
       if (!mayRead(this.reader.reach, this.#turn.trace)) return this.expel("not_found");
       this.#bot = bot;
     }
+    const stopped = this.#last === "stop";
     let text = "";
-    if (!this.#begun) {
-      text += format.begin(this.#turn);
-      this.#begun = true;
+    while (text.length < WRITE) {
+      const more = this.#rest ? this.#rest.next().value : this.#last ? undefined : this.#step();
+      if (typeof more === "string") text += more;
+      else if (this.#rest) this.#rest = undefined;
+      else if (more) this.#rest = more[Symbol.iterator]();
+      else break;
     }
-    let over = false, stop = false;
-    let chunk = reply.chunk(this.#index);
-    while (chunk && text.length < WRITE && !over) {
-      this.#index++;
-      switch (chunk.kind) {
-        case "text": {
-          const { text: delta, finish } = (this.#cut ??= this.#options.cut()).take(chunk.content);
-          text += this.#tell(delta);
-          if (finish) {
-            text += this.#whole(finish);
-            over = stop = true;
-          }
-          break;
-        }
-        case "reasoning":
-          text += format.reasoning(chunk.content);
-          this.#said = true;
-          break;
-        case "image":
-          text += format.image(chunk.content);
-          this.#said = true;
-          break;
-        case "replace":
-          // Nobody can take back what an OpenAI client has been given.
-          if (!this.#said) break;
-          text += format.fail(new NexusError("bot_gone", "the answer was begun again by another bot"));
-          over = stop = true;
-      }
-      chunk = reply.chunk(this.#index);
-    }
-    if (!over && !chunk && reply.ending && !this.#turn.unkept) {
-      text += this.#last();
-      over = true;
-    }
-    if (text === "") return;
+    const over = this.#last !== undefined && !this.#rest;
+    if (text === "" && !over) return;
     this.wroteAt = this.#options.pulse.now();
     // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
     if (over) this.#finish();
-    put(this.#controller, encoder.encode(text), over);
+    put(this.#controller, text === "" ? undefined : encoder.encode(text), over);
     // Last, because the turn that it ends wakes its readers.
-    if (stop) this.#options.stop();
+    if (this.#last === "stop" && !stopped) this.#options.stop();
   }
 
-  #tell(delta: string): string {
+  /** The next thing to say; nothing where the bot has said no more. */
+  #step(): Written | undefined {
+    const { format } = this.#options;
+    if (!this.#begun) {
+      this.#begun = true;
+      return format.begin(this.#turn);
+    }
+    const { reply } = this.#turn;
+    const chunk = reply.chunk(this.#index);
+    if (!chunk) {
+      if (!reply.ending || this.#turn.unkept) return undefined;
+      this.#last = "end";
+      return this.#ending(reply.ending);
+    }
+    const content = chunk.kind === "text" || chunk.kind === "reasoning"
+      ? pieceOf(chunk.content, this.#at)
+      : chunk.content;
+    this.#at += content.length;
+    if (this.#at >= chunk.content.length) {
+      this.#index++;
+      this.#at = 0;
+    }
+    switch (chunk.kind) {
+      case "text": {
+        const { text, finish } = (this.#cut ??= this.#options.cut()).take(content);
+        if (finish === undefined) return this.#tell(text);
+        this.#last = "stop";
+        return this.#whole(text, finish);
+      }
+      case "reasoning":
+        this.#said = true;
+        return format.reasoning(content);
+      case "image":
+        this.#said = true;
+        return format.image(content);
+      case "replace":
+        // Nobody can take back what an OpenAI client has been given.
+        if (!this.#said) return "";
+        this.#last = "stop";
+        return format.fail(new NexusError("bot_gone", "the answer was begun again by another bot"));
+      default:
+        return "";
+    }
+  }
+
+  #tell(delta: string): Written {
     if (delta === "") return "";
     this.#said = true;
     this.#given.push(delta);
     return this.#options.format.text(delta);
   }
 
-  #last(): string {
-    const ending = this.#turn.reply.ending!;
+  #ending(ending: Ending): Written {
     if (ending.status !== "done") return this.#options.format.fail(failureOf(ending));
     const rest = this.#cut?.rest();
-    return this.#tell(rest?.text ?? "") + this.#whole(rest?.finish ?? finishOf(this.#turn));
+    return this.#whole(rest?.text ?? "", rest?.finish ?? finishOf(this.#turn));
   }
 
-  #whole(finish: Finish): string {
+  /** The last words, and the end. */
+  *#whole(last: string, finish: Finish): Generator<string, void> {
+    yield* piecesIn(this.#tell(last));
     const given = this.#given.join("");
     this.#options.onDone?.(given);
-    return this.#options.format.end(finish, () => count(this.#turn, this.#options.said, given));
+    yield* piecesIn(this.#options.format.end(finish, () => count(this.#turn, this.#options.said, given)));
   }
 
   #finish(): void {
@@ -264,6 +296,10 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#unwatch();
     this.#options.pulse.remove(this);
   }
+}
+
+function piecesIn(written: Written): Iterable<string> {
+  return typeof written === "string" ? [written] : written;
 }
 
 /** An answer in one piece. */
@@ -301,9 +337,13 @@ export async function wholeAnswer(
       index++;
       if (chunk.kind === "replace") text = "";
       if (chunk.kind !== "text") continue;
-      const taken = cut.take(chunk.content);
-      text += taken.text;
-      finish = taken.finish;
+      for (const piece of piecesOf(chunk.content)) {
+        const taken = cut.take(piece);
+        text += taken.text;
+        finish = taken.finish;
+        if (finish !== undefined) break;
+      }
+      if (chunk.content.length > PIECE) await breathe();
     }
     if (finish !== undefined) stop();
     else {

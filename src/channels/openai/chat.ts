@@ -5,6 +5,7 @@
  */
 import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
+import { partsOf, piecesOf } from "../pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import type { ErrorBody } from "./error.ts";
 
@@ -24,7 +25,9 @@ export function chatFormat(
     begin: () => chunk('{"role":"assistant","content":""}'),
     text: (delta) => chunk(`{"content":${JSON.stringify(delta)}}`),
     reasoning: (delta) => chunk(`{"reasoning_content":${JSON.stringify(delta)}}`),
-    image: (url) => chunk(`{"content":${JSON.stringify(picture(url))}}`),
+    *image(url) {
+      for (const piece of piecesOf(partsOf(picture(url)))) yield chunk(`{"content":${JSON.stringify(piece)}}`);
+    },
     end(finish, count) {
       const last = `${head}{"index":0,"delta":{},"finish_reason":"${finish}"}${tail}`;
       const usage = includeUsage ? `${head}],"usage":${JSON.stringify(usageOf(count()))}}\n\n` : "";
@@ -36,7 +39,7 @@ export function chatFormat(
 
 /** The whole answer as one object. */
 export function chatCompletion(turn: Turn, model: string, { text, reasoning, images, finish, counted }: Whole) {
-  const content = images.reduce((all, image) => all + picture(image), text);
+  const content = [text, ...images.flatMap(picture)].join("");
   return {
     id: `chatcmpl-${turn.id}`,
     object: "chat.completion",
@@ -63,11 +66,14 @@ function usageOf({ inputTokens, outputTokens, cachedTokens, reasoningTokens, est
   };
 }
 
-/** The protocol has no place for a picture or a file in an answer; every chat client shows Markdown. */
-export function picture(url: string): string {
+/**
+ * The protocol has no place for a picture or a file in an answer; every chat client shows Markdown. The address comes by itself,
+ * because putting it together with the rest would copy it.
+ */
+export function picture(url: string): [before: string, url: string, after: string] {
   const file = attachmentOf(url);
-  if (!file || file.type.startsWith("image/")) return `\n\n![image](${url})\n\n`;
-  return `\n\n[${file.name.replace(/[[\]\\]/g, "\\$&")}](${url})\n\n`;
+  if (!file || file.type.startsWith("image/")) return ["\n\n![image](", url, ")\n\n"];
+  return [`\n\n[${file.name.replace(/[[\]\\]/g, "\\$&")}](`, url, ")\n\n"];
 }
 
 export function seconds(ms: number): number {

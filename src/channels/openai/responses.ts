@@ -5,23 +5,34 @@
  * `error`: readers of events see the first, the official client throws at the second.
  */
 import type { Turn } from "../../core/turn.ts";
+import { jsonInPieces, type Parts, partsOf, PIECE, piecesOf } from "../pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import { picture, seconds } from "./chat.ts";
 import type { ErrorBody } from "./error.ts";
 import type { Asked } from "./request.ts";
 
 type Item = Record<string, unknown>;
+type Kind = "message" | "reasoning";
 
 export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unknown) => ErrorBody): Format {
   let number = 0;
   const output: Item[] = [];
-  let open: { item: Item; kind: "message" | "reasoning"; text: string } | undefined;
+  /** The item that is being written, and its text so far. */
+  let open: { item: Item; kind: Kind; texts: string[] } | undefined;
+
   const event = (type: string, fields: Record<string, unknown>) =>
     `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number++, ...fields })}\n\n`;
 
-  function ensure(kind: "message" | "reasoning"): string {
-    if (open?.kind === kind) return "";
-    const before = close();
+  /** An event that repeats the text of an item, which may hold a picture. */
+  function* largeEvent(type: string, fields: Record<string, unknown>): Generator<string, void> {
+    yield `event: ${type}\ndata: `;
+    yield* jsonInPieces({ type, sequence_number: number++, ...fields });
+    yield "\n\n";
+  }
+
+  function* ensure(kind: Kind): Generator<string, void> {
+    if (open?.kind === kind) return;
+    yield* close();
     const item: Item = kind === "message"
       ? {
         id: `msg_${turn.id}_${output.length}`,
@@ -31,61 +42,69 @@ export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unkn
         content: [],
       }
       : { id: `rs_${turn.id}_${output.length}`, type: "reasoning", status: "in_progress", summary: [], content: [] };
-    open = { item, kind, text: "" };
-    const added = event("response.output_item.added", { output_index: output.length, item });
-    return before + added + event("response.content_part.added", { ...place(), part: partOf(kind, "") });
+    open = { item, kind, texts: [] };
+    yield event("response.output_item.added", { output_index: output.length, item });
+    yield event("response.content_part.added", { ...place(), part: partOf(kind, "") });
   }
 
-  function close(): string {
-    if (!open) return "";
-    const { item, kind, text } = open;
+  function* close(): Generator<string, void> {
+    if (!open) return;
+    const { item, kind } = open;
+    const text = partsOf(open.texts);
     const name = kind === "message" ? "output_text" : "reasoning_text";
     const part = partOf(kind, text);
     const whole: Item = { ...item, status: "completed", content: [part] };
-    const done = event(`response.${name}.done`, { ...place(), text, ...(kind === "message" ? { logprobs: [] } : {}) }) +
-      event("response.content_part.done", { ...place(), part }) +
-      event("response.output_item.done", { output_index: output.length, item: whole });
+    const logprobs = kind === "message" ? { logprobs: [] } : {};
+    yield* largeEvent(`response.${name}.done`, { ...place(), text, ...logprobs });
+    yield* largeEvent("response.content_part.done", { ...place(), part });
+    yield* largeEvent("response.output_item.done", { output_index: output.length, item: whole });
     output.push(whole);
     open = undefined;
-    return done;
   }
 
   function place() {
     return { item_id: open!.item.id, output_index: output.length, content_index: 0 };
   }
 
-  function delta(kind: "message" | "reasoning", text: string): string {
-    const before = ensure(kind);
-    open!.text += text;
+  function delta(kind: Kind, text: string): string {
+    add(open!.texts, text);
     return kind === "message"
-      ? before + event("response.output_text.delta", { ...place(), delta: text, logprobs: [] })
-      : before + event("response.reasoning_text.delta", { ...place(), delta: text });
+      ? event("response.output_text.delta", { ...place(), delta: text, logprobs: [] })
+      : event("response.reasoning_text.delta", { ...place(), delta: text });
   }
+
+  function* begun(kind: Kind, texts: Iterable<string>): Generator<string, void> {
+    yield* ensure(kind);
+    for (const text of texts) yield delta(kind, text);
+  }
+
+  const say = (kind: Kind, text: string) => open?.kind === kind ? delta(kind, text) : begun(kind, [text]);
 
   return {
     begin() {
       const response = responseOf(turn, asked, "in_progress", []);
       return event("response.created", { response }) + event("response.in_progress", { response });
     },
-    text: (text) => delta("message", text),
-    reasoning: (text) => delta("reasoning", text),
-    image: (url) => delta("message", picture(url)),
-    end(finish, count) {
+    text: (text) => say("message", text),
+    reasoning: (text) => say("reasoning", text),
+    image: (url) => begun("message", piecesOf(partsOf(picture(url)))),
+    *end(finish, count) {
       // An answer without a word is still a message.
-      const last = (output.length === 0 && !open ? ensure("message") : "") + close();
+      if (output.length === 0 && !open) yield* ensure("message");
+      yield* close();
       const response = responseOf(turn, asked, "completed", output, finish, count());
-      return last + event(finish === "stop" ? "response.completed" : "response.incomplete", { response });
+      yield* largeEvent(finish === "stop" ? "response.completed" : "response.incomplete", { response });
     },
     fail(error) {
       const { code, message, param } = describe(error);
       const response = { ...responseOf(turn, asked, "failed", output), error: { code, message } };
-      return event("response.failed", { response }) + event("error", { code, message, param });
+      return [...largeEvent("response.failed", { response }), event("error", { code, message, param })].join("");
     },
   };
 }
 
 export function wholeResponse(turn: Turn, asked: Asked, { text, reasoning, images, finish, counted }: Whole) {
-  const content = images.reduce((all, image) => all + picture(image), text);
+  const content = [text, ...images.flatMap(picture)].join("");
   const output: Item[] = [];
   if (reasoning) {
     const part = partOf("reasoning", reasoning);
@@ -101,7 +120,14 @@ export function wholeResponse(turn: Turn, asked: Asked, { text, reasoning, image
   return responseOf(turn, asked, "completed", output, finish, counted);
 }
 
-function partOf(kind: "message" | "reasoning", text: string) {
+/** Adds a text to those of an item. Short ones are put together; a piece of a picture would be copied by that. */
+function add(texts: string[], text: string): void {
+  const last = texts.at(-1);
+  if (last !== undefined && last.length + text.length < PIECE) texts[texts.length - 1] = last + text;
+  else texts.push(text);
+}
+
+function partOf(kind: Kind, text: string | Parts) {
   return kind === "message"
     ? { type: "output_text", text, annotations: [], logprobs: [] }
     : { type: "reasoning_text", text };

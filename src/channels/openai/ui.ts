@@ -4,7 +4,9 @@
  * Source: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol (version 1, told by the header `x-vercel-ai-ui-message-stream: v1`). An error is a part of its
  * own, and a message without a `finish` part is one that did not finish.
  */
+import { readDataUrl } from "../../core/data_url.ts";
 import type { Turn } from "../../core/turn.ts";
+import { jsonInPieces } from "../pieces.ts";
 import type { Format } from "./answer.ts";
 import type { ErrorBody } from "./error.ts";
 
@@ -40,7 +42,12 @@ export function uiFormat(turn: Turn, describe: (error: unknown) => ErrorBody): F
       }) + part({ type: "start-step" }),
     text: (text) => delta("text", text),
     reasoning: (text) => delta("reasoning", text),
-    image: (url) => close() + part({ type: "file", url, mediaType: /^data:([^;,]+)/.exec(url)?.[1] ?? "image/png" }),
+    *image(url) {
+      const mediaType = readDataUrl(url)?.type || "image/png";
+      yield `${close()}data: `;
+      yield* jsonInPieces({ type: "file", url, mediaType });
+      yield "\n\n";
+    },
     end(finish) {
       const reason = finish === "content_filter" ? "content-filter" : finish;
       return `${close()}${part({ type: "finish-step" })}${

@@ -1,0 +1,65 @@
+/**
+ * Long texts, written piece by piece: what a reader has not taken yet stays an index into a text that is there anyway, and not a
+ * copy of it for each reader.
+ *
+ * ```ts
+ * for (const piece of jsonInPieces({ type: "image", image: dataUrl })) await send(piece);
+ * ```
+ */
+
+/** What goes out: at once, or in pieces that are made when they are taken. */
+export type Written = string | Iterable<string>;
+
+/** UTF-16 units of a text that are written at once. */
+export const PIECE = 64 * 1024;
+
+/** A long text that stands in several, and is not put together: {@linkcode jsonInPieces} writes it as one. */
+export class Parts {
+  constructor(readonly texts: readonly string[]) {}
+}
+
+/** Several texts as one: put together where that is short. */
+export function partsOf(texts: readonly string[]): string | Parts {
+  return texts.reduce((sum, text) => sum + text.length, 0) <= PIECE ? texts.join("") : new Parts([...texts]);
+}
+
+/** A text from a place on, as much of it as is written at once. No character is cut in two: a reader may show each piece as it comes. */
+export function pieceOf(text: string, from = 0): string {
+  if (from === 0 && text.length <= PIECE) return text;
+  const end = from + PIECE;
+  const inside = (text.charCodeAt(end - 1) & 0xfc00) === 0xd800 && (text.charCodeAt(end) & 0xfc00) === 0xdc00;
+  return text.slice(from, inside ? end + 1 : end);
+}
+
+/** All pieces of a text, or of several. */
+export function* piecesOf(text: string | Parts): Generator<string, void> {
+  for (const one of typeof text === "string" ? [text] : text.texts) {
+    for (let at = 0; at < one.length;) {
+      const piece = pieceOf(one, at);
+      at += piece.length;
+      yield piece;
+    }
+  }
+}
+
+/** What stands for a long text until it is written. A bot cannot guess it, so none of its texts is taken for one. */
+const MARK = crypto.randomUUID();
+
+const MARKED = new RegExp(`"${MARK}:(\\d+)"`);
+
+/** A value as JSON, in which each text that is longer than {@linkcode PIECE} comes in pieces. */
+export function* jsonInPieces(value: unknown): Generator<string, void> {
+  const long: (string | Parts)[] = [];
+  const json = JSON.stringify(value, (_key, part) => {
+    const isLong = part instanceof Parts || (typeof part === "string" && part.length > PIECE);
+    return isLong ? `${MARK}:${long.push(part) - 1}` : part;
+  });
+  for (const [at, part] of json.split(MARKED).entries()) {
+    if (at % 2 === 0) yield part;
+    else {
+      yield '"';
+      for (const piece of piecesOf(long[Number(part)]!)) yield JSON.stringify(piece).slice(1, -1);
+      yield '"';
+    }
+  }
+}
