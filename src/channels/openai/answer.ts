@@ -355,19 +355,30 @@ export async function wholeAnswer(
   if (turn.unkept) await turn.kept;
   const { ending } = reply;
   if (finish === undefined && ending!.status !== "done") throw failureOf(ending!);
+  return {
+    text,
+    reasoning: reasoningOf(turn),
+    images: reply.images,
+    finish: finish ?? finishOf(turn),
+    counted: count(turn, said, text),
+  };
+}
+
+/** What a turn has said by now. */
+export function answerSoFar(turn: Turn): Whole {
+  const { message, reply: { text, images } } = turn;
+  const said = message.said ?? [{ role: "user", text: message.text, images: message.images }];
+  return { text, reasoning: reasoningOf(turn), images, finish: finishOf(turn), counted: count(turn, said, text) };
+}
+
+function reasoningOf({ reply }: Turn): string {
   let reasoning = "";
   for (let index = 0; index < reply.count; index++) {
     const { kind, content } = reply.chunk(index)!;
     if (kind === "reasoning") reasoning += content;
     else if (kind === "replace") reasoning = "";
   }
-  return {
-    text,
-    reasoning,
-    images: reply.images,
-    finish: finish ?? finishOf(turn),
-    counted: count(turn, said, text),
-  };
+  return reasoning;
 }
 
 /** Resolves when the turn has said something or has ended, or after `ms`: until then a failure can still be a status. */

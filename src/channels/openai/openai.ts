@@ -41,6 +41,7 @@ import { withoutPictures } from "./pictures.ts";
 import { responsesFormat, wholeResponse } from "./responses.ts";
 import { rateLimitHeaders } from "./rate_limit.ts";
 import { isTask } from "./task.ts";
+import { storedResponses } from "./stored_response.ts";
 import { UI_HEADERS, uiFormat } from "./ui.ts";
 
 export interface OpenAiParts {
@@ -265,6 +266,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     });
     return eventStream(body, headersOf(turn, asked));
   }
+
+  storedResponses(routes, gateway);
 
   routes.on(openaiRoutes.models, ({ caller: { person } }) => ({
     object: "list" as const,

@@ -4,12 +4,13 @@
  * Source: https://platform.openai.com/docs/api-reference/responses-streaming. A stream that does not end well ends with `response.failed` and then
  * `error`: readers of events see the first, the official client throws at the second.
  */
+import { dataUrl } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import { jsonInPieces, type Parts, partsOf, PIECE, piecesOf } from "../pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import { picture, seconds } from "./chat.ts";
 import type { ErrorBody } from "./error.ts";
-import type { Asked } from "./request.ts";
+import { ANY, type Asked } from "./request.ts";
 
 type Item = Record<string, unknown>;
 type Kind = "message" | "reasoning";
@@ -103,7 +104,36 @@ export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unkn
   };
 }
 
-export function wholeResponse(turn: Turn, asked: Asked, { text, reasoning, images, finish, counted }: Whole) {
+export function wholeResponse(turn: Turn, asked: Asked, whole: Whole) {
+  return responseOf(turn, asked, "completed", outputOf(turn, whole), whole.finish, whole.counted);
+}
+
+/** A response that was given before. `error`: how it ended, where that was not well. */
+export function storedResponse(turn: Turn, whole: Whole, error?: ErrorBody) {
+  const { bot, message: { target, parentTurnId } } = turn;
+  const asked = {
+    model: bot?.id ?? target ?? ANY,
+    wishes: {},
+    previous: parentTurnId ? `resp_${parentTurnId}` : undefined,
+  };
+  const output = whole.text || whole.reasoning || whole.images.length > 0 || turn.ending?.status === "done"
+    ? outputOf(turn, whole)
+    : [];
+  if (!turn.ending) return responseOf(turn, asked, turn.state === "queued" ? "queued" : "in_progress", output);
+  if (!error) return responseOf(turn, asked, "completed", output, whole.finish, whole.counted);
+  if (turn.ending.status === "cancelled") return responseOf(turn, asked, "cancelled", output);
+  const { code, message } = error;
+  return { ...responseOf(turn, asked, "failed", output), error: { code, message } };
+}
+
+/** What a turn was asked, as items of the Responses API. */
+export function inputItems({ id, message: { text, images } }: Turn) {
+  const content: Item[] = text ? [{ type: "input_text", text }] : [];
+  for (const image of images) content.push({ type: "input_image", image_url: dataUrl(image), detail: "auto" });
+  return [{ id: `msg_${id}_in`, type: "message", status: "completed", role: "user", content }];
+}
+
+function outputOf(turn: Turn, { text, reasoning, images }: Whole): Item[] {
   const content = [text, ...images.flatMap(picture)].join("");
   const output: Item[] = [];
   if (reasoning) {
@@ -117,7 +147,7 @@ export function wholeResponse(turn: Turn, asked: Asked, { text, reasoning, image
     role: "assistant",
     content: [partOf("message", content)],
   });
-  return responseOf(turn, asked, "completed", output, finish, counted);
+  return output;
 }
 
 /** Adds a text to those of an item. Short ones are put together; a piece of a picture would be copied by that. */
@@ -135,8 +165,8 @@ function partOf(kind: Kind, text: string | Parts) {
 
 function responseOf(
   turn: Turn,
-  { model, wishes, previous }: Asked,
-  status: "in_progress" | "completed" | "failed",
+  { model, wishes, previous }: Pick<Asked, "model" | "wishes" | "previous">,
+  status: "queued" | "in_progress" | "completed" | "failed" | "cancelled",
   output: readonly Item[],
   finish: Finish = "stop",
   counted?: Counted,
