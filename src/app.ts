@@ -165,6 +165,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     observer,
     refuse: (claim) => admission.refuse(claim),
     draining: () => gateway.draining,
+    isLasting: () => gateway.archive.isLasting,
     push: (bot, push) => gateway.push(bot, push),
   }, socketSettingsOf(config));
   const upstreams = new Upstreams({

@@ -1,8 +1,8 @@
 /**
  * Kills the gateway's process at random moments under load and looks at what the next one finds: `deno task test:crash [rounds] [seed]`.
  *
- * After each death: nobody is signed out; every turn whose end a reader saw is there, whole; every turn that was running is there, marked
- * `incomplete`, and holds at least what a reader had 300 ms before. On a machine so busy that this process's own timers are late, their
+ * After each death: nobody is signed out; every turn whose end a reader saw is there, whole; every turn that a reader was told had begun is
+ * there, marked `incomplete`, and holds at least what a reader had 300 ms before, and all that the bot has a receipt for. On a machine so busy that this process's own timers are late, their
  * lateness in that moment is added; the report says how much it was at worst.
  */
 import assert from "node:assert/strict";
@@ -24,8 +24,10 @@ export interface CrashReport {
   rounds: number;
   finished: number;
   cut: number;
-  /** Turns of which nothing had been acknowledged long enough ago. */
+  /** Turns that had begun, of which no word had been acknowledged long enough ago. */
   young: number;
+  /** Turns of whose words the bot had receipts. */
+  receipted: number;
   sessions: number;
   /** The worst lateness of a timer around a death, in milliseconds. */
   lateness: number;
@@ -62,20 +64,21 @@ export async function crash(rounds: number, seed = 1, note: (line: string) => vo
   const dir = await Deno.makeTempDir();
   const config = { port: 0, botToken: "secret", users: { alice: { password: "alice-pass" } } };
   await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(config));
-  const report: CrashReport = { rounds: 0, finished: 0, cut: 0, young: 0, sessions: 0, lateness: 0 };
+  const report: CrashReport = { rounds: 0, finished: 0, cut: 0, young: 0, receipted: 0, sessions: 0, lateness: 0 };
   const lateness = new Lateness();
   let grace = 300;
-  let tokens: string[] = [], seen: Seen[] = [], diedAt = 0;
+  let tokens: string[] = [], seen: Seen[] = [], receipts: Receipts = new Map(), diedAt = 0;
   try {
     for (let round = 0; round <= rounds; round++) {
       const gateway = await start(dir);
       try {
-        await compare(gateway.url, tokens, seen, diedAt - grace, report);
+        await compare(gateway.url, tokens, seen, receipts, diedAt - grace, report);
         if (round === rounds) break;
         // A dozen sessions at once are enough to look at; the oldest make room.
         tokens = tokens.slice(-12);
         seen = [];
-        const { over } = await begin(gateway.url, tokens, seen, random);
+        receipts = new Map();
+        const { over } = await begin(gateway.url, tokens, seen, receipts, random);
         await sleep(60 + random() * 1200);
         diedAt = Date.now();
         gateway.process.kill("SIGKILL");
@@ -101,6 +104,7 @@ async function compare(
   url: string,
   tokens: string[],
   seen: Seen[],
+  receipts: Receipts,
   before: number,
   report: CrashReport,
 ): Promise<void> {
@@ -122,20 +126,28 @@ async function compare(
     }
     // deno-lint-ignore no-explicit-any -- the page's own shapes, looked at field by field
     const kept = conversations.get(turn.conversationId)!.find(({ id }) => id === turn.turnId) as any;
+    assert.ok(kept, "a turn that had begun is lost");
+    assert.equal(kept.message.text, turn.question);
+    const receipt = receipts.get(turn.turnId);
+    if (receipt && receipt.length > 0) {
+      assert.ok(
+        kept.reply.text.length >= receipt.length,
+        `receipts for ${receipt.length}, ${kept.reply.text.length} kept`,
+      );
+      if (receipt.done) assert.equal(kept.status, "done", "the receipt was for the end");
+      report.receipted++;
+    }
     const acknowledged = turn.marks.findLast(({ at }) => at <= before)?.length ?? 0;
     if (turn.ended) {
-      assert.ok(kept, "a finished turn is lost");
       assert.equal(kept.status, "done");
       assert.equal(kept.reply.text, turn.text, "a finished turn is not whole");
       report.finished++;
     } else if (acknowledged > 0) {
-      assert.ok(kept, "a running turn is lost");
       // It may have ended in the moment between its ending and its reader's hearing of it.
       assert.ok(kept.status === "incomplete" || kept.status === "done", kept.status);
       assert.ok(kept.reply.text.length >= acknowledged, `${acknowledged} acknowledged, ${kept.reply.text.length} kept`);
       const common = Math.min(kept.reply.text.length, turn.text.length);
       assert.equal(kept.reply.text.slice(0, common), turn.text.slice(0, common));
-      assert.equal(kept.message.text, turn.question);
       report.cut++;
     } else report.young++;
   }
@@ -146,9 +158,10 @@ async function begin(
   url: string,
   tokens: string[],
   seen: Seen[],
+  receipts: Receipts,
   random: () => number,
 ): Promise<{ over: Promise<unknown> }> {
-  const bot = await connectBot(url, random);
+  const bot = await connectBot(url, receipts, random);
   tokens.push(await signIn(url));
   const headers = { authorization: `Bearer ${tokens.at(-1)}`, "content-type": "application/json" };
   const readers = Array.from({ length: 6 }, async (_, reader) => {
@@ -199,9 +212,14 @@ async function ask(
   }
 }
 
-/** A bot of the original's protocol: answers are a few to a few hundred pieces, some at once and some slowly. */
-async function connectBot(url: string, random: () => number): Promise<{ closed: Promise<void> }> {
+/** Units that a bot has receipts for, and whether that was all, by turn. */
+type Receipts = Map<string, { length: number; done: boolean }>;
+
+/** A bot: answers are a few to a few hundred pieces, some at once and some slowly. */
+async function connectBot(url: string, receipts: Receipts, random: () => number): Promise<{ closed: Promise<void> }> {
   const socket = new WebSocket(`${url.replace("http", "ws")}/bot-ws`);
+  /** How much was said up to each number, by turn. */
+  const lengths = new Map<string, { length: number; done: boolean }[]>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const closed = new Promise<void>((resolve) => {
     socket.onclose = () => {
@@ -212,18 +230,22 @@ async function connectBot(url: string, random: () => number): Promise<{ closed: 
   await new Promise<void>((resolve, reject) => {
     socket.onerror = () => reject(new Error("the bot could not connect"));
     socket.onopen = () =>
-      socket.send(JSON.stringify({ type: "register", botId: "bot", botName: "Bot", token: "secret" }));
+      socket.send(JSON.stringify({ type: "register", botId: "bot", botName: "Bot", token: "secret", protocol: 2 }));
     socket.onmessage = ({ data }) => {
       const frame = JSON.parse(data);
       if (frame.type === "registered") resolve();
+      if (frame.type === "ack") receipts.set(frame.replyTo, lengths.get(frame.replyTo)![frame.seq]!);
       if (frame.type !== "chat") return;
+      const said = [{ length: 0, done: false }];
+      lengths.set(frame.id, said);
       const pieces = Math.ceil(random() ** 3 * 300), pace = random() < 0.3 ? 0 : random() * 12;
       let next = 0;
       const say = () => {
         if (socket.readyState !== WebSocket.OPEN) return;
         const done = ++next >= pieces;
         const content = `${next}:${frame.content} 天气 `;
-        socket.send(JSON.stringify({ type: "reply", replyTo: frame.id, content, done }));
+        said.push({ length: said.at(-1)!.length + content.length, done });
+        socket.send(JSON.stringify({ type: "reply", replyTo: frame.id, content, done, seq: next }));
         if (done) return;
         const timer = setTimeout(() => {
           timers.delete(timer);

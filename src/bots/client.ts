@@ -24,7 +24,7 @@ import {
   type ChatFrame,
   CLOSE,
   comesBack,
-  FEATURES,
+  FIRST_FEATURES,
   type GatewayFrame,
   MAX_FRAME,
   MAX_REGISTER,
@@ -568,9 +568,10 @@ class Client implements Bot, Wire {
   /** After a drop: what the gateway still wants goes on from where it stands there, the rest is over. */
   #goOn(gateway: Gateway, progress: readonly Progress[]): void {
     const arrived = new Map(gateway.protocol === 2 ? progress.map(({ replyTo, seq }) => [replyTo, seq]) : []);
+    const keeps = gateway.features.includes("stored");
     for (const [id, reply] of [...this.#turns]) {
       const seq = arrived.get(id);
-      if (seq !== undefined && reply.version === 2 && reply.resume(seq)) continue;
+      if (seq !== undefined && reply.version === 2 && reply.resume(seq, keeps)) continue;
       if (seq !== undefined) this.#problem(`turn ${id} cannot go on from ${seq}; it was given up`);
       reply.end("moved");
       this.#forget(id);
@@ -776,7 +777,7 @@ function gatewayOf(frame: RegisteredFrame, offered: number): Gateway {
     pingInterval: frame.pingInterval,
     botTimeout: frame.botTimeout,
     grace: frame.grace ?? 0,
-    features: frame.features ?? FEATURES,
+    features: frame.features ?? FIRST_FEATURES,
   };
 }
 

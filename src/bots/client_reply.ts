@@ -127,7 +127,7 @@ export class OutgoingReply implements Reply {
     return this.#held > FULL;
   }
 
-  /** Everything up to this `seq` has arrived. */
+  /** Everything up to this `seq` is acknowledged. */
   get acked(): number {
     return this.#acked;
   }
@@ -211,11 +211,16 @@ export class OutgoingReply implements Reply {
     return true;
   }
 
-  /** A new socket: the gateway has everything up to `seq`. */
-  resume(seq: number): boolean {
+  /**
+   * A new socket: everything up to `seq` has arrived at the gateway.
+   *
+   * @param keeps the gateway acknowledges what is stored, so what has only arrived is kept until it does
+   */
+  resume(seq: number, keeps: boolean): boolean {
     if (seq < this.#acked || seq > this.#seq) return false;
-    this.ack(seq);
-    if (this.#kept.some((frame) => frame.text.length > this.#wire.maxFrame)) return false;
+    if (!keeps) this.ack(seq);
+    const isTooLong = ({ seq: its, text }: Kept) => (its > seq || its === 0) && text.length > this.#wire.maxFrame;
+    if (this.#kept.some(isTooLong)) return false;
     return this.#over !== undefined || this.rewind(seq + 1);
   }
 

@@ -45,8 +45,13 @@ export const MAX_REGISTER = 64 * 1024;
 /** UTF-16 units of a registered bot's frame: 20 MiB of images as base64, and room around them. */
 export const MAX_FRAME = 32 * 1024 * 1024;
 
-/** What version 2 can do, as announced in `registered.features`. */
-export const FEATURES = ["ack", "resume", "cancel", "fail", "push", "status", "kinds", "batch", "images"] as const;
+/** What every gateway of version 2 can do, also one that announces nothing. */
+export const FIRST_FEATURES = [
+  ...["ack", "resume", "cancel", "fail", "push", "status", "kinds", "batch", "images"],
+] as const;
+
+/** What this version can do, as announced in `registered.features`. `stored`: a receipt says that it is stored. */
+export const FEATURES = [...FIRST_FEATURES, "stored"] as const;
 
 /** How far a turn had come. */
 export interface Progress {

@@ -20,6 +20,7 @@ import {
   CLOSE,
   type FailFrame,
   FEATURES,
+  FIRST_FEATURES,
   type GatewayFrame,
   MAX_FRAME,
   MAX_REGISTER,
@@ -75,6 +76,8 @@ export interface SocketParts {
   readonly refuse: (claim: Claim) => Refusal | undefined;
   /** Whether the gateway takes nothing new: then only a bot that goes on with its turns may come in. */
   readonly draining?: () => boolean;
+  /** Whether what is stored outlives the process. */
+  readonly isLasting?: () => boolean;
   /** A bot speaks first. Rejects with a `NexusError` where it may not. */
   readonly push: (
     bot: Bot,
@@ -365,7 +368,7 @@ export class BotSockets {
       pingInterval,
       botTimeout,
       grace,
-      features: FEATURES,
+      features: this.#parts.isLasting?.() ? FEATURES : FIRST_FEATURES,
       ...(asked ? { resume: kept } : {}),
     };
   }
@@ -468,10 +471,16 @@ class Line {
   }
 }
 
-interface Held {
-  readonly sink: Sink;
+/** A turn that a bot holds. */
+class Held {
   /** The last `seq` that arrived. */
-  seq: number;
+  seq = 0;
+  /** The last `seq` that is stored. */
+  stored = 0;
+  /** Whether what is stored outlives the process; else what has arrived is all that can be acknowledged. */
+  isLasting = false;
+
+  constructor(readonly sink: Sink) {}
 }
 
 /** One bot's line. */
@@ -542,6 +551,7 @@ class SocketLink implements Link {
       if (offered.has(id)) {
         held.sink.alive();
         kept.push({ replyTo: id, seq: held.seq });
+        this.#ackAgain(id, held);
       } else {
         this.#held.delete(id);
         lost.push(held.sink);
@@ -581,7 +591,12 @@ class SocketLink implements Link {
 
   ask(task: Task, sink: Sink): void {
     if (!this.line || this.line.socket.readyState !== OPEN) return sink.lost("the line is closed");
-    this.#held.set(task.id, { sink, seq: 0 });
+    const held = new Held(sink);
+    this.#held.set(task.id, held);
+    if (this.protocol >= 2) {
+      const stored = (seq: number) => this.#stored(task.id, held, seq);
+      held.isLasting = sink.hear?.({ mark: () => held.seq, stored }) ?? false;
+    }
     this.send(chatOf(task, this.protocol));
   }
 
@@ -611,7 +626,7 @@ class SocketLink implements Link {
     if (seq !== undefined && this.protocol >= 2) {
       if (seq <= held.seq) {
         held.sink.alive();
-        return this.#ack(replyTo, held.seq, false);
+        return this.#ackAgain(replyTo, held);
       }
       if (seq > held.seq + 1) {
         const expected = held.seq + 1;
@@ -631,9 +646,29 @@ class SocketLink implements Link {
       for (const image of imagesOf(frame)) wanted &&= held.sink.write("image", dataUrl(image));
     }
     if (!wanted) return;
-    if (frame.done) this.#held.delete(replyTo);
-    if (seq !== undefined && this.protocol >= 2) this.#ack(replyTo, seq, frame.done);
-    if (frame.done) held.sink.done();
+    const isNumbered = seq !== undefined && this.protocol >= 2;
+    if (!frame.done) {
+      if (isNumbered && !held.isLasting) this.#ack(replyTo, seq, false);
+      return;
+    }
+    this.#held.delete(replyTo);
+    const stored = held.sink.done();
+    if (!isNumbered) return;
+    if (stored) void stored.then(() => this.#ack(replyTo, seq, true));
+    else this.#ack(replyTo, seq, true);
+  }
+
+  /** What a bot has said is stored, and it may forget it. */
+  #stored(replyTo: string, held: Held, seq: number): void {
+    if (seq <= held.stored) return;
+    held.stored = seq;
+    if (this.#held.get(replyTo) === held) this.#ack(replyTo, seq, true);
+  }
+
+  /** Says once more how far a turn is acknowledged: the receipt may have been lost with a socket. */
+  #ackAgain(replyTo: string, { isLasting, stored, seq }: Held): void {
+    const last = isLasting ? stored : seq;
+    if (last > 0) this.#ack(replyTo, last, false);
   }
 
   /**

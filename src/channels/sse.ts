@@ -149,6 +149,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   /** Writes what is new, if anything is. */
   #flush(): void {
     if (this.#over) return;
+    // Asks for it, and wakes us when it is so.
+    if (!this.#turn.isKnown) return;
     let text = "";
     if (this.#rest) {
       text = this.#writeRest();

@@ -15,7 +15,7 @@ import type { Observer } from "./observer.ts";
 import { addTrace, type Trace, UNKNOWN, type Voice } from "./reach.ts";
 import { type Chunk, type Ending, Reply } from "./reply.ts";
 import { keyPart, type Store, UNINDEXED } from "./store.ts";
-import { Turn } from "./turn.ts";
+import { type Keeper, Turn } from "./turn.ts";
 
 /** Turns that belong together; decides which bot answers and what it remembers. */
 export interface Conversation {
@@ -97,7 +97,7 @@ const RECOUNT = 10_000;
 /** People and conversations kept in memory beside the store; the oldest go first. */
 const CACHED = 10_000;
 
-export class Archive {
+export class Archive implements Keeper {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #observer: Observer;
@@ -134,8 +134,7 @@ export class Archive {
     for (const [id, chunks] of left) {
       const record = await this.turn(id);
       if (record?.status === "running") {
-        const status = "incomplete", code = "shutting_down", endedAt = this.#clock.now();
-        await this.#keep({ ...record, chunks, status, code, endedAt });
+        await this.#interrupt(record, chunks);
         await this.#place(record);
         await this.#trace(record);
         ended++;
@@ -161,6 +160,11 @@ export class Archive {
     await this.#store.delete(UNINDEXED);
   }
 
+  /** Ends a turn whose process is gone. */
+  async #interrupt(record: TurnRecord, chunks: readonly Chunk[]): Promise<void> {
+    await this.#keep({ ...record, chunks, status: "incomplete", code: "shutting_down", endedAt: this.#clock.now() });
+  }
+
   /** Gives the turns of the last moments before a crash what is kept late. */
   async #mend(): Promise<void> {
     let after: string | undefined, last: number | undefined;
@@ -171,7 +175,9 @@ export class Archive {
         const record = value as TurnRecord;
         last ??= record.at;
         if (record.at < last - LAST_MOMENTS) return;
-        if (record.status !== "running") await this.#keep(record);
+        // One that a reader was told of and that died before its first draft: there is no draft to end it by.
+        if (record.status === "running") await this.#interrupt(record, record.chunks);
+        else await this.#keep(record);
         await this.#place(record);
         await this.#trace(record);
         after = key;
@@ -379,7 +385,8 @@ export class Archive {
     if (turn.message.temporary) return undefined;
     if (!turn.ending) {
       turn.order ??= this.#order(turn.at);
-      this.#drafts.begin(turn, () => [this.#keep(this.record(turn)), this.#place(turn)]);
+      if (this.isLasting) turn.keeper = this;
+      this.#drafts.begin(turn, (sure) => [this.#keep(this.record(turn), sure), this.#place(turn)]);
       return undefined;
     }
     const isPlaced = this.#drafts.end(turn.id);
@@ -401,6 +408,11 @@ export class Archive {
     if (conversation?.traces && addTrace(conversation.traces, turn.trace)) void this.save(conversation);
   }
 
+  /** Writes a running turn down without waiting for its first draft. Resolves when it would survive the end of the process. */
+  writeDown(turn: Turn): Promise<void> {
+    return this.#drafts.writeDown(turn);
+  }
+
   /** A turn that runs goes on in another conversation. */
   move(turn: Turn, conversationId: string): void {
     const { id, conversationId: from, order } = turn;
@@ -419,9 +431,9 @@ export class Archive {
   }
 
   /** An ending is on the disk before its reader hears of it, and everything that waited goes with it. */
-  #keep(record: TurnRecord, sure = true): Promise<void> {
+  #keep(record: TurnRecord, sure = record.status !== "running"): Promise<void> {
     const weak = weightOf(record);
-    if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, { weak });
+    if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, { weak, sure });
     const find = this.#store.find && { owner: record.personId, text: said(record) };
     return this.#store.set(`turn:${record.id}`, record, { weak, sure, find });
   }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "./clock.ts";
 import type { Code } from "./error.ts";
-import type { Aside, Facts, Link, Sink } from "./link.ts";
+import type { Aside, Facts, Link, Receipts, Sink } from "./link.ts";
 import type { Observer } from "./observer.ts";
 import type { Kind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
@@ -17,6 +17,8 @@ export interface Outcome {
   /** Returns whether the turn has moved. */
   away(attempt: Attempt): boolean;
   tooLarge(attempt: Attempt): void;
+  /** Whether replies outlive the process. */
+  readonly isLasting: boolean;
 }
 
 export class Attempt implements Sink {
@@ -66,8 +68,16 @@ export class Attempt implements Sink {
     if (!this.over) this.turn.facts = facts;
   }
 
-  done(): void {
-    if (!this.over) this.#outcome.done(this);
+  hear(receipts: Receipts): boolean {
+    if (!this.#outcome.isLasting || this.turn.message.temporary) return false;
+    if (!this.over) this.turn.receipts = receipts;
+    return true;
+  }
+
+  done(): Promise<void> | undefined {
+    if (this.over) return undefined;
+    this.#outcome.done(this);
+    return this.turn.kept;
   }
 
   fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void {

@@ -9,6 +9,7 @@
  */
 import type { Clock } from "./clock.ts";
 import { timedId } from "./id.ts";
+import type { Receipts } from "./link.ts";
 import type { Observer } from "./observer.ts";
 import { type Chunk, joined } from "./reply.ts";
 import type { Store } from "./store.ts";
@@ -31,10 +32,14 @@ const MARK = "drafts:", LOG = "draft:";
 
 interface Draft {
   readonly turn: Turn;
-  readonly first: () => Promise<unknown>[];
+  readonly first: (sure: boolean) => Promise<unknown>[];
   /** The offset up to which it is saved. */
   saved: number;
+  /** The bot's mark up to which it is saved. */
+  mark: number;
   begun: boolean;
+  /** Resolves when it would survive the end of the process that there is such a turn; absent until somebody asks. */
+  known?: Promise<void>;
 }
 
 /** The log in use. */
@@ -58,6 +63,8 @@ export class Drafts {
   #log: Log | undefined;
   #logs = 0;
   #isSpoiled = false;
+  /** The last line on its way to the log. */
+  #written: Promise<unknown> = Promise.resolve();
   #stop: (() => void) | undefined;
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer }) {
@@ -67,12 +74,34 @@ export class Drafts {
     this.#process = timedId(parts.clock.now());
   }
 
-  /** From now on this turn is saved as it grows. `first` writes down that there is such a turn, if it still runs by then. */
-  begin(turn: Turn, first: () => Promise<unknown>[]): void {
+  /**
+   * From now on this turn is saved as it grows. `first` writes down that there is such a turn, if it still runs by then; `sure`: resolves
+   * when that would survive the end of the process.
+   */
+  begin(turn: Turn, first: (sure: boolean) => Promise<unknown>[]): void {
     // What dies with the process need not be saved for after its death.
     if (this.#store.volatile) return;
-    this.#running.set(turn.id, { turn, first, saved: 0, begun: false });
+    this.#running.set(turn.id, { turn, first, saved: 0, mark: 0, begun: false });
     this.#stop ??= this.#clock.after(LATE, () => this.#look());
+  }
+
+  /** Writes down now that there is this turn, if it runs. Resolves when that would survive the end of the process. */
+  writeDown(turn: Turn): Promise<void> {
+    const draft = this.#running.get(turn.id);
+    if (draft === undefined) return turn.kept ?? Promise.resolve();
+    if (draft.known) return draft.known;
+    const written = draft.begun ? this.#written : Promise.all(draft.first(true));
+    draft.begun = true;
+    // Where it cannot be written, readers are not kept waiting for it.
+    return draft.known = written.catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }))
+      .then(() => this.#isKnown(turn));
+  }
+
+  /** Its readers may be told of it. */
+  #isKnown(turn: Turn): void {
+    if (turn.keeper === undefined) return;
+    turn.keeper = undefined;
+    turn.reply.wake();
   }
 
   /** Whether a turn that runs has been written down. */
@@ -134,9 +163,18 @@ export class Drafts {
     const isNew = before === undefined || this.#isWornOut(before);
     const line: Line = {};
     let units = 0;
+    const begun: Turn[] = [], marks: [Receipts, number][] = [];
     for (const [id, draft] of this.#running) {
-      const { reply } = draft.turn;
-      if (!draft.begun) writes.push(...draft.first());
+      const { reply, receipts } = draft.turn;
+      if (!draft.begun) {
+        writes.push(...draft.first(false));
+        begun.push(draft.turn);
+      }
+      const mark = receipts?.mark() ?? 0;
+      if (receipts && mark > draft.mark) {
+        draft.mark = mark;
+        marks.push([receipts, mark]);
+      }
       const from = isNew ? 0 : draft.saved;
       if (!isNew && draft.begun && reply.length === from) continue;
       draft.begun = true;
@@ -153,8 +191,14 @@ export class Drafts {
     if (this.#log && Object.keys(line).length > 0) {
       if (!isNew) this.#log.more += units;
       const written = this.#store.append(LOG + this.#log.name, [line], { ...KEPT, sure: true });
-      writes.push(written);
+      writes.push(this.#written = written);
       if (before && before !== this.#log) written.then(() => this.#drop([before.name]), () => {});
+    }
+    if (begun.length > 0 || marks.length > 0) {
+      writes.push(this.#written.then(() => {
+        for (const turn of begun) this.#isKnown(turn);
+        for (const [receipts, mark] of marks) receipts.stored(mark);
+      }));
     }
     Promise.all(writes).catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
     if (this.#running.size > 0) this.#stop = this.#clock.after(LATE, () => this.#look());

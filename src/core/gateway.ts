@@ -128,13 +128,7 @@ export class Gateway {
   /** Pushes seen lately, by bot and push id. */
   readonly #pushes = new Map<string, { told: Promise<void>; until: number }>();
   readonly #orphanedSince = new Map<Turn, number>();
-  readonly #outcome: Outcome = {
-    done: (attempt) => this.#done(attempt),
-    failed: (attempt, code, detail, retryable, more) => this.#failed(attempt, code, detail, retryable, more),
-    lost: (attempt, detail) => this.#lost(attempt, detail),
-    away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away"),
-    tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
-  };
+  readonly #outcome: Outcome;
   readonly #idle = new Set<() => void>();
   #draining = false;
   #stopLooking: () => void;
@@ -159,6 +153,14 @@ export class Gateway {
       live: (id) => this.#turns.get(id),
       running: () => this.running(),
     });
+    this.#outcome = {
+      done: (attempt) => this.#done(attempt),
+      failed: (attempt, code, detail, retryable, more) => this.#failed(attempt, code, detail, retryable, more),
+      lost: (attempt, detail) => this.#lost(attempt, detail),
+      away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away"),
+      tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
+      isLasting: this.archive.isLasting,
+    };
     this.notices = new Notices(parts.clock.now());
     this.#queue = new Queue(this.settings.queue);
     this.roster.watch(() => this.#serve());
@@ -332,15 +334,19 @@ export class Gateway {
     this.#observer.tell({ type: "turn_given", turn: turn.id, request, bot: bot.id, attempt: turn.attempts });
     if (turn.attempts === 1) {
       this.archive.keep(turn);
-      this.#notify(turn, {
-        type: "turn",
-        turnId: turn.id,
-        conversationId: turn.conversationId,
-        botId: bot.id,
-      });
+      this.#tellBegun(turn, bot.id);
     }
     turn.reply.wake();
     seat.link.ask({ id: turn.id, conversationId: turn.conversationId, message: turn.message, at: turn.at }, attempt);
+  }
+
+  /** Tells the person's open pages that a turn has begun, when it would survive the end of the process. */
+  #tellBegun(turn: Turn, botId: string): void {
+    const { id: turnId, conversationId, keeper } = turn;
+    const personId = turn.message.person.id;
+    const tell = () => this.#notify(turn, { type: "turn", turnId, conversationId, botId });
+    if (keeper && this.notices.isHeard(personId)) void turn.known().then(tell);
+    else tell();
   }
 
   /* ── how attempts end ────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -426,6 +432,7 @@ export class Gateway {
     if (turn.unkept) {
       turn.kept = kept!.then(() => {
         turn.unkept = false;
+        turn.keeper = undefined;
         turn.reply.wake();
       });
     }
@@ -448,12 +455,10 @@ export class Gateway {
       inputTokens: turn.facts?.usage?.inputTokens,
       outputTokens: turn.facts?.usage?.outputTokens,
     });
-    this.#notify(turn, {
-      type: "turn_end",
-      turnId: turn.id,
-      conversationId: turn.conversationId,
-      status: ending.status,
-    });
+    const { id: turnId, conversationId } = turn;
+    const tell = () => this.#notify(turn, { type: "turn_end", turnId, conversationId, status: ending.status });
+    if (turn.kept) void turn.kept.then(tell);
+    else tell();
     this.#serve();
     if (this.#attempts.size === 0 && this.#queue.size === 0) {
       for (const resolve of this.#idle) resolve();
@@ -469,6 +474,7 @@ export class Gateway {
   /** What this attempt's bot says from here on is not heard. */
   #drop(attempt: Attempt): void {
     attempt.over = true;
+    attempt.turn.receipts = undefined;
     if (!this.#attempts.delete(attempt.turn.id)) return;
     if (!isInDefault(attempt.turn.message)) return;
     const key = defaultKey(attempt.turn.message.person.id, attempt.link.bot.id);
@@ -706,9 +712,12 @@ export class Gateway {
     this.archive.keep(turn);
     turn.firstAt = turn.endedAt = now;
     turn.reply.end({ status: "done" });
-    this.archive.keep(turn);
+    const kept = this.archive.keep(turn);
     this.#turns.set(turn.id, turn);
     this.#remember(turn);
+    // The bot's receipt says that it is stored, and so does what a page is told.
+    await kept;
+    turn.keeper = undefined;
     this.#observer.tell({ type: "pushed", bot: bot.id, person: person.id });
     this.notices.tell(person.id, notice, [turn.trace]);
   }

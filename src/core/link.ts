@@ -56,6 +56,14 @@ export interface Aside {
   readonly reason?: string;
 }
 
+/** Hears how much of a reply is stored. */
+export interface Receipts {
+  /** Everything that has been written up to now, by a number that only grows. */
+  mark(): number;
+  /** Everything up to this mark would survive the sudden end of the process. */
+  stored(mark: number): void;
+}
+
 /** Where a link puts what its bot says about one task. All calls after the last word (`done`, `fail`, `lost`) are dropped. */
 export interface Sink {
   /** Any sign of life; resets the silence clock. Writing does so too. */
@@ -64,8 +72,12 @@ export interface Sink {
   write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean;
   /** What is known of the answer besides its words; once, right before its last word. */
   measured?(facts: Facts): void;
-  /** The reply is complete. */
-  done(): void;
+  /**
+   * From now on `receipts` hears what is stored. `false`: nothing outlives the process here, so there is nothing to hear of.
+   */
+  hear?(receipts: Receipts): boolean;
+  /** The reply is complete. Resolves when that is stored; nothing where nothing outlives the process. */
+  done(): Promise<void> | void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
   fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void;
   /**

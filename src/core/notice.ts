@@ -95,6 +95,11 @@ export class Notices {
     return this.#units;
   }
 
+  /** Whether a page of this person is open. */
+  isHeard(personId: string): boolean {
+    return (this.#boxes.get(personId)?.pages.size ?? 0) > 0;
+  }
+
   /** Tells a person's open pages; with none open, a push waits for one. */
   tell(personId: string, notice: Notice, about: readonly Trace[]): void {
     let box = this.#boxes.get(personId);

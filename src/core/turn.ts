@@ -1,10 +1,16 @@
 /**
  * A turn is one message and its reply. It has a state, and it always ends in exactly one typed ending.
  */
-import type { Bot, Facts } from "./link.ts";
+import type { Bot, Facts, Receipts } from "./link.ts";
 import type { Message } from "./message.ts";
 import type { Trace, Voice } from "./reach.ts";
 import type { Ending, Reply } from "./reply.ts";
+
+/** Writes turns down. */
+export interface Keeper {
+  /** Writes down that there is this turn, with its question. Resolves when that would survive the end of the process. */
+  writeDown(turn: Turn): Promise<void>;
+}
 
 /**
  * `queued`: every bot that may answer is busy, `place` tells the place in line. `waiting`: a bot has it and has said nothing yet.
@@ -37,6 +43,11 @@ export class Turn {
   /** How many bots have been given this turn. */
   attempts = 0;
 
+  /** There while it would not survive the end of the process yet that there is such a turn. */
+  keeper: Keeper | undefined;
+  /** Hears how much of the reply is stored. */
+  receipts: Receipts | undefined;
+
   /** Its ending would not survive the end of the process yet; readers are told when it would. */
   unkept = false;
   /** Resolves when its ending is kept; absent where there is nothing to wait for. */
@@ -61,6 +72,21 @@ export class Turn {
   get trace(): Trace {
     const { bot, earlier = [], key } = this;
     return { bots: bot ? [...earlier, { id: bot.id, pool: bot.pool }] : earlier, key };
+  }
+
+  /**
+   * Whether a reader may be told that this turn has begun: it would survive the end of the process. Where it would not yet, it is
+   * written down now, and the reply's readers are woken when it is.
+   */
+  get isKnown(): boolean {
+    if (this.keeper === undefined) return true;
+    void this.known();
+    return false;
+  }
+
+  /** Resolves when {@linkcode isKnown}. */
+  async known(): Promise<void> {
+    await this.keeper?.writeDown(this);
   }
 
   get state(): TurnState {

@@ -77,13 +77,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 Deno.test("whatever the line loses, the gateway has every word once, in order, and one end", () => {
   let withRepeat = 0;
   fc.assert(
-    fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), fc.boolean(), (steps, keeps) => {
       const line = new Line();
       const reply = new OutgoingReply(chat, 2, line, () => 0);
       let said = "";
       const back = () => {
         line.up = true;
-        assert.ok(reply.resume(line.last));
+        assert.ok(reply.resume(line.last, keeps));
         reply.flush();
       };
       for (const one of steps) {
@@ -170,11 +170,30 @@ Deno.test("a turn cannot go on from a number that was never said, nor from one t
     reply.flush();
   }
   reply.ack(2);
-  assert.equal(reply.resume(1), false);
-  assert.equal(reply.resume(4), false);
+  assert.equal(reply.resume(1, false), false);
+  assert.equal(reply.resume(4, false), false);
   assert.equal(reply.rewind(2), false);
   assert.equal(reply.rewind(5), false);
-  assert.equal(reply.resume(2), true);
+  assert.equal(reply.resume(2, false), true);
+});
+
+Deno.test("towards a gateway whose receipts say stored, what has arrived is not sent again and is kept", () => {
+  const line = new Line();
+  const reply = new OutgoingReply(chat, 2, line, () => 0);
+  for (const word of ["a", "b", "c"]) {
+    reply.write(word);
+    reply.flush();
+  }
+  line.deliver(Infinity);
+  assert.equal(reply.resume(3, true), true);
+  reply.write("d");
+  reply.flush();
+  line.deliver(Infinity);
+  assert.deepEqual([line.text, line.gaps, reply.acked], ["abcd", [], 0]);
+  assert.equal(reply.rewind(1), true, "all of it is still there");
+  reply.ack(2);
+  assert.equal(reply.resume(4, false), true);
+  assert.equal(reply.acked, 4);
 });
 
 Deno.test("receipts for what was never said, or that come late, change nothing", () => {

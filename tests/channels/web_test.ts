@@ -720,16 +720,50 @@ Deno.test("a proxy's own Authorization header does not hide the browser's cookie
   assert.equal((await lower.json()).user?.username, "alice", "the scheme's case does not count (RFC 9110, 11.1)");
 });
 
+/** A disk that takes its time for turns that run, or for those that have ended. */
+class SlowDisk extends MemoryStore {
+  override readonly volatile = false;
+
+  constructor(readonly isSlow: "running" | "ended", readonly done: Promise<void>) {
+    super();
+  }
+
+  override async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
+    await super.set(key, value, options);
+    if (!options?.sure || !key.startsWith("turn:")) return;
+    const { status } = value as { status: string };
+    if ((status === "running") === (this.isSlow === "running")) await this.done;
+  }
+}
+
+Deno.test("nobody hears that an answer has begun before the question would survive the end of the process", async () => {
+  const disk = Promise.withResolvers<void>();
+  const clock = new ManualClock();
+  await using world = await startWorld({}, { store: new SlowDisk("running", disk.promise), clock });
+  const bot = await world.bot("b");
+  const page = new Events(await world.as("alice", "/api/events"));
+  await page.until(({ data }) => data.type === "bots");
+  const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const { id } = await bot.next("chat");
+  bot.send({ type: "reply", replyTo: id, content: "hello", done: false });
+  let heard = 0;
+  const first = events.next().then((event) => (heard++, event));
+  const notice = page.next().then((event) => (heard++, event));
+  // The bot's pong is behind all that it said.
+  bot.send({ type: "ping" });
+  await bot.next("pong");
+  assert.equal(heard, 0);
+  disk.resolve();
+  assert.equal((await first)!.data.type, "start");
+  assert.equal((await notice)!.data.type, "turn");
+  assert.equal((await events.next())!.data.content, "hello");
+  await events.hangUp();
+  await page.hangUp();
+});
+
 Deno.test("nobody hears that an answer has ended before it would survive the end of the process", async () => {
   const disk = Promise.withResolvers<void>();
-  class SlowDisk extends MemoryStore {
-    override readonly volatile = false;
-    override set(key: string, value: unknown, options?: SetOptions): Promise<void> {
-      const written = super.set(key, value, options);
-      return options?.sure && key.startsWith("turn:") ? disk.promise : written;
-    }
-  }
-  await using world = await startWorld({}, { store: new SlowDisk() });
+  await using world = await startWorld({}, { store: new SlowDisk("ended", disk.promise) });
   const bot = await world.bot("b");
   const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
   const whole = world.as("alice", "/api/chat", { json: { message: "hi" } });

@@ -251,6 +251,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     const turn = await ask(request, caller, asked);
     const over = hangUps.watch(request, turn);
     await firstWord(turn, clock, FIRST_WORD);
+    // The headers name it.
+    await turn.known();
     over();
     // Nothing was said and nothing will be: that is a status, not a stream.
     if (turn.ending && turn.ending.status !== "done" && turn.reply.length === 0) throw failureOf(turn.ending);
