@@ -50,6 +50,7 @@ import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign
 import type { Provider } from "./channels/sign_in/provider.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
 import { historyOf } from "./core/history.ts";
+import { LogBound } from "./core/log_bound.ts";
 import { everyone, type Observer, silent } from "./core/observer.ts";
 import { Offboarding } from "./core/offboarding.ts";
 import { ServerSecret } from "./core/server_secret.ts";
@@ -121,7 +122,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const clock = parts.clock ?? systemClock;
   const store: Store = parts.store ?? new MemoryStore({ now: () => clock.now() });
   const metrics = new Metrics();
-  const outside = parts.observer ?? silent;
+  const outside = new LogBound(parts.observer ?? silent, clock);
   const audit = new Audit({ store, clock, onFault: (error) => outside.tell({ type: "fault", where: "audit", error }) });
   const limitsOf = (id: string): Allowance => {
     const own = accounts.limits(id);
@@ -403,6 +404,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       await apps.stop();
       gateway.close();
       accounts.close();
+      outside.close();
       pulse.close();
       await upstreams.close();
       await sockets.close(0);

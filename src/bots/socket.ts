@@ -88,11 +88,11 @@ export interface SocketParts {
 /** Units that may wait in a socket's send buffer before its bot counts as stuck. */
 const STUCK = 1 << 20;
 
-/** Frames that cannot be read before a socket is closed; each good frame takes one back. */
-const STRIKES = 20;
-
-/** The same for a socket that has not registered: its third frame that is no `register` is its last. */
-const STRANGERS_STRIKES = 3;
+/**
+ * Frames that cannot be read, one after the other, after which a socket is closed: of one that has not registered, and of a bot, of
+ * which two good frames take one back.
+ */
+export const UNREADABLE = { stranger: 2, bot: 11 } as const;
 
 /** How late an acknowledgement may be: one frame then covers all that came meanwhile. */
 const ACK_DELAY = 100;
@@ -104,7 +104,7 @@ const CANCEL_WAIT = 5_000;
 const PUSHES = { burst: 60, every: 1_000 };
 
 /** Sockets that have not registered, of all addresses together. */
-const UNREGISTERED = 1_000;
+export const UNREGISTERED = 1_000;
 
 /** Bytes of a close reason. */
 const MAX_REASON = 123;
@@ -288,15 +288,16 @@ export class BotSockets {
   }
 
   #strike(line: Line, reason: string, code: string): void {
+    // Two, of which a good frame takes one back.
     line.strikes += 2;
-    this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, why: reason });
+    this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, address: line.address, why: reason });
     line.send({ type: "error", message: reason, code });
-    const most = line.link ? STRIKES : STRANGERS_STRIKES;
-    if (line.strikes > most) this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
+    const most = line.link ? UNREADABLE.bot : UNREADABLE.stranger;
+    if (line.strikes >= 2 * most) this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
   }
 
   #tooLarge(line: Line, data: string, message: string): void {
-    this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, why: message });
+    this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, address: line.address, why: message });
     line.send({ type: "error", message, code: "too_large" });
     if (!line.link) return this.#shut(line, CLOSE.tooLarge, "the first frame is too large");
     line.link.heardAt = this.#parts.clock.now();

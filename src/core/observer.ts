@@ -54,7 +54,7 @@ export type Happening =
   | { readonly type: "bot_resumed"; readonly bot: string; readonly turns: number }
   | { readonly type: "bot_rests"; readonly bot: string; readonly ms: number }
   | { readonly type: "bot_refused"; readonly bot?: string; readonly address?: string; readonly why: string }
-  | { readonly type: "frame_refused"; readonly bot?: string; readonly why: string }
+  | { readonly type: "frame_refused"; readonly bot?: string; readonly address?: string; readonly why: string }
   | { readonly type: "pushed"; readonly bot: string; readonly person: string }
   | { readonly type: "signed_in"; readonly person: string; readonly address?: string }
   | { readonly type: "signed_out"; readonly person: string }

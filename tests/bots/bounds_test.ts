@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { CLOSE } from "../../src/bots/frame.ts";
-import { BotSockets, type Wire } from "../../src/bots/socket.ts";
+import { BotSockets, UNREADABLE, type Wire } from "../../src/bots/socket.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { silent } from "../../src/core/observer.ts";
+import { PER_NETWORK_LINES } from "../../src/core/audit_bound.ts";
+import { PER_NETWORK_LOG } from "../../src/core/log_bound.ts";
 import { Roster } from "../../src/core/roster.ts";
+import { startWorld, TestBot, until } from "../world.ts";
 
 class TestWire implements Wire {
   readyState = 1;
@@ -59,7 +62,7 @@ function accept(sockets: BotSockets, register = true): TestWire {
 
 Deno.test("frames that cannot be read close a socket: few before it has registered, more after", () =>
   rig((sockets) => {
-    for (const [registers, least, most] of [[false, 2, 4], [true, 10, 21]] as const) {
+    for (const [registers, last] of [[false, UNREADABLE.stranger], [true, UNREADABLE.bot]] as const) {
       const wire = accept(sockets, registers);
       let frames = 0;
       while (wire.code === undefined && frames < 100) {
@@ -67,8 +70,19 @@ Deno.test("frames that cannot be read close a socket: few before it has register
         frames++;
       }
       assert.equal(wire.code, CLOSE.badFrame);
-      assert.ok(frames >= least && frames <= most, `${frames}`);
+      assert.equal(frames, last);
     }
+  }));
+
+Deno.test("a bot that sends what can be read in between is not closed for a few frames that cannot", () =>
+  rig((sockets) => {
+    const wire = accept(sockets);
+    for (let frames = 0; frames < 3 * UNREADABLE.bot; frames++) {
+      wire.hear("{broken");
+      wire.hear('{"type":"pong"}');
+      wire.hear('{"type":"pong"}');
+    }
+    assert.equal(wire.code, undefined);
   }));
 
 Deno.test("a bot that does not read gets nothing new past 1 MiB, and is closed when that lasts", () =>
@@ -92,3 +106,18 @@ Deno.test("a first frame of more than 64 KiB closes the socket", () =>
     wire.hear(JSON.stringify({ type: "register", botId: "b", botName: "B".repeat(65_536) }));
     assert.equal(wire.code, CLOSE.tooLarge);
   }));
+
+Deno.test("made-up ids over real sockets fill neither the log, nor the audit log, nor the memory", async () => {
+  await using world = await startWorld();
+  for (let n = 0; n < 200; n++) {
+    const bot = await TestBot.connect(world.botUrl);
+    bot.send({ type: "register", botId: `made-up-${n}`, botName: "X", token: "guess" });
+    assert.equal(await bot.closed, 4100);
+  }
+  const lines = world.happenings.filter(({ type }) => type === "bot_refused").length;
+  assert.equal(lines, PER_NETWORK_LOG.burst);
+  await world.app.audit.settled();
+  assert.ok((await world.app.audit.lines(undefined, 1_000)).length <= PER_NETWORK_LINES.burst + 2);
+  await until(() => world.app.sockets.size === 0);
+  assert.equal(world.app.gateway.roster.size, 0);
+});

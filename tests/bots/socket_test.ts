@@ -289,19 +289,28 @@ Deno.test("a bot that stalls past replyTimeout ends its turn, and every frame re
 });
 
 Deno.test("a silent bot is asked, and gone after botTimeout", async () => {
-  await using world = await startWorld({ pingInterval: 30, botTimeout: 90 });
+  const clock = new ManualClock();
+  await using world = await startWorld({ pingInterval: 30, botTimeout: 90 }, { clock });
   const bot = await world.bot("quiet");
+  clock.pass(90);
   await bot.next("ping");
+  assert.equal(bot.socket.readyState, WebSocket.OPEN);
+  clock.pass(30);
   assert.equal(await bot.closed, 4002);
   assert.equal(world.app.gateway.roster.size, 0);
 });
 
 Deno.test("a bot that answers pings stays", async () => {
-  await using world = await startWorld({ pingInterval: 30, botTimeout: 90 });
+  const clock = new ManualClock();
+  await using world = await startWorld({ pingInterval: 30, botTimeout: 90 }, { clock });
   const bot = await world.bot("lively");
   for (let round = 0; round < 6; round++) {
+    clock.pass(30);
     await bot.next("ping");
     bot.send({ type: "pong" });
+    // The pong is there before time goes on.
+    bot.send({ type: "ping" });
+    await bot.next("pong");
   }
   assert.equal(world.app.gateway.roster.size, 1);
 });
