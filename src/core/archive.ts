@@ -112,6 +112,7 @@ export class Archive implements Keeper {
   /** Conversations whose last use the store has not heard of. */
   readonly #touched = new Set<Conversation>();
   #stopSaving: (() => void) | undefined;
+  #isClosed = false;
   #lastOrder = "";
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer; newId?: () => string }) {
@@ -193,6 +194,7 @@ export class Archive implements Keeper {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#saveTouched();
     this.#drafts.close();
     if (this.isLasting) this.#write(this.#store.delete(OPEN));
@@ -446,7 +448,8 @@ export class Archive implements Keeper {
     conversation.title = title;
     conversation.botId = botId;
     conversation.updatedAt = this.#clock.now();
-    if (isMore) return void this.save(conversation);
+    // What ends after the archive was closed, such as a bot's turn whose socket closes last, waits for no timer.
+    if (isMore || this.#isClosed) return void this.save(conversation);
     // When it was last spoken in may reach the store a moment later, once for many turns.
     this.#touched.add(conversation);
     this.#stopSaving ??= this.#clock.after(SAVE, () => this.#saveTouched());
