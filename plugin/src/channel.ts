@@ -6,7 +6,6 @@ import { createScopedChannelConfigAdapter } from "openclaw/plugin-sdk/channel-co
 import {
   buildChannelOutboundSessionRoute,
   createChatChannelPlugin,
-  type OpenClawConfig,
   type PluginRuntime,
 } from "openclaw/plugin-sdk/channel-core";
 import { createComputedAccountStatusAdapter } from "openclaw/plugin-sdk/status-helpers";
@@ -21,15 +20,17 @@ import {
   normalizeEntry,
   readAccount,
 } from "./account.ts";
+import { messageAdapter, sendOut } from "./delivery.ts";
 import { openclawHost } from "./host_openclaw.ts";
 import { Lines } from "./line.ts";
-import type { Media } from "./media.ts";
 import { send } from "./outbound.ts";
 import { mayApprove } from "./owner.ts";
+import { type Presentation, withoutRepeats } from "./presentation.ts";
 import { OWN_SCOPE, peerKey, sessionKey, sharesMain, withOwnScope } from "./session.ts";
 import { setupContract, setupWizard } from "./setup.ts";
 import { issuesOf, type Probe, probeAccount } from "./status.ts";
 import { normalizeTarget, readTarget, writeTarget } from "./target.ts";
+import { WELCOME, welcomeId } from "./welcome.ts";
 
 export const META = {
   id: CHANNEL,
@@ -152,6 +153,7 @@ export function createChannel(): Channel {
           return { ...route, sessionKey: sessionKey(route.baseSessionKey, thread) };
         },
       },
+      message: messageAdapter(lines, theRuntime),
       agentPrompt: {
         messageToolHints: () => [
           "- Nexus: leave out `target` to reply to this person. To reach somebody else: `user:<personId>`.",
@@ -186,16 +188,21 @@ export function createChannel(): Channel {
     pairing: {
       text: {
         idLabel: "personId",
-        message: "You were let in: write again and the bot answers.",
+        message: WELCOME,
         normalizeAllowEntry: normalizeEntry,
         notify: async ({ id, accountId, message }) => {
-          await send(lines, { accountId: accountId ?? DEFAULT_ACCOUNT, to: `user:${id}`, text: message });
+          const account = accountId ?? DEFAULT_ACCOUNT;
+          await send(lines, { accountId: account, to: `user:${id}`, text: message, id: welcomeId(account, id) });
         },
       },
     },
     outbound: {
       // Only the process of OpenClaw's gateway owns the line; a command that sends asks it to.
-      base: { deliveryMode: "gateway", chunker: null },
+      base: {
+        deliveryMode: "gateway",
+        chunker: null,
+        renderPresentation: ({ payload, presentation }) => withoutRepeats(payload, presentation as Presentation),
+      },
       attachedResults: {
         channel: CHANNEL,
         sendText: (context) => sendOut(lines, theRuntime, context),
@@ -209,44 +216,4 @@ export function createChannel(): Channel {
       runtime = given;
     },
   };
-}
-
-interface SendContext {
-  readonly cfg: OpenClawConfig;
-  readonly to: string;
-  readonly text: string;
-  readonly mediaUrl?: string;
-  readonly mediaLocalRoots?: readonly string[];
-  readonly mediaAccess?: { readonly localRoots?: readonly string[] };
-  readonly threadId?: string | number | null;
-  readonly accountId?: string | null;
-  readonly signal?: AbortSignal;
-  readonly deliveryQueueId?: string;
-  readonly deliveryPartIndex?: number;
-}
-
-async function sendOut(lines: Lines, theRuntime: () => PluginRuntime, context: SendContext) {
-  const account = readAccount(context.cfg, context.accountId);
-  let media: Media | undefined;
-  if (context.mediaUrl) {
-    const localRoots = context.mediaLocalRoots ?? context.mediaAccess?.localRoots ?? [];
-    const { buffer, contentType, fileName } = await theRuntime().media.loadWebMedia(context.mediaUrl, {
-      maxBytes: account.mediaMaxMb * (1 << 20),
-      localRoots,
-      optimizeImages: false,
-    });
-    media = { bytes: buffer, type: contentType, fileName };
-  }
-  // One durable intent may be tried again after a crash; the same id makes the gateway drop the repeat.
-  const id = context.deliveryQueueId && `${context.deliveryQueueId}-${context.deliveryPartIndex ?? 0}`.slice(0, 200);
-  const { messageId } = await send(lines, {
-    accountId: account.accountId,
-    to: context.to,
-    text: context.text,
-    media,
-    threadId: context.threadId,
-    id,
-    signal: context.signal,
-  });
-  return { messageId };
 }

@@ -142,6 +142,8 @@ export interface Host {
   route(config: Config, accountId: string, peer: string): Route;
   /** Pairing, allowlist, open, and who may give commands: OpenClaw's own rules. */
   admit(question: Question): Promise<Admission>;
+  /** Who has been let in by code: their ids. */
+  paired(accountId: string): Promise<readonly string[]>;
   /** `/stop`, `/approve` and their like, which must reach a session whose turn is still running. */
   isControl(text: string, config: Config): boolean;
   /** `/stop` and what else people say to make an agent stop. */

@@ -40,6 +40,9 @@ export function openclawHost(runtime: PluginRuntime): Host {
 
     admit: (question) => admit(runtime, question),
 
+    paired: (accountId) =>
+      createChannelPairingController({ core: runtime, channel: CHANNEL, accountId }).readAllowFromStore(),
+
     isControl: (text, config) =>
       isAbortRequestText(text) || channel.commands.isControlCommandMessage(text, real(config)),
 

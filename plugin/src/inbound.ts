@@ -24,6 +24,8 @@ export interface InboundParts {
   onProblem(text: string, cause?: unknown): void;
   /** A person was heard. */
   onMessage?(): void;
+  /** A person was given a code to be let in by. */
+  onChallenge?(personId: string): void;
   /** Milliseconds that a stopped run gets to come to its end; default 3,000. A tool that waits for approval takes half an hour. */
   readonly stopPatience?: number;
 }
@@ -68,7 +70,7 @@ export class Inbound {
     };
     const admission = await whenFree(() => host.admit(question), () => !reply.over);
     if (admission.verdict === "drop") return this.#refuse(admission.reason, personId, reply);
-    if (admission.verdict === "pairing") return await this.#pair(admission, reply);
+    if (admission.verdict === "pairing") return await this.#pair(admission, personId, reply);
     const passes = host.isControl(text, config) || this.#asking.has(route.sessionKey);
     const leave = passes ? () => {} : await this.#lanes.enter(route.sessionKey, reply.signal);
     if (leave === "gone") return;
@@ -87,7 +89,7 @@ export class Inbound {
     reply.fail(`ask its owner to let you in; your id there is "${personId}"`, { code: "bot_declined" });
   }
 
-  async #pair(admission: Admission & { verdict: "pairing" }, reply: Reply): Promise<void> {
+  async #pair(admission: Admission & { verdict: "pairing" }, personId: string, reply: Reply): Promise<void> {
     let told = false;
     await admission.challenge((text) => {
       told = true;
@@ -95,6 +97,7 @@ export class Inbound {
     });
     // The code is shown once: whoever asks again while it is valid is told to use the one they have.
     if (!told) reply.write("Your pairing request waits for the bot's owner; use the code that you were given.");
+    this.#parts.onChallenge?.(personId);
   }
 
   async #run(turn: {
@@ -110,12 +113,11 @@ export class Inbound {
     const { account, host, present, onProblem } = this.#parts;
     const answer = new Answer(reply);
     const ending = new Ending();
-    const pending = new Set<Promise<unknown>>();
     const control = host.isControl(text, config);
     const stop = new AbortController();
     if (!control && !this.#running.has(route.sessionKey)) this.#running.set(route.sessionKey, stop);
     const signal = AbortSignal.any([reply.signal, stop.signal]);
-    const leave = present.enter({ personId, conversationId: chat.conversationId, answer, pending, command: control });
+    const leave = present.enter({ personId, conversationId: chat.conversationId, answer, command: control });
     let giveUp = () => {};
     const stopped = new Promise<void>((resolve) => giveUp = resolve);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -157,7 +159,6 @@ export class Inbound {
         stops = this.#stop(route.sessionKey) || stops;
         stop.abort(new Error("nothing is left to stop"));
       }
-      await Promise.allSettled(pending);
       if (result?.deferred === "steer") answer.aside(STEERED);
       const silent = control && answer.told === "" && ending.warnings.length === 0;
       if (silent) answer.settle(silence(isStop, stops));

@@ -7,6 +7,7 @@ import { type Account, whatIsMissing } from "./account.ts";
 import type { Host } from "./host.ts";
 import { Inbound } from "./inbound.ts";
 import { Present } from "./present.ts";
+import { WELCOME, Welcome, welcomeId } from "./welcome.ts";
 
 /** What OpenClaw shows of a running account. */
 export interface Status {
@@ -87,6 +88,18 @@ export class Lines {
       protocol: () => protocol,
       onProblem: (text, cause) => log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
       onMessage: () => tell({ lastInboundAt: now() }),
+      onChallenge: (personId) => protocol === 2 && welcome.wait(personId),
+    });
+    const welcome = new Welcome({
+      now,
+      paired: () => host.paired(account.accountId),
+      tell: (personId) =>
+        bot.push({ to: `user:${personId}`, content: WELCOME, id: welcomeId(account.accountId, personId) }),
+      onProblem: (text, cause) => log.warn(`${text}: ${wordsOf(cause)}`),
+      every(ms, run) {
+        const timer = setInterval(run, ms);
+        return () => clearInterval(timer);
+      },
     });
     tell({
       running: true,
@@ -143,6 +156,7 @@ export class Lines {
     this.#lines.set(account.accountId, line);
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     if (this.#lines.get(account.accountId) === line) this.#lines.delete(account.accountId);
+    welcome.close();
     await bot.close({ finish: FINISH });
     tell({ running: false, connected: false, lifecycle: "stopped", lastStopAt: now(), busy: false, activeRuns: 0 });
   }

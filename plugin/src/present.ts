@@ -11,8 +11,6 @@ export interface OpenTurn {
   readonly answer: Answer;
   /** It is a command such as `/approve`, and not the turn that waits for it. */
   readonly command: boolean;
-  /** How many things are being put into it just now; the turn waits for them before it ends. */
-  readonly pending: Set<Promise<unknown>>;
 }
 
 export class Present {

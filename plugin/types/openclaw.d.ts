@@ -164,6 +164,7 @@ declare module "openclaw/plugin-sdk/channel-core" {
           params: { cfg: OpenClawConfig; accountId?: string | null; senderId?: string | null },
         ): { authorized: boolean; reason?: string };
       };
+      message: object;
       agentPrompt: { messageToolHints(): string[] };
       gateway: { startAccount(context: GatewayContext<A>): Promise<unknown> };
     };
@@ -195,7 +196,12 @@ declare module "openclaw/plugin-sdk/channel-core" {
       };
     };
     outbound: {
-      base: { deliveryMode: "gateway"; textChunkLimit?: number; chunker?: null };
+      base: {
+        deliveryMode: "gateway";
+        textChunkLimit?: number;
+        chunker?: null;
+        renderPresentation(params: { payload: ReplyPayload; presentation: object }): ReplyPayload | null;
+      };
       attachedResults: {
         channel: string;
         sendText(context: SendContext): Promise<SendResult>;
@@ -318,6 +324,12 @@ declare module "openclaw/plugin-sdk/status-helpers" {
       extra?: Record<string, unknown>;
     };
   }): object;
+}
+
+declare module "openclaw/plugin-sdk/error-runtime" {
+  export class PlatformMessageNotDispatchedError extends Error {
+    constructor(message: string, options: { cause: unknown; retryable?: boolean });
+  }
 }
 
 declare module "openclaw/plugin-sdk/media-local-roots" {

@@ -14,6 +14,8 @@ export interface FakeHost extends Host {
   verdict: (senderId: string) => Admission;
   files: Map<string, Uint8Array>;
   hooks: boolean;
+  /** Who has been let in by code. */
+  letIn: string[];
 }
 
 export function fakeHost(agent: FakeHost["agent"] = () => Promise.resolve()): FakeHost {
@@ -25,6 +27,7 @@ export function fakeHost(agent: FakeHost["agent"] = () => Promise.resolve()): Fa
     verdict: () => ({ verdict: "dispatch", commandAuthorized: false, token: undefined }),
     files: new Map(),
     hooks: false,
+    letIn: [],
     config: () => host.settings,
     route: (config, accountId, peer) => ({
       agentId: "main",
@@ -34,6 +37,7 @@ export function fakeHost(agent: FakeHost["agent"] = () => Promise.resolve()): Fa
         : "agent:main:main",
     }),
     admit: ({ senderId }) => Promise.resolve(host.verdict(senderId)),
+    paired: () => Promise.resolve(host.letIn),
     isControl: (text) => /^\/(stop|approve)\b/.test(text),
     isStop: (text) => text === "/stop",
     saveImage(bytes, type) {

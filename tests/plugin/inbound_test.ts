@@ -63,6 +63,7 @@ let count = 0;
 
 function parts(host: FakeHost, fields: Record<string, unknown> = {}, protocol: 1 | 2 = 2) {
   const problems: string[] = [];
+  const challenged: string[] = [];
   const present = new Present();
   const inbound = new Inbound({
     account: account(fields),
@@ -70,6 +71,7 @@ function parts(host: FakeHost, fields: Record<string, unknown> = {}, protocol: 1
     present,
     protocol: () => protocol,
     onProblem: (text) => problems.push(text),
+    onChallenge: (personId) => challenged.push(personId),
     stopPatience: 10,
   });
   const ask = (content: string, more: Partial<Chat> = {}) => {
@@ -77,7 +79,7 @@ function parts(host: FakeHost, fields: Record<string, unknown> = {}, protocol: 1
     const reply = new FakeReply(chat.id);
     return { reply, settled: inbound.answer(chat, reply) };
   };
-  return { inbound, present, problems, ask };
+  return { inbound, present, problems, challenged, ask };
 }
 
 Deno.test("tokens travel as they are made, and the final adds nothing", async () => {
@@ -241,6 +243,14 @@ Deno.test("a stranger is told a pairing code once, and the agent hears nothing",
   await second.settled;
   assert.match(second.reply.text, /waits for the bot's owner/);
   assert.equal(host.runs.length, 0);
+});
+
+Deno.test("who was given a code is watched for, on every question of theirs", async () => {
+  const host = fakeHost();
+  host.verdict = () => ({ verdict: "pairing", challenge: (tell) => Promise.resolve(tell("Pairing code: ABC")) });
+  const { ask, challenged } = parts(host, { dmPolicy: "pairing" });
+  await ask("let me in", { userId: "bob" }).settled;
+  assert.deepEqual(challenged, ["bob"]);
 });
 
 Deno.test("who is not on the list is refused in words, and the owner's log says why", async () => {
