@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { readBytes } from "../core/bytes.ts";
 import { asNexusError, type Code, NexusError } from "../core/error.ts";
 import { parseJson, TooComplex } from "../core/json.ts";
+import { inTime } from "./body_time.ts";
 import { type Language, languageOf, say } from "./words.ts";
 
 /** What is needed to know of a connection. */
@@ -21,6 +22,7 @@ export interface Connection {
 const STATUS: Record<Code, number> = {
   invalid: 400,
   too_large: 413,
+  request_timeout: 408,
   unsupported_type: 415,
   unauthenticated: 401,
   session_expired: 401,
@@ -104,7 +106,7 @@ export function languageOfRequest(request: Request): Language {
 /**
  * Reads a JSON body and checks it.
  *
- * Throws `unsupported_type`, `too_large` or `invalid`; the detail names the path and what would be right.
+ * Throws `unsupported_type`, `too_large`, `request_timeout` or `invalid`; the detail names the path and what would be right.
  *
  * @param maxBytes the bound on the body as it arrives
  */
@@ -142,7 +144,7 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   if (length === "0") throw new NexusError("invalid", "the body is empty, expected JSON");
   try {
     // Parsed by the runtime where the body is small: 2.7 µs less than by way of a string, and never more than 10 ms.
-    if (length !== null && Number(length) <= Math.min(maxBytes, SMALL)) return await request.json();
+    if (length !== null && Number(length) <= Math.min(maxBytes, SMALL)) return await inTime(request.json(), SMALL);
     return parseJson(await readText(request, maxBytes));
   } catch (error) {
     if (error instanceof NexusError) throw error;
@@ -156,13 +158,13 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
 /** Bytes of a body that cannot hold too much to be parsed. */
 const SMALL = 64 << 10;
 
-/** Reads a body as text. Throws `too_large`; a body that does not tell its length is counted as it comes. */
+/** Reads a body as text. Throws `too_large` or `request_timeout`; a body that does not tell its length is counted as it comes. */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > maxBytes) throw tooLarge(Number(length), maxBytes);
   // With a length, the server has cut the body to it already.
-  if (length !== null || !request.body) return await bodyText(request);
-  const bytes = await readBytes(request.body, maxBytes);
+  if (length !== null || !request.body) return await inTime(bodyText(request), Number(length));
+  const bytes = await inTime(readBytes(request.body, maxBytes), maxBytes);
   if (!bytes) throw tooLarge(maxBytes + 1, maxBytes);
   return new TextDecoder().decode(bytes);
 }

@@ -46,6 +46,7 @@ const WORDS: Record<Code, Record<Language, string>> = {
   reply_too_large: { zh: "回答太长，已截断", en: "The answer grew too large and was cut" },
   cancelled: { zh: "已停止", en: "Stopped" },
   shutting_down: { zh: "服务正在重启，请稍后再试", en: "The gateway is restarting, please try again shortly" },
+  request_timeout: { zh: "请求没有及时传完", en: "The request did not arrive in time" },
   unavailable: {
     zh: "服务暂时不可用，请稍后再试",
     en: "The gateway cannot do this right now, please try again shortly",

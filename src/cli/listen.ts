@@ -1,17 +1,31 @@
 /**
- * The open port, with or without TLS. A new certificate is taken over without closing any connection: the port is let go and opened again with
- * it, which takes some milliseconds; the connections that are open go on with the old one to their end.
+ * The open port, with or without TLS. It comes back when the server under it has given up, as it does when the process has no
+ * files left, and says so where it cannot; and it bounds the connections that are open.
+ *
+ * A new certificate is taken over by opening the port again with it, which takes some milliseconds. Requests and streams
+ * that are open go on with the old one to their end; bots are told to dial in again.
  */
 import { isAbsolute, join } from "node:path";
+import { failure, languageOfRequest } from "../channels/http.ts";
 import type { Config } from "../config.ts";
+import { systemClock } from "../core/clock.ts";
+import { NexusError } from "../core/error.ts";
+import { Connections } from "./connections.ts";
+import { ownSockets } from "./sockets.ts";
 import { watchFile } from "./watch.ts";
 
 export interface ListenParts {
   readonly dir: string;
   readonly config: Pick<Config, "host" | "port" | "tls">;
   readonly answer: (request: Request, address: string) => Response | Promise<Response>;
-  /** A certificate was taken over, or why it was not. */
+  /** What happened to the port: a certificate was taken over or was not, it was lost and is open again, it is crowded. */
   readonly told: (what: string) => void;
+  /** An answer could not be made. */
+  readonly onFault: (error: unknown) => void;
+  /** Whether an address is a trusted proxy. */
+  readonly trusts: (address: string) => boolean;
+  /** Milliseconds after which a WebSocket to which nothing was sent is none any more. */
+  readonly silence: () => number;
   /** Milliseconds between two looks at the certificate's files. */
   readonly every?: number;
 }
@@ -21,89 +35,229 @@ interface Pair {
   readonly key: string;
 }
 
+type Server = Deno.HttpServer<Deno.NetAddr>;
+
+/** Tries to open a port that was just let go: how often, and after how many milliseconds each. */
+const TRIES = 100, PAUSE = 5;
+
+/** Milliseconds within which a port that was lost must be open again, and between two tries. */
+const GIVE_UP = 10_000, AGAIN = 250;
+
+/** Milliseconds that a port must stay open, or it was not open again. */
+const STEADY = 1_000;
+
+/** Files held open for nothing, so that there are some when there are none. */
+const RESERVE = 16;
+
 export class Listener {
   readonly address: Deno.NetAddr;
+  /** Resolves with why when the port is lost for good. */
+  readonly lost: Promise<Error>;
+  readonly #lose: (why: Error) => void;
   readonly #parts: ListenParts;
-  #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #reserve = new Reserve();
+  #connections: Connections | undefined;
+  #server: Server;
+  /** Whether it is meant to take connections. */
+  #isServing = true;
   #pair: Pair | undefined;
+  /** Servers that were told to take no more connections and still have some. */
   readonly #leaving = new Set<Promise<void>>();
+  /** Servers that gave up. They still have connections, and telling them to go would end bots' sockets. */
+  readonly #old: Server[] = [];
   #stopWatching: (() => void)[] = [];
-  #reloading: Promise<void> = Promise.resolve();
+  /** When the port was lost, and when it was opened again. */
+  #lostAt = 0;
+  #openedAt = -Infinity;
+  /** What is done to the port, one after the other. */
+  #changing: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  private constructor(parts: ListenParts, server: Deno.HttpServer<Deno.NetAddr>, pair: Pair | undefined) {
-    this.#pair = pair;
+  private constructor(parts: ListenParts, pair: Pair | undefined) {
+    const { host, port } = parts.config;
     this.#parts = parts;
-    this.#server = server;
-    this.address = server.addr;
+    this.#pair = pair;
+    this.#server = this.#serve(host, port, pair);
+    this.address = this.#server.addr;
+    this.#reserve.hold();
+    ({ promise: this.lost, resolve: this.#lose } = Promise.withResolvers<Error>());
   }
 
   /** Throws where the port cannot be opened or the certificate cannot be read. */
   static async open(parts: ListenParts): Promise<Listener> {
-    const { host, port, tls } = parts.config;
-    const pair = await readTls(parts);
-    const listener = new Listener(parts, serve(parts, host, port, pair), pair);
+    const { tls } = parts.config;
+    const listener = new Listener(parts, await readTls(parts));
+    // It costs some milliseconds, which the start need not wait for.
+    const stop = systemClock.after(0, () => listener.#bound());
+    listener.#stopWatching = [stop];
     if (tls) {
-      // Two files change at nearly the same time: one reload after the other.
-      const reload = () => listener.#reloading = listener.#reloading.then(() => listener.#reload());
-      listener.#stopWatching = [tls.cert, tls.key].map((name) => watchFile(pathOf(parts, name), reload, parts.every));
+      const reload = () => listener.#change(() => listener.#reload());
+      const watching = [tls.cert, tls.key].map((name) => watchFile(pathOf(parts, name), reload, parts.every));
+      listener.#stopWatching.push(...watching);
     }
     return listener;
+  }
+
+  /** How many connections were open a moment ago; nothing where that cannot be seen. */
+  get connections(): number | undefined {
+    return this.#connections?.size;
   }
 
   /** Takes no more connections and resolves when those that are open have ended. */
   async shutdown(): Promise<void> {
     this.#stopped = true;
     for (const stop of this.#stopWatching) stop();
-    await this.#reloading;
-    await Promise.all([this.#server.shutdown(), ...this.#leaving]);
+    await this.#changing;
+    await Promise.all([this.#server, ...this.#old].map((server) => server.shutdown()).concat(...this.#leaving));
+    this.#connections?.stop();
+    this.#reserve.release();
   }
 
-  async #again(pair: Pair | undefined): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  #bound(): void {
+    const sockets = ownSockets();
+    if ("why" in sockets) return this.#parts.told(`the connections of the port are not bounded: ${sockets.why}`);
+    this.#connections = new Connections({
+      sockets,
+      port: this.address.port,
+      clock: systemClock,
+      trusts: this.#parts.trusts,
+      silence: this.#parts.silence,
+      onCrowd: (closed, open) => this.#parts.told(`the port is crowded: ${closed} connections closed, ${open} open`),
+    });
+  }
+
+  #serve(hostname: string, port: number, pair: Pair | undefined): Server {
+    const { answer, onFault } = this.#parts;
+    const options = {
+      hostname,
+      port,
+      onListen() {},
+      onError: (error: unknown) => {
+        onFault(error);
+        return new Response(null, { status: 500 });
+      },
+    };
+    const handle = (request: Request, { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
+      const { hostname, port } = remoteAddr;
+      const connections = this.#connections;
+      if (!connections) return answer(request, hostname);
+      if (connections.refuses(hostname)) return tooMany(request);
+      const work = connections.begin(port);
+      completed.then(work.done, work.done);
+      const response = answer(request, hostname);
+      // Only an upgrade is answered at once.
+      if (response instanceof Response && response.status === 101) work.upgraded = true;
+      return response;
+    };
+    const server = pair ? Deno.serve({ ...options, ...pair }, handle) : Deno.serve(options, handle);
+    this.#isServing = true;
+    const ended = (error?: Error) => this.#ended(server, error);
+    server.finished.then(() => ended(), ended);
+    return server;
+  }
+
+  /** A server that gave up by itself has closed the port: open connections go on, new ones are refused. */
+  #ended(server: Server, error = new Error("the server has ended")): void {
+    if (this.#stopped || !this.#isServing || server !== this.#server) return;
+    // Before anything else: what is needed now may need a file.
+    this.#reserve.release();
+    this.#connections?.makeRoom();
+    this.#change(() => this.#comeBack(error));
+  }
+
+  async #comeBack(error: Error): Promise<void> {
     const { hostname, port } = this.address;
-    for (let tries = 1;; tries++) {
+    const now = performance.now();
+    const isSame = now - this.#openedAt < STEADY;
+    if (!isSame) {
+      this.#lostAt = now;
+      this.#parts.told(`port ${port} takes no connections any more (${error.message}) and is opened again`);
+    }
+    if (isSame) this.#leave();
+    else {
+      this.#isServing = false;
+      this.#old.push(this.#server);
+    }
+    let why = error;
+    for (let wait = isSame; !this.#stopped; wait = true) {
+      // Where connections are closed that do nothing, there will be room; where they cannot be, another process has it.
+      if (performance.now() - this.#lostAt > GIVE_UP && !(isSame && this.#connections)) return this.#lose(why);
+      if (wait) await new Promise((resolve) => setTimeout(resolve, AGAIN));
       try {
-        return serve(this.#parts, hostname, port, pair);
+        this.#server = this.#serve(hostname, port, this.#pair);
+        break;
       } catch (error) {
-        if (!(error instanceof Deno.errors.AddrInUse) || tries >= TRIES) throw error;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        why = error as Error;
+        this.#connections?.makeRoom();
       }
     }
+    this.#openedAt = performance.now();
+    this.#reserve.hold();
+    if (!isSame) this.#parts.told(`port ${port} is open again after ${Math.ceil(this.#openedAt - this.#lostAt)} ms`);
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    return this.#changing = this.#changing.then(work).catch((error) => this.#lose(error));
+  }
+
+  /** The server takes no more connections; those that are open end by themselves. */
+  #leave(): void {
+    this.#isServing = false;
+    const leaving = this.#server.shutdown().catch(this.#parts.onFault).finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
   }
 
   async #reload(): Promise<void> {
     if (this.#stopped) return;
+    const { hostname, port } = this.address;
     try {
       const pair = await readTls(this.#parts);
       // The other file of the pair was told already.
       if (pair?.cert === this.#pair?.cert && pair?.key === this.#pair?.key) return;
       // A pair that does not fit is found out on another port, before the open one is touched.
-      Deno.listenTls({ hostname: this.address.hostname, port: 0, ...pair! }).close();
-      const leaving = this.#server.shutdown().finally(() => this.#leaving.delete(leaving));
-      this.#leaving.add(leaving);
-      this.#server = await this.#again(pair);
+      Deno.listenTls({ hostname, port: 0, ...pair! }).close();
+      this.#leave();
       this.#pair = pair;
-      this.#parts.told("the new certificate is in use");
     } catch (error) {
       // Most likely the other of the two files comes in a moment; until then the old pair goes on.
-      this.#parts.told(`the new certificate cannot be used, the old one goes on: ${(error as Error).message}`);
+      return this.#parts.told(
+        `TLS: the new certificate cannot be used, the old one goes on: ${(error as Error).message}`,
+      );
+    }
+    for (let tries = 1;; tries++) {
+      try {
+        this.#server = this.#serve(hostname, port, this.#pair);
+        return this.#parts.told("TLS: the new certificate is in use");
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AddrInUse) || tries >= TRIES) return await this.#comeBack(error as Error);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      }
     }
   }
 }
 
-/** Tries to open a port that was just let go: how often, and after how many milliseconds each. */
-const TRIES = 100, PAUSE = 5;
+/** Files held open so that they can be given up when the process has none left. */
+class Reserve {
+  #files: Deno.FsFile[] = [];
 
-function serve(
-  { answer }: ListenParts,
-  hostname: string,
-  port: number,
-  pair: Pair | undefined,
-): Deno.HttpServer<Deno.NetAddr> {
-  const options = { hostname, port, onListen() {} };
-  const handle = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) =>
-    answer(request, info.remoteAddr.hostname);
-  return pair ? Deno.serve({ ...options, ...pair }, handle) : Deno.serve(options, handle);
+  hold(): void {
+    try {
+      while (this.#files.length < RESERVE) {
+        this.#files.push(Deno.openSync(Deno.build.os === "windows" ? "NUL" : "/dev/null"));
+      }
+    } catch {
+      // There are none to hold; the next time the port comes back there may be.
+    }
+  }
+
+  release(): void {
+    for (const file of this.#files.splice(0)) file.close();
+  }
+}
+
+function tooMany(request: Request): Response {
+  const error = new NexusError("unavailable", "too many connections are open", { retryAfter: 5 });
+  return failure(error, languageOfRequest(request));
 }
 
 async function readTls(parts: ListenParts): Promise<Pair | undefined> {

@@ -6,6 +6,7 @@ import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { losses } from "../config_change.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
+import { TrustedProxies } from "../channels/address.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
@@ -118,15 +119,22 @@ async function run(
     () =>
       follow(dir, app, fixed, log).catch((error) => log.tell({ type: "fault", where: "taking over the file", error })),
   );
-  await stop;
+  const lost = await Promise.race([stop, server.lost]);
+  if (lost) {
+    log.tell({
+      type: "fault",
+      where: `port ${server.address.port} cannot be opened again: the gateway ends`,
+      error: lost,
+    });
+  }
   lock?.leaving(app.config.drainTimeout + CLOSING);
   stopWatching();
-  stopCatching();
   await leave(app, server, config.drainTimeout);
   // A store that was in trouble is checked by the next start.
   lock?.release(store?.trouble === undefined ? stampOf(path!) : undefined);
+  stopCatching();
   log.tell({ type: "stopped" });
-  return 0;
+  return lost ? 1 : 0;
 }
 
 /** Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms, connections, the store. */
@@ -152,7 +160,10 @@ async function listen(dir: string, app: App, log: Log): Promise<Listener> {
       dir,
       config: app.config,
       answer: (request, address) => app.fetch(request, { address }),
-      told: (what) => log.tell({ type: "warning", what: `TLS: ${what}` }),
+      told: (what) => log.tell({ type: "warning", what }),
+      onFault: (error) => log.tell({ type: "fault", where: "answering", error }),
+      trusts: trustedBy(() => app.config.trustProxy),
+      silence: () => 2 * app.config.pingInterval + app.config.botTimeout,
     });
     const { address } = server;
     log.tell({ type: "started", address: `${tls ? "https" : "http"}://${address.hostname}:${address.port}` });
@@ -160,6 +171,16 @@ async function listen(dir: string, app: App, log: Log): Promise<Listener> {
   } catch (error) {
     throw new NexusError("conflict", `port ${port} on ${host} cannot be opened: ${(error as Error).message}`);
   }
+}
+
+/** Whether an address is one of the proxies that are trusted right now. */
+function trustedBy(ranges: () => readonly string[]): (address: string) => boolean {
+  let of: readonly string[] = ranges();
+  let proxies = new TrustedProxies(of);
+  return (address) => {
+    if (of !== ranges()) proxies = new TrustedProxies(of = ranges());
+    return proxies.trusts(address);
+  };
 }
 
 /** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */

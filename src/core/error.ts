@@ -7,6 +7,7 @@
 export type Code =
   | "invalid" // the input is not what it should be; `detail` says what was wrong and what would be right
   | "too_large"
+  | "request_timeout" // the request did not arrive in time
   | "unsupported_type"
   | "unauthenticated"
   | "session_expired"

@@ -9,6 +9,8 @@ export const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 /** How a program is started. */
 export interface Start {
   readonly args?: readonly string[];
+  /** For the runtime, such as `--deny-ffi`. */
+  readonly flags?: readonly string[];
   readonly env?: Record<string, string>;
   /** Bytes that the shell says first, such as `ulimit -n 300`. */
   readonly shell?: string;
@@ -29,9 +31,9 @@ export class Program implements AsyncDisposable {
 
   static async start(
     dir: string,
-    { args = ["--port", "0"], env, shell, holdLog, early }: Start = {},
+    { args = ["--port", "0"], flags = [], env, shell, holdLog, early }: Start = {},
   ): Promise<Program> {
-    const call = [Deno.execPath(), "run", "-A", MAIN, "--dir", dir, ...args];
+    const call = [Deno.execPath(), "run", "-A", ...flags, MAIN, "--dir", dir, ...args];
     const [command, ...rest] = shell === undefined ? call : ["sh", "-c", `${shell} && exec "$0" "$@"`, ...call];
     const child = new Deno.Command(command!, { args: rest, env, stdout: "piped", stderr: "piped" }).spawn();
     const program = new Program(dir, child);

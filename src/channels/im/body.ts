@@ -1,11 +1,20 @@
 /** The body of a callback, read with a bound: strangers may call too. */
 import { readBytes } from "../../core/bytes.ts";
+import { NexusError } from "../../core/error.ts";
+import { inTime } from "../body_time.ts";
 
 /** Bytes; the largest documented callback (a card with 30 KB, sealed) stays far below. */
 export const MAX_CALLBACK = 1 << 20;
 
-/** The bytes as they came, or `undefined` where they are more than `max`. */
+/** The bytes as they came, or `undefined` where they are more than `max`. Throws `request_timeout` or `invalid`. */
 export async function readBody(request: Request, max = MAX_CALLBACK): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const promised = Number(request.headers.get("content-length") ?? 0);
-  return promised > max ? undefined : await readBytes(request.body, max, promised);
+  if (promised > max) return undefined;
+  try {
+    return await inTime(readBytes(request.body, max, promised), max);
+  } catch (cause) {
+    if (cause instanceof NexusError) throw cause;
+    // The client went away in the middle of its own body.
+    throw new NexusError("invalid", "the body could not be read", { cause });
+  }
 }

@@ -1,8 +1,10 @@
 /**
  * Where chat platforms call. Each app checks the signature by itself.
  */
+import { NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
 import { pathOf } from "../edge.ts";
+import { statusOf } from "../http.ts";
 import { declare } from "../route.ts";
 import type { Routes } from "../routes.ts";
 import type { Apps } from "./apps.ts";
@@ -38,6 +40,10 @@ export function callbacks(routes: Routes, { apps, observer, draining }: Callback
     try {
       return await apps.fetch(path, request, address) ?? new Response(null, { status: 404 });
     } catch (error) {
+      // A body that did not come whole, or in time, is no fault of ours.
+      if (error instanceof NexusError && error.code !== "internal") {
+        return new Response(null, { status: statusOf(error.code) });
+      }
       observer.tell({ type: "fault", where: `POST ${path}`, error });
       return new Response(null, { status: 503 });
     }

@@ -1,0 +1,221 @@
+import assert from "node:assert/strict";
+import {
+  Connections,
+  FIRST_REQUEST,
+  KEEP_ALIVE,
+  KEEP_ALIVE_PROXY,
+  mostOf,
+  mostOfAddress,
+  SLOWEST_READER,
+} from "../../src/cli/connections.ts";
+import { ownSockets, type Peer, type Sockets } from "../../src/cli/sockets.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import { until } from "../world.ts";
+
+/** Sockets that the test opens and looks at. */
+class Table implements Sockets {
+  readonly files = new Map<number, Peer & { sentAt: number }>();
+  readonly closed: number[] = [];
+  isReleased = false;
+  #next = 10;
+
+  constructor(readonly limit: number, readonly clock: ManualClock) {}
+
+  open(address: string, port: number): number {
+    const file = this.#next++;
+    this.files.set(file, { address, port, sentAt: this.clock.now() });
+    return file;
+  }
+
+  top(): number {
+    return this.#next;
+  }
+
+  peer(file: number): Peer | undefined {
+    return this.files.get(file);
+  }
+
+  sentAgo(file: number): number | undefined {
+    return this.clock.now() - this.files.get(file)!.sentAt;
+  }
+
+  close(file: number): void {
+    this.closed.push(file);
+    this.files.delete(file);
+  }
+
+  release(): void {
+    this.isReleased = true;
+  }
+}
+
+function stage(limit = 20_000) {
+  const clock = new ManualClock();
+  const table = new Table(limit, clock);
+  const crowds: [closed: number, open: number][] = [];
+  const connections = new Connections({
+    sockets: table,
+    port: 80,
+    clock,
+    trusts: (address) => address === "127.0.0.1",
+    silence: () => 150_000,
+    onCrowd: (closed, open) => crowds.push([closed, open]),
+  });
+  clock.pass(1_000);
+  return { clock, table, connections, crowds };
+}
+
+Deno.test("a connection without a whole request is closed in time, however many there are and whatever it sends", () => {
+  const { clock, table, connections } = stage();
+  for (let port = 0; port < 5_000; port++) table.open(`10.0.0.${port % 250}`, port);
+  table.open("127.0.0.1", 6_000);
+  clock.pass(FIRST_REQUEST);
+  assert.equal(table.closed.length, 0);
+  clock.pass(3_000);
+  assert.equal(table.closed.length, 5_001, "also a proxy's");
+  clock.pass(2_000);
+  assert.equal(connections.size, 0);
+  connections.stop();
+  assert.ok(table.isReleased);
+  assert.equal(clock.waiting, 0);
+});
+
+Deno.test("a connection that waits for its answer stays; afterwards it has its time, and a proxy's has more", () => {
+  const { clock, table, connections } = stage();
+  const stranger = table.open("10.0.0.1", 1), proxy = table.open("127.0.0.1", 2);
+  const works = [connections.begin(1), connections.begin(2)];
+  clock.pass(2 * KEEP_ALIVE_PROXY);
+  assert.deepEqual(table.closed, []);
+  for (const work of works) work.done();
+  clock.pass(KEEP_ALIVE - 1_000);
+  assert.deepEqual(table.closed, []);
+  clock.pass(3_000);
+  assert.deepEqual(table.closed, [stranger]);
+  clock.pass(KEEP_ALIVE_PROXY - KEEP_ALIVE);
+  assert.deepEqual(table.closed, [stranger, proxy]);
+  connections.stop();
+});
+
+Deno.test("an answer that is still being read keeps its connection, but not for ever", () => {
+  const { clock, table, connections } = stage();
+  const slow = table.open("10.0.0.1", 1), stuck = table.open("10.0.0.2", 2);
+  for (const port of [1, 2]) connections.begin(port).done();
+  for (let second = 0; second < KEEP_ALIVE / 1_000 + 3; second++) {
+    table.files.get(slow)!.sentAt = clock.now();
+    clock.pass(1_000);
+  }
+  assert.deepEqual(table.closed, [stuck], "whoever reads nothing is let go");
+  for (let second = 0; second < SLOWEST_READER / 1_000 && table.files.has(slow); second++) {
+    table.files.get(slow)!.sentAt = clock.now();
+    clock.pass(1_000);
+  }
+  assert.deepEqual(table.closed, [stuck, slow]);
+  connections.stop();
+});
+
+Deno.test("a WebSocket stays as long as something is sent to it", () => {
+  const { clock, table, connections } = stage();
+  const bot = table.open("10.0.0.1", 1), gone = table.open("10.0.0.2", 2);
+  for (const port of [1, 2]) {
+    const work = connections.begin(port);
+    work.upgraded = true;
+    work.done();
+  }
+  for (let minute = 0; minute < 60; minute++) {
+    table.files.get(bot)!.sentAt = clock.now();
+    clock.pass(60_000);
+  }
+  assert.deepEqual(table.closed, [gone]);
+  connections.stop();
+});
+
+Deno.test("past the bound of an address its idle connections go, the oldest first; then its requests are refused", () => {
+  const { clock, table, connections, crowds } = stage(1_000);
+  const most = connections.mostOfAddress;
+  assert.equal(most, 156);
+  for (let port = 0; port < most + 10; port++) table.open("10.0.0.1", port);
+  const other = table.open("10.0.0.2", 60_000);
+  clock.pass(1_000);
+  assert.deepEqual(table.closed, Array.from({ length: 10 }, (_, index) => 10 + index));
+  assert.deepEqual(crowds, [[10, most + 1]]);
+  assert.equal(connections.refuses("10.0.0.1"), false);
+  // All of them are at work: nothing can be closed.
+  for (const { address, port } of table.files.values()) if (address === "10.0.0.1") connections.begin(port);
+  for (let port = 1_000; port < 1_005; port++) {
+    table.open("10.0.0.1", port);
+    connections.begin(port);
+  }
+  clock.pass(1_000);
+  assert.equal(connections.refuses("10.0.0.1"), true);
+  assert.equal(connections.refuses("10.0.0.2"), false);
+  assert.ok(table.files.has(other));
+  connections.stop();
+});
+
+Deno.test("the networks of IPv6 count as one address each, and trusted proxies are not bounded", () => {
+  const { clock, table, connections } = stage(1_000);
+  for (let n = 0; n < connections.mostOfAddress + 10; n++) table.open(`2001:db8::${n.toString(16)}`, n);
+  for (let n = 0; n < connections.mostOfAddress + 10; n++) table.open("127.0.0.1", 1_000 + n);
+  clock.pass(1_000);
+  assert.equal(table.closed.length, 10);
+  connections.stop();
+});
+
+Deno.test("past the bound of all the idle go, strangers' first; when all are at work, new requests are refused", () => {
+  const { clock, table, connections } = stage(300);
+  const { most } = connections;
+  assert.equal(most, 157);
+  for (let n = 0; n < 100; n++) table.open("127.0.0.1", n);
+  for (let n = 0; n < 100; n++) table.open(`10.0.${n}.1`, 1_000 + n);
+  clock.pass(1_000);
+  assert.equal(table.closed.length, 43);
+  assert.ok(table.closed.every((file) => file >= 110), "nobody's proxy");
+  for (const { port } of table.files.values()) connections.begin(port);
+  for (let n = 0; n < 20; n++) {
+    table.open(`10.1.${n}.1`, 5_000 + n);
+    connections.begin(5_000 + n);
+  }
+  clock.pass(1_000);
+  assert.equal(connections.refuses("10.9.9.9"), true);
+  assert.equal(connections.refuses("127.0.0.1"), false);
+  connections.stop();
+});
+
+Deno.test("the bounds follow the limit of open files", () => {
+  assert.deepEqual([100, 300, 1_024, 65_536, 1 << 20].map(mostOf), [42, 157, 640, 43_648, 50_000]);
+  assert.deepEqual([42, 157, 640, 43_648].map(mostOfAddress), [64, 64, 160, 10_912]);
+});
+
+Deno.test({
+  name: "the system's own sockets: who is at the other end, when something was sent, and how one is closed",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const sockets = ownSockets();
+    assert.ok(!("why" in sockets));
+    const listeners = [Deno.listen({ hostname: "127.0.0.1", port: 0 }), Deno.listen({ hostname: "::1", port: 0 })];
+    for (const listener of listeners) {
+      const { hostname, port } = listener.addr;
+      const [client, server] = await Promise.all([Deno.connect({ hostname, port }), listener.accept()]);
+      const found: [number, Peer][] = [];
+      for (let file = 0; file < sockets.top(); file++) {
+        const peer = sockets.peer(file, port);
+        if (peer) found.push([file, peer]);
+      }
+      assert.deepEqual(found.map(([, peer]) => peer), [{ address: hostname, port: client.localAddr.port }]);
+      const file = found[0]![0];
+      if (Deno.build.os === "linux") {
+        await until(() => sockets.sentAgo(file)! > 20);
+        await server.write(new Uint8Array(1));
+        assert.ok(sockets.sentAgo(file)! < 20);
+        await client.read(new Uint8Array(1));
+      }
+      sockets.close(file);
+      assert.equal(await client.read(new Uint8Array(1)), null, "the other end sees that it is over");
+      client.close();
+      server.close();
+      listener.close();
+    }
+    assert.ok(sockets.limit >= 256);
+    sockets.release();
+  },
+});
