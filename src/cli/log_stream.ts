@@ -5,7 +5,7 @@
  */
 
 /** Bytes that may wait: about a thousand lines. */
-const MAX_WAITING = 256 << 10;
+export const MAX_WAITING = 256 << 10;
 
 /** Bytes of one write, so that a reader that is slow makes room again after each. */
 const WRITE = 16 << 10;

@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
+import { BODY_RATE, BODY_TIME } from "../../src/channels/body_time.ts";
 import {
   Connections,
   FIRST_REQUEST,
   KEEP_ALIVE,
   KEEP_ALIVE_PROXY,
+  LEAST_OF_ADDRESS,
+  MOST,
   mostOf,
   mostOfAddress,
+  OTHER_FILES,
+  SHARE,
+  SHARE_OF_ADDRESS,
   SLOWEST_READER,
 } from "../../src/cli/connections.ts";
+import { MAX_WAITING } from "../../src/cli/log_stream.ts";
 import { ownSockets, type Peer, type Sockets } from "../../src/cli/sockets.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { until } from "../world.ts";
@@ -179,6 +186,33 @@ Deno.test("past the bound of all the idle go, strangers' first; when all are at 
   assert.equal(connections.refuses("10.9.9.9"), true);
   assert.equal(connections.refuses("127.0.0.1"), false);
   connections.stop();
+});
+
+Deno.test("docs/security.md has these bounds as they are", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
+  const rows = page.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.replaceAll(/ +/g, " "));
+  const number = (value: number) => value.toLocaleString("en");
+  for (
+    const [what, ...values] of [
+      [
+        "connections in all",
+        `after ${OTHER_FILES} `,
+        `of ${number(1_024)} files: ${number(mostOf(1_024))}`,
+        number(MOST),
+      ],
+      ["connections of one address", "a quarter", `at least ${LEAST_OF_ADDRESS}`],
+      ["a connection without a whole request", `${FIRST_REQUEST / 1_000} s`],
+      ["a connection after its answer", `${KEEP_ALIVE / 1_000} s;`, `${KEEP_ALIVE_PROXY / 60_000} min`],
+      ["the time of an HTTP body", `${BODY_TIME / 1_000} s`, `each ${BODY_RATE >> 10} KiB`],
+      ["lines of the log that wait", `${MAX_WAITING >> 10} KiB`],
+    ] as const
+  ) {
+    const row = rows.find((row) => row.startsWith(`| ${what}`));
+    for (const value of values) assert.ok(row?.includes(value), `${what}: ${value} in ${row}`);
+  }
+  assert.equal(SHARE, 2 / 3);
+  assert.equal(SHARE_OF_ADDRESS, 1 / 4);
+  assert.equal(SLOWEST_READER, KEEP_ALIVE_PROXY);
 });
 
 Deno.test("the bounds follow the limit of open files", () => {
