@@ -128,7 +128,9 @@ Deno.test("who is disabled is vouched for in vain, by sign-in and by chat", () =
     await accounts.change(id, { disabled: true });
     await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
     await isForbidden(accounts.vouch(lark("ou_1", "on_1")));
-    await isForbidden(accounts.vouch({ ...lark("ou_9", "on_1"), ids: ["lark:second:ou_9"] }));
+    await isForbidden(accounts.vouch({ ...lark("ou_9", "on_1", { displayName: "X" }), ids: ["lark:second:ou_9"] }));
+    assert.equal(accounts.view(id)!.name, "李雷");
+    assert.deepEqual((await accounts.identities.of(id)).map(({ value }) => value).sort(), ["on_1", "ou_1"]);
     await accounts.change(id, { disabled: false });
     assert.equal((await accounts.vouch(lark("ou_1", "on_1"))).id, id);
   }));

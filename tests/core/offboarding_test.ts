@@ -232,8 +232,10 @@ Deno.test("a password that is changed in config.json ends that person's sessions
     JSON.stringify({ ...on.world.app.config, users: { ...CONFIG.users, carl: { password: "another" } } }),
   );
   assert.ok(read.ok);
+  const since = performance.now();
   await on.world.app.reconfigure(read.config);
   await Promise.all(carl.streams.map((stream) => stream.rest()));
+  assert.ok(performance.now() - since < 3_000, "at once, not when streams are asked about anyway");
   assert.equal(await statusOf(on.world, carl.session, "/api/me"), 401);
   assert.equal(await statusOf(on.world, carl.key, "/api/me"), 200);
   assert.equal(await statusOf(on.world, alice, "/api/me"), 200);

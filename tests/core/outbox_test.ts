@@ -39,3 +39,13 @@ Deno.test("two channels' outboxes do not see each other", async () => {
   assert.deepEqual(await new Outbox(store, "b").pending(), []);
   assert.equal(await new Outbox(store, "b").accept("m1", {}), true);
 });
+
+Deno.test("an entry that was forgotten meanwhile is not brought back by its next step", async () => {
+  const store = new MemoryStore();
+  const outbox = new Outbox(store, "lark:main");
+  await outbox.accept("m1", { text: "hello" });
+  await store.delete("outbox:lark:main:m1");
+  await outbox.write("m1", { text: "hello", shown: "more" });
+  assert.equal(await outbox.read("m1"), undefined);
+  assert.equal(await outbox.accept("m1", { text: "hello" }), false, "it stays known");
+});
