@@ -34,7 +34,7 @@ Deno.test("docs/security.md says of tries, hashes, lifetimes and audit lines wha
   row("somebody who is signed in and confirms", rate(PER_KNOWN));
   row("wrong one-time codes", rate(PER_FACTOR));
   row("audit lines that one network causes", rate(PER_NETWORK_LINES));
-  row("the same of all networks", rate(STRANGERS_LINES));
+  row("audit lines of all such networks together", rate(STRANGERS_LINES));
   row("audit lines that a member can repeat", rate(PER_PERSON_LINES));
   row("sign-ins that wait for a provider", `${FINISHING} codes at once`);
   row(

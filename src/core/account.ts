@@ -11,12 +11,21 @@ import { NexusError } from "./error.ts";
 import { Identities } from "./identity.ts";
 import type { Person } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import { type Account, type AccountChange, type AccountRecord, type Configured, isIn, People } from "./people.ts";
-import { type Argon2id, isPasswordHash, randomToken } from "./secret.ts";
+import {
+  type Account,
+  type AccountChange,
+  type AccountRecord,
+  type Configured,
+  credentialOf,
+  isIn,
+  People,
+} from "./people.ts";
+import { PeopleStore } from "./people_store.ts";
+import { type Argon2id, isPasswordHash } from "./secret.ts";
 import { SecondFactors } from "./second_factor.ts";
 import { ServerSecret } from "./server_secret.ts";
 import { SignInLimits, type Try } from "./sign_in_limits.ts";
-import { keyPart, type Store } from "./store.ts";
+import type { Store } from "./store.ts";
 import { Tombstones } from "./tombstone.ts";
 import { type Vouched, Vouching } from "./vouching.ts";
 
@@ -43,11 +52,6 @@ export interface AccountView extends Person {
 /** Milliseconds between two looks for what another process or the command line changed. */
 export const LOOK = 2_000;
 
-/** For how long other processes can see that something changed. */
-const MARK_TTL = 3_600_000;
-
-const MARK = "changed:people:";
-
 export class Accounts {
   readonly identities: Identities;
   readonly tombstones: Tombstones;
@@ -57,12 +61,10 @@ export class Accounts {
   readonly #credentials: Credentials;
   readonly #vouching: Vouching;
   readonly #observer: Observer;
-  readonly #store: Store;
+  readonly #stored: PeopleStore;
   readonly #clock: Clock;
   readonly #watchers = new Set<(change: AccountChange) => void>();
-  readonly #process = randomToken(4);
-  /** The marks of other processes at the last look. */
-  #seen = "";
+  #isReading = false;
   #stop: (() => void) | undefined;
 
   /** @param parts.store where people are stored besides the configuration; call {@linkcode load} then */
@@ -70,14 +72,18 @@ export class Accounts {
     parts: { clock: Clock; observer: Observer; store: Store; secret?: ServerSecret; argon2id?: Argon2id },
   ) {
     const { store, clock, observer, secret = new ServerSecret() } = parts;
-    const changed = () => void this.#mark();
+    const changed = () => void this.#stored.mark();
     this.#credentials = new Credentials({ secret, argon2id: parts.argon2id });
-    this.#store = store;
     this.#clock = clock;
     this.#observer = observer;
     this.tombstones = new Tombstones(store);
     this.identities = new Identities({ store, clock, changed });
     this.#people = new People(this.tombstones);
+    this.#stored = new PeopleStore({
+      store,
+      people: this.#people,
+      onFault: (error) => observer.tell({ type: "fault", where: "accounts", error }),
+    });
     this.#factors = new SecondFactors({ store, clock, observer, changed });
     this.#limits = new SignInLimits({ store, clock, secret });
     this.#vouching = new Vouching({
@@ -95,8 +101,7 @@ export class Accounts {
 
   /** Reads the people of the store, and looks again every few seconds until {@linkcode close}. */
   async load(): Promise<void> {
-    this.#seen = await this.#marks();
-    await this.#read();
+    await this.#look();
     this.#stop ??= this.#clock.every(LOOK, () => {
       this.#look().catch((error) => this.#observer.tell({ type: "fault", where: "accounts", error }));
     });
@@ -117,61 +122,42 @@ export class Accounts {
     for (const change of changes) for (const call of this.#watchers) call(change);
   }
 
-  /** Tells other processes that something changed. */
-  #mark(): Promise<void> {
-    return this.#store.set(MARK + this.#process, randomToken(4), { ttl: MARK_TTL })
-      .catch((error) => this.#observer.tell({ type: "fault", where: "accounts", error }));
-  }
-
-  /** The marks of the other processes, as one text. */
-  async #marks(): Promise<string> {
-    const rows = await this.#store.list(MARK);
-    return rows.filter(([key]) => key !== MARK + this.#process).map(([key, mark]) => `${key}=${mark}`).join();
-  }
-
   /** Reads the list again where another process has changed it. */
   async #look(): Promise<void> {
-    const marks = await this.#marks();
-    if (marks === this.#seen) return;
-    this.#seen = marks;
-    await this.#read();
-  }
-
-  async #read(): Promise<void> {
-    const [people, former, removed] = await Promise.all([
-      this.#store.list("person:"),
-      this.#store.list("configured:"),
-      this.tombstones.load(),
-      this.#factors.load(),
-    ]);
-    // One that was retired is not deleted yet.
-    const records = people.map(([, record]) => record as AccountRecord).filter(({ id }) =>
-      !this.tombstones.isRetired(id)
-    );
-    const changes = this.#people.set({
-      records: new Map(records.map((record) => [record.id, record])),
-      former: new Map(former.map(([, { username, id }]) => [username, id])),
-    });
-    this.#announce([...changes, ...removed.map((id) => ({ type: "removed" as const, id }))]);
+    if (this.#isReading || !await this.#stored.hasChanged()) return;
+    this.#isReading = true;
+    try {
+      const removed = await this.tombstones.load();
+      await this.#factors.load();
+      const { records, former } = await this.#stored.read();
+      // What was retired is not deleted yet.
+      for (const id of records.keys()) if (this.tombstones.isRetired(id)) records.delete(id);
+      for (const [username, id] of former) if (this.tombstones.isRetired(id)) former.delete(username);
+      const changes = this.#people.set({ records, former });
+      this.#announce([...changes, ...removed.map((id) => ({ type: "removed" as const, id }))]);
+    } finally {
+      this.#isReading = false;
+    }
   }
 
   /** Takes over the people of the configuration; who is not on it is out. Returns the names whose password is plain text. */
   async replace(users: Readonly<Record<string, AccountConfig>>): Promise<string[]> {
-    const configured = new Map<string, Configured>();
-    const plain: string[] = [];
-    for (const [username, { password, displayName, role, bots, limits = {} }] of Object.entries(users)) {
-      if (!isPasswordHash(password)) plain.push(username);
-      configured.set(username, {
-        displayName,
-        // The original had one kind of user; `admin` is the name its own configuration gave to who runs it.
-        role: role ?? (username === "admin" ? "admin" : "member"),
-        bots,
-        limits,
-        ...await this.#credentials.configured(password),
-      });
-    }
-    this.#announce(this.#people.set({ configured }));
-    return plain;
+    const configured = await Promise.all(
+      Object.entries(users).map(async ([username, user]) => {
+        const { password, displayName, role, bots, limits = {} } = user;
+        const fields: Configured = {
+          displayName,
+          // The original had one kind of user; `admin` is the name its own configuration gave to who runs it.
+          role: role ?? (username === "admin" ? "admin" : "member"),
+          bots,
+          limits,
+          secret: await this.#credentials.configured(password),
+        };
+        return [username, fields] as const;
+      }),
+    );
+    this.#announce(this.#people.set({ configured: new Map(configured) }));
+    return Object.keys(users).filter((username) => !isPasswordHash(users[username]!.password));
   }
 
   /** Writes down who stands in the configuration, so that they can be found and forgotten when they no longer do. */
@@ -180,7 +166,7 @@ export class Accounts {
       const id = this.tombstones.idOf(username);
       if (this.#people.noted(username) === id) continue;
       this.#people.note(username, id);
-      await this.#store.set(`configured:${keyPart(username)}`, { username, id });
+      await this.#stored.note(username, id);
     }
   }
 
@@ -233,7 +219,7 @@ export class Accounts {
 
   /** What tells a configured person's password from another one, without telling the password; `undefined` for everybody else. */
   credential(id: string): string | undefined {
-    return this.#people.get(id)?.credential;
+    return credentialOf(this.#people.get(id));
   }
 
   #viewOf({ person, username, record, limits }: Account): AccountView {
@@ -394,9 +380,7 @@ export class Accounts {
     await this.identities.bar(id, username);
     this.#people.note(username, undefined);
     const changes = this.#people.put(id, undefined);
-    await this.#store.delete(`person:${keyPart(id)}`);
-    await this.#store.delete(`configured:${keyPart(username)}`);
-    await this.#mark();
+    await this.#stored.remove(id, username);
     this.#announce([...changes, { type: "removed", id }]);
   }
 
@@ -404,7 +388,7 @@ export class Accounts {
   async allow(username: string): Promise<boolean> {
     const isAllowed = await this.tombstones.allow(username);
     const allowed = await this.identities.allow(username);
-    await this.#mark();
+    await this.#stored.mark();
     return isAllowed || allowed > 0;
   }
 
@@ -429,10 +413,7 @@ export class Accounts {
   async #put(record: AccountRecord): Promise<void> {
     if (this.tombstones.isRetired(record.id)) throw new NexusError("not_found");
     const changes = this.#people.put(record.id, record);
-    // Sure, because whoever was told that a password holds must not find the old one after a crash.
-    const stored = this.#store.set(`person:${keyPart(record.id)}`, record, { sure: true });
-    await this.#mark();
-    await stored;
+    await this.#stored.put(record);
     this.#announce(changes);
   }
 

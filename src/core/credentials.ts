@@ -3,7 +3,7 @@
  * the operator allowed.
  */
 import { NexusError } from "./error.ts";
-import type { Configured, Secret } from "./people.ts";
+import type { Secret } from "./people.ts";
 import {
   type Argon2id,
   hashProblem,
@@ -26,11 +26,9 @@ export class Credentials {
     this.#secret = parts.secret;
   }
 
-  /** A password of the configuration as it stays in memory, where a dump shows no plain one. */
-  async configured(password: string): Promise<Pick<Configured, "secret" | "credential">> {
-    const credential = await this.#secret.mac("credential", password);
-    if (isPasswordHash(password)) return { secret: { phc: password }, credential };
-    return { secret: { mac: await this.#macOf(password) }, credential };
+  /** A password of the configuration as it stays in memory, where a dump shows no plain one. The same over restarts. */
+  async configured(password: string): Promise<Secret> {
+    return isPasswordHash(password) ? { phc: password } : { mac: await this.#macOf(password) };
   }
 
   /**

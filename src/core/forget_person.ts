@@ -11,7 +11,7 @@ import type { ApiKeys } from "./api_key.ts";
 import type { BotTokens } from "./bot_token.ts";
 import type { Clock } from "./clock.ts";
 import type { Sessions } from "./session.ts";
-import { type Json, keyPart, type Store } from "./store.ts";
+import { entries, keyPart, type Store } from "./store.ts";
 
 export interface PersonalData {
   readonly store: Store;
@@ -84,20 +84,6 @@ async function forgetChats(store: Store, id: string, senders: readonly string[],
 
 async function removeAll(store: Store, prefix: string): Promise<void> {
   for await (const [key] of entries(store, prefix)) await store.delete(key);
-}
-
-/** Entries read at once: there may be many, and others are answered meanwhile. */
-const PAGE = 500;
-
-async function* entries(store: Store, prefix: string): AsyncGenerator<[key: string, value: Json]> {
-  let after: string | undefined;
-  while (true) {
-    const page = await store.list(prefix, { after, limit: PAGE });
-    yield* page;
-    if (page.length < PAGE) return;
-    after = page.at(-1)![0];
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
-  }
 }
 
 /** `lark:ou_1` in its two parts; the second may hold colons. */

@@ -33,8 +33,6 @@ export interface Configured {
   readonly bots?: readonly string[];
   readonly limits: Allowance;
   readonly secret: Secret;
-  /** Tells one password from another, over restarts too. */
-  readonly credential: string;
 }
 
 /** A PHC string, or the MAC of a plain password. */
@@ -45,7 +43,6 @@ export interface Account {
   readonly username: string;
   readonly limits: Allowance;
   readonly secret?: Secret;
-  readonly credential?: string;
   /** Absent for people of the configuration. */
   readonly record?: AccountRecord;
 }
@@ -178,6 +175,12 @@ export class People {
   }
 }
 
+/** What tells a configured person's password from another one; `undefined` for everybody else. The same over restarts. */
+export function credentialOf(account: Account | undefined): string | undefined {
+  if (!account?.secret || account.record) return undefined;
+  return "phc" in account.secret ? account.secret.phc : account.secret.mac;
+}
+
 export function isIn(account: Account | undefined): account is Account {
   return account !== undefined && !account.record?.disabled;
 }
@@ -190,16 +193,15 @@ function changesOf(id: string, before: Account | undefined, after: Account | und
   const changes: AccountChange[] = [];
   const isSame = JSON.stringify([before.person, before.limits]) === JSON.stringify([after.person, after.limits]);
   if (!isSame) changes.push({ type: "changed", id });
-  if (before.credential !== undefined && after.credential !== undefined && before.credential !== after.credential) {
-    changes.push({ type: "password", id });
-  }
+  const was = credentialOf(before), is = credentialOf(after);
+  if (was !== undefined && is !== undefined && was !== is) changes.push({ type: "password", id });
   return changes;
 }
 
 function fromConfig(id: string, username: string, fields: Configured): Account {
-  const { displayName, role, bots, limits, secret, credential } = fields;
+  const { displayName, role, bots, limits, secret } = fields;
   const person: Person = { id, ...named(id, username), name: displayName || username, role, bots };
-  return { person, username, limits, secret, credential };
+  return { person, username, limits, secret };
 }
 
 function fromRecord(record: AccountRecord): Account {

@@ -31,6 +31,8 @@ export class SecondFactors {
   readonly #changed: () => void;
   readonly #tries: Limit;
   #factors = new Map<string, Factor>();
+  /** How often something was changed here. */
+  #changes = 0;
 
   constructor(parts: { store: Store; clock: Clock; observer: Observer; changed: () => void }) {
     this.#store = parts.store;
@@ -41,8 +43,13 @@ export class SecondFactors {
   }
 
   async load(): Promise<void> {
-    const rows = await this.#store.list("totp:");
-    this.#factors = new Map(rows.map(([, { id, ...factor }]) => [id, factor as Factor]));
+    let rows: [string, Factor & { id: string }][], changes: number;
+    do {
+      changes = this.#changes;
+      rows = await this.#store.list("totp:");
+      // A code that was used here meanwhile must not open twice.
+    } while (changes !== this.#changes);
+    this.#factors = new Map(rows.map(([, { id, ...factor }]) => [id, factor]));
   }
 
   has(id: string): boolean {
@@ -71,6 +78,7 @@ export class SecondFactors {
   }
 
   async drop(id: string): Promise<void> {
+    this.#changes++;
     this.#factors.delete(id);
     await this.#store.delete(`totp:${keyPart(id)}`);
     this.#changed();
@@ -102,6 +110,7 @@ export class SecondFactors {
   }
 
   async #put(id: string, factor: Factor): Promise<void> {
+    this.#changes++;
     this.#factors.set(id, factor);
     await this.#store.set(`totp:${keyPart(id)}`, { id, ...factor }, { sure: true });
     this.#changed();

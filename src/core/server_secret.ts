@@ -23,7 +23,8 @@ export class ServerSecret {
     const known = await store.get(KEY);
     if (typeof known === "string") return new ServerSecret(known);
     const root = randomToken();
-    await store.set(KEY, root, { sure: true });
+    // Not sure: a start need not wait for the disk, and a crash in its first moments costs nothing but these cookies.
+    await store.set(KEY, root);
     return new ServerSecret(root);
   }
 

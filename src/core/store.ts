@@ -79,3 +79,18 @@ export interface Bus {
 export function keyPart(text: string): string {
   return /^[\w.@-]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 }
+
+/** Entries that {@linkcode entries} reads at once: some milliseconds. */
+const PAGE = 500;
+
+/** All entries whose key begins with `prefix`, page by page: there may be many, and others are answered meanwhile. */
+export async function* entries(store: Store, prefix: string): AsyncGenerator<[key: string, value: Json]> {
+  let after: string | undefined;
+  while (true) {
+    const page = await store.list(prefix, { after, limit: PAGE });
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)![0];
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+}

@@ -31,6 +31,8 @@ export class Tombstones {
   readonly #store: Store;
   #byName = new Map<string, Tombstone>();
   #retired = new Set<string>();
+  /** How often something was changed here. */
+  #changes = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -38,8 +40,13 @@ export class Tombstones {
 
   /** Reads them all. Returns the ids that have been retired since the last time. */
   async load(): Promise<string[]> {
-    const rows = await this.#store.list(PREFIX);
-    const found = rows.map(([, tombstone]) => tombstone as Tombstone);
+    let rows: [string, Tombstone][], changes: number;
+    do {
+      changes = this.#changes;
+      rows = await this.#store.list(PREFIX);
+      // One that was made here meanwhile must not be lost.
+    } while (changes !== this.#changes);
+    const found = rows.map(([, tombstone]) => tombstone);
     const before = this.#retired;
     this.#byName = new Map(found.map((tombstone) => [tombstone.username, tombstone]));
     this.#retired = new Set(found.flatMap(({ ids }) => ids));
@@ -113,6 +120,7 @@ export class Tombstones {
   }
 
   async #put(tombstone: Tombstone): Promise<void> {
+    this.#changes++;
     this.#byName.set(tombstone.username, tombstone);
     for (const id of tombstone.ids) this.#retired.add(id);
     await this.#store.set(`${PREFIX}${keyPart(tombstone.username)}`, tombstone, { sure: true });

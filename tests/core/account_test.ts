@@ -7,6 +7,7 @@ import { NexusError } from "../../src/core/error.ts";
 import { type Happening, silent } from "../../src/core/observer.ts";
 import { HASH_BOUNDS, Passwords } from "../../src/core/secret.ts";
 import { totpCode } from "../../src/core/totp.ts";
+import { until } from "../world.ts";
 
 async function rig(test: (rig: Rig) => Promise<void>): Promise<void> {
   const clock = new ManualClock();
@@ -349,4 +350,27 @@ Deno.test("a row that a removal has not deleted yet is nobody, and its id is not
     const other = await open();
     assert.equal(other.person("alice"), undefined);
     assert.equal((await other.add("alice", { password: "correct horse" })).id, "alice~2");
+  }));
+
+Deno.test("what is changed here while a long list is read again stays changed", () =>
+  rig(async ({ accounts, store, open, clock }) => {
+    const hash = await new Passwords().hash("correct horse");
+    await accounts.add("A.alice", { password: hash });
+    await accounts.add("A.bob", { password: hash });
+    for (let n = 0; n < 1_500; n++) await store.set(`person:a${n}`, { id: `a${n}`, createdAt: 1 });
+    const other = await open();
+    await other.add("carol", { password: hash });
+    clock.pass(5_000);
+    // A page of the list has been read by now, with those whose names begin with A.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.equal(accounts.person("carol"), undefined);
+    await accounts.change("A.alice", { disabled: true });
+    await accounts.remove("A.bob");
+    await accounts.add("A.dave", { password: hash });
+    await until(() => accounts.person("carol") !== undefined, "the end of the list");
+    assert.equal(accounts.person("A.alice"), undefined);
+    assert.equal(accounts.isOut("A.bob"), true);
+    assert.equal(accounts.view("A.bob"), undefined);
+    assert.equal(accounts.person("A.dave")?.id, "A.dave");
+    assert.equal(accounts.list().length, 1_504);
   }));
