@@ -43,6 +43,7 @@ import { ApiKeys } from "./core/api_key.ts";
 import { Audit } from "./core/audit.ts";
 import { BotAdmission } from "./core/bot_admission.ts";
 import { BotTokens } from "./core/bot_token.ts";
+import { BotWatch } from "./core/bot_watch.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { signIn } from "./channels/sign_in/sign_in.ts";
 import { OidcProvider } from "./channels/sign_in/oidc.ts";
@@ -90,6 +91,8 @@ export interface App {
   readonly sessions: Sessions;
   readonly keys: ApiKeys;
   readonly botTokens: BotTokens;
+  /** How each bot hangs on the gateway. */
+  readonly bots: BotWatch;
   readonly audit: Audit;
   readonly metrics: Metrics;
   readonly config: Config;
@@ -129,7 +132,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     return own ? { ...config.limits, ...own } : config.limits;
   };
   const allowances: Allowances = new Allowances({ store, clock, observer: outside, of: limitsOf });
-  const observer = everyone(metrics, outside, audit, allowances);
+  const botWatch = new BotWatch({ clock, roster: () => gateway.roster, tokens: () => botTokens.own });
+  const observer = everyone(metrics, outside, audit, allowances, botWatch);
   const secret = await ServerSecret.open(store);
   const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
   await accounts.load();
@@ -239,6 +243,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     sockets: () => sockets.size,
     sessions: () => sessions.size,
     budgets: () => apps.budgets(),
+    reports: () => botWatch.reports(),
   });
 
   let proxies = new TrustedProxies(config.trustProxy);
@@ -322,6 +327,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     publicBots: () => config.publicBots,
     configSchema: configJsonSchema,
     troubles,
+    bots: () => botWatch.reports(),
   });
   platforms(routes, { apps, account: (name) => accounts.person(name), clock, observer });
   callbacks(routes, { apps, observer, draining: () => gateway.draining });
@@ -355,6 +361,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     sessions,
     keys,
     botTokens,
+    bots: botWatch,
     audit,
     metrics,
     routes: routes.table,

@@ -9,6 +9,7 @@ import * as counter from "prom-client/lib/counter.js";
 import * as gauge from "prom-client/lib/gauge.js";
 // @ts-types="prom-client"
 import * as registry from "prom-client/lib/registry.js";
+import type { BotReport } from "./core/bot_watch.ts";
 import type { Gauges, Spread, Tallies } from "./tally.ts";
 
 // Each of these files is CommonJS and exports its class; the types of the front door say what it is.
@@ -83,16 +84,7 @@ function addGauges(
   gauge: (name: string, help: string, get: () => number) => void,
 ): void {
   gauge("nexus_bots", "Bots present", () => gauges.bots().length);
-  new Gauge({
-    name: "nexus_bot_busy",
-    help: "Turns a bot is busy with",
-    labelNames: ["bot"],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, busy } of gauges.bots()) this.set({ bot: id }, busy);
-    },
-  });
+  addBots(gauges, registers);
   new Gauge({
     name: "nexus_platform_quota_left",
     help: "Calls that are left of a chat platform's month or day",
@@ -116,6 +108,57 @@ function addGauges(
   gauge("nexus_open_pages", "Pages that listen for news", gauges.pages);
   gauge("nexus_bot_sockets", "WebSockets that are open on the bots' side", gauges.sockets);
   gauge("nexus_sessions", "Sessions in use", gauges.sessions);
+}
+
+/** Bots that are named at most, so that a scrape stays small; those that are there come first. */
+export const NAMED_BOTS = 200;
+
+/** A series for each bot. The code of a failure is one of a closed list, and there is one of them for each bot at a time. */
+function addBots(gauges: Gauges, registers: prom.Registry[]): void {
+  type Row = [labels: Record<string, string>, value: number];
+  const perBot = (name: string, help: string, labelNames: string[], row: (report: BotReport) => Row | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        for (const report of (gauges.reports?.() ?? []).slice(0, NAMED_BOTS)) {
+          const found = row(report);
+          if (found) this.set(...found);
+        }
+      },
+    });
+  perBot("nexus_bot_busy", "Turns a bot is busy with", ["bot"], ({ id, state, busy }) => (
+    state === "offline" ? undefined : [{ bot: id }, busy]
+  ));
+  perBot(
+    "nexus_bot_up",
+    "Whether a bot is there",
+    ["bot", "wire"],
+    ({ id, wire = "socket", state }) => [{ bot: id, wire }, Number(state !== "offline")],
+  );
+  perBot(
+    "nexus_bot_resting",
+    "Whether a bot rests because it failed",
+    ["bot"],
+    ({ id, state }) => [{ bot: id }, Number(state === "resting")],
+  );
+  perBot(
+    "nexus_bot_since_seconds",
+    "Since when a bot is there or is not, since the epoch",
+    ["bot"],
+    ({ id, since }) => (
+      since === undefined ? undefined : [{ bot: id }, since / 1000]
+    ),
+  );
+  perBot("nexus_bot_success_seconds", "Last answer of a bot that went well, since the epoch", ["bot"], (report) => (
+    report.succeededAt === undefined ? undefined : [{ bot: report.id }, report.succeededAt / 1000]
+  ));
+  perBot("nexus_bot_failure_seconds", "Last failure of a bot, since the epoch", ["bot", "code"], (report) => (
+    report.failedAt === undefined ? undefined : [{ bot: report.id, code: report.failure! }, report.failedAt / 1000]
+  ));
 }
 
 function processUsage(): { user: number; system: number } {

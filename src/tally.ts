@@ -1,6 +1,7 @@
 /**
  * Counts that cost an increment: what `metrics.ts` keeps, and what `prometheus.ts` writes down when asked.
  */
+import type { BotReport } from "./core/bot_watch.ts";
 
 /** What is only known when somebody asks. */
 export interface Gauges {
@@ -13,6 +14,8 @@ export interface Gauges {
   pages(): number;
   sockets(): number;
   sessions(): number;
+  /** How each bot hangs on the gateway. */
+  reports?(): readonly BotReport[];
   /** The budgets of chat platforms. */
   budgets?(): readonly {
     readonly key: string;

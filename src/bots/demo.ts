@@ -10,6 +10,7 @@ import { dataUrl } from "../core/message.ts";
 const PACE = 24;
 
 export class DemoBot implements Link {
+  readonly wire = "built-in";
   readonly bot: Bot;
   readonly draining = false;
   readonly #clock: Clock;

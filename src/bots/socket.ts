@@ -486,6 +486,7 @@ class Held {
 
 /** One bot's line. */
 class SocketLink implements Link {
+  readonly wire = "socket";
   bot!: Bot;
   protocol = 1;
   line: Line | undefined;

@@ -2,6 +2,7 @@
  * What operators and their machines ask: is it alive, is it ready, how is it doing, what can it do.
  */
 import { z } from "zod";
+import type { BotReport } from "../core/bot_watch.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { NexusError } from "../core/error.ts";
 import { sameText } from "../core/secret.ts";
@@ -20,7 +21,30 @@ export interface OpsParts {
   readonly configSchema: () => Record<string, unknown>;
   /** What keeps the gateway from being well, in words; empty when nothing does. */
   readonly troubles: () => readonly string[];
+  /** How each bot hangs on the gateway. */
+  readonly bots: () => readonly BotReport[];
 }
+
+const time = z.number().meta({ description: "Milliseconds since the epoch" }).optional();
+
+const botReport = z.object({
+  id: z.string(),
+  wire: z.enum(["socket", "model", "built-in"]).optional(),
+  protocol: z.number().optional(),
+  pool: z.string().optional(),
+  state: z.enum(["online", "busy", "resting", "draining", "offline"]),
+  since: time,
+  why: z.string().optional().meta({ description: "Why it went, while it is offline" }),
+  busy: z.number(),
+  succeededAt: time,
+  failedAt: time,
+  failure: z.string().optional().meta({ description: "The code of its last failure" }),
+  note: z.string().optional().meta({ description: "Why it does badly at the moment" }),
+}).meta({ id: "BotReport" });
+
+const readyQuery = z.object({
+  verbose: z.string().optional().meta({ description: "For admins and the token of the metrics: each bot as well" }),
+});
 
 export const opsRoutes = {
   health: declare({
@@ -44,10 +68,15 @@ export const opsRoutes = {
   readyz: declare({
     method: "get",
     path: "/readyz",
-    summary: "New work is taken. 503 while draining.",
+    summary: "New work is taken. 503 while draining. Admins and the token of the metrics are told what is wrong.",
     tag: "operation",
     ...anyone,
-    ok: z.object({ status: z.enum(["ok", "degraded"]), troubles: z.array(z.string()) }),
+    query: readyQuery,
+    ok: z.object({
+      status: z.enum(["ok", "degraded"]),
+      troubles: z.array(z.string()).optional(),
+      bots: z.array(botReport).optional(),
+    }),
     errors: ["shutting_down"],
   }),
   metrics: declare({
@@ -99,10 +128,14 @@ export function ops(routes: Routes, parts: OpsParts): void {
 
   routes.on(opsRoutes.livez, () => ({ status: "ok" as const, version: parts.version }));
 
-  routes.on(opsRoutes.readyz, () => {
+  routes.on(opsRoutes.readyz, async (call) => {
     if (gateway.draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
     const troubles = parts.troubles();
-    return { status: troubles.length > 0 ? "degraded" as const : "ok" as const, troubles };
+    const status = troubles.length > 0 ? "degraded" as const : "ok" as const;
+    // Words about files and addresses are not for strangers.
+    if (!await isOperator(call)) return { status };
+    const { verbose } = call.query();
+    return { status, troubles, bots: verbose === undefined || verbose === "0" ? undefined : parts.bots() };
   });
 
   routes.on(opsRoutes.metrics, async (call) => {

@@ -157,7 +157,7 @@ export class Gateway {
       done: (attempt) => this.#done(attempt),
       failed: (attempt, code, detail, retryable, more) => this.#failed(attempt, code, detail, retryable, more),
       lost: (attempt, detail) => this.#lost(attempt, detail),
-      away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away"),
+      away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away", "bot_gone"),
       tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
       isLasting: this.archive.isLasting,
     };
@@ -364,7 +364,7 @@ export class Gateway {
       turn.receipt = Promise.resolve(true);
       return this.#end(turn, { status: "cancelled" });
     }
-    if (retryable && this.#move(attempt, (more.logged ?? detail) || code)) return;
+    if (retryable && this.#move(attempt, (more.logged ?? detail) || code, code)) return;
     const { partial, ...said } = more;
     const status = partial && turn.reply.length > 0 ? "incomplete" : "failed";
     this.#end(turn, { status, code, detail, ...said });
@@ -372,7 +372,7 @@ export class Gateway {
 
   #lost(attempt: Attempt, detail: string | undefined): void {
     this.roster.blame(attempt.link.bot.id);
-    if (this.#move(attempt, detail ?? "bot_gone")) return;
+    if (this.#move(attempt, detail ?? "bot_gone", "bot_gone")) return;
     const status = attempt.turn.reply.length > 0 ? "incomplete" : "failed";
     this.#end(attempt.turn, { status, code: "bot_gone", detail });
   }
@@ -381,7 +381,7 @@ export class Gateway {
    * Gives the turn to another bot, now or from the line. Before the first chunk this is free; after it only where the bot declared that a begun
    * reply may be started again, and then readers are told that what they have is void.
    */
-  #move(attempt: Attempt, why: string): boolean {
+  #move(attempt: Attempt, why: string, code: Code): boolean {
     const { turn, link } = attempt;
     const { bot } = link;
     const begun = turn.reply.length > 0;
@@ -394,7 +394,7 @@ export class Gateway {
     this.#drop(attempt);
     turn.tried = tried;
     turn.scope = scope;
-    this.#observer.tell({ type: "turn_moved", turn: turn.id, request, from: bot.id, why });
+    this.#observer.tell({ type: "turn_moved", turn: turn.id, request, from: bot.id, why, code });
     const seat = this.#seatFor(turn);
     if (seat) this.#give(turn, seat);
     else {

@@ -89,9 +89,15 @@ export interface Sink {
   lost(detail?: string): void;
 }
 
+/** How a bot is reached: it dialled in, it is a model API that is called, or it is part of the program. */
+export type Wire = "socket" | "model" | "built-in";
+
 /** A live line to one bot. */
 export interface Link {
   readonly bot: Bot;
+  readonly wire?: Wire;
+  /** The version of the protocol that is spoken, where there are several. */
+  readonly protocol?: number;
   /** It asked for nothing new, or it cannot take anything now (its socket is stuck, its upstream is down). */
   readonly draining: boolean;
   /** Tasks it holds now, and what else it says it is busy with. */

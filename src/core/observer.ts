@@ -27,6 +27,8 @@ export type Happening =
     readonly request?: string;
     readonly from: string;
     readonly why: string;
+    /** How the bot that it moved from failed. */
+    readonly code: Code;
   }
   | {
     readonly type: "turn_ended";

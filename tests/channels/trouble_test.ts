@@ -15,7 +15,8 @@ Deno.test("where the store cannot be written the gateway signs in, answers and k
   assert.equal(conversations.length, 1);
   const { results } = await (await world.as("alice", "/api/search?q=still")).json();
   assert.equal(results.length, 1);
-  const ready = await fetch(`${world.url}/readyz`);
+  assert.deepEqual(await (await fetch(`${world.url}/readyz`)).json(), { status: "degraded" });
+  const ready = await world.as("root", "/readyz");
   assert.equal(ready.status, 200);
   const state = await ready.json();
   assert.equal(state.status, "degraded");

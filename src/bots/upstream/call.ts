@@ -32,8 +32,6 @@ export interface CallEnd {
   /** Absent: well, called off, or the question's own fault. */
   readonly trouble?: { readonly code: Code; readonly detail: string; readonly retryAfter?: number };
   readonly calledOff: boolean;
-  /** The answer is whole. */
-  readonly well: boolean;
   /** Tells the sink. Left to the caller, so that its books are right when the next question comes. */
   readonly tell: () => void;
   /** As the API counted; a field that it did not send is missing. */
@@ -158,7 +156,7 @@ export class Call implements Hearing {
     const tell = () => {
       // Begun and cut: what came may be gone on with. Begun and not to be passed on: it may not.
       if (this.#begun && code !== "answer_unsupported") sink.lost(detail);
-      else sink.fail(code, detail, retryable, { retryAfter, reason });
+      else sink.fail(code, detail, retryable, { retryAfter, reason, partial: this.#begun });
     };
     return this.#end(false, tell, isOfTheQuestion(code) ? undefined : { code, detail, retryAfter });
   }
@@ -178,8 +176,7 @@ export class Call implements Hearing {
   }
 
   #end(calledOff: boolean, tell = () => {}, trouble?: CallEnd["trouble"]): CallEnd {
-    const well = this.#ended && this.#fault === undefined && trouble === undefined && !calledOff;
-    return { calledOff, well, tell, trouble, usage: this.#usage, units: this.#units };
+    return { calledOff, tell, trouble, usage: this.#usage, units: this.#units };
   }
 
   /** One try. Nothing where the answer is whole. */

@@ -7,7 +7,7 @@
 import { estimateTokenCount } from "tokenx";
 import { withoutSlashes } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
-import { asNexusError, type Code, NexusError } from "../../core/error.ts";
+import { asNexusError, NexusError } from "../../core/error.ts";
 import { Estimate } from "../../core/estimate.ts";
 import { parseJson } from "../../core/json.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
@@ -50,17 +50,11 @@ const LOOK = 1_000;
 /** The longest rest that an API's `Retry-After` can bring, in milliseconds. */
 const MAX_REST = 300_000;
 
-/** How a bot failed the last time. */
-export interface Failure {
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly code: Code;
-}
-
 /** A secret shorter than this is part of too many words to be taken out. */
 const SECRET = 6;
 
 export class Upstream implements Link {
+  readonly wire = "model";
   readonly #parts: UpstreamParts;
   readonly #budget: UpstreamBudget;
   readonly #calls = new Map<string, Call>();
@@ -73,8 +67,6 @@ export class Upstream implements Link {
   #restsUntil = 0;
   #wake: (() => void) | undefined;
   #trouble: string | undefined;
-  #succeededAt: number | undefined;
-  #failure: Failure | undefined;
   #closed = false;
 
   constructor(id: string, settings: UpstreamSettings, parts: UpstreamParts) {
@@ -100,16 +92,6 @@ export class Upstream implements Link {
   /** Why it did badly the last time; gone once it did well. */
   get note(): string | undefined {
     return this.#trouble;
-  }
-
-  /** When it gave its last whole answer, milliseconds since the epoch. */
-  get succeededAt(): number | undefined {
-    return this.#succeededAt;
-  }
-
-  /** When and how it failed the last time by a fault of its own. */
-  get failure(): Failure | undefined {
-    return this.#failure;
   }
 
   /** What is used of its budget now. */
@@ -161,7 +143,7 @@ export class Upstream implements Link {
     }).catch((error) => {
       const { code, detail, retryAfter } = asNexusError(error);
       if (code === "internal") this.#parts.observer.tell({ type: "fault", where: `bot ${this.#bot.id}`, error });
-      if (code === "bot_misconfigured") this.#failed(code, detail ?? code);
+      if (code === "bot_misconfigured") this.#trouble = detail;
       sink.fail(code === "internal" ? "bot_failed" : code, detail, true, { retryAfter });
     }).finally(() => {
       this.#open.delete(over);
@@ -191,7 +173,7 @@ export class Upstream implements Link {
       message.said ? undefined : { role: "user", text: message.text, images: message.images },
     );
     const model = settings.model ?? await this.#firstModel(call.halt);
-    if (call.halt.halted) return { calledOff: true, well: false, tell: () => {}, usage: {}, units: 0 };
+    if (call.halt.halted) return { calledOff: true, tell: () => {}, usage: {}, units: 0 };
     const { dialect, baseUrl } = DIALECTS[settings.type];
     const wishes = this.#granted(message.wishes ?? {});
     const whole = wishes.whole === true;
@@ -270,19 +252,12 @@ export class Upstream implements Link {
 
   /* ── its own books ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  #learn({ calledOff, well, trouble }: CallEnd): void {
+  #learn({ calledOff, trouble }: CallEnd): void {
     if (calledOff) return;
     const before = this.#trouble;
-    if (trouble) this.#failed(trouble.code, trouble.detail);
-    else this.#trouble = undefined;
-    if (well) this.#succeededAt = this.#parts.clock.now();
+    this.#trouble = trouble?.detail;
     if (trouble?.code === "limited" && trouble.retryAfter !== undefined) this.#rest(trouble.retryAfter * 1000);
     if (before !== this.#trouble) this.#parts.changed?.();
-  }
-
-  #failed(code: Code, detail: string): void {
-    this.#trouble = detail;
-    this.#failure = { at: this.#parts.clock.now(), code };
   }
 
   #spentOut(error: unknown): never {
