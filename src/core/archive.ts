@@ -12,9 +12,10 @@ import { NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
 import type { ChannelName, Image } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import { addTrace, type Trace, UNKNOWN, type Voice } from "./reach.ts";
+import type { Trace, Voice } from "./reach.ts";
 import { type Chunk, type Ending, Reply } from "./reply.ts";
 import { keyPart, type Store, UNINDEXED } from "./store.ts";
+import { Traces } from "./traces.ts";
 import { type Keeper, Turn } from "./turn.ts";
 
 /** Turns that belong together; decides which bot answers and what it remembers. */
@@ -107,6 +108,11 @@ export class Archive implements Keeper {
   readonly #defaults = new Map<string, Defaults>();
   /** How many conversations a person has, and when they were counted. */
   readonly #counts = new Map<string, { count: number; readonly at: number }>();
+  readonly #traces = new Traces<Conversation>({
+    held: (conversation) => this.#held(conversation),
+    stored: (id) => this.#storedTraces(id),
+    save: (conversation) => void this.save(conversation),
+  });
   /** Deleted conversations that somebody may still hold: nothing is written to them any more. */
   readonly #removed = new WeakSet<Conversation>();
   /** Conversations whose last use the store has not heard of. */
@@ -190,7 +196,7 @@ export class Archive implements Keeper {
   /** Writes down in its conversation who answered a turn. */
   async #trace(record: TurnRecord): Promise<void> {
     const conversation = await this.conversation(record.personId, record.conversationId);
-    if (conversation?.traces && addTrace(conversation.traces, traceOf(record))) await this.save(conversation);
+    if (conversation && this.#traces.note(conversation, traceOf(record))) await this.save(conversation);
   }
 
   close(): void {
@@ -296,21 +302,23 @@ export class Archive implements Keeper {
     return written;
   }
 
-  /** The traces of a conversation's turns; of one that is older than they are written down, they are read from its turns, once. */
-  async tracesOf(conversation: Conversation): Promise<readonly Trace[]> {
-    for (let tries = 0; !conversation.traces && tries < 3; tries++) {
-      const { updatedAt } = conversation;
-      const traces: Trace[] = [];
-      for (const [, turnId] of await this.#store.list(`turns:${conversation.id}:`)) {
-        const record = await this.turn(turnId);
-        if (record) addTrace(traces, traceOf(record));
-      }
-      // A turn that ended meanwhile may be missing.
-      if (conversation.updatedAt !== updatedAt) continue;
-      conversation.traces = traces;
-      void this.save(conversation);
+  /** The traces of a conversation's turns. */
+  tracesOf(conversation: Conversation): Promise<readonly Trace[]> {
+    return this.#traces.of(conversation);
+  }
+
+  async *#storedTraces(id: string): AsyncGenerator<Trace> {
+    for (const [, turnId] of await this.#store.list(`turns:${id}:`)) {
+      const record = await this.turn(turnId);
+      if (record) yield traceOf(record);
     }
-    return conversation.traces ?? [UNKNOWN];
+  }
+
+  /** The one object that stands for a conversation in memory. */
+  #held(conversation: Conversation): Conversation {
+    const held = this.#conversations.get(conversation.id);
+    if (!held) remember(this.#conversations, conversation.id, conversation);
+    return held ?? conversation;
   }
 
   /** Deletes a conversation and every word of it. */
@@ -396,18 +404,14 @@ export class Archive implements Keeper {
     const kept = this.#write(this.#keep(this.record(turn)));
     const conversation = this.#conversations.get(turn.conversationId);
     if (conversation) this.#touch(conversation, turn);
-    else {
-      void this.conversation(turn.message.person.id, turn.conversationId).then((found) => {
-        if (found) this.#touch(found, turn);
-      }, (error) => this.#observer.tell({ type: "fault", where: "archive", error }));
-    }
+    else this.#touchLater(turn);
     return kept;
   }
 
   /** A bot has a turn. That is written down before it says anything, so that after a crash, too, no key reads what it may not. */
   given(turn: Turn): void {
     const conversation = this.#conversations.get(turn.conversationId);
-    if (conversation?.traces && addTrace(conversation.traces, turn.trace)) void this.save(conversation);
+    if (conversation && this.#traces.note(conversation, turn.trace)) void this.save(conversation);
   }
 
   /** Writes a running turn down without waiting for its first draft. Resolves when it would survive the end of the process. */
@@ -440,10 +444,20 @@ export class Archive implements Keeper {
     return this.#store.set(`turn:${record.id}`, record, { weak, sure, find });
   }
 
+  /** The same for a conversation that must be read first. */
+  #touchLater(turn: Turn): void {
+    const { conversationId: id, message } = turn;
+    const read = this.conversation(message.person.id, id).then((found) => {
+      if (found) this.#touch(found, turn);
+    });
+    this.#traces.arrives(id, turn.trace, read);
+    read.catch((error) => this.#observer.tell({ type: "fault", where: "archive", error }));
+  }
+
   #touch(conversation: Conversation, turn: Turn): void {
     const title = conversation.title || titleOf(turn.message.text);
     const botId = turn.bot?.id ?? conversation.botId;
-    const isTraced = conversation.traces !== undefined && addTrace(conversation.traces, turn.trace);
+    const isTraced = this.#traces.note(conversation, turn.trace);
     const isMore = isTraced || title !== conversation.title || botId !== conversation.botId;
     conversation.title = title;
     conversation.botId = botId;

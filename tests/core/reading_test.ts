@@ -8,7 +8,7 @@ import { Gateway } from "../../src/core/gateway.ts";
 import type { Message, Person } from "../../src/core/message.ts";
 import type { Numbered } from "../../src/core/notice.ts";
 import { silent } from "../../src/core/observer.ts";
-import type { Reach } from "../../src/core/reach.ts";
+import type { Reach, Trace } from "../../src/core/reach.ts";
 import type { Store } from "../../src/core/store.ts";
 import type { Turn } from "../../src/core/turn.ts";
 import { Puppet } from "./puppet.ts";
@@ -205,4 +205,28 @@ Deno.test("what a bot had begun to say when the process died is no key's to read
   await again.gateway.archive.recover();
   assert.equal((await again.reading.conversation(toA, id))?.title, "");
   await assert.rejects(again.gateway.removeConversation(toA, id), { code: "forbidden" });
+});
+
+Deno.test("keys that ask at once look at an old conversation once, and none reads it whole while a turn ends in it", async () => {
+  const store = new MemoryStore();
+  using world = start(store);
+  const { id } = await world.gateway.beginConversation(alice);
+  await world.ask("a", "1", { conversationId: id });
+  for (const [key, { traces: _, ...old }] of await store.list("conv:")) await store.set(key, old);
+  using again = start(store);
+  let reads = 0;
+  const { list } = store;
+  store.list = (prefix, options) => {
+    if (prefix === `turns:${id}:`) reads++;
+    return list.call(store, prefix, options);
+  };
+  const asked = Array.from({ length: 20 }, () => again.reading.conversation(toA, id));
+  const turn = again.ask("b", "2", { conversationId: id });
+  await Promise.all([...asked, turn]);
+  assert.ok(reads <= 2, `${reads} reads`);
+  assert.equal((await again.reading.conversation(toA, id))?.title, "");
+  assert.deepEqual((await store.get(`conv:alice:${id}`)).traces.map(({ bots }: Trace) => bots[0]!.id).sort(), [
+    "a",
+    "b",
+  ]);
 });
