@@ -1,6 +1,7 @@
 /**
  * A gateway with people, bots and keys of every kind, for the walk over the table of routes.
  */
+import type { AppParts } from "../../src/app.ts";
 import { argon2idInWasm } from "../../src/backends/argon_wasm.ts";
 import type { Person } from "../../src/core/message.ts";
 import { Passwords } from "../../src/core/secret.ts";
@@ -79,8 +80,8 @@ export class House implements AsyncDisposable {
     readonly hash: string,
   ) {}
 
-  static async open(settings: Record<string, unknown> = {}): Promise<House> {
-    const world = await startWorld({ users: {}, ...settings });
+  static async open(settings: Record<string, unknown> = {}, parts: AppParts = {}): Promise<House> {
+    const world = await startWorld({ users: {}, ...settings }, parts);
     const { accounts } = world.app;
     for (const id of ["alice", "bob", "root", "zoe"]) {
       await accounts.add(id, { password: passwordOf(id), role: id === "root" ? "admin" : "member" });
