@@ -80,7 +80,7 @@ function named({ accounts }: AdminParts, id: string): AccountView {
 }
 
 function onPeople(routes: Routes, parts: AdminParts): void {
-  const { accounts, sessions, keys, allowances } = parts;
+  const { accounts, sessions } = parts;
 
   routes.on(adminRoutes.people, () => ({ people: accounts.list() }));
 
