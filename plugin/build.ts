@@ -4,8 +4,10 @@
  *
  * ```sh
  * deno task build:plugin     # plugin/dist/package/, plugin/dist/openclaw-nexus-2.0.0.tgz
+ * deno task build:plugin --repository https://github.com/OWNER/NAME --npm --clawhub OWNER/NAME     # for a release
  * ```
  */
+import { parseArgs } from "node:util";
 import * as esbuild from "esbuild";
 import ts from "typescript";
 
@@ -20,8 +22,25 @@ const ENTRIES = {
   "doctor-contract-api": "src/doctor_contract_api.ts",
 };
 
+const READMES = ["README.md", "README.zh.md"];
+
+/** Where a release is published. What is not given is left out of the package: a name that nobody owns is a stranger's to take. */
+export interface Release {
+  /** The public repository, as people open it in a browser. */
+  readonly repository?: string;
+  /** Whether the package's name on npm is the project's. */
+  readonly npm?: boolean;
+  /** `owner/name` on OpenClaw's own hub. */
+  readonly clawhub?: string;
+}
+
 /** Builds the package and packs it; returns the tarball's path. */
-export async function buildPlugin(out: URL = new URL("dist/", HERE)): Promise<string> {
+export async function buildPlugin(out: URL = new URL("dist/", HERE), release: Release = {}): Promise<string> {
+  return await pack(await buildPackage(out, release), out);
+}
+
+/** Builds the package's folder and returns it. */
+export async function buildPackage(out: URL, release: Release = {}): Promise<URL> {
   const folder = new URL("package/", out);
   await Deno.remove(out, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -30,18 +49,59 @@ export async function buildPlugin(out: URL = new URL("dist/", HERE)): Promise<st
   const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   await bundle(folder);
   await declare(folder);
-  for (
-    const [from, to] of [["package.template.json", "package.json"], ["openclaw.plugin.json", "openclaw.plugin.json"]]
-  ) {
-    const json = JSON.parse(await Deno.readTextFile(new URL(from!, HERE)));
-    await Deno.writeTextFile(new URL(to!, folder), JSON.stringify({ ...json, version }, null, 2) + "\n");
+  const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(name, HERE)));
+  const write = (name: string, value: object) =>
+    Deno.writeTextFile(new URL(name, folder), JSON.stringify(value, null, 2) + "\n");
+  await write("package.json", released({ ...await read("package.template.json"), version }, release));
+  await write("openclaw.plugin.json", { ...await read("openclaw.plugin.json"), version });
+  for (const name of READMES) {
+    const text = await Deno.readTextFile(new URL(name, HERE));
+    await Deno.writeTextFile(new URL(name, folder), readme(text, version, release.repository));
   }
-  for (const name of ["README.md", "README.zh.md", "assets/icon.png", "assets/activity.svg"]) {
+  for (const name of ["assets/icon.png", "assets/activity.svg"]) {
     await Deno.mkdir(new URL(name + "/..", folder), { recursive: true });
     await Deno.copyFile(new URL(name, HERE), new URL(name, folder));
   }
   await Deno.copyFile(new URL("LICENSE", ROOT), new URL("LICENSE", folder));
-  return await pack(folder, out);
+  return folder;
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly openclaw: { readonly install: object };
+}
+
+/** What npm and OpenClaw's hub show and check of a release. */
+function released(manifest: Manifest, { repository, npm = false, clawhub }: Release): object {
+  const { name, version, openclaw } = manifest;
+  const install = {
+    ...(clawhub ? { clawhubSpec: `clawhub:${clawhub}` } : {}),
+    ...(npm ? { npmSpec: name } : {}),
+    ...(npm || clawhub ? { defaultChoice: npm ? "npm" : "clawhub" } : {}),
+    ...openclaw.install,
+  };
+  const release = { publishToNpm: npm, publishToClawHub: clawhub !== undefined };
+  return {
+    ...manifest,
+    ...(repository
+      ? {
+        homepage: `${repository}/blob/v${version}/plugin/README.md`,
+        repository: { type: "git", url: `git+${repository}.git`, directory: "plugin" },
+        bugs: { url: `${repository}/issues` },
+      }
+      : {}),
+    ...(npm ? { publishConfig: { access: "public" } } : {}),
+    openclaw: { ...openclaw, install, release },
+  };
+}
+
+/** The page as it reads outside of the repository: links that lead out of the package become absolute, or plain words. */
+function readme(text: string, version: string, repository: string | undefined): string {
+  return text.replace(
+    /\[([^\]\n]*)\]\(\.\.\/([^)\s]*)\)/g,
+    (_, words: string, path: string) => repository ? `[${words}](${repository}/blob/v${version}/${path})` : words,
+  );
 }
 
 async function bundle(folder: URL): Promise<void> {
@@ -56,8 +116,8 @@ async function bundle(folder: URL): Promise<void> {
       platform: "node",
       // OpenClaw runs on 24.16 and later; nothing below 24 is tried.
       target: "node24",
-      sourcemap: true,
-      sourcesContent: true,
+      // Two thirds of the tarball, for code that is readable as it is.
+      sourcemap: false,
       legalComments: "none",
       external: ["openclaw", "openclaw/*"],
       logLevel: "warning",
@@ -94,7 +154,12 @@ async function pack(folder: URL, out: URL): Promise<string> {
 }
 
 if (import.meta.main) {
-  const tarball = await buildPlugin();
+  const { values } = parseArgs({
+    args: Deno.args,
+    options: { repository: { type: "string" }, npm: { type: "boolean" }, clawhub: { type: "string" } },
+  });
+  const repository = values.repository?.replace(/(?:\.git)?\/*$/, "");
+  const tarball = await buildPlugin(undefined, { ...values, repository });
   const { size } = await Deno.stat(tarball);
   console.log(`${tarball} (${(size / 1024).toFixed(0)} KiB)`);
 }

@@ -37,7 +37,8 @@ export const META = {
   label: "Nexus",
   selectionLabel: "Nexus Gateway",
   detailLabel: "Nexus Gateway",
-  docsPath: "/channels/nexus",
+  // OpenClaw shows it as a page of its own documentation, which has none on Nexus: this one tells how channels are set up.
+  docsPath: "/cli/channels",
   blurb: "one gateway between your people and this agent: web, OpenAI clients, Feishu, DingTalk, WeCom.",
   order: 80,
   markdownCapable: true,
