@@ -269,6 +269,18 @@ export class OpenClaw {
 
   /** Starts the gateway; resolves when it answers. */
   async start(env: Record<string, string> = {}): Promise<void> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#startOnce(env);
+      } catch (error) {
+        // OpenClaw gives its own start 5 s to say that it lives, which a busy machine does not.
+        const late = this.gateway?.output.includes("state lease heartbeat did not become ready");
+        if (!late || attempt === 5) throw error;
+      }
+    }
+  }
+
+  async #startOnce(env: Record<string, string>): Promise<void> {
     const gateway = this.gateway = new Program(`${this.#node}/node`, {
       args: [`${this.#package}/openclaw.mjs`, "gateway", "run"],
       ...this.#options(env),

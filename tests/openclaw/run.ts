@@ -8,7 +8,14 @@ const here = new URL("./", import.meta.url).pathname;
 Deno.exit(Deno.args.includes("--figures") ? await figures() : await tests());
 
 async function tests(): Promise<number> {
-  const files = ["types.ts", "openclaw.ts", "neighbours.ts", ...(Deno.args.includes("--all") ? ["versions.ts"] : [])];
+  const files = [
+    "types.ts",
+    "openclaw.ts",
+    "endings.ts",
+    "outgoing.ts",
+    "neighbours.ts",
+    ...(Deno.args.includes("--all") ? ["versions.ts"] : []),
+  ];
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", new URL("../run.ts", import.meta.url).pathname, ...files.map((file) => here + file)],
     stdin: "null",
