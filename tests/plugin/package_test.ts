@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { buildPackage, type Release } from "../../plugin/build.ts";
 
 async function built(release?: Release) {
-  const folder = await buildPackage(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-package-" })}/`), release);
+  const folder = await buildPackage(
+    new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-package-" })}/`),
+    release,
+  );
   const read = (name: string) => Deno.readTextFileSync(new URL(name, folder));
   const names: string[] = [];
   const walk = (path: string) => {
