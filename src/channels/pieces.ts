@@ -45,8 +45,6 @@ export function* piecesOf(text: string | Parts): Generator<string, void> {
 /** What stands for a long text until it is written. A bot cannot guess it, so none of its texts is taken for one. */
 const MARK = crypto.randomUUID();
 
-const MARKED = new RegExp(`"${MARK}:(\\d+)"`);
-
 /** A value as JSON, in which each text that is longer than {@linkcode PIECE} comes in pieces. */
 export function* jsonInPieces(value: unknown): Generator<string, void> {
   const long: (string | Parts)[] = [];
@@ -54,12 +52,12 @@ export function* jsonInPieces(value: unknown): Generator<string, void> {
     const isLong = part instanceof Parts || (typeof part === "string" && part.length > PIECE);
     return isLong ? `${MARK}:${long.push(part) - 1}` : part;
   });
-  for (const [at, part] of json.split(MARKED).entries()) {
-    if (at % 2 === 0) yield part;
-    else {
-      yield '"';
-      for (const piece of piecesOf(long[Number(part)]!)) yield JSON.stringify(piece).slice(1, -1);
-      yield '"';
-    }
+  const [first, ...rest] = json.split(`"${MARK}:`);
+  yield first!;
+  for (const part of rest) {
+    const end = part.indexOf('"');
+    yield '"';
+    for (const piece of piecesOf(long[Number(part.slice(0, end))]!)) yield JSON.stringify(piece).slice(1, -1);
+    yield part.slice(end);
   }
 }
