@@ -3,13 +3,19 @@
  * and a look sees both. Watching the folder instead would wake the process at every write to the database that lies beside the file: that
  * was 50 µs of CPU per request.
  */
+import { type Clock, systemClock } from "../core/clock.ts";
 
 /** Milliseconds between two looks. A change counts once two looks saw the same, so a file that is half written is left alone. */
 const EVERY = 1_000;
 
 /** Calls back after each change, one call at a time. Returns the way to stop. */
-export function watchFile(path: string, changed: () => Promise<void>, every = EVERY): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+export function watchFile(
+  path: string,
+  changed: () => Promise<void>,
+  every = EVERY,
+  clock: Clock = systemClock,
+): () => void {
+  let stopTimer = () => {};
   let stopped = false;
   let told: string | undefined, seen: string | undefined;
   const look = async () => {
@@ -21,12 +27,12 @@ export function watchFile(path: string, changed: () => Promise<void>, every = EV
       await changed();
     }
     seen = now;
-    if (!stopped) timer = setTimeout(look, every);
+    if (!stopped) stopTimer = clock.after(every, () => void look());
   };
   void look();
   return () => {
     stopped = true;
-    clearTimeout(timer);
+    stopTimer();
   };
 }
 

@@ -1,65 +1,88 @@
 import assert from "node:assert/strict";
 import { watchFile } from "../../src/cli/watch.ts";
+import { ManualClock } from "../../src/core/clock.ts";
+import { until } from "../world.ts";
 
-/** Runs with a file that is watched, looked at every 10 ms; `heard` waits for the next call. */
-async function withWatched(
-  run: (path: string, heard: () => Promise<string>, calls: () => number) => Promise<void>,
-): Promise<void> {
+/** A file that is watched by a clock that the test drives. */
+interface Watched {
+  readonly path: string;
+  /** What was in the file at each call. */
+  readonly heard: string[];
+  /** Lets one look come and end. */
+  look(): Promise<void>;
+}
+
+async function withWatched(run: (watched: Watched) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/config.json`;
+  const clock = new ManualClock();
+  const heard: string[] = [];
   await Deno.writeTextFile(path, "first");
-  let calls = 0;
-  let wake = () => {};
-  const stop = watchFile(path, () => {
-    calls++;
-    wake();
-    return Promise.resolve();
-  }, 10);
+  const stop = watchFile(path, async () => void heard.push(await Deno.readTextFile(path)), 1_000, clock);
+  // A look that has ended leaves the timer of the next one.
+  const ended = () => until(() => clock.waiting === 1, "the end of a look");
   try {
-    // The first look must have been before the test changes anything.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await run(path, async () => {
-      await new Promise<void>((resolve) => wake = resolve);
-      return await Deno.readTextFile(path);
-    }, () => calls);
+    await ended();
+    await run({
+      path,
+      heard,
+      look: () => {
+        clock.pass(1_000);
+        return ended();
+      },
+    });
   } finally {
     stop();
-    // A look that is under way ends before the sanitizer counts.
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.equal(clock.waiting, 0);
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-Deno.test("a file that is written anew is told once", () =>
-  withWatched(async (path, heard, calls) => {
-    const told = heard();
+Deno.test("a file that is written anew is reported once, when two looks saw the same", () =>
+  withWatched(async ({ path, heard, look }) => {
     await Deno.writeTextFile(path, "the second text");
-    assert.equal(await told, "the second text");
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    assert.equal(calls(), 1);
+    await look();
+    assert.deepEqual(heard, [], "it may be half written");
+    await look();
+    assert.deepEqual(heard, ["the second text"]);
+    for (let n = 0; n < 5; n++) await look();
+    assert.equal(heard.length, 1);
   }));
 
-Deno.test("a file put in the place of the old one is told, as editors do it", () =>
-  withWatched(async (path, heard) => {
-    const told = heard();
+Deno.test("a file that is still being written is not reported before its end", () =>
+  withWatched(async ({ path, heard, look }) => {
+    for (let size = 10; size < 15; size++) {
+      await Deno.writeTextFile(path, "x".repeat(size));
+      await look();
+    }
+    assert.deepEqual(heard, []);
+    await look();
+    assert.deepEqual(heard, ["x".repeat(14)]);
+  }));
+
+Deno.test("a file put in the place of the old one is reported, as editors do it", () =>
+  withWatched(async ({ path, heard, look }) => {
     await Deno.writeTextFile(`${path}~`, "other");
     await Deno.rename(`${path}~`, path);
-    assert.equal(await told, "other");
+    await look();
+    await look();
+    assert.deepEqual(heard, ["other"]);
   }));
 
-Deno.test("a file that goes away and comes back changed is told when it is back", () =>
-  withWatched(async (path, heard, calls) => {
+Deno.test("a file that goes away and comes back changed is reported when it is back", () =>
+  withWatched(async ({ path, heard, look }) => {
     await Deno.remove(path);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    assert.equal(calls(), 0);
-    const told = heard();
+    for (let n = 0; n < 3; n++) await look();
+    assert.deepEqual(heard, []);
     await Deno.writeTextFile(path, "back again");
-    assert.equal(await told, "back again");
+    await look();
+    await look();
+    assert.deepEqual(heard, ["back again"]);
   }));
 
-Deno.test("what others write beside the file is not told", () =>
-  withWatched(async (path, _heard, calls) => {
+Deno.test("what others write beside the file is not reported", () =>
+  withWatched(async ({ path, heard, look }) => {
     await Deno.writeTextFile(`${path}.db`, "noise");
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    assert.equal(calls(), 0);
+    for (let n = 0; n < 3; n++) await look();
+    assert.deepEqual(heard, []);
   }));
