@@ -27,6 +27,11 @@ export class DingTalkStream {
     return this.#sockets.size;
   }
 
+  /** Messages that were sent and that nobody has acknowledged or refused. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   async fetch(request: Request): Promise<Response | undefined> {
     const url = new URL(request.url);
     const { clientId, clientSecret, clock } = this.keys;

@@ -30,6 +30,11 @@ export class FeishuSocket {
     return this.#sockets.size;
   }
 
+  /** Events that were sent and that nobody has acknowledged or refused. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** The address for a client, or the connection itself. `undefined`: not ours. */
   async fetch(request: Request): Promise<Response | undefined> {
     const url = new URL(request.url);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { verifyAudit } from "../../src/core/audit.ts";
 import { MemoryStore } from "../../src/backends/memory.ts";
-import { startWorld, TestBot, type World } from "../world.ts";
+import { startWorld, TestBot, until, type World } from "../world.ts";
 
 async function send(world: World, method: string, path: string, body?: unknown, who = "root") {
   const response = await world.as(who, path, {
@@ -108,7 +108,7 @@ Deno.test("turns in flight are seen without their words, and stopped", async () 
   const asked = world.as("alice", "/api/chat", { json: { message: "between us" } });
   const chat = await bot.next("chat");
   bot.reply(chat.id, "just so");
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => world.app.gateway.running().some(({ reply }) => reply.length > 0), "the bot's first words");
   const { body } = await send(world, "GET", "/api/admin/turns");
   assert.equal(body.turns[0].personId, "alice");
   assert.equal(body.turns[0].units, 7);

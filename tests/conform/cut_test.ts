@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "../../src/bots/client.ts";
 import { crooked } from "./crooked.ts";
+import { until } from "../world.ts";
 import { ours, PERSON } from "./own_gateway.ts";
 
 Deno.test("an answer over a line that is cut six times reaches the person whole, and says every word once", async () => {
@@ -13,8 +14,9 @@ Deno.test("an answer over a line that is cut six times reaches the person whole,
     async *answer() {
       for (let n = 1; n <= 120; n++) {
         yield `w${n} `;
-        // The first word must have arrived before the first cut: a turn that nobody has begun may be asked anew.
-        await new Promise((resolve) => setTimeout(resolve, n === 1 ? 300 : 4));
+        // A turn that nobody has begun may be asked anew, so the first word arrives before the first cut.
+        if (n === 1) await until(() => gateway.app.gateway.running().some(({ reply }) => reply.length > 0), "a word");
+        else await new Promise((resolve) => setTimeout(resolve, 4));
         if (n % 20 === 0) {
           cuts++;
           line.cut();

@@ -20,6 +20,7 @@ export async function ours() {
     (request, { remoteAddr }) => app.fetch(request, { address: remoteAddr.hostname }),
   );
   return {
+    app,
     host: `127.0.0.1:${server.addr.port}`,
     async [Symbol.asyncDispose]() {
       await app.close();

@@ -59,7 +59,7 @@ Deno.test("a person who is forgotten is in no key and no value, whatever the pro
       limits: { messagesPerMinute: 1000, messagesPerDay: 1000, imageBytesPerDay: 1_000_000 },
     }, { store });
     deliver.to = async (request) => await world.app.fetch(request, { address: "127.0.0.1" });
-    await leaveTraces(world, feishu);
+    await leaveTraces(world, feishu, store, path);
     store.flush();
     const kinds = new Set(traces(path).map((text) => /\d+ ([a-z]+):/.exec(text)?.[1]).filter(Boolean));
     for (
@@ -97,7 +97,7 @@ Deno.test("a person who is forgotten is in no key and no value, whatever the pro
 });
 
 /** Zoe does whatever leaves something behind, and asks more than is answered. */
-async function leaveTraces(world: World, feishu: FeishuEmulator): Promise<void> {
+async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteStore, path: string): Promise<void> {
   const helper = await world.bot("helper", { protocol: 2 });
   helper.answerAll(({ id, content }) => {
     if (content.includes("slowly")) helper.reply(id, `so far: ${content}`, false, { seq: 1 });
@@ -151,5 +151,8 @@ async function leaveTraces(world: World, feishu: FeishuEmulator): Promise<void> 
   const other = await world.as("alice", "/api/chat/stream", { json: { message: "slowly" } });
   await other.body?.cancel();
   await until(() => world.app.gateway.running().filter(({ reply }) => reply.length > 0).length === 3, "three answers");
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => {
+    store.flush();
+    return traces(path).some((text) => text.startsWith("lines:") && text.includes("slowly"));
+  }, "a stored draft of what is being said");
 }

@@ -46,7 +46,7 @@ Deno.test("the vendor's Stream client connects, answers pings, hears a message a
     emulator.say({ chat: "cid1", text: "你好" });
     await until(() => heard.length === 1);
     assert.deepEqual(heard, ["你好"]);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => stream.waiting === 0);
     assert.equal(emulator.counts.unacknowledged, 0);
   } finally {
     axios.interceptors.request.eject(redirect);
@@ -97,6 +97,7 @@ Deno.test("our own Stream connection does the same, and comes back with a new ti
     emulator.say({ chat: "cid2", text: "hi" });
     await answered("cid2");
     await channel.desk.idle();
+    await until(() => stream.waiting === 0);
     assert.equal(emulator.counts.unacknowledged, 0);
   } finally {
     await channel.stop();

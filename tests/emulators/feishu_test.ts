@@ -11,6 +11,7 @@ import { FeishuEmulator } from "../../src/emulate/feishu.ts";
 import { FeishuSocket } from "../../src/emulate/feishu_socket.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
+import { until } from "../world.ts";
 
 const KEYS = { appId: "cli_0123456789abcdef", appSecret: "secret", encryptKey: "key", verificationToken: "token" };
 const quiet = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
@@ -169,6 +170,7 @@ Deno.test("over the long connection, carried by the vendor's client, an answer a
     await channel.desk.idle();
     assert.deepEqual(emulator.log.finals("oc_1").map((m) => m.text), ["答案"]);
     assert.equal(gateway.asked[0]!.text.length, 600);
+    await until(() => socket.waiting === 0, "the acknowledgement");
     assert.equal(emulator.counts.unacknowledged, 0);
   } finally {
     await channel.stop();
