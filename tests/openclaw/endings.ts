@@ -41,9 +41,13 @@ Deno.test({ ...options, name: "an answer of OpenClaw that is not whole never end
       assert.deepEqual(endOf(stop), ["done", undefined]);
 
       words = 0;
-      const openai = askOpenAi(alice, "#model:words 200 50", () => words++);
+      let conversationId = "";
+      const openai = askOpenAi(alice, "#model:words 200 50", (id) => {
+        conversationId = id;
+        words++;
+      });
       await until("some words", () => words > 5);
-      await alice.ask("/stop", { target: "claw" });
+      await alice.ask("/stop", { target: "claw", conversationId });
       const { finish, error, ended } = await openai;
       assert.deepEqual([finish, error, ended], [undefined, "cancelled", false]);
     });
@@ -122,8 +126,13 @@ interface OpenAiTold {
   readonly ended: boolean;
 }
 
-/** Asks in OpenAI's manner, as a stream, and reads what its clients would. */
-async function askOpenAi(person: Person, content: string, onWord = () => {}, model = "claw"): Promise<OpenAiTold> {
+/** Asks in OpenAI's manner, as a stream, and reads what its clients would. `onWord` hears the conversation of each word. */
+async function askOpenAi(
+  person: Person,
+  content: string,
+  onWord: (conversationId: string) => void = () => {},
+  model = "claw",
+): Promise<OpenAiTold> {
   const response = await person.call("/v1/chat/completions", {
     method: "POST",
     body: JSON.stringify({ model, stream: true, messages: [{ role: "user", content }] }),
@@ -137,7 +146,7 @@ async function askOpenAi(person: Person, content: string, onWord = () => {}, mod
     finish = choice?.finish_reason ?? finish;
     if (choice?.delta?.content) {
       text += choice.delta.content;
-      onWord();
+      onWord(response.headers.get("x-conversation-id") ?? "");
     }
   };
   if (!response.ok) return { status: response.status, text, finish, error: (await response.json()).error.code, ended };
