@@ -48,8 +48,13 @@ class LinkSeat implements Seat {
   }
 }
 
+/** Bots that are remembered after they left. */
+const MAX_GONE = 1000;
+
 export class Roster {
   readonly #seats = new Map<string, LinkSeat>();
+  /** Bots that were here and are not now, the latest last: who means one by name means no other. */
+  readonly #gone = new Map<string, Bot>();
   readonly #watchers = new Set<() => void>();
   readonly #clock: Clock;
   readonly #observer: Observer;
@@ -64,10 +69,13 @@ export class Roster {
   join(link: Link): () => void {
     const seat = new LinkSeat(link);
     this.#seats.set(link.bot.id, seat);
+    this.#gone.delete(link.bot.id);
     this.changed();
     return () => {
       if (this.#seats.get(link.bot.id) !== seat) return;
       this.#seats.delete(link.bot.id);
+      this.#gone.set(link.bot.id, link.bot);
+      if (this.#gone.size > MAX_GONE) this.#gone.delete(this.#gone.keys().next().value!);
       this.changed();
     };
   }
@@ -88,6 +96,11 @@ export class Roster {
   /** The seats this person may use. */
   visibleTo(person: Person): Seat[] {
     return this.list().filter((seat) => mayUse(person, seat.bot));
+  }
+
+  /** The bots that this person may use and that were here since the start, present or not. */
+  knownTo(person: Person): Bot[] {
+    return [...this.list().map(({ bot }) => bot), ...this.#gone.values()].filter((bot) => mayUse(person, bot));
   }
 
   state(seat: Seat): SeatState {
