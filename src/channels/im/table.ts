@@ -1,4 +1,5 @@
-/** Tables of Markdown as lines for platforms that have none. */
+/** Tables of Markdown: as lines for platforms that have none, and counted for those that take few. */
+import { type Fence, fenceAfter } from "./fence.ts";
 
 /** UTF-16 units of a header that stand before a cell. */
 const MAX_HEADER = 40;
@@ -16,6 +17,26 @@ export function isDivider(line: string): boolean {
   if (!/^[\s|:-]+$/.test(line)) return false;
   const columns = cellsOf(line);
   return columns.length > 1 && columns.every((column) => /^:?-+:?$/.test(column));
+}
+
+/** The place in a text where its table after the first `most` begins; `undefined` where it has no more than these. */
+export function tableAfter(text: string, most: number): number | undefined {
+  let fence: Fence | undefined;
+  let count = 0, header: number | undefined, isInside = false;
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf("\n", from);
+    const line = text.slice(from, end < 0 ? undefined : end);
+    fence = fenceAfter(line, fence);
+    const row = fence === undefined && isRow(line);
+    if (!row) isInside = false;
+    else if (header !== undefined && !isInside && isDivider(line)) {
+      if (++count > most) return header;
+      isInside = true;
+    }
+    header = row ? from : undefined;
+    from = end < 0 ? text.length : end + 1;
+  }
+  return undefined;
 }
 
 /**
