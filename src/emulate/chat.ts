@@ -20,6 +20,8 @@ export interface Shown {
 export class ChatLog {
   readonly #messages = new Map<string, Shown>();
   readonly #chats = new Map<string, Shown[]>();
+  /** Who was notified by a mention in what a bot said: `all`, or an id. */
+  readonly pings: { readonly chat: string; readonly who: string }[] = [];
   /** Told of every change: freshness is measured here. */
   changed: ((message: Shown) => void) | undefined;
 
@@ -46,6 +48,15 @@ export class ChatLog {
     message.final = change.final ?? message.final;
     message.changedAt = this.clock.now();
     this.changed?.(message);
+  }
+
+  /** Notes the mentions that the platform reads in a text, each once for each message. */
+  ping(chat: string, text: string, marks: readonly RegExp[]): void {
+    for (const mark of marks) {
+      for (const [, who = "all"] of text.matchAll(mark)) {
+        if (!this.pings.some((ping) => ping.chat === chat && ping.who === who)) this.pings.push({ chat, who });
+      }
+    }
   }
 
   get(id: string): Shown | undefined {

@@ -34,8 +34,11 @@ const WEBHOOK_LIFE = 5_400_000;
 
 interface Card {
   readonly id: string;
+  readonly chat: string;
   readonly guids: Set<string>;
   finished: boolean;
+  /** `flowStatus`: 1 processing, 2 inputing, 3 finished, 4 executing, 5 failed. */
+  status: string | undefined;
 }
 
 export interface DingSay {
@@ -44,6 +47,8 @@ export interface DingSay {
   readonly sender?: string;
   readonly type?: "direct" | "group";
   readonly messageId?: string;
+  /** The message that this text replies to, as `repliedMsg`. */
+  readonly replyTo?: Json;
   /** Another kind of message with its content. */
   readonly message?: { readonly type: string; readonly content: Json };
 }
@@ -63,6 +68,9 @@ export class DingTalkEmulator {
   readonly files = new Map<string, { type: string; bytes: Uint8Array<ArrayBuffer> }>();
   /** People to whom too much was sent: a 200 names them. */
   readonly flowControlled = new Set<string>();
+  readonly departments = new Map<string, number[]>();
+  /** The month's calls were used up by others of the organisation. */
+  monthIsUsedUp = false;
   /** What cards do not take. */
   refuses: ((content: string) => boolean) | undefined;
   /** Given by whoever carries the Stream: resolves to whether the message was acknowledged. */
@@ -119,13 +127,16 @@ export class DingTalkEmulator {
       isAdmin: false,
       isInAtList: group ? true : undefined,
       atUsers: group ? [{ dingtalkId: "$:LWCP_v1:$bot" }] : undefined,
-      sessionWebhook: `${origin ?? "http://ding.invalid"}/robot/sendBySession?session=${session}`,
+      sessionWebhook: `${origin ?? "https://oapi.dingtalk.com"}/robot/sendBySession?session=${session}`,
       sessionWebhookExpiredTime: now + WEBHOOK_LIFE,
       createAt: now,
       robotCode: clientId,
-      ...(said.message
-        ? { content: said.message.content }
-        : { text: { content: (group ? " " : "") + (said.text ?? "") } }),
+      ...(said.message ? { content: said.message.content } : {
+        text: {
+          content: (group ? " " : "") + (said.text ?? ""),
+          ...(said.replyTo ? { isReplyMsg: true, repliedMsg: said.replyTo } : {}),
+        },
+      }),
     };
     void this.#deliver(data, REPEATS);
     return id;
@@ -204,7 +215,7 @@ export class DingTalkEmulator {
     if ((this.#tokens.get(token) ?? 0) <= clock.now()) {
       return fail(400, "InvalidAuthentication", "不合法的access_token");
     }
-    if (month !== undefined && this.counts.counted >= month) {
+    if (this.monthIsUsedUp || (month !== undefined && this.counts.counted >= month)) {
       this.counts.overdrawn++;
       return fail(403, "Forbidden.AccessDenied.ApiCountLimitForOrg", "the month's calls are used up");
     }
@@ -233,6 +244,12 @@ export class DingTalkEmulator {
     "POST /v1.0/robot/oToMessages/batchSend": (request) => this.#robot(request),
     "POST /v1.0/card/instances/createAndDeliver": (request) => this.#create(request),
     "PUT /v1.0/card/streaming": (request) => this.#stream(request),
+    "PUT /v1.0/card/instances": (request) => this.#update(request),
+    "POST /topapi/v2/user/get": async (request) => {
+      const { userid } = await request.json();
+      const dept_id_list = this.departments.get(userid) ?? [];
+      return Response.json({ errcode: 0, errmsg: "ok", result: { userid, dept_id_list } });
+    },
     "POST /v1.0/robot/messageFiles/download": async (request) => {
       const { downloadCode } = await request.json();
       return Response.json({ downloadUrl: `${new URL(request.url).origin}/files/${encodeURIComponent(downloadCode)}` });
@@ -275,7 +292,7 @@ export class DingTalkEmulator {
     if (blocked) return blocked;
     const body = await request.json();
     const param = body.msgKey ? JSON.parse(body.msgParam) : body[body.msgtype];
-    this.#show(found.chat, body.msgKey ?? body.msgtype, param);
+    this.#show(found.chat, body.msgKey ?? body.msgtype, param, body.at);
     return Response.json({ errcode: 0, errmsg: "ok" });
   }
 
@@ -310,7 +327,11 @@ export class DingTalkEmulator {
     return typeof id === "string" && id.startsWith("@") && !this.files.has(id);
   }
 
-  #show(chat: string, kind: string, param: Json): void {
+  #show(chat: string, kind: string, param: Json, at: Json = {}): void {
+    this.log.ping(chat, String(param?.text ?? param?.content ?? ""), PINGS);
+    for (const who of [at.isAtAll ? "all" : [], at.atUserIds ?? [], at.atMobiles ?? []].flat()) {
+      this.log.pings.push({ chat, who });
+    }
     const text = String(param?.text ?? param?.content ?? param?.fileName ?? param?.photoURL ?? "");
     this.log.add({ id: `bot${++this.#ids}`, chat, from: "bot", kind, text, final: true });
   }
@@ -324,9 +345,15 @@ export class DingTalkEmulator {
     for (const value of Object.values(body.cardData?.cardParamMap ?? {})) {
       if (Buffer.byteLength(String(value)) > 1024) return fail(400, "param.cardParamMap", "a value is at most 1 KB");
     }
+    const { flowStatus } = body.cardData?.cardParamMap ?? {};
+    if (flowStatus !== undefined && !/^[1-5]$/.test(flowStatus)) {
+      return fail(400, "param.flowStatus", "1 to 5, as a text");
+    }
     if (!this.#cards.has(body.outTrackId)) {
-      this.#cards.set(body.outTrackId, { id: body.outTrackId, guids: new Set(), finished: false });
+      const card = { id: body.outTrackId, chat, guids: new Set<string>(), finished: false, status: flowStatus };
+      this.#cards.set(body.outTrackId, card);
       const text = String(Object.values(body.cardData?.cardParamMap ?? {})[0] ?? "");
+      this.log.ping(chat, text, PINGS);
       this.log.add({ id: body.outTrackId, chat, from: "bot", kind: "AI card", text, final: false });
     } else this.counts.repeatedGuids++;
     return Response.json({
@@ -351,8 +378,24 @@ export class DingTalkEmulator {
     if (isFull !== true) return fail(400, "param.stream.isFull", "a Markdown variable is written as a whole");
     card.guids.add(guid);
     card.finished = isFinalize === true || isError === true;
+    this.log.ping(card.chat, content, PINGS);
     this.log.edit(outTrackId, { text: content, final: card.finished });
     return Response.json({ success: true, result: true });
+  }
+
+  async #update(request: Request): Promise<Response> {
+    const { outTrackId, cardData } = await request.json();
+    const card = this.#cards.get(outTrackId);
+    const { flowStatus } = cardData?.cardParamMap ?? {};
+    if (!card) return fail(400, "param.outTrackId", "no such card");
+    if (!/^[1-5]$/.test(flowStatus)) return fail(400, "param.flowStatus", "1 to 5, as a text");
+    card.status = flowStatus;
+    return Response.json({ success: true, result: true });
+  }
+
+  /** The states of the cards in a chat, in order. */
+  statuses(chat: string): (string | undefined)[] {
+    return [...this.#cards.values()].filter((card) => card.chat === chat).map(({ status }) => status);
   }
 
   #file(url: URL): Response {
@@ -362,6 +405,14 @@ export class DingTalkEmulator {
       : new Response(null, { status: 404 });
   }
 }
+
+/** What DingTalk reads as a mention: everybody, a mobile number, somebody's id, a card's own mark. */
+const PINGS = [
+  /@(all|所有人)/gi,
+  /@\+?(\d{6,})/g,
+  /(?<![\w`.+-])@([a-z]\w{2,})\b(?!\.)/gi,
+  /<a\s+at\w*=["']?([\w-]+)/gi,
+];
 
 function fail(status: number, code: string, message: string): Response {
   return Response.json({ code, message, requestid: "emulated" }, { status });

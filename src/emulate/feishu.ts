@@ -58,14 +58,22 @@ export interface FeishuSay {
   readonly messageId?: string;
   /** Another message type with its content, in place of text. */
   readonly message?: { readonly type: string; readonly content: Json };
+  /** The id of the message that this one replies to. */
+  readonly replyTo?: string;
+  /** People who are mentioned beside the bot, by their names; the first is `@_user_2` where the bot is `@_user_1`. */
+  readonly others?: readonly string[];
 }
 
 export class FeishuEmulator {
   readonly log: ChatLog;
-  readonly counts = { calls: 0, throttled: 0, refused: 0, pushes: 0, unacknowledged: 0, repeatedUuids: 0 };
+  readonly counts = { calls: 0, cards: 0, throttled: 0, refused: 0, pushes: 0, unacknowledged: 0, repeatedUuids: 0 };
+  /** What was answered to pressed buttons. */
+  readonly toasts: Json[] = [];
   /** Files and images of messages, by key. */
   readonly resources = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly departments = new Map<string, string[]>();
+  /** No card is taken as a whole any more, as where its content is refused. */
+  refuseReplacements = false;
   /** No file is taken, as where the app lacks the permission. */
   refuseFiles = false;
   /** A card that streams ends by itself after this long. */
@@ -85,6 +93,12 @@ export class FeishuEmulator {
     this.#p = parts;
     this.log = new ChatLog(parts.clock);
     this.#limits = new Limits(parts.clock);
+  }
+
+  /** Whether the card of a message still has a button. */
+  hasButton(message: string): boolean {
+    const elements = this.#sent.get(message)?.card?.json.body?.elements ?? [];
+    return elements.some((part: Json) => part.tag === "button");
   }
 
   get botId(): string {
@@ -114,7 +128,15 @@ export class FeishuEmulator {
       text: said.text ?? "",
       final: true,
     });
-    this.#sent.set(id, { id, chat: said.chat, type: "text", content: text, card: undefined });
+    const kind = said.message?.type ?? "text";
+    const content = JSON.stringify(said.message?.content ?? { text });
+    this.#sent.set(id, { id, chat: said.chat, type: kind, content, card: undefined });
+    const others = (said.others ?? []).map((name, n) => ({
+      key: `@_user_${n + (mentioned ? 2 : 1)}`,
+      id: { open_id: `ou_${name}`, union_id: `on_${name}`, user_id: "" },
+      name,
+      tenant_key: "tenant",
+    }));
     this.event("im.message.receive_v1", {
       sender: {
         sender_id: { open_id: sender, union_id: `on_${sender}`, user_id: "" },
@@ -123,19 +145,23 @@ export class FeishuEmulator {
       },
       message: {
         message_id: id,
+        parent_id: said.replyTo,
+        root_id: said.replyTo,
         create_time: String(clock.now()),
         update_time: String(clock.now()),
         chat_id: said.chat,
         chat_type: group ? "group" : "p2p",
-        message_type: said.message?.type ?? "text",
-        content: JSON.stringify(said.message?.content ?? { text }),
+        message_type: kind,
+        content,
         mentions: mentioned
           ? [{
             key: "@_user_1",
             id: { open_id: this.botId, union_id: "on_bot", user_id: "" },
             name: "Bot",
             tenant_key: "tenant",
-          }]
+          }, ...others]
+          : others.length > 0
+          ? others
           : undefined,
       },
     });
@@ -151,9 +177,10 @@ export class FeishuEmulator {
     });
   }
 
-  press(messageId: string, value: Json): void {
+  /** Somebody presses a button; by default whoever wrote in the chat of that name. */
+  press(messageId: string, value: Json, by = "ou_somebody"): void {
     this.event("card.action.trigger", {
-      operator: { open_id: "ou_somebody" },
+      operator: { open_id: by },
       token: "c-1",
       action: { tag: "button", value },
       context: { open_message_id: messageId, open_chat_id: this.#sent.get(messageId)?.chat },
@@ -223,7 +250,9 @@ export class FeishuEmulator {
       if (this.push) this.push(body, id).then(settle, () => settle(false));
       else if (deliver) {
         deliver(this.callback(body)).then(async (response) => {
-          await response.body?.cancel();
+          const answered = response.status === 200 ? await response.json() : undefined;
+          if (answered?.toast) this.toasts.push(answered.toast);
+          if (response.status !== 200) await response.body?.cancel();
           settle(response.status === 200);
         }, () => settle(false));
       } else settle(false);
@@ -284,6 +313,7 @@ export class FeishuEmulator {
     ["POST", /^\/open-apis\/im\/v1\/messages$/, "im.send", (_id, request) => this.#send(request, undefined)],
     ["POST", /^\/open-apis\/im\/v1\/messages\/([^/]+)\/reply$/, "im.reply", (id, request) => this.#send(request, id)],
     ["PATCH", /^\/open-apis\/im\/v1\/messages\/([^/]+)$/, "im.patch", (id, request) => this.#patch(id, request)],
+    ["GET", /^\/open-apis\/im\/v1\/messages\/([^/]+)$/, "im.get", (id) => this.#message(id)],
     ["POST", /^\/open-apis\/im\/v1\/images$/, "im.image", (_id, request) => this.#image(request)],
     ["POST", /^\/open-apis\/im\/v1\/files$/, "im.file", (_id, request) => this.#file(request)],
     [
@@ -299,6 +329,12 @@ export class FeishuEmulator {
       /^\/open-apis\/cardkit\/v1\/cards\/([^/]+)\/settings$/,
       "card.settings",
       (id, request) => this.#setting(id, request),
+    ],
+    [
+      "DELETE",
+      /^\/open-apis\/cardkit\/v1\/cards\/([^/]+)\/elements\/([^/]+)$/,
+      "card.element",
+      (id, request, _url, element) => this.#remove(id, element!, request),
     ],
     [
       "PUT",
@@ -366,7 +402,9 @@ export class FeishuEmulator {
       if (!card) return fail(400, 230099, "card not found");
       if (card.message !== undefined) return fail(400, 200620, "the card has been sent");
     }
+    if (msg_type === "interactive" && !card && tablesOf(body) > CARD_TABLES) return tooManyTables();
     const id = `om_${(++this.#ids).toString(36).padStart(8, "0")}b`;
+    this.log.ping(chat, card ? cardText(card.json) : msg_type === "interactive" ? cardText(body) : content, PINGS);
     const sent: Sent = { id, chat, type: msg_type, content, card };
     this.#sent.set(id, sent);
     if (card) card.message = id;
@@ -398,7 +436,9 @@ export class FeishuEmulator {
     }
     const json = JSON.parse(content);
     if (json.config?.update_multi !== true) return fail(400, 230099, "update_multi must be true");
+    if (tablesOf(json) > CARD_TABLES) return tooManyTables();
     sent.content = content;
+    this.log.ping(sent.chat, cardText(json), PINGS);
     this.log.edit(id, { text: cardText(json) });
     return ok({});
   }
@@ -442,6 +482,8 @@ export class FeishuEmulator {
     if (Buffer.byteLength(data) > 30 * 1024) return fail(400, 200860, "card over max size");
     const json = JSON.parse(data);
     if (json.schema !== "2.0") return fail(400, 200220, "schema must be 2.0");
+    if (tablesOf(json) > CARD_TABLES) return tooManyTables();
+    this.counts.cards++;
     const now = this.#p.clock.now();
     const id = `card_${++this.#ids}`;
     this.#cards.set(id, {
@@ -463,6 +505,7 @@ export class FeishuEmulator {
       const found = card.json.body.elements.find((part: Json) => part.element_id === element);
       if (!found) return fail(400, 300313, "element not found");
       if (typeof content !== "string" || content.length > 100_000) return fail(400, 300314, "content too long");
+      if (tablesOf({ body: { elements: [{ tag: "markdown", content }] } }) > CARD_TABLES) return tooManyTables();
       found.content = content;
       if (Buffer.byteLength(JSON.stringify(card.json)) > 30 * 1024) return fail(400, 200860, "card over max size");
       return ok({});
@@ -473,10 +516,45 @@ export class FeishuEmulator {
     const { card: replacement, sequence, uuid } = await request.json();
     return this.#change(id, sequence, uuid, (card) => {
       if (Buffer.byteLength(replacement.data) > 30 * 1024) return fail(400, 200860, "card over max size");
-      card.json = JSON.parse(replacement.data);
+      const json = JSON.parse(replacement.data);
+      if (this.refuseReplacements || tablesOf(json) > CARD_TABLES) return tooManyTables();
+      card.json = json;
       card.streamingSince = card.json.config?.streaming_mode === true ? this.#p.clock.now() : undefined;
       return ok({});
     });
+  }
+
+  async #remove(id: string, element: string, request: Request): Promise<Response> {
+    const { sequence, uuid } = await request.json();
+    return this.#change(id, sequence, uuid, (card) => {
+      const { elements } = card.json.body;
+      const at = elements.findIndex((part: Json) => part.element_id === element);
+      if (at < 0) return fail(400, 300313, "element not found");
+      elements.splice(at, 1);
+      return ok({});
+    });
+  }
+
+  /** A message by its id; of a card that streams only a hint, as the platform gives out. */
+  #message(id: string): Response {
+    const sent = this.#sent.get(decodeURIComponent(id));
+    if (!sent) return fail(400, 230110, "The message has been deleted");
+    const content = sent.card
+      ? JSON.stringify({ title: null, elements: [[{ tag: "text", text: "请升级至最新版本客户端，以查看内容" }]] })
+      : sent.content;
+    const isBots = /b$/.test(sent.id);
+    const sender = isBots
+      ? { id: this.#p.appId, id_type: "app_id", sender_type: "app" }
+      : { id: `ou_of_${sent.chat}`, id_type: "open_id", sender_type: "user" };
+    const item = {
+      message_id: sent.id,
+      msg_type: sent.type,
+      chat_id: sent.chat,
+      deleted: false,
+      sender,
+      body: { content },
+    };
+    return ok({ items: [item] });
   }
 
   async #setting(id: string, request: Request): Promise<Response> {
@@ -510,6 +588,7 @@ export class FeishuEmulator {
       card.sequence = sequence;
       if (typeof uuid === "string") card.uuids.add(uuid);
       if (card.message) {
+        this.log.ping(this.#sent.get(card.message)!.chat, cardText(card.json), PINGS);
         this.log.edit(card.message, { text: cardText(card.json), final: card.streamingSince === undefined });
       }
     }
@@ -529,6 +608,20 @@ function ok(data: Json, more: Json = {}): Response {
 function fail(status: number, code: number, msg: string, headers?: Record<string, string>): Response {
   return Response.json({ code, msg }, { status, headers });
 }
+
+/** Tables that a card takes: with more it is refused. */
+const CARD_TABLES = 5;
+
+function tooManyTables(): Response {
+  return fail(400, 11310, "card table number over limit");
+}
+
+function tablesOf(json: Json): number {
+  return cardText(json).split("\n").filter((line) => line.includes("|") && /^[\s|:-]*-[\s|:-]*$/.test(line)).length;
+}
+
+/** `<at id=all></at>`, `<at user_id="ou_1">Tom</at>`, `<person id='ou_1'>`: whoever is named is notified, everybody for `all`. */
+const PINGS = [/<(?:at|person)\s+(?:user_)?(?:id|email|ids)\s*=\s*\\?["']?([\w@.-]+)/gi];
 
 function cardText(json: Json): string {
   return (json.body?.elements ?? []).filter((part: Json) => part.tag === "markdown").map((part: Json) => part.content)

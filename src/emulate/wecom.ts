@@ -45,6 +45,14 @@ export interface WecomSay {
   readonly messageId?: string;
   /** A picture, in place of text. */
   readonly image?: Uint8Array;
+  /** A file, in place of text. Its name is in the download only, as WeCom does. */
+  readonly file?: { readonly name: string; readonly bytes: Uint8Array };
+  /** Another kind with its fields: `{"video":{…}}` for the bot, `<MediaId>…` for the app. */
+  readonly message?: { readonly type: string; readonly fields: Json };
+  /** What this message quotes, as it stands in `quote`; a picture is made a file that can be fetched. */
+  readonly quote?: { readonly text?: string; readonly image?: Uint8Array };
+  /** How the bot is called in the group; `Bot` unless set. */
+  readonly botName?: string;
 }
 
 export class WecomEmulator {
@@ -62,6 +70,9 @@ export class WecomEmulator {
   };
   readonly media = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly departments = new Map<string, number[]>();
+  /** What stands in place of a card's button, by its task id. */
+  readonly buttons = new Map<string, string>();
+  readonly #codes = new Map<string, string>();
   /** Given by whoever carries the long connection: a frame to the bot, and whether somebody was there. */
   push: ((frame: Json) => boolean) | undefined;
   readonly #p: WecomParts;
@@ -110,6 +121,8 @@ export class WecomEmulator {
         ? `<MsgType><![CDATA[image]]></MsgType><PicUrl><![CDATA[http://x/]]></PicUrl><MediaId><![CDATA[${
           this.#upload(said.image)
         }]]></MediaId>`
+        : said.message
+        ? `<MsgType><![CDATA[${said.message.type}]]></MsgType>${said.message.fields}`
         : `<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[${said.text}]]></Content>`) +
       `<MsgId>${id}</MsgId><AgentID>${agentId}</AgentID></xml>`;
     // What a passive reply would say is not shown here.
@@ -122,11 +135,13 @@ export class WecomEmulator {
     const { clock, corpId, agentId } = this.#p;
     const from = this.#tasks.get(taskId);
     if (from === undefined) throw new Error(`no such card: ${taskId}`);
+    const code = `press${++this.#ids}`;
+    this.#codes.set(code, taskId);
     const xml = `<xml><ToUserName><![CDATA[${corpId}]]></ToUserName><FromUserName><![CDATA[${from}]]></FromUserName>` +
       `<CreateTime>${Math.floor(clock.now() / 1000)}</CreateTime><MsgType><![CDATA[event]]></MsgType>` +
       `<Event><![CDATA[template_card_event]]></Event><EventKey><![CDATA[${key}]]></EventKey>` +
       `<TaskId><![CDATA[${taskId}]]></TaskId><CardType><![CDATA[button_interaction]]></CardType>` +
-      `<ResponseCode><![CDATA[rc]]></ResponseCode><AgentID>${agentId}</AgentID></xml>`;
+      `<ResponseCode><![CDATA[${code}]]></ResponseCode><AgentID>${agentId}</AgentID></xml>`;
     void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) => response?.body?.cancel());
   }
 
@@ -208,14 +223,26 @@ export class WecomEmulator {
 
   /** A member writes to the AI bot, by whichever mode is there. */
   sayToBot(said: WecomSay): string {
-    const { clock, botId, origin = "http://wecom.invalid" } = this.#p;
+    const { clock, botId, origin = "https://qyapi.weixin.qq.com" } = this.#p;
     const id = said.messageId ?? `msg${(++this.#ids).toString(36).padStart(8, "0")}`;
     const chat = said.group ?? said.from;
     this.#known.add(chat);
     const code = randomBytes(6).toString("hex");
     this.#urls.set(code, { chat, until: clock.now() + URL_LIFE });
     this.log.add({ id, chat, from: "person", kind: "text", text: said.text ?? "", final: true });
-    const sealedFile = said.image ? this.#sealed(said.image) : undefined;
+    const content: Json = said.message
+      ? { msgtype: said.message.type, ...said.message.fields }
+      : said.file
+      ? { msgtype: "file", file: this.#sealed(said.file.bytes, said.file.name) }
+      : said.image
+      ? { msgtype: "image", image: this.#sealed(said.image) }
+      : {
+        msgtype: "text",
+        text: { content: said.group ? `@${said.botName ?? "Bot"} ${said.text}` : said.text },
+      };
+    const quote: Json = said.quote?.image
+      ? { msgtype: "image", image: this.#sealed(said.quote.image) }
+      : said.quote && { msgtype: "text", text: { content: said.quote.text } };
     const body = {
       msgid: id,
       aibotid: botId,
@@ -224,8 +251,8 @@ export class WecomEmulator {
       from: { userid: said.from },
       create_time: Math.floor(clock.now() / 1000),
       response_url: `${origin}/cgi-bin/aibot/response?response_code=${code}`,
-      msgtype: sealedFile ? "image" : "text",
-      ...(sealedFile ? { image: sealedFile } : { text: { content: said.group ? `@Bot ${said.text}` : said.text } }),
+      ...content,
+      quote,
     };
     if (this.push) {
       const req_id = `req${++this.#ids}`;
@@ -235,12 +262,16 @@ export class WecomEmulator {
     return id;
   }
 
-  #sealed(bytes: Uint8Array): { url: string; aeskey?: string } {
-    const { origin = "http://wecom.invalid", encodingAesKey } = this.#p;
+  #sealed(bytes: Uint8Array, name?: string): { url: string; aeskey?: string } {
+    const { origin = "https://ww-aibot.cos.ap-guangzhou.myqcloud.com", encodingAesKey } = this.#p;
     // By webhook the callback's key opens the file; over the long connection each has its own.
     const aeskey = this.push ? randomBytes(32).toString("base64") : undefined;
     const id = `file${++this.#ids}`;
-    this.media.set(id, { type: "application/octet-stream", bytes: sealFile(bytes, aeskey ?? encodingAesKey + "=") });
+    this.media.set(id, {
+      type: "application/octet-stream",
+      name,
+      bytes: sealFile(bytes, aeskey ?? encodingAesKey + "="),
+    });
     return { url: `${origin}/files/${id}`, aeskey };
   }
 
@@ -276,6 +307,7 @@ export class WecomEmulator {
           });
         }
         shown = stream.id;
+        this.log.ping(chat, stream.content, PINGS);
         this.log.edit(`${chat}:${shown}`, { text: stream.content, final: stream.finish });
         if (stream.msg_item) this.#items(chat, stream.msg_item);
         if (stream.finish) return;
@@ -345,6 +377,7 @@ export class WecomEmulator {
         if (media !== undefined && !this.media.has(media)) return fail(40007, "invalid media_id");
         const text = body.markdown?.content ?? body.text?.content ?? this.media.get(media)?.name ?? "";
         if (Buffer.byteLength(text) > 20_480) return fail(45002, "content too long");
+        this.log.ping(body.chatid, text, PINGS);
         this.log.add({
           id: `send${++this.#ids}`,
           chat: body.chatid,
@@ -392,6 +425,7 @@ export class WecomEmulator {
     if (typeof id !== "string" || typeof content !== "string" || Buffer.byteLength(content) > 20_480) {
       return fail(45002, "content too long");
     }
+    this.log.ping(asked.chat, content, PINGS);
     const known = asked.streams.get(id);
     if (known === undefined) {
       const shown = this.log.add({
@@ -449,6 +483,8 @@ export class WecomEmulator {
         const name = media instanceof File ? media.name : undefined;
         return answer(0, "ok", { media_id: this.#upload(new Uint8Array(await media.arrayBuffer()), name) });
       }
+      case "/cgi-bin/message/update_template_card":
+        return this.#relabel(await request.json());
       case "/cgi-bin/media/get":
         return this.#file(url.searchParams.get("media_id") ?? "");
       case "/cgi-bin/user/get":
@@ -519,10 +555,23 @@ export class WecomEmulator {
       text = bytes.subarray(0, 2048).toString();
       this.counts.dropped++;
     }
+    this.log.ping(user, text, PINGS);
     this.log.add({ id: `app${++this.#ids}`, chat: user, from: "bot", kind: body.msgtype, text, final: true });
     // The code is good for one change of the card, within 72 hours: path/94945.
     const response_code = body.msgtype === "template_card" ? `rc${this.#ids}` : undefined;
+    if (response_code) this.#codes.set(response_code, body.template_card.task_id);
     return answer(0, "ok", { msgid: `m${this.#ids}`, response_code });
+  }
+
+  /** Words in place of a card's button; a code is good once. */
+  #relabel(body: Json): Response {
+    const task = this.#codes.get(body.response_code);
+    if (body.agentid !== this.#p.agentId) return answer(40056, "invalid agentid");
+    if (task === undefined || !Array.isArray(body.userids)) return answer(42045, "response_code is invalid or used");
+    if (typeof body.button?.replace_name !== "string") return answer(40058, "invalid button");
+    this.#codes.delete(body.response_code);
+    this.buttons.set(task, body.button.replace_name);
+    return answer(0, "ok");
   }
 
   async #response(request: Request, url: URL): Promise<Response> {
@@ -534,6 +583,7 @@ export class WecomEmulator {
     if (Buffer.byteLength(text) > 20_480) return answer(45002, "content too long");
     // One call.
     this.#urls.delete(code);
+    this.log.ping(found.chat, text, PINGS);
     this.log.add({ id: `url${++this.#ids}`, chat: found.chat, from: "bot", kind: body.msgtype, text, final: true });
     return answer(0, "ok");
   }
@@ -558,10 +608,18 @@ export class WecomEmulator {
   #file(id: string): Response {
     const found = this.media.get(id);
     return found
-      ? new Response(found.bytes, { headers: { "content-type": found.type } })
+      ? new Response(found.bytes, {
+        headers: {
+          "content-type": found.type,
+          ...(found.name ? { "content-disposition": `attachment; filename="${encodeURIComponent(found.name)}"` } : {}),
+        },
+      })
       : answer(40007, "invalid media_id");
   }
 }
+
+/** `<@userid>` in Markdown, `@all` in a text. */
+const PINGS = [/<@([\w.@-]+)>/g, /@(all|所有人)/gi];
 
 function answer(errcode: number, errmsg: string, more: Json = {}): Response {
   return Response.json({ errcode, errmsg, ...more });
