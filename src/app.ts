@@ -203,6 +203,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       cancel: (turn) => gateway.cancel(turn),
       turn: (id, personId) => gateway.reading.turn(id, { id: personId }),
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
+      known: (person) => gateway.roster.knownTo(person),
+      own: async (person, id) => (await gateway.archive.conversation(person.id, id))?.botId,
       begin: async (person, title) => (await gateway.beginConversation(person, { title })).id,
     },
     account: (id) => accounts.person(id),

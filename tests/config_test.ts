@@ -175,3 +175,53 @@ Deno.test("a pool that is named like a bot is refused, and names that look alike
     "bots.mini.pool: nobody can ask for this pool: its name has white space, @ or hidden characters",
   ]);
 });
+
+Deno.test("an app that could believe no callback, that has no keys, or has a rule that never fits is refused with what is missing", () => {
+  const app = {
+    kind: "app",
+    corpId: "ww1",
+    agentId: 1,
+    secret: "s",
+    token: "t",
+    encodingAesKey: "a".repeat(43),
+    rules: [{ department: "7", bot: "b" }],
+  };
+  const fine = {
+    feishu: {
+      webhook: { appId: "cli_1", appSecret: "s", mode: "webhook", verificationToken: "t" },
+      socket: { appId: "cli_1", appSecret: "s" },
+    },
+    dingtalk: { main: { clientId: "c", clientSecret: "s", rules: [{ department: "7", bot: "b" }] } },
+    wecom: { app, bot: { kind: "aibot", botId: "b", secret: "s" }, keys: { ...app, encodingAesKey: "env:KEY" } },
+  };
+  assert.equal(readConfig(JSON.stringify({ channels: fine })).ok, true);
+  const wrong = {
+    feishu: { main: { appId: "cli_1", appSecret: "s", mode: "webhook" } },
+    dingtalk: {
+      main: { clientId: "c", clientSecret: "s", token: "t" },
+      short: { clientId: "c", clientSecret: "s", token: "t", aesKey: "short" },
+    },
+    wecom: {
+      hook: { kind: "aibot", mode: "webhook" },
+      line: { kind: "aibot", botId: "b" },
+      rule: {
+        kind: "aibot",
+        botId: "b",
+        secret: "s",
+        rules: [{ bot: "a", person: "p" }, { department: "7", bot: "b" }],
+      },
+    },
+  };
+  const read = readConfig(JSON.stringify({ channels: wrong }));
+  assert.ok(!read.ok);
+  assert.deepEqual(read.problems.map(({ path }) => path).sort(), [
+    "channels.dingtalk.main.aesKey",
+    "channels.dingtalk.short.aesKey",
+    "channels.feishu.main.encryptKey",
+    "channels.wecom.hook.encodingAesKey",
+    "channels.wecom.hook.token",
+    "channels.wecom.line.secret",
+    "channels.wecom.rule.rules.1.department",
+  ]);
+  assert.match(read.problems.find(({ path }) => path.endsWith("department"))!.message, /never fits/);
+});

@@ -11,17 +11,22 @@ import { openai } from "../src/bots/upstream/openai.ts";
 import { within } from "../src/bots/upstream/upstream.ts";
 import { attachmentOf } from "../src/channels/im/attachment.ts";
 import { split } from "../src/channels/im/cut.ts";
+import { fileNameOf } from "../src/channels/im/file_name.ts";
 import { downgrade } from "../src/channels/im/markdown.ts";
+import { withoutPings } from "../src/channels/im/ping.ts";
+import { tableAfter } from "../src/channels/im/table.ts";
 import { commandOf, languageOf } from "../src/channels/im/words.ts";
+import { readMessage } from "../src/channels/dingtalk/event.ts";
 import { readEvent } from "../src/channels/lark/event.ts";
 import { Cut } from "../src/channels/openai/answer.ts";
 import { withoutPictures } from "../src/channels/openai/pictures.ts";
 import { chatRequest, responsesRequest, uiRequest } from "../src/channels/openai/request.ts";
-import { readAppMessage } from "../src/channels/wecom/app.ts";
+import { readAppMessage } from "../src/channels/wecom/app_event.ts";
 import { readBotMessage } from "../src/channels/wecom/event.ts";
 import { readXml } from "../src/channels/wecom/xml.ts";
 import { historyOf } from "../src/core/history.ts";
 import { excessOf, JSON_BOUNDS, parseJson } from "../src/core/json.ts";
+import { mentioned } from "../src/core/mention.ts";
 import { splitMention } from "../src/core/message.ts";
 import type { TurnRecord } from "../src/core/archive.ts";
 
@@ -239,12 +244,47 @@ export const READERS: readonly Reader[] = [
           from: { userid: "a" },
           msgtype: "text",
           text: { content: text },
-          quote: { text: { content: text } },
+          quote: { msgtype: "text", text: { content: text } },
         },
-        undefined,
-        0,
+        { request: undefined, name: undefined, now: 0 },
       ),
     ],
+  },
+  {
+    name: "a DingTalk message",
+    read: (text) =>
+      readMessage({
+        msgId: "1",
+        msgtype: "text",
+        conversationId: "c",
+        conversationType: "2",
+        senderId: "s",
+        text: { content: text, repliedMsg: { msgType: "richText", content: { richText: [{ text }] } } },
+      }, { now: 0, webhook: (address) => address }),
+  },
+  {
+    name: "a name that a text begins with",
+    read: (text) => mentioned(`@${text}`, [{ id: "a", name: "a b" }, { id: text.slice(0, 200), name: text }]),
+  },
+  {
+    name: "mentions in an answer for a chat platform",
+    read: (text) => (["feishu", "dingtalk", "wecom"] as const).map((platform) => withoutPings(text, platform)),
+    // No more is rendered at once.
+    most: 80_000,
+    inputs: Object.fromEntries(
+      ["@a", "`@a", "@a.", "<at ", "<@", "@all", "@1", "a@b"].map((unit) => [json(unit), fill(unit)]),
+    ),
+  },
+  {
+    name: "tables in an answer for a chat platform",
+    read: (text) => tableAfter(text, 5),
+    most: 80_000,
+    inputs: Object.fromEntries(["|a|b|\n|-|-|\n", "|\n", "|-|-|\n", "```\n|"].map((unit) => [json(unit), fill(unit)])),
+  },
+  {
+    name: "the name of a download",
+    read: (text) => fileNameOf(new Headers({ "content-disposition": `a; filename="${text.replace(/[^ -~]/g, "")}"` })),
+    inputs: Object.fromEntries(["%", ";", "; filename=", "'", "%e4"].map((unit) => [json(unit), fill(unit)])),
   },
   {
     name: "a Feishu message with mentions",

@@ -18,7 +18,8 @@ import { type Code, isOfTheQuestion, NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
 import type { Aside, Bot, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
-import { splitMention } from "./message.ts";
+import { mentioned } from "./mention.ts";
+import { isChatApp, splitMention } from "./message.ts";
 import { type Notice, Notices, type PushNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
 import type { Reader } from "./reach.ts";
@@ -214,7 +215,7 @@ export class Gateway {
 
   async #ask(asked: Message): Promise<Turn> {
     this.#refuseWhileDraining();
-    const message = settled(asked);
+    const message = settled(this.#addressed(asked));
     if (message.text.length === 0 && message.images.length === 0) {
       throw new NexusError("invalid", "message: text or an image is needed");
     }
@@ -236,6 +237,19 @@ export class Gateway {
       this.#giveBack?.(message);
       throw error;
     }
+  }
+
+  /**
+   * The message with a bot's name taken off its text, where it has no other target. A program means a
+   * bot by any name; in a chat app, whose desk knows its names, people mention each other too.
+   */
+  #addressed(message: Message): Message {
+    if (message.target !== undefined || !message.text.startsWith("@") || isChatApp(message.channel)) return message;
+    const seats = this.roster.visibleTo(message.person);
+    const { target, text } = mentioned(message.text, seats.map(({ bot }) => bot)) ?? splitMention(message.text);
+    // A name and nothing else is what somebody says.
+    if (target === undefined || (text === "" && message.images.length === 0)) return message;
+    return { ...message, target, text };
   }
 
   /** Makes the turn of a message that was let in, and gives it to a bot or puts it in line. */
@@ -760,21 +774,13 @@ function defaultKey(personId: string, botId: string): string {
 }
 
 /** The message as it is asked. A temporary one belongs to no conversation, whatever its client says. */
-function settled(asked: Message): Message {
-  const message = addressed(asked);
+function settled(message: Message): Message {
   return message.temporary ? { ...message, conversationId: undefined, parentTurnId: undefined } : message;
 }
 
 /** Whether it belongs to what its person and the bot that answers talk about by default. */
 function isInDefault({ conversationId, temporary }: Message): boolean {
   return conversationId === undefined && !temporary;
-}
-
-/** The message with `@bot-id ` taken off its text, where it has no other target. */
-function addressed(message: Message): Message {
-  if (message.target !== undefined || !message.text.startsWith("@")) return message;
-  const { target, text } = splitMention(message.text);
-  return target === undefined ? message : { ...message, target, text };
 }
 
 export type { Link };

@@ -31,6 +31,11 @@ export type Image = string;
 /** Where people talk from. */
 export type ChannelName = "web" | "api" | "openai" | "lark" | "dingtalk" | "wecom" | "bot";
 
+/** Whether it is a chat of people among people. */
+export function isChatApp(channel: ChannelName): boolean {
+  return channel === "lark" || channel === "dingtalk" || channel === "wecom";
+}
+
 /** One thing said in a conversation, for bots that remember nothing themselves. */
 export interface Said {
   readonly role: "system" | "user" | "assistant";

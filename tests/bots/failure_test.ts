@@ -1,7 +1,7 @@
 /** How a bot's own failure reaches the person who asked. */
 import assert from "node:assert/strict";
 import { failureOf } from "../../src/bots/failure.ts";
-import { finalWords } from "../../src/channels/im/writer.ts";
+import { finalWords } from "../../src/channels/im/final_words.ts";
 import { wordsIn } from "../../src/channels/im/words.ts";
 import { Events, startWorld, textOf } from "../world.ts";
 

@@ -88,7 +88,7 @@ Deno.test("our own Stream connection does the same, and comes back with a new ti
   };
   try {
     await channel.start();
-    assert.equal(channel.connected, true);
+    assert.equal(channel.health.connected, true);
     await until(() => stream.echoed === 1);
     emulator.say({ chat: "cid1", text: "hi" });
     await answered("cid1");
@@ -168,7 +168,7 @@ async function withTheirClient() {
       cardTemplateId: "t.schema",
       outTrackId: "track1",
       callbackType: "STREAM",
-      cardData: new cards.CreateAndDeliverRequestCardData({ cardParamMap: { content: "…" } }),
+      cardData: new cards.CreateAndDeliverRequestCardData({ cardParamMap: { content: "…", flowStatus: "2" } }),
       openSpaceId: "dtv1.card//IM_GROUP.cid1",
       imGroupOpenDeliverModel: new cards.CreateAndDeliverRequestImGroupOpenDeliverModel({ robotCode: KEYS.clientId }),
     });
@@ -183,6 +183,16 @@ async function withTheirClient() {
     assert.equal((await stream("g1", "你", false)).body.success, true);
     assert.equal((await stream("g2", "你好", true)).body.success, true);
     assert.deepEqual(emulator.log.finals("cid1").map((m) => [m.kind, m.text]), [["AI card", "你好"]]);
+    const state = new cards.UpdateCardRequest({
+      outTrackId: "track1",
+      cardData: new cards.UpdateCardRequestCardData({ cardParamMap: { flowStatus: "3" } }),
+      cardUpdateOptions: new cards.UpdateCardRequestCardUpdateOptions({ updateCardDataByKey: true }),
+    });
+    assert.equal(
+      (await card.updateCardWithOptions(state, new cards.UpdateCardHeaders(who), options)).body.success,
+      true,
+    );
+    assert.deepEqual(emulator.statuses("cid1"), ["3"]);
     await assert.rejects(
       stream("g3", "after the end", false),
       (error: { code?: string }) => /param/.test(error.code ?? ""),

@@ -9,7 +9,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../../src/core/driven_clock.ts";
 import { FeishuEmulator } from "../../src/emulate/feishu.ts";
 import { FeishuSocket } from "../../src/emulate/feishu_socket.ts";
-import { serveOn } from "../../src/emulate/serve.ts";
+import { type Answers, serveOn } from "../../src/emulate/serve.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
 import { until } from "../world.ts";
 
@@ -160,7 +160,7 @@ Deno.test("over the long connection, carried by the vendor's client, an answer a
   });
   try {
     await channel.start();
-    assert.equal(channel.connected, true);
+    assert.equal(channel.health.connected, true);
     // Long enough to travel in two fragments.
     emulator.say({ chat: "oc_1", text: "问".repeat(600) });
     for (let n = 0; n < 200 && emulator.log.finals("oc_1").length === 0; n++) {
@@ -176,6 +176,118 @@ Deno.test("over the long connection, carried by the vendor's client, an answer a
     await channel.stop();
     budget.stop();
     socket.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+/** One app in socket mode, against whatever answers. */
+async function inSocketMode(
+  appSecret: string,
+  answers: Answers[],
+  test: (channel: LarkChannel) => void | Promise<void>,
+) {
+  const served = serveOn(0, ...answers);
+  const store = new MemoryStore();
+  const budget = new Budget({ clock: systemClock, store });
+  const settings = LarkSettings.parse({ ...KEYS, appSecret, mode: "socket", baseUrl: served.url });
+  const channel = new LarkChannel("main", settings, {
+    gateway: new ScriptedGateway(systemClock, () => ({ pieces: [] })),
+    account: () => undefined,
+    store,
+    budget,
+    clock: systemClock,
+    observer: new Notes(),
+  });
+  try {
+    await channel.start();
+    await test(channel);
+  } finally {
+    await channel.stop();
+    budget.stop();
+    await served.close();
+  }
+}
+
+Deno.test("a wrong secret of the long connection is named as such, with where to mend it and when it is tried again", async () => {
+  const socket = new FeishuSocket(new FeishuEmulator({ ...KEYS, clock: systemClock }), KEYS);
+  await inSocketMode("wrong", [(request) => socket.fetch(request)], (channel) => {
+    const { connected, lastError, nextTryAt } = channel.health;
+    assert.equal(connected, false);
+    assert.match(lastError!.words, /the App Secret is wrong|connection/);
+    assert.doesNotMatch(lastError!.words, /Cannot read/);
+    assert.ok(nextTryAt! > Date.now() + 30_000);
+  });
+});
+
+Deno.test("an address of the long connection that is not Feishu's is not dialled", async () => {
+  let dialled = 0;
+  const stranger = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+    dialled++;
+    return new Response();
+  });
+  const elsewhere = () =>
+    Response.json({
+      code: 0,
+      msg: "ok",
+      data: {
+        URL: `ws://127.0.0.1:${stranger.addr.port}/ws?device_id=1&service_id=7`,
+        ClientConfig: { ReconnectCount: -1, ReconnectInterval: 1, ReconnectNonce: 1, PingInterval: 120 },
+      },
+    });
+  await inSocketMode(KEYS.appSecret, [elsewhere], (channel) => {
+    assert.equal(channel.health.connected, false);
+    assert.match(channel.health.lastError!.words, /not Feishu's/);
+  });
+  await stranger.shutdown();
+  assert.equal(dialled, 0);
+});
+
+Deno.test("the vendor's client takes an element from a card and reads a message; a sixth table is refused", async () => {
+  // The SDK keeps tokens by the app's id, for all its clients.
+  const keys = { ...KEYS, appId: "cli_0123456789abcde0" };
+  const emulator = new FeishuEmulator({ ...keys, clock: systemClock });
+  const served = serveOn(0, (request) => emulator.fetch(request));
+  try {
+    const client = new lark.Client({ ...keys, domain: served.url, logger: quiet });
+    const card = (content: string) =>
+      client.cardkit.v1.card.create({
+        data: {
+          type: "card_json",
+          data: JSON.stringify({
+            schema: "2.0",
+            body: {
+              elements: [{ tag: "markdown", element_id: "answer", content }, { tag: "button", element_id: "stop" }],
+            },
+          }),
+        },
+      });
+    const table = "| a | b |\n|---|---|\n| 1 | 2 |\n\n";
+    const card_id = (await card(table.repeat(5))).data!.card_id!;
+    await assert.rejects(
+      card(table.repeat(6)),
+      (error: { response?: { data?: { code?: number } } }) => error.response?.data?.code === 11310,
+    );
+    const sent = await client.im.v1.message.create({
+      params: { receive_id_type: "chat_id" },
+      data: {
+        receive_id: "oc_1",
+        msg_type: "interactive",
+        content: JSON.stringify({ type: "card", data: { card_id } }),
+        uuid: "u1",
+      },
+    });
+    const message_id = sent.data!.message_id!;
+    assert.equal(emulator.hasButton(message_id), true);
+    await client.cardkit.v1.cardElement.delete({
+      path: { card_id, element_id: "stop" },
+      data: { sequence: 1, uuid: "d" },
+    });
+    assert.equal(emulator.hasButton(message_id), false);
+    const question = emulator.say({ chat: "oc_1", text: "报价" });
+    const read = await client.im.v1.message.get({ path: { message_id: question } });
+    assert.equal(read.data!.items![0]!.body!.content, '{"text":"报价"}');
+  } finally {
     emulator.stop();
     await served.close();
   }

@@ -6,7 +6,7 @@ import { MemoryStore } from "../../src/backends/memory.ts";
 import { WecomBot } from "../../src/channels/wecom/aibot.ts";
 import { WecomBotSettings } from "../../src/channels/wecom/settings.ts";
 import { Budget } from "../../src/core/budget.ts";
-import { systemClock } from "../../src/core/clock.ts";
+import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../../src/core/driven_clock.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { WecomEmulator } from "../../src/emulate/wecom.ts";
@@ -111,13 +111,13 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
   };
   try {
     await bot.start();
-    await until(() => bot.connected);
+    await until(() => bot.health.connected);
     emulator.sayToBot({ from: "zhangsan", text: "hi" });
     await until(() => bot.desk.open > 0);
     await answered("zhangsan");
     socket.close();
-    await until(() => !bot.connected);
-    await until(() => bot.connected);
+    await until(() => !bot.health.connected);
+    await until(() => bot.health.connected);
     emulator.sayToBot({ from: "lisi", text: "hi" });
     await until(() => bot.desk.open > 0);
     await answered("lisi");
@@ -154,4 +154,53 @@ Deno.test("the emulator drops past a member's thirty a minute and says ok, as We
     });
   for (let n = 0; n < 30; n++) assert.equal(send().errcode, 0);
   assert.equal(send().errcode, 45009);
+});
+
+Deno.test("two gateways on one AI bot: the first leaves it to the second, says so, and tries again rarely", async () => {
+  const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
+  const socket = new WecomSocket(emulator);
+  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, wsUrl: served.url.replace("http", "ws") });
+  const make = (clock: Clock) => {
+    const store = new MemoryStore();
+    const gateway = new ScriptedGateway(clock, () => ({ pieces: [] }));
+    const budget = new Budget({ clock, store });
+    return {
+      budget,
+      bot: new WecomBot("main", settings, { gateway, account: () => undefined, store, budget, clock, observer: notes }),
+    };
+  };
+  const notes = new Notes();
+  const first = make(systemClock), second = make(systemClock);
+  try {
+    await first.bot.start();
+    await until(() => first.bot.health.connected);
+    await second.bot.start();
+    await until(() => second.bot.health.connected && !first.bot.health.connected);
+    const { nextTryAt, lastError } = first.bot.health;
+    assert.ok(nextTryAt! - Date.now() > 29 * 60_000);
+    assert.match(lastError!.words, /took over/);
+    assert.match(JSON.stringify(notes.of("warning")), /two programs use its id and secret/);
+    // Half a minute is when it used to come back; what would dial sooner would do so at once.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    assert.equal(second.bot.health.connected, true);
+    assert.equal(first.bot.health.connected, false);
+  } finally {
+    await Promise.all([first.bot.stop(), second.bot.stop()]);
+    first.budget.stop();
+    second.budget.stop();
+    socket.close();
+    emulator.stop();
+    await served.close();
+  }
+  // Thrown out again each time, it stays away twice as long, six hours at most.
+  const clock = new DrivenClock();
+  const { bot, budget } = make(clock);
+  const waits = Array.from({ length: 6 }, () => {
+    bot.heard({ cmd: "aibot_event_callback", headers: {}, body: { event: { eventtype: "disconnected_event" } } });
+    return (bot.health.nextTryAt! - clock.now()) / 60_000;
+  });
+  assert.deepEqual(waits, [30, 60, 120, 240, 360, 360]);
+  await bot.stop();
+  budget.stop();
 });

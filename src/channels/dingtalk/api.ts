@@ -3,14 +3,19 @@
  *
  * Sources: DingTalk 调用频次与限流, 计费模型 (2026-05), 资源合理使用建议, AI 卡片流式更新 (2026-04), 全局错误码.
  */
-import type { Scope } from "../../core/budget.ts";
+import type { Budget, Scope } from "../../core/budget.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
-import { type Answer, type Call, Caller, parse, request, type Verdict } from "../im/caller.ts";
+import { type Answer, type Call, Caller, parse, request } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
+import type { Health } from "../im/health.ts";
+import { Hosts } from "../im/hosts.ts";
 import { rates } from "../im/rates.ts";
 import { PlatformError, type Send } from "../im/surface.ts";
 import { Token } from "../im/token.ts";
+import { foreignFetch, wireOf } from "../im/wire.ts";
+import { delivered, isUsedUp, judge, plain } from "./judge.ts";
 import type { DingTalkSettings } from "./settings.ts";
 
 /** What an edition may do: calls a second per API, API calls and deliveries a month; the rates with headroom. */
@@ -20,8 +25,17 @@ const EDITIONS = {
   dedicated: { second: 54, month: 5_000_000, webhookMonth: 500_000 },
 } as const;
 
-/** How long each says "too much": milliseconds. */
-const BAN = 5 * 60_000, ROBOT_BLOCK = 10 * 60_000, MINUTE = 60_000;
+/** `flowStatus` of an AI card: 1 processing, 2 inputing, 3 finished, 4 executing, 5 failed. */
+const INPUTING = "2", FINISHED = "3";
+
+/** Where a session's webhook may be. */
+const SESSION_HOSTS = ["oapi.dingtalk.com", "api.dingtalk.com", "oapi.dingtalk.io", "api.dingtalk.io"];
+
+/** Where the Stream and files may be; any other address must at least be a public one. */
+const FILE_HOSTS = [".dingtalk.com", ".dingtalk.io", ".aliyuncs.com", ".alicdn.com"];
+
+/** Milliseconds for which the month counts as used up once DingTalk has said so: a raised quota is seen after that. */
+const USED_UP = 3_600_000;
 
 /** A chat as the API names it. */
 export interface DingChat {
@@ -37,12 +51,20 @@ export class DingTalkApi {
   readonly #caller: Caller;
   readonly #oldCaller: Caller;
   readonly #bare: Caller;
+  readonly #foreign: Caller;
+  readonly #sessions: Hosts;
+  readonly #files: Hosts;
+  readonly #clock: Clock;
+  /** Until when DingTalk's word counts that the organisation's month is used up, whatever our own count says. */
+  #usedUpUntil = 0;
   readonly #s: DingTalkSettings;
 
-  constructor(parts: ChannelParts, settings: DingTalkSettings) {
+  constructor(parts: ChannelParts, settings: DingTalkSettings, health: Health) {
     this.#s = settings;
-    const wire = { fetch: parts.fetch ?? fetch, clock: parts.clock };
+    this.#clock = parts.clock;
+    const wire = wireOf(parts, settings, health);
     const asked = async (
+      patience: number,
       method: string,
       url: string,
       body: Json | undefined,
@@ -50,9 +72,11 @@ export class DingTalkApi {
     ) => {
       const answer = await request(
         wire,
+        "token",
         method,
         url,
         body === undefined ? {} : { body: JSON.stringify(body), json: true },
+        patience,
       );
       const json = typeof answer === "string" ? undefined : parse(answer.text);
       const found = json && read(json);
@@ -61,32 +85,30 @@ export class DingTalkApi {
       const wrong = /invalid|40089|40096/i.test(code);
       throw new PlatformError(wrong ? "refused" : "unavailable", code, "no accessToken");
     };
-    const token = new Token(parts.clock, () =>
+    const token = new Token(parts.clock, (patience) =>
       asked(
+        patience,
         "POST",
         `${settings.baseUrl}/v1.0/oauth2/accessToken`,
         { appKey: settings.clientId, appSecret: settings.clientSecret },
         (json) => json.accessToken && { token: json.accessToken, seconds: json.expireIn },
       ));
     const query = new URLSearchParams({ appkey: settings.clientId, appsecret: settings.clientSecret });
-    const oldToken = new Token(parts.clock, () =>
+    const oldToken = new Token(parts.clock, (patience) =>
       asked(
+        patience,
         "GET",
         `${settings.oapiBaseUrl}/gettoken?${query}`,
         undefined,
         (json) => json.access_token && { token: json.access_token, seconds: json.expires_in },
       ));
-    const caller = (token?: Token) =>
-      new Caller({
-        ...wire,
-        budget: parts.budget,
-        token,
-        random: parts.random ?? Math.random,
-        throttled: (scope, ms, code) => parts.observer.tell({ type: "throttled", scope, ms, code }),
-      });
-    this.#caller = caller(token);
-    this.#oldCaller = caller(oldToken);
-    this.#bare = caller();
+    this.#caller = new Caller({ ...wire, token });
+    this.#oldCaller = new Caller({ ...wire, token: oldToken });
+    this.#bare = new Caller(wire);
+    this.#foreign = new Caller({ ...wire, fetch: foreignFetch(parts) });
+    const base = [settings.baseUrl, settings.oapiBaseUrl];
+    this.#sessions = new Hosts({ base, platform: SESSION_HOSTS, further: settings.hosts });
+    this.#files = new Hosts({ base, platform: FILE_HOSTS, further: settings.hosts });
   }
 
   /** Everything from this address; past it DingTalk shuts the door for five minutes. */
@@ -104,6 +126,11 @@ export class DingTalkApi {
     const { clientId, corpId, limits, edition } = this.#s;
     const limit = limits.month ?? EDITIONS[edition].month;
     return { key: `dingtalk:${corpId ?? clientId}:month`, rates: [], quota: { limit, period: "month" } };
+  }
+
+  /** API calls that are left of the month: none for a while after DingTalk said so, whatever was counted here. */
+  async monthLeft(budget: Budget): Promise<number> {
+    return this.#usedUpUntil > this.#clock.now() ? 0 : await budget.left(this.month());
   }
 
   /** Webhook and Stream deliveries of this month. */
@@ -128,7 +155,7 @@ export class DingTalkApi {
       outTrackId: id,
       callbackType: "STREAM",
       // The map's values may hold 1 KB; the answer itself follows as a stream.
-      cardData: { cardParamMap: { [cardKey]: text().slice(0, 300) } },
+      cardData: { cardParamMap: { [cardKey]: text().slice(0, 300), ...this.#flow(send.final ? FINISHED : INPUTING) } },
       openSpaceId: group ? `dtv1.card//IM_GROUP.${chat.conversationId}` : `dtv1.card//IM_ROBOT.${chat.staffId}`,
       ...(group
         ? { imGroupOpenSpaceModel: { supportForward: true }, imGroupOpenDeliverModel: { robotCode: this.#robot } }
@@ -150,6 +177,23 @@ export class DingTalkApi {
       isError: false,
     });
     await this.#call("PUT", "/v1.0/card/streaming", "card.streaming", undefined, send, body, true);
+  }
+
+  /** Sets the card's own state to finished, as DingTalk's SDK does; templates switch their looks and buttons by it. */
+  async finishCard(id: string, send: Send): Promise<void> {
+    if (!this.#s.cardStatus) return;
+    const body = () => ({
+      outTrackId: id,
+      cardData: { cardParamMap: this.#flow(FINISHED) },
+      cardUpdateOptions: { updateCardDataByKey: true },
+    });
+    // Tried once and not from the month's last tenth: the words are there already.
+    const once: Send = { ...send, priority: "edit", reservation: undefined };
+    await this.#call("PUT", "/v1.0/card/instances", "card.update", undefined, once, body, true);
+  }
+
+  #flow(status: string): { flowStatus?: string } {
+    return this.#s.cardStatus ? { flowStatus: status } : {};
   }
 
   /** By the webhook that came with the question: no token, no API call. Nothing tells a repeat apart. */
@@ -204,7 +248,7 @@ export class DingTalkApi {
   }
 
   /** A message's picture or file, by its download code. */
-  async download(code: Json, send: Send): Promise<Answer> {
+  async download(code: Json, send: Send, most?: number): Promise<Answer> {
     const body = () => ({ downloadCode: code, robotCode: this.#robot });
     const found = await this.#call(
       "POST",
@@ -215,8 +259,11 @@ export class DingTalkApi {
       body,
       true,
     );
-    const answer = await this.#bare.call({
+    const caller = this.#files.has(found.downloadUrl) ? this.#bare : this.#foreign;
+    const answer = await caller.call({
       ...send,
+      kind: "download",
+      most,
       method: "GET",
       url: () => found.downloadUrl,
       path: [this.address()],
@@ -229,6 +276,26 @@ export class DingTalkApi {
           : { kind: "refused", code: String(answer.status), text: "no such file" },
     });
     return answer;
+  }
+
+  /** Whether a session's webhook is DingTalk's: its signature does not cover it, so whoever has a header may name any. */
+  isSession(address: string | undefined): boolean {
+    return this.#sessions.has(address);
+  }
+
+  /** The departments of somebody; an API call of the month. */
+  async departments(userid: string, send: Send): Promise<string[]> {
+    const api = this.api("user.get");
+    const answer = await this.#oldCaller.call({
+      ...send,
+      method: "POST",
+      url: (token) => `${this.#s.oapiBaseUrl}/topapi/v2/user/get?access_token=${encodeURIComponent(token)}`,
+      body: () => ({ userid }),
+      path: [this.address(), this.month(), api],
+      repeatable: true,
+      judge: (answer) => judge(answer, this.address(), api, api),
+    });
+    return (answer.result?.dept_id_list ?? []).map(String);
   }
 
   /** Where the Stream connection is, and the ticket for it; the ticket holds 90 s and once. */
@@ -245,7 +312,7 @@ export class DingTalkApi {
       ua: "nexus",
     });
     const api = this.api("gateway.open");
-    return await this.#bare.call({
+    const opened = await this.#bare.call({
       ...send,
       method: "POST",
       url: () => `${this.#s.baseUrl}/v1.0/gateway/connections/open`,
@@ -255,6 +322,10 @@ export class DingTalkApi {
       repeatable: true,
       judge: (answer) => judge(answer, this.address(), api, api),
     });
+    if (!this.#files.has(opened.endpoint)) {
+      throw new PlatformError("refused", "url", "the address of the Stream is not DingTalk's");
+    }
+    return opened;
   }
 
   get #robot(): string {
@@ -295,62 +366,13 @@ export class DingTalkApi {
       body,
       path: scopes,
       repeatable,
-      judge: (answer) => judge(answer, this.address(), api, about, read),
+      judge: (answer) => {
+        const verdict = judge(answer, this.address(), api, about, read);
+        if ("code" in verdict && isUsedUp(verdict.code)) this.#usedUpUntil = this.#clock.now() + USED_UP;
+        return verdict;
+      },
     });
   }
-}
-
-/**
- * What an answer means. The ban of an address has no error code but a page, and a 200 may say that somebody did not get it.
- */
-export function judge(
-  answer: Answer,
-  address: Scope,
-  api: Scope,
-  about: Scope,
-  read: (body: Json, about: Scope) => Verdict = plain,
-): Verdict {
-  const body = parse(answer.text);
-  if (body?.status === 1111 || (body === undefined && /<html|punish/i.test(answer.text))) {
-    return { kind: "throttled", scope: address, ms: BAN, code: "1111", uncounted: true };
-  }
-  if (answer.status >= 500 || body === undefined) return { kind: "retry", code: String(answer.status) };
-  const code = String(body.code ?? body.errcode ?? 0);
-  const slow = (scope: Scope, ms: number): Verdict => ({ kind: "throttled", scope, ms, code, uncounted: true });
-  if (/QpmLimit/.test(code)) return slow(api, MINUTE);
-  if (/QpsLimitForApi$/.test(code) || code === "90002") return slow(api, 2000);
-  if (/QpsLimit/.test(code) || code === "90018") return slow(api, 1000);
-  if (/ApiCountLimitForOrg/.test(code) || code === "90020") {
-    return { kind: "refused", code, text: "the month's quota is used up" };
-  }
-  if (code === "410100" || code === "130101") return slow(about, ROBOT_BLOCK);
-  if (/too\.?fast|too\.many|flow/i.test(code)) return slow(about, 2000);
-  if (answer.status === 429 || /system\.?busy/i.test(code)) return slow(api, 1000);
-  if (/InvalidAuthentication/i.test(code) || ["40014", "42001", "40001"].includes(code)) return { kind: "token", code };
-  if (answer.status >= 400 || code !== "0") {
-    return { kind: "refused", code, text: String(body.message ?? body.errmsg ?? "").slice(0, 200) };
-  }
-  return read(body, about);
-}
-
-function plain(body: Json, about: Scope): Verdict {
-  if (body.flowControlledStaffIdList?.length > 0) {
-    return { kind: "throttled", scope: about, ms: 2000, code: "flowControlled" };
-  }
-  if (body.invalidStaffIdList?.length > 0) {
-    return { kind: "refused", code: "invalidStaffIdList", text: "no such person" };
-  }
-  if (body.success === false) {
-    return { kind: "refused", code: "success:false", text: JSON.stringify(body).slice(0, 200) };
-  }
-  return { kind: "ok", body };
-}
-
-/** `createAndDeliver` may answer 200 and have delivered nothing. */
-function delivered(body: Json, about: Scope): Verdict {
-  const failed = body.result?.deliverResults?.find((result: Json) => result.success === false);
-  if (failed) return { kind: "refused", code: "deliver", text: String(failed.errorMsg ?? "").slice(0, 200) };
-  return plain(body, about);
 }
 
 /** What the list of chats shows of a Markdown message. */

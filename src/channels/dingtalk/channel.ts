@@ -9,13 +9,16 @@ import { parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { Envelope } from "../im/envelope.ts";
+import { type AppHealth, Health } from "../im/health.ts";
 import { Line } from "../im/line.ts";
 import { downgrade } from "../im/markdown.ts";
+import { withoutPings } from "../im/ping.ts";
 import { plainSend } from "../im/send.ts";
-import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { type DingChat, DingTalkApi } from "./api.ts";
 import { robotForged } from "./crypto.ts";
 import { readMessage } from "./event.ts";
+import { explain } from "./explain.ts";
 import type { DingTalkSettings } from "./settings.ts";
 
 /** `msgParam` may hold 15,000 bytes as JSON, where quotes and line breaks take two. */
@@ -33,8 +36,8 @@ const WEBHOOK_MARGIN = 60_000;
 /** Milliseconds of silence after which the Stream is dialled anew; DingTalk's own pings are far more frequent. */
 const SILENCE = 10 * 60_000;
 
-/** Milliseconds after which an answer without a card says that the bot is at work. */
-const PLACEHOLDER = 5000;
+/** Milliseconds after which an answer without a card says that the bot is at work, so that it is there within three seconds. */
+const PLACEHOLDER = 2500;
 
 /**
  * Images and files of up to 20 MB: help.dingtalk.io, "upload-media-files". It lets .xls, .ppt and .pptx be uploaded as well, but a
@@ -51,15 +54,22 @@ export class DingTalkChannel implements Channel, Platform {
   readonly #api: DingTalkApi;
   readonly #parts: ChannelParts;
   readonly #s: DingTalkSettings;
-  readonly #name: string;
+  readonly #health: Health;
   #line: Line | undefined;
 
   constructor(name: string, settings: DingTalkSettings, parts: ChannelParts) {
-    this.#name = name;
     this.#s = settings;
     this.#parts = parts;
-    this.#api = new DingTalkApi(parts, settings);
-    this.desk = new Desk({ ...parts, channel: "dingtalk", app: name, platform: this, settings });
+    this.#health = new Health({ ...parts, channel: "dingtalk", app: name, explain });
+    this.#api = new DingTalkApi(parts, settings, this.#health);
+    this.desk = new Desk({
+      ...parts,
+      channel: "dingtalk",
+      app: name,
+      platform: this,
+      settings,
+      failed: (code, said) => this.#health.failed(code, said),
+    });
   }
 
   async start(): Promise<void> {
@@ -75,19 +85,19 @@ export class DingTalkChannel implements Channel, Platform {
         const { endpoint, ticket } = await this.#api.openStream(plainSend("stream"));
         return `${endpoint}?ticket=${encodeURIComponent(ticket)}`;
       },
-      opened: () => {},
+      opened: () => this.#health.opened(),
       frame: (frame, send) => {
         this.#frame(frame as Json, send).catch((error) =>
           observer.tell({ type: "fault", where: "dingtalk: stream", error })
         );
       },
-      lost: (why) => observer.tell({ type: "warning", what: `dingtalk ${this.#name}: stream lost: ${why}` }),
+      lost: (why) => this.#health.lost(why),
     });
     await this.#line.start();
   }
 
-  get connected(): boolean {
-    return this.#s.mode === "webhook" || (this.#line?.open ?? false);
+  get health(): AppHealth {
+    return this.#health.view(this.#s.mode === "webhook" || (this.#line?.open ?? false));
   }
 
   async stop(): Promise<void> {
@@ -101,7 +111,7 @@ export class DingTalkChannel implements Channel, Platform {
     const body = await readBody(request);
     if (!body) return new Response(null, { status: 413 });
     const refuse = (why: string) => {
-      this.#parts.observer.tell({ type: "callback_refused", channel: "dingtalk", app: this.#name, why, address });
+      this.#health.refused(why, address);
       return new Response(null, { status: 401 });
     };
     const json = parse(new TextDecoder().decode(body));
@@ -133,12 +143,20 @@ export class DingTalkChannel implements Channel, Platform {
   async #take(json: Json): Promise<void> {
     this.#parts.reached?.("received");
     const { clock, budget } = this.#parts;
-    const incoming = readMessage(json, clock.now());
+    this.#health.heard();
+    const incoming = readMessage(json, { now: clock.now(), webhook: (address) => this.#session(address) });
     if (!incoming) return;
     if (await this.desk.receive(incoming) === "repeat") return;
     // A delivery counts for the month whether it is wanted or not; what is counted here is only for those who look.
     const permit = await budget.take([this.#api.webhookMonth()], { priority: "final", chat: "deliveries" });
     if (typeof permit !== "string") permit.done();
+  }
+
+  /** The session's webhook, where it is DingTalk's. */
+  #session(address: string | undefined): string | undefined {
+    if (address === undefined || this.#api.isSession(address)) return address;
+    this.#health.failed("webhook", URL.canParse(address) ? new URL(address).host : "no address");
+    return undefined;
   }
 
   async #frame(frame: Json, send: (frame: unknown) => void): Promise<void> {
@@ -172,26 +190,33 @@ export class DingTalkChannel implements Channel, Platform {
 
   async ways(incoming: Incoming): Promise<readonly Way[]> {
     const chat: DingChat = incoming.address;
-    const { budget, clock } = this.#parts;
     const month = this.#api.month();
-    const left = await budget.left(month);
+    const left = await this.#api.monthLeft(this.#parts.budget);
     const keep = month.quota!.limit / 10;
     const ladder: Way[] = [];
     if (this.#s.cardTemplateId !== undefined && left > keep) {
       ladder.push(this.#card(chat, this.#sparing(left, month.quota!.limit)));
     }
-    if (chat.webhook && (chat.webhookUntil ?? Infinity) > clock.now() + WEBHOOK_MARGIN) {
-      ladder.push(this.#webhook(chat));
-    }
-    ladder.push(this.#message(chat));
-    return ladder;
+    return [...ladder, ...this.#plain(chat)];
+  }
+
+  /** What the gateway itself says never grows: a card would cost two calls of the month for nothing. */
+  notices(incoming: Incoming): Promise<readonly Way[]> {
+    return Promise.resolve(this.#plain(incoming.address));
+  }
+
+  /** The session's webhook while it holds, which costs nothing of the month, and the robot's own message. */
+  #plain(chat: DingChat): Way[] {
+    const holds = (chat.webhookUntil ?? Infinity) > this.#parts.clock.now() + WEBHOOK_MARGIN;
+    const webhook = this.#api.isSession(chat.webhook) && holds;
+    return webhook ? [this.#webhook(chat), this.#message(chat)] : [this.#message(chat)];
   }
 
   /** A card shows once however often it is sent, and costs two calls; where each is dear it is a message. */
   async unasked(incoming: Incoming): Promise<readonly Way[]> {
     const ladder = await this.ways(incoming);
     const month = this.#api.month();
-    const sparing = this.#sparing(await this.#parts.budget.left(month), month.quota!.limit);
+    const sparing = this.#sparing(await this.#api.monthLeft(this.#parts.budget), month.quota!.limit);
     return sparing ? ladder.slice(-1) : ladder;
   }
 
@@ -212,7 +237,15 @@ export class DingTalkChannel implements Channel, Platform {
 
   #card(chat: DingChat, sparing: boolean): Way {
     const api = this.#api;
-    const edits = this.#s.callsPerAnswer - 2;
+    // Opening, the last words, and the card's state at the end.
+    const edits = this.#s.callsPerAnswer - (this.#s.cardStatus ? 3 : 2);
+    const close = async (id: string, text: () => string, send: Send) => {
+      await api.streamCard(id, text, true, send);
+      // The words are there, so a state that cannot be set is no reason to say them again.
+      await api.finishCard(id, send).catch((error) => {
+        if (!(error instanceof PlatformError)) throw error;
+      });
+    };
     return {
       name: "card",
       bytes: this.#s.cardBytes,
@@ -224,7 +257,7 @@ export class DingTalkChannel implements Channel, Platform {
       pause: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
       placeholderAfter: Infinity,
       finalPath: [api.month()],
-      render: (markdown) => downgrade(markdown, { images: true }),
+      render: (markdown) => withoutPings(downgrade(markdown, { images: true }), "dingtalk"),
       async open(text, send) {
         const id = `nexus-${send.id}`;
         await api.createCard(id, chat, text, send);
@@ -232,7 +265,7 @@ export class DingTalkChannel implements Channel, Platform {
         return { id };
       },
       edit: (place, text, send) => api.streamCard(place.id, text, false, send),
-      close: (place, text, send) => api.streamCard(place.id, () => text, true, send),
+      close: (place, text, send) => close(place.id, () => text, send),
     };
   }
 
@@ -271,10 +304,14 @@ export class DingTalkChannel implements Channel, Platform {
       places: Infinity,
       pause: () => Infinity,
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
-      render: (markdown) => downgrade(markdown, { tables: true, images: true }),
+      render: (markdown) => withoutPings(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
       edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
       close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
     };
+  }
+
+  departments(incoming: Incoming): Promise<readonly string[]> {
+    return this.#api.departments(incoming.sender.id, plainSend(`${incoming.id}:dept`));
   }
 
   /* ── pictures and files ──────────────────────────────────────────────────────────────────────────────────────────── */
@@ -287,9 +324,8 @@ export class DingTalkChannel implements Channel, Platform {
     }`;
   }
 
-  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
-    const answer = await this.#api.download(ref, plainSend(`${incoming.id}:in`));
-    return answer.bytes.length <= max ? answer.bytes : undefined;
+  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile> {
+    return await this.#api.download(ref, plainSend(`${incoming.id}:in`), max);
   }
 
   async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Json } from "../../core/store.ts";
 import type { Incoming } from "../im/surface.ts";
 import type { DingChat } from "./api.ts";
+import { contentOf, quoteOf } from "./content.ts";
 
 const Message = z.object({
   msgId: z.string().min(1).max(200),
@@ -19,23 +20,29 @@ const Message = z.object({
   sessionWebhook: z.string().optional(),
   sessionWebhookExpiredTime: z.number().optional(),
   createAt: z.number().optional(),
-  text: z.object({ content: z.string() }).optional(),
+  text: z.looseObject({ content: z.string() }).optional(),
   content: z.unknown().optional(),
 });
 
-/** `undefined`: not a message, or of a kind that holds nothing for a bot. */
-export function readMessage(json: Json, now: number): Incoming | undefined {
+export interface Circumstances {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The session's webhook, where it may be called. */
+  readonly webhook: (address: string | undefined) => string | undefined;
+}
+
+/** `undefined`: not a message. */
+export function readMessage(json: Json, { now, webhook }: Circumstances): Incoming | undefined {
   const parsed = Message.safeParse(json);
   if (!parsed.success) return undefined;
   const message = parsed.data;
-  const said = contentOf(message.msgtype, message.text?.content, message.content as Json);
-  if (!said) return undefined;
+  const said = contentOf(message.msgtype, message.text?.content ?? "", message.content as Json);
   const type = message.conversationType === "2" ? "group" : "direct";
   const chat: DingChat = {
     type,
     conversationId: message.conversationId,
     staffId: message.senderStaffId ?? message.senderId,
-    webhook: message.sessionWebhook,
+    webhook: webhook(message.sessionWebhook),
     webhookUntil: message.sessionWebhookExpiredTime,
   };
   return {
@@ -43,44 +50,11 @@ export function readMessage(json: Json, now: number): Incoming | undefined {
     id: message.msgId,
     chat: { id: message.conversationId, type },
     sender: { id: message.senderStaffId ?? message.senderId, name: message.senderNick },
+    ...said,
     // The mention is taken off by DingTalk and leaves a space.
     text: said.text.trim(),
-    images: said.images,
-    files: said.files,
+    quote: quoteOf(message.text) ?? quoteOf(message.content as Json),
     at: message.createAt ?? now,
     address: chat,
   };
-}
-
-interface Said {
-  text: string;
-  images: Json[];
-  files: { ref: Json; name: string }[];
-}
-
-function contentOf(type: string, text: string | undefined, content: Json): Said | undefined {
-  const said: Said = { text: text ?? "", images: [], files: [] };
-  switch (type) {
-    case "text":
-      return said;
-    case "picture":
-      if (content?.downloadCode) said.images.push(content.downloadCode);
-      return said;
-    case "richText":
-      for (const piece of content?.richText ?? []) {
-        if (typeof piece?.text === "string") said.text += piece.text;
-        else if (piece?.type === "picture" && piece.downloadCode) said.images.push(piece.downloadCode);
-      }
-      return said;
-    case "audio":
-      // DingTalk has heard it already.
-      said.text = String(content?.recognition ?? "");
-      return said.text ? said : undefined;
-    case "file":
-    case "video":
-      if (content?.downloadCode) said.files.push({ ref: content.downloadCode, name: String(content.fileName ?? type) });
-      return said;
-    default:
-      return undefined;
-  }
 }

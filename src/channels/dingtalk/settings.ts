@@ -1,6 +1,6 @@
 /** What one DingTalk app is told in the configuration: `channels.dingtalk.NAME`. */
 import { z } from "zod";
-import { deskSettings, RateSetting } from "../im/settings.ts";
+import { AesKeySetting, deskSettings, RateSetting } from "../im/settings.ts";
 
 export const DingTalkSettings = z.looseObject({
   clientId: z.string().min(1).describe("Client ID (AppKey) of the app."),
@@ -17,6 +17,9 @@ export const DingTalkSettings = z.looseObject({
   cardBytes: z.number().int().min(1000).default(12_000).describe(
     "UTF-8 bytes of one card; the documentation advises 3 KB in all, the vendor's own SDK sends more.",
   ),
+  cardStatus: z.boolean().default(true).describe(
+    "Whether the card's own state (`flowStatus`) is set to finished at the end, which costs one API call.",
+  ),
   edition: z.enum(["standard", "professional", "dedicated"]).default("standard").describe(
     "The organisation's edition: decides the default rates and monthly quotas.",
   ),
@@ -28,7 +31,7 @@ export const DingTalkSettings = z.looseObject({
     "API calls for one answer in quota pace, opening and final included.",
   ),
   token: z.string().min(1).optional().describe("Token of the HTTP event subscription, where one is set up."),
-  aesKey: z.string().min(1).optional().describe("AES key of the HTTP event subscription."),
+  aesKey: AesKeySetting.optional().describe("AES key of the HTTP event subscription."),
   baseUrl: z.url().default("https://api.dingtalk.com"),
   oapiBaseUrl: z.url().default("https://oapi.dingtalk.com").describe("The old API's host: uploads."),
   limits: z.looseObject({
@@ -47,6 +50,10 @@ export const DingTalkSettings = z.looseObject({
     ),
   }).default({}),
   ...deskSettings,
+}).check(({ value: { token, aesKey }, issues }) => {
+  if ((token === undefined) === (aesKey === undefined)) return;
+  const path = token === undefined ? "token" : "aesKey";
+  issues.push({ code: "custom", input: undefined, path: [path], message: "must be set where the other one is" });
 });
 
 export type DingTalkSettings = z.infer<typeof DingTalkSettings>;

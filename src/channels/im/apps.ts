@@ -13,6 +13,7 @@ import type { WecomSettings } from "../wecom/settings.ts";
 import type { WecomWebhook } from "../wecom/webhook.ts";
 import type { Channel, ChannelParts } from "./channel.ts";
 import type { Desk, Reach } from "./desk.ts";
+import type { AppHealth } from "./health.ts";
 import { Pairing } from "./pairing.ts";
 
 /** The `channels` of the configuration. */
@@ -27,11 +28,10 @@ export interface AppsParts extends Omit<ChannelParts, "budget"> {
   readonly secret: (text: string) => string | undefined;
 }
 
-/** How an app is doing, for the admin page. */
-export interface AppView {
+/** How an app is doing, for the admin page and for metrics. */
+export interface AppView extends AppHealth {
   readonly platform: string;
   readonly name: string;
-  readonly connected: boolean;
   /** Answers under way. */
   readonly open: number;
   readonly answers: number;
@@ -47,6 +47,8 @@ export class Apps {
   readonly #parts: AppsParts;
   readonly #channels = new Map<string, Channel>();
   readonly #webhooks = new Map<string, WecomWebhook>();
+  /** Apps that could not be made, and why. */
+  readonly #unmade = new Map<string, AppHealth>();
 
   constructor(parts: AppsParts) {
     this.#parts = parts;
@@ -67,6 +69,11 @@ export class Apps {
           await channel.start();
         } catch (error) {
           this.#parts.observer.tell({ type: "fault", where: `${platform} ${name}: start`, error });
+          if (!this.#channels.has(`${platform}/${name}`)) {
+            const words = error instanceof NexusError ? error.message : "could not be started; the log says why";
+            const lastError = { at: this.#parts.clock.now(), code: "start", words };
+            this.#unmade.set(`${platform}/${name}`, { connected: false, lastError, refusedCallbacks: 0 });
+          }
         }
       })());
     for (const [name, app] of Object.entries(settings.feishu)) {
@@ -152,11 +159,17 @@ export class Apps {
     return undefined;
   }
 
+  /** Every app: its connection, what went wrong last, and what its answers cost. */
   list(): AppView[] {
-    return [...this.#channels].map(([key, { connected, desk }]) => {
-      const [platform = "", name = ""] = key.split("/");
-      return { platform, name, connected, open: desk.open, ...desk.cost };
-    });
+    const view = (key: string, health: AppHealth, desk?: Desk): AppView => {
+      const slash = key.indexOf("/");
+      const cost = desk?.cost ?? { answers: 0, calls: 0, pushes: 0 };
+      return { platform: key.slice(0, slash), name: key.slice(slash + 1), ...health, open: desk?.open ?? 0, ...cost };
+    };
+    return [
+      ...[...this.#channels].map(([key, { health, desk }]) => view(key, health, desk)),
+      ...[...this.#unmade].map(([key, health]) => view(key, health)),
+    ];
   }
 
   budgets(): ScopeView[] {

@@ -5,11 +5,12 @@
 import type { Budget, Priority, Reservation, Scope } from "../../core/budget.ts";
 import { readBytes } from "../../core/bytes.ts";
 import type { Clock } from "../../core/clock.ts";
+import { NexusError } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import { PlatformError } from "./surface.ts";
-import type { Token } from "./token.ts";
+import { patienceAfter, type Token } from "./token.ts";
 
 /** What a platform's answer means. */
 export type Verdict =
@@ -35,8 +36,28 @@ export interface Answer {
   readonly text: string;
 }
 
+/** What a call does, which says how long it may take. */
+export type CallKind = "token" | "send" | "edit" | "upload" | "download";
+
+/** Seconds that a call of each kind may take. */
+export type Timeouts = Readonly<Partial<Record<CallKind, number>>>;
+
+/**
+ * Seconds until a call is given up and, where that does no harm, made again. A platform that takes
+ * ten seconds for each call still answers in time; an edit may be short, because a newer one follows.
+ */
+export const TIMEOUTS: Readonly<Record<CallKind, number>> = {
+  token: 15,
+  send: 20,
+  edit: 12,
+  upload: 120,
+  download: 60,
+};
+
 export interface Call {
   readonly method: string;
+  /** Default: an edit by its priority, an upload by its body, else `send`. */
+  readonly kind?: CallKind;
   /** With the token where it belongs into the address; asked at each try. */
   readonly url: (token: string) => string;
   readonly headers?: (token: string) => Record<string, string>;
@@ -49,6 +70,10 @@ export interface Call {
   readonly reservation?: Reservation;
   /** Whether a repeat shows nothing twice. */
   readonly repeatable: boolean;
+  /** Bytes of the answer at most; {@linkcode MAX_ANSWER} unless set. */
+  readonly most?: number;
+  /** Milliseconds for which it is tried again; {@linkcode PATIENCE} unless set. */
+  readonly patience?: number;
   readonly judge: (answer: Answer) => Verdict;
   readonly spent: () => void;
 }
@@ -56,24 +81,23 @@ export interface Call {
 /** Bytes of an answer that are read: the largest file that a platform takes has 30 MB. */
 export const MAX_ANSWER = 32 << 20;
 
-/** Milliseconds until a call is given up and, where that does no harm, made again. */
-const TIMEOUT = 8000;
-
 /** Finals and first frames are tried for this long: Feishu's idempotency ids hold for an hour, and a repeat after that would show twice. */
-const PATIENCE = 55 * 60_000;
+export const PATIENCE = 55 * 60_000;
+
+export interface CallerParts {
+  readonly budget: Budget;
+  readonly clock: Clock;
+  readonly fetch: typeof fetch;
+  readonly token?: Token;
+  readonly random: () => number;
+  readonly throttled?: (scope: string, ms: number, code: string) => void;
+  /** Gets what goes wrong and is tried again, or given up: whoever set the app up must hear of it. */
+  readonly failed?: (code: string, said: string) => void;
+  readonly timeouts?: Timeouts;
+}
 
 export class Caller {
-  constructor(
-    private readonly parts: {
-      readonly budget: Budget;
-      readonly clock: Clock;
-      readonly fetch: typeof fetch;
-      readonly token?: Token;
-      readonly random: () => number;
-      readonly throttled?: (scope: string, ms: number, code: string) => void;
-      readonly timeout?: number;
-    },
-  ) {}
+  constructor(private readonly parts: CallerParts) {}
 
   /** The body of the answer. Throws a `PlatformError`. Edits are tried once: a newer one will come. */
   async call(call: Call): Promise<Json> {
@@ -85,13 +109,14 @@ export class Caller {
       const permit = await budget.take(call.path, call);
       if (typeof permit === "string") throw new PlatformError(permit, permit, "no permit");
       call.spent();
-      const verdict = await this.#once(call, held);
+      const verdict = await this.#once(call, held, attempt);
       permit.done(verdict.kind === "throttled" && verdict.uncounted ? "uncounted" : undefined);
       switch (verdict.kind) {
         case "ok":
           return verdict.body;
         case "gone":
         case "refused":
+          if (verdict.kind === "refused") this.parts.failed?.(verdict.code, verdict.text);
           throw new PlatformError(verdict.kind, verdict.code, verdict.text);
         case "throttled":
           budget.close(verdict.scope, verdict.ms);
@@ -103,6 +128,7 @@ export class Caller {
           if (++renewed > 2) throw new PlatformError("refused", verdict.code, "the token is refused even when new");
           break;
         case "retry":
+          this.parts.failed?.(verdict.code, "no answer that counts");
           if (once) throw new PlatformError("unavailable", verdict.code, "an edit is not repeated");
           if (!call.repeatable && !verdict.unseen) {
             throw new PlatformError("ambiguous", verdict.code, "no clear answer");
@@ -111,16 +137,20 @@ export class Caller {
           await sleep(clock, Math.min(30_000, 500 * 2 ** attempt++) * (0.5 + random() / 2), call.signal);
           if (call.signal?.aborted) throw new PlatformError("dropped", verdict.code, "withdrawn");
       }
-      if (clock.now() - began > PATIENCE) throw new PlatformError("unavailable", verdict.code, "patience ran out");
+      if (clock.now() - began > (call.patience ?? PATIENCE)) {
+        throw new PlatformError("unavailable", verdict.code, "patience ran out");
+      }
     }
   }
 
   async #token(token: Token, call: Call): Promise<string> {
     const { clock, random } = this.parts;
-    for (let attempt = 0; attempt < 12; attempt++) {
+    const until = clock.now() + (call.patience ?? Infinity);
+    for (let attempt = 0; attempt < 12 && clock.now() <= until; attempt++) {
       try {
         return await token.get();
       } catch (error) {
+        if (error instanceof PlatformError) this.parts.failed?.(error.code, "no token");
         if (!(error instanceof PlatformError) || error.trouble !== "unavailable" || call.priority === "edit") {
           throw error;
         }
@@ -130,25 +160,53 @@ export class Caller {
     throw new PlatformError("unavailable", "token", "no token for too long");
   }
 
-  async #once(call: Call, token: string): Promise<Verdict> {
-    const answer = await request(this.parts, call.method, call.url(token), {
-      ...bodyOf(call.body?.()),
-      headers: call.headers?.(token) ?? {},
-    });
+  async #once(call: Call, token: string, attempt: number): Promise<Verdict> {
+    const body = bodyOf(call.body?.());
+    const kind = call.kind ?? kindOf(call, body.body);
+    const answer = await request(
+      this.parts,
+      kind,
+      call.method,
+      call.url(token),
+      { ...body, headers: call.headers?.(token) ?? {}, most: call.most },
+      patienceAfter(attempt),
+    );
     if (answer === "too_large") return { kind: "refused", code: answer, text: "the answer is too large" };
-    return typeof answer === "string" ? { kind: "retry", code: answer } : call.judge(answer);
+    if (answer === "private") return { kind: "refused", code: answer, text: "an address inside the network" };
+    if (typeof answer === "string") return { kind: "retry", code: answer };
+    // Never followed: it comes from something in between, and nothing was shown.
+    if (answer.status >= 300 && answer.status < 400) {
+      return { kind: "retry", code: String(answer.status), unseen: true };
+    }
+    return call.judge(answer);
   }
 }
 
-/** One request with a deadline; what went wrong on the way comes back as a word. */
+function kindOf({ priority }: Call, body: BodyInit | undefined): CallKind {
+  if (body instanceof FormData) return "upload";
+  return priority === "edit" ? "edit" : "send";
+}
+
+/**
+ * One request with a deadline; what went wrong on the way comes back as a word. `patience`: by what
+ * the time of its kind is multiplied.
+ */
 export async function request(
-  parts: { readonly fetch: typeof fetch; readonly clock: Clock; readonly timeout?: number },
+  parts: { readonly fetch: typeof fetch; readonly clock: Clock; readonly timeouts?: Timeouts },
+  kind: CallKind,
   method: string,
   url: string,
-  init: { readonly headers?: Record<string, string>; readonly body?: BodyInit; readonly json?: boolean },
-): Promise<Answer | "timeout" | "network" | "too_large"> {
+  init: {
+    readonly headers?: Record<string, string>;
+    readonly body?: BodyInit;
+    readonly json?: boolean;
+    readonly most?: number;
+  },
+  patience = 1,
+): Promise<Answer | "timeout" | "network" | "too_large" | "private"> {
   const stop = new AbortController();
-  const callOff = parts.clock.after(parts.timeout ?? TIMEOUT, () => stop.abort());
+  const ms = (parts.timeouts?.[kind] ?? TIMEOUTS[kind]) * 1000 * patience;
+  const callOff = parts.clock.after(ms, () => stop.abort());
   try {
     const headers = init.json ? { "content-type": "application/json; charset=utf-8", ...init.headers } : init.headers;
     const response = await parts.fetch(url, {
@@ -158,9 +216,10 @@ export async function request(
       signal: stop.signal,
       redirect: "manual",
     });
-    const bytes = await readBytes(response.body, MAX_ANSWER);
+    const bytes = await readBytes(response.body, init.most ?? MAX_ANSWER);
     return bytes ? answerOf(response.status, response.headers, bytes) : "too_large";
-  } catch (_unreachable) {
+  } catch (error) {
+    if (error instanceof NexusError && error.code === "forbidden") return "private";
     // Refused, reset, cut off or too slow: the caller's answer to all of them is the same.
     return stop.signal.aborted ? "timeout" : "network";
   } finally {

@@ -7,8 +7,10 @@ import type { Identities } from "../../core/identity.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
-import type { Asks, Desk } from "./desk.ts";
-import type { Step } from "./writer.ts";
+import type { Asks } from "./asks.ts";
+import type { Desk } from "./desk.ts";
+import type { AppHealth } from "./health.ts";
+import type { Step } from "./job.ts";
 
 /** What an app on a platform needs of the world around it. */
 export interface ChannelParts {
@@ -24,6 +26,8 @@ export interface ChannelParts {
   readonly observer: Observer;
   /** Default: the world's. */
   readonly fetch?: typeof fetch;
+  /** For addresses that are not the platform's own; default: one that refuses private addresses. */
+  readonly fetchPublic?: typeof fetch;
   /** From 0 up to 1; default `Math.random`. */
   readonly random?: () => number;
   /** Told of each step of each delivery; for tests that crash there. */
@@ -36,7 +40,7 @@ export interface Channel {
   fetch(request: Request, address?: string): Promise<Response>;
   /** Goes on with what an earlier process left, and opens the connection where the mode has one. */
   start(): Promise<void>;
-  /** Whether a connection that should be there is there. */
-  readonly connected: boolean;
+  /** Whether a connection that should be there is there, and what went wrong last. */
+  readonly health: AppHealth;
   stop(): Promise<void>;
 }

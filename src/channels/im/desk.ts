@@ -6,27 +6,22 @@ import type { Budget } from "../../core/budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Identities } from "../../core/identity.ts";
-import type { ChannelName, Message, Person } from "../../core/message.ts";
+import type { ChannelName, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import { Outbox } from "../../core/outbox.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
+import { Addressee } from "./addressee.ts";
+import type { Asks } from "./asks.ts";
+import { AtWork } from "./at_work.ts";
+import { Departments } from "./departments.ts";
 import { CODE_LIFETIME, Pairing } from "./pairing.ts";
+import { read } from "./reading.ts";
 import type { DeskSettings } from "./settings.ts";
 import { type Incoming, type Platform, PlatformError } from "./surface.ts";
-import { type Command, commandOf, type Language, languageOf, wordsIn } from "./words.ts";
-import { type Job, type Step, Writer } from "./writer.ts";
-
-/** What a desk needs of the gateway: the verbs, so that a test can stand in for it. */
-export interface Asks {
-  ask(message: Message): Promise<Turn>;
-  cancel(turn: Turn): Promise<boolean>;
-  turn(id: string, personId: string): Promise<Turn | undefined>;
-  /** The bots a person may use. */
-  bots(person: Person): readonly { readonly id: string; readonly name: string; readonly pool?: string }[];
-  /** A new conversation's id. */
-  begin(person: Person, title: string): Promise<string> | string;
-}
+import { type Command, commandOf, type Language, languageOf, type Stopped, type Words, wordsIn } from "./words.ts";
+import type { Job, Step } from "./job.ts";
+import { Writer } from "./writer.ts";
 
 export interface DeskParts {
   readonly channel: ChannelName;
@@ -44,15 +39,14 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly settings: DeskSettings;
+  /** Gets what went wrong at the platform, by its code. */
+  readonly failed: (code: string, said: string) => void;
   /** Told of each step of each delivery: nothing, or a test's crash. */
   readonly reached?: (step: Step) => void;
 }
 
 /** Deliveries at work at once; past it a message is still accepted and waits its turn in the outbox. */
 const MAX_WORKING = 2000;
-
-/** Bytes of a text file that is read to the bot. */
-const MAX_FILE = 64 * 1024;
 
 /** Milliseconds until a delivery that no way led to is tried again. */
 const TRY_AGAIN = 5 * 60_000;
@@ -65,22 +59,16 @@ export interface Reach extends Pick<Incoming, "chat" | "sender" | "address"> {
   readonly language: Language;
 }
 
-interface Running {
-  readonly turn: Turn;
-  readonly incoming: Incoming;
-}
-
 export class Desk {
   readonly pairing: Pairing;
   readonly #p: DeskParts;
   readonly #outbox: Outbox;
-  /** Turns that run now, by the id of their message. */
-  readonly #running = new Map<string, Running>();
+  readonly #departments: Departments;
+  readonly #addressee: Addressee;
+  readonly #atWork: AtWork;
   readonly #working = new Set<Promise<void>>();
   readonly #waiting: [id: string, job: Job][] = [];
   readonly #retries = new Set<() => void>();
-  /** Messages that were taken back before their turn began. */
-  readonly #recalled = new Set<string>();
   /** Conversations that are just being begun, by the key they will stand under. */
   readonly #beginning = new Map<string, Promise<string>>();
   #closed = false;
@@ -94,6 +82,17 @@ export class Desk {
     this.prefix = `${parts.channel}:${parts.app}:`;
     this.#outbox = new Outbox(parts.store, `${parts.channel}:${parts.app}`);
     this.pairing = new Pairing(parts);
+    this.#departments = new Departments(parts);
+    const key = (incoming: Incoming) => this.#key("use", incoming, incoming.sender.id);
+    this.#addressee = new Addressee({ ...parts, departments: this.#departments, key });
+    this.#atWork = new AtWork({
+      // The turn ends at once; whether the bot confirms is nobody's concern here.
+      cancel: (turn) =>
+        void parts.gateway.cancel(turn).catch((error) =>
+          parts.observer.tell({ type: "fault", where: `${this.prefix} stop`, error })
+        ),
+      isAdmin: async (id) => (await this.#account({ sender: { id } }))?.role === "admin",
+    });
   }
 
   /**
@@ -154,17 +153,12 @@ export class Desk {
 
   /** A message was taken back: its answer stops. */
   async recall(messageId: string): Promise<void> {
-    const running = this.#running.get(messageId);
-    if (running) return void await this.#p.gateway.cancel(running.turn);
-    if (await this.#outbox.read(messageId)) this.#recalled.add(messageId);
+    if (this.#atWork.turn(messageId) || await this.#outbox.read(messageId)) this.#atWork.recall(messageId);
   }
 
-  /** The stop button of an answer was pressed, by its asker or by anybody in the chat. Returns whether there was something to stop. */
-  async stop(messageId: string): Promise<boolean> {
-    const running = this.#running.get(messageId);
-    if (!running) return false;
-    await this.#p.gateway.cancel(running.turn);
-    return true;
+  /** The stop button of an answer was pressed. `sender`: by whom, where the platform tells. */
+  async stop(messageId: string, sender: string | undefined): Promise<Stopped> {
+    return await this.#atWork.stop(messageId, sender);
   }
 
   /** Goes on with what an earlier process left behind. Call it once, before anything is received. */
@@ -177,6 +171,11 @@ export class Desk {
       this.#begin(id, job);
     }
     return pending.length;
+  }
+
+  /** Whether a message's answer is not done yet. */
+  async isOpen(messageId: string): Promise<boolean> {
+    return await this.#outbox.read(messageId) !== undefined;
   }
 
   /** Deliveries that are not done. */
@@ -211,15 +210,18 @@ export class Desk {
     this.#working.add(work);
   }
 
-  #failed(id: string, job: Job, error: unknown) {
+  async #failed(id: string, job: Job, error: unknown): Promise<void> {
     const { observer, clock, channel, app } = this.#p;
     observer.tell({ type: "fault", where: `${channel}:${app}: delivery`, error });
     if (this.#closed) return;
-    // Refused for good on every rung: nothing will make it go. Anything else gets another try, until it is too late for it.
-    if (error instanceof PlatformError && error.trouble === "refused") return void this.#done(id, job);
+    // Refused on every rung, or there is no place any more: nothing will make it go. Anything else gets another try.
+    if (error instanceof PlatformError && (error.trouble === "refused" || error.trouble === "gone")) {
+      await this.#apologise(job);
+      return await this.#done(id, job);
+    }
     if (clock.now() - job.at > 24 * 3_600_000) {
       observer.tell({ type: "warning", what: `${channel}:${app}: given up after a day: ${id}` });
-      return void this.#done(id, job);
+      return await this.#done(id, job);
     }
     job.tries++;
     const stop = clock.after(TRY_AGAIN, () => {
@@ -229,31 +231,35 @@ export class Desk {
     this.#retries.add(stop);
   }
 
-  async #done(id: string, job: Job) {
+  /** The platform does not show the answer, whatever the way: its person hears at least that. */
+  async #apologise(job: Job): Promise<void> {
+    if (job.push) return;
+    const { incoming, at, language, tries } = job;
+    const words = wordsIn(language);
+    const apology: Job = { ...freshJob(incoming, at, language), tries, opened: job.opened + 1, notice: true };
+    try {
+      await this.#writer(apology, () => Promise.resolve()).say(words.notShown);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      this.#troubled(error);
+    }
+  }
+
+  async #done(id: string, job: Job): Promise<void> {
     if (job.push) this.cost.pushes++;
     else {
       this.cost.answers++;
       this.cost.calls += job.calls;
     }
-    this.#recalled.delete(id);
+    this.#atWork.end(id);
     await this.#outbox.done(id);
     this.#p.reached?.("done");
   }
 
   async #deliver(id: string, job: Job): Promise<void> {
-    const { clock, budget, platform, reached, observer, channel, app } = this.#p;
+    const { clock, observer, channel, app } = this.#p;
     if (await this.#isForgotten(id, job)) return await this.#outbox.done(id);
-    const words = wordsIn(job.language);
-    const writer = new Writer({
-      clock,
-      budget,
-      platform,
-      words,
-      job,
-      keep: () => this.#outbox.write(id, job),
-      reached,
-      troubled: (error) => observer.tell({ type: "warning", what: `${channel}:${app}: ${error.message}` }),
-    });
+    const writer = this.#writer(job, () => this.#outbox.write(id, job));
     const began = clock.now();
     if (job.final) await writer.resume();
     else if (job.push) await writer.say(job.push.text, job.push.images);
@@ -261,10 +267,29 @@ export class Desk {
       const said = await this.#answer(id, job, writer);
       if (said !== undefined) await writer.say(said);
     }
-    const turn = this.#running.get(id)?.turn;
-    this.#running.delete(id);
+    const turn = this.#atWork.turn(id);
     observer.tell({ type: "delivered", channel, app, turn: turn?.id, calls: job.calls, took: clock.now() - began });
     await this.#done(id, job);
+  }
+
+  #writer(job: Job, keep: () => Promise<void>): Writer {
+    const { clock, budget, platform, reached } = this.#p;
+    const words = wordsIn(job.language);
+    return new Writer({
+      clock,
+      budget,
+      platform,
+      words,
+      job,
+      keep,
+      reached,
+      troubled: (error) => this.#troubled(error),
+    });
+  }
+
+  /** What went wrong at the platform and was answered by another way, or with words. */
+  #troubled(error: PlatformError): void {
+    this.#p.failed(error.code, error.message);
   }
 
   /** Whether there is nobody left to write to: they were forgotten, or may not come in any more and did not ask. */
@@ -275,54 +300,67 @@ export class Desk {
 
   /** Sees to the message; returns words where they are all that is to be said. */
   async #answer(id: string, job: Job, writer: Writer): Promise<string | undefined> {
-    const { clock, settings, gateway, reached } = this.#p;
+    const { clock, settings, reached } = this.#p;
+    const { incoming } = job;
+    await this.#remember(job);
+    if (clock.now() - incoming.at > settings.staleAfter * 1000 && job.turnId === undefined) {
+      return wordsIn(job.language).late;
+    }
+    this.#atWork.begin(id, incoming);
+    const turn = await writer.meanwhile(this.#prepared(id, job));
+    if (typeof turn === "string") return turn;
+    job.turnId = turn.id;
+    job.personId = turn.message.person.id;
+    await this.#outbox.write(id, job);
+    reached?.("asked");
+    await writer.run(turn);
+    return undefined;
+  }
+
+  /** The turn that answers a message, or the words that do. */
+  async #prepared(id: string, job: Job): Promise<Turn | string> {
     const { incoming } = job;
     const words = wordsIn(job.language);
-    await this.#remember(job);
-    if (clock.now() - incoming.at > settings.staleAfter * 1000 && job.turnId === undefined) return words.late;
-    const who = await this.#who(incoming);
-    if (who === "refused") return words.notAllowed;
-    if (who === "unpaired") {
-      const code = await this.pairing.code(this.#identity(incoming));
-      return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
-    }
-    const command = commandOf(incoming.text);
-    if (command) return await this.#obey(command, incoming, who, words);
-    if (this.#recalled.has(id)) return words.cancelled;
-    let turn: Turn;
     try {
-      turn = await this.#turn(id, job, who);
+      const who = await this.#who(incoming);
+      if (who === "refused") return words.notAllowed;
+      if (who === "unpaired") {
+        const code = await this.pairing.code(this.#identity(incoming));
+        return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
+      }
+      const command = commandOf(incoming.text);
+      if (command) return await this.#obey(command, incoming, who, words);
+      if (this.#atWork.isStopped(id)) return words.cancelled;
+      const turn = await this.#turn(id, job, who);
+      if (typeof turn !== "string") this.#atWork.asked(id, turn);
+      return turn;
     } catch (thrown) {
+      if (thrown instanceof PlatformError) {
+        this.#troubled(thrown);
+        return words.notChecked;
+      }
       const error = asNexusError(thrown);
       if (error.code === "internal") this.#p.observer.tell({ type: "fault", where: "im: ask", error: thrown });
       return words.failed(error.code, error.retryAfter);
     }
-    this.#running.set(id, { turn, incoming });
-    if (this.#recalled.delete(id)) void gateway.cancel(turn);
-    job.turnId = turn.id;
-    job.personId = who.id;
-    await this.#outbox.write(id, job);
-    reached?.("asked");
-    try {
-      await writer.run(turn);
-    } finally {
-      if (job.final === undefined) this.#running.delete(id);
-    }
-    return undefined;
   }
 
-  async #turn(id: string, job: Job, person: Person): Promise<Turn> {
-    const { gateway, channel, app } = this.#p;
-    const { incoming } = job;
+  async #turn(id: string, job: Job, person: Person): Promise<Turn | string> {
+    const { gateway, channel, app, platform } = this.#p;
     // After a restart the turn may have gone on elsewhere, or be in the archive; else it is asked again.
     if (job.turnId && job.personId) {
       const known = await gateway.turn(job.turnId, job.personId);
       if (known && (known.reply.ending?.status !== "incomplete" || known.reply.length > 0)) return known;
     }
-    const [images, files] = await Promise.all([this.#images(incoming), this.#files(job)]);
-    const text = [incoming.text.trim(), ...files].filter(Boolean).join("\n\n");
+    const words = wordsIn(job.language);
+    const { target, text: said } = await this.#addressee.of(job.incoming, person);
+    const incoming = { ...job.incoming, text: said };
+    const question = await read(incoming, { platform, words, troubled: (error) => this.#troubled(error) });
+    if ("refusal" in question) return question.refusal;
+    if (this.#atWork.isStopped(id)) return words.cancelled;
+    const { text, images, notes } = question;
+    if (notes.length > 0) job.notes = notes;
     const conversationId = await this.#conversation(incoming, person);
-    const target = await this.#target(incoming);
     const ask = (conversation: string | undefined) =>
       gateway.ask({
         person,
@@ -341,28 +379,6 @@ export class Desk {
       if (!(error instanceof NexusError) || error.code !== "not_found") throw error;
       return await ask(await this.#newConversation(incoming, person));
     }
-  }
-
-  async #images(incoming: Incoming): Promise<string[]> {
-    return await Promise.all(incoming.images.map((ref) => this.#p.platform.fetchImage(incoming, ref)));
-  }
-
-  /** Text files are read to the bot; of others it hears the name. */
-  async #files(job: Job): Promise<string[]> {
-    const { platform } = this.#p;
-    const { incoming, language } = job;
-    const skipped = wordsIn(language).fileSkipped;
-    return await Promise.all(incoming.files.map(async ({ ref, name }) => {
-      if (!TEXT_FILE.test(name)) return skipped(name);
-      try {
-        const bytes = await platform.fetchFile(incoming, ref, MAX_FILE);
-        if (!bytes) return skipped(name);
-        return `${skipped(name)}\n\`\`\`\n${new TextDecoder("utf-8", { fatal: true }).decode(bytes)}\n\`\`\``;
-      } catch (error) {
-        if (error instanceof TypeError || error instanceof PlatformError) return skipped(name);
-        throw error;
-      }
-    }));
   }
 
   #identity({ sender }: Pick<Incoming, "sender">) {
@@ -400,15 +416,13 @@ export class Desk {
 
   /** Why somebody is kept out, or nothing where they are not. */
   async #barred(incoming: Incoming, account: Person | undefined): Promise<"refused" | "unpaired" | undefined> {
-    const { settings: { access, allow }, platform } = this.#p;
+    const { access, allow } = this.#p.settings;
     const { sender, chat } = incoming;
     if (await this.#isOut(sender)) return "refused";
     if (access === "open") return undefined;
-    let departments = sender.departments ?? [];
-    if (allow.length > 0 && departments.length === 0 && platform.departments) {
-      departments = await platform.departments(incoming);
-    }
-    if ([sender.id, chat.id, ...departments].some((id) => allow.includes(id))) return undefined;
+    if (allow.includes(sender.id) || allow.includes(chat.id)) return undefined;
+    const departments = allow.length > 0 ? await this.#departments.of(incoming) : [];
+    if (departments.some((id) => allow.includes(id))) return undefined;
     if (access === "allowlist") return "refused";
     return account ? undefined : "unpaired";
   }
@@ -438,47 +452,28 @@ export class Desk {
     return `im:home:${this.prefix}${conversationId}`;
   }
 
-  async #obey(
-    command: Command,
-    incoming: Incoming,
-    person: Person,
-    words: ReturnType<typeof wordsIn>,
-  ): Promise<string> {
-    const { gateway, store } = this.#p;
+  async #obey(command: Command, incoming: Incoming, person: Person, words: Words): Promise<string> {
+    const { gateway } = this.#p;
     switch (command.name) {
       case "help":
         return words.help;
-      case "stop": {
-        const mine = [...this.#running.values()].filter(({ incoming: other, turn }) =>
-          other.chat.id === incoming.chat.id && turn.message.person.id === person.id && !turn.reply.ending
-        );
-        for (const { turn } of mine) await gateway.cancel(turn);
-        return mine.length > 0 ? words.stopped : words.nothingToStop;
-      }
+      case "stop":
+        return words.stop[await this.#atWork.stopFrom(incoming)];
       case "new":
         await this.#newConversation(incoming, person);
         return words.newBegun;
       case "bots": {
-        const bots = gateway.bots(person);
-        const chosen = await this.#target(incoming);
-        if (bots.length === 0) return words.noBots;
-        return words.bots(bots.map(({ id, name, pool }) => ({ id, name, chosen: id === chosen || pool === chosen })));
+        if (gateway.bots(person).length === 0) return words.noBots;
+        const known = await this.#p.store.get(this.#key("conv", incoming, person.id));
+        return words.bots(await this.#addressee.list(incoming, person, known?.id));
       }
       case "use": {
-        const key = this.#key("use", incoming, incoming.sender.id);
         if (command.bot === undefined) {
-          await store.delete(key);
+          await this.#addressee.chooseNone(incoming);
           return words.usingAny;
         }
-        const wanted = command.bot.replace(/^@/, "").toLowerCase();
-        const bots = gateway.bots(person);
-        const is = (name: string | undefined) => name?.toLowerCase() === wanted;
-        // What a bot calls itself counts last: it may call itself by another bot's id.
-        const bot = bots.find(({ id }) => is(id)) ?? bots.find(({ pool }) => is(pool)) ??
-          bots.find(({ name }) => is(name));
-        if (!bot) return words.unknownBot(command.bot);
-        await store.set(key, { bot: !is(bot.id) && is(bot.pool) ? bot.pool : bot.id });
-        return words.using(bot.name);
+        const chosen = await this.#addressee.choose(incoming, person, command.bot);
+        return chosen === undefined ? words.unknownBot(command.bot) : words.using(chosen);
       }
       case "pair": {
         const account = await this.pairing.account(this.#identity(incoming));
@@ -487,23 +482,6 @@ export class Desk {
         return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
       }
     }
-  }
-
-  /** Who is to answer: what the person chose, else the first rule that fits, else the app's own bot. */
-  async #target(incoming: Incoming): Promise<string | undefined> {
-    const { store, settings, platform } = this.#p;
-    const chosen = await store.get(this.#key("use", incoming, incoming.sender.id));
-    if (chosen) return chosen.bot;
-    let departments = incoming.sender.departments ?? [];
-    if (departments.length === 0 && platform.departments && settings.rules.some((rule) => rule.department)) {
-      departments = await platform.departments(incoming);
-    }
-    const rule = settings.rules.find((rule) =>
-      (rule.chat === undefined || rule.chat === incoming.chat.id) &&
-      (rule.person === undefined || rule.person === incoming.sender.id) &&
-      (rule.department === undefined || departments.includes(rule.department))
-    );
-    return rule?.bot ?? settings.bot;
   }
 
   async #conversation(incoming: Incoming, person: Person): Promise<string> {
@@ -534,6 +512,3 @@ export class Desk {
 function freshJob(incoming: Incoming, at: number, language: Language): Job {
   return { incoming, at, tries: 0, language, opened: 0, shown: "", prefix: "", calls: 0 };
 }
-
-/** Files that are words. */
-const TEXT_FILE = /\.(txt|md|csv|tsv|json|ya?ml|xml|html?|log|ini|toml|sql|py|js|ts|java|go|rs|c|h|cpp|sh)$/i;

@@ -1,9 +1,16 @@
 /** Small things that every platform's calls need. */
 import type { Send } from "./surface.ts";
 
+/**
+ * Milliseconds for which something is asked for that a question needs, such as its picture. After that
+ * the person hears that it could not be fetched, while they still remember what they asked.
+ */
+const WHILE_THEY_WAIT = 30_000;
+
 /** A call that belongs to no answer's cost. */
-export function plainSend(id: string): Send {
+export function plainSend(id: string, patience = WHILE_THEY_WAIT): Send {
   return {
+    patience,
     id,
     priority: "first",
     chat: id,

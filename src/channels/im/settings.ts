@@ -10,11 +10,21 @@ export const RateSetting = z.looseObject({
   hour: z.number().int().min(1).optional().describe("Calls in any hour."),
 });
 
-export const QuotaSetting = z.looseObject({
-  month: z.number().int().min(1).optional().describe("Calls in a calendar month (China time)."),
-  keep: z.number().int().min(0).optional().describe(
-    "Calls at the month's end that only final answers may use; a tenth unless set.",
-  ),
+/** The key of a sealed callback, as the console shows it. */
+export const AesKeySetting = z.string().refine(
+  (key) => key.startsWith("env:") || key.length === 43,
+  "must have 43 letters and digits",
+);
+
+const seconds = z.number().min(1).max(600).optional();
+
+/** How long calls to the platform may take; {@linkcode TIMEOUTS} where nothing is set. */
+const TimeoutSettings = z.looseObject({
+  token: seconds.describe("Seconds for a token; 15 unless set."),
+  send: seconds.describe("Seconds for a message, a card and everything that is not below; 20 unless set."),
+  edit: seconds.describe("Seconds for an edit, which the next one replaces; 12 unless set."),
+  upload: seconds.describe("Seconds for an upload; 120 unless set."),
+  download: seconds.describe("Seconds for a picture or file of a message; 60 unless set."),
 });
 
 /** The part that is the same for all apps. */
@@ -41,6 +51,13 @@ export const deskSettings = {
   staleAfter: z.number().int().min(1).default(30 * 60).describe(
     "Seconds after which a message that could not be answered gets an apology instead.",
   ),
+  hosts: z.array(z.string().refine(isHostOrOrigin, "must be a host or an origin")).default([]).describe(
+    "Further hosts of the platform that its messages may name, for private clouds: `im.example.com`, `.example.com` with all " +
+      "below it, or an origin such as `http://10.0.0.7:8080`.",
+  ),
+  timeouts: TimeoutSettings.default({}).describe(
+    "Seconds that a call to the platform may take, by kind; a repeat gets more.",
+  ),
   placeholderAfter: z.number().min(0).optional().describe(
     "Seconds after which a way that cannot edit says that the bot is thinking; it costs one message. Absent: the platform's default.",
   ),
@@ -48,3 +65,8 @@ export const deskSettings = {
 
 /** The same, as a type. */
 export type DeskSettings = z.infer<z.ZodObject<typeof deskSettings>>;
+
+function isHostOrOrigin(text: string): boolean {
+  if (/^https?:\/\//.test(text)) return URL.canParse(text);
+  return /^\.?[a-z0-9]/i.test(text) && !/[/:@\s]/.test(text);
+}

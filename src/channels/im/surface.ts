@@ -6,21 +6,56 @@ import type { Priority, Reservation, Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
 import type { Attachment, Takes } from "./attachment.ts";
 
-/** A message as it came from a platform, in our words. Plain JSON: it is kept in the outbox until it is answered. */
-export interface Incoming {
-  /** The platform's id of the message: what repeats are known by. */
-  readonly id: string;
-  readonly chat: { readonly id: string; readonly type: "direct" | "group" };
-  readonly sender: { readonly id: string; readonly name?: string; readonly departments?: readonly string[] };
+/** A kind of message, or of a part of one, that no bot gets. */
+export type Unread =
+  | "voice"
+  | "video"
+  | "sticker"
+  | "forward"
+  | "card"
+  | "location"
+  | "chat_card"
+  | "name_card"
+  | "calendar"
+  | "call"
+  | "task"
+  | "vote"
+  | "red_packet"
+  | "folder"
+  | "unknown";
+
+/** What a message, or one that it quotes, holds. */
+export interface Content {
   /** Without the mention of the bot. */
   readonly text: string;
   /** References by which {@linkcode Platform.fetchImage} gets them. */
   readonly images: readonly Json[];
-  readonly files: readonly { readonly ref: Json; readonly name: string }[];
+  /** Without a name where only the download tells it. */
+  readonly files: readonly { readonly ref: Json; readonly name?: string }[];
+  /** What of it no bot gets. */
+  readonly unread?: readonly Unread[];
+}
+
+/**
+ * A message as it came from a platform, in our words. Plain JSON: the outbox holds it until it is
+ * answered.
+ */
+export interface Incoming extends Content {
+  /** The platform's id of the message: what repeats are known by. */
+  readonly id: string;
+  readonly chat: { readonly id: string; readonly type: "direct" | "group" };
+  readonly sender: { readonly id: string; readonly name?: string; readonly departments?: readonly string[] };
+  /** The message that it replies to, where the platform sends it along. */
+  readonly quote?: Content;
   /** When it was sent, milliseconds since the epoch. */
   readonly at: number;
   /** What this platform needs to answer it: a message id, a session webhook, a request id. */
   readonly address: Json;
+}
+
+export interface FetchedFile {
+  readonly bytes: Uint8Array;
+  readonly name?: string;
 }
 
 /** One app on one platform. */
@@ -29,12 +64,19 @@ export interface Platform {
   ways(incoming: Incoming): Promise<readonly Way[]>;
   /** As a data URL; throws a `PlatformError`. */
   fetchImage(incoming: Incoming, ref: Json): Promise<string>;
-  /** At most `max` bytes, else `undefined`. */
-  fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined>;
+  /**
+   * A file, with the name where the download tells one. Throws a `PlatformError`, with the code
+   * `too_large` where it has more than `max` bytes.
+   */
+  fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile>;
+  /** The message that this one replies to, where the platform only names it. Throws a `PlatformError`. */
+  quoted?(incoming: Incoming): Promise<Content | undefined>;
   /** What of an answer's attachments can be shown here. */
   readonly takes: Takes;
   /** Shows an attachment as a message of its own, in a form that {@linkcode Platform.takes} allows. */
   attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void>;
+  /** The ladder for what the gateway itself says, such as a command's answer; {@linkcode Platform.ways} unless set. */
+  notices?(incoming: Incoming): Promise<readonly Way[]>;
   /** Names of the sender's departments, where the platform tells. */
   departments?(incoming: Incoming): Promise<readonly string[]>;
   /** What of a message's address still holds when somebody is written to later; nothing unless it says otherwise. */
@@ -51,6 +93,8 @@ export interface Send {
   readonly chat: string;
   readonly signal?: AbortSignal;
   readonly reservation?: Reservation;
+  /** Milliseconds for which it is tried again, where that is not for as long as an answer may be late. */
+  readonly patience?: number;
   /** The whole of the answer or of its part: there will be no edit. */
   readonly final: boolean;
   /** Set on the last words of a way that carries images with them. */
@@ -74,6 +118,8 @@ export interface Way {
   readonly piece?: number;
   /** Whether what was opened can be edited and closed; else it can only be opened, with a final text. */
   readonly live: boolean;
+  /** Tables that one place takes; any number unless set. */
+  readonly tables?: number;
   /** What the last words take along; else each attachment is a message of its own. */
   readonly carries?: { readonly most: number; readonly fits: (attachment: Attachment) => boolean };
   /** Whether a send that is repeated with the same id shows once. */
@@ -87,7 +133,9 @@ export interface Way {
   /** Milliseconds after which a way that is not live says that the bot is at work; Infinity: never. */
   readonly placeholderAfter: number;
   /** Says that the bot is at work, where there is a better way than a message like others: with a button that stops it. */
-  wait?(text: string, send: Send): Promise<void>;
+  wait?(text: string, send: Send): Promise<Json>;
+  /** Takes that button away once the answer is there; `place` is what {@linkcode Way.wait} returned. */
+  endWait?(place: Json, label: string, send: Send): Promise<void>;
   /** The path whose quota pays for the final, ahead. */
   readonly finalPath: readonly Scope[];
   /** The bot's Markdown as this way can show it. */

@@ -5,17 +5,24 @@ import type { Clock } from "../../core/clock.ts";
 
 export class Token {
   readonly #clock: Clock;
-  readonly #ask: () => Promise<{ token: string; lifetime: number }>;
+  readonly #ask: (patience: number) => Promise<{ token: string; lifetime: number }>;
   readonly #ahead: number;
   #value = "";
   #until = 0;
+  /** Failures one after the other. */
+  #failures = 0;
   #flight: Promise<string> | undefined;
 
   /**
-   * `ask` gets a new one, with its lifetime in milliseconds, and throws a `PlatformError`. `ahead`: milliseconds before the end at
-   * which it is renewed; the old one still holds meanwhile.
+   * `ask` gets a new one, with its lifetime in milliseconds, and throws a `PlatformError`; `patience` is by
+   * what its time is multiplied, more after each failure. `ahead`: milliseconds before the end at which it
+   * is renewed; the old one still holds meanwhile.
    */
-  constructor(clock: Clock, ask: () => Promise<{ token: string; lifetime: number }>, ahead = 5 * 60_000) {
+  constructor(
+    clock: Clock,
+    ask: (patience: number) => Promise<{ token: string; lifetime: number }>,
+    ahead = 5 * 60_000,
+  ) {
     this.#clock = clock;
     this.#ask = ask;
     this.#ahead = ahead;
@@ -38,10 +45,19 @@ export class Token {
   }
 
   #renew(): Promise<string> {
-    return this.#flight ??= this.#ask().then(({ token, lifetime }) => {
+    return this.#flight ??= this.#ask(patienceAfter(this.#failures)).then(({ token, lifetime }) => {
+      this.#failures = 0;
       this.#value = token;
       this.#until = this.#clock.now() + lifetime;
       return token;
+    }, (error) => {
+      this.#failures++;
+      throw error;
     }).finally(() => this.#flight = undefined);
   }
+}
+
+/** By what the time of a repeat is multiplied: a platform that has become slow is not given up four times as fast. */
+export function patienceAfter(failures: number): number {
+  return Math.min(4, 2 ** failures);
 }

@@ -2,6 +2,7 @@
  * What the gateway itself says in a chat, in the person's language, and the words by which a person tells it what to do.
  */
 import type { Code } from "../../core/error.ts";
+import type { Unread } from "./surface.ts";
 
 export type Language = "zh" | "en";
 
@@ -55,20 +56,37 @@ export function commandOf(text: string): Command | undefined {
   return { name };
 }
 
+/** What became of the wish to stop an answer. `nothing`: none is running any more. */
+export type Stopped = "stopped" | "nothing" | "not_yours";
+
+/** Why a file is not read to a bot. */
+export type FileTrouble = "kind" | "size" | "fetch";
+
+/** A bot as a list of them shows it. */
+export interface Listed {
+  readonly id: string;
+  readonly name: string;
+  readonly chosen: boolean;
+}
+
 /** Everything the gateway says. Functions where a figure or a name belongs inside. */
 export interface Words {
   readonly thinking: string;
   readonly queued: (place: number) => string;
-  readonly stopped: string;
-  readonly nothingToStop: string;
+  readonly stop: Readonly<Record<Stopped, string>>;
+  /** The same in place of the button. */
+  readonly stopLabels: Readonly<Record<Stopped, string>>;
+  readonly ended: string;
   readonly newBegun: string;
   readonly noBots: string;
-  readonly bots: (names: readonly { id: string; name: string; chosen: boolean }[]) => string;
+  readonly bots: (names: readonly Listed[]) => string;
   readonly using: (name: string) => string;
   readonly usingAny: string;
   readonly unknownBot: (name: string) => string;
   readonly help: string;
   readonly notAllowed: string;
+  readonly notChecked: string;
+  readonly notShown: string;
   readonly pairing: (code: string, minutes: number) => string;
   readonly tooManyCodes: string;
   readonly bound: (name: string) => string;
@@ -83,6 +101,17 @@ export interface Words {
   readonly seeImages: string;
   readonly stopButton: string;
   readonly fileSkipped: (name: string) => string;
+  /** What kinds of messages are called, after "a" or as one of a list. */
+  readonly kinds: Readonly<Record<Unread, string>>;
+  readonly notUnderstood: (kinds: readonly Unread[]) => string;
+  readonly partsLost: (kinds: readonly Unread[]) => string;
+  readonly fileNotRead: (name: string, why: FileTrouble) => string;
+  readonly onlySomePictures: (most: number) => string;
+  readonly onlySomeFiles: (most: number) => string;
+  readonly pictureLost: string;
+  readonly quoteLost: string;
+  readonly quotedPictures: (count: number) => string;
+  readonly reading: string;
   readonly notSent: (name: string, size: string) => string;
   readonly failed: (code: Code, retryAfter?: number) => string;
 }
@@ -91,11 +120,20 @@ export function wordsIn(language: Language): Words {
   return language === "zh" ? zh : en;
 }
 
+const zhList = (kinds: readonly Unread[]) => [...new Set(kinds)].map((kind) => zh.kinds[kind]).join("、");
+
+const enList = (kinds: readonly Unread[]) => [...new Set(kinds)].map((kind) => en.kinds[kind]).join(", ");
+
 const zh: Words = {
   thinking: "思考中…",
   queued: (place) => `排队中，前面还有 ${Math.max(0, place - 1)} 位…`,
-  stopped: "已停止。",
-  nothingToStop: "现在没有正在进行的回答。",
+  stop: {
+    stopped: "已停止。",
+    nothing: "现在没有正在进行的回答。",
+    not_yours: "这是别人的提问，只有提问者或管理员可以停止。",
+  },
+  stopLabels: { stopped: "已停止", nothing: "没有在回答", not_yours: "无权停止" },
+  ended: "已结束",
   newBegun: "已开始新对话。",
   noBots: "现在没有在线的机器人。",
   bots: (names) =>
@@ -108,6 +146,8 @@ const zh: Words = {
   help:
     "直接发消息即可提问。命令：\n\n- `/stop` 停止当前回答\n- `/new` 开始新对话\n- `/bots` 查看机器人\n- `/use 名称` 指定机器人\n- `/help` 显示本帮助",
   notAllowed: "抱歉，您没有使用此机器人的权限，请联系管理员。",
+  notChecked: "⚠️ 暂时无法确认您的使用权限，请稍后再试。",
+  notShown: "⚠️ 平台没有允许显示这条回答。",
   pairing: (code, minutes) =>
     `请先绑定账号：登录网页后输入绑定码 **${code}**，或请管理员确认。绑定码 ${minutes} 分钟内有效。`,
   tooManyCodes: "绑定请求过多，请稍后再试。",
@@ -123,6 +163,37 @@ const zh: Words = {
   seeImages: "（见附件）",
   stopButton: "停止",
   fileSkipped: (name) => `[附件：${name}]`,
+  kinds: {
+    voice: "语音",
+    video: "视频",
+    sticker: "表情包",
+    forward: "合并转发的聊天记录",
+    card: "卡片",
+    location: "位置",
+    chat_card: "群名片",
+    name_card: "个人名片",
+    calendar: "日程",
+    call: "视频会议",
+    task: "任务",
+    vote: "投票",
+    red_packet: "红包",
+    folder: "文件夹",
+    unknown: "这类消息",
+  },
+  notUnderstood: (kinds) => `⚠️ 暂时无法处理${zhList(kinds)}。请发送文字、图片或文本文件。`,
+  partsLost: (kinds) => `⚠️ 消息中的${zhList(kinds)}没有交给机器人。`,
+  fileNotRead: (name, why) =>
+    why === "fetch"
+      ? `⚠️ 无法获取文件“${name}”，请重新发送。`
+      : why === "size"
+      ? `⚠️ 文件“${name}”超过 64 KB，没有读取。`
+      : `⚠️ 无法读取文件“${name}”：目前只读取 64 KB 以内的文本文件。`,
+  onlySomePictures: (most) => `⚠️ 只读取了前 ${most} 张图片。`,
+  onlySomeFiles: (most) => `⚠️ 只读取了前 ${most} 个文件。`,
+  pictureLost: "⚠️ 无法获取图片，请重新发送。",
+  quoteLost: "⚠️ 无法获取被引用的消息，机器人没有看到它。",
+  quotedPictures: (count) => `[${count} 张图片]`,
+  reading: "正在读取您发送的内容…",
   notSent: (name, size) => `📎 ${name}（${size}）无法发送到这里。`,
   failed(code, retryAfter) {
     switch (code) {
@@ -168,8 +239,13 @@ const zh: Words = {
 const en: Words = {
   thinking: "Thinking…",
   queued: (place) => `Waiting in line, ${Math.max(0, place - 1)} ahead of you…`,
-  stopped: "Stopped.",
-  nothingToStop: "Nothing is being answered right now.",
+  stop: {
+    stopped: "Stopped.",
+    nothing: "Nothing is being answered right now.",
+    not_yours: "Somebody else asked this; only they or an administrator can stop it.",
+  },
+  stopLabels: { stopped: "Stopped", nothing: "Nothing to stop", not_yours: "Not yours to stop" },
+  ended: "Ended",
   newBegun: "A new conversation has begun.",
   noBots: "No bot is online right now.",
   bots: (names) =>
@@ -182,6 +258,8 @@ const en: Words = {
   help:
     "Just ask. Commands:\n\n- `/stop` stops the answer\n- `/new` begins a new conversation\n- `/bots` lists the bots\n- `/use NAME` chooses a bot\n- `/help` shows this",
   notAllowed: "Sorry, you may not use this bot. Please ask your administrator.",
+  notChecked: "⚠️ Whether you may use this bot could not be checked right now, please try again later.",
+  notShown: "⚠️ The platform did not let this answer be shown.",
   pairing: (code, minutes) =>
     `Please link your account first: sign in on the web page and enter the code **${code}**, or ask an administrator to confirm it. It holds for ${minutes} minutes.`,
   tooManyCodes: "Too many people are linking their accounts right now, please try again later.",
@@ -197,6 +275,37 @@ const en: Words = {
   seeImages: "(see what is attached)",
   stopButton: "Stop",
   fileSkipped: (name) => `[attachment: ${name}]`,
+  kinds: {
+    voice: "voice message",
+    video: "video",
+    sticker: "sticker",
+    forward: "forwarded chat",
+    card: "card",
+    location: "location",
+    chat_card: "shared group",
+    name_card: "shared contact",
+    calendar: "calendar event",
+    call: "call",
+    task: "task",
+    vote: "poll",
+    red_packet: "red packet",
+    folder: "folder",
+    unknown: "message of this kind",
+  },
+  notUnderstood: (kinds) => `⚠️ I cannot read a ${enList(kinds)} yet. Please send text, pictures or text files.`,
+  partsLost: (kinds) => `⚠️ The bot did not get this part of the message: ${enList(kinds)}.`,
+  fileNotRead: (name, why) =>
+    why === "fetch"
+      ? `⚠️ The file "${name}" could not be fetched; please send it again.`
+      : why === "size"
+      ? `⚠️ The file "${name}" has more than 64 KB and was not read.`
+      : `⚠️ The file "${name}" was not read: only text files of up to 64 KB are.`,
+  onlySomePictures: (most) => `⚠️ Only the first ${most} pictures were read.`,
+  onlySomeFiles: (most) => `⚠️ Only the first ${most} files were read.`,
+  pictureLost: "⚠️ The picture could not be fetched; please send it again.",
+  quoteLost: "⚠️ The quoted message could not be fetched; the bot did not see it.",
+  quotedPictures: (count) => count === 1 ? "[a picture]" : `[${count} pictures]`,
+  reading: "Reading what you sent…",
   notSent: (name, size) => `📎 ${name} (${size}) cannot be sent here.`,
   failed(code, retryAfter) {
     switch (code) {

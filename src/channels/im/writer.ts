@@ -14,64 +14,11 @@ import type { Json } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import { type Attachment, attachmentOf, formOf, sizeWords } from "./attachment.ts";
 import { byteLength, type Cut, cutAt, openFence } from "./cut.ts";
-import { type Incoming, type Platform, PlatformError, type Send, type Way } from "./surface.ts";
-import type { Language, Words } from "./words.ts";
-
-/** What is kept of a delivery in the outbox. */
-export interface Job {
-  readonly incoming: Incoming;
-  /** When it was accepted, milliseconds since the epoch. */
-  readonly at: number;
-  /** How many processes have had it. */
-  tries: number;
-  language: Language;
-  turnId?: string;
-  personId?: string;
-  /** The rung of the ladder, by name: the ladder may look different after a restart. */
-  way?: string;
-  /** What is open and not closed. `opening`: the call was begun, whether it arrived is not known. */
-  place?: { readonly json: Json; readonly at: number };
-  opening?: boolean;
-  /** What an `opening` of several calls has so far. */
-  half?: Json;
-  /** What closed places have shown, and what opens a fence again that the last of them had to close. */
-  shown: string;
-  prefix: string;
-  /** A whole piece of an answer that goes on, on its way as a message of its own; what comes behind it begins with `prefix`. */
-  piece?: { readonly text: string; readonly id: string; readonly shown: string; readonly prefix: string };
-  /** How many places have been opened: makes ids. */
-  opened: number;
-  /** The answer as it must be seen, and how many parts of it have been. */
-  final?: { parts: Part[]; sent: number; images: readonly string[]; imagesSent: number };
-  /** Calls to the platform so far. */
-  calls: number;
-  /** Set where nobody asked: what a bot says by itself. It goes behind everything else and pays for nothing ahead. */
-  readonly push?: { readonly text: string; readonly images: readonly string[] };
-}
-
-/** One piece of the final. */
-export interface Part {
-  readonly text: string;
-  readonly way: string;
-  /** Where it is to be written; absent: something new is opened. */
-  readonly place?: Json;
-  readonly id: string;
-}
-
-/** The steps of a delivery, by name, in order; a crash at each is tested. */
-export type Step =
-  | "accepted"
-  | "asked"
-  | "opening"
-  | "opened"
-  | "edited"
-  | "rolled"
-  | "piece_sent"
-  | "final_written"
-  | "part_sent"
-  | "part_recorded"
-  | "images_sent"
-  | "done";
+import { endsSentence, finalWords, lastLine, waitingWords } from "./final_words.ts";
+import { type Job, laddersOf, type Part, type Step } from "./job.ts";
+import { type Platform, PlatformError, type Send, type Way } from "./surface.ts";
+import { tableAfter } from "./table.ts";
+import type { Words } from "./words.ts";
 
 export interface WriterParts {
   readonly clock: Clock;
@@ -87,14 +34,14 @@ export interface WriterParts {
   readonly troubled?: (error: PlatformError) => void;
 }
 
+/** Milliseconds until something must stand in the chat: with a call of a second it is there within three. */
+const SIGN_AFTER = 1000;
+
+/** Milliseconds between edits up to which a change of the place in line is worth one. */
+const EDITS_ARE_FREE = 3000;
+
 /** Milliseconds before its end at which a place is closed and continued: edits that wait for a permit must not be late. */
 const ROLL_AHEAD = 60_000;
-
-/** Where a sentence ends, an edit goes at once; inside one it waits half as long again for the end. */
-const SENTENCE_ENDS = "。！？；：.!?;:";
-
-/** Units of an answer's end in which the end of a sentence is looked for. */
-const ENDING = 40;
 
 /** Units of an answer that are cut into parts without a pause. */
 const AT_ONCE = 64_000;
@@ -112,8 +59,10 @@ export class Writer {
   #lastAt = 0;
   #editing = true;
   #shown: string | undefined;
-  /** Units written when there was nothing new to show. */
-  #dullAt: number | undefined;
+  /** Whether it was shown that the question waits in line. */
+  #shownInLine = false;
+  /** Units written, and the place in line, when there was nothing new to show. */
+  #dullAt: string | undefined;
   /** Units written when the words were last rendered to see whether they fit, and from which on that is worth while again. */
   #measuredAt = 0;
   #measureAt = 0;
@@ -140,8 +89,30 @@ export class Writer {
     await this.finish(turn.reply.text, ending, turn.reply.images);
   }
 
+  /**
+   * Waits for what must be known before the bot can be asked, such as a picture that is fetched.
+   * Where that takes longer than a moment the chat shows that somebody is at work.
+   */
+  async meanwhile<T>(work: Promise<T>): Promise<T> {
+    const { job, clock, words } = this.#p;
+    const done = new AbortController();
+    void work.then(() => done.abort(), () => done.abort());
+    await sleep(clock, job.at + SIGN_AFTER - clock.now(), done.signal);
+    if (done.signal.aborted || job.place !== undefined || job.final !== undefined) return await work;
+    await this.#begin();
+    const way = this.#way;
+    if (way.live) await this.#open(() => words.reading, false);
+    else if (this.#isSilent(way)) {
+      await sleep(clock, job.at + way.placeholderAfter - clock.now(), done.signal);
+      if (!done.signal.aborted) await this.#placeholder(words.reading, way, done.signal);
+    }
+    return await work;
+  }
+
   /** Shows a text that is final from the start: a command's answer, an apology, a push with its images. */
   async say(text: string, images: readonly string[] = []): Promise<void> {
+    const { job } = this.#p;
+    if (this.#ways.length === 0 && job.place === undefined && job.way === undefined) job.notice = true;
     await this.#begin();
     await this.finish(text, { status: "done" }, images);
   }
@@ -158,7 +129,7 @@ export class Writer {
     if (this.#ways.length > 0) return;
     // The same place again, by the same id.
     if (job.opening && job.opened > 0) job.opened--;
-    this.#ways = await (job.push ? platform.unasked(job.incoming) : platform.ways(job.incoming));
+    this.#ways = await laddersOf(platform, job);
     if (this.#ways.length === 0) throw new PlatformError("refused", "no_way", "the app cannot speak first");
     const known = this.#ways.findIndex((way) => way.name === job.way);
     this.#rung = Math.max(0, known);
@@ -175,17 +146,18 @@ export class Writer {
   }
 
   async #show(turn: Turn, ended: AbortSignal) {
-    const { job, clock, words } = this.#p;
+    const { job, clock } = this.#p;
     const { reply } = turn;
     while (!reply.ending) {
       const way = this.#way;
       if (!way.live) return await this.#wait(turn, way, ended);
       if (!job.place) {
         if (this.#places >= way.places) {
-          this.#down();
+          // Nothing below takes what is still to come: it waits for the end.
+          if (!this.#down()) return void await reply.ended();
           continue;
         }
-        await this.#open(() => this.#fitting(way, this.#snapshot(turn) || waitingWords(turn, words)), false);
+        await this.#open(() => this.#frame(turn, way), false);
         continue;
       }
       await this.#due(turn, way, job.place.at, ended);
@@ -203,15 +175,16 @@ export class Writer {
     const { job } = this.#p;
     const { reply } = turn;
     const late = new AbortController();
-    const silent = job.opened === 0 && job.tries === 0 && way.placeholderAfter !== Infinity;
-    const patience = silent ? sleep(this.#p.clock, way.placeholderAfter, ended).then(() => late.abort()) : undefined;
+    const silent = this.#isSilent(way);
+    const left = job.at + way.placeholderAfter - this.#p.clock.now();
+    const patience = silent ? sleep(this.#p.clock, left, ended).then(() => late.abort()) : undefined;
     const most = way.piece ?? way.bytes;
     for (let waiting = silent; !reply.ending;) {
       const rest = this.#overflow(reply, way, most);
       if (rest === undefined) {
         if (waiting && late.signal.aborted) {
           waiting = false;
-          await this.#placeholder(turn, way, ended);
+          await this.#placeholder(waitingWords(turn, this.#p.words), way, ended);
         } else await this.#next(turn, Infinity, late.signal);
         continue;
       }
@@ -243,12 +216,33 @@ export class Writer {
     return room < 0 ? rest : undefined;
   }
 
-  async #placeholder(turn: Turn, way: Way, ended: AbortSignal) {
-    this.#p.job.opened++;
-    await this.#p.keep();
-    const text = waitingWords(turn, this.#p.words);
-    const how = this.#how("wait", "first", ended);
-    await this.#try<unknown>(() => way.wait ? way.wait(text, how) : way.open(() => text, how));
+  /** Whether a way that cannot edit has still to say that somebody is at work, once and in the first process only. */
+  #isSilent(way: Way): boolean {
+    const { opened, tries } = this.#p.job;
+    return opened === 0 && tries === 0 && way.placeholderAfter !== Infinity;
+  }
+
+  async #placeholder(text: string, way: Way, needless: AbortSignal) {
+    const { job, keep } = this.#p;
+    job.opened++;
+    await keep();
+    const how = this.#how("wait", "first", needless);
+    if (!way.wait) return void await this.#try(() => way.open(() => text, how));
+    const shown = await this.#try(() => way.wait!(text, how));
+    if (shown.trouble) return;
+    job.waiting = { way: way.name, json: shown.value };
+    await keep();
+  }
+
+  /** The answer is there: the button beside "thinking" would do nothing any more. */
+  async #endWait() {
+    const { job, words, keep } = this.#p;
+    const waiting = job.waiting;
+    const way = this.#ways.find(({ name }) => name === waiting?.way);
+    if (!waiting || !way?.endWait) return;
+    await this.#try(() => way.endWait!(waiting.json, words.ended, this.#how("unwait", "first")));
+    job.waiting = undefined;
+    await keep();
   }
 
   /** Sends the piece that was written down. `again`: it may have been sent before. */
@@ -294,20 +288,14 @@ export class Writer {
 
   async #edit(turn: Turn, way: Way, ended: AbortSignal) {
     const { job, clock, reached, keep } = this.#p;
-    let taken = "";
-    const text = () => {
-      taken = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
-      return way.render(this.#fitting(way, taken));
-    };
+    const text = () => way.render(this.#frame(turn, way));
     const done = await this.#try(() =>
       way.edit(job.place!.json, text, this.#how(`e${job.opened}.${job.tries}.${this.#edits}`, "edit", ended))
     );
     this.#edits++;
     this.#lastAt = clock.now();
-    if (!done.trouble) {
-      this.#shown = taken;
-      return reached?.("edited");
-    }
+    if (!done.trouble) return reached?.("edited");
+    this.#shown = undefined;
     if (done.trouble === "gone" || done.trouble === "refused") {
       // What stands there stays; everything since then is said again in a new place.
       const { json } = job.place!;
@@ -330,12 +318,15 @@ export class Writer {
     const open = cut.at < rest.length ? cut : openFence(rest.slice(0, at));
     const text = rest.slice(0, at) + open.closing;
     const way = this.#way;
-    await this.#try(() =>
+    const closed = await this.#try(() =>
       way.close(place.json, way.render(text || this.#p.words.thinking), this.#how(`c${job.opened}`, "first"))
     );
     job.place = undefined;
-    job.shown += rest.slice(job.prefix.length, at);
-    job.prefix = open.opening;
+    // What was certainly not shown there comes in the next place.
+    if (closed.trouble !== "gone" && closed.trouble !== "refused") {
+      job.shown += rest.slice(job.prefix.length, at);
+      job.prefix = open.opening;
+    }
     this.#shown = this.#dullAt = undefined;
     reached?.("rolled");
     if (this.#places >= way.places) this.#down();
@@ -362,12 +353,29 @@ export class Writer {
   }
 
   #news(turn: Turn): boolean {
-    const { written } = turn.reply;
-    if (written === this.#dullAt) return false;
+    const state = `${turn.reply.written} ${turn.place}`;
+    if (state === this.#dullAt) return false;
     const words = this.#snapshot(turn);
-    const news = words !== "" && words !== this.#shown;
-    this.#dullAt = news ? undefined : written;
+    const news = words === "" ? this.#isOtherWait(turn) : words !== this.#shown;
+    this.#dullAt = news ? undefined : state;
     return news;
+  }
+
+  /** Whether what stands in the chat of a question without an answer is no longer true. */
+  #isOtherWait(turn: Turn): boolean {
+    if (this.#p.job.shown !== "" || waitingWords(turn, this.#p.words) === this.#shown) return false;
+    const isInLine = turn.place !== undefined;
+    return isInLine !== this.#shownInLine || this.#way.pause(this.#edits) <= EDITS_ARE_FREE;
+  }
+
+  /** What a place is to show now: the answer so far, as much of it as fits, else why there is none. */
+  #frame(turn: Turn, way: Way): string {
+    const words = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
+    const frame = this.#fitting(way, words);
+    this.#shownInLine = turn.place !== undefined;
+    // What does not fit is news, even where the bot says nothing more.
+    this.#shown = frame.length < words.length ? undefined : words;
+    return frame;
   }
 
   async #next(turn: Turn, most: number, also?: AbortSignal) {
@@ -396,7 +404,12 @@ export class Writer {
   }
 
   #fits(way: Way, text: string): boolean {
-    return this.#size(way, text, way.bytes) <= way.bytes;
+    return this.#size(way, text, way.bytes) <= way.bytes && this.#tableTooMany(way, text) === undefined;
+  }
+
+  /** Where the first table begins that a place of this way does not take any more. */
+  #tableTooMany(way: Way, text: string): number | undefined {
+    return way.tables === undefined ? undefined : tableAfter(text, way.tables);
   }
 
   /** As much of a text as this way shows in one place. */
@@ -412,7 +425,7 @@ export class Writer {
 
   /** A cut that fits also after rendering, which may add some. */
   #cut(way: Way, text: string, most = way.bytes): Cut {
-    const window = text.slice(0, most);
+    const window = text.slice(0, Math.min(most, this.#tableTooMany(way, text.slice(0, most)) ?? most));
     for (let bytes = most;; bytes = Math.floor(bytes * 0.8)) {
       const cut = cutAt(window, bytes);
       if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= most) return cut;
@@ -426,7 +439,8 @@ export class Writer {
       const { taken, lines } = this.#sorted(images);
       const whole = [text.trimEnd(), ...lines].filter(Boolean).join("\n\n");
       const words = finalWords(whole, ending, taken.length > 0, this.#p.words);
-      const parts = this.#clipped(await this.#parts(this.#restOf(words), job.place?.json, "f"));
+      const noted = [words, ...job.notes ?? []].join("\n\n");
+      const parts = this.#clipped(await this.#parts(this.#restOf(noted), job.place?.json, "f"));
       job.final = { parts, sent: 0, images: taken, imagesSent: 0 };
       await keep();
     }
@@ -556,6 +570,7 @@ export class Writer {
       reached?.("images_sent");
     }
     this.#reservation?.release();
+    await this.#endWait();
   }
 
   /** An attachment that the platform turns away must not hold up the answer that is there already; a line says so in its place. */
@@ -574,13 +589,16 @@ export class Writer {
     await this.#try(() => still.open(() => still.render(line), this.#how(`n${n}`, "final", undefined, true)));
   }
 
-  /** One rung down the ladder; the last one has nothing below it. */
-  #down() {
-    if (this.#rung + 1 < this.#ways.length) {
+  /** One rung down the ladder. `false`: the last one has nothing below it. */
+  #down(): boolean {
+    const isLast = this.#rung + 1 >= this.#ways.length;
+    if (isLast) this.#editing = false;
+    else {
       this.#rung++;
       this.#places = 0;
-    } else this.#editing = false;
+    }
     this.#p.job.way = this.#way.name;
+    return !isLast;
   }
 
   #how(id: string, wanted: Send["priority"], signal?: AbortSignal, final = false): Send {
@@ -621,37 +639,4 @@ export class Writer {
 function carriedBy(way: Way, urls: readonly string[]): string[] {
   const { most = 0, fits } = way.carries ?? {};
   return urls.filter((url) => fits?.(attachmentOf(url)!)).slice(0, most);
-}
-
-/** What stands in a place before the bot has said anything. */
-function waitingWords(turn: Turn, words: Words): string {
-  return turn.place !== undefined ? words.queued(turn.place) : words.thinking;
-}
-
-/** The answer as it must be seen: its text, and how it ended where that is not `done`. */
-export function finalWords(text: string, ending: Ending, images: boolean, words: Words): string {
-  const body = text.trimEnd();
-  const note = ending.status === "cancelled"
-    ? words.cancelled
-    : ending.status === "failed"
-    ? words.failed(ending.code ?? "internal")
-    : ending.status === "incomplete"
-    ? words.cutOff
-    : "";
-  // What the bot itself says of its failure tells the person what to do, in the words of its own world.
-  const own = ending.code === "bot_failed" || ending.code === "bot_declined" ? ending.detail : undefined;
-  const whole = note && own ? `${note}\n\n${own}` : note;
-  if (whole) return body ? `${body}\n\n${whole}` : whole;
-  return body || (images ? words.seeImages : words.empty);
-}
-
-function lastLine(text: string): number {
-  return text.lastIndexOf("\n") + 1 || text.length;
-}
-
-/** Whether the answer so far ends where a sentence or a line does. */
-function endsSentence(reply: Reply): boolean {
-  const end = reply.tail(ENDING).slice(-ENDING);
-  const words = end.trimEnd();
-  return end.includes("\n", words.length) || (words !== "" && SENTENCE_ENDS.includes(words.at(-1)!));
 }

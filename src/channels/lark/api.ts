@@ -8,9 +8,11 @@ import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
 import { type Answer, type Call, Caller, parse, request, type Verdict } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
+import type { Health } from "../im/health.ts";
 import { rates } from "../im/rates.ts";
 import { PlatformError, type Send } from "../im/surface.ts";
 import { Token } from "../im/token.ts";
+import { wireOf } from "../im/wire.ts";
 import type { LarkSettings } from "./settings.ts";
 
 /** Where a message goes: into a chat, or as a reply to one. */
@@ -35,27 +37,21 @@ export class LarkApi {
   readonly #caller: Caller;
   readonly #settings: LarkSettings;
 
-  constructor(parts: ChannelParts, settings: LarkSettings) {
+  constructor(parts: ChannelParts, settings: LarkSettings, health: Health) {
     this.#settings = settings;
-    const wire = { fetch: parts.fetch ?? fetch, clock: parts.clock };
+    const wire = wireOf(parts, settings, health);
     // A token asked for with less than 30 minutes left is a new one, and the old one stays valid beside it.
-    const token = new Token(parts.clock, async () => {
+    const token = new Token(parts.clock, async (patience) => {
       const url = `${settings.baseUrl}/open-apis/auth/v3/tenant_access_token/internal`;
       const body = JSON.stringify({ app_id: settings.appId, app_secret: settings.appSecret });
-      const answer = await request(wire, "POST", url, { body, json: true });
+      const answer = await request(wire, "token", "POST", url, { body, json: true }, patience);
       const read = typeof answer === "string" ? undefined : parse(answer.text);
       if (read?.code === 0) return { token: read.tenant_access_token, lifetime: read.expire * 1000 };
       const code = String(read?.code ?? (typeof answer === "string" ? answer : answer.status));
       const wrong = read && typeof answer !== "string" && answer.status < 429 && !SLOW_API.has(code);
       throw new PlatformError(wrong ? "refused" : "unavailable", code, "no tenant_access_token");
     }, 25 * 60_000);
-    this.#caller = new Caller({
-      ...wire,
-      budget: parts.budget,
-      token,
-      random: parts.random ?? Math.random,
-      throttled: (scope, ms, code) => parts.observer.tell({ type: "throttled", scope, ms, code }),
-    });
+    this.#caller = new Caller({ ...wire, token });
   }
 
   /** What one kind of call of this app may do, in one tenant. */
@@ -100,6 +96,17 @@ export class LarkApi {
     });
     const path = `/open-apis/cardkit/v1/cards/${encodeURIComponent(card)}`;
     await this.#call("PUT", path, [this.api("card.update"), this.#card(card)], send, body);
+  }
+
+  /** Takes a part of a card away. One that is gone already does no harm. */
+  async removeElement(card: string, element: string, send: Send): Promise<void> {
+    const body = () => ({ sequence: send.next(), uuid: uuid(`${send.id}:-${element}`) });
+    const path = `/open-apis/cardkit/v1/cards/${encodeURIComponent(card)}/elements/${element}`;
+    try {
+      await this.#call("DELETE", path, [this.api("card.element"), this.#card(card)], send, body);
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.trouble !== "gone") throw error;
+    }
   }
 
   async setStreaming(card: string, on: boolean, send: Send): Promise<void> {
@@ -151,11 +158,27 @@ export class LarkApi {
   }
 
   /** A file or an image of a message. */
-  async resource(message: string, key: string, type: "image" | "file", send: Send): Promise<Answer> {
+  async resource(
+    message: string,
+    key: string,
+    type: "image" | "file",
+    send: Send,
+    most?: number,
+  ): Promise<Answer> {
     const path = `/open-apis/im/v1/messages/${encodeURIComponent(message)}/resources/${
       encodeURIComponent(key)
     }?type=${type}`;
-    return await this.#call("GET", path, [this.api("im.resource")], send, undefined, bytesVerdict);
+    return await this.#call("GET", path, [this.api("im.resource")], send, undefined, bytesVerdict, {
+      kind: "download",
+      most,
+    });
+  }
+
+  /** A message by its id; `undefined` where the platform gives none out. */
+  async message(id: string, send: Send): Promise<Json | undefined> {
+    const path = `/open-apis/im/v1/messages/${encodeURIComponent(id)}`;
+    const answer = await this.#call("GET", path, [this.api("im.get")], send);
+    return answer.data?.items?.[0];
   }
 
   /** The bot's own open_id: what a mention of it carries. */
@@ -181,10 +204,12 @@ export class LarkApi {
     send: Send,
     body?: Call["body"],
     read = okVerdict,
+    bounds: Pick<Call, "kind" | "most"> = {},
   ): Promise<Json> {
     const scopes = [...this.month(), ...own];
     return this.#caller.call({
       ...send,
+      ...bounds,
       method,
       url: () => this.#settings.baseUrl + path,
       headers: (token) => ({ authorization: `Bearer ${token}` }),
@@ -214,6 +239,8 @@ export function judge(
   if (code === "99991403") return { kind: "throttled", scope: api, ms: 3_600_000, code };
   if (BAD_TOKEN.has(code)) return { kind: "token", code };
   if (AGAIN.has(code) || answer.status >= 500) return { kind: "retry", code };
+  // A page that refuses comes from something in between, such as a proxy.
+  if (answer.status >= 400 && body === undefined) return { kind: "retry", code };
   if (GONE.has(code)) return { kind: "gone", code, text: String(body?.msg ?? "") };
   if (answer.status >= 400 || (body && body.code !== 0 && body.code !== undefined)) {
     return { kind: "refused", code, text: String(body?.msg ?? answer.text.slice(0, 200)) };

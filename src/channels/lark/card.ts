@@ -5,6 +5,7 @@
  */
 import type { Json } from "../../core/store.ts";
 import { downgrade } from "../im/markdown.ts";
+import { withoutPings } from "../im/ping.ts";
 import { type Incoming, PlatformError, type Send, type Way } from "../im/surface.ts";
 import type { LarkApi, Target } from "./api.ts";
 
@@ -13,6 +14,12 @@ const ANSWER = "answer";
 
 /** Cards may weigh 30 KB as JSON; quotes and line breaks double there, so text gets less. */
 const CARD_BYTES = 12_000;
+
+/** Tables that one card takes; with more it is refused (11310). */
+const CARD_TABLES = 5;
+
+/** The button that stops the answer. */
+const STOP = "stop";
 
 /** A text message may weigh 150 KB; people read shorter ones. */
 const TEXT_BYTES = 20_000;
@@ -33,7 +40,12 @@ export function targetOf(incoming: Incoming): Target {
 }
 
 function cardText(markdown: string): string {
-  return downgrade(markdown, { images: true });
+  return withoutPings(withoutControls(downgrade(markdown, { images: true })), "feishu");
+}
+
+/** Signs that nobody sees, each of which weighs six bytes in a card. */
+function withoutControls(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, "");
 }
 
 /** A card that types: made, sent once, its one element changed, and replaced by a plain one at the end. */
@@ -42,6 +54,7 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
   return {
     name: "stream",
     bytes: CARD_BYTES,
+    tables: CARD_TABLES,
     live: true,
     repeatable: true,
     life: STREAM_LIFE,
@@ -66,12 +79,14 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
     edit: (place, text, send) => setText(api, place.card, text, send),
     async close(place, text, send) {
       await setText(api, place.card, () => text, send);
-      // The words are there. What follows stops the typing cursor and takes the button away; a failure leaves both, not less text.
+      // The words are there. What follows ends the typing cursor and takes the button away.
       const after: Send = { ...send, reservation: undefined };
       try {
         await api.replaceCard(place.card, plainCard(text), after);
       } catch (error) {
         if (!(error instanceof PlatformError) || error.trouble !== "refused") throw error;
+        // What is refused as a whole may be taken bit by bit: a button that does nothing must not stay.
+        await api.removeElement(place.card, STOP, after);
         await api.setStreaming(place.card, false, after);
       }
     },
@@ -98,6 +113,7 @@ export function patchWay(api: LarkApi, incoming: Incoming): Way {
   return {
     name: "patch",
     bytes: CARD_BYTES,
+    tables: CARD_TABLES,
     live: true,
     repeatable: true,
     // Fourteen days; an hour is longer than any answer.
@@ -130,7 +146,7 @@ export function textWay(api: LarkApi, incoming: Incoming, placeholderAfter: numb
     pause: () => Infinity,
     placeholderAfter,
     finalPath: [...api.month(), api.chat(target)],
-    render: (markdown) => downgrade(markdown, { plain: true }),
+    render: (markdown) => withoutPings(downgrade(markdown, { plain: true }), "feishu"),
     async open(text, send) {
       return { message: await api.sendMessage(target, "text", () => JSON.stringify({ text: text() }), send) };
     },
@@ -148,7 +164,7 @@ function streamingCard(text: string, stopWord: string, messageId: string): Json 
         { tag: "markdown", element_id: ANSWER, content: text },
         {
           tag: "button",
-          element_id: "stop",
+          element_id: STOP,
           size: "tiny",
           text: { tag: "plain_text", content: stopWord },
           behaviors: [{ type: "callback", value: { stop: messageId } }],

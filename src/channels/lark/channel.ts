@@ -5,21 +5,23 @@ import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
 import type { Attachment, Takes } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { parse } from "../im/caller.ts";
+import { type Answer, parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { same } from "../im/envelope.ts";
+import { type AppHealth, Health } from "../im/health.ts";
 import { plainSend } from "../im/send.ts";
-import type { Incoming, Platform, Send, Way } from "../im/surface.ts";
-import { languageOf, wordsIn } from "../im/words.ts";
+import type { Content, FetchedFile, Incoming, Platform, Send, Way } from "../im/surface.ts";
+import { languageOf, type Stopped, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
 import { patchWay, streamWay, targetOf, textWay } from "./card.ts";
 import { decrypt, signed } from "./crypto.ts";
-import { headOf, readEvent } from "./event.ts";
+import { explain } from "./explain.ts";
+import { headOf, readAsked, readEvent } from "./event.ts";
 import type { LarkSettings } from "./settings.ts";
 
-/** Milliseconds after which a text-only answer gets a "thinking": longer than most people wait without wondering. */
-const PLACEHOLDER = 4000;
+/** Milliseconds after which a text-only answer gets a "thinking", so that it is there within three seconds. */
+const PLACEHOLDER = 2500;
 
 /** `im/v1/images` and `im/v1/files` in the reference: 10 MB and 30 MB, nothing empty. */
 const TAKES: Takes = {
@@ -33,16 +35,23 @@ export class LarkChannel implements Channel, Platform {
   readonly #api: LarkApi;
   readonly #parts: ChannelParts;
   readonly #settings: LarkSettings;
-  readonly #name: string;
+  readonly #health: Health;
   #ownId: Promise<string> | undefined;
   #socket: { stop(): void; readonly connected: boolean } | undefined;
 
   constructor(name: string, settings: LarkSettings, parts: ChannelParts) {
-    this.#name = name;
     this.#settings = settings;
     this.#parts = parts;
-    this.#api = new LarkApi(parts, settings);
-    this.desk = new Desk({ ...parts, channel: "lark", app: name, platform: this, settings });
+    this.#health = new Health({ ...parts, channel: "lark", app: name, explain });
+    this.#api = new LarkApi(parts, settings, this.#health);
+    this.desk = new Desk({
+      ...parts,
+      channel: "lark",
+      app: name,
+      platform: this,
+      settings,
+      failed: (code, said) => this.#health.failed(code, said),
+    });
   }
 
   async start(): Promise<void> {
@@ -50,11 +59,11 @@ export class LarkChannel implements Channel, Platform {
     if (this.#settings.mode !== "socket") return;
     // The vendor's SDK is large and only this mode needs it.
     const { openSocket } = await import("./socket.ts");
-    this.#socket = await openSocket(this.#settings, this.#parts, (event) => this.#take(event));
+    this.#socket = await openSocket(this.#settings, this.#parts, this.#health, (event) => this.#take(event));
   }
 
-  get connected(): boolean {
-    return this.#settings.mode === "webhook" || (this.#socket?.connected ?? false);
+  get health(): AppHealth {
+    return this.#health.view(this.#settings.mode === "webhook" || (this.#socket?.connected ?? false));
   }
 
   stop(): Promise<void> {
@@ -70,7 +79,7 @@ export class LarkChannel implements Channel, Platform {
     if (!body) return new Response(null, { status: 413 });
     const { encryptKey, verificationToken } = this.#settings;
     const refuse = (why: string) => {
-      this.#parts.observer.tell({ type: "callback_refused", channel: "lark", app: this.#name, why, address });
+      this.#health.refused(why, address);
       return new Response(null, { status: 401 });
     };
     let json = parse(new TextDecoder().decode(body));
@@ -103,6 +112,7 @@ export class LarkChannel implements Channel, Platform {
   /** Sees to one event; what it returns is the callback's answer. Rejects where it could not be stored. */
   async #take(json: Json): Promise<Json | undefined> {
     this.#parts.reached?.("received");
+    this.#health.heard();
     const group = json?.event?.message?.chat_type === "group";
     const event = readEvent(json, group ? await this.#own() : undefined);
     switch (event?.kind) {
@@ -112,15 +122,19 @@ export class LarkChannel implements Channel, Platform {
       case "recalled":
         await this.desk.recall(event.messageId);
         return undefined;
-      case "stop": {
-        // The answer must be there within three seconds; what the bot does about it shows in the card.
-        const stopped = this.desk.stop(event.messageId);
-        stopped.catch((error) => this.#parts.observer.tell({ type: "fault", where: "lark: stop", error }));
-        return { toast: { type: "info", content: wordsIn(this.#settings.language).stopped } };
-      }
+      case "stop":
+        return this.#toast(await this.desk.stop(event.messageId, event.by));
       default:
         return undefined;
     }
+  }
+
+  /** What the button did, in the language in which Feishu runs for whoever pressed it. */
+  #toast(what: Stopped): Json {
+    const [zh, en] = [wordsIn("zh").stop[what], wordsIn("en").stop[what]];
+    const content = this.#settings.language === "zh" ? zh : en;
+    const type = what === "stopped" ? "success" : "info";
+    return { toast: { type, content, i18n: { zh_cn: zh, en_us: en } } };
   }
 
   #own(): Promise<string> {
@@ -149,16 +163,26 @@ export class LarkChannel implements Channel, Platform {
   }
 
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
-    const send = plainSend(`${incoming.id}:in`);
-    const answer = await this.#api.resource(incoming.address.message, ref, "image", send);
+    const answer = await this.#resource(incoming, ref, "image");
     const type = answer.headers.get("content-type") ?? "image/png";
     return `data:${type.split(";")[0]};base64,${Buffer.from(answer.bytes).toString("base64")}`;
   }
 
-  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
-    const send = plainSend(`${incoming.id}:in`);
-    const answer = await this.#api.resource(incoming.address.message, ref, "file", send);
-    return answer.bytes.length <= max ? answer.bytes : undefined;
+  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile> {
+    return await this.#resource(incoming, ref, "file", max);
+  }
+
+  /** `ref`: a key of this message, or one of the message that it quotes. */
+  #resource(incoming: Incoming, ref: Json, type: "image" | "file", most?: number): Promise<Answer> {
+    const { message, key } = typeof ref === "string" ? { message: incoming.address.message, key: ref } : ref;
+    return this.#api.resource(message, key, type, plainSend(`${incoming.id}:in`), most);
+  }
+
+  async quoted(incoming: Incoming): Promise<Content | undefined> {
+    const { parent } = incoming.address;
+    if (parent === undefined) return undefined;
+    const message = await this.#api.message(parent, plainSend(`${incoming.id}:quote`));
+    return message && readAsked(message, this.#settings.appId);
   }
 
   async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {

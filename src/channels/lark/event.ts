@@ -5,8 +5,8 @@
  */
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
-import { parse } from "../im/caller.ts";
-import type { Incoming } from "../im/surface.ts";
+import type { Content, Incoming } from "../im/surface.ts";
+import { contentOf } from "./content.ts";
 
 const Id = z.object({ open_id: z.string().optional(), user_id: z.string().nullish(), union_id: z.string().nullish() });
 
@@ -29,6 +29,7 @@ const MessageEvent = z.object({
     create_time: z.string(),
     chat_id: z.string().min(1).max(200),
     chat_type: z.string(),
+    parent_id: z.string().max(200).optional(),
     thread_id: z.string().optional(),
     message_type: z.string(),
     content: z.string(),
@@ -47,7 +48,7 @@ const CardAction = z.object({
 export type LarkEvent =
   | { readonly kind: "message"; readonly incoming: Incoming }
   | { readonly kind: "recalled"; readonly messageId: string }
-  | { readonly kind: "stop"; readonly messageId: string; readonly eventId: string }
+  | { readonly kind: "stop"; readonly messageId: string; readonly by: string | undefined }
   /** Known to the platform, nothing to us; acknowledged. */
   | { readonly kind: "other"; readonly type: string };
 
@@ -58,7 +59,7 @@ export function headOf(json: Json): { token?: string; appId?: string } | undefin
 }
 
 /** How a text names whom it mentions: `@_user_1`; whose name that is stands beside the text. */
-const MENTION = /@_(?:user_\d+|all)/g;
+const MENTION = /@_(?:user_\d+|all)( ?)/g;
 
 /** `ownId`: the bot's open_id; a group message that does not mention it is not for us. */
 export function readEvent(json: Json, ownId: string | undefined): LarkEvent | undefined {
@@ -73,7 +74,9 @@ export function readEvent(json: Json, ownId: string | undefined): LarkEvent | un
   if (header.event_type === "card.action.trigger") {
     const action = CardAction.safeParse(event);
     const stop = action.success ? action.data.action.value?.stop : undefined;
-    if (typeof stop === "string") return { kind: "stop", messageId: stop, eventId: header.event_id };
+    if (typeof stop === "string") {
+      return { kind: "stop", messageId: stop, by: action.data?.operator.open_id };
+    }
   }
   return { kind: "other", type: header.event_type };
 }
@@ -88,72 +91,47 @@ function message(event: unknown, ownId: string | undefined): LarkEvent | undefin
   const mentions = message.mentions ?? [];
   const forUs = type === "direct" || (ownId !== undefined && mentions.some((mention) => mention.id.open_id === ownId));
   if (!forUs) return { kind: "other", type: "not mentioned" };
-  const said = contentOf(message.message_type, message.content);
-  if (!said) return { kind: "other", type: `message_type ${message.message_type}` };
+  const said = contentOf(message.message_type, message.content, (key) => key);
   const names = new Map(mentions.map(({ key, id, name }) => [key, id.open_id === ownId ? "" : `@${name}`]));
-  const text = said.text.replace(MENTION, (key) => names.get(key) ?? key);
   return {
     kind: "message",
     incoming: {
       id: message.message_id,
       chat: { id: message.chat_id, type },
       sender: { id: sender.sender_id.open_id ?? sender.sender_id.union_id ?? "unknown" },
-      text: text.replace(/[ \t]{2,}/g, " ").trim(),
-      images: said.images,
-      files: said.files,
+      ...said,
+      text: named(said.text, names).trim(),
       at: Number(message.create_time) || 0,
-      address: { message: message.message_id },
+      address: { message: message.message_id, parent: message.parent_id || undefined },
     },
   };
 }
 
-interface Said {
-  text: string;
-  images: string[];
-  files: { ref: Json; name: string }[];
+/** The text with people's names in place of their keys, and without the bot's own mention. */
+function named(text: string, names: ReadonlyMap<string, string>): string {
+  return text.replace(MENTION, (all, space: string) => {
+    const key = all.trimEnd();
+    const name = key === "@_all" ? "@所有人" : names.get(key);
+    return name === "" ? "" : (name ?? key) + space;
+  });
 }
 
-function contentOf(type: string, content: string): Said | undefined {
-  const json = parse(content);
-  if (typeof json !== "object" || json === null) return undefined;
-  const said: Said = { text: "", images: [], files: [] };
-  switch (type) {
-    case "text":
-      said.text = String(json.text ?? "");
-      return said;
-    case "image":
-      said.images.push(String(json.image_key));
-      return said;
-    case "file":
-    case "audio":
-    case "media":
-      said.files.push({ ref: String(json.file_key), name: String(json.file_name ?? type) });
-      return said;
-    case "post":
-      return post(json, said);
-    default:
-      return undefined;
-  }
-}
+const Asked = z.object({
+  message_id: z.string(),
+  msg_type: z.string(),
+  deleted: z.boolean().optional(),
+  sender: z.object({ id: z.string() }).optional(),
+  body: z.object({ content: z.string() }),
+  mentions: z.array(z.object({ key: z.string(), name: z.string() })).optional(),
+});
 
-/** Rich text: `{"title","content":[[{"tag":"text","text":…},…],…]}`, sometimes under a language. */
-function post(json: Json, said: Said): Said {
-  const body = Array.isArray(json.content)
-    ? json
-    : Object.values(json).find((part: Json) => Array.isArray(part?.content));
-  const lines: string[] = body?.title ? [String(body.title)] : [];
-  for (const paragraph of (body as Json)?.content ?? []) {
-    if (!Array.isArray(paragraph)) continue;
-    let line = "";
-    for (const piece of paragraph) {
-      if (piece?.tag === "img") said.images.push(String(piece.image_key));
-      else if (piece?.tag === "at") line += String(piece.user_id ?? "");
-      else if (piece?.tag === "a") line += `[${piece.text ?? piece.href}](${piece.href})`;
-      else if (piece?.tag === "code_block") line += `\n\`\`\`${piece.language ?? ""}\n${piece.text ?? ""}\n\`\`\`\n`;
-      else if (typeof piece?.text === "string") line += piece.text;
-    }
-    lines.push(line);
-  }
-  said.text = lines.join("\n");
-  return said;
+/** A message that was asked for by its id: another one replies to it. `undefined`: nothing of it can be read. */
+export function readAsked(json: Json, appId: string): Content | undefined {
+  const parsed = Asked.safeParse(json);
+  if (!parsed.success || parsed.data.deleted) return undefined;
+  const { message_id: message, msg_type, body, mentions = [], sender } = parsed.data;
+  const said = contentOf(msg_type, body.content, (key) => ({ message, key }));
+  // An answer of the app itself is in the bot's memory anyway.
+  if (sender?.id === appId && said.text === "") return undefined;
+  return { ...said, text: named(said.text, new Map(mentions.map(({ key, name }) => [key, `@${name}`]))).trim() };
 }

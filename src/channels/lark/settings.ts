@@ -31,6 +31,14 @@ export const LarkSettings = z.looseObject({
     ),
   }).default({}),
   ...deskSettings,
+}).check(({ value, issues }) => {
+  if (value.mode !== "webhook" || value.encryptKey !== undefined || value.verificationToken !== undefined) return;
+  issues.push({
+    code: "custom",
+    input: value.encryptKey,
+    path: ["encryptKey"],
+    message: "must be set in webhook mode (or verificationToken): without one no callback can be believed",
+  });
 });
 
 export type LarkSettings = z.infer<typeof LarkSettings>;

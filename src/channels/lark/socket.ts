@@ -3,21 +3,32 @@
  * apps that use it. Everything that goes out goes through our own calls: the SDK neither paces nor waits when told to.
  */
 import type { Json } from "../../core/store.ts";
+import { parse, request } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
+import type { Health } from "../im/health.ts";
+import { Hosts } from "../im/hosts.ts";
+import { wireOf } from "../im/wire.ts";
 import type { LarkSettings } from "./settings.ts";
 
 /** Milliseconds for the first connection; it goes on trying after that. */
 const FIRST = 15_000;
 
+/** Milliseconds until the next try, at first and at most, where the SDK has given up. */
+const GIVEN_UP = [60_000, 30 * 60_000] as const;
+
+/** What the SDK gets where no connection may be opened; it gives up, and we try again later. */
+const REFUSED = 403;
+
 /** Opens the connection. `take` stores an event; what it returns is the callback's answer, and a rejection makes Feishu send it again. */
 export async function openSocket(
   settings: LarkSettings,
   parts: ChannelParts,
+  health: Health,
   take: (event: Json) => Promise<Json | undefined>,
 ): Promise<{ stop(): void; readonly connected: boolean }> {
   const { EventDispatcher, WSClient, LoggerLevel } = await import("@larksuiteoapi/node-sdk");
-  const tell = (what: string) => parts.observer.tell({ type: "warning", what: `feishu ${settings.appId}: ${what}` });
-  const logger = { error: (...said: unknown[]) => tell(lineOf(said)), warn() {}, info() {}, debug() {}, trace() {} };
+  // What went wrong on the way to a connection is known better where the address is asked for.
+  const logger = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
 
   /** Hands every event on as it came: the SDK's own dispatching would flatten it and drop what it does not know. */
   class Whole extends EventDispatcher {
@@ -27,29 +38,80 @@ export async function openSocket(
   }
 
   const ready = Promise.withResolvers<void>();
+  let failures = 0, isStopped = false, stopWaiting = () => {};
+  const opened = () => {
+    failures = 0;
+    health.opened();
+    ready.resolve();
+  };
   const client = new WSClient({
     appId: settings.appId,
     appSecret: settings.appSecret,
     domain: settings.baseUrl,
+    httpInstance: addresses(settings, parts, health) as never,
     logger,
     loggerLevel: LoggerLevel.error,
     autoReconnect: true,
-    onReady: () => ready.resolve(),
-    onError: (error: Error) => tell(error.message),
+    onReady: opened,
+    onReconnected: opened,
+    onReconnecting: () => health.lost("the connection was lost; dialling again"),
+    // The SDK has given up, as it does for a wrong secret and for a busy platform alike.
+    onError: (error: Error) => {
+      if (isStopped) return;
+      const [least, most] = GIVEN_UP;
+      const wait = Math.min(most, least * 2 ** failures++);
+      health.lost(error.message, parts.clock.now() + wait);
+      ready.resolve();
+      stopWaiting = parts.clock.after(wait, () => void client.start({ eventDispatcher: new Whole({ logger }) }));
+    },
   });
   await client.start({ eventDispatcher: new Whole({ logger }) });
-  const stopWaiting = parts.clock.after(FIRST, () => ready.resolve());
+  const stopFirst = parts.clock.after(FIRST, () => ready.resolve());
   await ready.promise;
-  stopWaiting();
+  stopFirst();
   return {
-    stop: () => client.close({ force: true }),
+    stop() {
+      isStopped = true;
+      stopWaiting();
+      client.close({ force: true });
+    },
     get connected() {
       return client.getConnectionStatus().state === "connected";
     },
   };
 }
 
-/** What the SDK logs, as one line, without what it was about: requests carry secrets. */
-function lineOf(said: readonly unknown[]): string {
-  return said.flat().filter((part) => typeof part === "string").join(" ").slice(0, 200);
+/**
+ * Asks for the address of the connection in the SDK's place. The SDK reads `data.URL` before the code,
+ * so a wrong secret would be "Cannot read properties of undefined", and it opens whatever address it gets.
+ */
+function addresses(settings: LarkSettings, parts: ChannelParts, health: Health) {
+  const wire = wireOf(parts, settings, health);
+  const hosts = new Hosts({
+    base: [settings.baseUrl],
+    platform: [".feishu.cn", ".larksuite.com", ".larkoffice.com"],
+    further: settings.hosts,
+  });
+  return {
+    async request(
+      { url, data, headers }: { url: string; data: Json; headers?: Record<string, string> },
+    ): Promise<Json> {
+      const init = { body: JSON.stringify(data), json: true, headers };
+      const answer = await request(wire, "token", "POST", url, init);
+      const body = typeof answer === "string" ? undefined : parse(answer.text);
+      if (body === undefined) {
+        const code = typeof answer === "string" ? answer : String(answer.status);
+        health.failed(code, "no address for the long connection");
+        throw new TypeError(code);
+      }
+      if (body.code !== 0) {
+        health.failed(String(body.code), String(body.msg ?? "").slice(0, 200));
+        return { code: body.code, msg: body.msg, data: {} };
+      }
+      if (hosts.has(body.data?.URL)) return body;
+      const msg = "the address of the long connection is not Feishu's";
+      health.failed("url", msg);
+      return { code: REFUSED, msg, data: {} };
+    },
+  };
 }

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Scope } from "../../core/budget.ts";
+import { asNexusError } from "../../core/error.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import type { Attachment, Takes } from "../im/attachment.ts";
@@ -14,13 +15,19 @@ import { readBody } from "../im/body.ts";
 import { Caller, parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
-import { Envelope, openFile } from "../im/envelope.ts";
+import { Envelope } from "../im/envelope.ts";
+import { type AppHealth, Health } from "../im/health.ts";
+import { Hosts } from "../im/hosts.ts";
 import { Line } from "../im/line.ts";
 import { downgrade } from "../im/markdown.ts";
+import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
-import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { foreignFetch, wireOf } from "../im/wire.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
+import { explain } from "./explain.ts";
+import { BotMedia } from "./bot_media.ts";
 import { readBotMessage } from "./event.ts";
 import { judge } from "./judge.ts";
 import type { WecomBotSettings } from "./settings.ts";
@@ -40,11 +47,15 @@ const URL_LIFE = 3_600_000;
 /** Milliseconds between pings, and of silence after which the line is dead: two pongs missing. */
 const PING = 30_000, SILENCE = 75_000;
 
-/** Milliseconds to stay away after another connection of the same bot took over: two that come back at once would throw each other out for ever. */
-const KICKED = 30_000;
+/** Milliseconds until the bot subscribes again after it was not let in: asking again at once is itself counted. */
+const NOT_LET_IN = 30_000;
 
-/** Bytes of one piece of an upload. */
-const CHUNK = 512 * 1024;
+/**
+ * Milliseconds to stay away after another connection of the same bot took over, at first and at most.
+ * Two programs that both come back would throw each other out for ever, so the vendor's SDK never
+ * does; here the bot tries again, rarely, in case the other one is gone.
+ */
+const TAKEN_OVER = [30 * 60_000, 6 * 3_600_000] as const;
 
 /** `msg_item`: ten images of 10 MB, JPG or PNG, with the last refresh. */
 const CARRIES: Way["carries"] = {
@@ -75,7 +86,10 @@ export class WecomBot implements Channel, Platform {
   readonly #s: WecomBotSettings;
   readonly #name: string;
   readonly #envelope: Envelope | undefined;
+  readonly #health: Health;
+  readonly #hosts: Hosts;
   readonly #caller: Caller;
+  readonly #media: BotMedia;
   readonly #line: Line | undefined;
   readonly #polled = new Map<string, Polled>();
   readonly #forgets = new Set<() => void>();
@@ -84,27 +98,31 @@ export class WecomBot implements Channel, Platform {
   #stopPing: (() => void) | undefined;
   #subscribed = false;
   #stayAway = 0;
+  /** How often another connection took over, without a long one of ours in between. */
+  #takenOver = 0;
+  #subscribedAt = Infinity;
   #requests = 0;
 
   constructor(name: string, settings: WecomBotSettings, parts: ChannelParts) {
     this.#name = name;
+    this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
+    this.#hosts = new Hosts({ base: [settings.baseUrl], platform: ["qyapi.weixin.qq.com"], further: settings.hosts });
     this.#s = settings;
     this.#parts = parts;
     const { token, encodingAesKey } = settings;
     if (token !== undefined && encodingAesKey !== undefined) {
       this.#envelope = new Envelope({ token, aesKey: encodingAesKey, receiver: "" });
     }
-    const http = parts.fetch ?? fetch;
-    const { observer, clock } = parts;
+    const { clock } = parts;
+    const wire = wireOf(parts, settings, this.#health);
     this.#caller = new Caller({
-      clock,
-      budget: parts.budget,
-      random: parts.random ?? Math.random,
-      throttled: (scope, ms, code) => observer.tell({ type: "throttled", scope, ms, code }),
+      ...wire,
       // Frames and HTTP calls take the same way through permits, repeats and verdicts; only the last step differs.
       fetch: (input, init) =>
-        String(input).startsWith("aibot:") ? this.#frame(String(input), init!) : http(input, init),
+        String(input).startsWith("aibot:") ? this.#frame(String(input), init!) : wire.fetch(input, init),
     });
+    const foreign = new Caller({ ...wire, fetch: foreignFetch(parts) });
+    this.#media = new BotMedia({ settings, caller: this.#caller, foreign });
     if (settings.mode === "socket") {
       this.#line = new Line({
         clock,
@@ -118,11 +136,19 @@ export class WecomBot implements Channel, Platform {
         frame: (frame) => this.heard(frame as Json),
         lost: (why) => {
           this.#closed();
-          observer.tell({ type: "warning", what: `wecom ${name}: connection lost: ${why}` });
+          const isAway = this.#stayAway > clock.now();
+          if (!isAway) this.#health.lost(why);
         },
       });
     }
-    this.desk = new Desk({ ...parts, channel: "wecom", app: name, platform: this, settings });
+    this.desk = new Desk({
+      ...parts,
+      channel: "wecom",
+      app: name,
+      platform: this,
+      settings,
+      failed: (code, said) => this.#health.failed(code, said),
+    });
   }
 
   async start(): Promise<void> {
@@ -130,8 +156,12 @@ export class WecomBot implements Channel, Platform {
     await this.#line?.start();
   }
 
-  get connected(): boolean {
-    return this.#s.mode === "webhook" || (this.#line?.open === true && this.#subscribed);
+  get health(): AppHealth {
+    return this.#health.view(this.#s.mode === "webhook" || this.#isConnected);
+  }
+
+  get #isConnected(): boolean {
+    return this.#line?.open === true && this.#subscribed;
   }
 
   async stop(): Promise<void> {
@@ -149,7 +179,7 @@ export class WecomBot implements Channel, Platform {
     const read = (name: string) => query.get(name) ?? "";
     const envelope = this.#envelope;
     const refuse = (why: string) => {
-      this.#parts.observer.tell({ type: "callback_refused", channel: "wecom", app: this.#name, why, address });
+      this.#health.refused(why, address);
       return new Response(null, { status: 401 });
     };
     if (!envelope) return refuse("no token and encodingAesKey are configured");
@@ -177,7 +207,8 @@ export class WecomBot implements Channel, Platform {
       return reply(await this.#poll(json.stream.id));
     }
     this.#parts.reached?.("received");
-    const incoming = readBotMessage(json, undefined, this.#parts.clock.now());
+    this.#health.heard();
+    const incoming = this.#read(json, undefined);
     if (!incoming) return new Response("");
     // In place before it is taken: what the desk says at once must find its stream.
     const id = streamOf(incoming);
@@ -187,6 +218,10 @@ export class WecomBot implements Channel, Platform {
       msgtype: "stream",
       stream: { id, finish: false, content: this.#polled.get(id)?.text ?? this.#thinking(incoming) },
     });
+  }
+
+  #read(json: Json, request: string | undefined): Incoming | undefined {
+    return readBotMessage(json, { request, name: this.#s.name, now: this.#parts.clock.now() });
   }
 
   /** The newest text of an answer. One that this process does not know is still being resumed, or was finished by an earlier one. */
@@ -199,7 +234,9 @@ export class WecomBot implements Channel, Platform {
       return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
     }
     const done = await this.#parts.store.get(this.#doneKey(id));
-    return { msgtype: "stream", stream: { id, finish: done !== undefined, content: done?.text ?? "…" } };
+    // One that is still being resumed is finished by that: its pictures go with the last words.
+    const finish = done !== undefined && !await this.desk.isOpen(questionOf(id));
+    return { msgtype: "stream", stream: { id, finish, content: done?.text ?? "…" } };
   }
 
   #keep(id: string, polled: Polled): Polled {
@@ -297,13 +334,15 @@ export class WecomBot implements Channel, Platform {
     const id = this.#requestId("aibot_subscribe");
     this.#wait(id, (ack) => {
       this.#subscribed = ack.errcode === 0;
-      if (ack.errcode !== 0) {
-        const what = `wecom ${this.#name}: not let in: ${ack.errcode} ${ack.errmsg}`;
-        this.#parts.observer.tell({ type: "warning", what });
-        // Asking again at once is itself counted against us.
-        this.#stayAway = this.#parts.clock.now() + KICKED;
-        this.#line?.renew();
+      if (this.#subscribed) {
+        this.#subscribedAt = this.#parts.clock.now();
+        return this.#health.opened();
       }
+      // The line was lost meanwhile, and that is told where it is noticed.
+      if (ack.errcode === -2) return;
+      this.#health.failed(String(ack.errcode), `not let in: ${ack.errmsg}`);
+      this.#stayAway = this.#parts.clock.now() + NOT_LET_IN;
+      this.#line?.renew();
     });
     send({ cmd: "aibot_subscribe", headers: { req_id: id }, body: { bot_id: botId, secret } });
     this.#stopPing?.();
@@ -328,25 +367,43 @@ export class WecomBot implements Channel, Platform {
     const id = frame?.headers?.req_id;
     if (frame?.cmd === "aibot_msg_callback") {
       this.#parts.reached?.("received");
-      const incoming = readBotMessage(frame.body, id, this.#parts.clock.now());
+      this.#health.heard();
+      const incoming = this.#read(frame.body, id);
       // Nothing is acknowledged here and nothing comes twice: what cannot be stored is said aloud.
-      if (incoming) {
-        this.desk.receive(incoming).catch((error) =>
-          this.#parts.observer.tell({ type: "fault", where: "wecom: message not stored", error })
-        );
-      }
+      if (incoming) this.desk.receive(incoming).catch((error) => this.#notStored(incoming, error));
     } else if (frame?.cmd === "aibot_event_callback") {
-      if (frame.body?.event?.eventtype === "disconnected_event") {
-        this.#stayAway = this.#parts.clock.now() + KICKED;
-        this.#parts.observer.tell({
-          type: "warning",
-          what: `wecom ${this.#name}: another connection of this bot took over`,
-        });
-      }
+      if (frame.body?.event?.eventtype === "disconnected_event") this.#othersTookOver();
+      else this.#health.heard();
     } else if (typeof id === "string") {
       const waiting = this.#acks.get(id);
       waiting?.shift()?.(frame);
       if (waiting?.length === 0) this.#acks.delete(id);
+    }
+  }
+
+  /** Another program uses this bot. It has the connection now, and this one leaves it to that. */
+  #othersTookOver() {
+    const now = this.#parts.clock.now();
+    const [least, most] = TAKEN_OVER;
+    // A connection that held for long was lost to a restart elsewhere, not to a quarrel.
+    if (now - this.#subscribedAt > most) this.#takenOver = 0;
+    this.#stayAway = now + Math.min(most, least * 2 ** this.#takenOver++);
+    this.#health.failed("taken_over", "this gateway stays away and tries again later");
+    this.#health.lost("another connection of this bot took over", this.#stayAway);
+    this.#line?.renew();
+  }
+
+  async #notStored(incoming: Incoming, error: unknown): Promise<void> {
+    const { observer } = this.#parts;
+    observer.tell({ type: "fault", where: "wecom: message not stored", error });
+    const words = wordsIn(languageOf(incoming.text, this.#s.language)).failed(asNexusError(error).code);
+    const stream = { id: streamOf(incoming), finish: true, content: words };
+    try {
+      const send = plainSend(`${incoming.id}:lost`);
+      const body = () => ({ msgtype: "stream", stream });
+      await this.#call("aibot_respond_msg", incoming, send, true, body, incoming.address.request);
+    } catch (failure) {
+      if (!(failure instanceof PlatformError)) throw failure;
     }
   }
 
@@ -376,7 +433,7 @@ export class WecomBot implements Channel, Platform {
       });
       init.signal?.addEventListener("abort", fail, { once: true });
       const frame = { cmd, headers: { req_id }, body: JSON.parse(String(init.body)) };
-      if (this.sendFrame ? this.sendFrame(frame) : this.connected && this.#line!.send(frame)) return;
+      if (this.sendFrame ? this.sendFrame(frame) : this.#isConnected && this.#line!.send(frame)) return;
       leave();
       init.signal?.removeEventListener("abort", fail);
       reject(new TypeError("no connection"));
@@ -469,7 +526,7 @@ export class WecomBot implements Channel, Platform {
   ways(incoming: Incoming): Promise<readonly Way[]> {
     if (this.#s.mode === "socket") return Promise.resolve([this.#streamWay(incoming), this.#sendWay(incoming)]);
     const ladder = [this.#pollWay(incoming)];
-    if (incoming.address.responseUrl) ladder.push(this.#urlWay(incoming));
+    if (this.#hosts.has(incoming.address.responseUrl)) ladder.push(this.#urlWay(incoming));
     return Promise.resolve(ladder);
   }
 
@@ -479,16 +536,15 @@ export class WecomBot implements Channel, Platform {
   }
 
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
-    const bytes = await this.#file(incoming, ref);
+    const { bytes } = await this.#media.file(incoming, ref);
     const base64 = Buffer.from(bytes).toString("base64");
     return `data:${
       base64.startsWith("/9j/") ? "image/jpeg" : base64.startsWith("R0lGOD") ? "image/gif" : "image/png"
     };base64,${base64}`;
   }
 
-  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
-    const bytes = await this.#file(incoming, ref);
-    return bytes.length <= max ? bytes : undefined;
+  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile> {
+    return await this.#media.file(incoming, ref, max);
   }
 
   /** By webhook there is nothing to send with: what goes with the last refresh is all. */
@@ -497,62 +553,13 @@ export class WecomBot implements Channel, Platform {
   }
 
   async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
-    const media_id: string = send.half?.media ?? await this.#upload(attachment, form, send);
+    const media_id: string = send.half?.media ?? await this.#media.upload(attachment, form, send);
     await send.keepHalf({ media: media_id });
     await this.#call("aibot_send_msg", incoming, send, false, () => ({
       ...chatOf(incoming),
       msgtype: form,
       [form]: { media_id },
     }));
-  }
-
-  async #upload(attachment: Attachment, type: string, send: Send): Promise<string> {
-    const bytes = Buffer.from(attachment.base64, "base64");
-    const upload = async (cmd: string, body: Json) => {
-      const scope = this.#uploads();
-      const call = { ...send, reservation: undefined, method: "POST", path: [scope], repeatable: true };
-      return await this.#caller.call({
-        ...call,
-        url: () => `aibot:${cmd}`,
-        body: () => body,
-        judge: (a) => judge(a, scope),
-      });
-    };
-    const begun = await upload("aibot_upload_media_init", {
-      type,
-      filename: attachment.name,
-      total_size: bytes.length,
-      total_chunks: Math.ceil(bytes.length / CHUNK),
-      md5: createHash("md5").update(bytes).digest("hex"),
-    });
-    const upload_id = begun.body.upload_id;
-    for (let chunk_index = 0; chunk_index * CHUNK < bytes.length; chunk_index++) {
-      const piece = bytes.subarray(chunk_index * CHUNK, (chunk_index + 1) * CHUNK);
-      await upload("aibot_upload_media_chunk", { upload_id, chunk_index, base64_data: piece.toString("base64") });
-    }
-    return (await upload("aibot_upload_media_finish", { upload_id })).body.media_id;
-  }
-
-  /** Downloads are sealed: over the long connection with a key of their own, by webhook with the callback's. */
-  async #file(incoming: Incoming, ref: Json): Promise<Uint8Array> {
-    const scope: Scope = { key: "wecom:files", rates: [{ limit: 20, per: 1000 }] };
-    const answer = await this.#caller.call({
-      ...plainSend(`${incoming.id}:in`),
-      method: "GET",
-      url: () => ref.url,
-      path: [scope],
-      repeatable: true,
-      judge: (answer) =>
-        answer.status === 200
-          ? { kind: "ok", body: answer }
-          : answer.status >= 500
-          ? { kind: "retry", code: String(answer.status) }
-          : { kind: "refused", code: String(answer.status), text: "no such file" },
-    });
-    const key = ref.aeskey ?? (this.#s.encodingAesKey === undefined ? "" : this.#s.encodingAesKey + "=");
-    const opened = openFile(answer.bytes, key);
-    if (!opened) throw new PlatformError("refused", "sealed", "the file does not open");
-    return opened;
   }
 
   #thinking(incoming: Incoming): string {
@@ -564,21 +571,21 @@ export class WecomBot implements Channel, Platform {
     return { key, rates: rates(this.#s.limits.chat, { minute: 28, hour: 950 }) };
   }
 
-  #uploads(): Scope {
-    return {
-      key: `wecom:aibot:${this.#s.botId}:media`,
-      rates: [{ limit: 28, per: 60_000 }, { limit: 950, per: 3_600_000 }],
-    };
-  }
-
   #doneKey(id: string): string {
     return `im:stream:${this.#name}:${id}`;
   }
 }
 
+const STREAM_PREFIX = "nexus-";
+
 /** The stream's id is made from the question's: after a restart it is the same. */
 function streamOf(incoming: Incoming): string {
-  return `nexus-${incoming.id}`.slice(0, 120);
+  return (STREAM_PREFIX + incoming.id).slice(0, 120);
+}
+
+/** The id of the question that a stream answers. */
+function questionOf(stream: string): string {
+  return stream.slice(STREAM_PREFIX.length);
 }
 
 function chatOf(incoming: Incoming): Json {
@@ -587,7 +594,7 @@ function chatOf(incoming: Incoming): Json {
 
 /** The AI bot shows most of Markdown; pictures only as what is attached. */
 function markdownOfBot(markdown: string): string {
-  return downgrade(markdown, { images: true });
+  return withoutPings(downgrade(markdown, { images: true }), "wecom");
 }
 
 function imageItem({ base64 }: Attachment): Json {

@@ -13,12 +13,18 @@ import { type Answer, Caller, parse, request } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { Envelope } from "../im/envelope.ts";
+import { fileNameOf } from "../im/file_name.ts";
+import { type AppHealth, Health } from "../im/health.ts";
 import { downgrade } from "../im/markdown.ts";
+import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
-import { type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { Token } from "../im/token.ts";
+import { wireOf } from "../im/wire.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
+import { readAppMessage } from "./app_event.ts";
+import { explain } from "./explain.ts";
 import { judge } from "./judge.ts";
 import type { WecomAppSettings } from "./settings.ts";
 import { readXml } from "./xml.ts";
@@ -26,8 +32,11 @@ import { readXml } from "./xml.ts";
 /** 2048 are allowed and what is beyond is cut off silently. */
 const BYTES = 2000;
 
-/** Milliseconds after which a sign of life is sent; it costs one of the member's messages. */
-const PLACEHOLDER = 5000;
+/** Stopped answers that are remembered until they have ended. */
+const MANY = 1000;
+
+/** Milliseconds after which a sign of life is sent, so that it is there within three seconds; it costs one of the member's messages. */
+const PLACEHOLDER = 2500;
 
 /**
  * Seconds in which WeCom drops a message that says the same to the same member: long enough for a repeat after a timeout and several
@@ -44,17 +53,18 @@ const TAKES: Takes = {
 export class WecomApp implements Channel, Platform {
   readonly takes = TAKES;
   readonly desk: Desk;
-  readonly connected = true;
   readonly #parts: ChannelParts;
   readonly #s: WecomAppSettings;
-  readonly #name: string;
+  readonly #health: Health;
   readonly #envelope: Envelope;
   readonly #caller: Caller;
+  /** Questions whose answer is ending because of their button. */
+  readonly #stoppedByPress = new Set<string>();
   /** What was said to whom lately, and by which send: so that saying the same to the next question is not taken for a repeat. */
   readonly #said = new Map<string, { id: string; at: number }>();
 
   constructor(name: string, settings: WecomAppSettings, parts: ChannelParts) {
-    this.#name = name;
+    this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
     this.#s = settings;
     this.#parts = parts;
     this.#envelope = new Envelope({
@@ -62,27 +72,33 @@ export class WecomApp implements Channel, Platform {
       aesKey: settings.encodingAesKey,
       receiver: settings.corpId,
     });
-    const wire = { fetch: parts.fetch ?? fetch, clock: parts.clock };
-    const token = new Token(parts.clock, async () => {
+    const wire = wireOf(parts, settings, this.#health);
+    const token = new Token(parts.clock, async (patience) => {
       const query = new URLSearchParams({ corpid: settings.corpId, corpsecret: settings.secret });
-      const answer = await request(wire, "GET", `${settings.baseUrl}/cgi-bin/gettoken?${query}`, {});
+      const answer = await request(wire, "token", "GET", `${settings.baseUrl}/cgi-bin/gettoken?${query}`, {}, patience);
       const body = typeof answer === "string" ? undefined : parse(answer.text);
       if (body?.errcode === 0) return { token: body.access_token, lifetime: body.expires_in * 1000 };
       const code = String(body?.errcode ?? answer);
       throw new PlatformError(/^40/.test(code) ? "refused" : "unavailable", code, "no access_token");
     });
-    this.#caller = new Caller({
-      ...wire,
-      budget: parts.budget,
-      token,
-      random: parts.random ?? Math.random,
-      throttled: (scope, ms, code) => parts.observer.tell({ type: "throttled", scope, ms, code }),
+    this.#caller = new Caller({ ...wire, token });
+    this.desk = new Desk({
+      ...parts,
+      channel: "wecom",
+      app: name,
+      platform: this,
+      settings,
+      failed: (code, said) => this.#health.failed(code, said),
     });
-    this.desk = new Desk({ ...parts, channel: "wecom", app: name, platform: this, settings });
   }
 
   async start(): Promise<void> {
     await this.desk.resume();
+  }
+
+  /** It is called and has no connection of its own. */
+  get health(): AppHealth {
+    return this.#health.view(true);
   }
 
   stop(): Promise<void> {
@@ -95,7 +111,7 @@ export class WecomApp implements Channel, Platform {
     const query = new URL(request.url).searchParams;
     const read = (name: string) => query.get(name) ?? "";
     const refuse = (why: string) => {
-      this.#parts.observer.tell({ type: "callback_refused", channel: "wecom", app: this.#name, why, address });
+      this.#health.refused(why, address);
       return new Response(null, { status: 401 });
     };
     const open = (encrypted: string) =>
@@ -112,6 +128,7 @@ export class WecomApp implements Channel, Platform {
     const opened = open(outer.Encrypt);
     if ("forged" in opened) return refuse(opened.forged);
     this.#parts.reached?.("received");
+    this.#health.heard();
     const fields = readXml(opened.message) ?? {};
     const incoming = readAppMessage(fields);
     if (incoming) await this.desk.receive(incoming);
@@ -119,16 +136,46 @@ export class WecomApp implements Channel, Platform {
     return new Response("");
   }
 
-  /** The stop button. Only its own person has it, and what becomes of the answer shows in its last words. */
-  async #pressed({ FromUserName, CreateTime, TaskId = "", EventKey }: Record<string, string>): Promise<void> {
+  /** The stop button. What it did stands on it from then on. */
+  async #pressed(fields: Record<string, string>): Promise<void> {
+    const { FromUserName = "", CreateTime, TaskId = "", EventKey, ResponseCode } = fields;
     if (EventKey !== STOP || await this.desk.seen(`${FromUserName}:${CreateTime}:${TaskId}`)) return;
-    const stopped = this.desk.stop(TaskId.slice(STOP.length + 1));
-    stopped.catch((error) => this.#parts.observer.tell({ type: "fault", where: "wecom: stop", error }));
+    const question = TaskId.slice(STOP.length + 1);
+    const stopped = await this.desk.stop(question, FromUserName);
+    if (this.#stoppedByPress.size > MANY) this.#stoppedByPress.clear();
+    if (stopped === "stopped") this.#stoppedByPress.add(question);
+    if (!ResponseCode) return;
+    const label = wordsIn(this.#s.language).stopLabels[stopped];
+    this.#relabel(FromUserName, ResponseCode, label, plainSend(`${TaskId}:label`)).catch((error) =>
+      this.#parts.observer.tell({ type: "fault", where: "wecom: stop", error })
+    );
+  }
+
+  /** Puts words in place of a card's button, which then does nothing. A code is good for one such call (path/94888). */
+  async #relabel(user: string, code: string, label: string, send: Send): Promise<void> {
+    const api = this.#api("message.update_card");
+    await this.#caller.call({
+      ...send,
+      reservation: undefined,
+      method: "POST",
+      url: (token) =>
+        `${this.#s.baseUrl}/cgi-bin/message/update_template_card?access_token=${encodeURIComponent(token)}`,
+      body: () => ({
+        userids: [user],
+        agentid: this.#s.agentId,
+        response_code: code,
+        button: { replace_name: label },
+      }),
+      path: [api],
+      repeatable: true,
+      judge: (answer) => judge(answer, api),
+    });
   }
 
   ways(incoming: Incoming): Promise<readonly Way[]> {
     const user = incoming.sender.id;
     const after = this.#s.placeholderAfter;
+    const relabel = this.#relabel.bind(this), pressed = this.#stoppedByPress;
     const way: Way = {
       name: "message",
       bytes: BYTES,
@@ -140,9 +187,12 @@ export class WecomApp implements Channel, Platform {
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
       finalPath: [this.#person(user), ...this.#day()],
       render: (markdown) =>
-        this.#s.format === "text"
-          ? downgrade(markdown, { plain: true })
-          : downgrade(markdown, { tables: true, fences: true, images: true }),
+        withoutPings(
+          this.#s.format === "text"
+            ? downgrade(markdown, { plain: true })
+            : downgrade(markdown, { tables: true, fences: true, images: true }),
+          "wecom",
+        ),
       open: async (text, send) => {
         await this.#send(user, this.#s.format, () => ({ content: this.#told(user, text(), send.id) }), send);
         return {};
@@ -150,7 +200,12 @@ export class WecomApp implements Channel, Platform {
       // The WeChat plugin shows no cards.
       wait: this.#s.format === "text" ? undefined : async (text, send) => {
         const { stopButton } = wordsIn(languageOf(incoming.text, this.#s.language));
-        await this.#send(user, "template_card", () => stopCard(text, stopButton, incoming.id), send);
+        const sent = await this.#send(user, "template_card", () => stopCard(text, stopButton, incoming.id), send);
+        return { code: sent.response_code ?? "" };
+      },
+      async endWait(place, label, send) {
+        // What a press did stands there already.
+        if (place.code && !pressed.delete(incoming.id)) await relabel(user, place.code, label, send);
       },
       edit: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
       close: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
@@ -168,9 +223,9 @@ export class WecomApp implements Channel, Platform {
     return `data:${type};base64,${Buffer.from(answer.bytes).toString("base64")}`;
   }
 
-  async fetchFile(_incoming: Incoming, ref: Json, max: number): Promise<Uint8Array | undefined> {
-    const answer = await this.#media(ref);
-    return answer.bytes.length <= max ? answer.bytes : undefined;
+  async fetchFile(_incoming: Incoming, ref: Json, max: number): Promise<FetchedFile> {
+    const { bytes, headers } = await this.#media(ref, max);
+    return { bytes, name: fileNameOf(headers) };
   }
 
   async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
@@ -213,9 +268,9 @@ export class WecomApp implements Channel, Platform {
     return (answer.department ?? []).map(String);
   }
 
-  async #send(user: string, type: string, content: () => Json, send: Send): Promise<void> {
+  async #send(user: string, type: string, content: () => Json, send: Send): Promise<Json> {
     const api = this.#api("message.send");
-    await this.#caller.call({
+    return await this.#caller.call({
       ...send,
       method: "POST",
       url: (token) => `${this.#s.baseUrl}/cgi-bin/message/send?access_token=${encodeURIComponent(token)}`,
@@ -233,10 +288,12 @@ export class WecomApp implements Channel, Platform {
     });
   }
 
-  async #media(ref: Json): Promise<Answer> {
+  async #media(ref: Json, most?: number): Promise<Answer> {
     const api = this.#api("media.get");
     return await this.#caller.call({
       ...plainSend(`media:${ref}`),
+      kind: "download",
+      most,
       method: "GET",
       url: (token) =>
         `${this.#s.baseUrl}/cgi-bin/media/get?access_token=${encodeURIComponent(token)}&media_id=${
@@ -289,8 +346,8 @@ const STOP = "stop";
 
 /**
  * A `button_interaction` card: 1 to 6 buttons, a title of some 36 characters, and a task id of digits, letters and `_-@`, at most
- * 128 bytes, that this app has not used before (path/90372). The card stays as it is: to change it takes another call with the
- * press's `response_code` (`message/update_template_card`, path/94945), and the answer's own words say that it was stopped.
+ * 128 bytes, that this app has not used before (path/90372). Its button is replaced by words when it was pressed and when
+ * the answer is there.
  */
 function stopCard(text: string, button: string, messageId: string): Json {
   return {
@@ -298,32 +355,5 @@ function stopCard(text: string, button: string, messageId: string): Json {
     main_title: { title: text },
     task_id: `${STOP}-${messageId}`,
     button_list: [{ text: button, style: 2, key: STOP }],
-  };
-}
-
-/** A member's message, in our words; events and kinds that hold nothing for a bot are `undefined`. */
-export function readAppMessage(fields: Record<string, string>): Incoming | undefined {
-  const { FromUserName, MsgType, MsgId, CreateTime, Content, MediaId, Recognition, Title, Url, Label } = fields;
-  if (!FromUserName || !MsgId || MsgId.length > 100) return undefined;
-  const text = MsgType === "text"
-    ? Content
-    : MsgType === "voice"
-    ? Recognition
-    : MsgType === "link"
-    ? `${Title ?? ""} ${Url ?? ""}`
-    : MsgType === "location"
-    ? Label
-    : "";
-  const images = MsgType === "image" && MediaId ? [MediaId] : [];
-  if (!text && images.length === 0) return undefined;
-  return {
-    id: MsgId,
-    chat: { id: FromUserName, type: "direct" },
-    sender: { id: FromUserName },
-    text: (text ?? "").trim(),
-    images,
-    files: [],
-    at: Number(CreateTime) * 1000 || 0,
-    address: {},
   };
 }

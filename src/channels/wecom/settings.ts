@@ -1,6 +1,6 @@
 /** What one WeCom app or bot is told in the configuration: `channels.wecom.NAME`. */
 import { z } from "zod";
-import { deskSettings, RateSetting } from "../im/settings.ts";
+import { AesKeySetting, deskSettings, RateSetting } from "../im/settings.ts";
 
 const limits = z.looseObject({
   person: RateSetting.optional().describe(
@@ -25,7 +25,7 @@ const places = {
 
 const seal = {
   token: z.string().min(1).describe("Token of the callback."),
-  encodingAesKey: z.string().length(43, "must have 43 letters and digits").describe("EncodingAESKey of the callback."),
+  encodingAesKey: AesKeySetting.describe("EncodingAESKey of the callback."),
 };
 
 export const WecomAppSettings = z.looseObject({
@@ -43,11 +43,25 @@ export const WecomBotSettings = z.looseObject({
   mode: z.enum(["webhook", "socket"]).default("socket").describe(
     "`socket`: the bot dials out, no public address is needed. `webhook`: WeCom calls /channels/wecom/NAME and polls the answer.",
   ),
+  name: z.string().min(1).optional().describe(
+    "How the bot is called in WeCom, so that a name with spaces is taken off a group's question; else its first word is.",
+  ),
   botId: z.string().min(1).optional().describe("The bot's id; needed for `socket`."),
   secret: z.string().min(1).optional().describe("The long connection's secret; needed for `socket`."),
   token: seal.token.optional(),
   encodingAesKey: seal.encodingAesKey.optional(),
   ...places,
+}).check(({ value, issues }) => {
+  const needed = value.mode === "socket" ? ["botId", "secret"] as const : ["token", "encodingAesKey"] as const;
+  for (const key of needed) {
+    if (value[key] !== undefined) continue;
+    issues.push({ code: "custom", input: undefined, path: [key], message: `must be set in ${value.mode} mode` });
+  }
+  for (const [n, { department }] of value.rules.entries()) {
+    if (department === undefined) continue;
+    const message = "never fits: WeCom tells an AI bot nobody's department; name people, or use a self-built app";
+    issues.push({ code: "custom", input: department, path: ["rules", n, "department"], message });
+  }
 });
 
 export const WecomWebhookSettings = z.looseObject({

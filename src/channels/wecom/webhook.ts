@@ -5,7 +5,7 @@
  */
 import type { Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
-import { Caller } from "../im/caller.ts";
+import { Caller, PATIENCE } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { split } from "../im/cut.ts";
 import { downgrade } from "../im/markdown.ts";
@@ -25,7 +25,12 @@ export class WecomWebhook {
   readonly #scope: Scope;
 
   constructor(private readonly settings: WecomWebhookSettings, parts: ChannelParts) {
-    this.#caller = new Caller({ ...parts, fetch: parts.fetch ?? fetch, random: parts.random ?? Math.random });
+    this.#caller = new Caller({
+      ...parts,
+      fetch: parts.fetch ?? fetch,
+      random: parts.random ?? Math.random,
+      timeouts: settings.timeouts,
+    });
     this.#scope = {
       key: `wecom:webhook:${settings.secret.slice(-6)}`,
       rates: rates(settings.limits.webhook, { minute: 18 }),
@@ -44,7 +49,7 @@ export class WecomWebhook {
 
   #say(id: string, content: string): Promise<Json> {
     return this.#caller.call({
-      ...plainSend(id),
+      ...plainSend(id, PATIENCE),
       priority: "push",
       method: "POST",
       url: () => `${this.settings.baseUrl}/cgi-bin/webhook/send?key=${encodeURIComponent(this.settings.secret)}`,

@@ -3,7 +3,7 @@
  * tested elsewhere; here it must only be there.
  */
 import { setImmediate } from "node:timers";
-import type { Asks } from "../../../src/channels/im/desk.ts";
+import type { Asks, Called } from "../../../src/channels/im/asks.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import { DrivenClock } from "../../../src/core/driven_clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
@@ -24,7 +24,7 @@ export class ScriptedGateway implements Asks {
   readonly cancelled: string[] = [];
   readonly turns = new Map<string, Turn>();
   readonly #keys = new Map<string, Turn>();
-  bots_ = [{ id: "alpha", name: "Alpha" }, { id: "beta", name: "Beta" }];
+  bots_: Called[] = [{ id: "alpha", name: "Alpha" }, { id: "beta", name: "Beta" }];
   #conversations = 0;
 
   constructor(readonly clock: Clock, public script: (message: Message) => Script | NexusError) {}
@@ -67,6 +67,12 @@ export class ScriptedGateway implements Asks {
 
   bots(_person: Person) {
     return this.bots_;
+  }
+
+  /** Whoever answered last in a conversation. */
+  own(_person: Person, conversationId: string): Promise<string | undefined> {
+    const turns = [...this.turns.values()].filter((turn) => turn.conversationId === conversationId);
+    return Promise.resolve(turns.at(-1)?.bot?.id);
   }
 
   begin(): string {

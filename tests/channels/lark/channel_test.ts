@@ -1,74 +1,8 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { LarkChannel } from "../../../src/channels/lark/channel.ts";
-import { LarkSettings } from "../../../src/channels/lark/settings.ts";
-import { Budget } from "../../../src/core/budget.ts";
 import { NexusError } from "../../../src/core/error.ts";
-import type { Message } from "../../../src/core/message.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
-import { wire, type WireParts } from "../../../src/emulate/wire.ts";
-import { Notes, type Script, ScriptedGateway, stageClock, textOf, trace } from "../im/stage.ts";
-
-const KEYS = { appId: "cli_0123456789abcdef", appSecret: "secret", encryptKey: "key", verificationToken: "token" };
-
-interface Setting {
-  readonly settings?: Record<string, unknown>;
-  readonly script?: (message: Message) => Script | NexusError;
-  readonly wire?: Partial<WireParts>;
-  readonly store?: MemoryStore;
-}
-
-async function stage(setting: Setting = {}) {
-  const clock = stageClock();
-  const store = setting.store ?? new MemoryStore({ now: () => clock.now() });
-  const budget = new Budget({ clock, store });
-  const notes = new Notes();
-  const gateway = new ScriptedGateway(
-    clock,
-    setting.script ?? (() => ({ pieces: [[100, "你好，"], [900, "世界。"]] })),
-  );
-  const emulator: FeishuEmulator = new FeishuEmulator({
-    ...KEYS,
-    clock,
-    deliver: (request) => channel.fetch(request, "10.0.0.1"),
-  });
-  const settings = LarkSettings.parse({ ...KEYS, mode: "webhook", ...setting.settings });
-  const random = () => 0.5;
-  const channel: LarkChannel = new LarkChannel("main", settings, {
-    gateway,
-    account: (name) => name === "alice" ? { id: "alice", name: "Alice", role: "member" } : undefined,
-    store,
-    budget,
-    clock,
-    observer: notes,
-    random,
-    fetch: wire(
-      { clock, random, latency: [60, 60], ...setting.wire },
-      (r) => emulator.fetch(r),
-      () => emulator.throttle(),
-    ),
-  });
-  await channel.start();
-  return {
-    clock,
-    store,
-    budget,
-    notes,
-    gateway,
-    emulator,
-    channel,
-    /** Goes on until nothing is being delivered. */
-    async settle(limit = 3_600_000) {
-      await clock.advance(10);
-      assert.ok(await clock.until(() => channel.desk.open === 0, limit), "something is still being delivered");
-    },
-    async [Symbol.asyncDispose]() {
-      emulator.stop();
-      budget.stop();
-      await channel.stop();
-    },
-  };
-}
+import { textOf, trace } from "../im/stage.ts";
+import { KEYS, stage } from "./stage.ts";
 
 Deno.test("a question in Feishu is answered in one card that grows and ends", async () => {
   await using s = await stage();
@@ -194,7 +128,7 @@ Deno.test("the card's stop button and a recalled question stop the answer too", 
   const first = s.emulator.say({ chat: "oc_1", text: "one" });
   const second = s.emulator.say({ chat: "oc_2", text: "two" });
   await s.clock.advance(3000);
-  s.emulator.press("any", { stop: first });
+  s.emulator.press("any", { stop: first }, "ou_of_oc_1");
   s.emulator.recall(second);
   await s.settle(20_000);
   assert.equal(s.gateway.cancelled.length, 2);

@@ -1,0 +1,86 @@
+/**
+ * Who is to answer in a chat: what the person chose, else the first rule that fits, else the app's own
+ * bot, else the bot that the message names, else any.
+ */
+import { mentioned } from "../../core/mention.ts";
+import type { Person } from "../../core/message.ts";
+import type { Store } from "../../core/store.ts";
+import type { Asks } from "./asks.ts";
+import type { Departments } from "./departments.ts";
+import type { DeskSettings } from "./settings.ts";
+import type { Incoming } from "./surface.ts";
+import type { Listed } from "./words.ts";
+
+export interface AddresseeParts {
+  readonly store: Store;
+  readonly gateway: Pick<Asks, "bots" | "known" | "own">;
+  readonly settings: Pick<DeskSettings, "bot" | "rules">;
+  readonly departments: Departments;
+  /** The key under which a choice stands. */
+  readonly key: (incoming: Incoming) => string;
+}
+
+export class Addressee {
+  constructor(private readonly parts: AddresseeParts) {}
+
+  /** The target of a question and its text, without the name of the bot where it begins with one. */
+  async of(incoming: Incoming, person: Person): Promise<{ readonly target?: string; readonly text: string }> {
+    const text = incoming.text.trim();
+    const target = await this.#set(incoming);
+    if (target !== undefined) return { target, text };
+    const { gateway } = this.parts;
+    const named = mentioned(text, gateway.known?.(person) ?? gateway.bots(person));
+    // A name and nothing else is what somebody says.
+    return named && (named.text !== "" || incoming.images.length > 0) ? named : { text };
+  }
+
+  /** Chooses a bot or pool by id, pool, or the name it gives itself; `undefined`: there is none. */
+  async choose(incoming: Incoming, person: Person, name: string): Promise<string | undefined> {
+    const wanted = name.replace(/^@/, "").toLowerCase();
+    const bots = this.parts.gateway.bots(person);
+    const is = (called: string | undefined) => called?.toLowerCase() === wanted;
+    // What a bot calls itself counts last: it may call itself by another bot's id.
+    const bot = bots.find(({ id }) => is(id)) ?? bots.find(({ pool }) => is(pool)) ??
+      bots.find(({ name }) => is(name));
+    if (!bot) return undefined;
+    await this.parts.store.set(this.parts.key(incoming), { bot: !is(bot.id) && is(bot.pool) ? bot.pool : bot.id });
+    return bot.name;
+  }
+
+  async chooseNone(incoming: Incoming): Promise<void> {
+    await this.parts.store.delete(this.parts.key(incoming));
+  }
+
+  /**
+   * The bots a person may use. Marked is who answers: the target, or of a pool and of all bots the one
+   * that the conversation has.
+   */
+  async list(incoming: Incoming, person: Person, conversationId: string | undefined): Promise<Listed[]> {
+    const { gateway } = this.parts;
+    const target = await this.#set(incoming);
+    const bots = gateway.bots(person);
+    const own = conversationId === undefined ? undefined : await gateway.own?.(person, conversationId);
+    const isMeant = (bot: typeof bots[number]) => target === undefined || bot.id === target || bot.pool === target;
+    const meant = bots.filter((bot) => bot.id === target).concat(bots.filter(isMeant));
+    const one = bots.some(({ id }) => id === target) ? target : meant.find(({ id }) => id === own)?.id;
+    return bots.map((bot) => ({
+      id: bot.id,
+      name: bot.name,
+      chosen: one === undefined ? target !== undefined && isMeant(bot) : bot.id === one,
+    }));
+  }
+
+  async #set(incoming: Incoming): Promise<string | undefined> {
+    const { store, settings, departments } = this.parts;
+    const chosen = await store.get(this.parts.key(incoming));
+    if (chosen) return chosen.bot;
+    const byDepartment = settings.rules.some((rule) => rule.department !== undefined);
+    const own = byDepartment ? await departments.of(incoming) : [];
+    const rule = settings.rules.find((rule) =>
+      (rule.chat === undefined || rule.chat === incoming.chat.id) &&
+      (rule.person === undefined || rule.person === incoming.sender.id) &&
+      (rule.department === undefined || own.includes(rule.department))
+    );
+    return rule?.bot ?? settings.bot;
+  }
+}
