@@ -246,6 +246,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     sessions: () => sessions.size,
     budgets: () => apps.budgets(),
     reports: () => botWatch.reports(),
+    apps: () => apps.list(),
   });
 
   let proxies = new TrustedProxies(config.trustProxy);

@@ -77,6 +77,8 @@ export function registriesOf(
   return { all, open };
 }
 
+type AppGauge = ReturnType<NonNullable<Gauges["apps"]>>[number];
+
 /** @param registers where a gauge goes that has names */
 function addGauges(
   gauges: Gauges,
@@ -99,6 +101,37 @@ function addGauges(
     "nexus_platform_scopes_closed",
     "Budgets that a chat platform has closed for a while",
     () => (gauges.budgets?.() ?? []).filter((scope) => scope.closedFor > 0).length,
+  );
+  const ofApps = (name: string, help: string, get: (app: AppGauge) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["platform", "app"],
+      registers,
+      collect() {
+        this.reset();
+        for (const app of gauges.apps?.() ?? []) {
+          const value = get(app);
+          if (value !== undefined) this.set({ platform: app.platform, app: app.name }, value);
+        }
+      },
+    });
+  const seconds = (ms: number | undefined) => ms === undefined ? undefined : ms / 1000;
+  ofApps("nexus_app_connected", "Whether an app on a chat platform is connected", ({ connected }) => connected ? 1 : 0);
+  ofApps(
+    "nexus_app_last_event_timestamp_seconds",
+    "When its platform last sent something",
+    ({ lastEventAt }) => seconds(lastEventAt),
+  );
+  ofApps(
+    "nexus_app_last_error_timestamp_seconds",
+    "When something last went wrong with it",
+    ({ lastError }) => seconds(lastError?.at),
+  );
+  ofApps(
+    "nexus_app_refused_callbacks",
+    "Callbacks since the start that were not its platform's",
+    (app) => app.refusedCallbacks,
   );
   gauge("nexus_turns_answering", "Turns that a bot has", gauges.answering);
   gauge("nexus_queue", "Turns that wait in line", gauges.waiting);

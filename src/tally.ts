@@ -16,6 +16,15 @@ export interface Gauges {
   sessions(): number;
   /** How each bot hangs on the gateway. */
   reports?(): readonly BotReport[];
+  /** The apps on chat platforms; times in milliseconds since the epoch. */
+  apps?(): readonly {
+    readonly platform: string;
+    readonly name: string;
+    readonly connected: boolean;
+    readonly lastEventAt?: number;
+    readonly lastError?: { readonly at: number };
+    readonly refusedCallbacks: number;
+  }[];
   /** The budgets of chat platforms. */
   budgets?(): readonly {
     readonly key: string;
