@@ -1,6 +1,6 @@
 /**
  * The suite that every {@linkcode Store} must pass, run by each implementation's own test file. What an implementation
- * cannot do is named by it, with a reason, and shows as ignored.
+ * does not keep is named by it, and is then a sentence of its own.
  */
 import assert from "node:assert/strict";
 import type { Json, Store } from "../../src/core/store.ts";
@@ -9,10 +9,8 @@ export interface Subject {
   readonly name: string;
   /** An empty store. */
   open(): Promise<Opened> | Opened;
-  /** Cases that do not hold here, and why. */
-  readonly cannot?: Readonly<Record<string, string>>;
-  /** A server or library that is missing: the whole suite shows as ignored. */
-  readonly ignore?: boolean;
+  /** It keeps no index: there is no {@linkcode Store.find}, and whoever searches looks at everything. */
+  readonly noIndex?: true;
 }
 
 export interface Opened {
@@ -25,19 +23,23 @@ export interface Opened {
 
 /** Makes one test of every sentence for this implementation. */
 export function storeContract(subject: Subject): void {
-  for (const [sentence, check] of Object.entries(SENTENCES)) {
-    const why = subject.cannot?.[sentence];
-    Deno.test({
-      name: `${subject.name}: ${sentence}${why ? ` (cannot: ${why})` : ""}`,
-      ignore: subject.ignore === true || why !== undefined,
-      async fn() {
-        const opened = await subject.open();
-        try {
-          await check(opened.store, (ms) => Promise.resolve(opened.pass(ms)));
-        } finally {
-          await opened.close();
-        }
-      },
+  const index = (sentence: string) => /\bfound\b|\bfinds\b/.test(sentence);
+  const sentences = { ...SENTENCES };
+  if (subject.noIndex) {
+    for (const sentence of Object.keys(sentences).filter(index)) delete sentences[sentence];
+    sentences["it keeps no index, and says so by having no find"] = (store) => {
+      assert.equal(store.find, undefined);
+      return Promise.resolve();
+    };
+  }
+  for (const [sentence, check] of Object.entries(sentences)) {
+    Deno.test(`${subject.name}: ${sentence}`, async () => {
+      const opened = await subject.open();
+      try {
+        await check(opened.store, (ms) => Promise.resolve(opened.pass(ms)));
+      } finally {
+        await opened.close();
+      }
     });
   }
 }
@@ -323,13 +325,4 @@ function set(store: Store, key: string, owner: string, text: string): Promise<vo
 function finder(store: Store): NonNullable<Store["find"]> {
   assert.ok(store.find, "this store has no find: name these sentences in `cannot`");
   return store.find.bind(store);
-}
-
-/** The sentences about {@linkcode Store.find}, for stores that keep no index. */
-export function withoutFind(why: string): Record<string, string> {
-  return Object.fromEntries(
-    Object.keys(SENTENCES).filter((sentence) => /\bfound\b|\bfinds\b/.test(sentence)).map((
-      sentence,
-    ) => [sentence, why]),
-  );
 }

@@ -3,6 +3,7 @@ import { SqliteStore } from "../../src/backends/sqlite.ts";
 import { backupStore, restoreStore } from "../../src/backends/sqlite_backup.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { storeContract } from "./contract.ts";
+import { lacks } from "../needs.ts";
 
 storeContract({
   name: "sqlite",
@@ -130,7 +131,7 @@ Deno.test("sqlite: a backup made while the store is in use is whole, and holds n
 
 Deno.test({
   name: "sqlite: a backup and what is restored from it can be read by their owner only, whatever the copy was",
-  ignore: Deno.build.os === "windows",
+  ignore: await lacks("a Unix"),
   fn: () =>
     inFolder(async (dir) => {
       const path = `${dir}/nexus.db`, backup = `${dir}/backup.db`;
@@ -238,8 +239,7 @@ Deno.test("sqlite: where nothing can be written it serves from memory, and weak 
 
 Deno.test({
   name: "sqlite: a disk that becomes read-only is trouble until it is writable again, and reading goes on",
-  // Only root may mount, and only where the machine lets it.
-  ignore: !canMount(),
+  ignore: await lacks("mount"),
   fn: () =>
     inFolder(async (dir) => {
       const disk = `${dir}/disk`;
@@ -287,23 +287,9 @@ function mount(...args: string[]): void {
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-function canMount(): boolean {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
-  const dir = Deno.makeTempDirSync();
-  try {
-    mount("-t", "tmpfs", "-o", "size=1m", "nexus-test", dir);
-    new Deno.Command("umount", { args: [dir] }).outputSync();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    Deno.removeSync(dir);
-  }
-}
-
 Deno.test({
   name: "sqlite: words of an entry that found no room are not found under another that took its number",
-  ignore: !canMount(),
+  ignore: await lacks("mount"),
   fn: () =>
     inFolder(async (dir) => {
       const disk = `${dir}/disk`;

@@ -18,6 +18,7 @@ import { MAX_WAITING } from "../../src/cli/log_stream.ts";
 import { ownSockets, type Peer, type Sockets } from "../../src/cli/sockets.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { until } from "../world.ts";
+import { lacks } from "../needs.ts";
 
 /** Sockets that the test opens and looks at. */
 class Table implements Sockets {
@@ -222,7 +223,7 @@ Deno.test("the bounds follow the limit of open files", () => {
 
 Deno.test({
   name: "the system's own sockets: who is at the other end, when something was sent, and how one is closed",
-  ignore: Deno.build.os === "windows",
+  ignore: await lacks("a Unix"),
   async fn() {
     const sockets = ownSockets();
     assert.ok(!("why" in sockets));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { until } from "../world.ts";
 import { folderWith, Program } from "./program.ts";
+import { lacks } from "../needs.ts";
 
 const encoder = new TextEncoder();
 
@@ -42,7 +43,7 @@ async function answers(program: Program, path = "/livez", token = ""): Promise<b
 
 Deno.test({
   name: "with 300 files, 290 connections that do nothing or hardly anything do not shut the port",
-  ignore: Deno.build.os === "windows",
+  ignore: await lacks("a Unix"),
   async fn() {
     await using folder = await folderWith();
     await using program = await Program.start(folder.dir, { shell: "ulimit -n 300" });
@@ -67,7 +68,7 @@ Deno.test({
 
 Deno.test({
   name: "a port that is lost because no file is left is open again within a moment, and what was open goes on",
-  ignore: Deno.build.os === "windows",
+  ignore: await lacks("a Unix"),
   async fn() {
     await using folder = await folderWith();
     await using program = await Program.start(folder.dir, { shell: "ulimit -n 300" });
@@ -96,7 +97,7 @@ Deno.test({
 
 Deno.test({
   name: "a port that cannot be opened again ends the process with 1, which says why",
-  ignore: Deno.build.os === "windows",
+  ignore: await lacks("a Unix"),
   async fn() {
     await using folder = await folderWith();
     // Without its sockets in sight the gateway cannot close what does nothing.

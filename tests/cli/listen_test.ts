@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
 import { Listener } from "../../src/cli/listen.ts";
+import { lacks } from "../needs.ts";
 
 async function makeCertificate(dir: string, name: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", {
@@ -36,17 +37,9 @@ function shown(port: number): Promise<string> {
   });
 }
 
-function hasOpenssl(): boolean {
-  try {
-    return new Deno.Command("openssl", { args: ["version"], stdout: "null" }).outputSync().success;
-  } catch {
-    return false;
-  }
-}
-
 Deno.test({
   name: "a new certificate is taken over while the port stays open, and a broken one is not",
-  ignore: !hasOpenssl(),
+  ignore: await lacks("openssl"),
   async fn() {
     const dir = await Deno.makeTempDir();
     await makeCertificate(dir, "first");

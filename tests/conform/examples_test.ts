@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { node, output } from "./runtime.ts";
+import { node } from "./runtime.ts";
 import { conformBot, scoreOf } from "../../src/conform/conform.ts";
+import { lacks, type Need } from "../needs.ts";
 
 const path = (name: string) => decodeURIComponent(new URL(`../../examples/${name}`, import.meta.url).pathname);
 
-const PYTHON = output("python3", "-c", "import websockets") === undefined ? undefined : ["python3"];
-
-const BOTS: [name: string, runtime: string[] | undefined][] = [
+const BOTS: [name: string, runtime: string[] | undefined, ...needs: Need[]][] = [
   ["bot.ts", [Deno.execPath(), "run", "-A"]],
-  ["bot.mjs", node()],
-  ["bot.py", PYTHON],
+  ["bot.mjs", node(), "node with WebSocket"],
+  ["bot.py", ["python3"], "python3 with websockets"],
 ];
 
 // Those that need neither directives nor more than one dial, so that the examples' honest back-off costs no time here.
@@ -24,10 +23,10 @@ const ONLY = [
   "unknown-fields",
 ];
 
-for (const [name, runtime] of BOTS) {
+for (const [name, runtime, ...needs] of BOTS) {
   Deno.test({
     name: `examples/${name} registers, answers, survives bad frames and comes back`,
-    ignore: runtime === undefined,
+    ignore: await lacks(...needs),
     async fn() {
       const command = [...runtime!, path(name)];
       const results = await conformBot({ command, redial: 20_000, stayAway: 1500 }, {

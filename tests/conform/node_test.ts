@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { conformBot, scoreOf } from "../../src/conform/conform.ts";
+import { lacks } from "../needs.ts";
 import { node } from "./runtime.ts";
 
 const ENTRY = `
@@ -40,7 +41,7 @@ const runtime = node();
 
 Deno.test({
   name: "our client passes on Node too, whose WebSocket is another",
-  ignore: runtime === undefined,
+  ignore: await lacks("node with WebSocket"),
   async fn() {
     const folder = await Deno.makeTempDir();
     try {

@@ -3,7 +3,7 @@
  * would run.
  */
 import assert from "node:assert/strict";
-import { has } from "./running.ts";
+import { lacks } from "../needs.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -84,7 +84,7 @@ Deno.test("the health check of the image says 0 for a healthy gateway and 1 for 
 
 Deno.test({
   name: "systemd finds nothing wrong with the unit",
-  ignore: !await has("systemd-analyze"),
+  ignore: await lacks("systemd-analyze"),
   async fn() {
     const folder = await Deno.makeTempDir();
     try {
@@ -105,7 +105,7 @@ Deno.test({
 
 Deno.test({
   name: "the PM2 file names the program where it is, and one process of it",
-  ignore: !await has("node"),
+  ignore: await lacks("node"),
   async fn() {
     const file = new URL("deploy/ecosystem.config.cjs", ROOT).pathname;
     const { stdout, success } = await new Deno.Command("node", {

@@ -3,15 +3,12 @@
  * through piece by piece, a bot's WebSocket is upgraded, and plain HTTP is sent to TLS.
  */
 import assert from "node:assert/strict";
-import { BOT_TOKEN, freePort, has, PASSWORD, start } from "./running.ts";
-
-const isThere = Deno.build.os === "linux" && (await has("nginx") || await has("/usr/sbin/nginx")) &&
-  await has("openssl") &&
-  await has("setsid");
+import { BOT_TOKEN, freePort, PASSWORD, start } from "./running.ts";
+import { has, lacks } from "../needs.ts";
 
 Deno.test({
   name: "nginx with the site of deploy/ passes streams on piece by piece, and a bot's WebSocket",
-  ignore: !isThere,
+  ignore: await lacks("linux", "nginx", "openssl", "setsid"),
   async fn() {
     const gateway = await start(Deno.execPath(), ["run", "-A", new URL("../../main.ts", import.meta.url).pathname]);
     const nginx = await startNginx(gateway.port);

@@ -49,12 +49,6 @@ export function freePort(): number {
   return listener.addr.port;
 }
 
-/** Whether a program is there. */
-export async function has(program: string): Promise<boolean> {
-  const { success } = await new Deno.Command("sh", { args: ["-c", `command -v ${program}`] }).output();
-  return success;
-}
-
 async function answers(port: number): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/livez`);

@@ -6,10 +6,8 @@ import assert from "node:assert/strict";
 import { bundleInto } from "../../deploy/bundle.ts";
 import { selfExtracting } from "../../deploy/compile.ts";
 import { packInto } from "../../deploy/pack.ts";
-import { freePort, has, type Running, start } from "./running.ts";
-
-const isLinux = Deno.build.os === "linux";
-const npm = isLinux && await has("npm") && await has("setsid");
+import { freePort, type Running, start } from "./running.ts";
+import { lacks } from "../needs.ts";
 
 /** It answers, shows its page, and goes when told. */
 async function serves(running: Running, exitCode: number | "any" = 0): Promise<void> {
@@ -25,7 +23,7 @@ async function serves(running: Running, exitCode: number | "any" = 0): Promise<v
 
 Deno.test({
   name: "the npm package starts after npm install -g and by npx, and goes when told",
-  ignore: !npm,
+  ignore: await lacks("linux", "npm", "setsid"),
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "nexus-pack-" });
     try {
@@ -49,7 +47,7 @@ Deno.test({
 
 Deno.test({
   name: "the self-extracting program unpacks itself once, serves, and goes when told",
-  ignore: !isLinux || !await has("tar") || !await has("gzip") || !await has("setsid"),
+  ignore: await lacks("linux", "tar", "gzip", "setsid"),
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "nexus-compile-" });
     try {

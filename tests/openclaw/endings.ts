@@ -3,11 +3,12 @@
  * A model that fails is asked again by OpenClaw for a minute and a half, so this takes minutes.
  */
 import assert from "node:assert/strict";
-import { canInstall, type Person, type Told, until } from "./lab.ts";
+import { type Person, type Told, until } from "./lab.ts";
 import { numbered } from "./fake_model.ts";
 import { setStage, step } from "./stage.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResources: false };
 
 Deno.test({ ...options, name: "an answer of OpenClaw that is not whole never ends as one" }, async (t) => {
   const stage = await setStage();

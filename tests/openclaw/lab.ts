@@ -11,25 +11,6 @@ const NODE = "24.21.0";
 const LAB = Deno.env.get("OPENCLAW_LAB") ?? `${Deno.env.get("TMPDIR") ?? "/tmp"}/nexus-openclaw-lab`;
 const ROOT = new URL("../../", import.meta.url);
 
-/** Whether npm is there; without it nothing here can run, and the tests show as ignored. */
-export function canInstall(): Promise<boolean> {
-  return isThere("npm");
-}
-
-/** Whether {@linkcode OpenClaw.talk} can have a terminal. */
-export function canTalk(): Promise<boolean> {
-  return isThere("python3");
-}
-
-async function isThere(command: string): Promise<boolean> {
-  try {
-    return (await new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" }).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 /** The folder that holds the package, installed there with npm if it was not yet. */
 export async function installed(name: string, version: string, nodePath?: string): Promise<string> {
   const folder = `${LAB}/v/${name.replace("/", "_")}-${version}`;

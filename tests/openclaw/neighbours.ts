@@ -5,19 +5,10 @@
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
 import { numbered, startFakeModel } from "./fake_model.ts";
-import {
-  canInstall,
-  canTalk,
-  modelAt,
-  NEWEST,
-  OpenClaw,
-  originalGateway,
-  ourGateway,
-  type Told,
-  until,
-} from "./lab.ts";
+import { modelAt, NEWEST, OpenClaw, originalGateway, ourGateway, type Told, until } from "./lab.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResources: false };
 /** The last release that still loads the original plugin. */
 const LAST_OF_THE_ORIGINAL = "2026.7.35";
 
@@ -112,7 +103,7 @@ Deno.test(
 const guided = {
   ...options,
   name: "a new set-up by the guided questions writes what was answered",
-  ignore: options.ignore || !(await canTalk()),
+  ignore: await lacks("npm", "python3"),
 };
 
 Deno.test(guided, async () => {

@@ -7,7 +7,6 @@ import * as esbuild from "esbuild";
 import { buildPlugin } from "../../plugin/build.ts";
 import { longText, numbered, startFakeModel } from "./fake_model.ts";
 import {
-  canInstall,
   type Event,
   modelAt,
   NEWEST,
@@ -21,11 +20,12 @@ import {
   type Told,
   until,
 } from "./lab.ts";
+import { lacks } from "../needs.ts";
 
 const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const GRACE = 3000;
 
-const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResources: false };
 
 Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, async (t) => {
   const figures: Record<string, unknown> = {};

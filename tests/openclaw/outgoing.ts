@@ -1,10 +1,11 @@
 /** What the real OpenClaw says by itself: who is let in is told so, and what is sent while the gateway is away arrives once. */
 import assert from "node:assert/strict";
-import { canInstall, ourGateway, type Person, until } from "./lab.ts";
+import { ourGateway, type Person, until } from "./lab.ts";
 import { numbered } from "./fake_model.ts";
 import { setStage, step } from "./stage.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !(await canInstall()), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResources: false };
 
 Deno.test({ ...options, name: "what OpenClaw says by itself reaches whom it is for, once" }, async (t) => {
   const stage = await setStage();

@@ -3,13 +3,14 @@
  */
 import assert from "node:assert/strict";
 import ts from "typescript";
-import { canInstall, installed, NEWEST, nodeFolder } from "./lab.ts";
+import { installed, NEWEST, nodeFolder } from "./lab.ts";
+import { lacks } from "../needs.ts";
 
 const SOURCES = ["index.ts", "setup_entry.ts", "secret_contract_api.ts", "doctor_contract_api.ts"];
 
 Deno.test({
   name: `the plugin compiles against the declarations of OpenClaw ${NEWEST}`,
-  ignore: !(await canInstall()),
+  ignore: await lacks("npm"),
 }, async () => {
   const openclaw = await installed("openclaw", NEWEST, await nodeFolder());
   const node = await installed("@types/node", "24.10.1");

@@ -5,14 +5,15 @@
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
 import { numbered, startFakeModel } from "./fake_model.ts";
-import { canInstall, modelAt, NEWEST, OpenClaw, ourGateway, until } from "./lab.ts";
+import { modelAt, NEWEST, OpenClaw, ourGateway, until } from "./lab.ts";
+import { lacks } from "../needs.ts";
 
 const VERSIONS = [NEWEST, "2026.8.2", "2026.8.1"];
 
 for (const version of VERSIONS) {
   Deno.test({
     name: `OpenClaw ${version} installs the plugin, loads it, and streams an answer`,
-    ignore: !(await canInstall()),
+    ignore: await lacks("npm"),
     sanitizeOps: false,
     sanitizeResources: false,
   }, async () => {

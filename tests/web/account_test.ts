@@ -5,9 +5,10 @@ import { FeishuEmulator } from "../../src/emulate/feishu.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { quiet, startProvider } from "../channels/sign_in/oidc_server.ts";
 import { totpCode } from "../../src/core/totp.ts";
-import { chrome, openScene, reply, type Visit } from "./harness.ts";
+import { openScene, reply, type Visit } from "./harness.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
 
 async function settings({ tab }: Visit): Promise<void> {
   await tab.keyboard.press("Control+,");

@@ -1,10 +1,10 @@
 /** The page as a guest of the system: notifications, being installed, and every width of window. */
 import assert from "node:assert/strict";
-import { isHeadlessShell } from "./browser.ts";
-import { chrome, openScene, reply, type Visit } from "./harness.ts";
+import { openScene, reply, type Visit } from "./harness.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
-const notifying = { ...options, ignore: !chrome || isHeadlessShell(chrome) };
+const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
+const notifying = { ...options, ignore: await lacks("chromium with notifications") };
 
 Deno.test(
   "a bot's own message is a notification of the system while the page is in the background",

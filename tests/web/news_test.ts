@@ -1,9 +1,10 @@
 /** Many tabs of one browser, one stream of news. */
 import assert from "node:assert/strict";
 import { until } from "../world.ts";
-import { chrome, openScene, reply, type Visit } from "./harness.ts";
+import { openScene, reply, type Visit } from "./harness.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
 
 /** A browser opens six connections to one server. */
 const TABS = 8;

@@ -1,10 +1,11 @@
 /** The page in a browser: what a person does, step by step. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { chrome, openScene, reply } from "./harness.ts";
+import { openScene, reply } from "./harness.ts";
+import { lacks } from "../needs.ts";
 
 // The browser's own sockets and processes outlive a step; the scene closes all of them at the end.
-const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("the page", options, async (test) => {
   await using scene = await openScene();

@@ -1,10 +1,11 @@
 /** Nothing that a bot says runs, loads, covers or leaves; and the page can be used by everybody. */
 import assert from "node:assert/strict";
-import { chrome, openScene, reply } from "./harness.ts";
+import { openScene, reply } from "./harness.ts";
 import { HOSTILE, HOSTILE_NAMES } from "./hostile.ts";
 import type { Tab } from "./browser.ts";
+import { lacks } from "../needs.ts";
 
-const options = { ignore: !chrome, sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
 
 /** What must not stand in anything that a bot wrote, by the browser's own reading of it. */
 function breaches(tab: Tab): Promise<string[]> {

@@ -4,9 +4,10 @@ import { buildPage } from "../../src/web/build.ts";
 import { startWorld } from "../world.ts";
 import { listen, openBrowser } from "./browser.ts";
 import { chrome, reply } from "./harness.ts";
+import { lacks } from "../needs.ts";
 
 Deno.test("the one-file page asks for a gateway, signs in there and talks", {
-  ignore: !chrome,
+  ignore: await lacks("chromium"),
   sanitizeOps: false,
   sanitizeResources: false,
 }, async () => {
