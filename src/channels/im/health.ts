@@ -37,6 +37,9 @@ export interface HealthParts {
 /** Milliseconds for which the same trouble is not logged again: a platform that is down fails every call. */
 const QUIET = 60_000;
 
+/** Milliseconds for which what went wrong while dialling counts as the cause of a connection that is not there. */
+const CAUSE = 10_000;
+
 export class Health {
   readonly #p: HealthParts;
   #since: number | undefined;
@@ -60,9 +63,12 @@ export class Health {
 
   /** The connection is gone. `nextTryAt` where it is not dialled again soon. */
   lost(why: string, nextTryAt?: number): void {
+    const cause = this.#since === undefined ? this.#error : undefined;
     this.#since = undefined;
     this.#nextTryAt = nextTryAt;
     this.failed("connection", why);
+    // A wrong secret says more than that there is no connection.
+    if (cause && this.#p.clock.now() - cause.at < CAUSE) this.#error = cause;
   }
 
   /** The platform sent something of its own. */
