@@ -594,6 +594,8 @@ export class WecomEmulator {
     const body = await request.json();
     const text = String(body.markdown?.content ?? body.text?.content ?? "");
     if (Buffer.byteLength(text) > 4096) return answer(40058, "content exceeds the limit");
+    this.log.ping(`webhook ${key}`, text, PINGS);
+    for (const who of body.text?.mentioned_list ?? []) this.log.pings.push({ chat: `webhook ${key}`, who });
     this.log.add({
       id: `hook${++this.#ids}`,
       chat: `webhook ${key}`,

@@ -67,6 +67,9 @@ export const WecomBotSettings = z.looseObject({
 export const WecomWebhookSettings = z.looseObject({
   kind: z.literal("webhook"),
   secret: z.string().min(1).describe("The `key` of the group robot's address."),
+  mentions: z.boolean().default(false).describe(
+    "Whether `<@userid>` in what is said notifies that member. A bot that repeats somebody's words must not be able to.",
+  ),
   ...places,
 });
 

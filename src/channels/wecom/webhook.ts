@@ -9,6 +9,7 @@ import { Caller, PATIENCE } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { split } from "../im/cut.ts";
 import { downgrade } from "../im/markdown.ts";
+import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
 import { judge } from "./judge.ts";
@@ -41,7 +42,8 @@ export class WecomWebhook {
   async say(id: string, markdown: string): Promise<void> {
     let n = 0;
     for (const piece of split(markdown, AT_ONCE)) {
-      for (const part of split(downgrade(piece, { tables: true, fences: true, images: true }), BYTES)) {
+      const shown = downgrade(piece, { tables: true, fences: true, images: true });
+      for (const part of split(this.settings.mentions ? shown : withoutPings(shown, "wecom"), BYTES)) {
         await this.#say(`${id}:${n++}`, part);
       }
     }

@@ -225,6 +225,19 @@ Deno.test("group webhook: what is said is split and paced below twenty a minute"
   assert.equal(s.emulator.counts.throttled, 0);
 });
 
+Deno.test("group webhook: what is said mentions nobody, unless the operator wants it to", async () => {
+  await using s = await stage({ kind: "app" });
+  const said = async (mentions: boolean) => {
+    const settings = WecomWebhookSettings.parse({ kind: "webhook", secret: "hook-key", mentions });
+    const saying = new WecomWebhook(settings, s.parts).say("p1", "<@zhangsan> @all 看");
+    await s.clock.advance(1000);
+    await saying;
+    return s.emulator.log.pings.splice(0).map(({ who }) => who);
+  };
+  assert.deepEqual(await said(false), []);
+  assert.deepEqual(await said(true), ["zhangsan", "all"]);
+});
+
 const FILES = [
   "data:image/png;base64,iVBORw0KGgo=",
   `data:application/pdf;name=${encodeURIComponent("报告.pdf")};base64,${btoa("%PDF a report")}`,
