@@ -35,17 +35,22 @@ Deno.test("the vendor's Stream client connects, answers pings, hears a message a
     url: config.url?.replace(/^https:\/\/(api|oapi)\.dingtalk\.com/, served.url),
   }));
   const heard: string[] = [];
+  const quoted: string[] = [];
   const client = new DWClient({ ...KEYS, debug: false });
   try {
     client.registerCallbackListener(TOPIC_ROBOT, (message) => {
-      heard.push(JSON.parse(message.data).text.content);
+      const { text } = JSON.parse(message.data);
+      heard.push(text.content);
+      if (text.isReplyMsg) quoted.push(text.repliedMsg.content.text);
       client.socketCallBackResponse(message.headers.messageId, { response: null });
     });
     await client.connect();
     await until(() => stream.connections === 1 && stream.echoed === 1);
     emulator.say({ chat: "cid1", text: "你好" });
     await until(() => heard.length === 1);
-    assert.deepEqual(heard, ["你好"]);
+    emulator.say({ chat: "cid1", text: "贵吗", replyTo: { msgType: "text", content: { text: "报价" } } });
+    await until(() => heard.length === 2);
+    assert.deepEqual([heard, quoted], [["你好", "贵吗"], ["报价"]]);
     await until(() => stream.waiting === 0);
     assert.equal(emulator.counts.unacknowledged, 0);
   } finally {
@@ -99,6 +104,30 @@ Deno.test("our own Stream connection does the same, and comes back with a new ti
     await channel.desk.idle();
     await until(() => stream.waiting === 0);
     assert.equal(emulator.counts.unacknowledged, 0);
+  } finally {
+    await channel.stop();
+    budget.stop();
+    stream.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+Deno.test("a wrong secret of the Stream is named as such, with where to mend it", async () => {
+  const emulator = new DingTalkEmulator({ ...KEYS, clock: systemClock });
+  const stream = new DingTalkStream(emulator, { ...KEYS, clock: systemClock });
+  const served = serveOn(0, (request) => stream.fetch(request), (request) => emulator.fetch(request));
+  const settings = DingTalkSettings.parse({ ...KEYS, clientSecret: "wrong", baseUrl: served.url });
+  const store = new MemoryStore();
+  const budget = new Budget({ clock: systemClock, store });
+  const gateway = new ScriptedGateway(systemClock, () => ({ pieces: [] }));
+  const parts = { gateway, account: () => undefined, store, budget, clock: systemClock, observer: new Notes() };
+  const channel = new DingTalkChannel("main", settings, parts);
+  try {
+    await channel.start();
+    assert.equal(channel.health.connected, false);
+    await until(() => channel.health.lastError !== undefined);
+    assert.match(channel.health.lastError!.words, /^the Client ID or the Client Secret is wrong \(developer console/);
   } finally {
     await channel.stop();
     budget.stop();

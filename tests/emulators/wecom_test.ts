@@ -8,7 +8,7 @@ import { WecomBotSettings } from "../../src/channels/wecom/settings.ts";
 import { Budget } from "../../src/core/budget.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../../src/core/driven_clock.ts";
-import { serveOn } from "../../src/emulate/serve.ts";
+import { type Served, serveOn } from "../../src/emulate/serve.ts";
 import { WecomEmulator } from "../../src/emulate/wecom.ts";
 import { WecomSocket } from "../../src/emulate/wecom_socket.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
@@ -39,9 +39,15 @@ Deno.test("the vendor's crypto opens the emulator's callbacks and agrees with it
 });
 
 Deno.test("the vendor's long-connection client subscribes, hears a message, streams and sends; a new connection throws it out", async () => {
-  const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
+  const emulator: WecomEmulator = new WecomEmulator({
+    ...KEYS,
+    clock: systemClock,
+    get origin() {
+      return served.url;
+    },
+  });
   const socket = new WecomSocket(emulator);
-  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const served: Served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
   const options = {
     botId: KEYS.botId,
     secret: KEYS.secret,
@@ -53,6 +59,11 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
   client.on("error", () => {});
   let thrownOut = false;
   client.on("event.disconnected_event", () => thrownOut = true);
+  let file: { name?: string; text: string; said?: string } | undefined;
+  client.on("message.file", async ({ body }) => {
+    const { buffer, filename } = await client.downloadFile(body!.file.url, body!.file.aeskey);
+    file = { name: filename, text: buffer.toString(), said: JSON.stringify(body!.file) };
+  });
   client.on("message.text", async (frame) => {
     await client.replyStream(frame, "s1", "你", false);
     await client.replyStream(frame, "s1", "你好", true);
@@ -65,6 +76,11 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
     emulator.sayToBot({ from: "zhangsan", text: "hi" });
     await until(() => emulator.log.finals("zhangsan").length === 2);
     assert.deepEqual(emulator.log.finals("zhangsan").map((m) => m.text), ["你好", "再见"]);
+    emulator.sayToBot({ from: "zhangsan", file: { name: "报告.txt", bytes: new TextEncoder().encode("报价 300 元") } });
+    await until(() => file !== undefined);
+    // The name is the download's, not the frame's.
+    assert.deepEqual([file!.name, file!.text], ["报告.txt", "报价 300 元"]);
+    assert.doesNotMatch(file!.said!, /name/);
     second = new WSClient(options);
     second.on("error", () => {});
     second.connect();
@@ -121,6 +137,31 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
     emulator.sayToBot({ from: "lisi", text: "hi" });
     await until(() => bot.desk.open > 0);
     await answered("lisi");
+  } finally {
+    await bot.stop();
+    budget.stop();
+    socket.close();
+    emulator.stop();
+    await served.close();
+  }
+});
+
+Deno.test("a wrong secret of the AI bot is named as such, with where to mend it", async () => {
+  const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
+  const socket = new WecomSocket(emulator);
+  const served = serveOn(0, (request) => socket.fetch(request));
+  const wsUrl = served.url.replace("http", "ws");
+  const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, secret: "wrong", wsUrl });
+  const store = new MemoryStore();
+  const budget = new Budget({ clock: systemClock, store });
+  const gateway = new ScriptedGateway(systemClock, () => ({ pieces: [] }));
+  const parts = { gateway, account: () => undefined, store, budget, clock: systemClock, observer: new Notes() };
+  const bot = new WecomBot("main", settings, parts);
+  try {
+    await bot.start();
+    await until(() => bot.health.lastError !== undefined);
+    assert.equal(bot.health.connected, false);
+    assert.match(bot.health.lastError!.words, /^the secret is wrong \(admin console/);
   } finally {
     await bot.stop();
     budget.stop();

@@ -136,6 +136,13 @@ Deno.test("a person who is mentioned first is not taken for a bot; a bot's name 
   }
 });
 
+Deno.test("of twelve people who are mentioned each has their name", async () => {
+  await using s = await stage();
+  const others = Array.from({ length: 11 }, (_, n) => `P${n + 2}`);
+  await asked(s, { chat: "oc_g", type: "group", text: "@_user_2 @_user_10 @_user_12 来", others });
+  assert.equal(s.gateway.asked[0]!.text, "@P2 @P10 @P12 来");
+});
+
 Deno.test("code keeps its indentation, and everybody is called so", async () => {
   await using s = await stage();
   await asked(s, { chat: "oc_g", type: "group", text: "if x:\n    y()\n@_all 看" });

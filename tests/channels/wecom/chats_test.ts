@@ -174,6 +174,24 @@ Deno.test("app: somebody hears within three seconds that the bot is at work", as
   assert.deepEqual(s.finals("a"), [["template_card", zh.thinking]]);
 });
 
+Deno.test("bot: somebody hears within three seconds that the bot is at work, also while a picture is still fetched", async () => {
+  for (const kind of ["poll", "socket"] as const) {
+    await using s = await stage({ kind, script: () => ({ pieces: [[60_000, "答案"]] }) });
+    const shown = () => s.emulator.log.in("a").filter((m) => m.from === "bot").map((m) => m.text);
+    s.emulator.sayToBot({ from: "a", text: "问" });
+    await s.clock.advance(3000);
+    assert.deepEqual(shown(), [zh.thinking], kind);
+    await s.settle();
+    s.slow(/files/, 20_000);
+    s.emulator.sayToBot({ from: "a", image: new Uint8Array([1]) });
+    await s.clock.advance(3000);
+    assert.equal(shown().length, 2, kind);
+    assert.ok([zh.thinking, zh.reading].includes(shown()[1]!), shown().join("|"));
+    await s.settle();
+    assert.equal(s.gateway.asked[1]!.images.length, 1);
+  }
+});
+
 Deno.test("bot, long connection: a message that cannot be stored does not come again, so its person hears of it", async () => {
   await using s = await stage({ kind: "socket" });
   s.store.set = () => Promise.reject(new NexusError("internal", "disk full"));

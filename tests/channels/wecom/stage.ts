@@ -44,6 +44,7 @@ export async function stage(setting: Setting) {
   });
   const random = () => 0.5;
   const calls: string[] = [], publicCalls: string[] = [];
+  const slow: [RegExp, number][] = [];
   const parts = {
     gateway,
     account: () => undefined,
@@ -58,9 +59,10 @@ export async function stage(setting: Setting) {
     }) as typeof fetch,
     fetch: wire(
       { clock, random, latency: [60, 60], ...setting.wire },
-      (r) => {
+      async (r) => {
         calls.push(r.url);
-        return emulator.fetch(r);
+        for (const [path, ms] of slow) if (path.test(r.url)) await new Promise<void>((done) => clock.after(ms, done));
+        return await emulator.fetch(r);
       },
       () => emulator.throttle(),
     ),
@@ -106,6 +108,8 @@ export async function stage(setting: Setting) {
       parts,
       calls,
       publicCalls,
+      /** Calls to these addresses take so many milliseconds longer. */
+      slow: (path: RegExp, ms: number) => void slow.push([path, ms]),
       async settle(limit = 3_600_000) {
         await clock.advance(10);
         assert.ok(await clock.until(() => channel.desk.open === 0, limit), "something is still being delivered");
