@@ -181,7 +181,7 @@ export class DingTalkApi {
 
   /** Sets the card's own state to finished, as DingTalk's SDK does; templates switch their looks and buttons by it. */
   async finishCard(id: string, send: Send): Promise<void> {
-    if (!this.#s.cardStatus) return;
+    if (!this.#hasStatus) return;
     const body = () => ({
       outTrackId: id,
       cardData: { cardParamMap: this.#flow(FINISHED) },
@@ -193,7 +193,12 @@ export class DingTalkApi {
   }
 
   #flow(status: string): { flowStatus?: string } {
-    return this.#s.cardStatus ? { flowStatus: status } : {};
+    return this.#hasStatus ? { flowStatus: status } : {};
+  }
+
+  /** Of two calls for an answer none is left for a state, and one that is begun must be ended. */
+  get #hasStatus(): boolean {
+    return this.#s.cardStatus && this.#s.callsPerAnswer > 2;
   }
 
   /** By the webhook that came with the question: no token, no API call. Nothing tells a repeat apart. */

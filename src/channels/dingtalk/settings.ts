@@ -18,7 +18,7 @@ export const DingTalkSettings = z.looseObject({
     "UTF-8 bytes of one card; the documentation advises 3 KB in all, the vendor's own SDK sends more.",
   ),
   cardStatus: z.boolean().default(true).describe(
-    "Whether the card's own state (`flowStatus`) is set to finished at the end, which costs one API call.",
+    "Whether the card's own state (`flowStatus`) is set to finished at the end, which costs one API call; not where `callsPerAnswer` is 2.",
   ),
   edition: z.enum(["standard", "professional", "dedicated"]).default("standard").describe(
     "The organisation's edition: decides the default rates and monthly quotas.",

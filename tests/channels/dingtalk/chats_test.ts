@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { judge } from "../../../src/channels/dingtalk/judge.ts";
 import type { Answer } from "../../../src/channels/im/caller.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
+import type { Script } from "../im/stage.ts";
 import { stage } from "./stage.ts";
 
 type Stage = Awaited<ReturnType<typeof stage>>;
@@ -231,6 +232,19 @@ Deno.test("a card's own state goes from inputing to finished, within the calls o
   await using plain = await stage({ settings: { cardStatus: false } });
   await asked(plain, { chat: "cid1", text: "你好" });
   assert.deepEqual(plain.emulator.statuses("cid1"), [undefined]);
+});
+
+Deno.test("a card that is opened with its last words is finished as well, and two calls for an answer leave none for its state", async () => {
+  const long = { pieces: [[10, "一段话。\n\n".repeat(2000)]] } satisfies Script;
+  await using s = await stage({ settings: { pace: "free" }, script: () => long });
+  await asked(s, { chat: "cid1", text: "长" });
+  const states = s.emulator.statuses("cid1");
+  assert.ok(states.length > 1);
+  assert.deepEqual(new Set(states), new Set(["3"]));
+  await using two = await stage({ settings: { callsPerAnswer: 2 } });
+  await asked(two, { chat: "cid1", text: "你好" });
+  assert.deepEqual(two.emulator.statuses("cid1"), [undefined]);
+  assert.equal(two.emulator.counts.counted, 2);
 });
 
 Deno.test("a rule by department works, and asks for departments once in ten minutes", async () => {
