@@ -1,6 +1,6 @@
 /**
  * The files that others read — Docker, systemd, PM2 — checked as far as a machine without them can: their rules, and the commands they
- * would run.
+ * would run. No image is built.
  */
 import assert from "node:assert/strict";
 import { lacks } from "../needs.ts";
@@ -20,7 +20,7 @@ function instructions(text: string): { word: string; rest: string }[] {
 const KNOWN = "FROM COPY RUN ENV USER VOLUME WORKDIR EXPOSE HEALTHCHECK STOPSIGNAL ENTRYPOINT CMD ARG LABEL ADD SHELL"
   .split(" ");
 
-Deno.test("the Dockerfile is well formed: known words, pinned images, stages that exist, JSON where it must be", async () => {
+Deno.test("the text of the Dockerfile has known words, pinned images, stages that exist, and JSON where it must be", async () => {
   const lines = instructions(await read("Dockerfile"));
   const stages = new Set<string>();
   assert.equal(lines[0]?.word, "FROM");
@@ -40,7 +40,7 @@ Deno.test("the Dockerfile is well formed: known words, pinned images, stages tha
   }
 });
 
-Deno.test("the image runs as nobody in particular, tells its health, and is built with the Deno of the project", async () => {
+Deno.test("the Dockerfile names a user other than root, a health check, and the Deno of the project", async () => {
   const text = await read("Dockerfile");
   const lines = instructions(text);
   const last = lines.slice(lines.findLastIndex(({ word }) => word === "FROM"));
@@ -52,7 +52,7 @@ Deno.test("the image runs as nobody in particular, tells its health, and is buil
   assert.ok((await read(".ci/run")).includes(`deno@${version}`), `deno ${version}`);
 });
 
-Deno.test("no secret gets into the image, and what the build needs does", async () => {
+Deno.test(".dockerignore leaves out secrets, and nothing that the build needs", async () => {
   const ignored = (await read(".dockerignore")).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   for (const secret of ["config.json", "nexus.db*", ".git"]) assert.ok(ignored.includes(secret), secret);
   for (const needed of ["deno.json", "deno.lock", "main.ts", "src", "static", "deploy", "LICENSE"]) {
@@ -60,7 +60,7 @@ Deno.test("no secret gets into the image, and what the build needs does", async 
   }
 });
 
-Deno.test("the health check of the image says 0 for a healthy gateway and 1 for none", async () => {
+Deno.test("the health check's command ends with 0 for a healthy gateway and with 1 for none", async () => {
   const check = instructions(await read("Dockerfile")).find(({ word }) => word === "HEALTHCHECK")!.rest;
   const [, ...args] = JSON.parse(check.slice(check.indexOf("CMD") + 3)) as string[];
   let status = 200;
