@@ -15,6 +15,7 @@ Deno.test("a wrong token is refused in the original's words and closed for good"
 Deno.test("without a token in the configuration every bot may come in, as in the original", async () => {
   await using world = await startWorld({ botToken: "" });
   await world.bot("free", { token: undefined });
+  assert.deepEqual(world.app.gateway.roster.list().map(({ bot }) => bot.id), ["free"]);
 });
 
 Deno.test("a version-1 bot is answered exactly as by the original", async () => {

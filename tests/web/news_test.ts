@@ -4,7 +4,7 @@ import { until } from "../world.ts";
 import { openScene, reply, type Visit } from "./harness.ts";
 import { lacks } from "../needs.ts";
 
-const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium") };
 
 /** A browser opens six connections to one server. */
 const TABS = 8;
@@ -92,8 +92,11 @@ Deno.test("signing out in one tab signs out the others", options, async () => {
   await using scene = await openScene();
   const visit = await scene.visit();
   const beside = await scene.visit({ beside: visit });
+  const status = () => beside.tab.evaluate(async () => (await fetch("/api/conversations")).status);
+  assert.equal(await status(), 200);
   await visit.tab.keyboard.press("Control+,");
   await visit.tab.locator("dialog").getByRole("button", { name: "Sign out" }).click();
   await visit.tab.waitForSelector("[name=username]");
   await beside.tab.waitForSelector("[name=username]");
+  assert.equal(await status(), 401, "the session has ended as well");
 });
