@@ -8,7 +8,7 @@ import { totpCode } from "../../src/core/totp.ts";
 import { openScene, reply, type Visit } from "./harness.ts";
 import { lacks } from "../needs.ts";
 
-const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium") };
 
 async function settings({ tab }: Visit): Promise<void> {
   await tab.keyboard.press("Control+,");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { openScene, reply, type Visit } from "./harness.ts";
 import { lacks } from "../needs.ts";
 
-const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium") };
 const notifying = { ...options, ignore: await lacks("chromium with notifications") };
 
 Deno.test(

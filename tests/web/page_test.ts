@@ -5,7 +5,7 @@ import { openScene, reply } from "./harness.ts";
 import { lacks } from "../needs.ts";
 
 // The browser's own sockets and processes outlive a step; the scene closes all of them at the end.
-const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium") };
 
 Deno.test("the page", options, async (test) => {
   await using scene = await openScene();

@@ -5,7 +5,7 @@ import { HOSTILE, HOSTILE_NAMES } from "./hostile.ts";
 import type { Tab } from "./browser.ts";
 import { lacks } from "../needs.ts";
 
-const options = { ignore: await lacks("chromium"), sanitizeOps: false, sanitizeResources: false };
+const options = { ignore: await lacks("chromium") };
 
 /** What must not stand in anything that a bot wrote, by the browser's own reading of it. */
 function breaches(tab: Tab): Promise<string[]> {

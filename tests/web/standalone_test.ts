@@ -1,18 +1,15 @@
 /** The page as one file, hosted anywhere. */
 import assert from "node:assert/strict";
-import { buildPage } from "../../src/web/build.ts";
 import { startWorld } from "../world.ts";
 import { listen, openBrowser } from "./browser.ts";
-import { chrome, reply } from "./harness.ts";
+import { buildApart, chrome, reply } from "./harness.ts";
 import { lacks } from "../needs.ts";
 
 Deno.test("the one-file page asks for a gateway, signs in there and talks", {
   ignore: await lacks("chromium"),
-  sanitizeOps: false,
-  sanitizeResources: false,
 }, async () => {
   const folder = await Deno.makeTempDir();
-  await buildPage({ outDir: `${folder}/build`, minify: true, standaloneDir: folder });
+  await buildApart({ outDir: `${folder}/build`, minify: true, standaloneDir: folder });
   const html = await Deno.readTextFile(`${folder}/web-chat.html`);
   const host = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },

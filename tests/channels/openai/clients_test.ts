@@ -8,21 +8,29 @@ import { ChatOpenAI } from "@langchain/openai";
 import { DefaultChatTransport, generateText, readUIMessageStream, streamText, type UIMessage } from "ai";
 import OpenAI from "openai";
 import { WORDS } from "../../bots/upstream/fake_upstream.ts";
+import { until } from "../../world.ts";
 import { Agent, type Face, says, withFace } from "./bench.ts";
 
 const ALL = WORDS.join("");
 const PNG = "data:image/png;base64,iVBORw0KGgo=";
 
-/** Clients keep connections and timers of their own beyond a request; what the gateway leaves open, the other tests see. */
-const LOOSE = { sanitizeResources: false, sanitizeOps: false };
-
 function client({ url, token }: Face): OpenAI {
   return new OpenAI({ baseURL: url, apiKey: token, maxRetries: 0 });
 }
 
+/** The turn that a client hangs up on ends as stopped: not as done, and not as failed. */
+function cancelled({ app }: Face): () => Promise<void> {
+  const [turn, ...others] = app.gateway.running();
+  assert.ok(turn && others.length === 0);
+  return async () => {
+    await until(() => turn.ending !== undefined, "the end of the turn");
+    assert.deepEqual([turn.ending!.status, turn.reply.text], ["cancelled", "one "]);
+  };
+}
+
 const ask = { model: "gpt", messages: [{ role: "user" as const, content: "hello" }] };
 
-Deno.test("openai: models, a whole answer, a stream with counts", LOOSE, async () => {
+Deno.test("openai: models, a whole answer, a stream with counts", async () => {
   await withFace([{}], async (face) => {
     const openai = client(face);
     const ids = [];
@@ -47,7 +55,7 @@ Deno.test("openai: models, a whole answer, a stream with counts", LOOSE, async (
   });
 });
 
-Deno.test("openai: its stream helper sees one finished answer", LOOSE, async () => {
+Deno.test("openai: its stream helper sees one finished answer", async () => {
   await withFace([{}], async (face) => {
     const final = await client(face).chat.completions.stream(ask).finalChatCompletion();
     assert.equal(final.choices[0]!.message.content, ALL);
@@ -57,7 +65,6 @@ Deno.test("openai: its stream helper sees one finished answer", LOOSE, async () 
 
 Deno.test(
   "openai: a cut answer throws, and so does a missing model, a wrong key, a bot that is overrun",
-  LOOSE,
   async () => {
     await withFace([{ end: "cut", deltas: ["one "] }, { status: 429 }], async (face) => {
       const openai = client(face);
@@ -78,7 +85,6 @@ Deno.test(
 
 Deno.test(
   "openai: what a model API refuses keeps its status and code, and the client does not ask again",
-  LOOSE,
   async () => {
     const refused = (status: number, code: string) => ({
       status,
@@ -109,19 +115,21 @@ Deno.test(
   },
 );
 
-Deno.test("openai: aborting a stream stops the bot", LOOSE, async () => {
+Deno.test("openai: aborting a stream stops the bot", async () => {
   await withFace([], async (face) => {
     const stopped = Promise.withResolvers<void>();
     const agent = new Agent("agent", (_task, sink) => void sink.write("text", "one "));
     agent.onStop = stopped.resolve;
     face.app.gateway.roster.join(agent);
     const stream = await client(face).chat.completions.create({ ...ask, model: "agent", stream: true });
+    const ends = cancelled(face);
     for await (const { choices } of stream) if (choices[0]!.delta.content) break;
     await stopped.promise;
+    await ends();
   });
 });
 
-Deno.test("openai: responses, whole, streamed, followed up and failed", LOOSE, async () => {
+Deno.test("openai: responses, whole, streamed, followed up and failed", async () => {
   await withFace([{}, {}, {}, { end: "cut", deltas: ["one "] }], async (face) => {
     const openai = client(face);
     const first = await openai.responses.create({ model: "gpt", input: "hello", instructions: "Rhyme." });
@@ -165,7 +173,7 @@ function aiModel({ url, token }: Face, name = "gpt") {
   return createOpenAICompatible({ name: "nexus", baseURL: url, apiKey: token, includeUsage: true })(name);
 }
 
-Deno.test("AI SDK: streamText with an image, reasoning and counts", LOOSE, async () => {
+Deno.test("AI SDK: streamText with an image, reasoning and counts", async () => {
   await withFace([{ reasoning: ["hm"] }], async (face) => {
     const result = streamText({
       model: aiModel(face),
@@ -184,7 +192,7 @@ Deno.test("AI SDK: streamText with an image, reasoning and counts", LOOSE, async
   });
 });
 
-Deno.test("AI SDK: a cut stream is an error part, not a finish", LOOSE, async () => {
+Deno.test("AI SDK: a cut stream is an error part, not a finish", async () => {
   await withFace([{ end: "cut", deltas: ["one "] }], async (face) => {
     const kinds: string[] = [];
     let reason;
@@ -198,7 +206,7 @@ Deno.test("AI SDK: a cut stream is an error part, not a finish", LOOSE, async ()
   });
 });
 
-Deno.test("AI SDK: abort stops the bot", LOOSE, async () => {
+Deno.test("AI SDK: abort stops the bot", async () => {
   await withFace([], async (face) => {
     const stopped = Promise.withResolvers<void>();
     const agent = new Agent("agent", (_task, sink) => void sink.write("text", "one "));
@@ -211,14 +219,19 @@ Deno.test("AI SDK: abort stops the bot", LOOSE, async () => {
       abortSignal: leaving.signal,
       onError() {},
     });
-    for await (const part of result.fullStream) if (part.type === "text-delta") leaving.abort();
+    let ends = () => Promise.resolve();
+    for await (const part of result.fullStream) {
+      if (part.type !== "text-delta") continue;
+      ends = cancelled(face);
+      leaving.abort();
+    }
     await stopped.promise;
+    await ends();
   });
 });
 
 Deno.test(
   "AI SDK: a useChat page's transport reads the UI message stream, resumes it and stops it",
-  LOOSE,
   async () => {
     await withFace([{}, { end: "stall", deltas: ["one "] }], async (face) => {
       const headers = { authorization: `Bearer ${face.token}` };
@@ -269,7 +282,7 @@ Deno.test(
   },
 );
 
-Deno.test("LangChain: invoke, stream with counts, and a cut answer that throws", LOOSE, async () => {
+Deno.test("LangChain: invoke, stream with counts, and a cut answer that throws", async () => {
   await withFace([{}, {}, { end: "cut", deltas: ["one "] }], async (face) => {
     const chain = new ChatOpenAI({
       model: "gpt",
@@ -293,7 +306,7 @@ Deno.test("LangChain: invoke, stream with counts, and a cut answer that throws",
   });
 });
 
-Deno.test("openai: a bot behind the wire's own memory keeps a talk in one conversation", LOOSE, async () => {
+Deno.test("openai: a bot behind the wire's own memory keeps a talk in one conversation", async () => {
   await withFace([], async (face) => {
     const agent = new Agent("agent", says("fine"));
     face.app.gateway.roster.join(agent);

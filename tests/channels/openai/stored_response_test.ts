@@ -6,14 +6,11 @@ import { Agent, type Face, says, withFace } from "./bench.ts";
 const ALL = WORDS.join("");
 const PNG = "data:image/png;base64,iVBORw0KGgo=";
 
-/** Clients keep connections and timers of their own beyond a request. */
-const LOOSE = { sanitizeResources: false, sanitizeOps: false };
-
 function client({ url, token }: Face, apiKey = token): OpenAI {
   return new OpenAI({ baseURL: url, apiKey, maxRetries: 0 });
 }
 
-Deno.test("a response can be read again, with what it answers, and deleted", LOOSE, async () => {
+Deno.test("a response can be read again, with what it answers, and deleted", async () => {
   await withFace([{ reasoning: ["hm"] }], async (face) => {
     const { responses } = client(face);
     const content = [
@@ -40,7 +37,7 @@ Deno.test("a response can be read again, with what it answers, and deleted", LOO
   });
 });
 
-Deno.test("a response among others is not deleted alone", LOOSE, async () => {
+Deno.test("a response among others is not deleted alone", async () => {
   await withFace([{}], async (face) => {
     const { responses } = client(face);
     const first = await responses.create({ model: "gpt", input: "one" });
@@ -53,14 +50,14 @@ Deno.test("a response among others is not deleted alone", LOOSE, async () => {
 
 Deno.test(
   "a response that is being made can be read and cancelled, and reads as cancelled from then on",
-  LOOSE,
   async () => {
     await withFace([], async (face) => {
       const agent = new Agent("agent", (_task, sink) => void sink.write("text", "one "));
       face.app.gateway.roster.join(agent);
       const { responses } = client(face);
       const stream = await responses.create({ model: "agent", input: "go", stream: true });
-      const created = (await stream[Symbol.asyncIterator]().next()).value;
+      const events = stream[Symbol.asyncIterator]();
+      const created = (await events.next()).value;
       assert.equal(created?.type, "response.created");
       const { id } = (created as OpenAI.Responses.ResponseCreatedEvent).response;
       const running = await responses.retrieve(id);
@@ -69,11 +66,18 @@ Deno.test(
       assert.equal(stopped.status, "cancelled");
       assert.ok(agent.stopped.includes(id.slice("resp_".length)));
       assert.equal((await responses.retrieve(id)).status, "cancelled");
+      await assert.rejects(
+        async () => {
+          while (!(await events.next()).done);
+        },
+        { message: "Stopped" },
+        "whoever still reads it",
+      );
     });
   },
 );
 
-Deno.test("a response that failed reads as failed, with its error", LOOSE, async () => {
+Deno.test("a response that failed reads as failed, with its error", async () => {
   await withFace([{ end: "cut", deltas: ["one "] }], async (face) => {
     const { responses } = client(face);
     let id = "";
@@ -87,7 +91,7 @@ Deno.test("a response that failed reads as failed, with its error", LOOSE, async
   });
 });
 
-Deno.test("nobody reads, stops or deletes another's response, nor does a key of another bot", LOOSE, async () => {
+Deno.test("nobody reads, stops or deletes another's response, nor does a key of another bot", async () => {
   await withFace([{}], async (face) => {
     face.app.gateway.roster.join(new Agent("other", says("ok")));
     const made = await client(face).responses.create({ model: "gpt", input: "hi" });

@@ -11,9 +11,6 @@ import { type Face, withFace } from "./bench.ts";
 
 const ALL = WORDS.join("");
 
-/** Clients keep connections and timers of their own beyond a request. */
-const LOOSE = { sanitizeResources: false, sanitizeOps: false };
-
 const schema = { type: "object" as const, properties: { city: { type: "string" as const } }, required: ["city"] };
 const ask = { model: "gpt", messages: [{ role: "user" as const, content: "How warm is it?" }] };
 
@@ -21,7 +18,7 @@ function client({ url, token }: Face): OpenAI {
   return new OpenAI({ baseURL: url, apiKey: token });
 }
 
-Deno.test("openai: its tool runner ends with the bot's answer and calls nothing", LOOSE, async () => {
+Deno.test("openai: its tool runner ends with the bot's answer and calls nothing", async () => {
   await withFace([{}], async (face) => {
     let calls = 0;
     const weather = {
@@ -48,7 +45,6 @@ Deno.test("openai: its tool runner ends with the bot's answer and calls nothing"
 
 Deno.test(
   "openai: the answer's header tells that tools were ignored, and a demanded call is a bad request",
-  LOOSE,
   async () => {
     await withFace([{}], async (face) => {
       const openai = client(face);
@@ -74,7 +70,7 @@ function aiModel({ url, token }: Face) {
   })("gpt");
 }
 
-Deno.test("AI SDK: tools that nobody calls leave a plain answer; a demanded call is refused once", LOOSE, async () => {
+Deno.test("AI SDK: tools that nobody calls leave a plain answer; a demanded call is refused once", async () => {
   await withFace([{}], async (face) => {
     const tools = { weather: tool({ inputSchema: jsonSchema(schema), execute: () => Promise.resolve("12") }) };
     const { text, toolCalls, finishReason } = await generateText({ model: aiModel(face), prompt: "hi", tools });
@@ -87,7 +83,7 @@ Deno.test("AI SDK: tools that nobody calls leave a plain answer; a demanded call
   });
 });
 
-Deno.test("AI SDK: an object by its schema comes from a model API that keeps to schemas", LOOSE, async () => {
+Deno.test("AI SDK: an object by its schema comes from a model API that keeps to schemas", async () => {
   await withFace([{ deltas: ['{"city":', '"Berlin"}'] }], async (face) => {
     const { object } = await generateObject({ model: aiModel(face), prompt: "hi", schema: jsonSchema(schema) });
     assert.deepEqual(object, { city: "Berlin" });
@@ -95,7 +91,7 @@ Deno.test("AI SDK: an object by its schema comes from a model API that keeps to 
   });
 });
 
-Deno.test("LangChain: a model with tools bound to it answers in words", LOOSE, async () => {
+Deno.test("LangChain: a model with tools bound to it answers in words", async () => {
   await withFace([{}], async (face) => {
     const chain = new ChatOpenAI({ model: "gpt", apiKey: face.token, configuration: { baseURL: face.url } });
     const tools = [{ type: "function" as const, function: { name: "weather", parameters: schema } }];
