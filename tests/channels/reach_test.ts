@@ -98,6 +98,7 @@ Deno.test("every route lets in by what it declares, whoever calls", async () => 
       cells++;
     }
   }
+  assert.ok(routes.length > 80 && cells === routes.length * CALLERS.length, `${cells} cells`);
   console.log(`${cells} cells walked: ${routes.length} routes, ${CALLERS.length} kinds of callers`);
   const faults = house.world.happenings.filter(({ type }) => type === "fault");
   assert.deepEqual(faults, []);
@@ -115,6 +116,11 @@ const callerOf = (name: string) => CALLERS.find((caller) => caller.name === name
 Deno.test("what is another person's, or was asked with another key, does not exist", async () => {
   await using house = await House.open();
   let cells = 0;
+  const reached: Record<string, number> = {};
+  for (const { path, method, who } of house.world.app.routes) {
+    // A model is nobody's thing.
+    if (who === "member" && path.includes("{") && !path.startsWith("/v1/models/")) reached[`${method} ${path}`] = 0;
+  }
   for (const { owner, by } of REACHES) {
     const things = await Things.of(house, callerOf(owner));
     for (const route of house.world.app.routes) {
@@ -124,6 +130,7 @@ Deno.test("what is another person's, or was asked with another key, does not exi
         if (caller.person === things.person && !("bots" in route)) continue;
         const asked = await SCENES[nameOf(route)]!(house, things);
         if (!asked.names) continue;
+        reached[nameOf(route)] = (reached[nameOf(route)] ?? 0) + 1;
         const { status, text } = await ask(house, route, caller, { ...asked, says: asked.says ?? /$/ });
         const cell = `${nameOf(route)} with the things of ${owner} by ${caller.name}`;
         assert.equal(status, asked.foreign ?? 404, `${cell}: ${text.slice(0, 300)}`);
@@ -132,6 +139,8 @@ Deno.test("what is another person's, or was asked with another key, does not exi
       }
     }
   }
+  const named = Object.entries(reached).filter(([, times]) => times === 0);
+  assert.deepEqual(named, [], "every member's route that names something is tried with the things of others");
   console.log(`${cells} cells walked with the things of others`);
   await house.world.app.audit.settled();
   const lines = await house.world.app.audit.lines(undefined, 1000);
@@ -153,6 +162,8 @@ Deno.test("upon an admin's account no key does what a session does", async () =>
     const { status, text } = await ask(house, route, callerOf("root"), upon);
     assert.equal(status, route.status ?? 200, `${nameOf(route)} upon an admin by a session: ${text}`);
   }
+  assert.equal(cells, 2 * house.world.app.routes.filter((route) => "guarded" in route).length);
+  assert.ok(cells > 10);
   console.log(`${cells} cells walked upon an admin's account`);
 });
 
