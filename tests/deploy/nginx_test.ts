@@ -12,15 +12,19 @@ Deno.test({
   async fn() {
     const gateway = await start(Deno.execPath(), ["run", "-A", new URL("../../main.ts", import.meta.url).pathname]);
     const nginx = await startNginx(gateway.port);
+    let code: number | undefined;
     try {
       await redirects(nginx.plainPort);
       await hides(nginx, "/metrics");
       const token = await signIn(nginx);
       await streams(nginx, token);
+      code = await gateway.stop();
+      await asksToComeAgain(nginx);
     } finally {
       await nginx.stop();
-      assert.equal(await gateway.stop(), 0);
+      code ??= await gateway.stop();
     }
+    assert.equal(code, 0);
   },
 });
 
@@ -105,6 +109,13 @@ async function hides({ port, client }: Nginx, path: string): Promise<void> {
   const response = await fetch(`https://localhost:${port}${path}`, { client });
   await response.body?.cancel();
   assert.equal(response.status, 404);
+}
+
+async function asksToComeAgain({ port, client }: Nginx): Promise<void> {
+  const response = await fetch(`https://localhost:${port}/api/me`, { client });
+  assert.equal(response.status, 503);
+  assert.equal(response.headers.get("retry-after"), "2");
+  assert.equal((await response.json()).code, "shutting_down");
 }
 
 async function signIn({ port, client }: Nginx): Promise<string> {
