@@ -17,6 +17,10 @@ import { watchFile } from "./watch.ts";
 export interface ListenParts {
   readonly dir: string;
   readonly config: Pick<Config, "host" | "port" | "tls">;
+  /** The port may be open already, by a process of ours that is leaving: then both have it for a moment. */
+  readonly follows?: boolean;
+  /** Called when that process cannot share the port: it is opened as soon as it is free. */
+  readonly onTaken?: () => void;
   readonly answer: (request: Request, address: string) => Response | Promise<Response>;
   /** What happened to the port: a certificate was taken over or was not, it was lost and is open again, it is crowded. */
   readonly told: (what: string) => void;
@@ -46,6 +50,9 @@ const GIVE_UP = 10_000, AGAIN = 250;
 /** Milliseconds that a port must stay open, or it was not open again. */
 const STEADY = 1_000;
 
+/** Whether two processes may have the port: the runtime ends the process that asks for it without `--unstable-net`. */
+const CAN_SHARE = Deno.build.os !== "windows" && "listenDatagram" in Deno;
+
 /** Files held open for nothing, so that there are some when there are none. */
 const RESERVE = 16;
 
@@ -72,9 +79,15 @@ export class Listener {
   /** What is done to the port, one after the other. */
   #changing: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Requests that have no whole answer yet. */
+  #open = 0;
+  /** Why no request is answered any more. */
+  #refusal: NexusError | undefined;
 
   private constructor(parts: ListenParts, pair: Pair | undefined) {
     const { host, port } = parts.config;
+    // Two servers share the port only where that is wanted: any other one would take half of the connections away.
+    if (!parts.follows) Deno.listen({ hostname: host, port }).close();
     this.#parts = parts;
     this.#pair = pair;
     this.#server = this.#serve(host, port, pair);
@@ -86,7 +99,8 @@ export class Listener {
   /** Throws where the port cannot be opened or the certificate cannot be read. */
   static async open(parts: ListenParts): Promise<Listener> {
     const { tls } = parts.config;
-    const listener = new Listener(parts, await readTls(parts));
+    const pair = await readTls(parts);
+    const listener = await openPort(parts, () => new Listener(parts, pair));
     // It costs some milliseconds, which the start need not wait for.
     const stop = systemClock.after(0, () => listener.#bound());
     listener.#stopWatching = [stop];
@@ -101,6 +115,13 @@ export class Listener {
   /** How many connections were open a moment ago; nothing where that cannot be seen. */
   get connections(): number | undefined {
     return this.#connections?.size;
+  }
+
+  /** Answers every request with this from now on; resolves when those before it have their answers, or after `ms`. */
+  async refuse(why: NexusError, ms: number): Promise<void> {
+    this.#refusal = why;
+    const until = performance.now() + ms;
+    while (this.#open > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 
   /** Takes no more connections and resolves when those that are open have ended. */
@@ -131,6 +152,7 @@ export class Listener {
     const options = {
       hostname,
       port,
+      reusePort: CAN_SHARE && port !== 0,
       onListen() {},
       onError: (error: unknown) => {
         onFault(error);
@@ -140,13 +162,18 @@ export class Listener {
     const handle = (request: Request, { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
       const { hostname, port } = remoteAddr;
       const connections = this.#connections;
-      if (!connections) return answer(request, hostname);
-      if (connections.refuses(hostname)) return tooMany(request);
-      const work = connections.begin(port);
-      completed.then(work.done, work.done);
+      if (this.#refusal) return refused(request, this.#refusal);
+      if (connections?.refuses(hostname)) return refused(request, CROWDED);
+      const work = connections?.begin(port);
+      this.#open++;
+      const done = () => {
+        this.#open--;
+        work?.done();
+      };
+      completed.then(done, done);
       const response = answer(request, hostname);
       // Only an upgrade is answered at once.
-      if (response instanceof Response && response.status === 101) work.upgraded = true;
+      if (work && response instanceof Response && response.status === 101) work.upgraded = true;
       return response;
     };
     const server = pair ? Deno.serve({ ...options, ...pair }, handle) : Deno.serve(options, handle);
@@ -255,9 +282,27 @@ class Reserve {
   }
 }
 
-function tooMany(request: Request): Response {
-  const error = new NexusError("unavailable", "too many connections are open", { retryAfter: 5 });
-  return failure(error, languageOfRequest(request));
+/** Opens the port; waits for it where the process that is leaving cannot share it. */
+async function openPort(parts: ListenParts, open: () => Listener): Promise<Listener> {
+  const until = performance.now() + GIVE_UP;
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || !parts.follows || performance.now() > until) throw error;
+      parts.onTaken?.();
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+  }
+}
+
+const CROWDED = new NexusError("unavailable", "too many connections are open", { retryAfter: 5 });
+
+/** Says that the connection ends, too, so that a proxy does not use it again. */
+function refused(request: Request, why: NexusError): Response {
+  const response = failure(why, languageOfRequest(request));
+  response.headers.set("connection", "close");
+  return response;
 }
 
 async function readTls(parts: ListenParts): Promise<Pair | undefined> {

@@ -4,7 +4,8 @@
  * file only says who holds it. Commands such as `nexus user` work beside a gateway and do not take it.
  *
  * A restart may start the new process before the old one has left. The old one writes down until when it will have left,
- * and the new one waits for that.
+ * and the new one waits for that, holding a second lock by which the old one knows that somebody follows: it then keeps the
+ * port until the next one has it, too.
  */
 import { basename, dirname, join } from "node:path";
 import { NexusError } from "../core/error.ts";
@@ -25,6 +26,9 @@ const EVERY = 20;
 /** Milliseconds that a holder may take longer to leave than it wrote down. */
 const LATE = 5_000;
 
+/** Milliseconds that the next one may take from the store to its first request. */
+const START = 10_000;
+
 /** Milliseconds to wait for a holder that does not say that it is leaving: its supervisor may be about to stop it. */
 const PATIENCE = 5_000;
 
@@ -42,11 +46,16 @@ export interface TakeOptions {
 export class StoreLock {
   /** What the holder before this one left at its {@linkcode release}; nothing where it ended otherwise. */
   readonly left: unknown;
+  readonly #store: string;
   readonly #file: Deno.FsFile | undefined;
+  /** Says to the holder that this process follows it; nothing where there was none to wait for. */
+  #next: Deno.FsFile | undefined;
   readonly #holder: Holder;
 
-  private constructor(file: Deno.FsFile | undefined) {
+  private constructor(store: string, file: Deno.FsFile | undefined, next: Deno.FsFile | undefined) {
+    this.#store = store;
     this.#file = file;
+    this.#next = next;
     this.left = file && read(file)?.left;
     this.#holder = { pid: Deno.pid, host: Deno.hostname(), since: new Date().toISOString() };
     this.#note(this.#holder);
@@ -59,9 +68,9 @@ export class StoreLock {
    */
   static async take(store: string, options: TakeOptions = {}): Promise<StoreLock> {
     const { of = "gateway", onWait, onNone, patience = PATIENCE } = options;
-    let file: Deno.FsFile | undefined;
+    let file: Deno.FsFile | undefined, next: Deno.FsFile | undefined;
     try {
-      file = await Deno.open(await lockPath(store, of), { read: true, write: true, create: true, mode: 0o600 });
+      file = await open(store, of);
       const began = Date.now();
       let isTold = false;
       while (!await file.tryLock(true)) {
@@ -70,15 +79,42 @@ export class StoreLock {
         if (Date.now() >= until) throw new NexusError("conflict", heldBy(store, holder));
         if (!isTold) onWait?.(holder, until - Date.now());
         isTold = true;
+        if (of === "gateway") next ??= await tryNext(store);
         await new Promise((resolve) => setTimeout(resolve, EVERY));
       }
-      return new StoreLock(file);
+      return new StoreLock(store, file, next);
     } catch (error) {
       file?.close();
+      next?.close();
       if (error instanceof NexusError) throw error;
       onNone?.((error as Error).message);
-      return new StoreLock(undefined);
+      return new StoreLock(store, undefined, undefined);
     }
+  }
+
+  /** Whether another process had the store when this one wanted it. */
+  get hasFollowed(): boolean {
+    return this.#next !== undefined;
+  }
+
+  /** Says to the process before this one that it may let the port go. */
+  serving(): void {
+    this.#next?.close();
+    this.#next = undefined;
+  }
+
+  /** Whether another process waits for this one to leave. */
+  async isFollowed(): Promise<boolean> {
+    if (!this.#file) return false;
+    const next = await tryNext(this.#store).catch(() => undefined);
+    next?.close();
+    return next === undefined;
+  }
+
+  /** After {@linkcode release}: resolves when the next process serves, or has ended, or takes too long. */
+  async followed(): Promise<void> {
+    const until = Date.now() + START;
+    while (await this.isFollowed() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, EVERY));
   }
 
   /** Writes down that this process will have left the store after `ms` milliseconds. */
@@ -112,10 +148,19 @@ function heldBy(store: string, holder: Holder | undefined): string {
   return `${store} is in use by ${who}: stop that one first, two cannot share a store`;
 }
 
-/** Beside the store itself, whatever name or link it is opened by. */
-async function lockPath(store: string, of: "gateway" | "commands"): Promise<string> {
+/** Opens a lock's file, beside the store itself, whatever name or link that is opened by. */
+async function open(store: string, of: "gateway" | "commands" | "next"): Promise<Deno.FsFile> {
   const real = await Deno.realPath(store).catch(async () => join(await Deno.realPath(dirname(store)), basename(store)));
-  return of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
+  const path = of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
+  return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+}
+
+/** The place of the next one, if it is free. */
+async function tryNext(store: string): Promise<Deno.FsFile | undefined> {
+  const file = await open(store, "next");
+  if (await file.tryLock(true)) return file;
+  file.close();
+  return undefined;
 }
 
 /** What stands in the file: who holds it, or what the last one left. */

@@ -104,7 +104,8 @@ async function run(
     app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
     // From here on there is something to end in order; before, a signal ends the process as it is.
     stop = toldToStop(() => Deno.exit(1));
-    server = await listen(dir, app, log);
+    server = await listen(dir, app, log, lock);
+    lock?.serving();
   } catch (error) {
     await app?.close();
     lock?.release();
@@ -129,9 +130,19 @@ async function run(
   }
   lock?.leaving(app.config.drainTimeout + CLOSING);
   stopWatching();
-  await leave(app, server, config.drainTimeout);
+  await app.drain();
+  const patience = Math.min(LAST_ANSWERS, config.drainTimeout);
+  const isFollowed = await lock?.isFollowed();
+  // Whoever comes now is asked to come again: the next process listens on the same port in a moment.
+  if (isFollowed) await server.refuse(new NexusError("shutting_down", undefined, { retryAfter: 1 }), patience);
+  else await shutDown(server, patience);
+  await app.close();
   // A store that was in trouble is checked by the next start.
   lock?.release(store?.trouble === undefined ? stampOf(path!) : undefined);
+  if (isFollowed) {
+    await lock?.followed();
+    await shutDown(server, patience);
+  }
   stopCatching();
   log.tell({ type: "stopped" });
   return lost ? 1 : 0;
@@ -153,12 +164,16 @@ async function lockStore(path: string, log: Log): Promise<StoreLock> {
   });
 }
 
-async function listen(dir: string, app: App, log: Log): Promise<Listener> {
+async function listen(dir: string, app: App, log: Log, lock: StoreLock | undefined): Promise<Listener> {
   const { host, port, tls } = app.config;
+  const follows = lock?.hasFollowed;
   try {
     const server = await Listener.open({
       dir,
       config: app.config,
+      follows,
+      // A port that two cannot share is let go by the process before this one, once it knows.
+      onTaken: () => lock?.serving(),
       answer: (request, address) => app.fetch(request, { address }),
       told: (what) => log.tell({ type: "warning", what }),
       onFault: (error) => log.tell({ type: "fault", where: "answering", error }),
@@ -183,17 +198,13 @@ function trustedBy(ranges: () => readonly string[]): (address: string) => boolea
   };
 }
 
-/** Goes in an order that loses nothing: turns, then streams, then sockets, then the port. */
-async function leave(app: App, server: Listener, drainTimeout: number): Promise<void> {
-  await app.drain();
-  // `shutdown` waits for requests that are still being written; one that hangs must not keep the process.
+/** Milliseconds in which the last answers may be read: a request that hangs must not keep the process. */
+const LAST_ANSWERS = 2_000;
+
+async function shutDown(server: Listener, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([
-    server.shutdown(),
-    new Promise<void>((resolve) => timer = setTimeout(resolve, Math.min(2_000, drainTimeout))),
-  ]);
+  await Promise.race([server.shutdown(), new Promise<void>((resolve) => timer = setTimeout(resolve, ms))]);
   clearTimeout(timer);
-  await app.close();
 }
 
 /** Takes over a changed file, except for what the command line fixed; one that is not right changes nothing. */

@@ -81,3 +81,27 @@ Deno.test({
     }
   },
 });
+
+Deno.test("a port that the process before cannot share is asked for, and opened as soon as it is free", async () => {
+  const before = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = before.addr;
+  const parts = {
+    dir: ".",
+    config: { host: "127.0.0.1", port },
+    answer: () => new Response("well"),
+    told: () => {},
+    onFault: () => {},
+    trusts: () => false,
+    silence: () => 1000,
+  };
+  await assert.rejects(Listener.open(parts), Deno.errors.AddrInUse);
+  let asked = 0;
+  const onTaken = () => {
+    if (++asked === 3) before.close();
+  };
+  const listener = await Listener.open({ ...parts, follows: true, onTaken });
+  assert.equal(asked, 3);
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "well");
+  await assert.rejects(Listener.open(parts), Deno.errors.AddrInUse, "a third one takes no half of the connections");
+  await listener.shutdown();
+});

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { StoreLock } from "../../src/cli/lock.ts";
 import type { Verdict } from "../../src/core/audit.ts";
 import { until } from "../world.ts";
+import { freePort } from "../deploy/running.ts";
 import { emptyFolder, folderWith, MAIN, Program } from "./program.ts";
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -59,6 +60,48 @@ Deno.test("a restart that overlaps: the new process waits until the old one has 
   const turns = await second.as(token, `/api/conversations/${conversations[0].id}/turns`);
   assert.deepEqual((await turns.json()).turns.map(({ status }: { status: string }) => status), ["done"]);
 });
+
+Deno.test("a restart that overlaps refuses no connection, and who comes meanwhile is asked to come again", async () => {
+  await using folder = await folderWith();
+  const args = ["--port", String(freePort())];
+  await using first = await Program.start(folder.dir, { args });
+  const answers: string[] = [];
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) answers.push(await ask(first.port));
+  })();
+  await using second = await Program.start(folder.dir, { args, early: true });
+  await until(() => second.log.includes("has it"), "the second to wait", 60);
+  assert.equal(await first.stop(), 0);
+  await until(() => second.isUp, "the second to serve", 60);
+  const before = answers.length;
+  await until(() => answers.length > before + 50, "answers of the second");
+  isOver = true;
+  await asking;
+  // A connection that the first had not yet taken from the kernel when it closed the port is reset.
+  assert.ok(answers.filter((one) => one === "ConnectionReset").length <= 1);
+  assert.deepEqual(
+    [...new Set(answers)].filter((one) => one !== "ConnectionReset").sort(),
+    ["200", "503, again after 1 s, close"],
+    JSON.stringify(Object.groupBy(answers, (one) => one), (_, value) => Array.isArray(value) ? value.length : value),
+  );
+  assert.deepEqual(answers.slice(before + 1).filter((one) => one !== "200"), []);
+});
+
+/** What a connection of its own is answered, in words. */
+async function ask(port: number): Promise<string> {
+  try {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(new TextEncoder().encode("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+    const bytes = new Uint8Array(4096);
+    const text = new TextDecoder().decode(bytes.subarray(0, await connection.read(bytes) ?? 0));
+    const header = (name: string) => new RegExp(`^${name}: (.*)\r$`, "im").exec(text)?.[1];
+    const status = text.slice(9, 12);
+    return status === "200" ? status : `${status}, again after ${header("retry-after")} s, ${header("connection")}`;
+  } catch (error) {
+    return (error as Error).name;
+  }
+}
 
 Deno.test("commands work beside a gateway and beside each other, and the audit log stays whole", async () => {
   await using folder = await folderWith();
