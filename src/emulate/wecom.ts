@@ -72,6 +72,8 @@ export class WecomEmulator {
   readonly departments = new Map<string, number[]>();
   /** What stands in place of a card's button, by its task id. */
   readonly buttons = new Map<string, string>();
+  /** The keys of group robots that are there; all unless set. */
+  webhookKeys: ReadonlySet<string> | undefined;
   readonly #codes = new Map<string, string>();
   /** Given by whoever carries the long connection: a frame to the bot, and whether somebody was there. */
   push: ((frame: Json) => boolean) | undefined;
@@ -590,6 +592,7 @@ export class WecomEmulator {
 
   async #webhook(request: Request, url: URL): Promise<Response> {
     const key = url.searchParams.get("key") ?? "";
+    if (this.webhookKeys?.has(key) === false) return answer(93000, "invalid webhook url");
     if (this.#limits.hit(`webhook:${key}`, 20, 60_000) > 0) return this.throttle();
     const body = await request.json();
     const text = String(body.markdown?.content ?? body.text?.content ?? "");

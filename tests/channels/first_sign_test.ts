@@ -1,6 +1,6 @@
 /** Whoever asks sees within three seconds that the question has arrived, and how it stands; over real sockets. */
 import assert from "node:assert/strict";
-import { Events, startWorld } from "../world.ts";
+import { Events, startWorld, until } from "../world.ts";
 
 /** The first event, and the milliseconds until it came. */
 async function firstOf(ask: () => Promise<Response>): Promise<[Record<string, unknown>, number]> {
@@ -34,5 +34,6 @@ Deno.test("a question that waits for the only bot has its place in line, or at l
   // So that nothing is waited for at the end.
   bot.answerAll((chat) => bot.reply(chat.id, "", true));
   bot.reply(id, "", true);
+  await until(() => world.app.gateway.running().length === 0);
   assert.deepEqual(signs, [["queued", 1], ["chat.completion.chunk", undefined], ["response.created", undefined]]);
 });

@@ -93,7 +93,7 @@ export class Apps {
         const plain = this.#plain(app);
         if (plain.kind === "app") return new (await import("../wecom/app.ts")).WecomApp(name, plain, parts);
         if (plain.kind === "aibot") return new (await import("../wecom/aibot.ts")).WecomBot(name, plain, parts);
-        this.#webhooks.set(name, new (await import("../wecom/webhook.ts")).WecomWebhook(plain, parts));
+        this.#webhooks.set(name, new (await import("../wecom/webhook.ts")).WecomWebhook(name, plain, parts));
         return undefined;
       });
     }
@@ -168,6 +168,7 @@ export class Apps {
     };
     return [
       ...[...this.#channels].map(([key, { health, desk }]) => view(key, health, desk)),
+      ...[...this.#webhooks].map(([name, { health }]) => view(`wecom/${name}`, health)),
       ...[...this.#unmade].map(([key, health]) => view(key, health)),
     ];
   }

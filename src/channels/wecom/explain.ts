@@ -11,6 +11,7 @@ const WORDS: Readonly<Record<string, string>> = {
   "48002": "the app may not use this API",
   "45009": "WeCom says that it is too much",
   "853000": "the AI bot's id or secret is wrong (admin console → AI bot → API mode)",
+  "93000": "the group robot's key is wrong, or the robot was removed from the group",
   "846608": "the answer's stream ended after six minutes",
   taken_over: "another connection of this AI bot took over: two programs use its id and secret",
   url: "a message named an address that is not WeCom's; it was not called",

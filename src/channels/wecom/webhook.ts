@@ -5,13 +5,18 @@
  */
 import type { Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
+import { NexusError } from "../../core/error.ts";
 import { Caller, PATIENCE } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { split } from "../im/cut.ts";
+import { type AppHealth, Health } from "../im/health.ts";
 import { downgrade } from "../im/markdown.ts";
 import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
+import { PlatformError } from "../im/surface.ts";
+import { wireOf } from "../im/wire.ts";
+import { explain } from "./explain.ts";
 import { judge } from "./judge.ts";
 import type { WecomWebhookSettings } from "./settings.ts";
 
@@ -23,23 +28,39 @@ const AT_ONCE = 64_000;
 
 export class WecomWebhook {
   readonly #caller: Caller;
+  readonly #health: Health;
   readonly #scope: Scope;
 
-  constructor(private readonly settings: WecomWebhookSettings, parts: ChannelParts) {
-    this.#caller = new Caller({
-      ...parts,
-      fetch: parts.fetch ?? fetch,
-      random: parts.random ?? Math.random,
-      timeouts: settings.timeouts,
-    });
+  constructor(name: string, private readonly settings: WecomWebhookSettings, parts: ChannelParts) {
+    this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
+    this.#caller = new Caller(wireOf(parts, settings, this.#health));
     this.#scope = {
       key: `wecom:webhook:${settings.secret.slice(-6)}`,
       rates: rates(settings.limits.webhook, { minute: 18 }),
     };
   }
 
-  /** Says Markdown into the group, in as many messages as it takes. Nothing tells a repeat apart, so what may have arrived is not repeated. */
+  /** It has no connection to lose, and nobody calls it. */
+  get health(): AppHealth {
+    return this.#health.view(true);
+  }
+
+  /**
+   * Says Markdown into the group, in as many messages as it takes. Nothing tells a repeat apart, so
+   * what may have arrived is not repeated. Throws `invalid` where WeCom refuses it and `unavailable`
+   * where it cannot be reached, with words for whoever set it up.
+   */
   async say(id: string, markdown: string): Promise<void> {
+    try {
+      await this.#sayAll(id, markdown);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      const words = this.#health.view(true).lastError?.words ?? error.message;
+      throw new NexusError(error.trouble === "refused" ? "invalid" : "unavailable", words, { cause: error });
+    }
+  }
+
+  async #sayAll(id: string, markdown: string): Promise<void> {
     let n = 0;
     for (const piece of split(markdown, AT_ONCE)) {
       const shown = downgrade(piece, { tables: true, fences: true, images: true });

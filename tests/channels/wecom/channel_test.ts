@@ -215,7 +215,7 @@ Deno.test("bot, long connection: a request that the platform no longer knows is 
 Deno.test("group webhook: what is said is split and paced below twenty a minute", async () => {
   await using s = await stage({ kind: "app" });
   const settings = WecomWebhookSettings.parse({ kind: "webhook", secret: "hook-key" });
-  const webhook = new WecomWebhook(settings, s.parts);
+  const webhook = new WecomWebhook("group", settings, s.parts);
   const text = "字".repeat(60_000);
   let done = false;
   const said = webhook.say("p1", text).then(() => done = true);
@@ -229,13 +229,27 @@ Deno.test("group webhook: what is said mentions nobody, unless the operator want
   await using s = await stage({ kind: "app" });
   const said = async (mentions: boolean) => {
     const settings = WecomWebhookSettings.parse({ kind: "webhook", secret: "hook-key", mentions });
-    const saying = new WecomWebhook(settings, s.parts).say("p1", "<@zhangsan> @all 看");
+    const saying = new WecomWebhook("group", settings, s.parts).say("p1", "<@zhangsan> @all 看");
     await s.clock.advance(1000);
     await saying;
     return s.emulator.log.pings.splice(0).map(({ who }) => who);
   };
   assert.deepEqual(await said(false), []);
   assert.deepEqual(await said(true), ["zhangsan", "all"]);
+});
+
+Deno.test("group webhook: a wrong key is named to whoever says something", async () => {
+  await using s = await stage({ kind: "app" });
+  s.emulator.webhookKeys = new Set(["another"]);
+  const settings = WecomWebhookSettings.parse({ kind: "webhook", secret: "hook-key" });
+  const webhook = new WecomWebhook("group", settings, s.parts);
+  const refused = assert.rejects(webhook.say("p1", "看"), {
+    code: "invalid",
+    detail: /^the group robot's key is wrong/,
+  });
+  await s.clock.advance(1000);
+  await refused;
+  assert.match(webhook.health.lastError!.words, /key is wrong/);
 });
 
 const FILES = [
