@@ -42,6 +42,38 @@ Deno.test("the vendor's dispatcher verifies and opens the emulator's events", as
   emulator.stop();
 });
 
+Deno.test("the vendor's dispatcher finds who is quoted, who pressed a button of which card, and its answer is the toast", async () => {
+  const { encryptKey, verificationToken } = KEYS;
+  const heard: unknown[] = [];
+  type Pressed = { operator: { open_id: string }; context: { open_message_id: string }; action: { value: unknown } };
+  const dispatcher = new lark.EventDispatcher({ encryptKey, verificationToken, logger: quiet }).register({
+    "im.message.receive_v1": ({ message }: { message: { parent_id?: string; mentions?: { name: string }[] } }) => {
+      heard.push([message.parent_id, message.mentions?.map(({ name }) => name)]);
+    },
+    "card.action.trigger": ({ operator, context, action }: Pressed) => {
+      heard.push([operator.open_id, context.open_message_id, action.value]);
+      return { toast: { type: "success", content: "stopped" } };
+    },
+  });
+  const emulator = new FeishuEmulator({
+    ...KEYS,
+    clock: systemClock,
+    deliver: async (request) => {
+      const headers = Object.fromEntries(request.headers);
+      const answer = await dispatcher.invoke(Object.assign(Object.create({ headers }), await request.json()));
+      return Response.json(answer ?? {});
+    },
+  });
+  emulator.say({ chat: "oc_g", type: "group", text: "@_user_2 贵吗", replyTo: "om_1", others: ["Alice"] });
+  await until(() => heard.length === 1, "the message");
+  emulator.press("om_2", { stop: "om_1" }, "ou_alice");
+  await until(() => emulator.toasts.length === 1, "the toast");
+  assert.deepEqual(heard[0], ["om_1", ["Bot", "Alice"]]);
+  assert.deepEqual(heard[1], ["ou_alice", "om_2", { stop: "om_1" }]);
+  assert.deepEqual(emulator.toasts, [{ type: "success", content: "stopped" }]);
+  emulator.stop();
+});
+
 Deno.test("the vendor's client sends, streams a card, patches and closes against the emulator", async () => {
   const emulator = new FeishuEmulator({ ...KEYS, clock: systemClock });
   const served = serveOn(0, (request) => emulator.fetch(request));
