@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { TIMEOUTS } from "../src/channels/im/caller.ts";
+import { MAX_FILE, MAX_QUOTE } from "../src/channels/im/reading.ts";
 import { configJsonSchema } from "../src/config.ts";
 import { routeTables } from "./channels/route_table.ts";
 
@@ -30,4 +32,15 @@ Deno.test("no page of the project points at a file that is not there", async () 
 Deno.test("docs/security.md says of every route who may take it, as it is declared", async () => {
   const { inPage, declared } = await routeTables();
   assert.equal(inPage, declared, "run: deno run -A tests/channels/route_table.ts && deno fmt docs/security.md");
+});
+
+Deno.test("the limits of chat apps that their pages name are those of the code", async () => {
+  const thousands = (n: number) => n.toLocaleString("en");
+  for (
+    const [name, figures] of [["README.md", [thousands(MAX_QUOTE)]], ["README.zh.md", [`${MAX_QUOTE} 字`]]] as const
+  ) {
+    const page = (await Deno.readTextFile(join(ROOT, "docs/platforms", name))).replace(/\s+/g, " ");
+    assert.deepEqual(JSON.parse(/\{ "timeouts": .*\}/.exec(page)![0]).timeouts, TIMEOUTS);
+    for (const figure of [...figures, `${MAX_FILE / 1024} KB`]) assert.ok(page.includes(figure), `${name}: ${figure}`);
+  }
 });
