@@ -100,7 +100,7 @@ export class Connections {
     this.#parts = parts;
     this.most = mostOf(parts.sockets.limit);
     this.mostOfAddress = mostOfAddress(this.most);
-    this.#stop = parts.clock.after(EVERY, () => this.#look());
+    this.#stop = parts.clock.after(EVERY, () => this.#surely(() => this.#look()));
   }
 
   /** How many were open at the last look. */
@@ -167,7 +167,7 @@ export class Connections {
     const began = performance.now();
     this.#scan(Math.min(this.#top, this.#file + STEP));
     this.#took += performance.now() - began;
-    if (this.#file < this.#top) this.#stop = this.#parts.clock.after(0, () => this.#step());
+    if (this.#file < this.#top) this.#stop = this.#parts.clock.after(0, () => this.#surely(() => this.#step()));
     else this.#endOfLook();
   }
 
@@ -194,7 +194,18 @@ export class Connections {
     this.#closeLate();
     this.#closeCrowds();
     const every = this.#open.size * 2 > this.most ? EVERY_BUSY : EVERY;
-    this.#stop = this.#parts.clock.after(Math.max(every, this.#took * PART), () => this.#look());
+    this.#stop = this.#parts.clock.after(Math.max(every, this.#took * PART), () => this.#surely(() => this.#look()));
+  }
+
+  /** Without another look nothing would be bounded any more: what fails is logged by whoever catches it, and there is one. */
+  #surely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#stop();
+      this.#stop = this.#parts.clock.after(EVERY, () => this.#surely(() => this.#look()));
+      throw error;
+    }
   }
 
   /** Since when a connection does nothing; nothing while it does something. */

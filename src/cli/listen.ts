@@ -106,7 +106,9 @@ export class Listener {
     listener.#stopWatching = [stop];
     if (tls) {
       const reload = () => listener.#change(() => listener.#reload());
-      const watching = [tls.cert, tls.key].map((name) => watchFile(pathOf(parts, name), reload, parts.every));
+      const watching = [tls.cert, tls.key].map((name) =>
+        watchFile(pathOf(parts, name), reload, parts.onFault, parts.every)
+      );
       listener.#stopWatching.push(...watching);
     }
     return listener;

@@ -116,9 +116,9 @@ async function run(
   const stopCatching = catchStrays(log);
   const stopWatching = watchFile(
     configPath(dir),
+    () => follow(dir, app, fixed, log),
     // What cannot be taken over must not end a gateway that runs.
-    () =>
-      follow(dir, app, fixed, log).catch((error) => log.tell({ type: "fault", where: "taking over the file", error })),
+    (error) => log.tell({ type: "fault", where: "taking over the file", error }),
   );
   const lost = await Promise.race([stop, server.lost]);
   if (lost) {

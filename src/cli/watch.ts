@@ -8,10 +8,11 @@ import { type Clock, systemClock } from "../core/clock.ts";
 /** Milliseconds between two looks. A change counts once two looks saw the same, so a file that is half written is left alone. */
 const EVERY = 1_000;
 
-/** Calls back after each change, one call at a time. Returns the way to stop. */
+/** Calls back after each change, one call at a time. One that fails is told, and the file is followed on. Returns the way to stop. */
 export function watchFile(
   path: string,
   changed: () => Promise<void>,
+  onFault: (error: unknown) => void,
   every = EVERY,
   clock: Clock = systemClock,
 ): () => void {
@@ -22,9 +23,13 @@ export function watchFile(
     const now = await lookOf(path);
     // The first look is what the caller has read; a file that is gone says nothing until it is there again.
     told ??= now;
-    if (now !== "" && now === seen && now !== told) {
-      told = now;
-      await changed();
+    try {
+      if (now !== "" && now === seen && now !== told) {
+        told = now;
+        await changed();
+      }
+    } catch (error) {
+      onFault(error);
     }
     seen = now;
     if (!stopped) stopTimer = clock.after(every, () => void look());

@@ -88,6 +88,21 @@ Deno.test("a connection without a whole request is closed in time, however many 
   assert.equal(clock.waiting, 0);
 });
 
+Deno.test("a look that fails is not the last one", () => {
+  const { clock, table, connections } = stage();
+  table.open("10.0.0.1", 1);
+  const { top } = table;
+  table.top = () => {
+    table.top = top;
+    throw new Error("no table");
+  };
+  assert.throws(() => clock.pass(FIRST_REQUEST), /no table/);
+  clock.pass(FIRST_REQUEST + 3_000);
+  assert.equal(table.closed.length, 1);
+  connections.stop();
+  assert.equal(clock.waiting, 0);
+});
+
 Deno.test("a connection that waits for its answer stays; afterwards it has its time, and a proxy's has more", () => {
   const { clock, table, connections } = stage();
   const stranger = table.open("10.0.0.1", 1), proxy = table.open("127.0.0.1", 2);

@@ -8,6 +8,8 @@ interface Watched {
   readonly path: string;
   /** What was in the file at each call. */
   readonly heard: string[];
+  /** What was thrown by those. */
+  readonly faults: string[];
   /** Lets one look come and end. */
   look(): Promise<void>;
 }
@@ -16,9 +18,19 @@ async function withWatched(run: (watched: Watched) => Promise<void>): Promise<vo
   const folder = await Deno.makeTempDir();
   const path = `${folder}/config.json`;
   const clock = new ManualClock();
-  const heard: string[] = [];
+  const heard: string[] = [], faults: string[] = [];
   await Deno.writeTextFile(path, "first");
-  const stop = watchFile(path, async () => void heard.push(await Deno.readTextFile(path)), 1_000, clock);
+  const stop = watchFile(
+    path,
+    async () => {
+      const text = await Deno.readTextFile(path);
+      heard.push(text);
+      if (text === "bad") throw new Error("it cannot be taken over");
+    },
+    (error) => faults.push(String(error)),
+    1_000,
+    clock,
+  );
   // A look that has ended leaves the timer of the next one.
   const ended = () => until(() => clock.waiting === 1, "the end of a look");
   try {
@@ -26,6 +38,7 @@ async function withWatched(run: (watched: Watched) => Promise<void>): Promise<vo
     await run({
       path,
       heard,
+      faults,
       look: () => {
         clock.pass(1_000);
         return ended();
@@ -85,4 +98,14 @@ Deno.test("what others write beside the file is not reported", () =>
     await Deno.writeTextFile(`${path}.db`, "noise");
     for (let n = 0; n < 3; n++) await look();
     assert.deepEqual(heard, []);
+  }));
+
+Deno.test("a change that cannot be taken over is told, and the file is followed on", () =>
+  withWatched(async ({ path, heard, faults, look }) => {
+    for (const text of ["bad", "good, and longer"]) {
+      await Deno.writeTextFile(path, text);
+      for (let n = 0; n < 2; n++) await look();
+    }
+    assert.deepEqual(heard, ["bad", "good, and longer"]);
+    assert.deepEqual(faults, ["Error: it cannot be taken over"]);
   }));
