@@ -410,19 +410,34 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       if (closed) return;
       closed = true;
       for (const stop of stopLooking) stop();
-      offboarding.close();
-      await apps.stop();
-      gateway.close();
-      accounts.close();
-      outside.close();
-      pulse.close();
-      await upstreams.close();
-      await sockets.close(0);
-      await allowances.close();
-      await audit.settled();
-      await store.close();
+      await inOrder([
+        () => offboarding.close(),
+        () => apps.stop(),
+        () => gateway.close(),
+        () => accounts.close(),
+        () => outside.close(),
+        () => pulse.close(),
+        () => upstreams.close(),
+        () => sockets.close(0),
+        () => allowances.close(),
+        () => audit.settled(),
+        () => store.close(),
+      ]);
     },
   };
+}
+
+/** Takes every step, also after one that failed: what others still have in memory must reach the disk. Throws what failed first. */
+async function inOrder(steps: readonly (() => unknown)[]): Promise<void> {
+  const faults: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      faults.push(error);
+    }
+  }
+  if (faults.length > 0) throw faults[0];
 }
 
 function settingsOf(config: Config): Partial<GatewaySettings> {

@@ -106,9 +106,14 @@ export class StoreLock {
   /** Whether another process waits for this one to leave. */
   async isFollowed(): Promise<boolean> {
     if (!this.#file) return false;
-    const next = await tryNext(this.#store).catch(() => undefined);
-    next?.close();
-    return next === undefined;
+    try {
+      const next = await tryNext(this.#store);
+      next?.close();
+      return next === undefined;
+    } catch {
+      // Nobody can be seen: it is left as if there were none.
+      return false;
+    }
   }
 
   /** After {@linkcode release}: resolves when the next process serves, or has ended, or takes too long. */

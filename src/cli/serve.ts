@@ -130,22 +130,50 @@ async function run(
   }
   lock?.leaving(app.config.drainTimeout + CLOSING);
   stopWatching();
-  await app.drain();
-  const patience = Math.min(LAST_ANSWERS, config.drainTimeout);
-  const isFollowed = await lock?.isFollowed();
-  // Whoever comes now is asked to come again: the next process listens on the same port in a moment.
-  if (isFollowed) await server.refuse(new NexusError("shutting_down", undefined, { retryAfter: 1 }), patience);
-  else await shutDown(server, patience);
-  await app.close();
   // A store that was in trouble is checked by the next start.
-  lock?.release(store?.trouble === undefined ? stampOf(path!) : undefined);
-  if (isFollowed) {
-    await lock?.followed();
-    await shutDown(server, patience);
-  }
+  const stamp = () => store?.trouble === undefined ? stampOf(path!) : undefined;
+  const isWell = await leave({ app, server, lock, stamp, log });
   stopCatching();
   log.tell({ type: "stopped" });
-  return lost ? 1 : 0;
+  return lost || !isWell ? 1 : 0;
+}
+
+interface Leaving {
+  readonly app: App;
+  readonly server: Listener;
+  readonly lock: StoreLock | undefined;
+  /** What the next process is told of the store. */
+  readonly stamp: () => unknown;
+  readonly log: Log;
+}
+
+/**
+ * Goes in an order that loses nothing: turns, then streams, then sockets, then the port. A step that fails is logged and the
+ * others are taken. Returns whether none failed.
+ */
+async function leave({ app, server, lock, stamp, log }: Leaving): Promise<boolean> {
+  let isWell = true;
+  const step = async (where: string, work: () => unknown) => {
+    try {
+      await work();
+    } catch (error) {
+      isWell = false;
+      log.tell({ type: "fault", where, error });
+    }
+  };
+  const patience = Math.min(LAST_ANSWERS, app.config.drainTimeout);
+  await step("letting turns finish", () => app.drain());
+  const isFollowed = await lock?.isFollowed();
+  const again = new NexusError("shutting_down", undefined, { retryAfter: 1 });
+  // Whoever comes now is asked to come again: the next process listens on the same port in a moment.
+  await step("the last answers", () => isFollowed ? server.refuse(again, patience) : shutDown(server, patience));
+  await step("closing", () => app.close());
+  await step("letting the store go", () => lock?.release(isWell ? stamp() : undefined));
+  if (isFollowed) {
+    await lock?.followed();
+    await step("closing the port", () => shutDown(server, patience));
+  }
+  return isWell;
 }
 
 /** Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms, connections, the store. */
