@@ -238,8 +238,12 @@ export class SqliteStore implements Store {
 
   /** Writes what somebody waits for, and leaves the rest to its timer. While there is trouble the timer alone tries. */
   #commit(): void {
-    if (!this.#trouble.isOn) { while (this.#pending.isPrompt && this.#write(false)); }
-    this.#committed();
+    try {
+      if (!this.#trouble.isOn) { while (this.#pending.isPrompt && this.#write(false)); }
+    } finally {
+      // Whatever failed: nobody waits for ever. What is not written yet is the timer's.
+      this.#committed();
+    }
   }
 
   /** Whoever waits for a commit goes on, unless it is about to be tried again. */
@@ -254,8 +258,15 @@ export class SqliteStore implements Store {
   /** Writes a part at a time, where nobody waits for it. */
   #flushBehind(): void {
     this.#stopTimer = undefined;
-    if (!this.#write(true)) return;
-    if (!this.#pending.isEmpty) this.#stopTimer = this.#clock.after(0, () => this.#flushBehind());
+    let next = LATE;
+    try {
+      if (!this.#write(true)) return;
+      next = 0;
+    } finally {
+      if (!this.#pending.isEmpty && !this.#closed) {
+        this.#stopTimer ??= this.#clock.after(next, () => this.#flushBehind());
+      }
+    }
   }
 
   close(): Promise<void> {

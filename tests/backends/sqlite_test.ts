@@ -413,6 +413,43 @@ Deno.test("sqlite: a row that cannot be written is given up and told, and the re
     await again.close();
   }));
 
+Deno.test("sqlite: whatever fails while it writes, nobody waits for ever, and what waits is written by the next try", () =>
+  inFolder(async (dir) => {
+    const path = `${dir}/nexus.db`;
+    const clock = new ManualClock();
+    let faults = 0;
+    const onFault = () => {
+      faults++;
+      throw new Error("the fault cannot be told either");
+    };
+    const caught: string[] = [];
+    const onError = (event: ErrorEvent) => {
+      event.preventDefault();
+      caught.push(event.error.message);
+    };
+    globalThis.addEventListener("error", onError);
+    try {
+      const store = new SqliteStore({ path, clock, onFault });
+      const other = await foreign(path);
+      other.exec(
+        "CREATE TRIGGER no BEFORE INSERT ON entries WHEN new.key = 'bad:1' BEGIN SELECT RAISE(ABORT, 'no'); END",
+      );
+      await store.set("bad:1", 1);
+      await store.set("late", 1);
+      await store.set("sure", 1, { sure: true });
+      assert.deepEqual([faults, caught], [1, ["the fault cannot be told either"]]);
+      clock.pass(1_000);
+      other.close();
+      const again = new SqliteStore({ path, clock });
+      assert.deepEqual([await again.get("late"), await again.get("sure")], [1, 1]);
+      await again.close();
+      await store.close();
+    } finally {
+      globalThis.removeEventListener("error", onError);
+    }
+    assert.equal(clock.waiting, 0);
+  }));
+
 Deno.test("sqlite: two processes that append to one log lose nothing", () =>
   inFolder(async (dir) => {
     const path = `${dir}/nexus.db`;
