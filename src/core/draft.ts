@@ -158,6 +158,16 @@ export class Drafts {
 
   #look(): void {
     this.#stop = undefined;
+    try {
+      this.#save();
+    } catch (error) {
+      this.#observer.tell({ type: "fault", where: "draft", error });
+    }
+    if (this.#running.size > 0) this.#stop = this.#clock.after(LATE, () => this.#look());
+  }
+
+  /** Writes down what turns have said since the last time. */
+  #save(): void {
     const writes: Promise<unknown>[] = [];
     const before = this.#log;
     const isNew = before === undefined || this.#isWornOut(before);
@@ -192,6 +202,7 @@ export class Drafts {
       if (!isNew) this.#log.more += units;
       const written = this.#store.append(LOG + this.#log.name, [line], { ...KEPT, sure: true });
       writes.push(this.#written = written);
+      // What could not be written is told below, and then the log before stays.
       if (before && before !== this.#log) written.then(() => this.#drop([before.name]), () => {});
     }
     if (begun.length > 0 || marks.length > 0) {
@@ -201,7 +212,6 @@ export class Drafts {
       }));
     }
     Promise.all(writes).catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
-    if (this.#running.size > 0) this.#stop = this.#clock.after(LATE, () => this.#look());
   }
 
   #isWornOut({ since, whole, more }: Log): boolean {

@@ -79,16 +79,24 @@ export class Offboarding {
     if (running) return running;
     const forgetting = forgetPerson(this.#parts, id).finally(() => this.#forgetting.delete(id));
     this.#forgetting.set(id, forgetting);
-    if (this.#unwatch && !this.#timers.has(id)) {
-      this.#timers.set(id, this.#parts.clock.after(AGAIN, () => this.#behind("forgetting", this.#settle(id))));
-    }
+    if (this.#unwatch && !this.#timers.has(id)) this.#later(id);
     return forgetting;
   }
 
+  #later(id: string): void {
+    this.#timers.set(id, this.#parts.clock.after(AGAIN, () => this.#behind("forgetting", this.#settle(id))));
+  }
+
+  /** Forgets once more; where that fails, it is tried until it does not. */
   async #settle(id: string): Promise<void> {
-    await this.#forget(id);
-    this.#timers.delete(id);
-    await this.#parts.accounts.tombstones.settle(id);
+    try {
+      await this.#forget(id);
+      await this.#parts.accounts.tombstones.settle(id);
+      this.#timers.delete(id);
+    } catch (error) {
+      if (this.#timers.has(id)) this.#later(id);
+      throw error;
+    }
   }
 
   #behind(where: string, work: Promise<unknown>): void {

@@ -319,8 +319,20 @@ Deno.test("a removal that was cut off is ended by the next start, and once more 
   next.offboarding.start();
   await until(async () => (await store.list("session:alice:")).length === 0, "the start");
   assert.deepEqual(next.accounts.tombstones.pending(), ["alice"]);
+  const { waiting } = clock;
   // A request that had begun before it writes something behind.
   await next.sessions.begin("alice");
+  const { removePerson } = next.history;
+  let failed = 0;
+  next.history.removePerson = () => {
+    next.history.removePerson = removePerson;
+    failed++;
+    return Promise.reject(new Error("the disk is full"));
+  };
+  clock.pass(30_000);
+  // One that fails is tried again.
+  await until(() => failed === 1 && clock.waiting === waiting, "the next try");
+  assert.deepEqual(next.accounts.tombstones.pending(), ["alice"]);
   clock.pass(30_000);
   await until(() => next.accounts.tombstones.pending().length === 0, "the second time");
   assert.deepEqual(await store.list("session:alice:"), []);
