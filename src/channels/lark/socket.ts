@@ -44,6 +44,15 @@ export async function openSocket(
     health.opened();
     ready.resolve();
   };
+  const dial = (): Promise<void> => client.start({ eventDispatcher: new Whole({ logger }) });
+  const gaveUp = (error: Error) => {
+    if (isStopped) return;
+    const [least, most] = GIVEN_UP;
+    const wait = Math.min(most, least * 2 ** failures++);
+    health.lost(error.message, parts.clock.now() + wait);
+    ready.resolve();
+    stopWaiting = parts.clock.after(wait, () => void dial().catch(gaveUp));
+  };
   const client = new WSClient({
     appId: settings.appId,
     appSecret: settings.appSecret,
@@ -56,16 +65,9 @@ export async function openSocket(
     onReconnected: opened,
     onReconnecting: () => health.lost("the connection was lost; dialling again"),
     // The SDK has given up, as it does for a wrong secret and for a busy platform alike.
-    onError: (error: Error) => {
-      if (isStopped) return;
-      const [least, most] = GIVEN_UP;
-      const wait = Math.min(most, least * 2 ** failures++);
-      health.lost(error.message, parts.clock.now() + wait);
-      ready.resolve();
-      stopWaiting = parts.clock.after(wait, () => void client.start({ eventDispatcher: new Whole({ logger }) }));
-    },
+    onError: gaveUp,
   });
-  await client.start({ eventDispatcher: new Whole({ logger }) });
+  await dial();
   const stopFirst = parts.clock.after(FIRST, () => ready.resolve());
   await ready.promise;
   stopFirst();
