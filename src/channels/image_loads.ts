@@ -73,6 +73,7 @@ export class ImageLoads {
         return known;
       });
     } finally {
+      // A request that never entered has nothing to leave.
       if (begun) await begun.then(() => this.#leave(person), () => {});
     }
   }

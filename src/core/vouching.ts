@@ -52,6 +52,7 @@ export class Vouching {
   async vouch(who: Vouched, from?: { readonly address: string }): Promise<Person> {
     const [first] = who.ids;
     const before = this.#running.get(first);
+    // What went wrong for the one before was thrown to them.
     const vouched = (before ?? Promise.resolve()).catch(() => {}).then(() => this.#vouch(who, from));
     this.#running.set(first, vouched);
     try {
