@@ -23,6 +23,10 @@ import { expression } from "./sqlite_words.ts";
 
 /** Milliseconds that a write may wait for its commit; the contract allows 200, a timer may be late. */
 const LATE = 150;
+
+/** Bytes that may wait in memory while the file cannot be written, unless {@linkcode SqliteOptions.maxWaiting} says otherwise. */
+export const MAX_WAITING = 64 << 20;
+
 /**
  * Milliseconds between two commits that somebody waits for: under load one commit then serves many, which halves its cost, and where little
  * happens nobody waits.
@@ -77,7 +81,7 @@ export class SqliteStore implements Store {
   constructor(options: SqliteOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#pending = new Pending(options.maxWaiting ?? 64 << 20);
+    this.#pending = new Pending(options.maxWaiting ?? MAX_WAITING);
     this.#trouble = new Trouble(options.path, options.onTrouble, Boolean(options.patience));
     this.#indexing = new Indexing({
       clock: this.#clock,

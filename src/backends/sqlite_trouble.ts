@@ -4,7 +4,7 @@
 import { failureOf } from "./sqlite_error.ts";
 
 /** Milliseconds between tries while the file cannot be written: doubled each time up to the second figure. */
-const RETRY = [1000, 30_000] as const;
+export const RETRY = [1000, 30_000] as const;
 
 /** Milliseconds that another process may lock the file before that is trouble: commands take less. */
 const LOCKED = 100;

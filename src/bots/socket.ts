@@ -86,7 +86,7 @@ export interface SocketParts {
 }
 
 /** Units that may wait in a socket's send buffer before its bot counts as stuck. */
-const STUCK = 1 << 20;
+export const STUCK = 1 << 20;
 
 /**
  * Frames that cannot be read, one after the other, after which a socket is closed: of one that has not registered, and of a bot, of
@@ -95,13 +95,13 @@ const STUCK = 1 << 20;
 export const UNREADABLE = { stranger: 2, bot: 11 } as const;
 
 /** How late an acknowledgement may be: one frame then covers all that came meanwhile. */
-const ACK_DELAY = 100;
+export const ACK_DELAY = 100;
 
 /** How long the receipt of a cancel is waited for. */
-const CANCEL_WAIT = 5_000;
+export const CANCEL_WAIT = 5_000;
 
 /** Pushes of one bot: a burst, then one a second. */
-const PUSHES = { burst: 60, every: 1_000 };
+export const PUSHES = { burst: 60, every: 1_000 };
 
 /** Sockets that have not registered, of all addresses together. */
 export const UNREGISTERED = 1_000;

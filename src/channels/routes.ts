@@ -21,7 +21,7 @@ type Env = { Bindings: Connection };
 const ANYBODY = member(["chat", "read", "admin"], "bound");
 
 /** Bytes of a body at most where its declaration says nothing else. */
-const MAX_BODY = 64 * 1024;
+export const MAX_BODY = 64 * 1024;
 
 /** A route for members or admins has a caller; any other has none. */
 type CallerOf<W extends Who> = W extends "member" | "admin" ? Caller : undefined;

@@ -33,7 +33,7 @@ export interface ApiKey {
 /** What every key begins with, so that scanners of leaked secrets know one when they see it. */
 export const KEY_PREFIX = "nxk_";
 
-const MAX_PER_PERSON = 50;
+export const MAX_PER_PERSON = 50;
 
 /** Milliseconds for which a key is believed without looking into the store: how long a key that was revoked on another node still works. */
 const BELIEVED = 10_000;

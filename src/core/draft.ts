@@ -19,7 +19,7 @@ import type { Turn } from "./turn.ts";
  * Milliseconds between two looks at everything that runs: one timer, however many turns. With 200 ms a machine at five times its load was
  * seen to be 300 ms late.
  */
-const LATE = 100;
+export const LATE = 100;
 
 /** Milliseconds for which a log is used at least, and at most. In between a new one is begun when as much came as that would write again. */
 const USED = [10_000, 60_000] as const;

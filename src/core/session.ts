@@ -48,7 +48,7 @@ interface Cached {
 export const SESSION_MAX_AGE = 30 * 86_400_000;
 
 /** Milliseconds for which a session is believed without asking the store. */
-const BELIEVED = 10_000;
+export const BELIEVED = 10_000;
 
 /** Tokens kept in memory; the oldest go and are read from the store again. */
 const CACHED = 10_000;
