@@ -19,6 +19,7 @@ import { type Figure, heading, lineOf } from "./figure.ts";
 import type { Outcome } from "./load_people.ts";
 import { cpuOf, load, rssOf, type Server, startFloor, startGateway, stay } from "./server.ts";
 import { soak } from "./soak.ts";
+import { ADDED_P99, RATIOS, START } from "./targets.ts";
 
 const ROWS: Record<string, (rounds: number) => Promise<Figure[]>> = {
   chat: chatRow,
@@ -84,7 +85,7 @@ async function chatRow(rounds: number): Promise<Figure[]> {
     { server: "gateway, store in memory", protocol: 1, part: "chat", order },
   ]);
   return [
-    compare("/api/chat, 64 connections", "µs CPU / request", samples[0]!, samples[1]!, 1.3),
+    compare("/api/chat, 64 connections", "µs CPU / request", samples[0]!, samples[1]!, RATIOS.chat),
     compare("/api/chat, 64 connections, version-2 bot", "µs CPU / request", samples[0]!, samples[2]!),
     compare("/api/chat, 64 connections, store in memory", "µs CPU / request", samples[0]!, samples[3]!),
   ];
@@ -98,8 +99,20 @@ async function burstRows(rounds: number): Promise<Figure[]> {
     { server: "gateway", protocol: 2, part: "streams", order },
   ]);
   return [
-    compare("bursts of 200 chunks, 64 connections, version 1", "µs CPU / chunk", samples[0]!, samples[1]!, 1.1),
-    compare("bursts of 200 chunks, 64 connections, version 2", "µs CPU / chunk", samples[0]!, samples[2]!, 0.5),
+    compare(
+      "bursts of 200 chunks, 64 connections, version 1",
+      "µs CPU / chunk",
+      samples[0]!,
+      samples[1]!,
+      RATIOS["bursts, version 1"],
+    ),
+    compare(
+      "bursts of 200 chunks, 64 connections, version 2",
+      "µs CPU / chunk",
+      samples[0]!,
+      samples[2]!,
+      RATIOS["bursts, version 2"],
+    ),
   ];
 }
 
@@ -117,15 +130,15 @@ async function pacedRows(rounds: number): Promise<Figure[]> {
       unit: "ms",
       floor: median(floor!.map((sample) => sample.p99!)),
       gateway: median(samples.map((sample) => sample.p99!)),
-      target: "+ ≤ 5 ms",
-      reached: median(rounds) <= 5,
+      target: `+ ≤ ${ADDED_P99} ms`,
+      reached: median(rounds) <= ADDED_P99,
       note: `+${median(rounds).toFixed(2)} ms`,
     };
   };
   return [
-    compare("300 streams, a chunk each 20 ms, version 1", "µs CPU / chunk", floor!, first!, 1.1),
+    compare("300 streams, a chunk each 20 ms, version 1", "µs CPU / chunk", floor!, first!, RATIOS.paced),
     added(first!),
-    compare("300 streams, a chunk each 20 ms, version 2", "µs CPU / chunk", floor!, second!, 1.1),
+    compare("300 streams, a chunk each 20 ms, version 2", "µs CPU / chunk", floor!, second!, RATIOS.paced),
     added(second!),
   ];
 }
@@ -190,7 +203,7 @@ async function idleRows(): Promise<Figure[]> {
     }
   }
   return [
-    compare(`open SSE stream, of ${STREAMS}`, "KiB RSS", samples[0]!, samples[1]!, 1.1),
+    compare(`open SSE stream, of ${STREAMS}`, "KiB RSS", samples[0]!, samples[1]!, RATIOS["open stream"]),
     compare(`idle bot socket, of ${SOCKETS}`, "KiB RSS", samples[2]!, samples[3]!),
   ];
 }
@@ -211,8 +224,8 @@ async function startRow(rounds: number): Promise<Figure[]> {
     unit: "ms",
     floor: median(floor),
     gateway: median(gateway),
-    target: "≤ 150 ms",
-    reached: median(gateway) <= 150,
+    target: `≤ ${START} ms`,
+    reached: median(gateway) <= START,
     spread: [Math.min(...gateway), Math.max(...gateway)],
   }];
 }
