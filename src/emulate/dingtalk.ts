@@ -71,6 +71,12 @@ export class DingTalkEmulator {
   readonly departments = new Map<string, number[]>();
   /** The month's calls were used up by others of the organisation. */
   monthIsUsedUp = false;
+  /** Permissions that the app was not granted. */
+  readonly missingPermissions = new Set<string>();
+  /** Card templates that there are; absent: any. */
+  templates: Set<string> | undefined;
+  /** Whether calls come from an address that is on the app's list. */
+  isListedAddress = true;
   /** What cards do not take. */
   refuses: ((content: string) => boolean) | undefined;
   /** Given by whoever carries the Stream: resolves to whether the message was acknowledged. */
@@ -211,6 +217,7 @@ export class DingTalkEmulator {
     if (url.pathname.startsWith("/files/")) return this.#file(url);
     const route = this.#routes[`${request.method} ${url.pathname}`];
     if (!route) return fail(404, "InvalidAction.NotFound", "Specified api is not found");
+    if (!this.isListedAddress) return this.#foreign();
     const token = request.headers.get("x-acs-dingtalk-access-token") ?? url.searchParams.get("access_token") ?? "";
     if ((this.#tokens.get(token) ?? 0) <= clock.now()) {
       return fail(400, "InvalidAuthentication", "不合法的access_token");
@@ -245,6 +252,8 @@ export class DingTalkEmulator {
     "POST /v1.0/card/instances/createAndDeliver": (request) => this.#create(request),
     "PUT /v1.0/card/streaming": (request) => this.#stream(request),
     "PUT /v1.0/card/instances": (request) => this.#update(request),
+    "POST /v1.0/card/instances": (request) => this.#make(request),
+    "GET /v1.0/robot/oToMessages/readStatus": (request) => Promise.resolve(this.#readStatus(new URL(request.url))),
     "POST /topapi/v2/user/get": async (request) => {
       const { userid } = await request.json();
       const dept_id_list = this.departments.get(userid) ?? [];
@@ -263,6 +272,43 @@ export class DingTalkEmulator {
       return Response.json({ errcode: 0, errmsg: "ok", media_id: id, type: "image" });
     },
   };
+
+  #foreign(): Response {
+    const message = "The IP 203.0.113.9 is not in the whitelist of the app";
+    return fail(403, "Forbidden.AccessDenied.IpNotInWhiteList", message);
+  }
+
+  /** The refusal of an app without a permission; `undefined`: it has it. */
+  #lacks(permission: string): Response | undefined {
+    if (!this.missingPermissions.has(permission)) return undefined;
+    const body = {
+      code: "Forbidden.AccessDenied.AccessTokenPermissionDenied",
+      message: "the app has no permission for this API",
+      accessdenieddetail: { requiredScopes: [permission] },
+    };
+    return Response.json(body, { status: 403 });
+  }
+
+  /** A card that nobody gets yet. */
+  async #make(request: Request): Promise<Response> {
+    const { cardTemplateId, outTrackId } = await request.json();
+    if (!cardTemplateId || !outTrackId) return fail(400, "param.empty", "cardTemplateId, outTrackId");
+    const refused = this.#lacks("Card.Instance.Write");
+    if (refused) return refused;
+    if (this.templates?.has(cardTemplateId) === false) {
+      return fail(400, "param.templateNotExist", "param.templateNotExist");
+    }
+    return Response.json({ success: true, result: { outTrackId } });
+  }
+
+  #readStatus(url: URL): Response {
+    const refused = this.#lacks("qyapi_robot_sendmsg");
+    if (refused) return refused;
+    if (url.searchParams.get("robotCode") !== this.#p.clientId) {
+      return fail(400, "invalidParameter.robotCode", "robot 不存在");
+    }
+    return fail(400, "invalidParameter.processQueryKey", "no such message");
+  }
 
   async #token(request: Request, url: URL): Promise<Response> {
     const old = url.pathname === "/gettoken";
@@ -339,7 +385,7 @@ export class DingTalkEmulator {
   async #create(request: Request): Promise<Response> {
     const body = await request.json();
     const chat = /^dtv1\.card\/\/IM_(?:GROUP|ROBOT)\.(.+)$/.exec(body.openSpaceId ?? "")?.[1];
-    if (!body.cardTemplateId || !body.outTrackId || !chat) {
+    if (!body.cardTemplateId || !body.outTrackId || !chat || this.templates?.has(body.cardTemplateId) === false) {
       return fail(400, "param.error", "cardTemplateId, outTrackId, openSpaceId");
     }
     for (const value of Object.values(body.cardData?.cardParamMap ?? {})) {

@@ -76,6 +76,18 @@ export class FeishuEmulator {
   refuseReplacements = false;
   /** No file is taken, as where the app lacks the permission. */
   refuseFiles = false;
+  /** Permissions that the app was not granted. */
+  readonly missingScopes = new Set<string>();
+  /** How the app is set up in the console; an app made for the long connection. */
+  readonly console = {
+    hasBot: true,
+    isPublished: true,
+    subscription: "websocket" as "websocket" | "webhook",
+    callbackSubscription: "websocket" as "websocket" | "webhook",
+    callbackUrl: "",
+    events: ["im.message.receive_v1", "im.message.recalled_v1"],
+    callbacks: ["card.action.trigger"],
+  };
   /** A card that streams ends by itself after this long. */
   streamLife = STREAM_LIFE;
   /** Given by whoever carries the long connection: resolves to whether the event was acknowledged. */
@@ -342,11 +354,14 @@ export class FeishuEmulator {
       "card.content",
       (id, request, _url, element) => this.#content(id, element!, request),
     ],
+    ["GET", /^\/open-apis\/bot\/v3\/info$/, "bot.info", () => this.#bot()],
+    ["GET", /^\/open-apis\/application\/v6\/scopes$/, "app.scopes", () => this.#scopes()],
+    ["GET", /^\/open-apis\/application\/v6\/applications\/([^/]+)$/, "app.get", () => this.#app()],
     [
       "GET",
-      /^\/open-apis\/bot\/v3\/info$/,
-      "bot.info",
-      () => ok(undefined, { bot: { open_id: this.botId, app_name: "Bot" } }),
+      /^\/open-apis\/application\/v6\/applications\/([^/]+)\/app_versions\/([^/]+)$/,
+      "app.version",
+      () => ok({ app_version: { event_infos: this.console.events.map((event_type) => ({ event_type })) } }),
     ],
     [
       "GET",
@@ -356,9 +371,40 @@ export class FeishuEmulator {
     ],
   ];
 
+  #bot(): Response {
+    if (!this.console.hasBot) return fail(400, 11205, "app do not have bot");
+    const activate_status = this.console.isPublished ? 2 : 0;
+    return ok(undefined, { bot: { open_id: this.botId, app_name: "Bot", activate_status } });
+  }
+
+  #scopes(): Response {
+    const scopes = SCOPES.filter((name) => !this.missingScopes.has(name))
+      .map((scope_name) => ({ scope_name, scope_type: "tenant", grant_status: 1 }));
+    return ok({ scopes });
+  }
+
+  #app(): Response {
+    if (this.missingScopes.has("application:application:self_manage")) {
+      return fail(400, 99991672, "Access denied. One of the following scopes is required");
+    }
+    const { isPublished, callbacks, callbackSubscription, callbackUrl, subscription } = this.console;
+    const app = {
+      app_id: this.#p.appId,
+      online_version_id: isPublished ? "oav_1" : "",
+      event: { subscription_type: subscription },
+      callback_info: {
+        callback_type: callbackSubscription,
+        request_url: callbackUrl,
+        subscribed_callbacks: callbacks,
+      },
+    };
+    return ok({ app });
+  }
+
   async #token(request: Request): Promise<Response> {
     const { app_id, app_secret } = await request.json();
-    if (app_id !== this.#p.appId || app_secret !== this.#p.appSecret) return fail(400, 10014, "app secret invalid");
+    if (app_id !== this.#p.appId) return fail(400, 10003, "invalid param");
+    if (app_secret !== this.#p.appSecret) return fail(400, 10014, "app secret invalid");
     const now = this.#p.clock.now();
     for (const [token, until] of this.#tokens) {
       if (until - now > 30 * 60_000) {
@@ -600,6 +646,19 @@ export class FeishuEmulator {
     return fail(400, 230020, "This operation triggers the frequency limit");
   }
 }
+
+/** What an app of a right set-up may do. */
+const SCOPES = [
+  "application:application:self_manage",
+  "cardkit:card:write",
+  "contact:contact.base:readonly",
+  "contact:user.department:readonly",
+  "im:message",
+  "im:message.group_at_msg:readonly",
+  "im:message.p2p_msg:readonly",
+  "im:message:send_as_bot",
+  "im:resource",
+];
 
 function ok(data: Json, more: Json = {}): Response {
   return Response.json({ code: 0, msg: "success", data, ...more });

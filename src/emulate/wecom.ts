@@ -70,6 +70,10 @@ export class WecomEmulator {
   };
   readonly media = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly departments = new Map<string, number[]>();
+  /** Whether calls come from an address that the app trusts. */
+  isTrustedAddress = true;
+  /** Whether an admin has disabled the app. */
+  isDisabled = false;
   /** What stands in place of a card's button, by its task id. */
   readonly buttons = new Map<string, string>();
   /** The keys of group robots that are there; all unless set. */
@@ -470,6 +474,7 @@ export class WecomEmulator {
     if (url.pathname === "/cgi-bin/webhook/send") return await this.#webhook(request, url);
     const token = url.searchParams.get("access_token") ?? "";
     if ((this.#tokens.get(token) ?? 0) <= this.#p.clock.now()) return answer(40014, "invalid access_token");
+    if (!this.isTrustedAddress) return answer(60020, "not allow to access from your ip, hint: [1], from ip: 203.0.113.9");
     if (this.#limits.hitAll([[url.pathname, 10_000, 60_000], [url.pathname, 150_000, 3_600_000]])) {
       return this.throttle();
     }
@@ -489,11 +494,18 @@ export class WecomEmulator {
         return this.#relabel(await request.json());
       case "/cgi-bin/media/get":
         return this.#file(url.searchParams.get("media_id") ?? "");
+      case "/cgi-bin/agent/get":
+        return this.#agent(Number(url.searchParams.get("agentid")));
       case "/cgi-bin/user/get":
         return answer(0, "ok", { department: this.departments.get(url.searchParams.get("userid") ?? "") ?? [] });
       default:
         return answer(40066, "invalid url");
     }
+  }
+
+  #agent(agentid: number): Response {
+    if (agentid !== this.#p.agentId) return answer(301002, "not allow operate another agent with this accesstoken");
+    return answer(0, "ok", { agentid, name: "Bot", close: this.isDisabled ? 1 : 0 });
   }
 
   throttle(): Response {
@@ -508,7 +520,8 @@ export class WecomEmulator {
 
   #token(url: URL): Response {
     const { corpId, secret, clock } = this.#p;
-    if (url.searchParams.get("corpid") !== corpId || url.searchParams.get("corpsecret") !== secret) {
+    if (url.searchParams.get("corpid") !== corpId) return answer(40013, "invalid corpid");
+    if (url.searchParams.get("corpsecret") !== secret) {
       return answer(40001, "invalid credential");
     }
     const token = [...this.#tokens].find(([, until]) => until > clock.now())?.[0] ?? randomBytes(16).toString("hex");
@@ -592,10 +605,11 @@ export class WecomEmulator {
 
   async #webhook(request: Request, url: URL): Promise<Response> {
     const key = url.searchParams.get("key") ?? "";
-    if (this.webhookKeys?.has(key) === false) return answer(93000, "invalid webhook url");
     if (this.#limits.hit(`webhook:${key}`, 20, 60_000) > 0) return this.throttle();
+    if (this.webhookKeys?.has(key) === false) return answer(93000, "invalid webhook url");
     const body = await request.json();
     const text = String(body.markdown?.content ?? body.text?.content ?? "");
+    if (text === "") return answer(44004, "empty content");
     if (Buffer.byteLength(text) > 4096) return answer(40058, "content exceeds the limit");
     this.log.ping(`webhook ${key}`, text, PINGS);
     for (const who of body.text?.mentioned_list ?? []) this.log.pings.push({ chat: `webhook ${key}`, who });

@@ -13,6 +13,11 @@ export interface Play {
   readonly as?: string;
   /** The status of the list of models. */
   readonly models?: number;
+  /** The only key that is taken; the list of models is for everybody where it is public. */
+  readonly key?: string;
+  readonly isPublicList?: boolean;
+  /** The only models that answer. */
+  readonly knows?: readonly string[];
   /** What a stream says; by default eight words. */
   readonly deltas?: readonly string[];
   /** Deltas of reasoning, before the others. */
@@ -103,8 +108,12 @@ export class FakeUpstream {
       const request = await reader.next();
       if (!request) return;
       this.seen.push(request);
-      if (request.path.endsWith("/models")) {
+      if (/\/models(\?|$)/.test(request.path)) {
         const list = JSON.stringify({ data: [{ id: "first-model" }, { id: "second" }] });
+        if (!this.#plays[0]!.isPublicList && !isLetIn(request, this.#plays[0]!)) {
+          await write(conn, plain(401, refusal("invalid_api_key")));
+          continue;
+        }
         await write(conn, plain(this.#plays[0]!.models ?? 200, list));
         continue;
       }
@@ -114,7 +123,14 @@ export class FakeUpstream {
   }
 
   /** Returns whether the socket may serve again. */
-  async #answer(conn: Deno.Conn, { body }: Seen, play: Play, reader: RequestReader): Promise<boolean> {
+  async #answer(conn: Deno.Conn, request: Seen, play: Play, reader: RequestReader): Promise<boolean> {
+    const { body } = request;
+    const isKnown = play.knows?.includes(body?.model) ?? true;
+    if (!isKnown || !isLetIn(request, play)) {
+      const answer = isKnown ? plain(401, refusal("invalid_api_key")) : plain(404, refusal("model_not_found"));
+      await write(conn, answer);
+      return true;
+    }
     if (play.mute) return await this.#until(reader.gone);
     if (play.reset) return false;
     if (play.status !== undefined && play.status !== 200) {
@@ -242,6 +258,15 @@ export class FakeUpstream {
       usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8, ...details },
     });
   }
+}
+
+/** Whether a request has the key that a play wants. */
+function isLetIn({ headers }: Seen, { key }: Play): boolean {
+  return key === undefined || headers.get("authorization") === `Bearer ${key}` || headers.get("x-api-key") === key;
+}
+
+function refusal(code: string): string {
+  return JSON.stringify({ error: { message: "no", type: "invalid_request_error", code } });
 }
 
 const encoder = new TextEncoder();
