@@ -5,12 +5,14 @@ import { configJsonSchema } from "../config.ts";
 import { readOptions } from "./command.ts";
 import { configPath, listed, loadConfig, readConfigText } from "./files.ts";
 
-const USAGE = `Usage: nexus check [--dir DIR] [--json] [--schema]
+const USAGE = `Usage: nexus check [--dir DIR] [--online [--language en|zh]] [--json] [--schema]
 
 Checks config.json and the NEXUS_* variables without starting anything.
 
   --dir DIR   the folder of config.json (default: the current one)
-  --json      print {"ok","problems","warnings"} as JSON
+  --online    also try once what they name: apps on chat platforms, model APIs, ways to sign in
+  --language  en or zh: of what --online finds (default: by LANG)
+  --json      print {"ok","problems","warnings"} as JSON, with --online also "checked"
   --schema    print the JSON Schema of config.json instead
 
 Exit code 0: all right; 1: something is wrong.`;
@@ -20,14 +22,20 @@ export async function check(args: readonly string[]): Promise<number> {
     dir: { type: "string", default: "." },
     json: { type: "boolean" },
     schema: { type: "boolean" },
+    online: { type: "boolean" },
+    language: { type: "string" },
   }, USAGE);
   if (typeof read === "number") return read;
-  const { dir, json, schema } = read.values;
+  const { dir, json, schema, online, language } = read.values;
   if (schema) {
     console.log(JSON.stringify(configJsonSchema(), null, 2));
     return 0;
   }
   const result = await loadConfig(dir);
+  if (online && result.ok) {
+    const { checkOnline } = await import("./online.ts");
+    return await checkOnline(dir, result, { json, language });
+  }
   const problems = result.ok ? [] : result.problems;
   const warnings = result.ok ? result.warnings : [];
   if (json) {

@@ -122,6 +122,20 @@ export class StoreLock {
     while (await this.isFollowed() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, EVERY));
   }
 
+  /** Whether another process holds the lock of a store now. Takes nothing. */
+  static async isHeld(store: string): Promise<boolean> {
+    try {
+      // Not made where it is not: its owner would be whoever asks.
+      using file = await Deno.open(await pathOf(store, "gateway"), { read: true });
+      const isFree = await file.tryLock(true);
+      if (isFree) await file.unlock();
+      return !isFree;
+    } catch {
+      // There is no lock, or no way to ask for it.
+      return false;
+    }
+  }
+
   /** Writes down that this process will have left the store after `ms` milliseconds. */
   leaving(ms: number): void {
     this.#note({ ...this.#holder, leavesBy: Date.now() + ms });
@@ -154,10 +168,15 @@ function heldBy(store: string, holder: Holder | undefined): string {
 }
 
 /** Opens a lock's file, beside the store itself, whatever name or link that is opened by. */
-async function open(store: string, of: "gateway" | "commands" | "next"): Promise<Deno.FsFile> {
+async function open(store: string, of: Use): Promise<Deno.FsFile> {
+  return await Deno.open(await pathOf(store, of), { read: true, write: true, create: true, mode: 0o600 });
+}
+
+type Use = "gateway" | "commands" | "next";
+
+async function pathOf(store: string, of: Use): Promise<string> {
   const real = await Deno.realPath(store).catch(async () => join(await Deno.realPath(dirname(store)), basename(store)));
-  const path = of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
-  return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+  return of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
 }
 
 /** The place of the next one, if it is free. */

@@ -474,7 +474,9 @@ export class WecomEmulator {
     if (url.pathname === "/cgi-bin/webhook/send") return await this.#webhook(request, url);
     const token = url.searchParams.get("access_token") ?? "";
     if ((this.#tokens.get(token) ?? 0) <= this.#p.clock.now()) return answer(40014, "invalid access_token");
-    if (!this.isTrustedAddress) return answer(60020, "not allow to access from your ip, hint: [1], from ip: 203.0.113.9");
+    if (!this.isTrustedAddress) {
+      return answer(60020, "not allow to access from your ip, hint: [1], from ip: 203.0.113.9");
+    }
     if (this.#limits.hitAll([[url.pathname, 10_000, 60_000], [url.pathname, 150_000, 3_600_000]])) {
       return this.throttle();
     }

@@ -112,10 +112,15 @@ class ModelCheck {
     const ids = status === 200 ? modelsIn(listed.text) : undefined;
     if (model === undefined) {
       if (ids?.length) return;
-      return this.#report.wrong("model", {
-        en: "the model API does not list its models, so none is chosen",
-        zh: "模型 API 没有列出模型，因此无法选定模型",
-      }, { en: "set `model`; check `baseUrl`", zh: "设置 `model`；检查 `baseUrl`" }, { said: String(listed.status) });
+      return this.#report.wrong(
+        "model",
+        {
+          en: "the model API does not list its models, so none is chosen",
+          zh: "模型 API 没有列出模型，因此无法选定模型",
+        },
+        { en: "set `model`; check `baseUrl`", zh: "设置 `model`；检查 `baseUrl`" },
+        { said: String(listed.status) },
+      );
     }
     const isListed = ids?.some((id) => id === model || id === `${model}:latest`) === true;
     // A list that strangers may read proves no key.
@@ -180,7 +185,9 @@ class ModelCheck {
   #unreachable(said: "network" | "timeout"): void {
     const { host } = new URL(this.#base);
     this.#report.wrong("baseUrl", {
-      en: said === "timeout" ? `the model API at ${host} does not answer` : `the model API cannot be reached at ${host}`,
+      en: said === "timeout"
+        ? `the model API at ${host} does not answer`
+        : `the model API cannot be reached at ${host}`,
       zh: said === "timeout" ? `模型 API（${host}）没有应答` : `无法连接模型 API（${host}）`,
     }, {
       en: "check `baseUrl`, DNS, the firewall, HTTPS_PROXY, and whether the server runs",
@@ -213,20 +220,30 @@ class ModelCheck {
   #noMoney(said: string): void {
     const { type, baseUrl } = this.#settings;
     const url = baseUrl === undefined ? APIS[type].billing : undefined;
-    this.#report.wrong("apiKey", {
-      en: "the account of this key has no credit left",
-      zh: "该密钥所属账户余额不足",
-    }, { en: "vendor's console → Billing", zh: "厂商控制台 → 账单与充值" }, { url, said });
+    this.#report.wrong(
+      "apiKey",
+      {
+        en: "the account of this key has no credit left",
+        zh: "该密钥所属账户余额不足",
+      },
+      { en: "vendor's console → Billing", zh: "厂商控制台 → 账单与充值" },
+      { url, said },
+    );
   }
 
   #wrongModel(model: string, ids: readonly string[] = [], said: string): void {
     const some = nearest(model, ids).join(", ");
-    this.#report.wrong("model", {
-      en: `the model API has no model ${model}, or the key may not use it`,
-      zh: `模型 API 没有模型 ${model}，或该密钥无权使用`,
-    }, some === ""
-      ? { en: "look up its name in the vendor's list of models", zh: "在厂商的模型列表中查找正确的名称" }
-      : { en: `choose one that it lists: ${some}`, zh: `选择它列出的模型之一：${some}` }, { said });
+    this.#report.wrong(
+      "model",
+      {
+        en: `the model API has no model ${model}, or the key may not use it`,
+        zh: `模型 API 没有模型 ${model}，或该密钥无权使用`,
+      },
+      some === ""
+        ? { en: "look up its name in the vendor's list of models", zh: "在厂商的模型列表中查找正确的名称" }
+        : { en: `choose one that it lists: ${some}`, zh: `选择它列出的模型之一：${some}` },
+      { said },
+    );
   }
 }
 

@@ -71,15 +71,25 @@ export async function tryDingTalkKeys(
   const said = saidBy(tried.body);
   if (isForeign(tried.body)) wrongAddress(report, tried.body);
   else if (/invalidClientIdOrSecret|invalidClientSecret|authFailed/i.test(said)) {
-    report.wrong(names.secret, {
-      en: "the Client Secret is wrong, or it belongs to another Client ID",
-      zh: "Client Secret 错误，或与 Client ID 不匹配",
-    }, COPY, { url: CONSOLE, said });
+    report.wrong(
+      names.secret,
+      {
+        en: "the Client Secret is wrong, or it belongs to another Client ID",
+        zh: "Client Secret 错误，或与 Client ID 不匹配",
+      },
+      COPY,
+      { url: CONSOLE, said },
+    );
   } else {
-    report.wrong(names.id, {
-      en: "DingTalk gives out no token for this Client ID",
-      zh: "钉钉没有为这个 Client ID 签发令牌",
-    }, COPY, { url: CONSOLE, said });
+    report.wrong(
+      names.id,
+      {
+        en: "DingTalk gives out no token for this Client ID",
+        zh: "钉钉没有为这个 Client ID 签发令牌",
+      },
+      COPY,
+      { url: CONSOLE, said },
+    );
   }
   return undefined;
 }
@@ -100,7 +110,8 @@ async function checkStream({ report, settings, parts }: App): Promise<void> {
   if (typeof tried.body.endpoint === "string") return;
   if (isForeign(tried.body)) return wrongAddress(report, tried.body);
   report.wrong("mode", { en: "DingTalk gives out no Stream", zh: "钉钉没有提供 Stream 连接" }, {
-    en: "set the robot's message reception to Stream mode: developer console → the app → Robot; or set `mode` to webhook",
+    en:
+      "set the robot's message reception to Stream mode: developer console → the app → Robot; or set `mode` to webhook",
     zh: "把机器人的消息接收模式设为 Stream 模式：开发者后台 → 该应用 → 机器人；或把 `mode` 设为 webhook",
   }, { url: CONSOLE, said: saidBy(tried.body) });
 }
@@ -209,5 +220,8 @@ function headersOf(token: string): Record<string, string> {
 
 /** Code and message, of the new API or of the old one. */
 function saidBy(body: Json): string {
-  return `${body.code ?? body.errcode ?? body.sub_code ?? ""} ${body.message ?? body.errmsg ?? ""}`.trim().slice(0, 300);
+  return `${body.code ?? body.errcode ?? body.sub_code ?? ""} ${body.message ?? body.errmsg ?? ""}`.trim().slice(
+    0,
+    300,
+  );
 }

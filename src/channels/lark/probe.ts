@@ -112,7 +112,10 @@ export async function tryLarkKeys(
       zh: "重新复制 App Secret：开发者后台 → 该应用 → 凭证与基础信息",
     }, { url, said: code });
   } else if (code === "99991662") {
-    report.wrong("", { en: "the app is disabled, or no version of it is published", zh: "应用已停用，或没有已发布的版本" }, {
+    report.wrong("", {
+      en: "the app is disabled, or no version of it is published",
+      zh: "应用已停用，或没有已发布的版本",
+    }, {
       en: "publish a version and have it approved: developer console → the app → Version Management & Release",
       zh: "创建版本并提交发布、通过审核：开发者后台 → 该应用 → 版本管理与发布",
     }, { url: pageOf(baseUrl, appId, "version"), said: code });
@@ -141,7 +144,8 @@ async function checkBot({ report, get, page }: App): Promise<void> {
     en: "the bot is not in use in the organisation: no version of the app is published, or it was disabled",
     zh: "机器人在企业中没有启用：应用没有已发布的版本，或已被停用",
   }, {
-    en: "publish a version and have it approved (developer console → the app → Version Management & Release), or have an " +
+    en:
+      "publish a version and have it approved (developer console → the app → Version Management & Release), or have an " +
       "admin enable it",
     zh: "发布版本并通过审核（开发者后台 → 该应用 → 版本管理与发布），或请企业管理员启用",
   }, { url: page("version"), said: `activate_status ${status}` });
@@ -207,7 +211,8 @@ function checkCallback(app: App, callback: Json): void {
       en: "the callback card.action.trigger is not subscribed: the Stop button of the cards fails",
       zh: "没有订阅回调 card.action.trigger：卡片上的停止按钮无效",
     }, {
-      en: "developer console → the app → Events & Callbacks → Callback Configuration → Add Callback, then publish a version",
+      en:
+        "developer console → the app → Events & Callbacks → Callback Configuration → Add Callback, then publish a version",
       zh: "开发者后台 → 该应用 → 事件与回调 → 回调配置 → 添加回调，然后发布版本",
     }, { url: page("event") });
   }
@@ -224,9 +229,14 @@ function checkMode({ report, settings, name, page }: App, mode: unknown, of: "ev
       en: `${of} go ${isSocket ? "to a webhook" : "over the long connection"}, but \`mode\` is "${settings.mode}"`,
       zh: `${what}的订阅方式是${isSocket ? "发送至开发者服务器" : "长连接"}，但 \`mode\` 是 "${settings.mode}"`,
     }, {
-      en: `choose "${isSocket ? "receive over a persistent connection" : "send to developer's server"}": developer console → ` +
+      en:
+        `choose "${
+          isSocket ? "receive over a persistent connection" : "send to developer's server"
+        }": developer console → ` +
         `the app → Events & Callbacks → ${tab} → Subscription Mode`,
-      zh: `选择“${isSocket ? "使用长连接接收" : "将其发送至开发者服务器"}”：开发者后台 → 该应用 → 事件与回调 → ${what}配置 → 订阅方式`,
+      zh: `选择“${
+        isSocket ? "使用长连接接收" : "将其发送至开发者服务器"
+      }”：开发者后台 → 该应用 → 事件与回调 → ${what}配置 → 订阅方式`,
     }, details);
   }
   const path = `/channels/feishu/${encodeURIComponent(name)}`;
@@ -258,10 +268,15 @@ async function checkConnection({ report, settings, parts, page }: App): Promise<
   if (code === "0") return;
   const said = `${code} ${tried.body.msg ?? ""}`.trim();
   if (code === "1000040350") {
-    return report.wrong("mode", {
-      en: "50 long connections of this app are open already: no other one is let in",
-      zh: "该应用已有 50 个长连接：不再接受新的连接",
-    }, { en: "stop other programs with this App ID", zh: "停止使用同一 App ID 的其他程序" }, { said });
+    return report.wrong(
+      "mode",
+      {
+        en: "50 long connections of this app are open already: no other one is let in",
+        zh: "该应用已有 50 个长连接：不再接受新的连接",
+      },
+      { en: "stop other programs with this App ID", zh: "停止使用同一 App ID 的其他程序" },
+      { said },
+    );
   }
   report.wrong("mode", { en: "Feishu gives out no long connection", zh: "飞书没有提供长连接" }, {
     en: "developer console → the app → Events & Callbacks: choose the persistent connection, or set `mode` to webhook",

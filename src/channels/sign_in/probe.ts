@@ -82,7 +82,8 @@ async function checkOidc(report: Report, settings: OidcSettings): Promise<void> 
       en: `the issuer's description (${new URL(issuer).host}) cannot be read, or names another issuer`,
       zh: `无法读取发行方的配置（${new URL(issuer).host}），或其中的 issuer 不一致`,
     }, {
-      en: "`issuer` is the address to which /.well-known/openid-configuration is added; copy it from the provider's page",
+      en:
+        "`issuer` is the address to which /.well-known/openid-configuration is added; copy it from the provider's page",
       zh: "`issuer` 是后面接 /.well-known/openid-configuration 的地址；请从身份提供方的页面复制",
     }, { said: codeOf(error) });
   }
@@ -99,10 +100,15 @@ async function checkOidc(report: Report, settings: OidcSettings): Promise<void> 
       en: "copy client id and secret again from the page of this application at the provider",
       zh: "从身份提供方该应用的页面重新复制 client id 和 secret",
     };
-    report.wrong(clientSecret === undefined ? "clientId" : "clientSecret", {
-      en: "the provider refuses the client: its id or secret is wrong",
-      zh: "身份提供方拒绝了该客户端：client id 或 secret 错误",
-    }, todo, { said: error.error });
+    report.wrong(
+      clientSecret === undefined ? "clientId" : "clientSecret",
+      {
+        en: "the provider refuses the client: its id or secret is wrong",
+        zh: "身份提供方拒绝了该客户端：client id 或 secret 错误",
+      },
+      todo,
+      { said: error.error },
+    );
   }
 }
 

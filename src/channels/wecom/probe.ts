@@ -188,15 +188,25 @@ async function checkBot(
     return void unreachable(report, "wsUrl", WECOM, wsUrl, { trouble: said === "connection" ? "network" : said });
   }
   if (said === "taken_over") {
-    return report.wrong("", {
-      en: "another connection of this AI bot took over: two programs use its id and secret",
-      zh: "该智能机器人的连接被顶替：有两个程序在使用它的 Bot ID 和 Secret",
-    }, { en: "stop the other one", zh: "停止另一个程序" }, { said });
+    return report.wrong(
+      "",
+      {
+        en: "another connection of this AI bot took over: two programs use its id and secret",
+        zh: "该智能机器人的连接被顶替：有两个程序在使用它的 Bot ID 和 Secret",
+      },
+      { en: "stop the other one", zh: "停止另一个程序" },
+      { said },
+    );
   }
-  report.wrong("secret", {
-    en: "the AI bot is not let in: its id or secret is wrong, or the long connection is not switched on",
-    zh: "智能机器人连接被拒绝：Bot ID 或 Secret 错误，或没有启用长连接",
-  }, BOT_SECRET, { said });
+  report.wrong(
+    "secret",
+    {
+      en: "the AI bot is not let in: its id or secret is wrong, or the long connection is not switched on",
+      zh: "智能机器人连接被拒绝：Bot ID 或 Secret 错误，或没有启用长连接",
+    },
+    BOT_SECRET,
+    { said },
+  );
 }
 
 /** Opens the connection, signs in and closes it. Returns why it was not let in; `undefined`: it was. */
