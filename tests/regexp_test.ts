@@ -11,7 +11,7 @@ import ts from "typescript";
 const ROOT = new URL("../", import.meta.url);
 
 /** What runs with text from outside. Kits for tests (`conform`, `emulate`) are given no more than a developer gives them. */
-const FOLDERS = ["src", "plugin/src"], LEFT_OUT = /^src\/(?:conform|emulate)\/|^src\/web\/markdown\.ts$/;
+const FOLDERS = ["src", "plugin/src"], LEFT_OUT = /^src\/(?:conform|emulate)\//;
 
 interface Expression {
   readonly place: string;

@@ -28,6 +28,8 @@ import { historyOf } from "../src/core/history.ts";
 import { excessOf, JSON_BOUNDS, parseJson } from "../src/core/json.ts";
 import { mentioned } from "../src/core/mention.ts";
 import { splitMention } from "../src/core/message.ts";
+import { isImageData, knownTags, safeLink } from "../src/web/known_html.ts";
+import { MarkdownStream } from "../src/web/markdown.ts";
 import type { TurnRecord } from "../src/core/archive.ts";
 
 /** UTF-16 units of an input. */
@@ -323,6 +325,57 @@ export const READERS: readonly Reader[] = [
     name: "an answer cut into messages",
     read: (text) => split(text, 2000),
     inputs: { "fences": fill("```\na\n"), "long fences": fill(`${fill("`", 100)}\n`), sentences: fill("汉。") },
+  },
+  {
+    name: "an answer on the page, which reads it step by step",
+    read(text) {
+      const stream = new MarkdownStream();
+      stream.push(text);
+      stream.blocks();
+    },
+    inputs: {
+      "lists in lists": Array.from({ length: 1_400 }, (_, n) => `${" ".repeat(n)}- a\n`).join(""),
+      "a table of many columns": `|${fill("a|", 1_800)}\n|${fill("-|", 1_800)}\n${fill("a\n")}`,
+      "many definitions": Array.from({ length: 30_000 }, (_, n) => `[a${n}]: http://b/${n}\n`).join(""),
+      ...Object.fromEntries(
+        [
+          "> > ",
+          ">\n",
+          "- a\n",
+          "* a\n  * b\n",
+          "- [ ] a\n",
+          "|a\n",
+          "|a|b|\n|-|-|\n",
+          "a|b\n-|-\n",
+          "[a](b)",
+          "![a](b) ",
+          "[a]: b\n\n[a]\n\n",
+          "[a\n",
+          "*a_ ",
+          "~~a",
+          "``a`",
+          "```\n",
+          "$a",
+          "$$\na\n",
+          "\\(",
+          "<b>\n",
+          '<a b="',
+          "<!--",
+          "<?",
+          "http://a ",
+          "&amp;",
+          "a\n=\n",
+          "a\n\n",
+        ].map((unit) => [`${json(unit)} again and again`, fill(unit)]),
+      ),
+    },
+  },
+  {
+    name: "HTML in an answer on the page",
+    read: (text) => [knownTags(text), knownTags(`<a ${text}>`), safeLink(text), isImageData(`data:image/png;base64,${text}`)],
+    // No more is read at once.
+    most: 64_000,
+    inputs: { "attributes": fill('a="b" '), "quotes": fill(`"'`), "comments": fill("<!-- "), "tags": fill("<b>") },
   },
   {
     name: "a frame of a bot",

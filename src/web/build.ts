@@ -69,6 +69,19 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
     define: { __STANDALONE__: "false", __DEV__: String(!options.minify) },
   } satisfies esbuild.BuildOptions;
 
+  const colours = await esbuild.build({
+    ...shared,
+    entryPoints: { colours: join(here, "colours_worker.ts") },
+    outdir: outDir,
+    format: "esm",
+    splitting: true,
+    entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
+    plugins: [fromDenoCache(packages)],
+  });
+  const nameOf = ({ path }: esbuild.OutputFile) => path.slice(outDir.length + 1);
+  const coloursName = colours.outputFiles.map(nameOf).find((name) => name.startsWith("colours-"))!;
+
   const fonts = new Map<string, Uint8Array>();
   const pageOptions = {
     ...shared,
@@ -81,6 +94,7 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
     format: "esm",
     splitting: true,
     metafile: true,
+    define: { ...shared.define, __COLOURS__: JSON.stringify(`/build/${coloursName}`) },
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
     plugins: [fromDenoCache(packages), katexSheet(packages, "file", fonts)],
@@ -88,7 +102,7 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
 
   const writePage = async (result: esbuild.BuildResult<typeof pageOptions>): Promise<Manifest> => {
     const files = new Map<string, Uint8Array>(fonts);
-    for (const file of result.outputFiles) files.set(file.path.slice(outDir.length + 1), file.contents);
+    for (const file of [...colours.outputFiles, ...result.outputFiles]) files.set(nameOf(file), file.contents);
     const first = firstLoad(result.metafile, outDir);
     const template = await Deno.readTextFile(join(staticDir, "index.html"));
     files.set("index.html", encode(fillTemplate(template, first)));
@@ -115,7 +129,7 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
       entryPoints: { app: join(here, "main.tsx"), page: join(here, "style/page.css") },
       outdir: outDir,
       format: "iife",
-      define: { ...shared.define, __STANDALONE__: "true" },
+      define: { ...shared.define, __STANDALONE__: "true", __COLOURS__: '""' },
       plugins: [fromDenoCache(packages), katexSheet(packages, "dataurl", new Map())],
     });
     const of = (end: string) =>

@@ -1,147 +1,90 @@
 /**
- * This is colour in code. The highlighter and each language are fetched when a block in that language is finished; until then,
- * and for a language nobody knows, the code is plain.
+ * This is colour on code in the page. A worker finds the colours; until it has, and for a language nobody knows, the code is plain.
  */
-import type core from "highlight.js/lib/core";
+import { colourer, hasColours, type Piece } from "./colours.ts";
+import { trusted } from "./trusted.ts";
 
-type HLJSApi = typeof core;
-type LanguageFn = Parameters<HLJSApi["registerLanguage"]>[1];
-type Loader = () => Promise<{ default: LanguageFn }>;
+/** Set by the build: the address of the worker; empty where the page is one file and has none. */
+declare const __COLOURS__: string;
 
-const LANGUAGES: Record<string, Loader> = {
-  bash: () => import("highlight.js/lib/languages/bash"),
-  c: () => import("highlight.js/lib/languages/c"),
-  cpp: () => import("highlight.js/lib/languages/cpp"),
-  csharp: () => import("highlight.js/lib/languages/csharp"),
-  css: () => import("highlight.js/lib/languages/css"),
-  dart: () => import("highlight.js/lib/languages/dart"),
-  diff: () => import("highlight.js/lib/languages/diff"),
-  dockerfile: () => import("highlight.js/lib/languages/dockerfile"),
-  elixir: () => import("highlight.js/lib/languages/elixir"),
-  go: () => import("highlight.js/lib/languages/go"),
-  graphql: () => import("highlight.js/lib/languages/graphql"),
-  haskell: () => import("highlight.js/lib/languages/haskell"),
-  ini: () => import("highlight.js/lib/languages/ini"),
-  java: () => import("highlight.js/lib/languages/java"),
-  javascript: () => import("highlight.js/lib/languages/javascript"),
-  json: () => import("highlight.js/lib/languages/json"),
-  julia: () => import("highlight.js/lib/languages/julia"),
-  kotlin: () => import("highlight.js/lib/languages/kotlin"),
-  latex: () => import("highlight.js/lib/languages/latex"),
-  less: () => import("highlight.js/lib/languages/less"),
-  lua: () => import("highlight.js/lib/languages/lua"),
-  makefile: () => import("highlight.js/lib/languages/makefile"),
-  markdown: () => import("highlight.js/lib/languages/markdown"),
-  matlab: () => import("highlight.js/lib/languages/matlab"),
-  nginx: () => import("highlight.js/lib/languages/nginx"),
-  objectivec: () => import("highlight.js/lib/languages/objectivec"),
-  perl: () => import("highlight.js/lib/languages/perl"),
-  php: () => import("highlight.js/lib/languages/php"),
-  powershell: () => import("highlight.js/lib/languages/powershell"),
-  protobuf: () => import("highlight.js/lib/languages/protobuf"),
-  python: () => import("highlight.js/lib/languages/python"),
-  r: () => import("highlight.js/lib/languages/r"),
-  ruby: () => import("highlight.js/lib/languages/ruby"),
-  rust: () => import("highlight.js/lib/languages/rust"),
-  scala: () => import("highlight.js/lib/languages/scala"),
-  scss: () => import("highlight.js/lib/languages/scss"),
-  shell: () => import("highlight.js/lib/languages/shell"),
-  sql: () => import("highlight.js/lib/languages/sql"),
-  swift: () => import("highlight.js/lib/languages/swift"),
-  typescript: () => import("highlight.js/lib/languages/typescript"),
-  vim: () => import("highlight.js/lib/languages/vim"),
-  xml: () => import("highlight.js/lib/languages/xml"),
-  yaml: () => import("highlight.js/lib/languages/yaml"),
-};
+/** Longer code stays plain. */
+export const LONGEST = 20_000;
 
-const ALIASES: Record<string, string> = {
-  sh: "bash",
-  zsh: "bash",
-  "c++": "cpp",
-  cc: "cpp",
-  h: "c",
-  hpp: "cpp",
-  cs: "csharp",
-  "c#": "csharp",
-  docker: "dockerfile",
-  ex: "elixir",
-  golang: "go",
-  hs: "haskell",
-  toml: "ini",
-  js: "javascript",
-  jsx: "javascript",
-  mjs: "javascript",
-  jsonc: "json",
-  json5: "json",
-  kt: "kotlin",
-  tex: "latex",
-  make: "makefile",
-  md: "markdown",
-  objc: "objectivec",
-  pl: "perl",
-  ps1: "powershell",
-  proto: "protobuf",
-  py: "python",
-  rb: "ruby",
-  rs: "rust",
-  console: "shell",
-  ts: "typescript",
-  tsx: "typescript",
-  html: "xml",
-  svg: "xml",
-  vue: "xml",
-  yml: "yaml",
-  patch: "diff",
-};
+/** Without a worker, because a few thousand units of the worst code take 50 ms. */
+const LONGEST_HERE = 4_000;
 
-/** Longer code stays plain: colouring it would hold up the page. */
-const LONGEST = 20_000;
+/** Milliseconds that the worker may take for one block. */
+export const MOST_TIME = 1_000;
+
+/** Workers that are ended before the page does without colours. */
+export const MOST_ENDED = 3;
 
 export class Highlighter {
-  #core: Promise<HLJSApi> | undefined;
+  #worker: Worker | undefined;
+  #ended = 0;
+  /** One block at a time. */
+  #queue: Promise<unknown> = Promise.resolve();
 
   /** Colours the element's text in place, when that is possible. */
   async paint(element: HTMLElement, language: string): Promise<void> {
     const text = element.textContent ?? "";
-    const name = ALIASES[language] ?? language;
-    const load = Object.hasOwn(LANGUAGES, name) ? LANGUAGES[name] : undefined;
-    if (!load || text.length > LONGEST) return;
+    if (!hasColours(language) || text.length > (__COLOURS__ ? LONGEST : LONGEST_HERE)) return;
+    const found = this.#queue.then(() => this.#piecesOf(text, language));
+    this.#queue = found;
+    const pieces = await found;
+    await idle();
+    // The block may have been drawn anew while the colours were on their way.
+    if (!pieces?.length || !element.isConnected || element.textContent !== text) return;
+    element.replaceChildren(toNodes(pieces));
+  }
+
+  async #piecesOf(text: string, language: string): Promise<readonly Piece[] | undefined> {
     try {
-      this.#core ??= import("highlight.js/lib/core").then((module) => module.default);
-      const [core, definition] = await Promise.all([this.#core, load()]);
-      if (!core.getLanguage(name)) core.registerLanguage(name, definition.default);
-      await idle();
-      // The block may have been drawn anew while the language was on its way.
-      if (!element.isConnected || element.textContent !== text) return;
-      const tree = core.highlight(text, { language: name, ignoreIllegals: true });
-      element.replaceChildren(toNodes((tree as unknown as Highlighted)._emitter.rootNode));
+      if (!__COLOURS__) return (await colourer(language))(text);
+      if (this.#ended >= MOST_ENDED) return undefined;
+      this.#worker ??= new Worker(trusted(__COLOURS__), { type: "module" });
+      return await this.#ask(this.#worker, { text, language });
     } catch {
       // Offline, or the build it came from is gone: plain code reads well enough.
-      this.#core = undefined;
+      return undefined;
     }
+  }
+
+  #ask(worker: Worker, question: { text: string; language: string }): Promise<readonly Piece[] | undefined> {
+    return new Promise((resolve) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const end = () => {
+        worker.terminate();
+        this.#worker = undefined;
+        resolve(undefined);
+      };
+      worker.onerror = end;
+      worker.onmessage = ({ data }: MessageEvent<"begun" | readonly Piece[]>) => {
+        if (data === "begun") {
+          timer = setTimeout(() => {
+            this.#ended++;
+            end();
+          }, MOST_TIME);
+        } else {
+          clearTimeout(timer);
+          resolve(data);
+        }
+      };
+      worker.postMessage(question);
+    });
   }
 }
 
-/** highlight.js keeps its result as a tree; the nodes are made from that, so that no HTML has to be trusted. */
-interface Highlighted {
-  readonly _emitter: { readonly rootNode: Scope };
-}
-
-interface Scope {
-  readonly scope?: string;
-  readonly children: readonly (Scope | string)[];
-}
-
-function toNodes(scope: Scope): DocumentFragment {
+function toNodes(pieces: readonly Piece[]): DocumentFragment {
   const fragment = document.createDocumentFragment();
-  for (const child of scope.children) {
-    if (typeof child === "string") {
-      fragment.append(child);
+  for (const piece of pieces) {
+    if (typeof piece === "string") {
+      fragment.append(piece);
       continue;
     }
     const span = document.createElement("span");
-    if (child.scope) span.className = `hl-${child.scope.split(".")[0]!.replace(/[^\w-]/g, "")}`;
-    span.append(toNodes(child));
+    span.className = `hl-${piece[0].split(".")[0]!.replace(/[^\w-]/g, "")}`;
+    span.append(toNodes(piece[1]));
     fragment.append(span);
   }
   return fragment;

@@ -4,6 +4,7 @@
  */
 import { effect } from "@preact/signals";
 import type { Page } from "./page.ts";
+import { trusted } from "./trusted.ts";
 
 /** What Chromium offers before it installs; not in the standard's types. */
 interface InstallPrompt extends Event {
@@ -38,26 +39,6 @@ async function notify(title: string, body: string, place: string): Promise<void>
     location.hash = place;
     shown.close();
   };
-}
-
-/** A script address that may be run: only our own worker's. */
-function trusted(address: string): string {
-  const types = (globalThis as {
-    trustedTypes?: {
-      createPolicy(
-        name: string,
-        rules: { createScriptURL(url: string): string },
-      ): { createScriptURL(url: string): unknown };
-    };
-  }).trustedTypes;
-  if (!types) return address;
-  const policy = types.createPolicy("nexus", {
-    createScriptURL(url) {
-      if (url !== "/sw.js") throw new TypeError(`Not a worker of this page: ${url}`);
-      return url;
-    },
-  });
-  return policy.createScriptURL(address) as string;
 }
 
 function registerWorker(page: Page): void {

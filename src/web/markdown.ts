@@ -5,8 +5,11 @@
  * A block is finished when a blank line and two more blocks stand behind it: from there on no later text can change what it is.
  * Only a link definition (`[name]: url`) reaches back; when one appears, everything is read once more. After `end()` the
  * blocks are those of the whole text, however it was cut.
+ *
+ * No more than {@linkcode WINDOW} is read at once, and what takes up more than that by itself is shown as it is.
  */
-import { Lexer, Marked, type MarkedExtension, type MarkedOptions, Parser, type Token, type Tokens } from "marked";
+import type { Env, Token } from "markdown-it";
+import { codeOf, makeEngine } from "./markdown_engine.ts";
 
 /** One top-level block. */
 export interface Block {
@@ -14,14 +17,29 @@ export interface Block {
   readonly raw: string;
   /** `code` blocks carry their text instead of HTML, so that a long one can grow without being parsed again. */
   readonly code?: { readonly text: string; readonly language: string; readonly open: boolean };
-  /** Too much to be read as Markdown: `raw` is to be shown as it is. */
+  /** Too much to be read as Markdown, or to be drawn: `raw` is to be shown as it is. */
   readonly plain?: boolean;
   /** Not yet safe: the view sanitises it. */
   readonly html: string;
 }
 
-/** Past this a single block is shown as plain text: parsing it would hold up the page, and no person formats like that. */
-export const PLAIN_ABOVE = 120_000;
+/**
+ * What is read at once: UTF-16 units, of which those that cost more count for more. A block that does not end within them is
+ * shown as plain text: no person formats like that.
+ */
+export const WINDOW = 64_000;
+
+/** What a line break, the border of a cell and a slash count for. A list of 2,000 lines is read, and a table of 500 rows. */
+export const WEIGHTS: Readonly<Record<number, number>> = { 10: 30, 13: 30, 124: 8, 47: 4 };
+
+/** Blocks of a text; what comes after is plain text, because a page of more elements no longer scrolls. */
+export const MOST_BLOCKS = 5_000;
+
+/** Link definitions of a text. */
+export const MOST_DEFINITIONS = 500;
+
+/** Tags of one block; one with more is shown as plain text. A table of 500 rows and five columns has 12,000. */
+export const MOST_TAGS = 15_000;
 
 /** All blocks of a whole text. */
 export function renderMarkdown(text: string): Block[] {
@@ -39,9 +57,10 @@ export class MarkdownStream {
   /** What the tail was made of, so that asking twice costs nothing. */
   #read = -1;
   /** Definitions in the finished text. */
-  #links: Links = {};
-  /** The definitions that the finished blocks were made with. */
-  #madeWith = "";
+  #links: Links = NO_LINKS;
+  /** The definitions that the finished blocks were made with, wherever they stand. */
+  #known: Links = NO_LINKS;
+  #restarts = 0;
 
   get text(): string {
     return this.#text;
@@ -51,62 +70,106 @@ export class MarkdownStream {
     this.#text += text;
   }
 
-  /** Finished blocks first; the same object as before means the same content. */
+  /**
+   * Finished blocks first; the same object as before means the same content. Of a long text that came at once it reads a part
+   * each time: {@linkcode behind} says that there is more.
+   */
   blocks(): Block[] {
-    if (this.#read !== this.#text.length) this.#advance();
+    if (this.behind) this.#advance();
     return [...this.#done, ...this.#tail];
+  }
+
+  /** Whether there is text that {@linkcode blocks} has not read yet. */
+  get behind(): boolean {
+    return this.#read !== this.#text.length;
   }
 
   /** The text is complete. */
   end(): Block[] {
-    const before = this.blocks();
+    while (this.behind) this.blocks();
+    const before = [...this.#done, ...this.#tail];
     // Reading it all once more makes the result the same for every way of cutting, by construction. Of a very long text only
     // the unfinished end is read again: its definitions were seen on the way.
-    const long = this.#text.length > PLAIN_ABOVE;
-    const all = long ? [...this.#done] : [];
-    const rest = toPieces(this.#text.slice(long ? this.#from : 0), long ? this.#links : {}, false);
-    for (const { block } of rest) all.push(block);
-    this.#done = kept(all, before);
+    const long = windowEnd(this.#text, 0) < this.#text.length;
+    const rest = long ? this.#rest(false) : toPieces(this.#text, NO_LINKS, NO_LINKS, false);
+    this.#done = kept([...(long ? this.#done : []), ...rest.pieces.map(({ block }) => block)], before);
     this.#tail = [];
-    this.#from = this.#text.length;
-    this.#read = this.#text.length;
+    this.#from = this.#read = this.#text.length;
     return this.#done;
   }
 
   #advance(): void {
     const before = [...this.#done, ...this.#tail];
-    let pieces = toPieces(this.#text.slice(this.#from), this.#links, true);
-    let madeWith = JSON.stringify(linksOf(pieces, this.#links));
-    if (madeWith !== this.#madeWith && this.#done.length > 0) {
-      // A definition came, or what looked like one went on to be something else.
+    const { pieces, links, more } = this.#rest(true);
+    if (this.#done.length > 0 && !this.#knows(links, more)) {
+      // A definition came, or what looked like one went on to be something else: the finished blocks are read once more.
+      this.#known = links;
       this.#done = [];
       this.#from = 0;
-      this.#links = {};
-      pieces = toPieces(this.#text, {}, true);
-      madeWith = JSON.stringify(linksOf(pieces, {}));
+      this.#links = NO_LINKS;
+      return this.#advance();
     }
-    this.#madeWith = madeWith;
-    const cut = finished(pieces);
+    this.#known = more ? { ...this.#known, ...links } : links;
+    // Where more text is there already, every block but the last is as it will be.
+    const cut = more ? pieces.length - 1 || 1 : finished(pieces);
     const ready = pieces.slice(0, cut);
+    const length = ready.reduce((sum, piece) => sum + piece.length, 0);
     const shown = this.#done.length;
     for (const block of kept(ready.map((piece) => piece.block), before.slice(shown))) this.#done.push(block);
-    this.#links = linksOf(ready, this.#links);
-    this.#from += ready.reduce((sum, piece) => sum + piece.length, 0);
-    this.#tail = kept(pieces.slice(cut).map((piece) => piece.block), before.slice(this.#done.length));
-    this.#read = this.#text.length;
+    this.#links = definitionsIn(this.#text.slice(this.#from, this.#from + length), this.#links);
+    this.#from += length;
+    const rest = more ? [] : pieces.slice(cut);
+    this.#tail = kept(rest.map((piece) => piece.block), before.slice(this.#done.length));
+    this.#read = more && this.#from < this.#text.length ? -1 : this.#text.length;
+  }
+
+  /** Whether the finished blocks were made with these definitions. Of a long text that changes often they are believed to be. */
+  #knows(links: Links, more: boolean): boolean {
+    const same = more
+      ? Object.keys(links).every((label) => this.#known[label]?.href === links[label]!.href)
+      : JSON.stringify(links) === JSON.stringify(this.#known);
+    return same || (this.#text.length > WINDOW && ++this.#restarts > MOST_RESTARTS);
+  }
+
+  /** What is not finished, or as much of it as is read at once; `more`: there is more. */
+  #rest(streaming: boolean): Parsed & { more: boolean } {
+    const from = this.#from;
+    const most = windowEnd(this.#text, from);
+    if (this.#done.length >= MOST_BLOCKS) {
+      const rest = plainAt(this.#text, from, from + WINDOW);
+      return { pieces: [rest], links: this.#known, more: from + rest.length < this.#text.length };
+    }
+    if (most === this.#text.length) {
+      return { ...toPieces(this.#text.slice(from), this.#links, this.#known, streaming), more: false };
+    }
+    const end = Math.max(this.#text.lastIndexOf("\n", most - 1) + 1, from);
+    const parsed = toPieces(this.#text.slice(from, end), this.#links, this.#known, streaming);
+    if (parsed.pieces.length > 1) return { ...parsed, more: true };
+    // One block takes up all of it: code goes on to its end, anything else is shown as it is.
+    const large = codeAt(this.#text, from, streaming) ?? plainAt(this.#text, from, most);
+    return { pieces: [large], links: parsed.links, more: from + large.length < this.#text.length };
   }
 }
 
-type Links = Readonly<Record<string, { readonly href: string; readonly title: string | null }>>;
+/** How often a long text is read again from its beginning because of definitions. */
+const MOST_RESTARTS = 5;
+
+type Links = Readonly<Record<string, { readonly href: string; readonly title: string }>>;
+
+const NO_LINKS: Links = {};
 
 interface Piece {
   readonly block: Block;
-  /** Characters of text up to the next piece, blank lines included. */
+  /** Characters of text up to the next piece, blank lines and definitions included. */
   readonly length: number;
   readonly type: string;
   /** A blank line follows. */
   readonly closed: boolean;
-  /** What is defined in it or behind it. */
+}
+
+interface Parsed {
+  readonly pieces: Piece[];
+  /** What is defined in the text, and before it. */
   readonly links: Links;
 }
 
@@ -120,252 +183,167 @@ function finished(pieces: readonly Piece[]): number {
   for (let index = pieces.length - 3; index >= 0; index--) {
     const [piece, next] = [pieces[index]!, pieces[index + 1]!];
     // A list takes up what is indented or another list after a blank line; indented code goes on after one.
-    const opens = /^\S/.test(next.block.raw) && !(piece.type === "list" && next.type === "list");
-    if (piece.closed && piece.type !== "html" && opens) return index + 1;
+    const opens = /^\S/.test(next.block.raw) && !(isList(piece) && isList(next));
+    if (piece.closed && piece.type !== "html_block" && opens) return index + 1;
   }
   return 0;
 }
 
-/** The definitions in these pieces and before them; the first of a name counts. */
-function linksOf(pieces: readonly Piece[], before: Links): Links {
-  return pieces.reduce((links, piece) => piece.links === NO_LINKS ? links : { ...piece.links, ...links }, before);
+function isList({ type }: Piece): boolean {
+  return type === "bullet_list_open" || type === "ordered_list_open";
 }
 
-const NO_LINKS: Links = {};
+const engine = makeEngine();
 
-function toPieces(text: string, links: Links, streaming: boolean): Piece[] {
-  if (text.length > PLAIN_ABOVE && !/\n\s*\n/.test(text.slice(0, PLAIN_ABOVE))) {
-    const block: Block = { raw: text, html: "", plain: true };
-    return [{ block, length: text.length, type: "plain", closed: false, links: NO_LINKS }];
+/** @param links what is defined before the text; `known`: what is defined anywhere, as far as it was read */
+function toPieces(text: string, links: Links, known: Links, streaming: boolean): Parsed {
+  const env: Env & { known?: Links; defined?: Links } = { references: { ...links }, known };
+  const tokens = engine.parse(text, env);
+  const lines = linesOf(text);
+  const groups = groupsOf(tokens);
+  const pieces = groups.map((group, index): Piece => {
+    const [first, last] = group[0]!.map!;
+    const next = firstLine(groups[index + 1]) ?? lines.length - 1;
+    const end = lastFull(text, lines, first, last);
+    const open = streaming && index === groups.length - 1;
+    const raw = text.slice(lines[first], lines[end]).trimEnd();
+    return {
+      block: toBlock(raw, group, open, env),
+      length: lines[next]! - lines[first]!,
+      type: group[0]!.type,
+      closed: end < next && isBlank(text, lines, end),
+    };
+  });
+  // What is defined at the very front is a piece that shows nothing.
+  const front = lines[firstLine(groups[0]) ?? lines.length - 1]!;
+  if (front > 0) {
+    const block: Block = { raw: text.slice(0, front), html: "" };
+    pieces.unshift({ block, length: front, type: "front", closed: true });
   }
-  const lexer = new Lexer({ ...engine.defaults, ...options });
-  Object.assign(lexer.tokens.links, links);
-  const tokens = lex(lexer, text);
-  const pieces: Piece[] = [];
-  let at = 0;
-  for (let index = 0; index < tokens.length; index++) {
-    const token = tokens[index]!;
-    at += token.raw.length;
-    const defined = definedIn(token);
-    const last = pieces.at(-1);
-    if ((token.type === "space" || token.type === "def") && last) {
-      // Blank lines and definitions belong to what stands before them.
-      pieces[pieces.length - 1] = {
-        ...last,
-        length: last.length + token.raw.length,
-        closed: true,
-        links: defined === NO_LINKS ? last.links : { ...defined, ...last.links },
-      };
-      continue;
-    }
-    const shown = token.type !== "space" && token.type !== "def";
-    pieces.push({
-      // At the very front they are a piece that shows nothing.
-      block: shown ? toBlock(token, tokens, streaming && index === tokens.length - 1) : { raw: token.raw, html: "" },
-      length: token.raw.length,
-      type: token.type,
-      closed: !shown || /\n[ \t]*\n$/.test(token.raw),
-      links: defined,
-    });
-  }
-  // The lexer normalises line ends and tabs at most; where its lengths do not add up, the whole is kept unfinished.
-  if (at !== text.length) return pieces.map((piece) => ({ ...piece, closed: false }));
-  return pieces;
+  return { pieces, links: firstOf(env.defined ?? links) };
 }
 
-/** As `Lexer.lex`, but a line that only a machine could have written is left as text: reading it would take the square of its length. */
-function lex(lexer: Lexer, text: string): Token[] & { links: Record<string, { href: string; title: string }> } {
-  lexer.blockTokens(text.replace(/\r\n|\r/g, "\n"), lexer.tokens);
-  for (let index = 0; index < lexer.inlineQueue.length; index++) {
-    const { src, tokens } = lexer.inlineQueue[index]!;
-    if (isTangled(src)) tokens.push({ type: "text", raw: src, text: src, escaped: false } as Tokens.Text);
-    else lexer.inlineTokens(src, tokens);
-  }
-  lexer.inlineQueue = [];
-  return lexer.tokens as ReturnType<typeof lex>;
+function firstLine(group: readonly Token[] | undefined): number | undefined {
+  return group?.[0]?.map?.[0];
 }
 
-/** 300 marks of emphasis in one paragraph take 25 ms, 3,000 take 2.5 s. */
-function isTangled(text: string): boolean {
-  if (text.length < 300) return false;
-  let [emphasis, others] = [0, 0];
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code === 42 || code === 95 || code === 126) emphasis++;
-    else if (code === 91 || code === 93 || code === 96 || code === 60 || code === 36 || code === 33) others++;
+/** Top-level blocks, each with all tokens in it. */
+function groupsOf(tokens: readonly Token[]): Token[][] {
+  const groups: Token[][] = [];
+  let open = false;
+  for (const token of tokens) {
+    if (open) groups.at(-1)!.push(token);
+    else groups.push([token]);
+    if (token.level === 0) open = token.nesting === 1;
   }
-  return emphasis > 300 || others > 2000;
+  return groups;
 }
 
-/** Definitions may also stand in quotes and lists. */
-function definedIn(token: Token): Links {
-  if (!token.raw.includes("]:")) return NO_LINKS;
-  if (token.type === "def") {
-    const { tag, href, title } = token as Tokens.Def;
-    return { [tag]: { href, title: title ?? null } };
+/** Where each line begins, as the parser counts them, and where the text ends. */
+function linesOf(text: string): number[] {
+  const lines = [0];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === LF || (code === CR && text.charCodeAt(at + 1) !== LF)) lines.push(at + 1);
   }
-  const inner = [...(token as Tokens.Generic).tokens ?? [], ...(token as Tokens.List).items ?? []];
-  return inner.reduce<Links>((links, one) => {
-    const found = definedIn(one);
-    return found === NO_LINKS ? links : { ...found, ...links };
-  }, NO_LINKS);
+  if (lines.at(-1) !== text.length) lines.push(text.length);
+  return lines;
 }
 
-function toBlock(token: Token, all: Token[] & { links?: unknown }, open: boolean): Block {
-  if (token.type === "code") {
-    const code = token as Tokens.Code;
-    const language = /^\S*/.exec(code.lang ?? "")![0].toLowerCase();
-    return { raw: token.raw, html: "", code: { text: code.text, language, open } };
+const LF = 10, CR = 13;
+
+/** The line behind the last one of a block that is not blank. */
+function lastFull(text: string, lines: readonly number[], first: number, last: number): number {
+  let end = Math.min(last, lines.length - 1);
+  while (end > first + 1 && text.slice(lines[end - 1], lines[end]).trim() === "") end--;
+  return end;
+}
+
+/** Whether a whole line is blank: one that has no end yet may still be written on. */
+function isBlank(text: string, lines: readonly number[], line: number): boolean {
+  const words = text.slice(lines[line], lines[line + 1]);
+  return words.trim() === "" && /[\r\n]$/.test(words);
+}
+
+/** The definitions in a text and before it; the first of a name counts. */
+function definitionsIn(text: string, before: Links): Links {
+  if (!text.includes("]:")) return before;
+  const env: Env = { references: { ...before } };
+  engine.block.parse(text.replace(/\r\n?/g, "\n"), engine, env, []);
+  return firstOf(env.references as Links);
+}
+
+/** No more than {@linkcode MOST_DEFINITIONS}, because each step compares and copies them. */
+function firstOf(links: Links): Links {
+  const all = Object.entries(links);
+  return all.length <= MOST_DEFINITIONS ? links : Object.fromEntries(all.slice(0, MOST_DEFINITIONS));
+}
+
+function toBlock(raw: string, group: Token[], open: boolean, env: Env): Block {
+  const [token] = group;
+  if (group.length === 1 && (token!.type === "fence" || token!.type === "code_block")) {
+    const language = languageOf(token!.info);
+    return { raw, html: "", code: { text: codeOf(token!), language, open } };
   }
-  const one = [token] as Token[] & { links: unknown };
-  one.links = all.links;
-  return { raw: token.raw, html: Parser.parse(one, { ...engine.defaults, ...options }) };
+  const html = engine.renderer.render(group, engine.options, env);
+  return hasMoreTags(html, MOST_TAGS) ? { raw, html: "", plain: true } : { raw, html };
+}
+
+function languageOf(info: string): string {
+  return /^\S*/.exec(info.trim())![0].toLowerCase();
+}
+
+function hasMoreTags(html: string, most: number): boolean {
+  let tags = 0;
+  for (let at = html.indexOf("<"); at >= 0 && tags <= most; at = html.indexOf("<", at + 1)) tags++;
+  return tags > most;
+}
+
+/** A fence that is too long to be read at once, to its end or the end of the text; `undefined` where none begins here. */
+function codeAt(text: string, from: number, streaming: boolean): Piece | undefined {
+  const begin = text.indexOf("\n", from) + 1;
+  // linear: it is given 500 units at most.
+  const fence = /^ {0,3}(`{3,}|~{3,})([^\n]*)\n$/.exec(text.slice(from, Math.min(begin, from + 500)));
+  if (!fence || (fence[1]![0] === "`" && fence[2]!.includes("`"))) return undefined;
+  for (let line = begin; line < text.length;) {
+    const next = text.indexOf("\n", line) + 1 || text.length;
+    const words = text.slice(line, next);
+    const mark = words.length < 500 ? /^ {0,3}(`{3,}|~{3,})[ \t]*\r?\n?$/.exec(words)?.[1] : undefined;
+    if (mark?.startsWith(fence[1]!)) return codePiece(text, from, begin, line, next, fence[2]!, false);
+    line = next;
+  }
+  return codePiece(text, from, begin, text.length, text.length, fence[2]!, streaming);
+}
+
+function codePiece(
+  text: string,
+  from: number,
+  begin: number,
+  last: number,
+  end: number,
+  info: string,
+  open: boolean,
+): Piece {
+  const code = { text: text.slice(begin, last).replace(/\n$/, ""), language: languageOf(info), open };
+  return { block: { raw: text.slice(from, end), html: "", code }, length: end - from, type: "fence", closed: false };
+}
+
+/** Where the text ends that is read at once. */
+function windowEnd(text: string, from: number): number {
+  let at = from;
+  for (let weight = 0; at < text.length && weight < WINDOW; at++) weight += WEIGHTS[text.charCodeAt(at)] ?? 1;
+  return at;
+}
+
+/** As much as this, to the end of its line, as it stands. */
+function plainAt(text: string, from: number, most: number): Piece {
+  const end = text.indexOf("\n", most) + 1 || text.length;
+  const block: Block = { raw: text.slice(from, end), html: "", plain: true };
+  return { block, length: end - from, type: "plain", closed: false };
 }
 
 function same(a: Block | undefined, b: Block): boolean {
   return a !== undefined && a.raw === b.raw && a.html === b.html && a.code?.text === b.code?.text &&
     a.code?.language === b.code?.language && a.code?.open === b.code?.open &&
     a.plain === b.plain;
-}
-
-/* ── what our Markdown adds ────────────────────────────────────────────────────────────────────────────────────────── */
-
-interface MathToken extends Tokens.Generic {
-  tex: string;
-}
-
-const math: MarkedExtension = {
-  extensions: [
-    {
-      name: "mathBlock",
-      level: "block",
-      start: (text: string) => /(?:^|\n) {0,3}(?:\$\$|\\\[)/.exec(text)?.index,
-      tokenizer(text: string) {
-        const match = /^ {0,3}(?:\$\$([^]+?)\$\$|\\\[([^]+?)\\\])[ \t]*(?:\n+|$)/.exec(text);
-        // A blank line inside means that the dollars were only dollars.
-        const tex = match?.[1] ?? match?.[2];
-        if (!match || tex === undefined || /\n[ \t]*\n/.test(tex)) return undefined;
-        return { type: "mathBlock", raw: match[0], tex: tex.trim() };
-      },
-      renderer: (token: Tokens.Generic) =>
-        `<div class="math" data-math="block">${escapeHtml((token as MathToken).tex)}</div>`,
-    },
-    {
-      name: "mathInline",
-      level: "inline",
-      start: (text: string) => /\$|\\\(/.exec(text)?.index,
-      tokenizer(text: string) {
-        // As Pandoc has it: no space just inside, no digit right behind, so that "$5 and $6" stays money.
-        const match = /^\$\$([^$\n]+?)\$\$|^\$((?:\\.|[^\\$\n])*?[^\s\\$])\$(?!\d)|^\\\(([^\n]+?)\\\)/.exec(text);
-        const tex = match?.[1] ?? match?.[2] ?? match?.[3];
-        if (!match || tex === undefined || /^\s/.test(match[2] ?? "")) return undefined;
-        return { type: "mathInline", raw: match[0], tex: tex.trim() };
-      },
-      renderer: (token: Tokens.Generic) =>
-        `<span class="math" data-math="inline">${escapeHtml((token as MathToken).tex)}</span>`,
-    },
-  ],
-};
-
-const options: MarkedOptions = { gfm: true, breaks: true, async: false };
-
-const engine = new Marked(math, {
-  renderer: {
-    link({ href, title, tokens }: Tokens.Link) {
-      const text = this.parser.parseInline(tokens);
-      const safe = safeLink(href);
-      if (!safe) return text;
-      return `<a href="${escapeHtml(safe)}"${title ? ` title="${escapeHtml(title)}"` : ""}>${text}</a>`;
-    },
-    image({ href, title, text }: Tokens.Image) {
-      // A picture from elsewhere would tell its server who reads what, and when. It becomes a link that a person may follow.
-      if (isImageData(href)) return `<img src="${href}" alt="${escapeHtml(text)}">`;
-      const safe = safeLink(href);
-      const label = escapeHtml(text || title || href);
-      return safe ? `<a href="${escapeHtml(safe)}" data-picture="">${label}</a>` : label;
-    },
-    text(token: Tokens.Text | Tokens.Escape) {
-      if ("tokens" in token && token.tokens) return this.parser.parseInline(token.tokens);
-      // The library's own would let text between `<pre>` and `</pre>` through as it is.
-      return escapeMarkup(token.text.replace(/&(?!#\d{1,7};|#x[\da-f]{1,6};|\w+;)/gi, "&amp;"));
-    },
-    html({ text }: Tokens.HTML | Tokens.Tag) {
-      return knownTags(text);
-    },
-    code({ text }: Tokens.Code) {
-      return `<pre><code>${escapeHtml(text)}</code></pre>`;
-    },
-  },
-});
-
-/** The HTML that may stand in Markdown. */
-export const TAGS: ReadonlySet<string> = new Set(
-  ("a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i " +
-    "img input ins kbd li mark ol p pre q rp rt ruby s samp small span strong sub summary sup table tbody td tfoot th thead " +
-    "tr u ul var wbr").split(" "),
-);
-
-/** Attributes that may stand there and are not addresses. No class, id, name or style: a bot must not borrow the page's looks. */
-export const PLAIN_ATTRIBUTES: readonly string[] =
-  "align alt checked colspan data-math data-picture datetime dir disabled lang open reversed rowspan start title type"
-    .split(" ");
-
-/** Attributes that are addresses. */
-export const ADDRESS_ATTRIBUTES: readonly string[] = ["cite", "href", "src"];
-
-const ATTRIBUTES: ReadonlySet<string> = new Set([...PLAIN_ATTRIBUTES, ...ADDRESS_ATTRIBUTES]);
-
-/**
- * HTML in which only known tags with known attributes are tags; everything else is the text that it was written as. A browser never gets to
- * parse the rest, and a person sees what a bot wrote (`Vec<T>`, `<thinking>`) instead of a hole.
- */
-function knownTags(html: string): string {
-  let out = "";
-  let from = 0;
-  for (
-    const match of html.matchAll(
-      /<!--[^]*?-->|<(\/?)([a-z][a-z0-9]*)((?:\s+(?:[^<>"']|"[^"<>]*"|'[^'<>]*')*)?)(\/?)>/gi,
-    )
-  ) {
-    out += escapeMarkup(html.slice(from, match.index));
-    from = match.index + match[0].length;
-    const [whole, slash, name, attributes] = match;
-    if (name === undefined) continue;
-    if (!TAGS.has(name.toLowerCase())) out += escapeMarkup(whole);
-    else if (slash) out += `</${name}>`;
-    else out += `<${name}${knownAttributes(attributes ?? "")}>`;
-  }
-  return out + escapeMarkup(html.slice(from));
-}
-
-function knownAttributes(text: string): string {
-  let out = "";
-  for (const match of text.matchAll(/([a-z][\w-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/gi)) {
-    const [, name, double, single, bare] = match;
-    if (ATTRIBUTES.has(name!.toLowerCase())) out += ` ${name}="${escapeMarkup(double ?? single ?? bare ?? "")}"`;
-  }
-  return out;
-}
-
-/** Leaves entities as they are: they are text already. */
-function escapeMarkup(text: string): string {
-  return text.replace(/[<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
-}
-
-/** Where a link may lead: the web, mail and telephone. Anything else, relative links included, is text. */
-export function safeLink(href: string | null | undefined): string | undefined {
-  if (!href) return undefined;
-  // Browsers drop these characters before they read the scheme.
-  // deno-lint-ignore no-control-regex -- control characters are the attack
-  const plain = href.replace(/[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2066-\u2069\ufeff]/g, "");
-  return /^(?:https?:\/\/|mailto:|tel:)/i.test(plain) ? href.trim() : undefined;
-}
-
-/** Pictures that may stand in the page: never SVG, which is a document with scripts of its own. */
-export function isImageData(source: string): boolean {
-  return /^data:image\/(?:png|jpeg|gif|webp|avif|bmp);base64,[a-z0-9+/=\s]+$/i.test(source);
-}
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

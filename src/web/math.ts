@@ -3,18 +3,34 @@
  */
 
 /** A formula past this is shown as it was written. */
-const LONGEST = 4000;
+export const LONGEST = 2000;
+
+/** Milliseconds for which formulas are set before the page gets its turn. */
+const SLICE = 10;
 
 export class MathSetter {
   #katex: Promise<{ render(tex: string, element: HTMLElement, options: unknown): void }> | undefined;
+  /** One formula after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #begun = 0;
 
   /** Replaces the TeX in the element by the formula. What cannot be read stays as it was written. */
-  async set(element: HTMLElement): Promise<void> {
+  set(element: HTMLElement): Promise<void> {
+    const done = this.#queue.then(() => this.#set(element));
+    this.#queue = done;
+    return done;
+  }
+
+  async #set(element: HTMLElement): Promise<void> {
     const tex = element.textContent ?? "";
     if (tex.length > LONGEST) return;
     try {
       this.#katex ??= import("./math_katex.ts").then((module) => module.katex);
       const katex = await this.#katex;
+      if (performance.now() - this.#begun > SLICE) {
+        await new Promise((resolve) => setTimeout(resolve));
+        this.#begun = performance.now();
+      }
       if (!element.isConnected) return;
       const target = document.createElement("span");
       katex.render(tex, target, {

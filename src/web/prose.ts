@@ -25,6 +25,9 @@ interface Shown {
   node: HTMLElement;
 }
 
+/** Milliseconds for which a reply is read and drawn before the page gets its turn. */
+export const SLICE = 12;
+
 export class Prose {
   #stream = new MarkdownStream();
   #shown: Shown[] = [];
@@ -33,6 +36,9 @@ export class Prose {
   #later: ReturnType<typeof setTimeout> | undefined;
   #latest: { text: string; open: boolean } = { text: "", open: false };
   #closed = false;
+  #blocks: readonly Block[] = [];
+  /** It could not be read. */
+  #plain = false;
 
   constructor(
     readonly element: HTMLElement,
@@ -76,7 +82,7 @@ export class Prose {
   #draw(text: string, open: boolean): void {
     const begun = performance.now();
     const before = this.#stream.text;
-    if (this.#closed || text.length < before.length || !text.startsWith(before)) {
+    if (this.#closed ? open || text !== before : text.length < before.length || !text.startsWith(before)) {
       if (text.length < before.length && before.startsWith(text) && open) return;
       this.#stream = new MarkdownStream();
       this.#closed = false;
@@ -84,17 +90,48 @@ export class Prose {
     } else {
       this.#stream.push(text.slice(before.length));
     }
-    const blocks = open ? this.#stream.blocks() : this.#stream.end();
-    this.#closed = !open;
-    this.#patch(blocks);
+    const read = this.#read(open, begun + SLICE);
+    const drawn = this.#patch(this.#blocks, begun + SLICE) && read;
+    // What is left follows when the page has had its turn.
+    if (!drawn) {
+      clearTimeout(this.#later);
+      this.#later = setTimeout(() => this.#goOn(open));
+    }
     const spent = performance.now() - begun;
     this.#busyUntil = spent > 8 ? performance.now() + spent * 3 : 0;
   }
 
-  #patch(blocks: readonly Block[]): void {
+  #goOn(open: boolean): void {
+    this.#later = undefined;
+    this.#draw(this.#stream.text, open);
+    // More may have come meanwhile.
+    if (this.#later === undefined && this.#latest.text !== this.#stream.text) this.#drawLatest();
+  }
+
+  /** Reads until that time, or all; whether it was all. */
+  #read(open: boolean, until: number): boolean {
+    if (this.#closed) return true;
+    try {
+      if (this.#plain) throw new RangeError("It was not readable before");
+      do this.#blocks = this.#stream.blocks(); while (this.#stream.behind && performance.now() < until);
+      if (this.#stream.behind) return false;
+      if (!open) this.#blocks = this.#stream.end();
+    } catch (error) {
+      // Whatever a bot found, its words are shown.
+      if (!this.#plain) console.warn("Shown as it was written:", error);
+      this.#plain = true;
+      this.#blocks = [{ raw: this.#stream.text, html: "", plain: true }];
+    }
+    this.#closed = !open;
+    return true;
+  }
+
+  /** Draws what is new until that time; whether it was all. */
+  #patch(blocks: readonly Block[], until: number): boolean {
     let same = 0;
     while (same < blocks.length && same < this.#shown.length && this.#shown[same]!.block === blocks[same]) same++;
     for (let index = same; index < blocks.length; index++) {
+      if (index > same && performance.now() > until) return false;
       const block = blocks[index]!;
       const shown = this.#shown[index];
       if (shown && this.#grow(shown, block)) continue;
@@ -109,13 +146,15 @@ export class Prose {
       this.#finish(block, node);
     }
     for (const { node } of this.#shown.splice(blocks.length)) node.remove();
+    return true;
   }
 
   /** Code that became longer gets the rest; the element, its scrolling and its selection stay. */
   #grow(shown: Shown, block: Block): boolean {
     const [old, now] = [shown.block.code, block.code];
     if (!old || !now || old.language !== now.language || !now.text.startsWith(old.text) || !old.open) return false;
-    const code = shown.node.querySelector("code")!;
+    const code = shown.node.querySelector("code");
+    if (!code || hasLongLine(now.text)) return false;
     const rest = now.text.slice(old.text.length);
     if (rest) {
       const last = code.lastChild;
@@ -128,9 +167,9 @@ export class Prose {
   }
 
   #make(block: Block): HTMLElement {
-    if (block.code) return this.#makeCode(block.code);
-    if (block.plain) return makePlain(block.raw);
-    const fragment = this.press.sanitizer.fragment(block.html) ?? asText(block.raw);
+    if (block.code && !hasLongLine(block.code.text)) return this.#makeCode(block.code);
+    if (block.code || block.plain) return makePlain(block.raw);
+    const fragment = this.#fragment(block) ?? asText(block.raw);
     const only = fragment.children.length === 1 && fragment.childNodes.length <= 2 ? fragment.firstElementChild : null;
     // One block is one element, so that it can be replaced as one.
     if (only instanceof HTMLElement && only.localName !== "table" && only.localName !== "img") {
@@ -148,6 +187,15 @@ export class Prose {
       frame.append(table);
     }
     return holder;
+  }
+
+  /** `undefined`: no document can be made of it, for instance because it is nested too deeply. */
+  #fragment({ html }: Block): DocumentFragment | undefined {
+    try {
+      return this.press.sanitizer.fragment(html);
+    } catch {
+      return undefined;
+    }
   }
 
   #makeCode({ text, language }: NonNullable<Block["code"]>): HTMLElement {
@@ -179,7 +227,8 @@ export class Prose {
   #finish(block: Block, node: HTMLElement): void {
     if (block.code) {
       if (block.code.open) return;
-      const code = node.querySelector("code")!;
+      const code = node.querySelector("code");
+      if (!code) return;
       if (BIDI.test(block.code.text)) markBidi(code);
       else void idle().then(() => this.press.highlighter.paint(code, block.code!.language));
       return;
@@ -195,7 +244,7 @@ function makePlain(raw: string): HTMLElement {
   for (let at = 0; at < raw.length; at += PLAIN_SLICE) {
     const slice = document.createElement("p");
     slice.className = "plain-slice";
-    slice.textContent = raw.slice(at, at + PLAIN_SLICE);
+    slice.textContent = raw.slice(at, at + PLAIN_SLICE).replace(/[\u202a-\u202e\u2066-\u2069]/g, nameOf);
     holder.append(slice);
   }
   return holder;
@@ -214,13 +263,35 @@ function asText(raw: string): DocumentFragment {
 /** Characters that make code read differently from what it is. */
 const BIDI = /[\u202a-\u202e\u2066-\u2069]/;
 
+/** Elements for such characters in one block; with more they are named in its text. */
+const MOST_BIDI = 1_000;
+
 function markBidi(code: HTMLElement): void {
   const parts = (code.textContent ?? "").split(/([\u202a-\u202e\u2066-\u2069])/);
-  code.replaceChildren(...parts.map((part) => {
+  const nodes = parts.map((part) => {
     if (!BIDI.test(part)) return part;
+    if (parts.length > MOST_BIDI) return nameOf(part);
     const mark = document.createElement("span");
     mark.className = "bidi";
-    mark.textContent = `U+${part.charCodeAt(0).toString(16).toUpperCase()}`;
+    mark.textContent = nameOf(part);
     return mark;
-  }));
+  });
+  if (parts.length > MOST_BIDI) code.textContent = nodes.join("");
+  else code.replaceChildren(...nodes);
+}
+
+function nameOf(sign: string): string {
+  return `U+${sign.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** A line that is not wrapped is laid out as a whole, which takes seconds for a long one. */
+const LONGEST_LINE = 10_000;
+
+function hasLongLine(text: string): boolean {
+  for (let from = 0; text.length - from > LONGEST_LINE;) {
+    const end = text.indexOf("\n", from);
+    if (end < 0 || end - from > LONGEST_LINE) return true;
+    from = end + 1;
+  }
+  return false;
 }

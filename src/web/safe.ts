@@ -5,7 +5,7 @@
  * The page's own policy (CSP with trusted types) stands behind this wall; neither relies on the other.
  */
 import DOMPurify, { type Config } from "dompurify";
-import { ADDRESS_ATTRIBUTES, isImageData, PLAIN_ATTRIBUTES, safeLink, TAGS } from "./markdown.ts";
+import { ADDRESS_ATTRIBUTES, isImageData, PLAIN_ATTRIBUTES, safeLink, TAGS } from "./known_html.ts";
 
 const CONFIG: Config = {
   ALLOWED_TAGS: [...TAGS],

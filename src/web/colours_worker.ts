@@ -1,0 +1,23 @@
+/**
+ * This is the worker that colours code: the page stays free meanwhile, and ends it when it takes too long.
+ */
+import { colourer } from "./colours.ts";
+
+interface WorkerScope {
+  addEventListener(type: "message", hear: (event: MessageEvent<{ language: string; text: string }>) => void): void;
+  postMessage(message: unknown): void;
+}
+
+const worker = globalThis as unknown as WorkerScope;
+
+worker.addEventListener("message", async ({ data: { language, text } }) => {
+  try {
+    const colour = await colourer(language);
+    // From here on time counts.
+    worker.postMessage("begun");
+    worker.postMessage(colour(text));
+  } catch {
+    // Offline, or nested too deeply: plain code reads well enough.
+    worker.postMessage([]);
+  }
+});
