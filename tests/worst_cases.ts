@@ -372,7 +372,9 @@ export const READERS: readonly Reader[] = [
   },
   {
     name: "HTML in an answer on the page",
-    read: (text) => [knownTags(text), knownTags(`<a ${text}>`), safeLink(text), isImageData(`data:image/png;base64,${text}`)],
+    read: (
+      text,
+    ) => [knownTags(text), knownTags(`<a ${text}>`), safeLink(text), isImageData(`data:image/png;base64,${text}`)],
     // No more is read at once.
     most: 64_000,
     inputs: { "attributes": fill('a="b" '), "quotes": fill(`"'`), "comments": fill("<!-- "), "tags": fill("<b>") },
