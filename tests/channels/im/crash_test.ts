@@ -132,7 +132,7 @@ async function start(kind: string, platform: string, file: string): Promise<Chil
 }
 
 async function until(done: () => boolean | Promise<boolean>, what: string) {
-  for (let n = 0; n < 600; n++) {
+  for (let n = 0; n < 1600; n++) {
     if (await done()) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
@@ -147,8 +147,8 @@ function platformOf(kind: string, deliver: (request: Request) => Promise<Respons
   stop(): void;
 } {
   const origin = { value: "" };
-  // WeCom and DingTalk give up after two repeats within seconds: a process must be able to start in that time.
-  const fast = hurried(kind === "feishu" ? 20 : 3);
+  // WeCom and DingTalk give up after two repeats within seconds: a busy machine must start a process in that time.
+  const fast = kind === "feishu" ? hurried(20) : systemClock;
   if (kind === "feishu") {
     const feishu = new FeishuEmulator({ ...FEISHU, clock: fast, deliver });
     return {
