@@ -327,15 +327,19 @@ export function changedKeys(before: Config, after: Config): string[] {
 /** What the ids of people begin with who sign in, or are seen in a chat, by an app of a platform: `lark:main:`. */
 export function chatPrefixesOf({ channels, signIn }: Config): string[] {
   const { lark, dingtalk, wecom } = signIn;
-  const prefixes = [
-    ...Object.keys(channels.feishu).map((name) => `lark:${name}:`),
-    ...Object.keys(channels.dingtalk).map((name) => `dingtalk:${name}:`),
-    ...Object.keys(channels.wecom).map((name) => `wecom:${name}:`),
-  ];
-  if (lark) prefixes.push(`lark:${lark.appId}:`);
-  if (dingtalk) prefixes.push(`dingtalk:${dingtalk.appKey}:`);
-  if (wecom) prefixes.push(`wecom:${wecom.corpId}:`);
-  return prefixes;
+  const prefixes = new Set<string>();
+  const add = (platform: string, ...scopes: (string | undefined)[]) => {
+    for (const scope of scopes) if (scope !== undefined) prefixes.add(`${platform}:${scope}:`);
+  };
+  for (const [name, { appId }] of Object.entries(channels.feishu)) add("lark", name, appId);
+  for (const [name, { clientId }] of Object.entries(channels.dingtalk)) add("dingtalk", name, clientId);
+  for (const [name, app] of Object.entries(channels.wecom)) {
+    add("wecom", name, app.kind === "webhook" ? undefined : app.corpId);
+  }
+  add("lark", lark?.appId);
+  add("dingtalk", dingtalk?.appKey);
+  add("wecom", wecom?.corpId);
+  return [...prefixes];
 }
 
 type Fields = Record<string, unknown>;

@@ -84,6 +84,9 @@ const bodies = (head: string, tail: string) =>
       }),
   );
 
+/** The apps that read messages. */
+const CORP = { corpId: "ww01", name: "main" };
+const LARK = { appId: "cli_1", name: "main", ownId: undefined };
 const hearing = { say() {}, count() {}, finish() {}, end() {}, error() {} };
 const chunks = [{ at: 0, kind: "text" as const, content: "b" }];
 const turn = (at: number): TurnRecord => ({
@@ -238,7 +241,7 @@ export const READERS: readonly Reader[] = [
   {
     name: "a WeCom message",
     read: (text) => [
-      readAppMessage({ FromUserName: "a", MsgType: "text", MsgId: "1", CreateTime: "1", Content: text }),
+      readAppMessage({ FromUserName: "a", MsgType: "text", MsgId: "1", CreateTime: "1", Content: text }, CORP),
       readBotMessage(
         {
           msgid: "1",
@@ -248,7 +251,7 @@ export const READERS: readonly Reader[] = [
           text: { content: text },
           quote: { msgtype: "text", text: { content: text } },
         },
-        { request: undefined, name: undefined, now: 0 },
+        { request: undefined, name: undefined, now: 0, corp: CORP },
       ),
     ],
   },
@@ -262,7 +265,7 @@ export const READERS: readonly Reader[] = [
         conversationType: "2",
         senderId: "s",
         text: { content: text, repliedMsg: { msgType: "richText", content: { richText: [{ text }] } } },
-      }, { now: 0, webhook: (address) => address }),
+      }, { app: { clientId: "k", name: "main" }, now: 0, webhook: (address) => address }),
   },
   {
     name: "a name that a text begins with",
@@ -291,7 +294,7 @@ export const READERS: readonly Reader[] = [
   {
     name: "a Feishu message with mentions",
     make: (text) => larkMessage(text),
-    read: (event) => readEvent(event, undefined),
+    read: (event) => readEvent(event, LARK),
     inputs: { "mentions": fill("@_user_10 ") },
   },
   {

@@ -9,14 +9,17 @@ import type { Clock } from "./clock.ts";
 import { Credentials } from "./credentials.ts";
 import { NexusError } from "./error.ts";
 import { Identities } from "./identity.ts";
+import { Languages } from "./languages.ts";
 import type { Person } from "./message.ts";
 import type { Observer } from "./observer.ts";
+import type { Offer } from "./offer.ts";
 import {
   type Account,
   type AccountChange,
   type AccountRecord,
   type Configured,
   credentialOf,
+  isGuest,
   isIn,
   People,
 } from "./people.ts";
@@ -54,6 +57,7 @@ export const LOOK = 2_000;
 
 export class Accounts {
   readonly identities: Identities;
+  readonly languages: Languages;
   readonly tombstones: Tombstones;
   readonly #people: People;
   readonly #factors: SecondFactors;
@@ -77,6 +81,7 @@ export class Accounts {
     this.#clock = clock;
     this.#observer = observer;
     this.tombstones = new Tombstones(store);
+    this.languages = new Languages(store);
     this.identities = new Identities({ store, clock, changed });
     this.#people = new People(this.tombstones);
     this.#stored = new PeopleStore({
@@ -186,6 +191,25 @@ export class Accounts {
   isOut(id: string): boolean {
     const account = this.#people.get(id);
     return account ? !isIn(account) : this.tombstones.isRetired(id) || this.#people.isFormer(id);
+  }
+
+  /**
+   * The bots that an app on a chat platform offers to somebody, beside what their account may use.
+   *
+   * @param id their account's; absent: they have none
+   * @param bots what the app is set to offer at all; absent: nothing is said
+   */
+  offer(id: string | undefined, bots: readonly string[] | undefined): Offer {
+    if (bots) return { within: [bots] };
+    const account = id === undefined ? undefined : this.#people.get(id);
+    const isStranger = account === undefined || (isGuest(account) && account.person.bots === undefined);
+    return { within: isStranger ? this.#people.openToAll() : [] };
+  }
+
+  /** Whether a message in a chat made this account, and nobody has signed in with it or made them an admin. */
+  isGuest(id: string): boolean {
+    const account = this.#people.get(id);
+    return account !== undefined && isGuest(account);
   }
 
   people(): Person[] {

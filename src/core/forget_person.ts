@@ -35,16 +35,20 @@ export async function forgetPerson(data: PersonalData, id: string): Promise<void
   const { store, accounts, sessions, keys, allowances, botTokens, history } = data;
   const senders = accounts.tombstones.sendersOf(id);
   await botTokens.forget(id);
-  // Before they had an account, or were linked to it, they may have talked under an id of the platform.
-  const aliases = aliasesOf(data.chatPrefixes(), senders).filter((alias) => !accounts.view(alias));
+  // Before they had an account, or were linked to it, they may have talked under an id of the platform, or as a guest.
+  const aliases = aliasesOf(data.chatPrefixes(), senders).filter((alias) =>
+    accounts.isGuest(alias) || !accounts.view(alias)
+  );
   for (const one of new Set([id, ...aliases])) {
+    if (accounts.isGuest(one)) await accounts.remove(one);
     await Promise.all([sessions.endOf(one, {}), keys.revoke(one), history.removePerson(one)]);
     // Behind the history: turns that were stopped for it have been counted.
     await allowances.forget(one);
     await removeAll(store, `talk:${keyPart(one)}:`);
+    await accounts.languages.forget(one);
     await forgetChats(store, one, senders, data.clock.now() - FRESH);
   }
-  await accounts.forget(id);
+  for (const one of [id, ...aliases]) await accounts.forget(one);
 }
 
 /** Ids of the form `lark:main:ou_1` that are made of what a platform calls somebody. */
@@ -62,13 +66,16 @@ async function forgetChats(store: Store, id: string, senders: readonly string[],
     const [, what, platform = ""] = key.split(":");
     const isGone = what === "reach" || what === "home"
       ? isTheirs(platform, value.sender?.id) || key.endsWith(`:${id}`)
-      : what === "use"
+      : what === "use" || what === "union"
       ? senders.some((sender) => split(sender)[0] === platform && key.endsWith(`:${split(sender)[1]}`))
       : what === "conv" && key.endsWith(`:${id}`);
     if (isGone) await store.delete(key);
   }
   for await (const [key, { who }] of entries(store, "pair:code:")) {
     if (isTheirs(who.channel, who.id)) await store.delete(key);
+  }
+  for await (const [key, { who, account }] of entries(store, "pair:asked:")) {
+    if (account === id || isTheirs(who.channel, who.id)) await store.delete(key);
   }
   for await (const [key] of entries(store, "pair:mine:")) {
     const [, , platform = "", , ...id] = key.split(":");

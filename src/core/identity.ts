@@ -44,6 +44,8 @@ export interface LinkedIdentity extends Identity {
   readonly by: LinkedBy;
   /** What the platform called the person when it was linked. */
   readonly name?: string;
+  /** The same for all identities of one person of the platform: their surest one. They are unlinked together. */
+  readonly group?: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
 }
@@ -89,14 +91,30 @@ export class Identities {
     return undefined;
   }
 
-  /** Links an identity, also one that was another's or is barred. */
-  async link(identity: Identity, account: string, by: LinkedBy, name?: string): Promise<LinkedIdentity> {
+  /** The link of an identity. */
+  async get(identity: Identity): Promise<LinkedIdentity | undefined> {
+    const account: string | undefined = await this.#store.get(keyOf(identity));
+    return account === undefined ? undefined : await this.#store.get(listedOf({ ...identity, account }));
+  }
+
+  /**
+   * Links an identity, also one that was another's or is barred.
+   *
+   * @param surest the surest identity of the same person on the platform, where there are several
+   */
+  async link(
+    identity: Identity,
+    account: string,
+    by: LinkedBy,
+    name?: string,
+    surest = identity,
+  ): Promise<LinkedIdentity> {
     const { platform, kind, scope, value } = identity;
     const before: string | undefined = await this.#store.get(keyOf(identity));
     if (before !== undefined && before !== account) {
       await this.#store.delete(listedOf({ ...identity, account: before }));
     }
-    const linked = { platform, kind, scope, value, account, by, name, at: this.#clock.now() };
+    const linked = { platform, kind, scope, value, account, by, name, group: nameOf(surest), at: this.#clock.now() };
     await this.#put(linked);
     // Not deleted unseen: a delete that waits for its commit would undo what another process writes meanwhile.
     const bar = await barOf(identity);
@@ -105,17 +123,28 @@ export class Identities {
     return linked;
   }
 
-  /** Links those of these identities that are nobody's yet. */
+  /**
+   * Links those of these identities that are nobody's yet; an app's own id of somebody follows the surer ones, where no hand linked it.
+   *
+   * @param identities the surest first
+   */
   async add(identities: readonly Identity[], account: string, name?: string): Promise<void> {
     for (const identity of identities) {
-      if (await this.#store.get(keyOf(identity)) === undefined) await this.link(identity, account, "vouched", name);
+      const owner: string | undefined = await this.#store.get(keyOf(identity));
+      const isStale = owner !== undefined && owner !== account && identity.kind === "chat" &&
+        (await this.get(identity))?.by === "vouched";
+      if (owner === undefined || isStale) await this.link(identity, account, "vouched", name, identities[0]);
     }
   }
 
-  /** Takes a link away. Returns whether there was one. */
+  /** Takes a link away, with those of the same person on the platform. Returns whether there was one. */
   async unlink(identity: Identity): Promise<boolean> {
-    const account: string | undefined = await this.#store.get(keyOf(identity));
-    if (account === undefined) return false;
+    const linked = await this.get(identity);
+    if (linked === undefined) return false;
+    const { account, group = nameOf(identity) } = linked;
+    for (const other of await this.of(account)) {
+      if (other.group === group || nameOf(other) === group) await this.#remove(other);
+    }
     await this.#remove({ ...identity, account });
     this.#changed();
     return true;

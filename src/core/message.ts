@@ -2,6 +2,7 @@
  * Who asks, and what: the words {@linkcode Person} and {@linkcode Message}.
  */
 
+import type { Offer } from "./offer.ts";
 import type { Reach } from "./reach.ts";
 
 /** Who asks: a signed-in user, the owner of an API key, an account on a chat platform. */
@@ -20,6 +21,8 @@ export interface Person {
   readonly bots?: readonly string[];
   /** How far they reach, where they came in by a key that reads less than they do. */
   readonly reach?: Reach;
+  /** Which of these bots they get, where they came in by an app on a chat platform. */
+  readonly offer?: Offer;
 }
 
 /**

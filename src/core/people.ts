@@ -6,6 +6,7 @@
  */
 import type { Allowance } from "./allowance.ts";
 import type { Person } from "./message.ts";
+import { type Offer, openToAll } from "./offer.ts";
 import type { Tombstones } from "./tombstone.ts";
 
 /** A person as the store has them. */
@@ -23,6 +24,8 @@ export interface AccountRecord {
   readonly source?: string;
   /** May not come in for now. */
   readonly disabled?: boolean;
+  /** Made by a message in a chat; nobody has signed in with it yet. */
+  readonly guest?: boolean;
   readonly createdAt: number;
 }
 
@@ -65,6 +68,8 @@ export class People {
   #formerNames = new Map<string, string>();
   #byId = new Map<string, Account>();
   #byName = new Map<string, Account>();
+  /** What bounds the bots that are open to all; absent: to be found anew. */
+  #open: Offer["within"] | undefined;
 
   constructor(tombstones: Tombstones) {
     this.#tombstones = tombstones;
@@ -79,6 +84,7 @@ export class People {
     },
   ): AccountChange[] {
     const before = this.#byId;
+    this.#open = undefined;
     this.#configured = state.configured ?? this.#configured;
     this.#records = state.records ?? this.#records;
     if (state.former) {
@@ -101,6 +107,7 @@ export class People {
   /** Adds or replaces one record, or takes it away; returns what changed. */
   put(id: string, record: AccountRecord | undefined): AccountChange[] {
     const before = this.#byId.get(id);
+    this.#open = undefined;
     if (record) this.#records.set(id, record);
     else this.#records.delete(id);
     if (before?.record || !before) {
@@ -137,6 +144,11 @@ export class People {
 
   all(): Account[] {
     return [...this.#byId.values()];
+  }
+
+  /** See {@linkcode openToAll}; also who is disabled counts. */
+  openToAll(): Offer["within"] {
+    return this.#open ??= openToAll(this.all().map(({ person }) => person));
   }
 
   configuredNames(): string[] {
@@ -179,6 +191,11 @@ export class People {
 export function credentialOf(account: Account | undefined): string | undefined {
   if (!account?.secret || account.record) return undefined;
   return "phc" in account.secret ? account.secret.phc : account.secret.mac;
+}
+
+/** Whether nobody but a chat platform knows them: what strangers may not do, they may not. */
+export function isGuest({ record }: Account): boolean {
+  return record?.guest === true && record.role !== "admin";
 }
 
 export function isIn(account: Account | undefined): account is Account {

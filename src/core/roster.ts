@@ -8,6 +8,7 @@ import type { Bot, Link } from "./link.ts";
 import type { Person } from "./message.ts";
 import type { Candidate } from "./balance.ts";
 import type { Observer } from "./observer.ts";
+import { lists, offers } from "./offer.ts";
 
 /** Failures running after which a bot rests. */
 const STRIKES = 3;
@@ -174,6 +175,5 @@ export class Roster {
 
 /** Whether a person may use a bot, by its id or by its pool. */
 export function mayUse(person: Person, bot: Pick<Bot, "id" | "pool">): boolean {
-  if (!person.bots) return true;
-  return person.bots.includes(bot.id) || (bot.pool !== undefined && person.bots.includes(bot.pool));
+  return (!person.bots || lists(person.bots, bot)) && (!person.offer || offers(person.offer, bot));
 }

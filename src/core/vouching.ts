@@ -41,7 +41,7 @@ const REFUSED = "this account may not sign in";
 
 export class Vouching {
   readonly #parts: VouchingParts;
-  /** People who are just being vouched for, by their first id: two first messages make one account. */
+  /** People who are just being vouched for, by their surest identity: two first messages make one account, also in two apps. */
   readonly #running = new Map<string, Promise<unknown>>();
 
   constructor(parts: VouchingParts) {
@@ -50,7 +50,7 @@ export class Vouching {
 
   /** See `Accounts.vouch`. */
   async vouch(who: Vouched, from?: { readonly address: string }): Promise<Person> {
-    const [first] = who.ids;
+    const first = JSON.stringify(who.identities[0]);
     const before = this.#running.get(first);
     // What went wrong for the one before was thrown to them.
     const vouched = (before ?? Promise.resolve()).catch(() => {}).then(() => this.#vouch(who, from));
@@ -65,7 +65,9 @@ export class Vouching {
   async #vouch(who: Vouched, from: { readonly address: string } | undefined): Promise<Person> {
     const { people, identities, observer } = this.#parts;
     const { platform } = who;
-    const owner = await identities.owner(who.identities);
+    // What an app calls somebody may be given to another person; it only follows.
+    const sure = who.identities.filter(({ kind }) => kind !== "chat");
+    const owner = await identities.owner(sure.length > 0 ? sure : who.identities);
     const id = owner === undefined ? await this.#idFor(who) : "account" in owner ? owner.account : undefined;
     const known = id === undefined ? undefined : people.get(id);
     const why = id === undefined
@@ -77,7 +79,9 @@ export class Vouching {
       throw new NexusError("forbidden", REFUSED);
     }
     const displayName = displayNameOf(who.displayName);
-    if (!known || known.record?.source === platform) await this.#takeOver(id, who, displayName);
+    if (!known || known.record?.source === platform) {
+      await this.#takeOver(id, who, { displayName, isSignIn: from !== undefined });
+    }
     await identities.add(who.identities, id, displayName);
     const account = people.get(id);
     // They may have been disabled meanwhile.
@@ -113,7 +117,11 @@ export class Vouching {
     return (await this.#parts.store.list(`conv:${keyPart(id)}:`, { limit: 1 })).length > 0;
   }
 
-  async #takeOver(id: string, { platform, ids, role, bots }: Vouched, displayName: string | undefined): Promise<void> {
+  async #takeOver(
+    id: string,
+    { platform, ids, role, bots }: Vouched,
+    { displayName, isSignIn }: { readonly displayName: string | undefined; readonly isSignIn: boolean },
+  ): Promise<void> {
     const before = this.#parts.people.record(id);
     const record: AccountRecord = {
       ...before,
@@ -123,6 +131,7 @@ export class Vouching {
       role: role ?? before?.role,
       bots: bots ?? before?.bots,
       source: platform,
+      guest: !isSignIn && (before === undefined || before.guest) ? true : undefined,
       createdAt: before?.createdAt ?? this.#parts.clock.now(),
     };
     if (JSON.stringify(record) !== JSON.stringify(before)) await this.#parts.put(record);

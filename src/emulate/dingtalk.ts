@@ -45,6 +45,8 @@ export interface DingSay {
   readonly chat: string;
   readonly text?: string;
   readonly sender?: string;
+  /** The sender's company; the robot's own unless set. */
+  readonly corp?: string;
   readonly type?: "direct" | "group";
   readonly messageId?: string;
   /** The message that this text replies to, as `repliedMsg`. */
@@ -69,6 +71,10 @@ export class DingTalkEmulator {
   /** People to whom too much was sent: a 200 names them. */
   readonly flowControlled = new Set<string>();
   readonly departments = new Map<string, number[]>();
+  /** What people are called. */
+  readonly names = new Map<string, string>();
+  /** The app lacks the permission to read people. */
+  refusePeople = false;
   /** The month's calls were used up by others of the organisation. */
   monthIsUsedUp = false;
   /** Permissions that the app was not granted. */
@@ -126,8 +132,8 @@ export class DingTalkEmulator {
       conversationTitle: group ? "Group" : undefined,
       senderId: `$:LWCP_v1:$${said.sender ?? said.chat}`,
       senderStaffId: said.sender ?? said.chat,
-      senderNick: "Somebody",
-      senderCorpId: "dingcorp",
+      senderNick: this.names.get(said.sender ?? said.chat) ?? "Somebody",
+      senderCorpId: said.corp ?? "dingcorp",
       chatbotUserId: "$:LWCP_v1:$bot",
       chatbotCorpId: "dingcorp",
       isAdmin: false,
@@ -256,8 +262,10 @@ export class DingTalkEmulator {
     "GET /v1.0/robot/oToMessages/readStatus": (request) => Promise.resolve(this.#readStatus(new URL(request.url))),
     "POST /topapi/v2/user/get": async (request) => {
       const { userid } = await request.json();
+      if (this.refusePeople) return Response.json({ errcode: 60011, errmsg: "no permission: qyapi_get_member" });
       const dept_id_list = this.departments.get(userid) ?? [];
-      return Response.json({ errcode: 0, errmsg: "ok", result: { userid, dept_id_list } });
+      const result = { userid, unionid: `union_of_${userid}`, name: this.names.get(userid) ?? userid, dept_id_list };
+      return Response.json({ errcode: 0, errmsg: "ok", result });
     },
     "POST /v1.0/robot/messageFiles/download": async (request) => {
       const { downloadCode } = await request.json();

@@ -52,6 +52,10 @@ export interface FeishuSay {
   readonly chat: string;
   readonly text?: string;
   readonly sender?: string;
+  /** The sender's id for all apps of the company; made of {@linkcode FeishuSay.sender} unless set. */
+  readonly union?: string;
+  /** The sender's company; the app's own unless set. */
+  readonly tenant?: string;
   readonly type?: "p2p" | "group";
   /** In a group: whether the bot is mentioned. */
   readonly mention?: boolean;
@@ -72,6 +76,8 @@ export class FeishuEmulator {
   /** Files and images of messages, by key. */
   readonly resources = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
   readonly departments = new Map<string, string[]>();
+  /** What people are called, as the contact API tells; without any the app lacks its permission. */
+  readonly names = new Map<string, string>();
   /** No card is taken as a whole any more, as where its content is refused. */
   refuseReplacements = false;
   /** No file is taken, as where the app lacks the permission. */
@@ -151,9 +157,9 @@ export class FeishuEmulator {
     }));
     this.event("im.message.receive_v1", {
       sender: {
-        sender_id: { open_id: sender, union_id: `on_${sender}`, user_id: "" },
+        sender_id: { open_id: sender, union_id: said.union ?? `on_${sender}`, user_id: "" },
         sender_type: "user",
-        tenant_key: "tenant",
+        tenant_key: said.tenant ?? "tenant",
       },
       message: {
         message_id: id,
@@ -367,7 +373,14 @@ export class FeishuEmulator {
       "GET",
       /^\/open-apis\/contact\/v3\/users\/([^/]+)$/,
       "contact.user",
-      (id) => ok({ user: { open_id: id, department_ids: this.departments.get(id) ?? [] } }),
+      (id) =>
+        this.names.size + this.departments.size === 0
+          ? fail(
+            400,
+            99991672,
+            "Access denied. One of the following scopes is required: [contact:contact.base:readonly]",
+          )
+          : ok({ user: { open_id: id, name: this.names.get(id), department_ids: this.departments.get(id) ?? [] } }),
     ],
   ];
 

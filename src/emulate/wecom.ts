@@ -74,6 +74,8 @@ export class WecomEmulator {
   isTrustedAddress = true;
   /** Whether an admin has disabled the app. */
   isDisabled = false;
+  /** What members are called, where the app may see it. */
+  readonly names = new Map<string, string>();
   /** What stands in place of a card's button, by its task id. */
   readonly buttons = new Map<string, string>();
   /** The keys of group robots that are there; all unless set. */
@@ -498,8 +500,14 @@ export class WecomEmulator {
         return this.#file(url.searchParams.get("media_id") ?? "");
       case "/cgi-bin/agent/get":
         return this.#agent(Number(url.searchParams.get("agentid")));
-      case "/cgi-bin/user/get":
-        return answer(0, "ok", { department: this.departments.get(url.searchParams.get("userid") ?? "") ?? [] });
+      case "/cgi-bin/user/get": {
+        const userid = url.searchParams.get("userid") ?? "";
+        return answer(0, "ok", {
+          userid,
+          name: this.names.get(userid),
+          department: this.departments.get(userid) ?? [],
+        });
+      }
       default:
         return answer(40066, "invalid url");
     }

@@ -83,7 +83,7 @@ Deno.test("a person who is forgotten is in no key and no value, whatever the pro
     // Her bot's id is not free for whoever knows the common token.
     await assert.rejects(world.bot("her-bot"), /Invalid token/);
     // Whatever was on its way meanwhile is deleted a second time.
-    assert.deepEqual(world.app.accounts.tombstones.pending(), ["zoe"]);
+    assert.deepEqual(world.app.accounts.tombstones.pending(), ["zoe", `lark:${FEISHU.appId}:ou_zoe`]);
   } finally {
     feishu.stop();
     await served.close();
@@ -126,7 +126,7 @@ async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteSt
   await send(world, "root", "POST", "/api/admin/bot-tokens", { botId: "her-bot", owner: "zoe" });
   await send(world, "zoe", "POST", "/api/admin/bot-tokens", { botId: "other-bot" });
 
-  // In Feishu: first as somebody unknown, then linked, alone and in a group; a code that nobody entered.
+  // In Feishu: first as somebody unknown, then linked, alone and in a group; a question that nobody answered.
   const said = async (chat: string, count: number) => {
     await until(() => feishu.log.finals(chat).length >= count, `message ${count} in ${chat}`);
     return feishu.log.finals(chat).at(-1)!.text;
@@ -138,13 +138,21 @@ async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteSt
   feishu.say({ chat: "oc_1", sender: "ou_zoe", text: "/pair" });
   const pairing = /\*\*(\w{8})\*\*/.exec(await said("oc_1", 3))![1]!;
   await send(world, "zoe", "POST", "/api/pair", { code: pairing });
-  feishu.say({ chat: "oc_1", sender: "ou_zoe", text: "unforgettable, known" });
   await said("oc_1", 4);
+  feishu.say({ chat: "oc_1", sender: "ou_zoe", text: "yes" });
+  await said("oc_1", 5);
+  feishu.say({ chat: "oc_1", sender: "ou_zoe", text: "unforgettable, known" });
+  await said("oc_1", 6);
+  // A chat that was asked and has not answered.
+  feishu.say({ chat: "oc_2", sender: "ou_other", text: "/pair" });
+  const unanswered = /\*\*(\w{8})\*\*/.exec(await said("oc_2", 1))![1]!;
+  await send(world, "zoe", "POST", "/api/pair", { code: unanswered });
+  await said("oc_2", 2);
 
   // What waits for a page, and what runs when she is removed.
   helper.send({ type: "push", to: "user:zoe", content: "unforgettable push", id: "p1" });
   await helper.next("pushed");
-  await said("oc_1", 5);
+  await said("oc_1", 7);
   feishu.say({ chat: "oc_1", sender: "ou_zoe", text: "slowly, unforgettable" });
   const stream = await world.as("zoe", "/api/chat/stream", { json: { message: "slowly, unforgettable" } });
   await stream.body?.cancel();

@@ -199,3 +199,72 @@ Deno.test("a name from outside stays in its line, keeps its direction, and is sh
   assert.equal([...displayNameOf("😀".repeat(300))!].length, 100);
   assert.equal(displayNameOf("\ud800a"), "\ufffda");
 });
+
+Deno.test("an account that a chat made is a guest's until its person signs in, or is made an admin", () =>
+  rig(async ({ accounts }) => {
+    const { id } = await accounts.vouch(lark("ou_1", "on_1"));
+    assert.equal(accounts.isGuest(id), true);
+    await accounts.vouch(lark("ou_1", "on_1"));
+    assert.equal(accounts.isGuest(id), true, "by a second message it stays one");
+    await accounts.vouch(lark("ou_1", "on_1"), HERE);
+    assert.equal(accounts.isGuest(id), false);
+    await accounts.vouch(lark("ou_1", "on_1"));
+    assert.equal(accounts.isGuest(id), false, "a later message makes no guest of them again");
+    const other = await accounts.vouch(lark("ou_2", "on_2"));
+    await accounts.change(other.id, { role: "admin" });
+    assert.equal(accounts.isGuest(other.id), false);
+  }));
+
+Deno.test("an app offers strangers and guests what nobody is barred from, unless it lists its bots", () =>
+  rig(async ({ accounts }) => {
+    await accounts.add("alice", { password: "alice-password" });
+    const guest = await accounts.vouch(lark("ou_1", "on_1"));
+    const within = (id: string | undefined, bots?: string[]) => accounts.offer(id, bots).within;
+    assert.deepEqual(within(undefined), [], "nobody is restricted");
+    const carl = await accounts.add("carl", { password: "carl-password", bots: ["a", "b"] });
+    assert.deepEqual(within(undefined), [["a", "b"]]);
+    assert.deepEqual(within(guest.id), [["a", "b"]]);
+    assert.deepEqual(within("alice"), [], "whom the operator lets use all gets all");
+    assert.deepEqual(within("carl"), [], "their own bounds are enough");
+    assert.deepEqual(within(undefined, ["c"]), [["c"]]);
+    assert.deepEqual(within("alice", ["c"]), [["c"]]);
+    await accounts.change(guest.id, { bots: ["z"] });
+    assert.deepEqual(within(guest.id), [], "what the operator gave to a guest counts");
+    await accounts.change(carl.id, { disabled: true });
+    assert.deepEqual(within(undefined), [["z"], ["a", "b"]], "also who is disabled may write as a stranger");
+    await accounts.change(carl.id, { bots: null });
+    assert.deepEqual(within(undefined), [["z"]]);
+  }));
+
+Deno.test("what a person is linked by is unlinked together, and nothing else of the account", () =>
+  rig(async ({ accounts }) => {
+    await accounts.add("alice", { password: "alice-password" });
+    const { identities } = accounts;
+    const chat = (scope: string, value: string): Identity => ({ platform: "lark", kind: "chat", scope, value });
+    await identities.link(chat("main", "ou_1"), "alice", "pairing", "李雷", unionId("on_1"));
+    await identities.link(unionId("on_1"), "alice", "pairing", "李雷");
+    await identities.link(chat("other", "ou_9"), "alice", "pairing");
+    // Another app of the same company: the platform says that it is the same person.
+    const inSecond: Vouched = { ...lark("ou_7", "on_1"), identities: [unionId("on_1"), chat("second", "ou_7")] };
+    assert.equal((await accounts.vouch(inSecond)).id, "alice");
+    assert.equal(await identities.unlink(chat("second", "ou_7")), true);
+    assert.deepEqual((await identities.of("alice")).map(({ scope, value }) => `${scope} ${value}`), ["other ou_9"]);
+    assert.notEqual((await accounts.vouch(inSecond)).id, "alice");
+  }));
+
+Deno.test("an app's own id of somebody goes along when the platform gives it to another person", () =>
+  rig(async ({ accounts }) => {
+    const chat: Identity = { platform: "lark", kind: "chat", scope: "main", value: "same" };
+    const who = (union: string): Vouched => ({
+      ...lark("x", union),
+      identities: [unionId(union), chat],
+      ids: [`lark:c:${union}`],
+    });
+    const one = await accounts.vouch(who("on_1")), two = await accounts.vouch(who("on_2"));
+    assert.notEqual(one.id, two.id);
+    assert.equal((await accounts.identities.get(chat))!.account, two.id);
+    await accounts.add("alice", { password: "alice-password" });
+    await accounts.identities.link(chat, "alice", "pairing");
+    await accounts.vouch(who("on_1"));
+    assert.equal((await accounts.identities.get(chat))!.account, "alice", "what a hand linked stays");
+  }));

@@ -112,6 +112,9 @@ async function enter(world: World, helper: TestBot, feishu: FeishuEmulator, user
   await until(() => feishu.log.finals(chat).length === 1, "the code");
   const code = /\*\*(\w{8})\*\*/.exec(feishu.log.finals(chat)[0]!.text)![1]!;
   await post("/api/pair", { code });
+  await until(() => feishu.log.finals(chat).length === 2, "the question");
+  feishu.say({ chat, sender: `ou_${username}`, text: "yes" });
+  await until(() => feishu.log.finals(chat).length === 3, "the link");
   const news = new Events(await world.as(username, "/api/events"));
   const answer = new Events(
     await world.as(username, "/api/chat/stream", { json: { message: "go on", target: "helper" } }),

@@ -134,13 +134,15 @@ Deno.test(
       const visit = await scene.visit({ locale: "zh-CN" });
       const { tab } = visit;
       await settings(visit);
-      await visit.sees("在飞书里给机器人发消息", "dialog");
+      await visit.sees("在飞书里私聊机器人", "dialog");
       await tab.getByLabel("聊天里收到的配对码").fill("AAAAAAAA");
       await tab.getByRole("button", { name: "绑定" }).click();
       await tab.locator("dialog .error").filter({ hasText: /\S/ }).waitFor();
       await tab.getByLabel("聊天里收到的配对码").fill(code);
       await tab.getByRole("button", { name: "绑定" }).click();
-      await visit.sees("您的飞书账号已绑定。");
+      await visit.sees("飞书里会询问是否绑定此账号");
+      while (emulator.log.finals("oc_1").length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+      emulator.say({ chat: "oc_1", sender: "ou_alice", text: "yes" });
       tab.on("dialog", (dialog) => void dialog.accept());
       await tab.getByRole("button", { name: "解绑" }).click();
       await tab.getByRole("button", { name: "解绑" }).waitFor({ state: "detached" });

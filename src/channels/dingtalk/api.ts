@@ -45,6 +45,8 @@ export interface DingChat {
   readonly webhook?: string;
   /** Milliseconds since the epoch. */
   readonly webhookUntil?: number;
+  /** The company of the sender, where it is the robot's own. */
+  readonly corpId?: string;
 }
 
 export class DingTalkApi {
@@ -288,8 +290,8 @@ export class DingTalkApi {
     return this.#sessions.has(address);
   }
 
-  /** The departments of somebody; an API call of the month. */
-  async departments(userid: string, send: Send): Promise<string[]> {
+  /** Somebody of the company; an API call of the month. */
+  async user(userid: string, send: Send): Promise<{ readonly unionid?: string; readonly dept_id_list?: number[] }> {
     const api = this.api("user.get");
     const answer = await this.#oldCaller.call({
       ...send,
@@ -300,7 +302,7 @@ export class DingTalkApi {
       repeatable: true,
       judge: (answer) => judge(answer, this.address(), api, api),
     });
-    return (answer.result?.dept_id_list ?? []).map(String);
+    return answer.result ?? {};
   }
 
   /** Where the Stream connection is, and the ticket for it; the ticket holds 90 s and once. */

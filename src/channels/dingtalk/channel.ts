@@ -14,12 +14,21 @@ import { Line } from "../im/line.ts";
 import { downgrade } from "../im/markdown.ts";
 import { withoutPings } from "../im/ping.ts";
 import { plainSend } from "../im/send.ts";
-import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import {
+  type FetchedFile,
+  type Incoming,
+  type Platform,
+  PlatformError,
+  type Send,
+  type Voucher,
+  type Way,
+} from "../im/surface.ts";
 import { type DingChat, DingTalkApi } from "./api.ts";
 import { robotForged } from "./crypto.ts";
-import { readMessage } from "./event.ts";
+import { type App, readMessage, voucherOf } from "./event.ts";
 import { explain } from "./explain.ts";
 import type { DingTalkSettings } from "./settings.ts";
+import { UnionIds } from "./union_ids.ts";
 
 /** `msgParam` may hold 15,000 bytes as JSON, where quotes and line breaks take two. */
 const MARKDOWN_BYTES = 9000;
@@ -55,10 +64,14 @@ export class DingTalkChannel implements Channel, Platform {
   readonly #parts: ChannelParts;
   readonly #s: DingTalkSettings;
   readonly #health: Health;
+  readonly #app: App;
+  readonly #unions: UnionIds;
   #line: Line | undefined;
 
   constructor(name: string, settings: DingTalkSettings, parts: ChannelParts) {
     this.#s = settings;
+    this.#app = { clientId: settings.clientId, name };
+    this.#unions = new UnionIds({ ...parts, app: name });
     this.#parts = parts;
     this.#health = new Health({ ...parts, channel: "dingtalk", app: name, explain });
     this.#api = new DingTalkApi(parts, settings, this.#health);
@@ -144,7 +157,11 @@ export class DingTalkChannel implements Channel, Platform {
     this.#parts.reached?.("received");
     const { clock, budget } = this.#parts;
     this.#health.heard();
-    const incoming = readMessage(json, { now: clock.now(), webhook: (address) => this.#session(address) });
+    const incoming = readMessage(json, {
+      app: this.#app,
+      now: clock.now(),
+      webhook: (address) => this.#session(address),
+    });
     if (!incoming) return;
     if (await this.desk.receive(incoming) === "repeat") return;
     // A delivery counts for the month whether it is wanted or not; what is counted here is only for those who look.
@@ -310,8 +327,20 @@ export class DingTalkChannel implements Channel, Platform {
     };
   }
 
-  departments(incoming: Incoming): Promise<readonly string[]> {
-    return this.#api.departments(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+  async departments(incoming: Incoming): Promise<readonly string[]> {
+    const { dept_id_list = [] } = await this.#api.user(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+    return dept_id_list.map(String);
+  }
+
+  /** Where the message names no union id, it is asked for once a week: each question is a call of the month. */
+  async vouch(incoming: Incoming): Promise<Voucher | undefined> {
+    const chat: DingChat = incoming.address;
+    if (chat.corpId === undefined) return undefined;
+    const union = await this.#unions.of(chat.staffId, async () => {
+      const { unionid } = await this.#api.user(chat.staffId, plainSend(`${incoming.id}:union`));
+      return unionid;
+    });
+    return union === undefined ? undefined : voucherOf(chat, union, this.#app);
   }
 
   /* ── pictures and files ──────────────────────────────────────────────────────────────────────────────────────────── */

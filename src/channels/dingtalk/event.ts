@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
-import type { Incoming } from "../im/surface.ts";
+import type { Incoming, Voucher } from "../im/surface.ts";
 import type { DingChat } from "./api.ts";
 import { contentOf, quoteOf } from "./content.ts";
 
@@ -17,6 +17,9 @@ const Message = z.object({
   senderId: z.string(),
   senderStaffId: z.string().optional(),
   senderNick: z.string().optional(),
+  senderCorpId: z.string().optional(),
+  senderUnionId: z.string().optional(),
+  chatbotCorpId: z.string().optional(),
   sessionWebhook: z.string().optional(),
   sessionWebhookExpiredTime: z.number().optional(),
   createAt: z.number().optional(),
@@ -24,7 +27,15 @@ const Message = z.object({
   content: z.unknown().optional(),
 });
 
+/** Which app reads a message. */
+export interface App {
+  readonly clientId: string;
+  /** Its name in the configuration. */
+  readonly name: string;
+}
+
 export interface Circumstances {
+  readonly app: App;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The session's webhook, where it may be called. */
@@ -32,7 +43,7 @@ export interface Circumstances {
 }
 
 /** `undefined`: not a message. */
-export function readMessage(json: Json, { now, webhook }: Circumstances): Incoming | undefined {
+export function readMessage(json: Json, { app, now, webhook }: Circumstances): Incoming | undefined {
   const parsed = Message.safeParse(json);
   if (!parsed.success) return undefined;
   const message = parsed.data;
@@ -44,17 +55,37 @@ export function readMessage(json: Json, { now, webhook }: Circumstances): Incomi
     staffId: message.senderStaffId ?? message.senderId,
     webhook: webhook(message.sessionWebhook),
     webhookUntil: message.sessionWebhookExpiredTime,
+    corpId: corpOf(message),
   };
   return {
     // The id of the message: a redelivery over Stream has a new id in its header.
     id: message.msgId,
     chat: { id: message.conversationId, type },
-    sender: { id: message.senderStaffId ?? message.senderId, name: message.senderNick },
+    sender: {
+      id: message.senderStaffId ?? message.senderId,
+      name: message.senderNick,
+      voucher: chat.corpId !== undefined && message.senderUnionId
+        ? voucherOf(chat, message.senderUnionId, app)
+        : undefined,
+    },
     ...said,
     // The mention is taken off by DingTalk and leaves a space.
     text: said.text.trim(),
     quote: quoteOf(message.text) ?? quoteOf(message.content as Json),
     at: message.createAt ?? now,
     address: chat,
+  };
+}
+
+/** The company, of people of the robot's own; others are strangers. */
+function corpOf({ senderStaffId, senderCorpId, chatbotCorpId }: z.infer<typeof Message>): string | undefined {
+  return senderStaffId && senderCorpId === chatbotCorpId ? senderCorpId : undefined;
+}
+
+/** DingTalk's word for somebody of the company. Not by their userid: a company may give it again to somebody else. */
+export function voucherOf({ corpId = "", staffId }: DingChat, unionId: string, { clientId, name }: App): Voucher {
+  return {
+    identities: [{ platform: "dingtalk", kind: "union_id", scope: corpId, value: unionId }],
+    ids: [`dingtalk:${clientId}:${unionId}`, `dingtalk:${name}:${staffId}`],
   };
 }

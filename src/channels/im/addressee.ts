@@ -7,6 +7,7 @@ import type { Person } from "../../core/message.ts";
 import type { Store } from "../../core/store.ts";
 import type { Asks } from "./asks.ts";
 import type { Departments } from "./departments.ts";
+import { firstRule, needDepartments } from "./rules.ts";
 import type { DeskSettings } from "./settings.ts";
 import type { Incoming } from "./surface.ts";
 import type { Listed } from "./words.ts";
@@ -74,13 +75,7 @@ export class Addressee {
     const { store, settings, departments } = this.parts;
     const chosen = await store.get(this.parts.key(incoming));
     if (chosen) return chosen.bot;
-    const byDepartment = settings.rules.some((rule) => rule.department !== undefined);
-    const own = byDepartment ? await departments.of(incoming) : [];
-    const rule = settings.rules.find((rule) =>
-      (rule.chat === undefined || rule.chat === incoming.chat.id) &&
-      (rule.person === undefined || rule.person === incoming.sender.id) &&
-      (rule.department === undefined || own.includes(rule.department))
-    );
-    return rule?.bot ?? settings.bot;
+    const own = needDepartments(settings.rules) ? await departments.of(incoming) : [];
+    return firstRule(settings.rules, incoming, own)?.bot ?? settings.bot;
   }
 }

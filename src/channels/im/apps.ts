@@ -14,7 +14,7 @@ import type { WecomWebhook } from "../wecom/webhook.ts";
 import type { Channel, ChannelParts } from "./channel.ts";
 import type { Desk, Reach } from "./desk.ts";
 import type { AppHealth } from "./health.ts";
-import { Pairing } from "./pairing.ts";
+import { type Identity, Pairing } from "./pairing.ts";
 
 /** The `channels` of the configuration. */
 export interface AppsSettings {
@@ -114,6 +114,11 @@ export class Apps {
     await webhook.say(crypto.randomUUID(), markdown);
   }
 
+  /** Asks in a private chat whether it is to be linked to an account. `false`: it could not be asked there. */
+  async askToLink({ channel, app, id }: Identity, account: Person): Promise<boolean> {
+    return await this.#deskOf(`${channel}:${app}:`)?.askToLink(id, account) ?? false;
+  }
+
   /** Somebody who has written to an app: `lark:main:ou_1`. */
   async person(id: string): Promise<Person | undefined> {
     const desk = this.#deskOf(id);
@@ -132,7 +137,7 @@ export class Apps {
     let taken = 0;
     for (const [desk, reach] of await this.#placesOf(person, push.conversationId)) {
       const said = { text: push.content, images: push.images };
-      if (await desk.push(id, said, reach) !== "refused") taken++;
+      if (await desk.push(id, said, reach, push.botId) !== "refused") taken++;
     }
     if (taken === 0 && !this.#parts.account(person.id)) throw new NexusError("not_found", "no chat takes it");
   }
@@ -143,8 +148,8 @@ export class Apps {
       const home = await desk.home(conversationId);
       if (home) return [[desk, home]];
     }
-    const names = [person.id];
-    for (const { channel, app, id } of await this.pairing.bound(person.id)) names.push(`${channel}:${app}:${id}`);
+    const names = new Set([person.id]);
+    for (const { channel, app, id } of await this.pairing.bound(person.id)) names.add(`${channel}:${app}:${id}`);
     const places: [Desk, Reach][] = [];
     for (const name of names) {
       const desk = this.#deskOf(name);

@@ -4,22 +4,22 @@
 import type { Budget } from "../../core/budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Identities } from "../../core/identity.ts";
-import type { Person } from "../../core/message.ts";
+import type { Languages } from "../../core/languages.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
+import type { ChatAccounts } from "./access.ts";
 import type { Asks } from "./asks.ts";
 import type { Desk } from "./desk.ts";
 import type { AppHealth } from "./health.ts";
 import type { Step } from "./job.ts";
 
 /** What an app on a platform needs of the world around it. */
-export interface ChannelParts {
+export interface ChannelParts extends ChatAccounts {
   readonly gateway: Asks;
-  readonly account: (id: string) => Person | undefined;
-  /** Whether there is an account of this id that may not come in. */
-  readonly isOut?: (id: string) => boolean;
   /** Whose identities on platforms are. */
   readonly identities?: Identities;
+  /** The languages of accounts. */
+  readonly languages?: Languages;
   readonly store: Store;
   readonly budget: Budget;
   readonly clock: Clock;

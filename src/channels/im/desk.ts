@@ -5,12 +5,14 @@
 import type { Budget } from "../../core/budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
-import type { Identities } from "../../core/identity.ts";
+import { Identities } from "../../core/identity.ts";
+import type { Languages } from "../../core/languages.ts";
 import type { ChannelName, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import { Outbox } from "../../core/outbox.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
+import { Access, type ChatAccounts } from "./access.ts";
 import { Addressee } from "./addressee.ts";
 import type { Asks } from "./asks.ts";
 import { AtWork } from "./at_work.ts";
@@ -19,21 +21,30 @@ import { CODE_LIFETIME, Pairing } from "./pairing.ts";
 import { read } from "./reading.ts";
 import type { DeskSettings } from "./settings.ts";
 import { type Incoming, type Platform, PlatformError } from "./surface.ts";
-import { type Command, commandOf, type Language, languageOf, type Stopped, type Words, wordsIn } from "./words.ts";
+import {
+  type Command,
+  commandOf,
+  type Language,
+  languageIn,
+  languageOf,
+  type Stopped,
+  type Words,
+  wordsIn,
+  yesOrNo,
+} from "./words.ts";
 import type { Job, Step } from "./job.ts";
 import { Writer } from "./writer.ts";
 
-export interface DeskParts {
+export interface DeskParts extends ChatAccounts {
   readonly channel: ChannelName;
   /** The app's name in the configuration. */
   readonly app: string;
   readonly platform: Platform;
   readonly gateway: Asks;
-  /** An account by its id. */
-  readonly account: (id: string) => Person | undefined;
-  /** Whether there is an account of this id that may not come in: disabled, removed, or no longer configured. */
-  readonly isOut?: (id: string) => boolean;
+  /** Whose identities on platforms are. */
   readonly identities?: Identities;
+  /** The languages of accounts. */
+  readonly languages?: Languages;
   readonly store: Store;
   readonly budget: Budget;
   readonly clock: Clock;
@@ -63,7 +74,7 @@ export class Desk {
   readonly pairing: Pairing;
   readonly #p: DeskParts;
   readonly #outbox: Outbox;
-  readonly #departments: Departments;
+  readonly #access: Access;
   readonly #addressee: Addressee;
   readonly #atWork: AtWork;
   readonly #working = new Set<Promise<void>>();
@@ -81,17 +92,18 @@ export class Desk {
     this.#p = parts;
     this.prefix = `${parts.channel}:${parts.app}:`;
     this.#outbox = new Outbox(parts.store, `${parts.channel}:${parts.app}`);
-    this.pairing = new Pairing(parts);
-    this.#departments = new Departments(parts);
+    const identities = parts.identities ?? new Identities(parts), departments = new Departments(parts);
+    this.pairing = new Pairing({ ...parts, identities });
+    this.#access = new Access({ ...parts, identities, departments });
     const key = (incoming: Incoming) => this.#key("use", incoming, incoming.sender.id);
-    this.#addressee = new Addressee({ ...parts, departments: this.#departments, key });
+    this.#addressee = new Addressee({ ...parts, departments, key });
     this.#atWork = new AtWork({
       // The turn ends at once; whether the bot confirms is nobody's concern here.
       cancel: (turn) =>
         void parts.gateway.cancel(turn).catch((error) =>
           parts.observer.tell({ type: "fault", where: `${this.prefix} stop`, error })
         ),
-      isAdmin: async (id) => (await this.#account({ sender: { id } }))?.role === "admin",
+      isAdmin: async (id) => (await this.#access.account({ id }))?.role === "admin",
     });
   }
 
@@ -117,9 +129,8 @@ export class Desk {
   /** Who can be reached so: the account, where their identity is bound to one. */
   async person(who: string): Promise<Person | undefined> {
     const reach = await this.reach(who);
-    if (!reach) return undefined;
-    const account = reach.chat.type === "direct" ? await this.#account(reach) : undefined;
-    return account ?? { id: this.prefix + who, name: reach.sender.name ?? reach.sender.id, role: "member" };
+    const person = reach && await this.#access.present(unasked("", reach, this.#p.clock.now()));
+    return person && reach.chat.type === "group" ? { ...person, id: this.prefix + who } : person;
   }
 
   /** The chat that a conversation was begun in. */
@@ -129,21 +140,49 @@ export class Desk {
 
   /**
    * Takes what a bot says by itself. When this resolves with `accepted` it is stored and will be shown, once; a rejection means that it could
-   * not be stored. `refused`: the person may not use this app (any more), or the app cannot speak first.
+   * not be stored. `refused`: the person may not use this app or get this bot here (any more), or the app cannot speak first.
+   *
+   * @param bot the bot's id; absent: the gateway itself speaks
    */
-  async push(key: string, said: Required<Job>["push"], to: Reach): Promise<"accepted" | "repeat" | "refused"> {
+  async push(
+    key: string,
+    said: Required<Job>["push"],
+    to: Reach,
+    bot?: string,
+  ): Promise<"accepted" | "repeat" | "refused"> {
     if (this.#closed) throw new NexusError("shutting_down");
     const id = `push-${key}`;
-    const { language, ...where } = to;
+    const { language } = to;
     const now = this.#p.clock.now();
-    const incoming: Incoming = { ...where, id, text: "", images: [], files: [], at: now };
-    if (await this.#barred(incoming, await this.#account(incoming))) return "refused";
+    const incoming = unasked(id, to, now);
+    if (bot === undefined ? await this.#access.isOut(to.sender) : !await this.#gets(bot, incoming)) return "refused";
     if ((await this.#p.platform.unasked(incoming)).length === 0) return "refused";
     const job: Job = { ...freshJob(incoming, now, language), push: said };
     if (!await this.#outbox.accept(id, job, PUSH_SEEN)) return "repeat";
     this.#p.reached?.("accepted");
     this.#begin(id, job);
     return "accepted";
+  }
+
+  /** Whether somebody may be written to by a bot here. */
+  async #gets(bot: string, to: Incoming): Promise<boolean> {
+    try {
+      const person = await this.#access.present(to);
+      return person !== undefined && this.#p.gateway.bots(person).some(({ id }) => id === bot);
+    } catch (error) {
+      // Who cannot be asked about is not written to.
+      if (!(error instanceof PlatformError)) throw error;
+      this.#troubled(error);
+      return false;
+    }
+  }
+
+  /** Asks in somebody's private chat whether it is to be linked to an account. `false`: the app cannot ask. */
+  async askToLink(who: string, account: Person): Promise<boolean> {
+    const reach = await this.reach(who);
+    if (reach?.chat.type !== "direct") return false;
+    const text = wordsIn(reach.language).pairAsk(nameOf(account));
+    return await this.push(`pair-${crypto.randomUUID()}`, { text, images: [] }, reach) === "accepted";
   }
 
   /** Whether an event was seen before; marks it as seen. For what is not a message: cards pressed, people entering. */
@@ -259,6 +298,7 @@ export class Desk {
   async #deliver(id: string, job: Job): Promise<void> {
     const { clock, observer, channel, app } = this.#p;
     if (await this.#isForgotten(id, job)) return await this.#outbox.done(id);
+    if (!job.push && job.turnId === undefined) await this.#speakAs(job);
     const writer = this.#writer(job, () => this.#outbox.write(id, job));
     const began = clock.now();
     if (job.final) await writer.resume();
@@ -270,6 +310,14 @@ export class Desk {
     const turn = this.#atWork.turn(id);
     observer.tell({ type: "delivered", channel, app, turn: turn?.id, calls: job.calls, took: clock.now() - began });
     await this.#done(id, job);
+  }
+
+  /** A command shows no language: it is answered in the one that the account has. */
+  async #speakAs(job: Job): Promise<void> {
+    const { languages } = this.#p;
+    if (!languages || shown(job.incoming.text) !== undefined) return;
+    const account = await this.#access.account(job.incoming.sender);
+    if (account) job.language = await languages.of(account.id) ?? job.language;
   }
 
   #writer(job: Job, keep: () => Promise<void>): Writer {
@@ -295,7 +343,8 @@ export class Desk {
   /** Whether there is nobody left to write to: they were forgotten, or may not come in any more and did not ask. */
   async #isForgotten(id: string, job: Job): Promise<boolean> {
     if (await this.#outbox.read(id) === undefined) return true;
-    return job.push !== undefined && job.incoming.chat.type === "direct" && await this.#isOut(job.incoming.sender);
+    return job.push !== undefined && job.incoming.chat.type === "direct" &&
+      await this.#access.isOut(job.incoming.sender);
   }
 
   /** Sees to the message; returns words where they are all that is to be said. */
@@ -322,12 +371,12 @@ export class Desk {
     const { incoming } = job;
     const words = wordsIn(job.language);
     try {
-      const who = await this.#who(incoming);
+      const answered = await this.#answered(incoming, words);
+      if (answered !== undefined) return answered;
+      const who = await this.#access.who(incoming);
       if (who === "refused") return words.notAllowed;
-      if (who === "unpaired") {
-        const code = await this.pairing.code(this.#identity(incoming));
-        return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
-      }
+      if (who === "unpaired") return await this.#pair(incoming, words);
+      await this.#learn(incoming);
       const command = commandOf(incoming.text);
       if (command) return await this.#obey(command, incoming, who, words);
       if (this.#atWork.isStopped(id)) return words.cancelled;
@@ -386,45 +435,40 @@ export class Desk {
     return { channel, app, id: sender.id, name: sender.name };
   }
 
-  /** Who asks: the account that is bound, else a person made of the platform's id. */
-  async #who(incoming: Incoming): Promise<Person | "refused" | "unpaired"> {
-    const { settings } = this.#p;
-    const { sender, chat } = incoming;
-    const person = await this.#account(incoming);
-    const barred = await this.#barred(incoming, person);
-    if (barred) return barred;
-    const name = sender.name ?? sender.id;
-    if (chat.type === "group" && settings.group === "shared") {
-      return { id: `${this.prefix}chat:${chat.id}`, name, role: "member", bots: person?.bots };
-    }
-    return person ?? { id: this.prefix + sender.id, name, role: "member" };
+  /** Keeps the language that somebody's account is spoken to in. */
+  async #learn({ sender, text }: Incoming): Promise<void> {
+    const { languages } = this.#p;
+    const language = shown(text);
+    const account = languages && language && await this.#access.account(sender);
+    if (account) await languages.set(account.id, language);
   }
 
-  /** The account that the sender's identity is bound to. */
-  async #account(from: Pick<Incoming, "sender">): Promise<Person | undefined> {
-    const bound = await this.pairing.account(this.#identity(from));
-    return bound === undefined ? undefined : this.#p.account(bound);
+  /** What is said to whoever has answered whether their chat is to be linked; `undefined`: they were not asked, or said something else. */
+  async #answered(incoming: Incoming, words: Words): Promise<string | undefined> {
+    const yes = incoming.chat.type === "direct" ? yesOrNo(incoming.text) : undefined;
+    if (yes === undefined) return undefined;
+    const { channel, app, account: accountOf, observer } = this.#p;
+    const who = this.#identity(incoming);
+    const asked = await this.pairing.asked(who);
+    if (asked === undefined || await this.#access.isOut(incoming.sender)) return undefined;
+    const account = accountOf(asked.account);
+    await this.pairing.answer(asked, account !== undefined && yes);
+    if (!account) return words.notAllowed;
+    const act = { who: account.id, did: yes ? "identity_linked" : "identity_refused", whom: account.id };
+    observer.tell({ type: "acted", act: { ...act, detail: `${channel}:${app}:${who.id}` } });
+    return yes ? words.bound(nameOf(account)) : words.pairRefused;
   }
 
-  /** Whether the sender is somebody who may not come in, whatever the app's rules say: disabled, removed, or no longer configured. */
-  async #isOut(sender: Incoming["sender"]): Promise<boolean> {
-    const isOut = this.#p.isOut ?? (() => false);
-    const owner = await this.pairing.owner(this.#identity({ sender }));
-    if (owner) return "barred" in owner || isOut(owner.account) || !this.#p.account(owner.account);
-    return isOut(this.prefix + sender.id);
-  }
-
-  /** Why somebody is kept out, or nothing where they are not. */
-  async #barred(incoming: Incoming, account: Person | undefined): Promise<"refused" | "unpaired" | undefined> {
-    const { access, allow } = this.#p.settings;
-    const { sender, chat } = incoming;
-    if (await this.#isOut(sender)) return "refused";
-    if (access === "open") return undefined;
-    if (allow.includes(sender.id) || allow.includes(chat.id)) return undefined;
-    const departments = allow.length > 0 ? await this.#departments.of(incoming) : [];
-    if (departments.some((id) => allow.includes(id))) return undefined;
-    if (access === "allowlist") return "refused";
-    return account ? undefined : "unpaired";
+  /** What is said to somebody who is to link an account: their code, or the question that is open. */
+  async #pair(incoming: Incoming, words: Words): Promise<string> {
+    if (incoming.chat.type !== "direct") return words.pairPrivately;
+    const who = this.#identity(incoming);
+    const asked = await this.pairing.asked(who);
+    const account = asked && this.#p.account(asked.account);
+    if (account) return words.pairAsk(nameOf(account));
+    const known = (await this.#access.voucher(incoming))?.identities;
+    const code = await this.pairing.code({ ...who, known });
+    return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
   }
 
   /** Notes where this person, or this group, can be written to later. */
@@ -476,10 +520,9 @@ export class Desk {
         return chosen === undefined ? words.unknownBot(command.bot) : words.using(chosen);
       }
       case "pair": {
-        const account = await this.pairing.account(this.#identity(incoming));
-        if (account !== undefined) return words.bound(account);
-        const code = await this.pairing.code(this.#identity(incoming));
-        return code === undefined ? words.tooManyCodes : words.pairing(code, CODE_LIFETIME / 60_000);
+        const linked = await this.pairing.linkedTo(this.#identity(incoming));
+        const account = linked === undefined ? undefined : this.#p.account(linked);
+        return account ? words.bound(nameOf(account)) : await this.#pair(incoming, words);
       }
     }
   }
@@ -511,4 +554,19 @@ export class Desk {
 
 function freshJob(incoming: Incoming, at: number, language: Language): Job {
   return { incoming, at, tries: 0, language, opened: 0, shown: "", prefix: "", calls: 0 };
+}
+
+/** What is said by itself, as if it were the answer to something that was said there. */
+function unasked(id: string, { chat, sender, address }: Reach, at: number): Incoming {
+  return { id, chat, sender, address, text: "", images: [], files: [], at };
+}
+
+/** The language that somebody's words show, where they show one. */
+function shown(text: string): Language | undefined {
+  return commandOf(text) || yesOrNo(text) !== undefined ? undefined : languageIn(text);
+}
+
+/** What an account is called by whoever signs in with it. */
+function nameOf({ id, username = id }: Person): string {
+  return username;
 }

@@ -30,7 +30,13 @@ const sayBody = z.object({ text: z.string({ error: "must be a text" }).min(1).ma
   error: "must be an object",
 })
   .meta({ id: "Say" });
-const bound = z.object({ identities: z.array(identity.extend({ account: z.string(), at: z.number() })) });
+const bound = z.object({
+  identities: z.array(identity.extend({
+    account: z.string(),
+    at: z.number(),
+    vouched: z.boolean().meta({ description: "The platform itself says whose it is: it cannot be unlinked" }),
+  })),
+});
 
 const appView = z.object({
   platform: z.string(),
@@ -63,13 +69,17 @@ export const platformRoutes = {
   pair: declare({
     method: "post",
     path: "/api/pair",
-    summary: "Link an identity on a chat platform to your account, by the code that the bot told you there.",
+    summary:
+      "Enter the code that the bot told you in a private chat. The chat then asks whether it is to be linked to your account, " +
+      "and your answer there links it.",
     tag: "account",
     ...signedIn,
     body: pairBody,
     maxBody: SMALL,
-    ok: identity,
-    errors: ["invalid", "not_found", "limited"],
+    ok: identity.extend({
+      asked: z.boolean().meta({ description: "False: the app cannot speak first; write to it and answer there" }),
+    }),
+    errors: ["invalid", "not_found", "conflict", "limited"],
   }),
   identities: declare({
     method: "get",
@@ -88,7 +98,7 @@ export const platformRoutes = {
     body: unbindBody,
     maxBody: SMALL,
     ok: z.object({ success: z.boolean() }),
-    errors: ["invalid", "not_found"],
+    errors: ["invalid", "not_found", "conflict"],
   }),
   channels: declare({
     method: "get",
@@ -129,7 +139,7 @@ export const platformRoutes = {
     body: unbindBody,
     maxBody: SMALL,
     ok: z.object({ success: z.boolean() }),
-    errors: ["invalid"],
+    errors: ["invalid", "conflict"],
   }),
   say: declare({
     method: "post",
@@ -159,9 +169,9 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
     const wait = tries.take(person.id);
     if (wait > 0) throw new NexusError("limited", "too many codes", { retryAfter: wait });
     const { code } = await call.body();
-    const who = await apps.pairing.confirm(code, person.id);
-    act(call, "identity_linked", person.id, nameOf(who));
-    return who;
+    const { known: _, ...who } = await apps.pairing.claim(code, person.id);
+    act(call, "identity_claimed", person.id, nameOf(who));
+    return { ...who, asked: await apps.askToLink(who, person) };
   });
 
   routes.on(platformRoutes.identities, async ({ caller: { person } }) => {
@@ -190,7 +200,7 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
     const person = account(name);
     if (!person) throw new NexusError("not_found", "no such account");
     call.guard(person.role);
-    const who = await apps.pairing.confirm(code, name);
+    const { known: _, ...who } = await apps.pairing.confirm(code, name);
     act(call, "identity_linked", name, nameOf(who));
     return who;
   });

@@ -7,6 +7,9 @@ import type { Send } from "./surface.ts";
  */
 const WHILE_THEY_WAIT = 30_000;
 
+/** Milliseconds for which a person's name is asked for: it is worth no longer wait. */
+export const NAME_PATIENCE = 1500;
+
 /** A call that belongs to no answer's cost. */
 export function plainSend(id: string, patience = WHILE_THEY_WAIT): Send {
   return {

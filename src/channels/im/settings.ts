@@ -37,12 +37,26 @@ export const deskSettings = {
     person: z.string().min(1).optional().describe("A person's id on the platform."),
     department: z.string().min(1).optional().describe("A department's id on the platform."),
     bot: z.string().min(1).describe("The bot or pool that answers where all that is given fits."),
+    lock: z.boolean().default(false).describe(
+      "Whom this rule fits gets no other bot here: `/use` and names do not get past it.",
+    ),
+    reserve: z.boolean().default(false).describe(
+      "This bot answers here only those whom such a rule fits: nobody else gets it by `/use`, by its name or as a push.",
+    ),
   })).default([]).describe("Who answers whom: the first rule that fits."),
+  bots: z.array(z.string().min(1)).optional().describe(
+    "The bots and pools that this app offers at all; nobody gets more here than their account may use. Absent: to people with an " +
+      "account of yours what that may use, to everybody else what no account is barred from.",
+  ),
   access: z.enum(["open", "allowlist", "pairing"]).default("open").describe(
-    "Who may speak: `open` everyone the platform lets in, `allowlist` who is named in `allow`, `pairing` who has linked an account.",
+    "Who may speak: `open` everyone the platform lets in, `allowlist` who is named in `allow`, `pairing` who has an account: has " +
+      "linked one, or has signed in by the platform.",
   ),
   allow: z.array(z.string().min(1)).default([]).describe(
     "Ids of people, chats and departments for `allowlist`; they need no pairing either.",
+  ),
+  deny: z.array(z.string().min(1)).default([]).describe(
+    "Ids of people, chats and departments that may not speak, whatever else is said.",
   ),
   group: z.enum(["person", "shared"]).default("person").describe(
     "Whether each person in a group has a conversation of their own or all share one.",

@@ -4,7 +4,11 @@
  */
 import type { Priority, Reservation, Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
+import type { Vouched } from "../../core/vouching.ts";
 import type { Attachment, Takes } from "./attachment.ts";
+
+/** Whom the platform vouches for: people of the company. */
+export type Voucher = Pick<Vouched, "identities" | "ids">;
 
 /** A kind of message, or of a part of one, that no bot gets. */
 export type Unread =
@@ -44,7 +48,13 @@ export interface Incoming extends Content {
   /** The platform's id of the message: what repeats are known by. */
   readonly id: string;
   readonly chat: { readonly id: string; readonly type: "direct" | "group" };
-  readonly sender: { readonly id: string; readonly name?: string; readonly departments?: readonly string[] };
+  readonly sender: {
+    readonly id: string;
+    readonly name?: string;
+    readonly departments?: readonly string[];
+    /** Set where the message itself says enough for the platform to vouch for them. */
+    readonly voucher?: Voucher;
+  };
   /** The message that it replies to, where the platform sends it along. */
   readonly quote?: Content;
   /** When it was sent, milliseconds since the epoch. */
@@ -77,6 +87,10 @@ export interface Platform {
   attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void>;
   /** The ladder for what the gateway itself says, such as a command's answer; {@linkcode Platform.ways} unless set. */
   notices?(incoming: Incoming): Promise<readonly Way[]>;
+  /** Whom the platform vouches for, where that takes a call. Throws a `PlatformError`. */
+  vouch?(incoming: Incoming): Promise<Voucher | undefined>;
+  /** What the sender is called, where a call tells what the message does not. Throws a `PlatformError`. */
+  nameOf?(incoming: Incoming): Promise<string | undefined>;
   /** Names of the sender's departments, where the platform tells. */
   departments?(incoming: Incoming): Promise<readonly string[]>;
   /** What of a message's address still holds when somebody is written to later; nothing unless it says otherwise. */

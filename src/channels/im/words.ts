@@ -2,14 +2,27 @@
  * What the gateway itself says in a chat, in the person's language, and the words by which a person tells it what to do.
  */
 import type { Code } from "../../core/error.ts";
+import type { Language } from "../../core/languages.ts";
 import type { Unread } from "./surface.ts";
 
-export type Language = "zh" | "en";
+export type { Language };
 
 /** The language of what was said: one Chinese character is enough, a name or a number says nothing. */
 export function languageOf(text: string, otherwise: Language): Language {
+  return languageIn(text) ?? otherwise;
+}
+
+/** The language that a text shows, where it shows one: a command does not. */
+export function languageIn(text: string): Language | undefined {
   if (/[\u3400-\u9fff]/.test(text)) return "zh";
-  return /[A-Za-z]{2}/.test(text) ? "en" : otherwise;
+  return /[A-Za-z]{2}/.test(text) ? "en" : undefined;
+}
+
+/** What was answered to a question that wants a yes or a no; `undefined`: neither. */
+export function yesOrNo(text: string): boolean | undefined {
+  const word = text.trim().toLowerCase().replace(/[。.!！]$/, "");
+  if (["yes", "y", "/yes", "ok", "是", "是的", "好", "好的", "确认", "同意"].includes(word)) return true;
+  return ["no", "n", "/no", "cancel", "否", "不", "不是", "取消", "拒绝"].includes(word) ? false : undefined;
 }
 
 export type Command =
@@ -88,6 +101,10 @@ export interface Words {
   readonly notChecked: string;
   readonly notShown: string;
   readonly pairing: (code: string, minutes: number) => string;
+  /** Said in a group, where nobody may see a code. */
+  readonly pairPrivately: string;
+  readonly pairAsk: (account: string) => string;
+  readonly pairRefused: string;
   readonly tooManyCodes: string;
   readonly bound: (name: string) => string;
   readonly late: string;
@@ -149,7 +166,11 @@ const zh: Words = {
   notChecked: "⚠️ 暂时无法确认您的使用权限，请稍后再试。",
   notShown: "⚠️ 平台没有允许显示这条回答。",
   pairing: (code, minutes) =>
-    `请先绑定账号：登录网页后输入绑定码 **${code}**，或请管理员确认。绑定码 ${minutes} 分钟内有效。`,
+    `绑定账号：登录网页后输入绑定码 **${code}**，或请管理员确认。绑定码 ${minutes} 分钟内有效。请勿告诉他人。`,
+  pairPrivately: "绑定账号请私聊我：绑定码不会发到群里。",
+  pairAsk: (account) =>
+    `要将这里绑定到账号“${account}”吗？回复“是”绑定，回复“否”取消。如果不是您本人在操作，请回复“否”。`,
+  pairRefused: "没有绑定。",
   tooManyCodes: "绑定请求过多，请稍后再试。",
   bound: (name) => `已绑定账号 ${name}。`,
   late: "抱歉，这条消息等待太久，没有得到处理。如仍需要，请再发一次。",
@@ -261,7 +282,11 @@ const en: Words = {
   notChecked: "⚠️ Whether you may use this bot could not be checked right now, please try again later.",
   notShown: "⚠️ The platform did not let this answer be shown.",
   pairing: (code, minutes) =>
-    `Please link your account first: sign in on the web page and enter the code **${code}**, or ask an administrator to confirm it. It holds for ${minutes} minutes.`,
+    `To link your account, sign in on the web page and enter the code **${code}**, or ask an administrator to confirm it. It holds for ${minutes} minutes. Show it to nobody.`,
+  pairPrivately: "To link your account, write to me privately: the code is not shown in a group.",
+  pairAsk: (account) =>
+    `Link this chat to the account "${account}"? Answer "yes" to link it, "no" not to. If it is not you who is doing this, answer "no".`,
+  pairRefused: "Nothing was linked.",
   tooManyCodes: "Too many people are linking their accounts right now, please try again later.",
   bound: (name) => `Linked to the account ${name}.`,
   late: "Sorry, this message waited too long and was not answered. Please send it again if you still need it.",

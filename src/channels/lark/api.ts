@@ -187,10 +187,11 @@ export class LarkApi {
     return answer.bot.open_id;
   }
 
-  async departments(person: string, send: Send): Promise<string[]> {
+  /** Somebody of the company, as far as the app's contact scope reaches. */
+  async user(person: string, send: Send): Promise<{ readonly name?: string; readonly department_ids?: string[] }> {
     const path = `/open-apis/contact/v3/users/${encodeURIComponent(person)}?user_id_type=open_id`;
     const answer = await this.#call("GET", path, [this.api("contact.user")], send);
-    return answer.data.user?.department_ids ?? [];
+    return answer.data.user ?? {};
   }
 
   #card(card: string): Scope {

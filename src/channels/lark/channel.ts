@@ -10,7 +10,7 @@ import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Desk } from "../im/desk.ts";
 import { same } from "../im/envelope.ts";
 import { type AppHealth, Health } from "../im/health.ts";
-import { plainSend } from "../im/send.ts";
+import { NAME_PATIENCE, plainSend } from "../im/send.ts";
 import type { Content, FetchedFile, Incoming, Platform, Send, Way } from "../im/surface.ts";
 import { languageOf, type Stopped, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
@@ -36,10 +36,12 @@ export class LarkChannel implements Channel, Platform {
   readonly #parts: ChannelParts;
   readonly #settings: LarkSettings;
   readonly #health: Health;
+  readonly #name: string;
   #ownId: Promise<string> | undefined;
   #socket: { stop(): void; readonly connected: boolean } | undefined;
 
   constructor(name: string, settings: LarkSettings, parts: ChannelParts) {
+    this.#name = name;
     this.#settings = settings;
     this.#parts = parts;
     this.#health = new Health({ ...parts, channel: "lark", app: name, explain });
@@ -114,7 +116,8 @@ export class LarkChannel implements Channel, Platform {
     this.#parts.reached?.("received");
     this.#health.heard();
     const group = json?.event?.message?.chat_type === "group";
-    const event = readEvent(json, group ? await this.#own() : undefined);
+    const { appId } = this.#settings;
+    const event = readEvent(json, { appId, name: this.#name, ownId: group ? await this.#own() : undefined });
     switch (event?.kind) {
       case "message":
         await this.desk.receive(event.incoming);
@@ -193,7 +196,12 @@ export class LarkChannel implements Channel, Platform {
     await this.#api.sendMessage(targetOf(incoming), form, () => JSON.stringify(content), send);
   }
 
-  departments(incoming: Incoming): Promise<readonly string[]> {
-    return this.#api.departments(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+  async departments(incoming: Incoming): Promise<readonly string[]> {
+    const user = await this.#api.user(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+    return user.department_ids ?? [];
+  }
+
+  async nameOf(incoming: Incoming): Promise<string | undefined> {
+    return (await this.#api.user(incoming.sender.id, plainSend(`${incoming.id}:name`, NAME_PATIENCE))).name;
   }
 }

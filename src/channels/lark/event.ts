@@ -5,7 +5,8 @@
  */
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
-import type { Content, Incoming } from "../im/surface.ts";
+import type { Identity } from "../../core/identity.ts";
+import type { Content, Incoming, Voucher } from "../im/surface.ts";
 import { contentOf } from "./content.ts";
 
 const Id = z.object({ open_id: z.string().optional(), user_id: z.string().nullish(), union_id: z.string().nullish() });
@@ -61,12 +62,20 @@ export function headOf(json: Json): { token?: string; appId?: string } | undefin
 /** How a text names whom it mentions: `@_user_1`; whose name that is stands beside the text. */
 const MENTION = /@_(?:user_\d+|all)( ?)/g;
 
-/** `ownId`: the bot's open_id; a group message that does not mention it is not for us. */
-export function readEvent(json: Json, ownId: string | undefined): LarkEvent | undefined {
+/** Which app reads an event. */
+export interface App {
+  readonly appId: string;
+  /** Its name in the configuration. */
+  readonly name: string;
+  /** The bot's open_id; a group message that does not mention it is not for us. */
+  readonly ownId: string | undefined;
+}
+
+export function readEvent(json: Json, app: App): LarkEvent | undefined {
   const parsed = Event.safeParse(json);
   if (!parsed.success) return undefined;
   const { header, event } = parsed.data;
-  if (header.event_type === "im.message.receive_v1") return message(event, ownId);
+  if (header.event_type === "im.message.receive_v1") return message(event, app, header.tenant_key);
   if (header.event_type === "im.message.recalled_v1") {
     const recalled = Recalled.safeParse(event);
     return recalled.success ? { kind: "recalled", messageId: recalled.data.message_id } : undefined;
@@ -81,10 +90,11 @@ export function readEvent(json: Json, ownId: string | undefined): LarkEvent | un
   return { kind: "other", type: header.event_type };
 }
 
-function message(event: unknown, ownId: string | undefined): LarkEvent | undefined {
+function message(event: unknown, app: App, tenant: string | undefined): LarkEvent | undefined {
   const parsed = MessageEvent.safeParse(event);
   if (!parsed.success) return undefined;
   const { sender, message } = parsed.data;
+  const { ownId } = app;
   const type = message.chat_type === "p2p" ? "direct" : "group";
   // Bots that answer bots never end.
   if (sender.sender_type !== "user") return { kind: "other", type: "not from a person" };
@@ -98,13 +108,29 @@ function message(event: unknown, ownId: string | undefined): LarkEvent | undefin
     incoming: {
       id: message.message_id,
       chat: { id: message.chat_id, type },
-      sender: { id: sender.sender_id.open_id ?? sender.sender_id.union_id ?? "unknown" },
+      sender: {
+        id: sender.sender_id.open_id ?? sender.sender_id.union_id ?? "unknown",
+        voucher: tenant !== undefined && sender.tenant_key === tenant
+          ? voucherOf(sender.sender_id, tenant, app)
+          : undefined,
+      },
       ...said,
       text: named(said.text, names).trim(),
       at: Number(message.create_time) || 0,
       address: { message: message.message_id, parent: message.parent_id || undefined },
     },
   };
+}
+
+/** Feishu's word for somebody of the app's own company; people of others are strangers. */
+function voucherOf({ open_id: value, union_id }: z.infer<typeof Id>, tenant: string, { appId, name }: App) {
+  if (!value) return undefined;
+  const byApp: Identity = { platform: "lark", kind: "open_id", scope: appId, value };
+  const byUnion: Identity[] = union_id ? [{ platform: "lark", kind: "union_id", scope: tenant, value: union_id }] : [];
+  // Not the user_id: a company gives it again to somebody else.
+  const [first = byApp, ...more] = [...byUnion, byApp];
+  const voucher: Voucher = { identities: [first, ...more], ids: [`lark:${appId}:${value}`, `lark:${name}:${value}`] };
+  return voucher;
 }
 
 /** The text with people's names in place of their keys, and without the bot's own mention. */

@@ -221,7 +221,8 @@ export class WecomBot implements Channel, Platform {
   }
 
   #read(json: Json, request: string | undefined): Incoming | undefined {
-    return readBotMessage(json, { request, name: this.#s.name, now: this.#parts.clock.now() });
+    const { corpId, name } = this.#s;
+    return readBotMessage(json, { request, name, now: this.#parts.clock.now(), corp: { corpId, name: this.#name } });
   }
 
   /** The newest text of an answer. One that this process does not know is still being resumed, or was finished by an earlier one. */

@@ -18,7 +18,7 @@ import { type AppHealth, Health } from "../im/health.ts";
 import { downgrade } from "../im/markdown.ts";
 import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
-import { plainSend } from "../im/send.ts";
+import { NAME_PATIENCE, plainSend } from "../im/send.ts";
 import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
 import { Token } from "../im/token.ts";
 import { wireOf } from "../im/wire.ts";
@@ -56,6 +56,7 @@ export class WecomApp implements Channel, Platform {
   readonly #parts: ChannelParts;
   readonly #s: WecomAppSettings;
   readonly #health: Health;
+  readonly #name: string;
   readonly #envelope: Envelope;
   readonly #caller: Caller;
   /** Questions whose answer is ending because of their button. */
@@ -65,6 +66,7 @@ export class WecomApp implements Channel, Platform {
 
   constructor(name: string, settings: WecomAppSettings, parts: ChannelParts) {
     this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
+    this.#name = name;
     this.#s = settings;
     this.#parts = parts;
     this.#envelope = new Envelope({
@@ -130,7 +132,7 @@ export class WecomApp implements Channel, Platform {
     this.#parts.reached?.("received");
     this.#health.heard();
     const fields = readXml(opened.message) ?? {};
-    const incoming = readAppMessage(fields);
+    const incoming = readAppMessage(fields, { corpId: this.#s.corpId, name: this.#name });
     if (incoming) await this.desk.receive(incoming);
     else if (fields.Event === "template_card_event") await this.#pressed(fields);
     return new Response("");
@@ -255,17 +257,26 @@ export class WecomApp implements Channel, Platform {
   }
 
   async departments(incoming: Incoming): Promise<readonly string[]> {
+    const { department = [] } = await this.#user(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+    return department.map(String);
+  }
+
+  async nameOf({ id, sender }: Incoming): Promise<string | undefined> {
+    return (await this.#user(sender.id, plainSend(`${id}:name`, NAME_PATIENCE))).name;
+  }
+
+  /** A member, as far as the app may see them. */
+  async #user(userId: string, send: Send): Promise<{ readonly name?: string; readonly department?: number[] }> {
     const api = this.#api("user.get");
-    const user = encodeURIComponent(incoming.sender.id);
-    const answer = await this.#caller.call({
-      ...plainSend(`${incoming.id}:dept`),
+    const user = encodeURIComponent(userId);
+    return await this.#caller.call({
+      ...send,
       method: "GET",
       url: (token) => `${this.#s.baseUrl}/cgi-bin/user/get?access_token=${encodeURIComponent(token)}&userid=${user}`,
       path: [api],
       repeatable: true,
       judge: (answer) => judge(answer, api),
     });
-    return (answer.department ?? []).map(String);
   }
 
   async #send(user: string, type: string, content: () => Json, send: Send): Promise<Json> {

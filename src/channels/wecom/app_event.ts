@@ -1,14 +1,15 @@
 /** What a WeCom app receives, in our words. Source: WeCom 接收普通消息 (path/90239). */
 import type { Content, Incoming, Unread } from "../im/surface.ts";
+import { type Corp, voucherOf } from "./member.ts";
 
 /** A member's message, in our words; an event is `undefined`. */
-export function readAppMessage(fields: Record<string, string>): Incoming | undefined {
+export function readAppMessage(fields: Record<string, string>, app: Corp): Incoming | undefined {
   const { FromUserName, MsgType, MsgId, CreateTime } = fields;
   if (!FromUserName || !MsgId || MsgId.length > 100 || MsgType === "event") return undefined;
   return {
     id: MsgId,
     chat: { id: FromUserName, type: "direct" },
-    sender: { id: FromUserName },
+    sender: { id: FromUserName, voucher: voucherOf(FromUserName, app) },
     ...contentOf(fields),
     at: Number(CreateTime) * 1000 || 0,
     address: {},

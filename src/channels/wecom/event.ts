@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Json } from "../../core/store.ts";
 import type { Content, Incoming, Unread } from "../im/surface.ts";
 import { commandOf } from "../im/words.ts";
+import { type Corp, voucherOf } from "./member.ts";
 
 const File = z.object({ url: z.string(), aeskey: z.string().optional(), filename: z.string().optional() });
 const Text = z.object({ content: z.string() });
@@ -26,7 +27,7 @@ const Message = Said.extend({
   msgid: z.string().min(1).max(200),
   chatid: z.string().max(200).optional(),
   chattype: z.enum(["single", "group"]),
-  from: z.object({ userid: z.string().min(1) }),
+  from: z.object({ userid: z.string().min(1), corpid: z.string().optional() }),
   create_time: z.number().optional(),
   response_url: z.string().optional(),
   // Where it is of a kind that is not known yet, the message counts all the same.
@@ -40,10 +41,11 @@ export interface Circumstances {
   readonly name: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  readonly corp: Corp;
 }
 
 /** `undefined`: an event, or something else that is not said by a person. */
-export function readBotMessage(json: Json, { request, name, now }: Circumstances): Incoming | undefined {
+export function readBotMessage(json: Json, { request, name, now, corp }: Circumstances): Incoming | undefined {
   const parsed = Message.safeParse(json);
   if (!parsed.success || parsed.data.msgtype === "event" || parsed.data.msgtype === "stream") return undefined;
   const message = parsed.data;
@@ -52,7 +54,11 @@ export function readBotMessage(json: Json, { request, name, now }: Circumstances
   return {
     id: message.msgid,
     chat: { id: group ? message.chatid ?? message.from.userid : message.from.userid, type: group ? "group" : "direct" },
-    sender: { id: message.from.userid },
+    sender: {
+      id: message.from.userid,
+      // WeCom names a corp where it is not the bot's own.
+      voucher: message.from.corpid ? undefined : voucherOf(message.from.userid, corp),
+    },
     ...said,
     text: group ? withoutOwnName(said.text, name) : said.text,
     quote: message.quote && contentOf(message.quote),

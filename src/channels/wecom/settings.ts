@@ -46,6 +46,9 @@ export const WecomBotSettings = z.looseObject({
   name: z.string().min(1).optional().describe(
     "How the bot is called in WeCom, so that a name with spaces is taken off a group's question; else its first word is.",
   ),
+  corpId: z.string().min(1).optional().describe(
+    "The corp whose members the bot's user ids are; with it people need no code. Absent: nobody is vouched for.",
+  ),
   botId: z.string().min(1).optional().describe("The bot's id; needed for `socket`."),
   secret: z.string().min(1).optional().describe("The long connection's secret; needed for `socket`."),
   token: seal.token.optional(),

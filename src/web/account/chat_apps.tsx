@@ -12,7 +12,12 @@ interface Identity {
   readonly id: string;
   readonly name?: string;
   readonly at: number;
+  /** The platform itself says whose it is. */
+  readonly vouched?: boolean;
 }
+
+/** Milliseconds between two looks for the answer in the chat, and how often is looked: as long as it is waited for there. */
+const LOOK = 3000, LOOKS = 100;
 
 export function ChatApps(): JSX.Element | null {
   const page = usePage();
@@ -29,7 +34,16 @@ export function ChatApps(): JSX.Element | null {
       found.value = undefined;
     }
   };
+  const looks = useSignal(0);
   useEffect(() => void load(), []);
+  useEffect(() => {
+    if (looks.value === 0) return;
+    const timer = setTimeout(() => {
+      looks.value--;
+      void load();
+    }, LOOK);
+    return () => clearTimeout(timer);
+  }, [looks.value]);
   const platforms = found.value?.platforms ?? [];
   const identities = found.value?.identities ?? [];
   if (platforms.length === 0 && identities.length === 0) return null;
@@ -38,10 +52,11 @@ export function ChatApps(): JSX.Element | null {
     event.preventDefault();
     try {
       const code = String(new FormData(form.current!).get("code"));
-      const { channel } = await page.gateway.post<Identity>("/api/pair", { code });
+      const { channel, asked } = await page.gateway.post<Identity & { asked?: boolean }>("/api/pair", { code });
       error.value = "";
       form.current!.reset();
-      page.toast(words.paired(nameOf(channel)));
+      looks.value = LOOKS;
+      page.toast((asked === false ? words.pairedUnasked : words.paired)(nameOf(channel)));
       await load();
     } catch (failure) {
       error.value = (failure as Error).message;
@@ -87,7 +102,9 @@ export function ChatApps(): JSX.Element | null {
               {nameOf(one.channel)} <bdi>{cleanName(one.name ?? one.id)}</bdi>
               <small class="muted">{words.since(new Date(one.at).toLocaleDateString(locale))}</small>
             </span>
-            <button type="button" class="button small" onClick={() => void unlink(one)}>{words.unpair}</button>
+            {!one.vouched && (
+              <button type="button" class="button small" onClick={() => void unlink(one)}>{words.unpair}</button>
+            )}
           </li>
         ))}
       </ul>

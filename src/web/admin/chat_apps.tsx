@@ -37,7 +37,12 @@ interface Identity {
 
 interface Pairings {
   readonly waiting: readonly { readonly code: string; readonly who: Identity; readonly at: number }[];
-  readonly bound: readonly (Identity & { readonly account: string; readonly at: number })[];
+  readonly bound: readonly (Identity & {
+    readonly account: string;
+    readonly at: number;
+    /** The platform itself says whose it is. */
+    readonly vouched?: boolean;
+  })[];
 }
 
 export function ChatApps(): JSX.Element {
@@ -177,9 +182,11 @@ function Linked(): JSX.Element {
               </td>
               <td class="tabular">{when(one.at)}</td>
               <td>
-                <button type="button" class="button small danger" onClick={() => void unlink(one)}>
-                  {words.unlink}
-                </button>
+                {!one.vouched && (
+                  <button type="button" class="button small danger" onClick={() => void unlink(one)}>
+                    {words.unlink}
+                  </button>
+                )}
               </td>
             </tr>
           ))}

@@ -4,6 +4,9 @@ import { readConfig } from "../../../src/config.ts";
 import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { systemClock } from "../../../src/core/clock.ts";
+import { wordsIn } from "../../../src/channels/im/words.ts";
+
+const zh = wordsIn("zh");
 
 const KEYS = { appId: "cli_0123456789abcdef", appSecret: "secret", encryptKey: "key", verificationToken: "token" };
 
@@ -63,9 +66,13 @@ Deno.test("begun in Feishu, gone on with in the browser: a paired person has one
   const code = /\*\*(\w{8})\*\*/.exec(await w.final("oc_1"))![1]!;
   const alice = await w.signIn("alice");
   assert.equal((await w.call(alice, "POST", "/api/pair", { code: "AAAAAAAA" })).status, 404);
-  assert.equal((await w.call(alice, "POST", "/api/pair", { code })).body.app, "main");
+  const { body: paired } = await w.call(alice, "POST", "/api/pair", { code });
+  assert.deepEqual([paired.app, paired.asked], ["main", true]);
+  assert.equal(await w.final("oc_1", 2), zh.pairAsk("alice"));
+  w.emulator.say({ chat: "oc_1", text: "是" });
+  assert.equal(await w.final("oc_1", 3), zh.bound("alice"));
   w.emulator.say({ chat: "oc_1", text: "hello from feishu" });
-  assert.ok((await w.final("oc_1", 2)).length > 0);
+  assert.ok((await w.final("oc_1", 4)).length > 0);
   const { body } = await w.call(alice, "GET", "/api/conversations");
   assert.equal(body.conversations.length, 1);
   const turns = await w.call(alice, "GET", `/api/conversations/${body.conversations[0].id}/turns`);
