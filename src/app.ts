@@ -17,8 +17,10 @@ import { BotSockets, type Wire } from "./bots/socket.ts";
 import { account } from "./channels/account.ts";
 import { admin } from "./channels/admin.ts";
 import { fetchHttp, type Http, SocketHttp } from "./bots/upstream/http.ts";
+import { probesOfModels } from "./bots/upstream/probe.ts";
 import { Upstreams } from "./bots/upstream/upstreams.ts";
 import { chat } from "./channels/chat.ts";
+import { connections, connectionsOf } from "./channels/connections.ts";
 import { Door } from "./channels/door.ts";
 import { edge, type Fetch, pathOf } from "./channels/edge.ts";
 import { history } from "./channels/history.ts";
@@ -27,6 +29,7 @@ import { news } from "./channels/news.ts";
 import { openai } from "./channels/openai/openai.ts";
 import { Apps } from "./channels/im/apps.ts";
 import { callbacks } from "./channels/im/callback.ts";
+import { probesOfApps } from "./channels/im/probes.ts";
 import { platforms } from "./channels/im/routes.ts";
 import { ops } from "./channels/ops.ts";
 import { HangUps } from "./channels/hang_up.ts";
@@ -44,7 +47,9 @@ import { Audit } from "./core/audit.ts";
 import { BotAdmission } from "./core/bot_admission.ts";
 import { BotTokens } from "./core/bot_token.ts";
 import { BotWatch } from "./core/bot_watch.ts";
+import { Checkup } from "./core/checkup.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
+import { probesOfSignIn } from "./channels/sign_in/probe.ts";
 import { signIn } from "./channels/sign_in/sign_in.ts";
 import { OidcProvider } from "./channels/sign_in/oidc.ts";
 import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign_in/office.ts";
@@ -86,6 +91,8 @@ export interface App {
   readonly gateway: Gateway;
   /** The company's apps on chat platforms. */
   readonly apps: Apps;
+  /** Tries apps, model APIs and ways to sign in. */
+  readonly checkup: Checkup;
   readonly sockets: BotSockets;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
@@ -220,6 +227,23 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
     secret: (text) => parts.env?.(text.slice("env:".length)),
   });
+  // Apps are those of the start, whatever the file says since.
+  const { channels } = config;
+  const env = parts.env ?? (() => undefined);
+  const checkup = new Checkup({
+    clock,
+    probes: () => [
+      ...probesOfApps(channels, {
+        fetch,
+        clock,
+        env,
+        live: (platform, name) => apps.list().find((app) => app.platform === platform && app.name === name),
+      }),
+      ...probesOfModels(config.bots, { fetch, env }),
+      ...probesOfSignIn(config.signIn, { fetch, clock }),
+    ],
+  });
+  const connected = { checkup, apps: () => apps.list(), bots: () => botWatch.reports() };
   const pulse = new Pulse(clock, (id) => limitsOf(id).streamsAtOnce ?? STREAMS_AT_ONCE);
   const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
   const offboarding = new Offboarding({
@@ -251,6 +275,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     budgets: () => apps.budgets(),
     reports: () => botWatch.reports(),
     apps: () => apps.list(),
+    checks: () => checkup.results,
   });
 
   let proxies = new TrustedProxies(config.trustProxy);
@@ -335,7 +360,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     configSchema: configJsonSchema,
     troubles,
     bots: () => botWatch.reports(),
+    connections: () => connectionsOf(connected),
   });
+  connections(routes, { ...connected, observer });
   platforms(routes, { apps, account: (name) => accounts.person(name), clock, observer });
   callbacks(routes, { apps, observer, draining: () => gateway.draining });
   routes.raw(
@@ -363,6 +390,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   return {
     gateway,
     apps,
+    checkup,
     sockets,
     accounts,
     sessions,

@@ -133,6 +133,7 @@ function addGauges(
     "Callbacks since the start that were not its platform's",
     (app) => app.refusedCallbacks,
   );
+  addChecks(gauges, registers);
   gauge("nexus_turns_answering", "Turns that a bot has", gauges.answering);
   gauge("nexus_queue", "Turns that wait in line", gauges.waiting);
   gauge("nexus_turns_kept", "Ended turns in memory", () => gauges.kept().turns);
@@ -141,6 +142,28 @@ function addGauges(
   gauge("nexus_open_pages", "Pages that listen for news", gauges.pages);
   gauge("nexus_bot_sockets", "WebSockets that are open on the bots' side", gauges.sockets);
   gauge("nexus_sessions", "Sessions in use", gauges.sessions);
+}
+
+/** What the last check of each target found. */
+function addChecks(gauges: Gauges, registers: prom.Registry[]): void {
+  type Check = ReturnType<NonNullable<Gauges["checks"]>>[number];
+  const perTarget = (name: string, help: string, get: (check: Check) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ["target"],
+      registers,
+      collect() {
+        this.reset();
+        for (const check of gauges.checks?.() ?? []) this.set({ target: check.target }, get(check));
+      },
+    });
+  perTarget(
+    "nexus_connection_mistakes",
+    "What the last check found wrong with an app, a model API or a way to sign in",
+    ({ findings }) => findings.filter(({ level }) => level === "error").length,
+  );
+  perTarget("nexus_connection_checked_timestamp_seconds", "When that check ended", ({ at }) => at / 1000);
 }
 
 /** Bots that are named at most, so that a scrape stays small; those that are there come first. */

@@ -25,6 +25,12 @@ export interface Gauges {
     readonly lastError?: { readonly at: number };
     readonly refusedCallbacks: number;
   }[];
+  /** What the last check of each app, model API and way to sign in found; times in milliseconds since the epoch. */
+  checks?(): readonly {
+    readonly target: string;
+    readonly at: number;
+    readonly findings: readonly { readonly level: string }[];
+  }[];
   /** The budgets of chat platforms. */
   budgets?(): readonly {
     readonly key: string;

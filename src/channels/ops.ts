@@ -6,6 +6,7 @@ import type { BotReport } from "../core/bot_watch.ts";
 import type { Gateway } from "../core/gateway.ts";
 import { NexusError } from "../core/error.ts";
 import { sameText } from "../core/secret.ts";
+import { type ConnectionView, connectionView } from "./connections.ts";
 import { openapi } from "./openapi.ts";
 import { anyone, declare } from "./route.ts";
 import type { Call, Routes } from "./routes.ts";
@@ -23,6 +24,8 @@ export interface OpsParts {
   readonly troubles: () => readonly string[];
   /** How each bot hangs on the gateway. */
   readonly bots: () => readonly BotReport[];
+  /** The same with the apps, the model APIs and the ways to sign in, and what their last check found. */
+  readonly connections: () => ConnectionView[];
 }
 
 const time = z.number().meta({ description: "Milliseconds since the epoch" }).optional();
@@ -43,7 +46,7 @@ const botReport = z.object({
 }).meta({ id: "BotReport" });
 
 const readyQuery = z.object({
-  verbose: z.string().optional().meta({ description: "For admins and the token of the metrics: each bot as well" }),
+  verbose: z.string().optional().meta({ description: "For admins and the token of the metrics: each bot and connection" }),
 });
 
 export const opsRoutes = {
@@ -76,6 +79,7 @@ export const opsRoutes = {
       status: z.enum(["ok", "degraded"]),
       troubles: z.array(z.string()).optional(),
       bots: z.array(botReport).optional(),
+      connections: z.array(connectionView).optional(),
     }),
     errors: ["shutting_down"],
   }),
@@ -135,7 +139,8 @@ export function ops(routes: Routes, parts: OpsParts): void {
     // Words about files and addresses are not for strangers.
     if (!await isOperator(call)) return { status };
     const { verbose } = call.query();
-    return { status, troubles, bots: verbose === undefined || verbose === "0" ? undefined : parts.bots() };
+    if (verbose === undefined || verbose === "0") return { status, troubles };
+    return { status, troubles, bots: [...parts.bots()], connections: parts.connections() };
   });
 
   routes.on(opsRoutes.metrics, async (call) => {

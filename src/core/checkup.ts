@@ -33,6 +33,9 @@ export interface CheckupParts {
 /** Milliseconds that the check of one target may take in all. */
 export const CHECK_TIMEOUT = 30_000;
 
+/** Milliseconds after a check in which another one is not begun by a press of a button. */
+const PAUSE = 10_000;
+
 /** Targets that are checked at once. */
 const AT_ONCE = 8;
 
@@ -67,6 +70,13 @@ export class Checkup {
       this.#at = this.#p.clock.now();
       return this.#results = results;
     }).finally(() => this.#flight = undefined);
+  }
+
+  /** Checks everything once more, unless the last check ended only just now. Whether a new check was begun. */
+  async again(): Promise<boolean> {
+    const isNew = !this.running && (this.#at === undefined || this.#p.clock.now() - this.#at >= PAUSE);
+    if (isNew || this.running) await this.run();
+    return isNew;
   }
 
   async #all(how: Thoroughness): Promise<Checked[]> {

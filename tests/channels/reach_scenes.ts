@@ -262,6 +262,8 @@ const admin: Record<string, Scene> = {
   "delete /api/admin/people/{id}/totp": (house) => onAccount(house),
   "get /api/admin/people/{id}/usage": () => ({ params: { id: "alice" } }),
   "get /api/admin/models": plain,
+  "get /api/admin/connections": plain,
+  "post /api/admin/connections/check": plain,
   "get /api/admin/turns": plain,
   "post /api/admin/turns/{id}/cancel": async (house) => {
     const asked = { person: house.person("bob"), text: "wait", images: [], channel: "web", target: "a" } as const;
