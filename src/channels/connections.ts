@@ -55,7 +55,8 @@ export const connectionRoutes = {
     ...common,
     method: "post",
     path: "/api/admin/connections/check",
-    summary: "Try every app, model API and way to sign in once more. Within 10 s of the last check its result is answered.",
+    summary:
+      "Try every app, model API and way to sign in once more. Within 10 s of the last check its result is answered.",
     ok: connectionsView,
   }),
 } as const;

@@ -46,7 +46,9 @@ const botReport = z.object({
 }).meta({ id: "BotReport" });
 
 const readyQuery = z.object({
-  verbose: z.string().optional().meta({ description: "For admins and the token of the metrics: each bot and connection" }),
+  verbose: z.string().optional().meta({
+    description: "For admins and the token of the metrics: each bot and connection",
+  }),
 });
 
 export const opsRoutes = {

@@ -5,7 +5,9 @@ import { type App, createApp } from "../app.ts";
 import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config.ts";
 import { losses } from "../config_change.ts";
+import { systemClock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
+import { checkAfterStart } from "../core/start_check.ts";
 import { TrustedProxies } from "../channels/address.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
@@ -114,6 +116,7 @@ async function run(
   }
   greet(server.address, config, first);
   const stopCatching = catchStrays(log);
+  const stopChecking = checkAfterStart({ checkup: app.checkup, store, clock: systemClock, observer: log });
   const stopWatching = watchFile(
     configPath(dir),
     () => follow(dir, app, fixed, log),
@@ -130,6 +133,7 @@ async function run(
   }
   lock?.leaving(app.config.drainTimeout + CLOSING);
   stopWatching();
+  stopChecking();
   // A store that was in trouble is checked by the next start.
   const stamp = () => store?.trouble === undefined ? stampOf(path!) : undefined;
   const isWell = await leave({ app, server, lock, stamp, log });

@@ -12,6 +12,7 @@ import { WecomEmulator } from "../../src/emulate/wecom.ts";
 import { WecomSocket } from "../../src/emulate/wecom_socket.ts";
 import { FakeUpstream } from "../bots/upstream/fake_upstream.ts";
 import { quiet, startProvider } from "../channels/sign_in/oidc_server.ts";
+import { until } from "../world.ts";
 import { emptyFolder, Program } from "./program.ts";
 
 const AES_KEY = "nexusEmulatedEncodingAesKey0123456789ABCDEF";
@@ -403,6 +404,20 @@ Deno.test("the check leaves the connection of a gateway alone that runs in the s
   }).output();
   assert.equal(code, 0);
   assert.match(new TextDecoder().decode(stdout), /the long connection was not tried/);
+  await program.stop();
+});
+
+Deno.test("the start tries everything as well, after it listens, and warns of what is wrong", async () => {
+  await using outside = await Outside.open();
+  await using folder = await emptyFolder();
+  const { bots } = outside.config;
+  bots.gpt.apiKey = "sk-wrong-key";
+  const config = { users: {}, botToken: "t", bots };
+  await Deno.writeTextFile(join(folder.dir, "config.json"), JSON.stringify(config));
+  await using program = await Program.start(folder.dir);
+  assert.ok(!program.log.includes("refuses the key"), "it listens first");
+  await until(() => program.log.includes("bots.gpt.apiKey: the model API refuses the key (401)"), "the warning", 30);
+  assert.ok(!program.log.includes("sk-wrong-key") && !program.log.includes("bots.claude"));
   await program.stop();
 });
 

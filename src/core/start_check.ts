@@ -1,0 +1,48 @@
+/**
+ * The check after a start: everything that the configuration names outside is tried once, beside the work, and what is
+ * wrong is a warning in the log. A gateway that is started again and again must not use up anybody's quota, so the calls
+ * that count are made once an hour at most.
+ */
+import type { Checkup } from "./checkup.ts";
+import type { Clock } from "./clock.ts";
+import type { Observer } from "./observer.ts";
+import type { Store } from "./store.ts";
+
+/** When the last full check after a start was, milliseconds since the epoch. */
+const KEY = "checkup:full";
+
+/** Milliseconds between two full checks after starts. */
+export const FULL_CHECKS = 3_600_000;
+
+/** Milliseconds after the start: bots and apps connect first. */
+const AFTER = 3_000;
+
+export interface StartCheckParts {
+  readonly checkup: Checkup;
+  /** Absent: nothing is stored between starts, so every check is a full one. */
+  readonly store?: Store;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
+/** Checks a little later. Returns the way to call it off. */
+export function checkAfterStart(parts: StartCheckParts): () => void {
+  const { clock, observer } = parts;
+  return clock.after(AFTER, () => {
+    checkAtStart(parts).catch((error) => observer.tell({ type: "fault", where: "checking connections", error }));
+  });
+}
+
+/** Checks now. Resolves when every finding is in the log. */
+export async function checkAtStart({ checkup, store, clock, observer }: StartCheckParts): Promise<void> {
+  const last = await store?.get(KEY), now = clock.now();
+  const isFull = typeof last !== "number" || now - last >= FULL_CHECKS || last > now;
+  if (isFull) await store?.set(KEY, now);
+  for (const { findings } of await checkup.run(isFull ? "full" : "thrifty")) {
+    for (const { path, level, what, todo, said } of findings) {
+      if (level !== "error") continue;
+      const answer = said === undefined ? "" : ` (${said})`;
+      observer.tell({ type: "warning", what: `${path}: ${what.en}${answer}; ${todo.en}` });
+    }
+  }
+}
