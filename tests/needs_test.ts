@@ -39,7 +39,7 @@ Deno.test("a run names what it skipped, and fails for it where REQUIRE_ALL is se
 });
 
 /** Ignored by the choice of whoever runs them, not by what the machine lacks. */
-const BY_CHOICE = ["tests/openclaw/stage.ts", "tests/openclaw/openclaw.ts", "tests/channels/im/crash_test.ts"];
+const BY_CHOICE = ["tests/openclaw/stage.ts", "tests/openclaw/openclaw.ts"];
 
 Deno.test("no test is ignored but for a need that is in the list", async () => {
   const wrong: string[] = [];

@@ -39,13 +39,14 @@ async function unpackBrowser(): Promise<string | undefined> {
   const script = `import packed from "npm:@sparticuz/chromium@153.0.0"; console.log(await packed.executablePath());`;
   const folder = await Deno.makeTempDir();
   try {
-    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["eval", "--quiet", "--no-lock", "--no-config", "--minimum-dependency-age=P60D", script],
       cwd: folder,
-      stderr: "null",
     }).output();
     const path = new TextDecoder().decode(stdout).trim();
-    return success && await isFile(path) ? path : undefined;
+    if (success && await isFile(path)) return path;
+    console.warn(`no browser: none is installed, and none can be unpacked: ${new TextDecoder().decode(stderr).trim()}`);
+    return undefined;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

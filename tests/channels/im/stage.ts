@@ -19,6 +19,7 @@ export interface Script {
   readonly ending?: Ending;
 }
 
+/** It never has a line and forgets no conversation; `real_gateway_test.ts` has the whole gateway. */
 export class ScriptedGateway implements Asks {
   readonly asked: Message[] = [];
   readonly cancelled: string[] = [];
