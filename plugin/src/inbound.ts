@@ -183,7 +183,7 @@ export class Inbound {
     return running !== undefined;
   }
 
-  /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out and said so. */
+  /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out, and the log says so. */
   async #images(chat: Chat): Promise<SavedMedia[]> {
     const { account, host, onProblem } = this.#parts;
     const maxBytes = account.mediaMaxMb * (1 << 20);

@@ -276,7 +276,7 @@ Deno.test("who is not on the list is refused in words, and the owner's log says 
   assert.equal(host.runs.length, 0);
 });
 
-Deno.test("all images of a message are saved, and what is no image is left out and said so", async () => {
+Deno.test("all images of a message are saved, and what is no image is left out and logged", async () => {
   const host = fakeHost();
   const { ask, problems } = parts(host);
   await ask("look", { images: [`data:image/png;base64,${PNG}`, PNG, "data:text/plain;base64,aGk="] }).settled;
