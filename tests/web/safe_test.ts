@@ -131,7 +131,8 @@ Deno.test(`a corpus of ${HOSTILE.length} hostile answers does nothing`, options,
       HOSTILE_NAMES.length,
     );
     await visit.tab.locator(".chip").click();
-    await visit.tab.fill("#composer", "@");
+    await visit.tab.keyboard.press("Escape");
+    await visit.tab.locator("#composer").pressSequentially("@");
     await visit.tab.waitForSelector(".mention-list");
     for (const text of await visit.tab.locator(".bot-name").allTextContents()) {
       // deno-lint-ignore no-control-regex -- control characters are the attack
