@@ -71,7 +71,7 @@ Deno.test("a paragraph of a Chinese page is one line: a break would be shown as 
 async function chinesePages(folder = ""): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(new URL(folder || ".", ROOT))) {
-    if (isDirectory && ["plugin"].includes(name)) {
+    if (isDirectory && ["docs", "platforms", "plugin"].includes(name)) {
       found.push(...await chinesePages(`${folder}${name}/`));
     } else if (name.endsWith(".zh.md")) found.push(folder + name);
   }
