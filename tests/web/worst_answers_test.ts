@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { LONGEST as LONGEST_CODE, MOST_ENDED, MOST_TIME } from "../../src/web/highlight.ts";
 import { LONGEST as LONGEST_FORMULA } from "../../src/web/math.ts";
 import { SLICE } from "../../src/web/prose.ts";
+import { lacks } from "../needs.ts";
 import { fill } from "../worst_cases.ts";
-import { chrome, openScene, reply } from "./harness.ts";
+import { openScene, reply } from "./harness.ts";
 
 /**
  * Milliseconds for which nothing may hold the page, on a machine that does six other things meanwhile. Quiet, it is held for 100
@@ -26,9 +27,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
 };
 
 Deno.test("no answer holds the page", {
-  ignore: !chrome,
-  sanitizeOps: false,
-  sanitizeResources: false,
+  ignore: await lacks("chromium"),
 }, async (test) => {
   await using scene = await openScene();
   const { world } = scene;
