@@ -2,6 +2,12 @@
  * These are the readers of text and bytes from outside, and for each the inputs that are worst for it: a megabyte of what
  * expressions, parsers and loops go over again and again.
  */
+import { DatabaseSync } from "node:sqlite";
+import { createParser } from "eventsource-parser";
+import { parse } from "hono/utils/cookie";
+import { languageOf as languageOfHeader } from "../src/channels/words.ts";
+import { STEP as INDEX_STEP } from "../src/backends/sqlite_indexing.ts";
+import { expression, SCHEMA, WordIndex } from "../src/backends/sqlite_words.ts";
 import { readBotFrame } from "../src/bots/frame.ts";
 import { FRAME_BOUNDS } from "../src/bots/socket.ts";
 import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
@@ -52,6 +58,14 @@ export interface Reader {
 /** A unit, again and again. */
 export function fill(unit: string, size = SIZE): string {
   return unit.repeat(Math.ceil(size / unit.length)).slice(0, size);
+}
+
+function indexed(text: string): number {
+  using db = new DatabaseSync(":memory:");
+  db.exec(`CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT, value TEXT, expires INTEGER); ${SCHEMA}`);
+  const index = new WordIndex(db);
+  index.put(1, "alice", text);
+  return index.work(INDEX_STEP);
 }
 
 /** What is bad for many readers. */
@@ -184,6 +198,41 @@ export const READERS: readonly Reader[] = [
     most: 0,
   },
   { name: "a data URL's head", read: (text) => [splitDataUrl(`data:${text}`), attachmentOf(`data:${text}`)] },
+  {
+    name: "a text for the search index: where it is stored, and a step of what goes into the index",
+    read: indexed,
+    inputs: {
+      "all of Chinese": Array.from({ length: SIZE }, (_, at) => String.fromCharCode(0x4e00 + at * 7919 % 20_000)).join(
+        "",
+      ),
+    },
+  },
+  {
+    name: "a header's cookies and languages",
+    most: 64 << 10,
+    read: (text) => [
+      parse(text, "nexus_session"),
+      parse(`nexus_session=${text}`, "nexus_session"),
+      parse(fill(`nexus_session=${text.slice(0, 20)};`, text.length), "nexus_session"),
+      languageOfHeader(text),
+      languageOfHeader(fill("zh;q=0.1,", text.length)),
+    ],
+  },
+  {
+    name: "what is looked for",
+    most: 500,
+    read: (text) => [expression("alice", text), expression("alice", text, true)],
+  },
+  {
+    name: "a piece of a model API's stream of events",
+    read: (text) => {
+      const parser = createParser({ onEvent() {} });
+      for (const piece of [`data:${text.slice(0, 64 << 10)}`, fill(text.slice(0, 3), 64 << 10), "\n\n"]) {
+        parser.feed(piece);
+      }
+    },
+    inputs: { "empty data": fill("data:\n"), "fields": fill("a:b\n"), "ends of lines": fill("\r") },
+  },
   {
     name: "an attachment's name",
     read: (

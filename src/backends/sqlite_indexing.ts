@@ -15,7 +15,7 @@ const QUIET = 1_000;
 const LATEST = 10_000;
 
 /** Put into the index in one go, in the units of `WordIndex.work`: about 10 ms. */
-const STEP = 1000;
+export const STEP = 1000;
 
 export interface IndexingParts {
   readonly clock: Clock;

@@ -5,6 +5,8 @@
  *
  * Indexing waits: an ending costs one small row, and the index is filled by the hundred afterwards or when somebody
  * searches. Taking a text out rewrites the places where its words stood (`secure-delete`), so that deleted words are not in the file.
+ *
+ * A long text is indexed in parts, each a row of its own, so that none takes long: all words of a search stand in the same part.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
@@ -73,10 +75,11 @@ export class WordIndex {
   readonly #mark: StatementSync;
   readonly #erase: StatementSync;
   readonly #search: StatementSync;
+  readonly #entry: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    this.#current = db.prepare("SELECT id, owner, text, state FROM texts WHERE entry = ? AND state < 2");
+    this.#current = db.prepare("SELECT id, owner, text, state FROM texts WHERE entry = ? AND state < 2 ORDER BY id");
     this.#put = db.prepare("INSERT INTO texts (entry, owner, text, state) VALUES (?, ?, ?, 0)");
     this.#change = db.prepare("UPDATE texts SET owner = ?, text = ? WHERE id = ?");
     this.#dropNew = db.prepare("DELETE FROM texts WHERE entry = ? AND state = 0");
@@ -90,21 +93,24 @@ export class WordIndex {
     this.#mark = db.prepare("UPDATE texts SET state = 1 WHERE id = ?");
     this.#erase = db.prepare("DELETE FROM texts WHERE id = ?");
     this.#search = db.prepare(`
-      SELECT e.key, e.value FROM words w JOIN texts t ON t.id = w.rowid JOIN entries e ON e.id = t.entry
-      WHERE w.words MATCH ? AND t.state < 2 AND (e.expires IS NULL OR e.expires > ?) ORDER BY w.rowid DESC LIMIT ?`);
+      SELECT t.id, t.entry FROM words w JOIN texts t ON t.id = w.rowid
+      WHERE w.words MATCH ? AND w.rowid < ? AND t.state < 2 ORDER BY w.rowid DESC LIMIT ?`);
+    this.#entry = db.prepare("SELECT key, value FROM entries WHERE id = ? AND (expires IS NULL OR expires > ?)");
   }
 
   /** Puts an entry's text in line to be indexed. */
   put(entry: number, owner: string, text: string): void {
-    const current = this.#current.get(entry) as Row | undefined;
-    if (!current) this.#put.run(entry, owner, text);
-    else if (current.owner !== owner || current.text !== text) {
-      if (current.state === 0) this.#change.run(owner, text, current.id);
-      else {
-        this.#dropOld.run(entry);
-        this.#put.run(entry, owner, text);
-      }
+    const rows = this.#current.all(entry) as unknown as Row[];
+    const parts = partsOf(text);
+    const isSame = (row: Row, at: number) => row.owner === owner && row.text === parts[at];
+    if (rows.length === parts.length && rows.every(isSame)) return;
+    const [first] = rows;
+    if (rows.length === 1 && parts.length === 1 && first!.state === 0) {
+      this.#change.run(owner, text, first!.id);
+      return;
     }
+    if (rows.length > 0) this.drop(entry);
+    for (const part of parts) this.#put.run(entry, owner, part);
   }
 
   /** Puts an entry's text in line to be taken out. From now on it is not found. */
@@ -115,7 +121,7 @@ export class WordIndex {
 
   /**
    * Does what waits, inside the caller's transaction; returns how many texts it did. A short text costs about 8 µs to put in and counts 1, a long
-   * one costs by its length; taking out costs about 0.4 ms and counts 40. It stops when `limit` is reached.
+   * one costs by what is indexed of it; taking out costs about 0.4 ms and counts 40. It stops when `limit` is reached.
    */
   work(limit: number): number {
     let cost = 0, done = 0;
@@ -123,6 +129,7 @@ export class WordIndex {
       const rows = this.#next();
       if (rows.length === 0) break;
       for (const row of rows) {
+        if (cost >= limit) break;
         cost += row.state === 2 ? this.#takeOut(row) : this.#putIn(row);
         done++;
       }
@@ -137,15 +144,17 @@ export class WordIndex {
   }
 
   #takeOut({ id, owner, text }: Row): number {
-    this.#unindex.run(id, ownerWord(owner), spread(text));
+    const words = spread(text);
+    this.#unindex.run(id, ownerWord(owner), words);
     this.#erase.run(id);
-    return 40;
+    return 40 + weightOf(text, words);
   }
 
   #putIn({ id, owner, text }: Row): number {
-    this.#index.run(id, ownerWord(owner), spread(text));
+    const words = spread(text);
+    this.#index.run(id, ownerWord(owner), words);
     this.#mark.run(id);
-    return 1 + text.length / SHORT;
+    return 1 + weightOf(text, words);
   }
 
   /** Empties the index and puts every text in line again, inside the caller's transaction: for an index that is damaged. */
@@ -153,14 +162,63 @@ export class WordIndex {
     this.#db.exec(`DROP TABLE words; ${INDEX} DELETE FROM texts WHERE state = 2; UPDATE texts SET state = 0`);
   }
 
+  /** The entries that match, the newest text first; each once, in however many of its parts the words stand. */
   search(match: string, now: number, limit: number): [key: string, value: string][] {
-    return (this.#search.all(match, now, limit) as unknown as { key: string; value: string }[])
-      .map(({ key, value }) => [key, value]);
+    const found = new Map<number, [key: string, value: string] | undefined>();
+    let left = limit;
+    let before = Number.MAX_SAFE_INTEGER;
+    while (left > 0) {
+      const parts = this.#search.all(match, before, limit) as unknown as { id: number; entry: number }[];
+      for (const { id, entry } of parts) {
+        before = id;
+        if (found.has(entry)) continue;
+        const row = this.#entry.get(entry, now) as { key: string; value: string } | undefined;
+        found.set(entry, row && [row.key, row.value]);
+        if (row && --left === 0) break;
+      }
+      if (parts.length < limit) break;
+    }
+    return [...found.values()].filter((row) => row !== undefined);
   }
 }
 
 /** Texts read in one go, and the length in UTF-16 units that costs as much again as the text itself. */
 const AT_ONCE = 16, SHORT = 100;
+
+/** What the length of a text costs. What pairs add counts four times: nearly each of them is another word. */
+function weightOf(text: string, words: string): number {
+  return (text.length + 4 * (words.length - text.length)) / SHORT;
+}
+
+/** UTF-16 units of a text that are indexed as one: about 5 ms of Chinese, which costs most. */
+const PART = 4_000;
+
+/** Units before the end of a part among which a space is looked for, so that no word is cut. */
+const BACK = 200;
+
+/** Units that two parts share where no space was found: a word of up to that length is whole in one of them. */
+const SHARED = 40;
+
+/** A text in parts of {@linkcode PART} at most, in linear time. */
+export function partsOf(text: string): string[] {
+  const parts: string[] = [];
+  let at = 0;
+  while (text.length - at > PART) {
+    let end = at + PART;
+    while (end > at + PART - BACK && text.charCodeAt(end) > 0x20) end--;
+    const isCut = end === at + PART - BACK;
+    if (isCut) end = wholeBefore(text, at + PART);
+    parts.push(text.slice(at, end));
+    at = isCut ? wholeBefore(text, end - SHARED) : end;
+  }
+  parts.push(text.slice(at));
+  return parts;
+}
+
+/** The index, or the one before where it would cut a character in two. */
+function wholeBefore(text: string, index: number): number {
+  return (text.charCodeAt(index) & 0xfc00) === 0xdc00 ? index - 1 : index;
+}
 
 interface Row {
   id: number;

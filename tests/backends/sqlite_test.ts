@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { SqliteStore } from "../../src/backends/sqlite.ts";
+import { partsOf } from "../../src/backends/sqlite_words.ts";
 import { backupStore, restoreStore } from "../../src/backends/sqlite_backup.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { storeContract } from "./contract.ts";
@@ -64,6 +65,54 @@ Deno.test("sqlite: everything is there again after a restart", () =>
     await second.close();
     if (Deno.build.os !== "windows") assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
   }));
+
+Deno.test("sqlite: a long text is found by words anywhere in it, once, and goes out of the index whole", () =>
+  inFolder(async (dir) => {
+    const store = new SqliteStore({ path: `${dir}/nexus.db` });
+    const filling = (unit: string) => unit.repeat(30_000);
+    const long = `begins ${filling("word ")} quokka ${filling("长文")}袋鼠${filling("字")} xylophone`;
+    await store.set("short", 1, { find: { owner: "alice", text: "word 长文" } });
+    await store.set("long", 2, { find: { owner: "alice", text: long } });
+    for (const words of ["begins", "quokka", "袋鼠", "xylophone", "xylo"]) {
+      assert.deepEqual(await store.find("alice", words, 5), [["long", 2]], words);
+    }
+    assert.deepEqual(await store.find("alice", "word", 2), [["long", 2], ["short", 1]]);
+    await store.set("long", 3, { find: { owner: "alice", text: `${long} platypus` } });
+    assert.deepEqual(await store.find("alice", "platypus", 5), [["long", 3]]);
+    assert.deepEqual(await store.find("alice", "quokka", 5), [["long", 3]]);
+    await store.delete("long");
+    for (const words of ["quokka", "袋鼠", "platypus"]) {
+      assert.deepEqual(await store.find("alice", words, 5), [], words);
+    }
+    await store.close();
+    assert.equal(holds(`${dir}/nexus.db`, "quokka"), false);
+  }));
+
+Deno.test("sqlite: a text's parts hold each of its words whole, and no part is longer than it may be", () => {
+  const sentence = Array.from({ length: 3_000 }, (_, at) => `word${at}`).join(" ");
+  const words = new Set(partsOf(sentence).flatMap((part) => part.split(" ")));
+  assert.deepEqual(sentence.split(" ").filter((word) => !words.has(word)), []);
+  for (
+    const text of [
+      "",
+      "a",
+      sentence,
+      "a".repeat(9_000),
+      "字".repeat(9_000),
+      "😀".repeat(5_000),
+      "a" + "😀".repeat(5_000),
+    ]
+  ) {
+    const parts = partsOf(text);
+    assert.ok(parts.every((part) => part.length <= 4_000 && part.isWellFormed()));
+    let end = 0;
+    for (const part of parts) {
+      const at = text.indexOf(part, Math.max(0, end - 50));
+      assert.ok(at >= 0 && at <= end, "nothing is left out");
+      end = Math.max(end, at + part.length);
+    }
+  }
+});
 
 Deno.test("sqlite: a write reaches the file within 200 ms, a sure one before it resolves", () =>
   inFolder(async (dir) => {

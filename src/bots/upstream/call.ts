@@ -56,7 +56,7 @@ const MAX_WAIT = 8_000;
 /** The first pause, doubled each time. */
 const FIRST_PAUSE = 300;
 
-/** Units of an answer that comes in one piece: the reply's own cap is 20 MiB. */
+/** Units of an answer that comes in one piece, and of one event of a stream: the reply's own cap is 20 MiB. */
 const MAX_WHOLE = 32 << 20;
 
 /** Units of an error's body that are looked at. */
@@ -242,7 +242,10 @@ export class Call implements Hearing {
   async #readEvents(answer: HttpAnswer, first: string): Promise<void> {
     const { dialect, clock, sink } = this.#parts;
     this.#whole = false;
+    let isTooLarge = false;
     const parser = createParser({
+      maxBufferSize: MAX_WHOLE,
+      onError: ({ type }) => isTooLarge ||= type === "max-buffer-size-exceeded",
       onEvent: ({ event, data }) => {
         if (!this.#ended && !this.#fault) dialect.event(event, data, this);
       },
@@ -253,6 +256,7 @@ export class Call implements Hearing {
       if (text === undefined) return;
       this.#heardAt = clock.now();
       parser.feed(text);
+      if (isTooLarge) throw new Broken("an event of the answer is too large");
       text = undefined;
       if (this.#waiting.length > 0) this.#flush();
       else sink.alive();

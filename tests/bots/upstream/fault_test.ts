@@ -161,6 +161,15 @@ Deno.test("an answer that the API says it broke off is not done", async () => {
   }
 });
 
+Deno.test("an event that does not end is not gathered for ever: past its bound the answer is broken off", async () => {
+  const body = `${data(delta({ content: "half" }))}data: ${"a".repeat(33 << 20)}`;
+  await withUpstream([{ as: "text/event-stream", body }], async ({ ask }) => {
+    const told = await ask();
+    assert.deepEqual([told.text, told.ending], ["half", "lost"]);
+    assert.match(told.detail ?? "", /an event of the answer is too large/);
+  });
+});
+
 const say = (message: string, more: Record<string, unknown> = {}) => JSON.stringify({ error: { message, ...more } });
 
 /** What an API refuses with, and what becomes of it. */
