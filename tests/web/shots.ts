@@ -70,7 +70,7 @@ async function shoot(scene: Scene, language: "zh" | "en", dark: boolean, width: 
   await admin.tab.locator("dialog").evaluate((dialog) => dialog.scrollTop = dialog.scrollHeight);
   await take(admin, "10-keys");
   await admin.tab.keyboard.press("Escape");
-  for (const place of ["overview", "bots", "people", "keys", "budgets", "apps"]) {
+  for (const place of ["overview", "connections", "bots", "people", "keys", "budgets", "apps"]) {
     await admin.tab.goto(`${scene.world.url}/#/admin/${place}`);
     await admin.tab.locator(`#tab-${place}[aria-selected=true]`).waitFor();
     await take(admin, `11-admin-${place}`);

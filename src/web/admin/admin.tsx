@@ -11,11 +11,23 @@ import { BotName, copyText, Dialog, Dot, Menu, stateWord } from "../view/parts.t
 import { Chart, Shares } from "./chart.tsx";
 import { type Figures, readMetrics } from "./metrics.ts";
 import { type Channels, ChatApps } from "./chat_apps.tsx";
+import { Connections } from "./connections.tsx";
 import { AllKeys } from "./keys.tsx";
 import { Budgets } from "./budgets.tsx";
 import { attempt, Failure, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
 
-const PLACES = ["overview", "bots", "turns", "people", "keys", "tokens", "budgets", "apps", "audit"] as const;
+const PLACES = [
+  "overview",
+  "connections",
+  "bots",
+  "turns",
+  "people",
+  "keys",
+  "tokens",
+  "budgets",
+  "apps",
+  "audit",
+] as const;
 type AdminPlace = typeof PLACES[number];
 
 export function Admin({ place }: { place: string }): JSX.Element {
@@ -65,6 +77,8 @@ function Panel({ open }: { open: AdminPlace }): JSX.Element {
   switch (open) {
     case "overview":
       return <Overview />;
+    case "connections":
+      return <Connections />;
     case "bots":
       return <Bots />;
     case "turns":
