@@ -78,7 +78,15 @@ export function connectionsOf({ checkup, apps, bots }: ConnectionParts): Connect
   for (const { platform, name, connected, connectedSince, lastEventAt, lastError } of apps()) {
     const id = `channels.${platform}.${name}`;
     const known = rows.get(id) ?? { kind: "app", id, findings: [] };
-    rows.set(id, { ...known, connected, since: connectedSince, lastOkAt: lastEventAt, lastError });
+    // An app that is called holds no connection.
+    const isHeld = !connected || connectedSince !== undefined;
+    rows.set(id, {
+      ...known,
+      connected: isHeld ? connected : undefined,
+      since: connectedSince,
+      lastOkAt: lastEventAt,
+      lastError,
+    });
   }
   for (const { id, wire, state, since, succeededAt, failedAt, failure, note, why } of bots()) {
     const isModel = wire === "model";

@@ -41,6 +41,7 @@ Deno.test("admins see every connection with what its check found, in the panel's
     // deno-lint-ignore no-explicit-any -- JSON
     const of = (id: string) => byId.get(id) as any;
     assert.equal(of("channels.feishu.main").findings[0].path, "channels.feishu.main.appSecret");
+    assert.equal(of("channels.feishu.main").connected, undefined, "an app that is called holds no connection");
     assert.equal(of("channels.feishu.main").findings[0].what.zh, "App Secret 错误");
     assert.deepEqual([of("bots.gpt").findings, of("bots.gpt").kind, of("bots.gpt").connected], [[], "model", true]);
     assert.deepEqual([of("alpha").kind, of("alpha").connected], ["bot", true]);

@@ -220,8 +220,6 @@ function headersOf(token: string): Record<string, string> {
 
 /** Code and message, of the new API or of the old one. */
 function saidBy(body: Json): string {
-  return `${body.code ?? body.errcode ?? body.sub_code ?? ""} ${body.message ?? body.errmsg ?? ""}`.trim().slice(
-    0,
-    300,
-  );
+  const code = body.code ?? body.errcode ?? body.sub_code ?? "", words = body.message ?? body.errmsg ?? "";
+  return (code === words ? String(code) : `${code} ${words}`).trim().slice(0, 300);
 }
