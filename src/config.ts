@@ -7,6 +7,7 @@ import { z } from "zod";
 import { DingTalkSettings } from "./channels/dingtalk/settings.ts";
 import { LarkSettings } from "./channels/lark/settings.ts";
 import { WecomSettings } from "./channels/wecom/settings.ts";
+import { appProblems } from "./config_apps.ts";
 import { nameProblems } from "./config_names.ts";
 import { upstreamsSchema } from "./config_upstream.ts";
 import { hashProblem } from "./core/secret.ts";
@@ -305,8 +306,10 @@ export function readConfig(fileText: string, env: Readonly<Record<string, string
   }
   const names = nameProblems(parsed.data?.bots ?? {});
   problems.push(...names.problems);
+  const apps = parsed.success ? appProblems(parsed.data) : undefined;
+  problems.push(...apps?.problems ?? []);
   if (problems.length > 0 || !parsed.success) return { ok: false, problems };
-  const { warnings } = names;
+  const warnings = [...names.warnings, ...apps?.warnings ?? []];
   unknownKeys(merged, configSchema, [], warnings);
   return { ok: true, config: parsed.data, warnings };
 }
