@@ -56,6 +56,7 @@ import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign
 import type { Provider } from "./channels/sign_in/provider.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
 import { historyOf } from "./core/history.ts";
+import type { Language } from "./core/languages.ts";
 import { LogBound } from "./core/log_bound.ts";
 import { everyone, type Observer, silent } from "./core/observer.ts";
 import { Offboarding } from "./core/offboarding.ts";
@@ -309,7 +310,11 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     },
   });
   session(routes, { accounts, sessions, door });
-  chat(routes, { gateway, door, pulse, hangUps });
+  const speaks = (id: string, language: Language) =>
+    void accounts.languages.set(id, language).catch((error) =>
+      observer.tell({ type: "fault", where: "languages", error })
+    );
+  chat(routes, { gateway, door, pulse, hangUps, speaks });
   news(routes, { gateway, door, pulse });
   history(routes, { gateway });
   signIn(routes, {

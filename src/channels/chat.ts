@@ -8,6 +8,7 @@ import type { Message, Person } from "../core/message.ts";
 import type { Seat } from "../core/roster.ts";
 import type { Turn } from "../core/turn.ts";
 import type { Caller, Door } from "./door.ts";
+import type { Language } from "../core/languages.ts";
 import { failure, json, languageOfRequest, requestIds, statusOf } from "./http.ts";
 import type { HangUps } from "./hang_up.ts";
 import { list } from "./list.ts";
@@ -22,6 +23,8 @@ export interface ChatParts {
   readonly door: Door;
   readonly pulse: Pulse;
   readonly hangUps: HangUps;
+  /** Learns the language of somebody's page. */
+  readonly speaks?: (personId: string, language: Language) => void;
 }
 
 const word = (max: number) => z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
@@ -143,7 +146,7 @@ export const chatRoutes = {
   }),
 } as const;
 
-export function chat(routes: Routes, { gateway, door, pulse, hangUps }: ChatParts): void {
+export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: ChatParts): void {
   const requestIdOf = requestIds();
 
   routes.on(chatRoutes.bots, ({ caller: { person } }) => ({ bots: botsFor(person, gateway) }));
@@ -167,6 +170,7 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps }: ChatPart
     const reader = door.reader(caller);
     return await pulse.seat(reader, async () => {
       const turn = await gateway.ask(messageOf(await call.body(), request, caller, "web", requestId));
+      if (!caller.key && call.header("accept-language")) speaks?.(caller.person.id, call.language);
       const body = turnStream(turn, { after: 0, language: call.language, pulse, reader });
       return eventStream(body, [["x-request-id", requestId]]);
     });

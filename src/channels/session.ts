@@ -32,6 +32,7 @@ const user = z.object({
   username: z.string(),
   displayName: z.string(),
   role: z.enum(["admin", "member"]),
+  language: z.enum(["zh", "en"]).optional().meta({ description: "What they are spoken to in, where it is known" }),
 });
 
 export const sessionRoutes = {
@@ -105,7 +106,7 @@ export function session(routes: Routes, { accounts, sessions, door }: SessionPar
     const device = await accounts.remember(person.id, { address, device: known });
     const { token, session } = await sessions.begin(person.id, { address, agent: call.header("user-agent") });
     const secure = connection.secure === true;
-    return call.answer({ token, user: userOf(person), expiresAt: session.expiresAt }, [
+    return call.answer({ token, user: await userOf(person, accounts), expiresAt: session.expiresAt }, [
       sessionCookie(token, sessions.cookieSeconds, secure),
       deviceCookie(device, secure),
     ]);
@@ -116,8 +117,8 @@ export function session(routes: Routes, { accounts, sessions, door }: SessionPar
     return call.answer({ success: true }, [sessionCookie(undefined, 0, call.connection.secure === true)]);
   });
 
-  routes.on(sessionRoutes.me, ({ caller: { person, session } }) => ({
-    user: userOf(person),
+  routes.on(sessionRoutes.me, async ({ caller: { person, session } }) => ({
+    user: await userOf(person, accounts),
     expiresAt: session.expiresAt,
   }));
 
@@ -135,8 +136,8 @@ export function session(routes: Routes, { accounts, sessions, door }: SessionPar
   });
 }
 
-function userOf({ id, username = id, name, role }: Person) {
-  return { id, username, displayName: name, role };
+async function userOf({ id, username = id, name, role }: Person, { languages }: Accounts) {
+  return { id, username, displayName: name, role, language: await languages.of(id) };
 }
 
 function viewOf({ id, createdAt, lastSeenAt, expiresAt, agent, address }: Session, current: boolean) {

@@ -16,6 +16,8 @@ export interface Me {
   readonly username: string;
   readonly displayName: string;
   readonly role?: "admin" | "member";
+  /** The language that the account is spoken to in, in chat apps too. */
+  readonly language?: Language;
 }
 
 export type Theme = "system" | "light" | "dark";
@@ -173,6 +175,8 @@ export class Page {
   }
 
   #signedIn(user: Me): void {
+    // What was chosen in this browser counts before what was spoken elsewhere.
+    if (user.language && this.keep.get("language") === undefined) this.setLanguage(user.language, false);
     this.refused.value = undefined;
     const id = user.id ?? user.username;
     const same = this.chat.person === id;

@@ -335,6 +335,10 @@ Deno.test("an account is spoken to in its language: by its last words in a chat,
   await inFeishu(c, { chat: "oc_1", text: "hello there" });
   assert.equal(await inFeishu(c, { chat: "oc_1", text: "/停止" }), en.stop.nothing);
   await until(async () => (await c.w.app.accounts.languages.of("alice")) === "en", "the language");
-  await c.w.app.accounts.languages.set("alice", "zh");
+  const headers = { "accept-language": "zh-CN" };
+  const page = await c.w.as("alice", "/api/chat/stream", { json: { message: "hello from the page" }, headers });
+  await page.text();
+  await until(async () => (await c.w.app.accounts.languages.of("alice")) === "zh", "the page's language");
+  assert.equal((await call(c, "alice", "GET", "/api/me")).body.user.language, "zh");
   assert.equal(await inFeishu(c, { chat: "oc_1", text: "/new" }), zh.newBegun);
 });
