@@ -62,6 +62,7 @@ import { everyone, type Observer, silent } from "./core/observer.ts";
 import { Offboarding } from "./core/offboarding.ts";
 import { ServerSecret } from "./core/server_secret.ts";
 import { SESSION_MAX_AGE, type SessionLife, Sessions } from "./core/session.ts";
+import type { StillVouches } from "./core/people.ts";
 import type { Store } from "./core/store.ts";
 import { Metrics } from "./metrics.ts";
 import { VERSION } from "./version.ts";
@@ -146,6 +147,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
   await accounts.load();
   await takeUsers(accounts, config, observer);
+  accounts.setVouching(vouchingOf(config));
   await accounts.migrate();
   const isOut = (id: string) => accounts.isOut(id);
   const credential = (id: string) => accounts.credential(id);
@@ -416,6 +418,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       // What can fail comes first, so that an edit is taken whole or not at all.
       const nextProxies = new TrustedProxies(next.trustProxy), nextWays = waysIn(next, clock);
       await takeUsers(accounts, next, observer);
+      accounts.setVouching(vouchingOf(next));
       config = next;
       proxies = nextProxies;
       ways = nextWays;
@@ -508,6 +511,22 @@ async function takeUsers(accounts: Accounts, config: Config, observer: Observer)
       what: `the password of ${names} stands in the configuration as plain text; \`nexus hash\` makes a hash`,
     });
   }
+}
+
+/** Whether whoever vouched for an account is still configured, and lets it in by one of the groups that it had. */
+function vouchingOf({ signIn, channels }: Config): StillVouches {
+  const { oidc, lark, dingtalk, wecom, proxy } = signIn;
+  const hasApps = (apps: object) => Object.keys(apps).length > 0;
+  const there: Readonly<Record<string, boolean>> = {
+    oidc: oidc !== undefined,
+    proxy: proxy !== undefined,
+    lark: lark !== undefined || hasApps(channels.feishu),
+    dingtalk: dingtalk !== undefined || hasApps(channels.dingtalk),
+    wecom: wecom !== undefined || hasApps(channels.wecom),
+  };
+  return ({ source = "", groups }) =>
+    (there[source] ?? true) &&
+    (source !== "oidc" || !groups || !oidc?.groups || groups.some((group) => oidc.groups!.includes(group)));
 }
 
 /** Who may vouch for people, as configured. */

@@ -22,6 +22,7 @@ import {
   isGuest,
   isIn,
   People,
+  type StillVouches,
 } from "./people.ts";
 import { PeopleStore } from "./people_store.ts";
 import { type Argon2id, isPasswordHash } from "./secret.ts";
@@ -165,6 +166,11 @@ export class Accounts {
     return Object.keys(users).filter((username) => !isPasswordHash(users[username]!.password));
   }
 
+  /** Takes over who may vouch for people; whose provider is gone, or no longer lets their groups in, is out. */
+  setVouching(vouches: StillVouches): void {
+    this.#announce(this.#people.set({ vouches }));
+  }
+
   /** Writes down who stands in the configuration, so that they can be found and forgotten when they no longer do. */
   async noteConfigured(): Promise<void> {
     for (const username of this.#people.configuredNames()) {
@@ -246,12 +252,13 @@ export class Accounts {
     return credentialOf(this.#people.get(id));
   }
 
-  #viewOf({ person, username, record, limits }: Account): AccountView {
+  #viewOf(account: Account): AccountView {
+    const { person, username, record, limits } = account;
     return {
       ...person,
       username,
       source: record ? record.source ?? "store" : "config",
-      disabled: record?.disabled ?? false,
+      disabled: !isIn(account),
       totp: this.hasFactor(person.id),
       limits,
       createdAt: record?.createdAt,

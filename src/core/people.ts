@@ -22,6 +22,8 @@ export interface AccountRecord {
   readonly password?: string;
   /** Who vouches: the name of a provider. Absent: we ourselves. */
   readonly source?: string;
+  /** Those of the provider's groups that let them in at their last sign-in, where it lets in by groups. */
+  readonly groups?: readonly string[];
   /** May not come in for now. */
   readonly disabled?: boolean;
   /** Made by a message in a chat; nobody has signed in with it yet. */
@@ -48,7 +50,12 @@ export interface Account {
   readonly secret?: Secret;
   /** Absent for people of the configuration. */
   readonly record?: AccountRecord;
+  /** Whoever vouched for them is not configured any more, or does not let their groups in. */
+  readonly lapsed?: boolean;
 }
+
+/** Whether whoever vouched for an account still does. */
+export type StillVouches = (record: Pick<AccountRecord, "source" | "groups">) => boolean;
 
 /**
  * What became of an account. `out`: disabled, removed, or no longer in the configuration. `removed` comes after it: everything of theirs
@@ -70,6 +77,7 @@ export class People {
   #byName = new Map<string, Account>();
   /** What bounds the bots that are open to all; absent: to be found anew. */
   #open: Offer["within"] | undefined;
+  #vouches: StillVouches = () => true;
 
   constructor(tombstones: Tombstones) {
     this.#tombstones = tombstones;
@@ -81,10 +89,12 @@ export class People {
       configured?: Map<string, Configured>;
       records?: Map<string, AccountRecord>;
       former?: Map<string, string>;
+      vouches?: StillVouches;
     },
   ): AccountChange[] {
     const before = this.#byId;
     this.#open = undefined;
+    this.#vouches = state.vouches ?? this.#vouches;
     this.#configured = state.configured ?? this.#configured;
     this.#records = state.records ?? this.#records;
     if (state.former) {
@@ -93,7 +103,7 @@ export class People {
     }
     this.#byId = new Map();
     this.#byName = new Map();
-    for (const record of this.#records.values()) this.#seat(fromRecord(record));
+    for (const record of this.#records.values()) this.#seat(this.#fromRecord(record));
     for (const [username, fields] of this.#configured) {
       this.#seat(fromConfig(this.#tombstones.idOf(username), username, fields));
     }
@@ -113,9 +123,14 @@ export class People {
     if (before?.record || !before) {
       this.#byId.delete(id);
       if (before && this.#byName.get(before.username) === before) this.#byName.delete(before.username);
-      if (record) this.#seat(fromRecord(record));
+      if (record) this.#seat(this.#fromRecord(record));
     }
     return changesOf(id, before, this.#byId.get(id));
+  }
+
+  #fromRecord(record: AccountRecord): Account {
+    const account = fromRecord(record);
+    return record.source === undefined || this.#vouches(record) ? account : { ...account, lapsed: true };
   }
 
   #seat(account: Account): void {
@@ -199,7 +214,7 @@ export function isGuest({ record }: Account): boolean {
 }
 
 export function isIn(account: Account | undefined): account is Account {
-  return account !== undefined && !account.record?.disabled;
+  return account !== undefined && !account.record?.disabled && !account.lapsed;
 }
 
 function changesOf(id: string, before: Account | undefined, after: Account | undefined): AccountChange[] {

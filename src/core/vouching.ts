@@ -24,6 +24,8 @@ export interface Vouched {
   readonly displayName?: string;
   readonly role?: "admin" | "member";
   readonly bots?: readonly string[];
+  /** The groups that let them in, where the provider lets in by groups. */
+  readonly groups?: readonly string[];
 }
 
 export interface VouchingParts {
@@ -98,7 +100,8 @@ export class Vouching {
     isSignIn: boolean,
   ): string | undefined {
     if (!known) return this.#parts.people.isFormer(id) || this.#parts.tombstones.isRetired(id) ? "removed" : undefined;
-    if (!isIn(known)) return "disabled";
+    // One that lapsed comes back by whoever vouches for it now.
+    if (known.record?.disabled) return "disabled";
     if (known.record?.source === platform) return undefined;
     if (!isLinked) return "the id is taken";
     return isSignIn && this.#parts.hasFactor(id) ? "the account has a second factor" : undefined;
@@ -119,7 +122,7 @@ export class Vouching {
 
   async #takeOver(
     id: string,
-    { platform, ids, role, bots }: Vouched,
+    { platform, ids, role, bots, groups }: Vouched,
     { displayName, isSignIn }: { readonly displayName: string | undefined; readonly isSignIn: boolean },
   ): Promise<void> {
     const before = this.#parts.people.record(id);
@@ -131,6 +134,7 @@ export class Vouching {
       role: role ?? before?.role,
       bots: bots ?? before?.bots,
       source: platform,
+      groups: isSignIn ? groups : before?.groups,
       guest: !isSignIn && (before === undefined || before.guest) ? true : undefined,
       createdAt: before?.createdAt ?? this.#parts.clock.now(),
     };

@@ -272,6 +272,93 @@ Deno.test("whom a provider vouches for comes back neither disabled nor removed, 
   await until(async () => await signIn() === "/", "frank");
 });
 
+Deno.test("an answer that runs on the OpenAI face ends, and a chat that was asked to link is linked no more", async () => {
+  await using on = await stage();
+  const { world, feishu } = on;
+  const post = async (path: string, json: unknown) => await (await world.as("carl", path, { json })).json();
+  const { token } = await post("/api/keys", { name: "k" });
+  const helper = await world.bot("talker", { protocol: 2 });
+  const running = await fetch(`${world.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "talker", stream: true, messages: [{ role: "user", content: "go on" }] }),
+  });
+  const { id } = await helper.next("chat");
+  helper.reply(id, "and so ", false, { seq: 1 });
+  feishu.say({ chat: "oc_x", sender: "ou_x", text: "/pair" });
+  await until(() => feishu.log.finals("oc_x").length === 1, "the code");
+  await post("/api/pair", { code: /\*\*(\w{8})\*\*/.exec(feishu.log.finals("oc_x")[0]!.text)![1] });
+  await until(() => feishu.log.finals("oc_x").length === 2, "the question");
+  const since = performance.now();
+  const read = readConfig(JSON.stringify({ ...world.app.config, users: USERS }));
+  assert.ok(read.ok);
+  await world.app.reconfigure(read.config);
+  await helper.next("cancel");
+  await running.text();
+  assert.ok(performance.now() - since < OUT);
+  feishu.say({ chat: "oc_x", sender: "ou_x", text: "yes" });
+  await until(() => feishu.log.finals("oc_x").length === 3, "the answer");
+  assert.match(feishu.log.finals("oc_x")[2]!.text, /may not use/);
+  assert.deepEqual(await world.app.accounts.identities.of("carl"), []);
+});
+
+Deno.test("whose provider is taken out of config.json is out, with the stream that is open, and in again when it is back", async () => {
+  await using on = await stage();
+  const { world } = on;
+  const headers = { "x-remote-user": "frank" };
+  const entered = await fetch(`${world.url}/api/sign-in/proxy`, { headers, redirect: "manual" });
+  await entered.body?.cancel();
+  const cookie = entered.headers.getSetCookie().find((line) => /nexus/.test(line) && !/sign-in/.test(line))!.split(
+    ";",
+  )[0]!;
+  const status = async () => {
+    const response = await fetch(`${world.url}/api/me`, { headers: { cookie } });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await status(), 200);
+  const news = new Events(await fetch(`${world.url}/api/events`, { headers: { cookie } }));
+  const before = world.app.config;
+  const read = readConfig(JSON.stringify({ ...before, signIn: {} }));
+  assert.ok(read.ok);
+  const since = performance.now();
+  await world.app.reconfigure(read.config);
+  await news.rest();
+  assert.ok(performance.now() - since < OUT);
+  assert.equal(await status(), 401);
+  assert.equal(world.app.accounts.isOut("proxy:frank"), true);
+  await world.app.reconfigure(before);
+  assert.equal(world.app.accounts.isOut("proxy:frank"), false);
+  assert.equal(await status(), 401, "they sign in anew");
+});
+
+Deno.test("whose group no longer lets them in is out, until a sign-in says that they are in another", async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ now: () => clock.now() });
+  const accounts = new Accounts({ clock, observer: silent, store });
+  await accounts.load();
+  const changes: string[] = [];
+  accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
+  const letsIn = (...allowed: string[]) =>
+    accounts.setVouching(({ source, groups }) => source !== "oidc" || groups!.some((group) => allowed.includes(group)));
+  const vouch = (...groups: string[]) =>
+    accounts.vouch({
+      platform: "oidc",
+      identities: [{ platform: "oidc", kind: "sub", scope: "https://issuer", value: "1" }],
+      ids: ["oidc:1"],
+      groups,
+    }, { address: "127.0.0.1" });
+  letsIn("staff");
+  await vouch("staff");
+  letsIn("board");
+  assert.deepEqual(changes, ["in oidc:1", "out oidc:1"]);
+  assert.equal(accounts.isOut("oidc:1"), true);
+  await assert.rejects(vouch("staff"));
+  assert.equal((await vouch("board")).id, "oidc:1");
+  assert.equal(accounts.isOut("oidc:1"), false);
+  accounts.close();
+});
+
 Deno.test("somebody who no longer stands in config.json is listed and can be forgotten, here and on the command line", async () => {
   await using on = await stage();
   const carl = await on.enter("carl", "carl");

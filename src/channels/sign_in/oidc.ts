@@ -100,6 +100,7 @@ export class OidcProvider implements Provider {
       identities: [{ platform: "oidc", kind: "sub", scope: issuer, value: sub }],
       ids: [`oidc:${sub}`],
       displayName: name as string,
+      groups: groups && mine.filter((one) => groups.includes(one)),
       role: adminGroups.length === 0 ? undefined : mine.some((one) => adminGroups.includes(one)) ? "admin" : "member",
       bots: bots && [...new Set(mine.flatMap((one) => (Object.hasOwn(bots, one) ? bots[one]! : [])))],
     };
