@@ -81,7 +81,7 @@ export class House implements AsyncDisposable {
   ) {}
 
   static async open(settings: Record<string, unknown> = {}, parts: AppParts = {}): Promise<House> {
-    const world = await startWorld({ users: {}, ...settings }, parts);
+    const world = await startWorld({ users: {}, signIn: { proxy: { from: ["127.0.0.1"] } }, ...settings }, parts);
     const { accounts } = world.app;
     for (const id of ["alice", "bob", "root", "zoe"]) {
       await accounts.add(id, { password: passwordOf(id), role: id === "root" ? "admin" : "member" });
