@@ -224,7 +224,7 @@ export function Composer({ thread, control }: {
           lookForMention();
         }}
         onSelect={lookForMention}
-        onBlur={() => setTimeout(() => mention.value = undefined, 150)}
+        onBlur={() => mention.value = undefined}
         onCompositionEnd={(event) => composedAt.current = event.timeStamp}
         onKeyDown={onKeyDown}
         onPaste={(event) => {
