@@ -1,5 +1,6 @@
 /** The figures about people in docs/security.md are those of the code. */
 import assert from "node:assert/strict";
+import { CODE_LIFETIME } from "../src/channels/im/pairing.ts";
 import { FLOW_LIFETIME } from "../src/channels/sign_in/flow.ts";
 import { FINISHING } from "../src/channels/sign_in/sign_in.ts";
 import { LOOK } from "../src/core/account.ts";
@@ -44,6 +45,7 @@ Deno.test("docs/security.md says of tries, hashes, lifetimes and audit lines wha
   for (
     const figure of [
       `for ${FLOW_LIFETIME / 60_000} minutes and once`,
+      `is good for ${CODE_LIFETIME / 60_000} minutes and once`,
       `up to ${NETWORKS.most} networks`,
       `at most ${FINISHING} are asked about at once`,
       `at most ${HASH_BOUNDS.memory / 1024} MiB of memory, ${HASH_BOUNDS.passes} passes and ${HASH_BOUNDS.lanes} lanes`,

@@ -51,11 +51,11 @@ const PING = 30_000, SILENCE = 75_000;
 const NOT_LET_IN = 30_000;
 
 /**
- * Milliseconds to stay away after another connection of the same bot took over, at first and at most.
+ * Milliseconds to stay away after another connection of the same bot took over, the first time, the second and so on.
  * Two programs that both come back would throw each other out for ever, so the vendor's SDK never
- * does; here the bot tries again, rarely, in case the other one is gone.
+ * does; here the bot comes back once soon, for what only tried the secret, and then rarely, in case the other one is gone.
  */
-const TAKEN_OVER = [30 * 60_000, 6 * 3_600_000] as const;
+const TAKEN_OVER = [2, 30, 60, 120, 240, 360].map((minutes) => minutes * 60_000);
 
 /** `msg_item`: ten images of 10 MB, JPG or PNG, with the last refresh. */
 const CARRIES: Way["carries"] = {
@@ -385,10 +385,10 @@ export class WecomBot implements Channel, Platform {
   /** Another program uses this bot. It has the connection now, and this one leaves it to that. */
   #othersTookOver() {
     const now = this.#parts.clock.now();
-    const [least, most] = TAKEN_OVER;
+    const most = TAKEN_OVER.at(-1)!;
     // A connection that held for long was lost to a restart elsewhere, not to a quarrel.
     if (now - this.#subscribedAt > most) this.#takenOver = 0;
-    this.#stayAway = now + Math.min(most, least * 2 ** this.#takenOver++);
+    this.#stayAway = now + (TAKEN_OVER[this.#takenOver++] ?? most);
     this.#health.failed("taken_over", "this gateway stays away and tries again later");
     this.#health.lost("another connection of this bot took over", this.#stayAway);
     this.#line?.renew();
