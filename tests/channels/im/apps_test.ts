@@ -123,3 +123,21 @@ Deno.test("a callback for an app that is not there is 404, a forged one is 401 a
   const admin = await w.signIn("admin");
   assert.match(JSON.stringify((await w.call(admin, "GET", "/api/admin/audit")).body), /callback_refused/);
 });
+
+Deno.test("/metrics has an app's connection, last event and refused callbacks, for an admin and not for strangers", async () => {
+  await using w = await world("open");
+  w.emulator.say({ chat: "oc_1", text: "hi" });
+  await w.final("oc_1");
+  const forged = new Request("http://nexus.test/channels/feishu/main", { method: "POST", body: '{"encrypt":"AAAA"}' });
+  assert.equal((await w.app.fetch(forged, { address: "10.0.0.9" })).status, 401);
+  const metrics = async (headers: HeadersInit) => {
+    const request = new Request("http://nexus.test/metrics", { headers });
+    return await (await w.app.fetch(request, { address: "10.0.0.8" })).text();
+  };
+  const token = await w.signIn("admin");
+  const shown = await metrics({ authorization: `Bearer ${token}` });
+  assert.match(shown, /nexus_app_connected\{platform="feishu",app="main"\} 1/);
+  assert.match(shown, /nexus_app_last_event_timestamp_seconds\{platform="feishu",app="main"\} \d{10}/);
+  assert.match(shown, /nexus_app_refused_callbacks\{platform="feishu",app="main"\} 1/);
+  assert.doesNotMatch(await metrics({}), /nexus_app_\w+\{/);
+});
