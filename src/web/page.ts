@@ -75,7 +75,7 @@ export class Page {
   async start(): Promise<void> {
     const kept = this.keep.get("language");
     this.setLanguage(
-      kept === "en" || kept === "zh" ? kept : preferredLanguage(navigator.languages),
+      kept === "en" || kept === "zh" ? kept : preferredLanguage(navigator.languages) ?? "en",
       kept !== undefined,
     );
     const theme = this.keep.get("theme");
@@ -175,8 +175,9 @@ export class Page {
   }
 
   #signedIn(user: Me): void {
-    // What was chosen in this browser counts before what was spoken elsewhere.
-    if (user.language && this.keep.get("language") === undefined) this.setLanguage(user.language, false);
+    // What was chosen in this browser, and what the browser itself speaks, count before what was spoken elsewhere.
+    const isOpen = this.keep.get("language") === undefined && preferredLanguage(navigator.languages) === undefined;
+    if (user.language && isOpen) this.setLanguage(user.language, false);
     this.refused.value = undefined;
     const id = user.id ?? user.username;
     const same = this.chat.person === id;

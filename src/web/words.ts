@@ -485,11 +485,11 @@ const zh: Words = {
 export const LANGUAGES = { en, zh } as const;
 export type Language = keyof typeof LANGUAGES;
 
-/** The first language of the browser's list that the page speaks. */
-export function preferredLanguage(languages: readonly string[]): Language {
+/** The first language of the browser's list that the page speaks; `undefined` where it speaks none of them. */
+export function preferredLanguage(languages: readonly string[]): Language | undefined {
   for (const wanted of languages) {
     const short = wanted.toLowerCase().split("-")[0];
     if (short === "zh" || short === "en") return short;
   }
-  return "en";
+  return undefined;
 }

@@ -364,6 +364,13 @@ Deno.test("the page", options, async (test) => {
     assert.equal(await tab.locator("html").getAttribute("data-theme"), "dark");
     assert.deepEqual(visit.faults, []);
     await visit.close();
+    const spoken = await scene.visit({ user: "bob", locale: "zh-CN" });
+    await spoken.say("你好");
+    await spoken.tab.waitForSelector(".answer");
+    await spoken.close();
+    const elsewhere = await scene.visit({ user: "bob", locale: "fr-FR" });
+    await elsewhere.sees("新对话", ".sidebar");
+    await elsewhere.close();
   });
 
   await test.step("an admin sees the gateway, adds a person and makes a bot's token; a member sees none of it", async () => {
