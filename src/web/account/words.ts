@@ -50,7 +50,7 @@ const en = {
   // chat apps
   apps: "Chat apps",
   appsHint: (names: string) =>
-    `Send /pair to the bot in a private chat in ${names}. It answers with a code; enter it here, and your conversations are the same in both places.`,
+    `Send /pair to the bot in a private chat in ${names}. It answers with a code; enter it here, and your conversations are the same in both places. Never enter a code that somebody sent you: they would speak as you.`,
   app: { lark: "Feishu", feishu: "Feishu", dingtalk: "DingTalk", wecom: "WeCom" } as Record<string, string>,
   pairCode: "Code from the chat",
   pair: "Link",
@@ -108,7 +108,8 @@ const zh: AccountWords = {
   recoveryKept: "我已保存",
   password: "密码",
   apps: "聊天应用",
-  appsHint: (names) => `在${names}里私聊机器人发送 /pair，它会回复一个配对码。在这里输入后，两处的对话就是同一份。`,
+  appsHint: (names) =>
+    `在${names}里私聊机器人发送 /pair，它会回复一个配对码。在这里输入后，两处的对话就是同一份。切勿输入别人发给您的配对码，否则对方就能以您的名义提问。`,
   app: { lark: "飞书", feishu: "飞书", dingtalk: "钉钉", wecom: "企业微信" },
   pairCode: "聊天里收到的配对码",
   pair: "绑定",
