@@ -366,7 +366,8 @@ Deno.test("the page", options, async (test) => {
     await visit.close();
     const spoken = await scene.visit({ user: "bob", locale: "zh-CN" });
     await spoken.say("你好");
-    await spoken.tab.waitForSelector(".answer");
+    reply(bot, await bot.next("chat"), "你好！", true);
+    await spoken.tab.locator(".turn.last[data-state=done]").waitFor();
     await spoken.close();
     const elsewhere = await scene.visit({ user: "bob", locale: "fr-FR" });
     await elsewhere.sees("新对话", ".sidebar");
