@@ -8,8 +8,8 @@ import { fill } from "../worst_cases.ts";
 import { openScene, reply } from "./harness.ts";
 
 /**
- * Milliseconds for which nothing may hold the page, on a machine that does six other things meanwhile. Quiet, it is held for 100
- * at most; without the bounds it was for minutes.
+ * Milliseconds for which nothing may hold the page, drawing included, on a machine that does six other things meanwhile. Without the
+ * bounds it was held for minutes. What reading alone costs is in `worst_inputs_test.ts`, in CPU.
  */
 const MOST = 8_000;
 
