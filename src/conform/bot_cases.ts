@@ -623,8 +623,9 @@ export const BOT_CASES: readonly BotCase[] = [
       const dials = stage.dials.slice(before, before + 5);
       await stage.seat({ fresh: true });
       const waits = dials.slice(1).map((at, index) => Math.round(at - dials[index]!));
-      // Each is twice the last, shortened by up to a half: three doublings leave a factor of four at the least.
-      expect(waits[3]! > waits[0]! * 1.5, `it waited ${waits.join(", ")} ms`);
+      // Each is twice the last, shortened by up to a half: three doublings leave a factor of four at the least, two a factor of two.
+      // The first two are looked at, because a busy machine may make one of them long.
+      expect(waits[3]! > Math.min(waits[0]!, waits[1]!) * 1.5, `it waited ${waits.join(", ")} ms`);
       return `waited ${waits.join(", ")} ms`;
     },
   },
