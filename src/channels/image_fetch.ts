@@ -65,7 +65,7 @@ function get(
       headers: { accept: "image/*" },
       // The type of the option is wider than what is asked of it here.
       // deno-lint-ignore no-explicit-any
-      lookup: guarded(refuses) as any,
+      lookup: guarded(refuses, forbidden) as any,
     }, (answer) => receive(answer, target, maxBytes).then(done, fail).finally(() => answer.destroy()));
     request.on("error", fail);
   });
@@ -107,7 +107,7 @@ function parse(url: string): URL {
 type Resolved = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
 
 /** The system's answer, refused where any address of it is. Asked by the runtime right before it connects. */
-function guarded(refuses: (address: string) => boolean) {
+export function guarded(refuses: (address: string) => boolean, forbidden: () => Error) {
   return (hostname: string, _options: unknown, tell: Resolved): void => {
     resolve(hostname, { all: true }, (error, addresses) => {
       if (error) return tell(error);

@@ -4,13 +4,12 @@
  * so a name that resolves differently the second time gains nothing. It follows no redirects. Rejects
  * with `forbidden` where the address is a private one.
  */
-import { lookup as resolve } from "node:dns";
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
 import { Readable } from "node:stream";
 import { NexusError } from "../core/error.ts";
-import { isPrivate } from "./image_fetch.ts";
+import { guarded, isPrivate } from "./image_fetch.ts";
 
 export const publicFetch = fetchWithout(isPrivate);
 
@@ -45,20 +44,8 @@ function get(
     const { get } = url.protocol === "https:" ? https : http;
     // The type of `lookup` is wider than what is asked of it here.
     // deno-lint-ignore no-explicit-any
-    get(url, { signal, agent: false, lookup: guarded(refuses) as any }, done).on("error", fail);
+    get(url, { signal, agent: false, lookup: guarded(refuses, forbidden) as any }, done).on("error", fail);
   });
-}
-
-type Resolved = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
-
-function guarded(refuses: (address: string) => boolean) {
-  return (hostname: string, _options: unknown, tell: Resolved): void => {
-    resolve(hostname, { all: true }, (error, addresses) => {
-      if (error) return tell(error);
-      if (addresses.some(({ address }) => refuses(address))) return tell(forbidden());
-      tell(null, addresses);
-    });
-  };
 }
 
 function forbidden(): NexusError {
