@@ -1,12 +1,17 @@
 /**
- * The command line: gives the program its world (arguments, environment, files, port, signals) and chooses its parts.
+ * The command line: gives the program its world (arguments, environment, files, port, signals) and
+ * chooses its parts.
  *
- * `nexus` = `deno run -A main.ts` = the compiled program = the npm package's bin. Exit codes: 0 well, 1 something is wrong, 2 the call is wrong.
+ * `nexus` = `deno run -A main.ts` = the compiled program = the npm package's bin. Exit codes: 0
+ * well, 1 something is wrong, 2 the call is wrong.
  */
 import { type Command, help } from "./src/cli/command.ts";
 import { VERSION } from "./src/version.ts";
 
-/** Each is loaded when it is called: a start of the gateway should not wait for the code of the others. */
+/**
+ * Each is loaded when it is called: a start of the gateway should not wait for the code of the
+ * others.
+ */
 const commands: Command[] = [
   {
     name: "serve",
@@ -83,7 +88,9 @@ export async function main(args: readonly string[]): Promise<number> {
   const command = commands.find(({ name }) => name === (named ? first : "serve"));
   if (!command) {
     console.error(
-      `nexus: there is no command "${first}". The commands are: ${commands.map(({ name }) => name).join(", ")}.`,
+      `nexus: there is no command "${first}". The commands are: ${
+        commands.map(({ name }) => name).join(", ")
+      }.`,
     );
     return 2;
   }

@@ -1,11 +1,13 @@
 /**
- * This is `deno task bench`: what the gateway costs, beside what the least possible relay (`floor.ts`) costs in the same run on
- * the same machine. CPU time is read from the operating system, because it stays true on a busy machine where wall time
- * does not. Floor and gateway take turns, and each figure is the median of several rounds. A figure that misses its target is
- * named, and the exit code is 1.
+ * This is `deno task bench`: what the gateway costs, beside what the least possible relay
+ * (`floor.ts`) costs in the same run on the same machine. CPU time is read from the operating
+ * system, because it stays true on a busy machine where wall time does not. Floor and gateway take
+ * turns, and each figure is the median of several rounds. A figure that misses its target is named,
+ * and the exit code is 1.
  *
- * The floor speaks version 1 only: it passes a frame on for each chunk. A bot of version 2 puts chunks that wait together into
- * one frame, so its rows show what a person's stream costs, not the same work done twice.
+ * The floor speaks version 1 only: it passes a frame on for each chunk. A bot of version 2 puts
+ * chunks that wait together into one frame, so its rows show what a person's stream costs, not the
+ * same work done twice.
  *
  * ```sh
  * deno task bench                    # every row but the soak, some minutes
@@ -37,7 +39,10 @@ const STARTS = {
   "gateway, store in memory": () => startGateway({ config: { store: "memory:" } }),
 };
 
-/** Milliseconds after which the engine has given back what opening the streams left behind; before that the figure is one of its last collection. */
+/**
+ * Milliseconds after which the engine has given back what opening the streams left behind; before
+ * that the figure is one of its last collection.
+ */
 const IDLE = 26_000;
 
 if (import.meta.main) {
@@ -53,28 +58,42 @@ if (import.meta.main) {
   const names = positionals.length > 0 ? positionals : Object.keys(ROWS);
   const unknown = names.filter((name) => !(name in ROWS) && name !== "soak");
   if (unknown.length > 0) {
-    console.error(`a row is one of ${[...Object.keys(ROWS), "soak"].join(", ")}; got ${unknown.join(", ")}`);
+    console.error(
+      `a row is one of ${[...Object.keys(ROWS), "soak"].join(", ")}; got ${unknown.join(", ")}`,
+    );
     Deno.exit(2);
   }
   const figures: Figure[] = [];
   console.log(heading());
   for (const name of names) {
-    const found = name === "soak" ? await soak(Number(values.minutes)) : await ROWS[name]!(Number(values.rounds));
+    const found = name === "soak"
+      ? await soak(Number(values.minutes))
+      : await ROWS[name]!(Number(values.rounds));
     for (const figure of found) {
       console.log(lineOf(figure));
       figures.push(figure);
     }
   }
   if (values.json) {
-    const machine = { cores: navigator.hardwareConcurrency, deno: Deno.version.deno, date: new Date().toISOString() };
-    await Deno.writeTextFile(values.json, JSON.stringify({ machine, commit: await commit(), figures }, null, 2) + "\n");
+    const machine = {
+      cores: navigator.hardwareConcurrency,
+      deno: Deno.version.deno,
+      date: new Date().toISOString(),
+    };
+    await Deno.writeTextFile(
+      values.json,
+      JSON.stringify({ machine, commit: await commit(), figures }, null, 2) + "\n",
+    );
   }
   const missed = figures.filter(({ reached }) => reached === false);
   for (const { row, target } of missed) console.error(`MISSED: ${row}, whose target is ${target}`);
   if (missed.length > 0) Deno.exitCode = 1;
 }
 
-/* ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── rows
+ * ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 async function chatRow(rounds: number): Promise<Figure[]> {
   const order = { connections: 64, turns: 10_000, ask: "say" };
@@ -86,8 +105,18 @@ async function chatRow(rounds: number): Promise<Figure[]> {
   ]);
   return [
     compare("/api/chat, 64 connections", "µs CPU / request", samples[0]!, samples[1]!, RATIOS.chat),
-    compare("/api/chat, 64 connections, version-2 bot", "µs CPU / request", samples[0]!, samples[2]!),
-    compare("/api/chat, 64 connections, store in memory", "µs CPU / request", samples[0]!, samples[3]!),
+    compare(
+      "/api/chat, 64 connections, version-2 bot",
+      "µs CPU / request",
+      samples[0]!,
+      samples[2]!,
+    ),
+    compare(
+      "/api/chat, 64 connections, store in memory",
+      "µs CPU / request",
+      samples[0]!,
+      samples[3]!,
+    ),
   ];
 }
 
@@ -136,9 +165,21 @@ async function pacedRows(rounds: number): Promise<Figure[]> {
     };
   };
   return [
-    compare("300 streams, a chunk each 20 ms, version 1", "µs CPU / chunk", floor!, first!, RATIOS.paced),
+    compare(
+      "300 streams, a chunk each 20 ms, version 1",
+      "µs CPU / chunk",
+      floor!,
+      first!,
+      RATIOS.paced,
+    ),
     added(first!),
-    compare("300 streams, a chunk each 20 ms, version 2", "µs CPU / chunk", floor!, second!, RATIOS.paced),
+    compare(
+      "300 streams, a chunk each 20 ms, version 2",
+      "µs CPU / chunk",
+      floor!,
+      second!,
+      RATIOS.paced,
+    ),
     added(second!),
   ];
 }
@@ -171,23 +212,42 @@ async function idleRows(): Promise<Figure[]> {
   const perStream = async (server: Server): Promise<number> => {
     const bots = await stay("bots", { port: server.port, token: server.token, protocol: 1 });
     // A first use of every path, so that loading code does not count as memory of the streams.
-    await load("streams", { port: server.port, bearers: server.bearers, connections: 64, turns: 128, ask: "burst 5" });
+    await load("streams", {
+      port: server.port,
+      bearers: server.bearers,
+      connections: 64,
+      turns: 128,
+      ask: "burst 5",
+    });
     const before = await settledRss(server.pid, IDLE);
-    const people = await stay("silent", { port: server.port, bearers: server.bearers, connections: STREAMS });
+    const people = await stay("silent", {
+      port: server.port,
+      bearers: server.bearers,
+      connections: STREAMS,
+    });
     const after = await settledRss(server.pid, IDLE);
     await people.stop();
     await bots.stop();
     return (after - before) / STREAMS;
   };
   const perSocket = async (server: Server): Promise<number> => {
-    await (await stay("bots", { port: server.port, token: server.token, protocol: 1, bots: 20 })).stop();
+    await (await stay("bots", { port: server.port, token: server.token, protocol: 1, bots: 20 }))
+      .stop();
     const before = await settledRss(server.pid);
-    const bots = await stay("bots", { port: server.port, token: server.token, protocol: 1, bots: SOCKETS });
+    const bots = await stay("bots", {
+      port: server.port,
+      token: server.token,
+      protocol: 1,
+      bots: SOCKETS,
+    });
     const after = await settledRss(server.pid);
     await bots.stop();
     return (after - before) / SOCKETS;
   };
-  const on = async <T>(start: () => Promise<Server>, read: (server: Server) => Promise<T>): Promise<T> => {
+  const on = async <T>(
+    start: () => Promise<Server>,
+    read: (server: Server) => Promise<T>,
+  ): Promise<T> => {
     const server = await start();
     try {
       return await read(server);
@@ -203,7 +263,13 @@ async function idleRows(): Promise<Figure[]> {
     }
   }
   return [
-    compare(`open SSE stream, of ${STREAMS}`, "KiB RSS", samples[0]!, samples[1]!, RATIOS["open stream"]),
+    compare(
+      `open SSE stream, of ${STREAMS}`,
+      "KiB RSS",
+      samples[0]!,
+      samples[1]!,
+      RATIOS["open stream"],
+    ),
     compare(`idle bot socket, of ${SOCKETS}`, "KiB RSS", samples[2]!, samples[3]!),
   ];
 }
@@ -213,7 +279,12 @@ async function startRow(rounds: number): Promise<Figure[]> {
   // The first start compiles; it is not the one that a restart sees.
   await (await startGateway({ signIn: false })).stop();
   for (let round = 0; round < Math.max(7, rounds); round++) {
-    for (const [start, times] of [[startFloor, floor], [() => startGateway({ signIn: false }), gateway]] as const) {
+    for (
+      const [start, times] of [[startFloor, floor], [
+        () => startGateway({ signIn: false }),
+        gateway,
+      ]] as const
+    ) {
       const server = await start();
       times.push(server.startedIn);
       await server.stop();
@@ -230,7 +301,10 @@ async function startRow(rounds: number): Promise<Figure[]> {
   }];
 }
 
-/* ── measuring ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── measuring
+ * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 interface Work {
   readonly server: keyof typeof STARTS;
@@ -245,7 +319,10 @@ interface Sample {
   readonly p99?: number;
 }
 
-/** Runs the works in turn, round by round, after one round that warms up and does not count. Samples per work. */
+/**
+ * Runs the works in turn, round by round, after one round that warms up and does not count. Samples
+ * per work.
+ */
 async function sideBySide(rounds: number, works: readonly Work[]): Promise<Sample[][]> {
   const servers = new Map<string, Server>();
   const samples: Sample[][] = works.map(() => []);
@@ -268,11 +345,17 @@ async function sideBySide(rounds: number, works: readonly Work[]): Promise<Sampl
 async function measure(server: Server, { protocol, part, order }: Work): Promise<Sample> {
   const bots = await stay("bots", { port: server.port, token: server.token, protocol });
   const before = cpuOf(server.pid);
-  const outcome = await load<Outcome>(part, { port: server.port, bearers: server.bearers, ...order });
+  const outcome = await load<Outcome>(part, {
+    port: server.port,
+    bearers: server.bearers,
+    ...order,
+  });
   const spent = cpuOf(server.pid) - before;
   await bots.stop();
   // A figure for work that was not done is worth nothing.
-  if (outcome.wrong > 0) throw new Error(`${server.name}: ${outcome.wrong} answers were wrong: ${outcome.firstWrong}`);
+  if (outcome.wrong > 0) {
+    throw new Error(`${server.name}: ${outcome.wrong} answers were wrong: ${outcome.firstWrong}`);
+  }
   return { value: spent / (outcome.chunks || outcome.turns), p99: outcome.latency?.p99 };
 }
 
@@ -281,7 +364,13 @@ async function settledRss(pid: number, wait = 1_500): Promise<number> {
   return rssOf(pid);
 }
 
-function compare(row: string, unit: string, floor: Sample[], gateway: Sample[], atMost?: number): Figure {
+function compare(
+  row: string,
+  unit: string,
+  floor: Sample[],
+  gateway: Sample[],
+  atMost?: number,
+): Figure {
   const ratios = gateway.map(({ value }, round) => value / floor[round]!.value);
   const ratio = median(ratios);
   return {
@@ -298,7 +387,8 @@ function compare(row: string, unit: string, floor: Sample[], gateway: Sample[], 
 }
 
 async function commit(): Promise<string> {
-  const { stdout } = await new Deno.Command("git", { args: ["rev-parse", "--short", "HEAD"] }).output();
+  const { stdout } = await new Deno.Command("git", { args: ["rev-parse", "--short", "HEAD"] })
+    .output();
   return new TextDecoder().decode(stdout).trim();
 }
 

@@ -1,6 +1,6 @@
 /**
- * This is one keep-alive HTTP/1.1 connection, by hand: it costs a third of `fetch`, and the machine that measures is the machine
- * that serves. It reads bodies with a length or chunked.
+ * This is one keep-alive HTTP/1.1 connection, by hand: it costs a third of `fetch`, and the machine
+ * that measures is the machine that serves. It reads bodies with a length or chunked.
  */
 
 export interface Ask {
@@ -36,8 +36,9 @@ export class Connection {
   }
 
   /**
-   * Sends a request, calls `onPart` for every piece of the body as it comes, and resolves with the status once the body is
-   * whole, or as soon as `onPart` returns `false`: the connection is then good for nothing but {@linkcode close}.
+   * Sends a request, calls `onPart` for every piece of the body as it comes, and resolves with the
+   * status once the body is whole, or as soon as `onPart` returns `false`: the connection is then
+   * good for nothing but {@linkcode close}.
    */
   async ask(ask: Ask, onPart: (text: string) => boolean | void): Promise<number> {
     await this.#send(ask);
@@ -57,7 +58,11 @@ export class Connection {
   async #chunked(status: number, onPart: (text: string) => boolean | void): Promise<number> {
     for (;;) {
       let parts = "", from = 0, over = false;
-      for (let line = this.#rest.indexOf("\r\n"); line >= 0 && !over; line = this.#rest.indexOf("\r\n", from)) {
+      for (
+        let line = this.#rest.indexOf("\r\n");
+        line >= 0 && !over;
+        line = this.#rest.indexOf("\r\n", from)
+      ) {
         const size = parseInt(this.#rest.slice(from, line), 16);
         const next = line + 2 + size + 2;
         if (this.#rest.length < next) break;
@@ -75,7 +80,9 @@ export class Connection {
   async #send({ method = "POST", path, body = "", bearer, headers = "" }: Ask): Promise<void> {
     await this.#conn.write(this.#encoder.encode(
       `${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n` +
-        (method === "POST" ? `content-type: application/json\r\ncontent-length: ${body.length}\r\n` : "") +
+        (method === "POST"
+          ? `content-type: application/json\r\ncontent-length: ${body.length}\r\n`
+          : "") +
         (bearer ? `authorization: Bearer ${bearer}\r\n` : "") + `${headers}\r\n${body}`,
     ));
   }

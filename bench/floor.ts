@@ -1,8 +1,8 @@
 /**
- * This is the floor that the gateway is measured against: the least relay that can be written on Deno.serve and
- * Deno.upgradeWebSocket. It reads a bot's frame and writes the event; there is no framework, no authentication, no limit,
- * no log, no metric, no resume. It is meant to be fast, so that ratios to it are not flattered: nothing here is slower than
- * it has to be.
+ * This is the floor that the gateway is measured against: the least relay that can be written on
+ * Deno.serve and Deno.upgradeWebSocket. It reads a bot's frame and writes the event; there is no
+ * framework, no authentication, no limit, no log, no metric, no resume. It is meant to be fast, so
+ * that ratios to it are not flattered: nothing here is slower than it has to be.
  *
  * Run: `deno run -A bench/floor.ts`. It prints `{"port":…}` once it listens.
  */
@@ -40,7 +40,14 @@ async function chat(request: Request): Promise<Response> {
     ask(message, {
       write(content, done) {
         text += content;
-        if (done) resolve(new Response(JSON.stringify({ botId, content: text, timestamp: Date.now() }), JSON_TYPE));
+        if (done) {
+          resolve(
+            new Response(
+              JSON.stringify({ botId, content: text, timestamp: Date.now() }),
+              JSON_TYPE,
+            ),
+          );
+        }
       },
     });
   });
@@ -51,7 +58,8 @@ async function stream(request: Request): Promise<Response> {
   let id = "";
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
-      const event = (value: unknown) => controller.enqueue(encoder.encode(`data: ${JSON.stringify(value)}\n\n`));
+      const event = (value: unknown) =>
+        controller.enqueue(encoder.encode(`data: ${JSON.stringify(value)}\n\n`));
       event({ type: "start", botId, botName: botId });
       id = ask(message, {
         write(content, done) {

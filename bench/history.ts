@@ -1,7 +1,9 @@
 /**
- * 100,000 messages of one person in SQLite: how long list, open and search take. `deno task bench:history`
+ * 100,000 messages of one person in SQLite: how long list, open and search take. `deno task
+ * bench:history`
  *
- * Each figure is over 200 calls, with others' history in the same file, and each must be at most 50 ms at the 95th of a hundred.
+ * Each figure is over 200 calls, with others' history in the same file, and each must be at most 50
+ * ms at the 95th of a hundred.
  */
 import { SqliteStore } from "../src/backends/sqlite.ts";
 import { Archive } from "../src/core/archive.ts";
@@ -11,10 +13,13 @@ import { silent } from "../src/core/observer.ts";
 const MESSAGES = Number(Deno.args[0] ?? 100_000), CONVERSATIONS = 2_000, CALLS = 200, LIMIT = 50;
 
 const WORDS =
-  "gateway bot answer weather report meeting budget deploy error stream token offset session retry north river".split(
-    " ",
-  );
-const CHINESE = "今天天气怎么样明天的会议改到下午三点机器人网关回答部署错误预算报告上海北京".match(/.{2}/gu)!;
+  "gateway bot answer weather report meeting budget deploy error stream token offset session retry north river"
+    .split(
+      " ",
+    );
+const CHINESE = "今天天气怎么样明天的会议改到下午三点机器人网关回答部署错误预算报告上海北京".match(
+  /.{2}/gu,
+)!;
 
 const dir = await Deno.makeTempDir();
 try {
@@ -47,9 +52,14 @@ try {
   ];
   const results = [
     await measure("list all conversations", () => archive.conversations("alice")),
-    await measure("open: the newest 50 turns", () => archive.turns(all[n++ % all.length]!.id, undefined, 50)),
+    await measure(
+      "open: the newest 50 turns",
+      () => archive.turns(all[n++ % all.length]!.id, undefined, 50),
+    ),
   ];
-  for (const query of queries) results.push(await measure(`search ${query}`, () => archive.search("alice", query)));
+  for (const query of queries) {
+    results.push(await measure(`search ${query}`, () => archive.search("alice", query)));
+  }
   archive.close();
   await store.close();
   if (results.includes(false)) Deno.exitCode = 1;
@@ -58,7 +68,12 @@ try {
 }
 
 /** Writes a person's history as the archive would have. */
-async function fill(store: SqliteStore, archive: Archive, personId: string, messages: number): Promise<void> {
+async function fill(
+  store: SqliteStore,
+  archive: Archive,
+  personId: string,
+  messages: number,
+): Promise<void> {
   const at = Date.now() - messages * 60_000;
   const ids = Array.from({ length: CONVERSATIONS }, () => archive.create(personId).id);
   for (let i = 0; i < messages; i++) {
@@ -80,7 +95,9 @@ async function fill(store: SqliteStore, archive: Archive, personId: string, mess
       status: "done",
       chunks: [{ at: 0, kind: "text", content: answer }],
     };
-    await store.set(`turn:${record.id}`, record, { find: { owner: personId, text: `${text}\n${answer}` } });
+    await store.set(`turn:${record.id}`, record, {
+      find: { owner: personId, text: `${text}\n${answer}` },
+    });
     await store.set(`turns:${conversationId}:${order}`, record.id);
     if (i % 5000 === 0) store.flush();
   }
@@ -105,9 +122,9 @@ async function measure(name: string, call: () => Promise<unknown>): Promise<bool
   times.sort((a, b) => a - b);
   const [p50, p95] = [times[Math.floor(CALLS * 0.5)]!, times[Math.floor(CALLS * 0.95)]!];
   console.log(
-    `${name.padEnd(32)} p50 ${p50.toFixed(1).padStart(6)} ms   p95 ${p95.toFixed(1).padStart(6)} ms   ${
-      p95 <= LIMIT ? "ok" : "TOO SLOW"
-    }`,
+    `${name.padEnd(32)} p50 ${p50.toFixed(1).padStart(6)} ms   p95 ${
+      p95.toFixed(1).padStart(6)
+    } ms   ${p95 <= LIMIT ? "ok" : "TOO SLOW"}`,
   );
   return p95 <= LIMIT;
 }

@@ -1,6 +1,6 @@
 /**
- * This is the load as a program: people and bots over real sockets, in a process of their own, so that what is read of the
- * server's process is the server's. `bench.ts` starts it; by hand:
+ * This is the load as a program: people and bots over real sockets, in a process of their own, so
+ * that what is read of the server's process is the server's. `bench.ts` starts it; by hand:
  *
  * ```sh
  * deno run -A bench/load.ts bots    '{"port":17392,"token":"…","protocol":1}'
@@ -36,7 +36,9 @@ switch (part) {
     console.log(JSON.stringify(await askMixed(order)));
     break;
   default:
-    console.error(`what to load must be bots, chat, streams, silent or mixed, got ${JSON.stringify(part)}`);
+    console.error(
+      `what to load must be bots, chat, streams, silent or mixed, got ${JSON.stringify(part)}`,
+    );
     Deno.exit(2);
 }
 

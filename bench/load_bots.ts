@@ -1,6 +1,7 @@
 /**
- * These are the bots of the load: version 1 as the original's protocol knows it, one frame per delta, and version 2 on the
- * client that bots really use. Both do what the message says: `say`, `burst <chunks>`, `paced <chunks> <ms>` or `silence`.
+ * These are the bots of the load: version 1 as the original's protocol knows it, one frame per
+ * delta, and version 2 on the client that bots really use. Both do what the message says: `say`,
+ * `burst <chunks>`, `paced <chunks> <ms>` or `silence`.
  */
 import { connect } from "../src/bots/client.ts";
 import { chunkOf } from "./chunk.ts";
@@ -11,7 +12,10 @@ export interface BotsOrder {
   readonly protocol: 1 | 2;
   /** How many bots; each has a socket of its own. Default 1. */
   readonly bots?: number;
-  /** Milliseconds after which a bot's line is cut, again and again, at a random time up to twice that. Default: never. */
+  /**
+   * Milliseconds after which a bot's line is cut, again and again, at a random time up to twice
+   * that. Default: never.
+   */
   readonly dropEvery?: number;
 }
 
@@ -22,7 +26,8 @@ type Say = (content: string, done: boolean) => void;
 export async function startBots(order: BotsOrder): Promise<void> {
   const dial = order.protocol === 2 ? dialSecond : dialFirst;
   const count = order.bots ?? 1;
-  // The gateway bounds how many sockets of one address may wait to register: ten at a time stay below it.
+  // The gateway bounds how many sockets of one address may wait to register: ten at a time stay
+  // below it.
   for (let from = 0; from < count; from += 10) {
     const some = Array.from({ length: Math.min(10, count - from) }, (_, index) => from + index);
     await Promise.all(some.map((index) => dial(order, `v${order.protocol}-${index}`)));
@@ -62,10 +67,13 @@ function dialFirst(order: BotsOrder, botId: string): Promise<void> {
   const stops = new Set<() => void>();
   socket.onclose = () => {
     for (const stop of stops) stop();
-    if (dropEvery) setTimeout(() => dialFirst(order, botId).catch(() => {}), 100 + Math.random() * 200);
+    if (dropEvery) {
+      setTimeout(() => dialFirst(order, botId).catch(() => {}), 100 + Math.random() * 200);
+    }
   };
   return new Promise((resolve, reject) => {
-    socket.onopen = () => socket.send(JSON.stringify({ type: "register", botId, botName: botId, token }));
+    socket.onopen = () =>
+      socket.send(JSON.stringify({ type: "register", botId, botName: botId, token }));
     socket.onerror = () => reject(new Error(`cannot connect to port ${port}`));
     socket.onmessage = ({ data }) => {
       const frame = JSON.parse(data);
@@ -82,7 +90,9 @@ function dialFirst(order: BotsOrder, botId: string): Promise<void> {
       let stop = () => {};
       stop = obey(content, (content, done) => {
         const id = `${replyTo}-${number++}`;
-        socket.send(JSON.stringify({ type: "reply", id, replyTo, content, done, timestamp: Date.now() }));
+        socket.send(
+          JSON.stringify({ type: "reply", id, replyTo, content, done, timestamp: Date.now() }),
+        );
         if (done) stops.delete(stop);
       });
       if (content.startsWith("paced")) stops.add(stop);

@@ -1,5 +1,6 @@
 /**
- * This is the mixed load of the soak: people who ask, read, hang up, cancel and come back, at a given rate, for a given time.
+ * This is the mixed load of the soak: people who ask, read, hang up, cancel and come back, at a
+ * given rate, for a given time.
  */
 import { CHUNK_BYTES, faultOf } from "./chunk.ts";
 import { Connection } from "./connection.ts";
@@ -19,7 +20,9 @@ export interface MixedOutcome {
   readonly begun: number;
   readonly leftOut: number;
   readonly whole: number;
-  /** Ended otherwise because a bot was cut off, as it should: `incomplete`, `bot_gone`, `no_bot`. */
+  /**
+   * Ended otherwise because a bot was cut off, as it should: `incomplete`, `bot_gone`, `no_bot`.
+   */
   readonly broken: number;
   readonly hungUp: number;
   readonly cancelled: number;
@@ -85,11 +88,15 @@ export async function askMixed(order: MixedOrder): Promise<MixedOutcome> {
 
 type Result = "whole" | "broken" | "hungUp" | "cancelled";
 
-/** One turn on a connection of its own. Throws where something is wrong that no bot's drop explains. */
+/**
+ * One turn on a connection of its own. Throws where something is wrong that no bot's drop explains.
+ */
 async function turn(port: number, bearer: string, way: Way): Promise<Result> {
   const connection = await Connection.open(port);
   try {
-    return way === "chat" ? await chat(connection, bearer) : await stream(port, connection, bearer, way);
+    return way === "chat"
+      ? await chat(connection, bearer)
+      : await stream(port, connection, bearer, way);
   } finally {
     connection.close();
   }
@@ -97,15 +104,23 @@ async function turn(port: number, bearer: string, way: Way): Promise<Result> {
 
 async function chat(connection: Connection, bearer: string): Promise<Result> {
   let text = "";
-  const status = await connection.ask({ path: "/api/chat", bearer, body: `{"message":"say"}` }, (part) => {
-    text += part;
-  });
+  const status = await connection.ask(
+    { path: "/api/chat", bearer, body: `{"message":"say"}` },
+    (part) => {
+      text += part;
+    },
+  );
   if (status === 200) return "whole";
   if (/"code":"(bot_gone|no_bot|bot_offline)"/.test(text)) return "broken";
   throw new Error(`${status} ${text}`);
 }
 
-async function stream(port: number, connection: Connection, bearer: string, way: Way): Promise<Result> {
+async function stream(
+  port: number,
+  connection: Connection,
+  bearer: string,
+  way: Way,
+): Promise<Result> {
   const ask = Math.random() < 0.5 ? `burst ${20 + Math.floor(Math.random() * 180)}` : "paced 50 20";
   let text = "", stopped = false;
   let cancelling: Promise<unknown> | undefined;
@@ -148,9 +163,12 @@ async function cancel(port: number, bearer: string, turnId: string): Promise<voi
   const connection = await Connection.open(port);
   try {
     let text = "";
-    const status = await connection.ask({ path: `/api/turns/${turnId}/cancel`, bearer, body: "{}" }, (part) => {
-      text += part;
-    });
+    const status = await connection.ask(
+      { path: `/api/turns/${turnId}/cancel`, bearer, body: "{}" },
+      (part) => {
+        text += part;
+      },
+    );
     // It may have ended just before: that is no fault.
     if (status !== 200 && status !== 409) throw new Error(`cancel: ${status} ${text}`);
   } finally {

@@ -1,5 +1,6 @@
 /**
- * These are the people of the load: they ask over real sockets, read to the end, and check that nothing is missing.
+ * These are the people of the load: they ask over real sockets, read to the end, and check that
+ * nothing is missing.
  */
 import { ageOf, CHUNK_BYTES, faultOf, now } from "./chunk.ts";
 import { Connection } from "./connection.ts";
@@ -14,7 +15,10 @@ export interface PeopleOrder {
   readonly turns: number;
   /** What the bot is told. */
   readonly ask: string;
-  /** Milliseconds over which the connections begin, so that paced bots do not all speak in the same moment. Default 0. */
+  /**
+   * Milliseconds over which the connections begin, so that paced bots do not all speak in the same
+   * moment. Default 0.
+   */
   readonly spread?: number;
 }
 
@@ -30,7 +34,10 @@ export interface Outcome {
 }
 
 /** Asks `turns` times, each connection one at a time. */
-export async function askAll(order: PeopleOrder, path: "/api/chat" | "/api/chat/stream"): Promise<Outcome> {
+export async function askAll(
+  order: PeopleOrder,
+  path: "/api/chat" | "/api/chat/stream",
+): Promise<Outcome> {
   const expected = chunksOf(order.ask);
   const latencies: number[] = [];
   let left = order.turns, turns = 0, wrong = 0;
@@ -39,7 +46,11 @@ export async function askAll(order: PeopleOrder, path: "/api/chat" | "/api/chat/
   const start = now();
   await Promise.all(Array.from({ length: order.connections }, async (_, index) => {
     const bearer = order.bearers[index % order.bearers.length];
-    if (order.spread) await new Promise((resolve) => setTimeout(resolve, order.spread! * index / order.connections));
+    if (order.spread) {
+      await new Promise((resolve) =>
+        setTimeout(resolve, order.spread! * index / order.connections)
+      );
+    }
     const connection = await Connection.open(order.port);
     while (left-- > 0) {
       const problem = path === "/api/chat"
@@ -53,7 +64,14 @@ export async function askAll(order: PeopleOrder, path: "/api/chat" | "/api/chat/
     connection.close();
   }));
   const seconds = (now() - start) / 1e6;
-  return { turns, chunks: turns * expected, wrong, firstWrong, seconds, latency: quantiles(latencies) };
+  return {
+    turns,
+    chunks: turns * expected,
+    wrong,
+    firstWrong,
+    seconds,
+    latency: quantiles(latencies),
+  };
 }
 
 /** Opens streams that say nothing, and holds them. Returns how many answered with a beginning. */
@@ -64,12 +82,19 @@ export async function openSilent({ port, bearers, connections }: PeopleOrder): P
     const bearer = bearers[index % bearers.length];
     let begun!: () => void;
     const begins = new Promise<void>((resolve) => begun = resolve);
-    const status = connection.ask({ path: "/api/chat/stream", bearer, body: `{"message":"silence"}` }, () => {
+    const status = connection.ask({
+      path: "/api/chat/stream",
+      bearer,
+      body: `{"message":"silence"}`,
+    }, () => {
       open++;
       begun();
     });
     // Ends only when this process or the server goes.
-    await Promise.race([begins, status.then((status) => Promise.reject(new Error(`a stream ended with ${status}`)))]);
+    await Promise.race([
+      begins,
+      status.then((status) => Promise.reject(new Error(`a stream ended with ${status}`))),
+    ]);
   }
   return open;
 }
@@ -78,7 +103,11 @@ export function chunksOf(ask: string): number {
   return /^(burst|paced) /.test(ask) ? Number(ask.split(" ")[1]) : 0;
 }
 
-async function readChat(connection: Connection, bearer: string | undefined, body: string): Promise<string | undefined> {
+async function readChat(
+  connection: Connection,
+  bearer: string | undefined,
+  body: string,
+): Promise<string | undefined> {
   let text = "";
   const status = await connection.ask({ path: "/api/chat", bearer, body }, (part) => {
     text += part;
@@ -101,7 +130,9 @@ async function readStream(
   const status = await connection.ask({ path: "/api/chat/stream", bearer, body }, (part) => {
     const at = now();
     events.add(part);
-    for (; read + CHUNK_BYTES <= text.length; read += CHUNK_BYTES) latencies.push(ageOf(text, read, at));
+    for (; read + CHUNK_BYTES <= text.length; read += CHUNK_BYTES) {
+      latencies.push(ageOf(text, read, at));
+    }
   });
   if (status !== 200) return `${status} ${events.rest}`;
   if (events.last?.type !== "end") return `ended with ${JSON.stringify(events.last)}`;
@@ -147,6 +178,7 @@ function quantiles(microseconds: number[]): Outcome["latency"] {
   if (microseconds.length === 0) return undefined;
   microseconds.sort((a, b) => a - b);
   const at = (share: number) =>
-    microseconds[Math.min(microseconds.length - 1, Math.floor(microseconds.length * share))]! / 1000;
+    microseconds[Math.min(microseconds.length - 1, Math.floor(microseconds.length * share))]! /
+    1000;
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }

@@ -1,6 +1,8 @@
 /**
- * This is `deno task bench:openai`: what the OpenAI face and the model APIs behind it cost, beside the straight way to the model API, beside
- * the least relay that can be written on this runtime and, where it can be installed, beside the npm package `@portkey-ai/gateway`. All take turns in the same run; CPU time is read from the operating system.
+ * This is `deno task bench:openai`: what the OpenAI face and the model APIs behind it cost, beside
+ * the straight way to the model API, beside the least relay that can be written on this runtime
+ * and, where it can be installed, beside the npm package `@portkey-ai/gateway`. All take turns in
+ * the same run; CPU time is read from the operating system.
  *
  * ```sh
  * deno task bench:openai                       # every row
@@ -8,7 +10,8 @@
  * deno task bench:openai --json openai.json
  * ```
  *
- * The package and the Node that it needs (24 or later, the npm package `node`) are put into a folder of their own below the system's cache.
+ * The package and the Node that it needs (24 or later, the npm package `node`) are put into a
+ * folder of their own below the system's cache.
  */
 import { parseArgs } from "node:util";
 import type { OpenAiOrder, OpenAiOutcome } from "./openai_load.ts";
@@ -18,7 +21,10 @@ import { cpuOf, freePort, startGateway } from "./server.ts";
 const ROOT = new URL("../", import.meta.url);
 const PACKAGES = ["@portkey-ai/gateway@1.15.2", "node@24"];
 
-/** Appends to immutable headers of a fetched Response; Node 24 refuses that, so the Response is made anew. */
+/**
+ * Appends to immutable headers of a fetched Response; Node 24 refuses that, so the Response is made
+ * anew.
+ */
 const PRELOAD = `const real = globalThis.fetch;
 globalThis.fetch = async (...args) => {
   const { body, status, statusText, headers } = await real(...args);
@@ -54,21 +60,38 @@ if (import.meta.main) {
   Deno.exitCode = await run(rows, Number(values.rounds), values.json);
 }
 
-async function run(rows: readonly string[], rounds: number, json: string | undefined): Promise<number> {
+async function run(
+  rows: readonly string[],
+  rounds: number,
+  json: string | undefined,
+): Promise<number> {
   const upstream = await startUpstream();
   const ways: Way[] = [straight(upstream.port)];
   const lines: Record<string, unknown>[] = [];
   let missed = 0;
-  const tell = (row: string, figures: Record<string, unknown>, target?: string, reached?: boolean) => {
+  const tell = (
+    row: string,
+    figures: Record<string, unknown>,
+    target?: string,
+    reached?: boolean,
+  ) => {
     if (reached === false) missed++;
     lines.push({ row, ...figures, target, reached });
-    const text = Object.entries(figures).map(([name, value]) => `${name} ${show(value)}`).join("  ");
-    console.log(`${row.padEnd(44)}${text}${target ? `  → ${target} ${reached ? "reached" : "MISSED"}` : ""}`);
+    const text = Object.entries(figures).map(([name, value]) => `${name} ${show(value)}`).join(
+      "  ",
+    );
+    console.log(
+      `${row.padEnd(44)}${text}${target ? `  → ${target} ${reached ? "reached" : "MISSED"}` : ""}`,
+    );
   };
   try {
     ways.push(await startFloor(upstream.port));
-    // Portkey keeps nothing, so it is compared with a Nexus that keeps its history in memory; the default, on disk, stands beside.
-    ways.push(await nexus("nexus", upstream.port, "memory:"), await nexus("nexus+disk", upstream.port, "nexus.db"));
+    // Portkey keeps nothing, so it is compared with a Nexus that keeps its history in memory; the
+    // default, on disk, stands beside.
+    ways.push(
+      await nexus("nexus", upstream.port, "memory:"),
+      await nexus("nexus+disk", upstream.port, "nexus.db"),
+    );
     const portkey = await startPortkey(upstream.port).catch((error) => {
       console.log(`without @portkey-ai/gateway: ${(error as Error).message}`);
       return undefined;
@@ -86,26 +109,47 @@ async function run(rows: readonly string[], rounds: number, json: string | undef
     await upstream.stop();
   }
   if (json) {
-    const machine = { cores: navigator.hardwareConcurrency, deno: Deno.version.deno, date: new Date().toISOString() };
+    const machine = {
+      cores: navigator.hardwareConcurrency,
+      deno: Deno.version.deno,
+      date: new Date().toISOString(),
+    };
     await Deno.writeTextFile(json, JSON.stringify({ machine, lines }, null, 2) + "\n");
   }
   return missed > 0 ? 1 : 0;
 }
 
-type Tell = (row: string, figures: Record<string, unknown>, target?: string, reached?: boolean) => void;
+type Tell = (
+  row: string,
+  figures: Record<string, unknown>,
+  target?: string,
+  reached?: boolean,
+) => void;
 
 async function streams(ways: readonly Way[], rounds: number, tell: Tell): Promise<void> {
-  const samples = await inTurns(ways, rounds, { model: "bench", connections: 128, turns: 512, stream: true });
+  const samples = await inTurns(ways, rounds, {
+    model: "bench",
+    connections: 128,
+    turns: 512,
+    stream: true,
+  });
   const row = "128 streams";
   const first = (way: string, quantile: "p50" | "p99") =>
     median(samples[way]!.map((sample) => sample.first![quantile]));
-  const cpu = (way: string) => median(samples[way]!.map((sample) => sample.cpu! / sample.turns / DELTAS));
-  tell(`${row}: first token, straight`, { p50: first("straight", "p50"), p99: first("straight", "p99"), unit: "ms" });
+  const cpu = (way: string) =>
+    median(samples[way]!.map((sample) => sample.cpu! / sample.turns / DELTAS));
+  tell(`${row}: first token, straight`, {
+    p50: first("straight", "p50"),
+    p99: first("straight", "p99"),
+    unit: "ms",
+  });
   for (const way of ["floor", "nexus", "nexus+disk", "portkey"]) {
     if (!samples[way]) continue;
-    const p50 = first(way, "p50") - first("straight", "p50"), p99 = first(way, "p99") - first("straight", "p99");
-    if (way === "nexus") tell(`${row}: added to it, nexus`, { p50, p99 }, "≤ 2 and ≤ 8 ms", p50 <= 2 && p99 <= 8);
-    else tell(`${row}: added to it, ${way}`, { p50, p99 });
+    const p50 = first(way, "p50") - first("straight", "p50"),
+      p99 = first(way, "p99") - first("straight", "p99");
+    if (way === "nexus") {
+      tell(`${row}: added to it, nexus`, { p50, p99 }, "≤ 2 and ≤ 8 ms", p50 <= 2 && p99 <= 8);
+    } else tell(`${row}: added to it, ${way}`, { p50, p99 });
   }
   for (const way of Object.keys(samples)) {
     const gap = median(samples[way]!.map((sample) => sample.gap!.p99));
@@ -116,29 +160,54 @@ async function streams(ways: readonly Way[], rounds: number, tell: Tell): Promis
   tell(`${row}: CPU per chunk, nexus+disk`, { µs: cpu("nexus+disk") });
   if (!samples.portkey) return tell(`${row}: CPU per chunk, nexus`, { µs: nexus });
   const portkey = cpu("portkey");
-  tell(`${row}: CPU per chunk`, { nexus, portkey, ratio: nexus / portkey }, "≤ 0.35 ×", nexus / portkey <= 0.35);
+  tell(
+    `${row}: CPU per chunk`,
+    { nexus, portkey, ratio: nexus / portkey },
+    "≤ 0.35 ×",
+    nexus / portkey <= 0.35,
+  );
 }
 
 async function held(ways: readonly Way[], rounds: number, tell: Tell): Promise<void> {
-  const samples = await inTurns(ways, rounds, { model: "bench", connections: 512, turns: 1_536, stream: true });
+  const samples = await inTurns(ways, rounds, {
+    model: "bench",
+    connections: 512,
+    turns: 1_536,
+    stream: true,
+  });
   for (const way of Object.keys(samples)) {
     const all = samples[way]!;
     const gap = median(all.map((sample) => sample.gap!.p99));
     const first = median(all.map((sample) => sample.first!.p50));
     const wrong = wrongOf(all);
-    const cpu = way === "straight" ? "–" : median(all.map((sample) => sample.cpu! / sample.turns / DELTAS));
+    const cpu = way === "straight"
+      ? "–"
+      : median(all.map((sample) => sample.cpu! / sample.turns / DELTAS));
     const figures = { "gap p99": gap, "first p50": first, wrong, "µs CPU / chunk": cpu };
-    if (way === "nexus") tell("512 streams: nexus", figures, "nothing lost, gap ≤ 25 ms", wrong === 0 && gap <= 25);
-    else tell(`512 streams: ${way}`, figures);
+    if (way === "nexus") {
+      tell("512 streams: nexus", figures, "nothing lost, gap ≤ 25 ms", wrong === 0 && gap <= 25);
+    } else tell(`512 streams: ${way}`, figures);
   }
 }
 
 async function whole(ways: readonly Way[], rounds: number, tell: Tell): Promise<void> {
-  const samples = await inTurns(ways, rounds, { model: "bench-now", connections: 64, turns: 6_000, stream: false });
-  const rate = (way: string) => median(samples[way]!.map((sample) => sample.turns / sample.seconds));
+  const samples = await inTurns(ways, rounds, {
+    model: "bench-now",
+    connections: 64,
+    turns: 6_000,
+    stream: false,
+  });
+  const rate = (way: string) =>
+    median(samples[way]!.map((sample) => sample.turns / sample.seconds));
   for (const way of Object.keys(samples)) {
-    const cpu = way === "straight" ? "–" : median(samples[way]!.map((sample) => sample.cpu! / sample.turns));
-    const figures = { "requests/s": rate(way), "µs CPU / request": cpu, wrong: wrongOf(samples[way]!) };
+    const cpu = way === "straight"
+      ? "–"
+      : median(samples[way]!.map((sample) => sample.cpu! / sample.turns));
+    const figures = {
+      "requests/s": rate(way),
+      "µs CPU / request": cpu,
+      wrong: wrongOf(samples[way]!),
+    };
     if (way !== "nexus" || !samples.portkey) tell(`whole answers, 64 connections: ${way}`, figures);
     else {
       const ratio = rate("nexus") / rate("portkey");
@@ -180,7 +249,10 @@ async function measure(
   return { ...outcome, cpu: way.pid === undefined ? undefined : cpuOf(way.pid) - before };
 }
 
-/* ── the three ways ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── the three ways
+ * ──────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 function straight(port: number): Way {
   return {
@@ -194,7 +266,14 @@ function straight(port: number): Way {
 async function startFloor(upstream: number): Promise<Way> {
   const port = freePort();
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL("bench/openai_floor.ts", ROOT).pathname, `${port}`, `${upstream}`],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("bench/openai_floor.ts", ROOT).pathname,
+      `${port}`,
+      `${upstream}`,
+    ],
     stdout: "null",
     stderr: "inherit",
   }).spawn();
@@ -238,7 +317,8 @@ async function startPortkey(upstream: number): Promise<Way> {
     stderr: "null",
   }).spawn();
   await answering(port, process);
-  const host = `x-portkey-provider: openai\r\nx-portkey-custom-host: http://127.0.0.1:${upstream}/v1\r\n`;
+  const host =
+    `x-portkey-provider: openai\r\nx-portkey-custom-host: http://127.0.0.1:${upstream}/v1\r\n`;
   return {
     name: "portkey",
     pid: process.pid,
@@ -260,14 +340,22 @@ async function installed(): Promise<string> {
   const npm = (...args: string[]) =>
     new Deno.Command("npm", { args, cwd: folder, stdout: "null", stderr: "piped" }).output();
   const { success, stderr } = await npm("install", "--no-fund", "--no-audit", ...PACKAGES);
-  if (!success) throw new Error(`npm could not install it: ${new TextDecoder().decode(stderr).slice(-300)}`);
+  if (!success) {
+    throw new Error(`npm could not install it: ${new TextDecoder().decode(stderr).slice(-300)}`);
+  }
   return folder;
 }
 
 async function startUpstream(): Promise<{ port: number; stop(): Promise<void> }> {
   const port = freePort();
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL("bench/openai_upstream.ts", ROOT).pathname, `${port}`],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("bench/openai_upstream.ts", ROOT).pathname,
+      `${port}`,
+    ],
     stdout: "null",
     stderr: "inherit",
   }).spawn();
@@ -307,5 +395,7 @@ function median(values: readonly number[]): number {
 }
 
 function show(value: unknown): string {
-  return typeof value === "number" ? value.toFixed(Number.isInteger(value) ? 0 : value < 100 ? 2 : 0) : String(value);
+  return typeof value === "number"
+    ? value.toFixed(Number.isInteger(value) ? 0 : value < 100 ? 2 : 0)
+    : String(value);
 }

@@ -1,6 +1,7 @@
 /**
- * This is the floor of the OpenAI benchmark: the least relay between a model API and a client that can be written on Deno.serve and a socket. No keys, no
- * turns, no history, no errors; it reads each event, parses it, and writes it anew.
+ * This is the floor of the OpenAI benchmark: the least relay between a model API and a client that
+ * can be written on Deno.serve and a socket. No keys, no turns, no history, no errors; it reads
+ * each event, parses it, and writes it anew.
  *
  * ```sh
  * deno run -A bench/openai_floor.ts 18001 18000
@@ -32,7 +33,9 @@ function relay(socket: Deno.TcpConn): ReadableStream<Uint8Array> {
         }
         const { delta } = JSON.parse(event).choices[0];
         if (delta.content === undefined) return true;
-        const chunk = `{"id":"x","choices":[{"index":0,"delta":{"content":${JSON.stringify(delta.content)}}}]}`;
+        const chunk = `{"id":"x","choices":[{"index":0,"delta":{"content":${
+          JSON.stringify(delta.content)
+        }}}]}`;
         controller.enqueue(encoder.encode(`data: ${chunk}\n\n`));
         return true;
       });

@@ -1,5 +1,6 @@
 /**
- * These are the clients of the OpenAI benchmark: they ask over real sockets, read to the end, and check that every delta came, in order.
+ * These are the clients of the OpenAI benchmark: they ask over real sockets, read to the end, and
+ * check that every delta came, in order.
  *
  * ```sh
  * deno run -A bench/openai_load.ts '{"port":17392,"bearers":["…"],"model":"bench","connections":128,"turns":512,"stream":true}'
@@ -51,7 +52,9 @@ if (import.meta.main) {
   Deno.exit(0);
 }
 
-async function ask({ port, bearers, model, connections, turns, stream, headers }: OpenAiOrder): Promise<OpenAiOutcome> {
+async function ask(
+  { port, bearers, model, connections, turns, stream, headers }: OpenAiOrder,
+): Promise<OpenAiOutcome> {
   const body = JSON.stringify({ model, stream, messages: [{ role: "user", content: "hello" }] });
   const firsts: number[] = [], gaps: number[] = [];
   let left = turns, done = 0, wrong = 0;
@@ -59,11 +62,20 @@ async function ask({ port, bearers, model, connections, turns, stream, headers }
   const began = performance.now();
   await Promise.all(Array.from({ length: connections }, async (_, index) => {
     // Streams that all began in the same moment would all speak in the same moment.
-    if (stream) await new Promise((resolve) => setTimeout(resolve, DELTAS * PACE * index / connections));
+    if (stream) {
+      await new Promise((resolve) => setTimeout(resolve, DELTAS * PACE * index / connections));
+    }
     const connection = await Connection.open(port);
-    const order = { path: "/v1/chat/completions", bearer: bearers[index % bearers.length], body, headers };
+    const order = {
+      path: "/v1/chat/completions",
+      bearer: bearers[index % bearers.length],
+      body,
+      headers,
+    };
     while (left-- > 0) {
-      const problem = stream ? await readStream(connection, order, firsts, gaps) : await readWhole(connection, order);
+      const problem = stream
+        ? await readStream(connection, order, firsts, gaps)
+        : await readWhole(connection, order);
       done++;
       if (problem === undefined) continue;
       wrong++;
@@ -72,7 +84,14 @@ async function ask({ port, bearers, model, connections, turns, stream, headers }
     connection.close();
   }));
   const seconds = (performance.now() - began) / 1000;
-  return { turns: done, wrong, firstWrong, seconds, first: quantiles(firsts), gap: quantiles(gaps) };
+  return {
+    turns: done,
+    wrong,
+    firstWrong,
+    seconds,
+    first: quantiles(firsts),
+    gap: quantiles(gaps),
+  };
 }
 
 type Order = { path: string; body: string; bearer?: string; headers?: string };
@@ -96,7 +115,11 @@ async function readStream(
     const now = performance.now();
     tail += part;
     let from = 0;
-    for (let at = tail.indexOf("delta "); at >= 0 && at + 16 <= tail.length; at = tail.indexOf("delta ", from)) {
+    for (
+      let at = tail.indexOf("delta ");
+      at >= 0 && at + 16 <= tail.length;
+      at = tail.indexOf("delta ", from)
+    ) {
       if (tail.slice(at, at + 16) === textOf(expected)) expected++;
       from = at + 16;
       if (last === 0) firsts.push(now - asked);
@@ -113,6 +136,7 @@ async function readStream(
 function quantiles(values: number[]): Quantiles | undefined {
   if (values.length === 0) return undefined;
   values.sort((a, b) => a - b);
-  const at = (share: number) => values[Math.min(values.length - 1, Math.floor(values.length * share))]!;
+  const at = (share: number) =>
+    values[Math.min(values.length - 1, Math.floor(values.length * share))]!;
   return { p50: at(0.5), p99: at(0.99), max: values[values.length - 1]! };
 }

@@ -1,6 +1,7 @@
 /**
- * This is the model API of the OpenAI benchmark: 64 deltas of 16 bytes, one each 20 ms, or one JSON answer after 20 ms (model `bench`) or at once
- * (model `bench-now`). On bare sockets, because what it costs is taken from the machine that is measured.
+ * This is the model API of the OpenAI benchmark: 64 deltas of 16 bytes, one each 20 ms, or one JSON
+ * answer after 20 ms (model `bench`) or at once (model `bench-now`). On bare sockets, because what
+ * it costs is taken from the machine that is measured.
  *
  * ```sh
  * deno run -A bench/openai_upstream.ts 18000
@@ -10,7 +11,8 @@ import { DELTAS, PACE, textOf } from "./openai_load.ts";
 
 const encoder = new TextEncoder();
 
-const HEAD = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+const HEAD =
+  "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
 const events = Array.from({ length: DELTAS }, (_, index) =>
   chunk(`data: ${
@@ -34,7 +36,11 @@ const whole = (() => {
     object: "chat.completion",
     created: 1,
     model: "bench",
-    choices: [{ index: 0, message: { role: "assistant", content: textOf(0) }, finish_reason: "stop" }],
+    choices: [{
+      index: 0,
+      message: { role: "assistant", content: textOf(0) },
+      finish_reason: "stop",
+    }],
     usage: { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 },
   });
   return encoder.encode(
@@ -42,7 +48,9 @@ const whole = (() => {
   );
 })();
 
-/** Streams by the millisecond in which their next delta is due, so that one timer serves them all. */
+/**
+ * Streams by the millisecond in which their next delta is due, so that one timer serves them all.
+ */
 const due = new Map<number, (() => void)[]>();
 let tick = Math.floor(performance.now());
 setInterval(() => {
@@ -56,7 +64,9 @@ setInterval(() => {
 if (import.meta.main) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: Number(Deno.args[0]) });
   for await (const conn of listener) {
-    serve(conn).catch(() => {/* the other side hung up: that is its right */}).finally(() => conn.close());
+    serve(conn).catch(() => {/* the other side hung up: that is its right */}).finally(() =>
+      conn.close()
+    );
   }
 }
 

@@ -1,9 +1,12 @@
 /**
- * `deno task bench:platforms`: what chat platforms get from us and what people see, on a driven clock against the emulated platforms.
+ * `deno task bench:platforms`: what chat platforms get from us and what people see, on a driven
+ * clock against the emulated platforms.
  *
- * Answers of 5–300 s at 20–100 tokens a second, 1 to 500 at once; fresh = how old what a person sees is, sampled every 250 ms while
- * the answer runs. Fixed pacing (100 ms for Feishu's cards, 1.5 s for its patched ones, 800 ms for DingTalk and WeCom's bot, one bucket of 20 a second
- * for all, no heed of what the platform answers) runs on the same answers for comparison. `--quick` leaves the largest size out.
+ * Answers of 5–300 s at 20–100 tokens a second, 1 to 500 at once; fresh = how old what a person
+ * sees is, sampled every 250 ms while the answer runs. Fixed pacing (100 ms for Feishu's cards, 1.5
+ * s for its patched ones, 800 ms for DingTalk and WeCom's bot, one bucket of 20 a second for all,
+ * no heed of what the platform answers) runs on the same answers for comparison. `--quick` leaves
+ * the largest size out.
  */
 import { setImmediate } from "node:timers";
 import { MemoryStore } from "../src/backends/memory.ts";
@@ -28,7 +31,14 @@ import { FeishuEmulator } from "../src/emulate/feishu.ts";
 import { WecomEmulator } from "../src/emulate/wecom.ts";
 import { type Faults, wire } from "../src/emulate/wire.ts";
 
-const KINDS = ["feishu", "feishu patch", "dingtalk", "dingtalk quota", "wecom app", "wecom bot"] as const;
+const KINDS = [
+  "feishu",
+  "feishu patch",
+  "dingtalk",
+  "dingtalk quota",
+  "wecom app",
+  "wecom bot",
+] as const;
 type Kind = typeof KINDS[number];
 
 /** What one run came to. */
@@ -48,14 +58,21 @@ interface Figures {
 /** One bot's answer, and how it comes. */
 class Answer {
   readonly reply = new Reply();
-  /** When each further unit of text was there: [length, time], and from where on none has been seen. */
+  /**
+   * When each further unit of text was there: [length, time], and from where on none has been seen.
+   */
   readonly #arrived: [length: number, at: number][] = [];
   #seen = 0;
   endedAt = 0;
   finalAt = 0;
   finals = 0;
 
-  constructor(readonly clock: DrivenClock, readonly seconds: number, readonly rate: number, readonly mark: string) {}
+  constructor(
+    readonly clock: DrivenClock,
+    readonly seconds: number,
+    readonly rate: number,
+    readonly mark: string,
+  ) {}
 
   #words = 0;
   #said = 0;
@@ -66,14 +83,21 @@ class Answer {
     this.#began = this.clock.now();
   }
 
-  /** Says what is due: bots' words come in network packets, a tenth of a second's worth at a time. */
+  /**
+   * Says what is due: bots' words come in network packets, a tenth of a second's worth at a time.
+   */
   tick() {
     if (this.#began < 0 || this.reply.ending) return;
-    const due = Math.min(this.#words, Math.floor((this.clock.now() - this.#began) / 1000 * this.rate));
+    const due = Math.min(
+      this.#words,
+      Math.floor((this.clock.now() - this.#began) / 1000 * this.rate),
+    );
     let text = "";
     while (this.#said < due) {
       const n = ++this.#said;
-      text += n === this.#words ? `完${this.mark}` : `词${n % 10}${n % 60 === 0 ? "。\n\n" : n % 15 === 0 ? "。" : ""}`;
+      text += n === this.#words
+        ? `完${this.mark}`
+        : `词${n % 10}${n % 60 === 0 ? "。\n\n" : n % 15 === 0 ? "。" : ""}`;
     }
     if (text === "") return;
     this.reply.append("text", text);
@@ -85,7 +109,9 @@ class Answer {
 
   /** So many units of the answer can be read now. */
   shown(length: number) {
-    while (this.#seen < this.#arrived.length && this.#arrived[this.#seen]![0] <= length) this.#seen++;
+    while (this.#seen < this.#arrived.length && this.#arrived[this.#seen]![0] <= length) {
+      this.#seen++;
+    }
   }
 
   /** Seconds since the oldest word that nobody has seen came. */
@@ -115,15 +141,20 @@ async function run(
   stage.log.changed = (message) => {
     const answer = answers.get(message.chat);
     if (!answer || message.from !== "bot") return;
-    // Fast enough for hundreds of answers: what is shown of an answer only grows, over all its messages together.
+    // Fast enough for hundreds of answers: what is shown of an answer only grows, over all its
+    // messages together.
     if (message.text === "") return;
     let length = 0;
     for (const other of stage.log.in(message.chat)) {
-      if (other.from === "bot" && (other.text.includes("词") || other.text.includes("完"))) length += other.text.length;
+      if (other.from === "bot" && (other.text.includes("词") || other.text.includes("完"))) {
+        length += other.text.length;
+      }
     }
     answer.shown(length);
     if (message.final && message.text.includes(answer.mark)) {
-      answer.finals = stage.log.finals(message.chat).filter((shown) => shown.text.includes(answer.mark)).length;
+      answer.finals = stage.log.finals(message.chat).filter((shown) =>
+        shown.text.includes(answer.mark)
+      ).length;
       answer.finalAt ||= clock.now();
     }
   };
@@ -140,14 +171,16 @@ async function run(
   let n = 0;
   for (const chat of answers.keys()) clock.after(n++ * 2000 / count, () => stage.say(chat));
   await clock.advance(2500);
-  // A final that the platform dropped never comes: it is over when nobody has anything left to say or to send.
+  // A final that the platform dropped never comes: it is over when nobody has anything left to say
+  // or to send.
   const over = () => [...answers.values()].every((answer) => answer.reply.ending);
   await clock.until(() => over() && stage.idle(), 4 * 3_600_000);
   stop();
   stopTalking();
   await stage.stop();
   ages.sort((a, b) => a - b);
-  const at = (share: number) => ages[Math.min(ages.length - 1, Math.floor(ages.length * share))] ?? 0;
+  const at = (share: number) =>
+    ages[Math.min(ages.length - 1, Math.floor(ages.length * share))] ?? 0;
   const list = [...answers.values()];
   return {
     finals: list.filter((answer) => answer.finals >= 1).length,
@@ -157,7 +190,9 @@ async function run(
     p50: at(0.5),
     p95: at(0.95),
     callsPerAnswer: stage.counts().calls / count,
-    late: Math.max(...list.map((answer) => answer.finalAt && (answer.finalAt - answer.endedAt) / 1000)),
+    late: Math.max(
+      ...list.map((answer) => answer.finalAt && (answer.finalAt - answer.endedAt) / 1000),
+    ),
   };
 }
 
@@ -169,7 +204,12 @@ interface Stage {
   stop(): Promise<void>;
 }
 
-const FEISHU = { appId: "cli_0123456789abcdef", appSecret: "s", encryptKey: "k", verificationToken: "t" };
+const FEISHU = {
+  appId: "cli_0123456789abcdef",
+  appSecret: "s",
+  encryptKey: "k",
+  verificationToken: "t",
+};
 const DING = { clientId: "ding", clientSecret: "s" };
 const WECOM = {
   corpId: "ww1",
@@ -212,10 +252,14 @@ function build(
     fetch,
   });
   /** The same ways with an interval that heeds nothing. */
-  const fixed = <T extends { ways(incoming: Incoming): Promise<readonly Way[]> }>(channel: T, ms: number): T => {
+  const fixed = <T extends { ways(incoming: Incoming): Promise<readonly Way[]> }>(
+    channel: T,
+    ms: number,
+  ): T => {
     if (!options.fixed) return channel;
     const ways = channel.ways.bind(channel);
-    channel.ways = async (incoming) => (await ways(incoming)).map((way) => ({ ...way, pause: () => ms }));
+    channel.ways = async (incoming) =>
+      (await ways(incoming)).map((way) => ({ ...way, pause: () => ms }));
     return channel;
   };
   const line = { clock, random, latency: [40, 160] as const, faults: options.faults };
@@ -226,9 +270,21 @@ function build(
   };
   if (kind === "feishu" || kind === "feishu patch") {
     const patch = kind === "feishu patch";
-    const platform = new FeishuEmulator({ ...FEISHU, clock, deliver: (request) => channel.fetch(request) });
-    const settings = LarkSettings.parse({ ...FEISHU, mode: "webhook", show: patch ? "patch" : "card" });
-    const fetch = wire(line, (r) => platform.fetch(r), () => (injected.count++, platform.throttle()));
+    const platform = new FeishuEmulator({
+      ...FEISHU,
+      clock,
+      deliver: (request) => channel.fetch(request),
+    });
+    const settings = LarkSettings.parse({
+      ...FEISHU,
+      mode: "webhook",
+      show: patch ? "patch" : "card",
+    });
+    const fetch = wire(
+      line,
+      (r) => platform.fetch(r),
+      () => (injected.count++, platform.throttle()),
+    );
     const channel = fixed(new LarkChannel("main", settings, parts(fetch)), patch ? 1500 : 100);
     return {
       log: platform.log,
@@ -258,7 +314,11 @@ function build(
       cardTemplateId: "t",
       edition,
     });
-    const fetch = wire(line, (r) => platform.fetch(r), () => (injected.count++, platform.throttle()));
+    const fetch = wire(
+      line,
+      (r) => platform.fetch(r),
+      () => (injected.count++, platform.throttle()),
+    );
     const channel = fixed(new DingTalkChannel("main", settings, parts(fetch)), 800);
     return {
       log: platform.log,
@@ -275,8 +335,16 @@ function build(
   const platform = new WecomEmulator({ ...WECOM, clock });
   const fetch = wire(line, (r) => platform.fetch(r), () => (injected.count++, platform.throttle()));
   if (kind === "wecom app") {
-    const channel = new WecomApp("main", WecomAppSettings.parse({ kind: "app", ...WECOM }), parts(fetch));
-    const deliverTo = new WecomEmulator({ ...WECOM, clock, deliver: (request) => channel.fetch(request) });
+    const channel = new WecomApp(
+      "main",
+      WecomAppSettings.parse({ kind: "app", ...WECOM }),
+      parts(fetch),
+    );
+    const deliverTo = new WecomEmulator({
+      ...WECOM,
+      clock,
+      deliver: (request) => channel.fetch(request),
+    });
     return {
       log: platform.log,
       say: (chat) => void deliverTo.sayToApp({ from: chat, text: chat }),
@@ -289,7 +357,8 @@ function build(
   const bot = fixed(new WecomBot("main", settings, parts(fetch)), 800);
   bot.sendFrame = (frame) => {
     const lot = options.faults ? random() : 1;
-    const { throttled, failing, silent } = options.faults ?? { throttled: 0, failing: 0, silent: 0 };
+    const { throttled, failing, silent } = options.faults ??
+      { throttled: 0, failing: 0, silent: 0 };
     clock.after(20 + random() * 60, () => {
       const bad = lot < throttled ? 45009 : lot < throttled + failing ? -1 : undefined;
       const lost = bad === undefined && lot < throttled + failing + silent;
@@ -313,7 +382,10 @@ function build(
   };
 }
 
-/** What others do: one bucket of twenty a second for everything, first come first served, and no heed of what the platform says. */
+/**
+ * What others do: one bucket of twenty a second for everything, first come first served, and no
+ * heed of what the platform says.
+ */
 class FixedBudget {
   #next = 0;
   constructor(private readonly clock: DrivenClock) {}
@@ -354,7 +426,9 @@ const row = (name: string, count: number, f: Figures) => {
   ];
   console.log(cells.join(" "));
 };
-console.log("run                        count    finals doubles throttled dropped  p50 s    p95 s    calls   late s");
+console.log(
+  "run                        count    finals doubles throttled dropped  p50 s    p95 s    calls   late s",
+);
 for (const kind of KINDS.filter((kind) => !only || kind === only)) {
   for (const count of sizes) {
     row(kind, count, await run(kind, count));

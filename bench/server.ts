@@ -1,6 +1,6 @@
 /**
- * These are the processes that are measured: the gateway and the floor, each in a process of its own, with what the operating
- * system says of them (Linux: /proc).
+ * These are the processes that are measured: the gateway and the floor, each in a process of its
+ * own, with what the operating system says of them (Linux: /proc).
  */
 
 const ROOT = new URL("../", import.meta.url);
@@ -36,7 +36,10 @@ export async function startFloor(): Promise<Server> {
   return server("floor", process, port, startedIn, []);
 }
 
-/** Starts the gateway in a new folder with its default configuration, apart from the names and bounds that the load needs. */
+/**
+ * Starts the gateway in a new folder with its default configuration, apart from the names and
+ * bounds that the load needs.
+ */
 export async function startGateway(
   { signIn = true, config = {} }: { signIn?: boolean; config?: Record<string, unknown> } = {},
 ): Promise<Server> {
@@ -48,7 +51,10 @@ export async function startGateway(
       (_, index) => [`person${index}`, { password: PASSWORD, displayName: `Person ${index}` }],
     ),
   );
-  await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify({ port, botToken: BOT_TOKEN, users, ...config }));
+  await Deno.writeTextFile(
+    `${folder}/config.json`,
+    JSON.stringify({ port, botToken: BOT_TOKEN, users, ...config }),
+  );
   const { process, startedIn } = await start([
     "run",
     "-A",
@@ -79,7 +85,14 @@ export async function startGateway(
 /** A process of the load. `input.close()` ends those that stay. */
 export async function load<T>(part: string, order: unknown): Promise<T> {
   const { stdout, success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL("bench/load.ts", ROOT).pathname, part, JSON.stringify(order)],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("bench/load.ts", ROOT).pathname,
+      part,
+      JSON.stringify(order),
+    ],
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`the load ${part} ${JSON.stringify(order)} failed`);
@@ -87,9 +100,19 @@ export async function load<T>(part: string, order: unknown): Promise<T> {
 }
 
 /** A part of the load that stays (`bots`, `silent`) until `stop`. Resolves once it has begun. */
-export async function stay(part: "bots" | "silent", order: unknown): Promise<{ stop(): Promise<void> }> {
+export async function stay(
+  part: "bots" | "silent",
+  order: unknown,
+): Promise<{ stop(): Promise<void> }> {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL("bench/load.ts", ROOT).pathname, part, JSON.stringify(order)],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("bench/load.ts", ROOT).pathname,
+      part,
+      JSON.stringify(order),
+    ],
     stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
@@ -109,7 +132,8 @@ export async function stay(part: "bots" | "silent", order: unknown): Promise<{ s
 /** CPU time of a process in microseconds, of all its threads, in user and kernel mode. */
 export function cpuOf(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  // The name (second field) may hold spaces; fields 14 and 15 are counted from behind its bracket, in ticks of 10 ms.
+  // The name (second field) may hold spaces; fields 14 and 15 are counted from behind its bracket,
+  // in ticks of 10 ms.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
@@ -155,14 +179,21 @@ async function start(
   const began = performance.now();
   const command = log === undefined
     ? new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "inherit" })
-    // The log goes to a file, as it does in production; a pipe that nobody empties would stop the server.
-    : new Deno.Command("/bin/sh", { args: ["-c", `exec "$0" "$@" > '${log}' 2>&1`, Deno.execPath(), ...args] });
+    // The log goes to a file, as it does in production; a pipe that nobody empties would stop the
+    // server.
+    : new Deno.Command("/bin/sh", {
+      args: ["-c", `exec "$0" "$@" > '${log}' 2>&1`, Deno.execPath(), ...args],
+    });
   const process = command.spawn();
   while (!await alive(port)) {
     if (performance.now() - began > 60_000) {
       process.kill("SIGKILL");
       await process.status;
-      throw new Error(`no answer of /livez within a minute: ${log ? await Deno.readTextFile(log) : args.join(" ")}`);
+      throw new Error(
+        `no answer of /livez within a minute: ${
+          log ? await Deno.readTextFile(log) : args.join(" ")
+        }`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
@@ -191,7 +222,9 @@ async function signInAs(port: number, username: string): Promise<string> {
     body: JSON.stringify({ username, password: PASSWORD }),
   });
   const { token } = await response.json();
-  if (typeof token !== "string") throw new Error(`sign-in of ${username} answered ${response.status}`);
+  if (typeof token !== "string") {
+    throw new Error(`sign-in of ${username} answered ${response.status}`);
+  }
   return token;
 }
 

@@ -1,6 +1,7 @@
 /**
- * This is the soak: ten minutes of mixed load at half of what the gateway can do, with people who hang up and cancel and bots
- * whose lines are cut. Afterwards nothing may be left over, and memory may not have grown.
+ * This is the soak: ten minutes of mixed load at half of what the gateway can do, with people who
+ * hang up and cancel and bots whose lines are cut. Afterwards nothing may be left over, and memory
+ * may not have grown.
  */
 import type { Figure } from "./figure.ts";
 import type { MixedOutcome } from "./load_mixed.ts";
@@ -28,13 +29,23 @@ async function run(gateway: Server, minutes: number): Promise<Figure[]> {
   const most = await load<MixedOutcome>("mixed", { ...people, connections: 128, seconds: 10 });
   const rate = most.begun / 10 / 2;
   console.error(
-    `capacity of this mix ${(most.begun / 10).toFixed(0)} turns/s; ${minutes} minutes at ${rate.toFixed(0)}`,
+    `capacity of this mix ${(most.begun / 10).toFixed(0)} turns/s; ${minutes} minutes at ${
+      rate.toFixed(0)
+    }`,
   );
 
   const samples: { at: number; rss: number }[] = [];
   const start = performance.now();
-  const sampling = setInterval(() => samples.push({ at: performance.now() - start, rss: rssOf(gateway.pid) }), 2_000);
-  const outcome = await load<MixedOutcome>("mixed", { ...people, connections: 1_000, seconds: minutes * 60, rate });
+  const sampling = setInterval(
+    () => samples.push({ at: performance.now() - start, rss: rssOf(gateway.pid) }),
+    2_000,
+  );
+  const outcome = await load<MixedOutcome>("mixed", {
+    ...people,
+    connections: 1_000,
+    seconds: minutes * 60,
+    rate,
+  });
   clearInterval(sampling);
   await first.stop();
   await second.stop();
@@ -85,7 +96,9 @@ async function gauges(gateway: Server): Promise<Record<string, number>> {
   for (const [, name] of text.matchAll(/^# TYPE (nexus_\w+) gauge$/gm)) {
     // What is kept for readers who come back is no leftover; it shows in the memory.
     if (!/turn|queue|busy|stream|bot|socket|timer/.test(name!) || name!.includes("_kept")) continue;
-    for (const match of text.matchAll(new RegExp(`^(${name}(?:\\{[^}]*\\})?) ([0-9.e+-]+)$`, "gm"))) {
+    for (
+      const match of text.matchAll(new RegExp(`^(${name}(?:\\{[^}]*\\})?) ([0-9.e+-]+)$`, "gm"))
+    ) {
       found[match[1]!] = Number(match[2]);
     }
   }

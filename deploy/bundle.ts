@@ -1,6 +1,6 @@
 /**
- * This is the program as one file: `main.ts` with everything it imports, beside the built page. What is shipped (the npm package,
- * the self-extracting program, the image) is made of it.
+ * This is the program as one file: `main.ts` with everything it imports, beside the built page.
+ * What is shipped (the npm package, the self-extracting program, the image) is made of it.
  */
 
 export const ROOT = new URL("../", import.meta.url);

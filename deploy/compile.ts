@@ -1,10 +1,11 @@
 /**
  * This is `deno task compile`: Nexus as one file that needs nothing installed, `dist/nexus`.
  *
- * `deno compile` makes it where `denort` (Deno without its tools) can be had: from dl.deno.land, from Deno's cache, or from a file
- * that `DENORT_BIN` names. Where it cannot, the same is made of what is here: a shell script that carries Deno, the bundled
- * program and the page, and unpacks them once into the user's cache. It is larger in use (about 100 MB there) and needs `sh`,
- * `tar` and `gzip` where it runs.
+ * `deno compile` makes it where `denort` (Deno without its tools) can be had: from dl.deno.land,
+ * from Deno's cache, or from a file that `DENORT_BIN` names. Where it cannot, the same is made of
+ * what is here: a shell script that carries Deno, the bundled program and the page, and unpacks
+ * them once into the user's cache. It is larger in use (about 100 MB there) and needs `sh`, `tar`
+ * and `gzip` where it runs.
  *
  * `--self-extracting` skips the first way.
  */
@@ -16,7 +17,9 @@ if (import.meta.main) {
   const output = new URL("nexus", DIST);
   const bundle = new URL("compile/", DIST);
   await bundleInto(bundle);
-  if (Deno.args.includes("--self-extracting") || !await compile(bundle, output)) await selfExtracting(bundle, output);
+  if (Deno.args.includes("--self-extracting") || !await compile(bundle, output)) {
+    await selfExtracting(bundle, output);
+  }
   await remove(bundle);
   const { size } = await Deno.stat(output);
   console.log(`dist/nexus: ${(size / 1e6).toFixed(1)} MB, for ${Deno.build.target}`);
@@ -48,9 +51,8 @@ async function compile(bundle: URL, output: URL): Promise<boolean> {
 
 /** The last of the causes that Deno lists, which is the first one that happened. */
 function reasonIn(said: string): string {
-  const causes = [...said.matchAll(/^\s*(?:\d+: |error: |Caused by:\s*)(?!<unknown>)(\S.*)$/gm)].map(([, cause]) =>
-    cause
-  );
+  const causes = [...said.matchAll(/^\s*(?:\d+: |error: |Caused by:\s*)(?!<unknown>)(\S.*)$/gm)]
+    .map(([, cause]) => cause);
   return causes.at(-1)?.trim() ?? "no reason given";
 }
 
@@ -60,7 +62,15 @@ export async function selfExtracting(bundle: URL, output: URL, level = 6): Promi
   await Deno.copyFile(Deno.execPath(), new URL("deno", bundle));
   await Deno.chmod(new URL("deno", bundle), 0o755);
   const files = ["deno", "nexus.js", "static"];
-  await run("tar", ["-I", `gzip -${level}`, "-cf", archive.pathname, "-C", bundle.pathname, ...files]);
+  await run("tar", [
+    "-I",
+    `gzip -${level}`,
+    "-cf",
+    archive.pathname,
+    "-C",
+    bundle.pathname,
+    ...files,
+  ]);
   const bytes = await Deno.readFile(archive);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16);
   const script = new TextEncoder().encode(scriptOf(`${await version()}-${digest}`));
@@ -102,5 +112,7 @@ exec "$home/deno" run -A --no-prompt --no-config --no-lock "$home/nexus.js" "$@"
 
 async function run(command: string, args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(command, { args }).output();
-  if (!success) throw new Error(`${command} ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr)}`);
+  if (!success) {
+    throw new Error(`${command} ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr)}`);
+  }
 }

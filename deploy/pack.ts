@@ -1,6 +1,6 @@
 /**
- * This is `deno task pack`: the npm package, for `npm install -g` and `npx`. It makes `dist/npm/` (the bundled program, the page, a
- * launcher) and a tarball of it in `dist/`.
+ * This is `deno task pack`: the npm package, for `npm install -g` and `npx`. It makes `dist/npm/`
+ * (the bundled program, the page, a launcher) and a tarball of it in `dist/`.
  *
  * The launcher is Node; the program runs under Deno, the one on the PATH or the one from npm.
  */
@@ -37,7 +37,10 @@ async function writePackage(folder: URL): Promise<void> {
   await Deno.chmod(new URL("launch.mjs", folder), 0o755);
   await Deno.copyFile(new URL("LICENSE", ROOT), new URL("LICENSE", folder));
   await Deno.writeTextFile(new URL("README.md", folder), README);
-  await Deno.writeTextFile(new URL("package.json", folder), JSON.stringify(manifest(await version()), null, 2) + "\n");
+  await Deno.writeTextFile(
+    new URL("package.json", folder),
+    JSON.stringify(manifest(await version()), null, 2) + "\n",
+  );
 }
 
 function manifest(version: string) {
@@ -47,7 +50,8 @@ function manifest(version: string) {
     description: "A gateway between people and the AI bots that answer them",
     license: "MIT",
     type: "module",
-    // `nexus-gateway` is the original's name, and the one that npx takes because the package is called so.
+    // `nexus-gateway` is the original's name, and the one that npx takes because the package is
+    // called so.
     bin: { "nexus": "launch.mjs", "nexus-gateway": "launch.mjs" },
     files: ["launch.mjs", "nexus.js", "static/"],
     engines: { node: ">=18" },

@@ -1,4 +1,5 @@
-// This is a bot on plain Node (22 or later), with no library: version 1 of docs/protocol.md, which is all that a small bot needs.
+// This is a bot on plain Node (22 or later), with no library: version 1 of docs/protocol.md, which
+// is all that a small bot needs.
 //
 //   NEXUS_TOKEN=… node examples/bot.mjs ws://127.0.0.1:17392/bot-ws
 const url = process.argv[2] ?? process.env.NEXUS_URL ?? "ws://127.0.0.1:17392/bot-ws";
@@ -9,7 +10,8 @@ function dial() {
   const socket = new WebSocket(url);
   const send = (frame) => socket.send(JSON.stringify(frame));
   let refused = false;
-  socket.onopen = () => send({ type: "register", botId, botName: "Parrot on Node", token: process.env.NEXUS_TOKEN });
+  socket.onopen = () =>
+    send({ type: "register", botId, botName: "Parrot on Node", token: process.env.NEXUS_TOKEN });
   socket.onmessage = async ({ data }) => {
     const frame = parse(data);
     if (frame?.type === "registered") {
@@ -24,13 +26,16 @@ function dial() {
         send({ type: "reply", replyTo: frame.id, content: word, done: false });
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      if (socket.readyState === WebSocket.OPEN) send({ type: "reply", replyTo: frame.id, content: "", done: true });
+      if (socket.readyState === WebSocket.OPEN) {
+        send({ type: "reply", replyTo: frame.id, content: "", done: true });
+      }
     }
   };
   let gone = false;
   socket.onclose = socket.onerror = ({ code }) => {
     // A dial that failed is told by `error` and `close`, or, before Node 24, by `error` alone.
-    if (gone || refused || (code >= 4100 && code <= 4199)) return; // refused: something must be changed first
+    // refused: something must be changed first
+    if (gone || refused || (code >= 4100 && code <= 4199)) return;
     gone = true;
     setTimeout(dial, wait * (0.5 + Math.random() / 2));
     wait = Math.min(wait * 2, 30_000);

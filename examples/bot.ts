@@ -1,6 +1,6 @@
 /**
- * This is a bot in ten lines: it says back what it hears, word by word. `src/bots/client.ts` sees to the rest: reconnecting, going
- * on after a drop, stopping when the person does.
+ * This is a bot in ten lines: it says back what it hears, word by word. `src/bots/client.ts` sees
+ * to the rest: reconnecting, going on after a drop, stopping when the person does.
  *
  * ```sh
  * NEXUS_TOKEN=… deno run -A examples/bot.ts ws://127.0.0.1:17392/bot-ws

@@ -1,6 +1,7 @@
 /**
- * This is a bot that does on demand what the conformance kit asks for (the directives of `docs/protocol.md`), and echoes the
- * rest: a subject for the kit's own tests, and a model for bots that want to be tested.
+ * This is a bot that does on demand what the conformance kit asks for (the directives of
+ * `docs/protocol.md`), and echoes the rest: a subject for the kit's own tests, and a model for bots
+ * that want to be tested.
  *
  * ```sh
  * nexus conform -- deno run -A examples/conform_bot.ts

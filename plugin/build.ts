@@ -1,6 +1,7 @@
 /**
- * This is how the plugin is built: one folder that OpenClaw loads on Node, and a tarball that it installs. The sources are the
- * same TypeScript as the gateway's; esbuild joins them, OpenClaw itself stays outside, and nothing else is needed at run time.
+ * This is how the plugin is built: one folder that OpenClaw loads on Node, and a tarball that it
+ * installs. The sources are the same TypeScript as the gateway's; esbuild joins them, OpenClaw
+ * itself stays outside, and nothing else is needed at run time.
  *
  * ```sh
  * deno task build:plugin     # plugin/dist/package/, plugin/dist/openclaw-nexus-2.0.0.tgz
@@ -24,7 +25,10 @@ const ENTRIES = {
 
 const READMES = ["README.md", "README.zh.md"];
 
-/** Where a release is published. What is not given is left out of the package: a name that nobody owns is a stranger's to take. */
+/**
+ * Where a release is published. What is not given is left out of the package: a name that nobody
+ * owns is a stranger's to take.
+ */
 export interface Release {
   /** The public repository, as people open it in a browser. */
   readonly repository?: string;
@@ -35,7 +39,10 @@ export interface Release {
 }
 
 /** Builds the package and packs it; returns the tarball's path. */
-export async function buildPlugin(out: URL = new URL("dist/", HERE), release: Release = {}): Promise<string> {
+export async function buildPlugin(
+  out: URL = new URL("dist/", HERE),
+  release: Release = {},
+): Promise<string> {
   return await pack(await buildPackage(out, release), out);
 }
 
@@ -52,7 +59,10 @@ export async function buildPackage(out: URL, release: Release = {}): Promise<URL
   const read = async (name: string) => JSON.parse(await Deno.readTextFile(new URL(name, HERE)));
   const write = (name: string, value: object) =>
     Deno.writeTextFile(new URL(name, folder), JSON.stringify(value, null, 2) + "\n");
-  await write("package.json", released({ ...await read("package.template.json"), version }, release));
+  await write(
+    "package.json",
+    released({ ...await read("package.template.json"), version }, release),
+  );
   await write("openclaw.plugin.json", { ...await read("openclaw.plugin.json"), version });
   for (const name of READMES) {
     const text = await Deno.readTextFile(new URL(name, HERE));
@@ -96,18 +106,24 @@ function released(manifest: Manifest, { repository, npm = false, clawhub }: Rele
   };
 }
 
-/** The page as it reads outside of the repository: links that lead out of the package become absolute, or plain words. */
+/**
+ * The page as it reads outside of the repository: links that lead out of the package become
+ * absolute, or plain words.
+ */
 function readme(text: string, version: string, repository: string | undefined): string {
   return text.replace(
     /\[([^\]\n]*)\]\(\.\.\/([^)\s]*)\)/g,
-    (_, words: string, path: string) => repository ? `[${words}](${repository}/blob/v${version}/${path})` : words,
+    (_, words: string, path: string) =>
+      repository ? `[${words}](${repository}/blob/v${version}/${path})` : words,
   );
 }
 
 async function bundle(folder: URL): Promise<void> {
   try {
     await esbuild.build({
-      entryPoints: Object.fromEntries(Object.entries(ENTRIES).map(([to, from]) => [to, new URL(from, HERE).pathname])),
+      entryPoints: Object.fromEntries(
+        Object.entries(ENTRIES).map(([to, from]) => [to, new URL(from, HERE).pathname]),
+      ),
       outdir: new URL("dist/", folder).pathname,
       bundle: true,
       splitting: true,
@@ -132,13 +148,25 @@ async function bundle(folder: URL): Promise<void> {
 /** The declarations of the entries, file by file: each says its types itself. */
 async function declare(folder: URL): Promise<void> {
   for (const [to, from] of Object.entries(ENTRIES)) {
-    const { outputText, diagnostics } = ts.transpileDeclaration(await Deno.readTextFile(new URL(from, HERE)), {
-      fileName: from,
-      reportDiagnostics: true,
-      compilerOptions: { isolatedDeclarations: true, declaration: true, module: ts.ModuleKind.NodeNext, strict: true },
-    });
-    const wrong = diagnostics?.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n")) ?? [];
-    if (wrong.length > 0) throw new Error(`${from} does not declare its types: ${wrong.join("; ")}`);
+    const { outputText, diagnostics } = ts.transpileDeclaration(
+      await Deno.readTextFile(new URL(from, HERE)),
+      {
+        fileName: from,
+        reportDiagnostics: true,
+        compilerOptions: {
+          isolatedDeclarations: true,
+          declaration: true,
+          module: ts.ModuleKind.NodeNext,
+          strict: true,
+        },
+      },
+    );
+    const wrong = diagnostics?.map(({ messageText }) =>
+      ts.flattenDiagnosticMessageText(messageText, "\n")
+    ) ?? [];
+    if (wrong.length > 0) {
+      throw new Error(`${from} does not declare its types: ${wrong.join("; ")}`);
+    }
     await Deno.writeTextFile(new URL(`dist/${to}.d.ts`, folder), outputText);
   }
 }
@@ -156,7 +184,11 @@ async function pack(folder: URL, out: URL): Promise<string> {
 if (import.meta.main) {
   const { values } = parseArgs({
     args: Deno.args,
-    options: { repository: { type: "string" }, npm: { type: "boolean" }, clawhub: { type: "string" } },
+    options: {
+      repository: { type: "string" },
+      npm: { type: "boolean" },
+      clawhub: { type: "string" },
+    },
   });
   const repository = values.repository?.replace(/(?:\.git)?\/*$/, "");
   const tarball = await buildPlugin(undefined, { ...values, repository });

@@ -1,8 +1,9 @@
 /**
- * The page that ties the rooms together: configuration and parts go in, Request → Response comes out.
+ * The page that ties the rooms together: configuration and parts go in, Request → Response comes
+ * out.
  *
- * The same function is used by `main.ts`, by the tests and by whoever hosts Nexus elsewhere: it opens no port, reads no file and no
- * environment.
+ * The same function is used by `main.ts`, by the tests and by whoever hosts Nexus elsewhere: it
+ * opens no port, reads no file and no environment.
  *
  * ```ts
  * const app = await createApp(config, {});
@@ -107,9 +108,15 @@ export interface App {
   readonly config: Config;
   /** Every route, as it is declared. */
   readonly routes: readonly Route[];
-  /** Takes over a changed configuration. Returns what changed and now holds, and what changed but needs a restart. */
+  /**
+   * Takes over a changed configuration. Returns what changed and now holds, and what changed but
+   * needs a restart.
+   */
   reconfigure(config: Config): Promise<{ changed: string[]; needRestart: string[] }>;
-  /** Refuses new work, lets turns finish for at most `drainTimeout`, then ends streams and sockets in the order that loses nothing. */
+  /**
+   * Refuses new work, lets turns finish for at most `drainTimeout`, then ends streams and sockets
+   * in the order that loses nothing.
+   */
   drain(): Promise<void>;
   /** Stops everything. After {@linkcode drain} nothing is lost. */
   close(): Promise<void>;
@@ -118,10 +125,16 @@ export interface App {
 /** What only counts at the start. */
 const AT_START: readonly string[] = ["channels", "host", "port", "demo", "store", "tls"];
 
-/** How often the store is asked what others changed in the bots' tokens, and what is too old to keep. */
+/**
+ * How often the store is asked what others changed in the bots' tokens, and what is too old to
+ * keep.
+ */
 const LOOK = 5_000, FORGET = 3_600_000;
 
-/** Turns that are looked at for a model's history; its window in tokens is smaller than that nearly always. */
+/**
+ * Turns that are looked at for a model's history; its window in tokens is smaller than that nearly
+ * always.
+ */
 const HISTORY = 200;
 
 /** Milliseconds that answers may take to reach their chat platforms when the gateway stops. */
@@ -135,13 +148,21 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const store: Store = parts.store ?? new MemoryStore({ now: () => clock.now() });
   const metrics = new Metrics();
   const outside = new LogBound(parts.observer ?? silent, clock);
-  const audit = new Audit({ store, clock, onFault: (error) => outside.tell({ type: "fault", where: "audit", error }) });
+  const audit = new Audit({
+    store,
+    clock,
+    onFault: (error) => outside.tell({ type: "fault", where: "audit", error }),
+  });
   const limitsOf = (id: string): Allowance => {
     const own = accounts.limits(id);
     return own ? { ...config.limits, ...own } : config.limits;
   };
   const allowances: Allowances = new Allowances({ store, clock, observer: outside, of: limitsOf });
-  const botWatch = new BotWatch({ clock, roster: () => gateway.roster, tokens: () => botTokens.own });
+  const botWatch = new BotWatch({
+    clock,
+    roster: () => gateway.roster,
+    tokens: () => botTokens.own,
+  });
   const observer = everyone(metrics, outside, audit, allowances, botWatch);
   const secret = await ServerSecret.open(store);
   const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
@@ -190,7 +211,12 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     store,
     http: parts.http ?? ("Deno" in globalThis ? new SocketHttp() : fetchHttp(fetch)),
     history: async ({ id, conversationId, message }) => {
-      const { turns } = await gateway.reading.turns(message.person, conversationId, undefined, HISTORY);
+      const { turns } = await gateway.reading.turns(
+        message.person,
+        conversationId,
+        undefined,
+        HISTORY,
+      );
       return historyOf(turns, id, message);
     },
     secret: (text) => text.startsWith("env:") ? parts.env?.(text.slice(4)) : text,
@@ -240,7 +266,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
         fetch,
         clock,
         env,
-        live: (platform, name) => apps.list().find((app) => app.platform === platform && app.name === name),
+        live: (platform, name) =>
+          apps.list().find((app) => app.platform === platform && app.name === name),
       }),
       ...probesOfModels(config.bots, { fetch, env }),
       ...probesOfSignIn(config.signIn, { fetch, clock }),
@@ -308,7 +335,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     maxBody: () => config.maxBody,
     otherwise: (request) => {
       const isOurs = /^\/(api|v1|channels|bot-ws)(\/|$)/.test(pathOf(request.url));
-      return isOurs || (request.method !== "GET" && request.method !== "HEAD") ? undefined : parts.page?.(request);
+      return isOurs || (request.method !== "GET" && request.method !== "HEAD")
+        ? undefined
+        : parts.page?.(request);
     },
   });
   session(routes, { accounts, sessions, door });
@@ -426,11 +455,15 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       sessions.life = sessionLifeOf(config);
       keys.maxAge = keyAgeOf(config);
       gateway.set(settingsOf(config));
-      if (changed.some((key) => key === "pingInterval" || key === "botTimeout" || key === "resumeGrace")) {
+      if (
+        changed.some((key) =>
+          key === "pingInterval" || key === "botTimeout" || key === "resumeGrace"
+        )
+      ) {
         sockets.set(socketSettingsOf(config));
       }
-      // Only those whose token no longer opens, or whose name is taken now: the code that closes them says not to come back. They go
-      // before the model APIs come, which may have their names.
+      // Only those whose token no longer opens, or whose name is taken now: the code that closes
+      // them says not to come back. They go before the model APIs come, which may have their names.
       if (changed.includes("botToken") || changed.includes("bots")) sockets.recheck();
       if (changed.includes("bots")) seatModels();
       return { changed: changed.filter((key) => !needRestart.includes(key)), needRestart };
@@ -467,7 +500,10 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   };
 }
 
-/** Takes every step, also after one that failed: what others still have in memory must reach the disk. Throws what failed first. */
+/**
+ * Takes every step, also after one that failed: what others still have in memory must reach the
+ * disk. Throws what failed first.
+ */
 async function inOrder(steps: readonly (() => unknown)[]): Promise<void> {
   const faults: unknown[] = [];
   for (const step of steps) {
@@ -489,10 +525,17 @@ function settingsOf(config: Config): Partial<GatewaySettings> {
 }
 
 function socketSettingsOf(config: Config) {
-  return { pingInterval: config.pingInterval, botTimeout: config.botTimeout, grace: config.resumeGrace };
+  return {
+    pingInterval: config.pingInterval,
+    botTimeout: config.botTimeout,
+    grace: config.resumeGrace,
+  };
 }
 
-/** A month of sign-in at most, unless the operator wants a longer pause between two uses to be possible. */
+/**
+ * A month of sign-in at most, unless the operator wants a longer pause between two uses to be
+ * possible.
+ */
 function sessionLifeOf({ sessionTTL: ttl, sessionMaxAge }: Config): SessionLife {
   return { ttl, maxAge: sessionMaxAge ?? Math.max(SESSION_MAX_AGE, ttl) };
 }
@@ -508,12 +551,16 @@ async function takeUsers(accounts: Accounts, config: Config, observer: Observer)
     const names = plain.slice(0, 10).join(", ");
     observer.tell({
       type: "warning",
-      what: `the password of ${names} stands in the configuration as plain text; \`nexus hash\` makes a hash`,
+      what:
+        `the password of ${names} stands in the configuration as plain text; \`nexus hash\` makes a hash`,
     });
   }
 }
 
-/** Whether whoever vouched for an account is still configured, and lets it in by one of the groups that it had. */
+/**
+ * Whether whoever vouched for an account is still configured, and lets it in by one of the groups
+ * that it had.
+ */
 function vouchingOf({ signIn, channels }: Config): StillVouches {
   const { oidc, lark, dingtalk, wecom, proxy } = signIn;
   const hasApps = (apps: object) => Object.keys(apps).length > 0;
@@ -526,13 +573,18 @@ function vouchingOf({ signIn, channels }: Config): StillVouches {
   };
   return ({ source = "", groups }) =>
     (there[source] ?? true) &&
-    (source !== "oidc" || !groups || !oidc?.groups || groups.some((group) => oidc.groups!.includes(group)));
+    (source !== "oidc" || !groups || !oidc?.groups ||
+      groups.some((group) => oidc.groups!.includes(group)));
 }
 
 /** Who may vouch for people, as configured. */
 function waysIn({ signIn, channels }: Config, clock: Clock) {
   const { oidc, lark, dingtalk, wecom, proxy } = signIn;
-  const at = <T extends object>(settings: T, place: keyof typeof PLACES) => ({ ...PLACES[place], ...settings, fetch });
+  const at = <T extends object>(settings: T, place: keyof typeof PLACES) => ({
+    ...PLACES[place],
+    ...settings,
+    fetch,
+  });
   const providers: Provider[] = [];
   if (oidc) providers.push(new OidcProvider(oidc, () => clock.now()));
   if (lark) {
@@ -541,7 +593,10 @@ function waysIn({ signIn, channels }: Config, clock: Clock) {
   }
   if (dingtalk) providers.push(new DingtalkSignIn(at(dingtalk, "dingtalk")));
   if (wecom) {
-    const chats = namesOf(channels.wecom, (app) => app.kind === "app" && app.corpId === wecom.corpId);
+    const chats = namesOf(
+      channels.wecom,
+      (app) => app.kind === "app" && app.corpId === wecom.corpId,
+    );
     providers.push(new WecomSignIn({ ...at(wecom, "wecom"), chats, now: () => clock.now() }));
   }
   return { providers, proxy: proxy && { ...proxy, from: new TrustedProxies(proxy.from) } };
@@ -551,7 +606,10 @@ function namesOf<T>(apps: Readonly<Record<string, T>>, fits: (app: T) => boolean
   return Object.entries(apps).filter(([, app]) => fits(app)).map(([name]) => name);
 }
 
-/** The demo bot sits on the roster until the first real bot joins, and does not come back while this process lives. */
+/**
+ * The demo bot sits on the roster until the first real bot joins, and does not come back while this
+ * process lives.
+ */
 function seatDemo(gateway: Gateway, clock: Clock): void {
   const demo = new DemoBot(clock);
   const leave = gateway.roster.join(demo);
@@ -570,7 +628,8 @@ function sha256(text: string): string {
 }
 
 function upgradeWithDeno(request: Request): { socket: Wire; response: Response } {
-  // Our own heartbeat finds dead bots; the runtime's would cut those whose library answers no protocol pings.
+  // Our own heartbeat finds dead bots; the runtime's would cut those whose library answers no
+  // protocol pings.
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
   socket.binaryType = "arraybuffer";
   return { socket, response };

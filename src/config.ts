@@ -1,7 +1,9 @@
 /**
- * The configuration: what may stand in `config.json` and in `NEXUS_*` variables, checked once, with everything that is wrong said at once.
+ * The configuration: what may stand in `config.json` and in `NEXUS_*` variables, checked once, with
+ * everything that is wrong said at once.
  *
- * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`, `botToken`, `users`); everything else has a default.
+ * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`,
+ * `botToken`, `users`); everything else has a default.
  */
 import { z } from "zod";
 import { DingTalkSettings } from "./channels/dingtalk/settings.ts";
@@ -26,7 +28,8 @@ function isRange(text: string): boolean {
   const { isIPv4, isIPv6 } = globalThis.process.getBuiltinModule("node:net");
   const [address = "", bits, ...rest] = text.split("/");
   const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
-  return rest.length === 0 && (bits === undefined ? most > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= most);
+  return rest.length === 0 &&
+    (bits === undefined ? most > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= most);
 }
 
 /** Milliseconds. */
@@ -36,7 +39,10 @@ function ms(min: number, max = 31_536_000_000) {
 
 const NO_SUCH_STORE = 'must be a file name or "memory:"; stores on other servers do not exist yet';
 
-/** Whether a store's name is one of a file, or memory: an address would be taken for memory and everything forgotten. */
+/**
+ * Whether a store's name is one of a file, or memory: an address would be taken for memory and
+ * everything forgotten.
+ */
 function isFileName(store: string): boolean {
   return store === "memory:" || !/^[a-z][a-z\d+.-]*:\/\//i.test(store);
 }
@@ -45,7 +51,9 @@ function text(right: string, min = 0) {
   return z.string({ error: right }).min(min, right);
 }
 
-/** Whether somebody may be called so: `alice~2` is the id of the second account of the name alice. */
+/**
+ * Whether somebody may be called so: `alice~2` is the id of the second account of the name alice.
+ */
 function isName(name: string): boolean {
   const at = name.lastIndexOf("~");
   return at < 0 || !/^\d+$/.test(name.slice(at + 1));
@@ -56,7 +64,9 @@ const limits = z.looseObject({
   messagesPerDay: whole(1, 100_000_000).optional(),
   turnsAtOnce: whole(1, 100_000).optional(),
   imageBytesPerDay: whole(0, Number.MAX_SAFE_INTEGER, "bytes").optional(),
-  streamsAtOnce: whole(1, 1_000_000).optional().meta({ description: "Event streams open at once. Default: 10000." }),
+  streamsAtOnce: whole(1, 1_000_000).optional().meta({
+    description: "Event streams open at once. Default: 10000.",
+  }),
   conversations: whole(1, 10_000_000).optional().meta({ description: "Conversations kept." }),
 }, { error: 'must be an object such as {"messagesPerMinute":30}' });
 
@@ -66,13 +76,17 @@ const user = z.looseObject({
     const problem = hashProblem(c.value);
     if (problem !== undefined) c.issues.push({ code: "custom", message: problem, input: c.value });
   }).meta({
-    description: "The password, or its hash as `$argon2id$…` (`nexus hash` makes one). Plain text is warned about.",
+    description:
+      "The password, or its hash as `$argon2id$…` (`nexus hash` makes one). Plain text is warned about.",
   }),
   displayName: text("must be a name").optional().meta({ description: "What people and bots see." }),
   role: z.enum(["admin", "member"], { error: 'must be "admin" or "member"' }).optional().meta({
-    description: "`admin` may see and change everything. Default: admin for the name `admin`, else member.",
+    description:
+      "`admin` may see and change everything. Default: admin for the name `admin`, else member.",
   }),
-  bots: z.array(text("must be a bot id or pool name", 1), { error: "must be a list of bot ids and pool names" })
+  bots: z.array(text("must be a bot id or pool name", 1), {
+    error: "must be a list of bot ids and pool names",
+  })
     .optional()
     .meta({ description: "The bots and pools this person may use. Default: all." }),
   limits: limits.optional().meta({
@@ -80,10 +94,13 @@ const user = z.looseObject({
   }),
 }, { error: 'must be an object such as {"password":"…","displayName":"…"}' });
 
-const TOKENS = "must be a text (empty lets every bot in), or a list of 1 to 10 texts that are not empty";
+const TOKENS =
+  "must be a text (empty lets every bot in), or a list of 1 to 10 texts that are not empty";
 
 const commonTokens = z.union([z.string(), z.array(z.string())], { error: TOKENS }).refine(
-  (tokens) => typeof tokens === "string" || (tokens.length >= 1 && tokens.length <= 10 && !tokens.includes("")),
+  (tokens) =>
+    typeof tokens === "string" ||
+    (tokens.length >= 1 && tokens.length <= 10 && !tokens.includes("")),
   TOKENS,
 );
 
@@ -100,11 +117,13 @@ export const configSchema = z.looseObject({
     description: "How long a sign-in lasts after its last use, in milliseconds.",
   }),
   sessionMaxAge: ms(1_000).optional().meta({
-    description: "How long a sign-in lasts at most, however much it is used, in milliseconds. Default: 30 days, or " +
+    description:
+      "How long a sign-in lasts at most, however much it is used, in milliseconds. Default: 30 days, or " +
       "`sessionTTL` where that is longer.",
   }),
   keyMaxDays: whole(1, 36_500, "days").optional().meta({
-    description: "Days after its making at which every API key ends, also one that has a later end or none. " +
+    description:
+      "Days after its making at which every API key ends, also one that has a later end or none. " +
       "Default: keys end when their owners said.",
   }),
   pingInterval: ms(10, 3_600_000).default(30_000).meta({
@@ -114,28 +133,40 @@ export const configSchema = z.looseObject({
     description: "Silence after which a bot is gone, in milliseconds.",
   }),
   botToken: commonTokens.default("").meta({
-    description: "The token that bots register with, plain or as `sha256:<hex>`; a list while it is changed over, of " +
+    description:
+      "The token that bots register with, plain or as `sha256:<hex>`; a list while it is changed over, of " +
       "which each opens. Empty lets every bot in.",
   }),
-  users: z.record(z.string().refine(isName, "a name must not end with ~ and a number: such are ids"), user, {
-    error: 'must be an object such as {"alice":{"password":"…"}}',
-  }).default({}).meta(
+  users: z.record(
+    z.string().refine(isName, "a name must not end with ~ and a number: such are ids"),
+    user,
+    {
+      error: 'must be an object such as {"alice":{"password":"…"}}',
+    },
+  ).default({}).meta(
     {
       description: "The people who may sign in, by name.",
     },
   ),
-  store: text('must be a file name or "memory:"', 1).refine(isFileName, NO_SUCH_STORE).default("nexus.db").meta({
-    description: "Where sessions, people and history are kept: a file beside config.json, or `memory:` for none.",
+  store: text('must be a file name or "memory:"', 1).refine(isFileName, NO_SUCH_STORE).default(
+    "nexus.db",
+  ).meta({
+    description:
+      "Where sessions, people and history are kept: a file beside config.json, or `memory:` for none.",
   }),
   retentionDays: whole(1, 36_500, "days").optional().meta({
-    description: "Turns older than this are deleted, with empty conversations; pinned ones stay. Default: never.",
+    description:
+      "Turns older than this are deleted, with empty conversations; pinned ones stay. Default: never.",
   }),
   limits: limits.default({}).meta({
     description:
       "What each person may ask: per minute, per day (UTC), at once, and bytes of images per day; streams open at once and " +
       "conversations kept. Absent: no bound, but for the streams.",
   }),
-  publicUrl: z.url({ protocol: /^https?$/, error: "must be an address such as https://chat.example.com" }).optional()
+  publicUrl: z.url({
+    protocol: /^https?$/,
+    error: "must be an address such as https://chat.example.com",
+  }).optional()
     .meta({
       description:
         "The address at which people reach the gateway; providers send browsers back to it. Default: as the request says.",
@@ -145,16 +176,26 @@ export const configSchema = z.looseObject({
       issuer: z.url({ protocol: /^https?$/, error: "must be the issuer's address" }),
       clientId: text("must be a text", 1),
       clientSecret: text("must be a text", 1).optional(),
-      name: text("must be a text", 1).default("OpenID Connect").meta({ description: "What the button says." }),
+      name: text("must be a text", 1).default("OpenID Connect").meta({
+        description: "What the button says.",
+      }),
       scope: text("must be a text", 1).default("openid profile email"),
-      domains: z.array(text("must be a domain", 1)).optional().meta({ description: "Mail domains that may come in." }),
+      domains: z.array(text("must be a domain", 1)).optional().meta({
+        description: "Mail domains that may come in.",
+      }),
       groupsClaim: text("must be a text", 1).default("groups"),
-      groups: z.array(text("must be a group", 1)).optional().meta({ description: "Groups that may come in." }),
+      groups: z.array(text("must be a group", 1)).optional().meta({
+        description: "Groups that may come in.",
+      }),
       adminGroups: z.array(text("must be a group", 1)).default([]).meta({
         description: "Groups whose people are admins.",
       }),
-      bots: z.record(z.string(), z.array(z.string())).optional().meta({ description: "Bots and pools by group." }),
-      allowHttp: z.boolean().default(false).meta({ description: "An issuer on plain HTTP: for tests only." }),
+      bots: z.record(z.string(), z.array(z.string())).optional().meta({
+        description: "Bots and pools by group.",
+      }),
+      allowHttp: z.boolean().default(false).meta({
+        description: "An issuer on plain HTTP: for tests only.",
+      }),
     }).optional(),
     lark: z.looseObject({
       appId: text("must be a text", 1),
@@ -183,10 +224,15 @@ export const configSchema = z.looseObject({
       header: text("must be the name of a header", 1).default("x-remote-user"),
       nameHeader: text("must be the name of a header", 1).optional(),
       from: z.array(text("must be an address or a range", 1)).min(1, "must list the proxies"),
-    }).optional().meta({ description: "A reverse proxy that signs people in and names them in a header." }),
-  }, { error: "must be an object" }).prefault({}).meta({ description: "Ways to sign in besides name and password." }),
+    }).optional().meta({
+      description: "A reverse proxy that signs people in and names them in a header.",
+    }),
+  }, { error: "must be an object" }).prefault({}).meta({
+    description: "Ways to sign in besides name and password.",
+  }),
   requireTokenAtUpgrade: z.boolean({ error: "must be true or false" }).default(false).meta({
-    description: "Bots must show their token when they open the socket (Authorization header, or the subprotocol " +
+    description:
+      "Bots must show their token when they open the socket (Authorization header, or the subprotocol " +
       "`nexus.token.<token>`); others are refused before a byte is read.",
   }),
   trustProxy: z.array(text(RANGE).refine(isRange, RANGE), {
@@ -200,9 +246,11 @@ export const configSchema = z.looseObject({
   tls: z.looseObject({
     cert: text("must be the name of a PEM file", 1),
     key: text("must be the name of a PEM file", 1),
-  }, { error: 'must be an object such as {"cert":"fullchain.pem","key":"privkey.pem"}' }).optional().meta({
-    description: "Serve TLS with these PEM files (beside config.json, or absolute); taken anew when they change.",
-  }),
+  }, { error: 'must be an object such as {"cert":"fullchain.pem","key":"privkey.pem"}' }).optional()
+    .meta({
+      description:
+        "Serve TLS with these PEM files (beside config.json, or absolute); taken anew when they change.",
+    }),
   replyTimeout: ms(10).default(300_000).meta({
     description: "Silence of a bot after which a turn ends, in milliseconds.",
   }),
@@ -214,8 +262,12 @@ export const configSchema = z.looseObject({
   }),
   queue: z.looseObject({
     total: whole(0, 1_000_000).default(1_000).meta({ description: "All who may wait." }),
-    perPerson: whole(0, 1_000_000).default(20).meta({ description: "Messages of one person that may wait." }),
-    timeout: ms(10).default(300_000).meta({ description: "How long a message may wait, in milliseconds." }),
+    perPerson: whole(0, 1_000_000).default(20).meta({
+      description: "Messages of one person that may wait.",
+    }),
+    timeout: ms(10).default(300_000).meta({
+      description: "How long a message may wait, in milliseconds.",
+    }),
   }, { error: 'must be an object such as {"total":1000}' }).prefault({}).meta({
     description: "The line in which messages wait while every bot is busy.",
   }),
@@ -226,13 +278,15 @@ export const configSchema = z.looseObject({
     z.url({ protocol: /^https?$/, error: "must be an origin such as https://chat.example.com" }),
     { error: "must be a list of origins" },
   ).default([]).meta({
-    description: "Origins of other web pages that may use this gateway (CORS, and WebSockets from browsers).",
+    description:
+      "Origins of other web pages that may use this gateway (CORS, and WebSockets from browsers).",
   }),
   bots: upstreamsSchema.default({}).meta({
     description: "Model APIs that answer as bots, by bot id.",
   }),
   allowPrivateImages: z.boolean({ error: "must be true or false" }).default(false).meta({
-    description: "Whether images that OpenAI clients name by address may be fetched from private networks.",
+    description:
+      "Whether images that OpenAI clients name by address may be fetched from private networks.",
   }),
   channels: z.looseObject({
     feishu: z.record(z.string(), LarkSettings).default({}).meta({
@@ -241,27 +295,34 @@ export const configSchema = z.looseObject({
     dingtalk: z.record(z.string(), DingTalkSettings).default({}).meta({
       description: "DingTalk apps, by a name of yours.",
     }),
-    wecom: z.record(z.string(), WecomSettings).default({}).meta({ description: "WeCom apps, AI bots and webhooks." }),
+    wecom: z.record(z.string(), WecomSettings).default({}).meta({
+      description: "WeCom apps, AI bots and webhooks.",
+    }),
   }, { error: 'must be an object such as {"feishu":{"main":{…}}}' }).prefault({}).meta({
     description: "The company's apps on chat platforms; see docs/platforms.",
   }),
   metricsToken: text("must be a text").optional().meta({
-    description: "With it, /metrics wants `Authorization: Bearer <token>`, or an admin who is signed in.",
+    description:
+      "With it, /metrics wants `Authorization: Bearer <token>`, or an admin who is signed in.",
   }),
   publicBots: z.boolean({ error: "must be true or false" }).default(false).meta({
-    description: "Whether /health and /metrics name the bots and apps to anybody, as the original's /health did.",
+    description:
+      "Whether /health and /metrics name the bots and apps to anybody, as the original's /health did.",
   }),
   demo: z.boolean({ error: "must be true or false" }).default(false).meta({
     description:
       "Whether a demo bot answers until the first real bot connects. A file made by the first start says true.",
   }),
   log: z.looseObject({
-    level: z.enum(["debug", "info", "warn", "error"], { error: 'must be "debug", "info", "warn" or "error"' }).default(
+    level: z.enum(["debug", "info", "warn", "error"], {
+      error: 'must be "debug", "info", "warn" or "error"',
+    }).default(
       "info",
     ),
-    format: z.enum(["auto", "json", "pretty"], { error: 'must be "auto", "json" or "pretty"' }).default("auto").meta({
-      description: "`auto`: pretty on a terminal, else one JSON object a line.",
-    }),
+    format: z.enum(["auto", "json", "pretty"], { error: 'must be "auto", "json" or "pretty"' })
+      .default("auto").meta({
+        description: "`auto`: pretty on a terminal, else one JSON object a line.",
+      }),
   }, { error: 'must be an object such as {"level":"info"}' }).prefault({}),
 }, { error: "must be a JSON object" });
 
@@ -279,18 +340,28 @@ export type ReadConfig =
   | { readonly ok: false; readonly problems: Problem[] };
 
 /**
- * Reads a configuration file's text together with the environment, which overrides it: `PORT`, and `NEXUS_<KEY>` for every key
- * (`NEXUS_REPLY_TIMEOUT`, `NEXUS_QUEUE__TOTAL`; lists and objects as JSON).
+ * Reads a configuration file's text together with the environment, which overrides it: `PORT`, and
+ * `NEXUS_<KEY>` for every key (`NEXUS_REPLY_TIMEOUT`, `NEXUS_QUEUE__TOTAL`; lists and objects as
+ * JSON).
  */
-export function readConfig(fileText: string, env: Readonly<Record<string, string | undefined>> = {}): ReadConfig {
+export function readConfig(
+  fileText: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+): ReadConfig {
   let file: unknown;
   try {
     file = JSON.parse(fileText.replace(/^\ufeff/, ""));
   } catch (error) {
-    return { ok: false, problems: [{ path: "(file)", message: `must be JSON: ${(error as Error).message}` }] };
+    return {
+      ok: false,
+      problems: [{ path: "(file)", message: `must be JSON: ${(error as Error).message}` }],
+    };
   }
   if (typeof file !== "object" || file === null || Array.isArray(file)) {
-    return { ok: false, problems: [{ path: "(file)", message: `must be a JSON object, got ${show(file)}` }] };
+    return {
+      ok: false,
+      problems: [{ path: "(file)", message: `must be a JSON object, got ${show(file)}` }],
+    };
   }
   const { overrides, problems } = fromEnvironment(env);
   const merged = merge(file as Fields, overrides);
@@ -316,7 +387,10 @@ export function readConfig(fileText: string, env: Readonly<Record<string, string
 
 /** The JSON Schema of the file, for completion in editors. */
 export function configJsonSchema(): Record<string, unknown> {
-  return { title: "Nexus configuration", ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) };
+  return {
+    title: "Nexus configuration",
+    ...z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }),
+  };
 }
 
 /** Which top-level keys differ between two configurations. */
@@ -327,7 +401,10 @@ export function changedKeys(before: Config, after: Config): string[] {
   ).sort();
 }
 
-/** What the ids of people begin with who sign in, or are seen in a chat, by an app of a platform: `lark:main:`. */
+/**
+ * What the ids of people begin with who sign in, or are seen in a chat, by an app of a platform:
+ * `lark:main:`.
+ */
 export function chatPrefixesOf({ channels, signIn }: Config): string[] {
   const { lark, dingtalk, wecom } = signIn;
   const prefixes = new Set<string>();
@@ -335,7 +412,9 @@ export function chatPrefixesOf({ channels, signIn }: Config): string[] {
     for (const scope of scopes) if (scope !== undefined) prefixes.add(`${platform}:${scope}:`);
   };
   for (const [name, { appId }] of Object.entries(channels.feishu)) add("lark", name, appId);
-  for (const [name, { clientId }] of Object.entries(channels.dingtalk)) add("dingtalk", name, clientId);
+  for (const [name, { clientId }] of Object.entries(channels.dingtalk)) {
+    add("dingtalk", name, clientId);
+  }
   for (const [name, app] of Object.entries(channels.wecom)) {
     add("wecom", name, app.kind === "webhook" ? undefined : app.corpId);
   }
@@ -355,11 +434,16 @@ function fromEnvironment(
   const set = (variable: string, keys: string[], raw: string) => {
     const field = fieldAt(configSchema, keys);
     if (!field) {
-      problems.push({ path: variable, message: "is not a setting; see the configuration table in the README" });
+      problems.push({
+        path: variable,
+        message: "is not a setting; see the configuration table in the README",
+      });
       return;
     }
     // A list is one also where a text would do, as for `botToken`.
-    const value = !raw.startsWith("[") && field.safeParse(raw).success ? raw : listOrText(field, raw);
+    const value = !raw.startsWith("[") && field.safeParse(raw).success
+      ? raw
+      : listOrText(field, raw);
     const checked = field.safeParse(value);
     if (!checked.success) {
       for (const issue of checked.error.issues) {
@@ -372,14 +456,19 @@ function fromEnvironment(
     target[keys.at(-1)!] = value;
   };
   for (const [variable, raw] of Object.entries(env)) {
-    if (raw === undefined || !variable.startsWith("NEXUS_") || isOfKubernetes(variable, raw)) continue;
+    if (raw === undefined || !variable.startsWith("NEXUS_") || isOfKubernetes(variable, raw)) {
+      continue;
+    }
     set(variable, variable.slice("NEXUS_".length).split("__").map(camel), raw);
   }
   if (env.PORT) set("PORT", ["port"], env.PORT);
   return { overrides, problems };
 }
 
-/** Kubernetes tells every pod of a service called `nexus` by variables of its own (NEXUS_SERVICE_HOST, NEXUS_PORT=tcp://…). */
+/**
+ * Kubernetes tells every pod of a service called `nexus` by variables of its own
+ * (NEXUS_SERVICE_HOST, NEXUS_PORT=tcp://…).
+ */
 function isOfKubernetes(variable: string, value: string): boolean {
   return /^NEXUS_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_|$)/.test(variable) ||
     (variable === "NEXUS_PORT" && /^(tcp|udp|sctp):\/\//.test(value));
@@ -410,7 +499,10 @@ function fieldAt(schema: AnySchema, keys: readonly string[]): z.ZodType | undefi
   return current;
 }
 
-/** Keys that no schema knows: most likely misspelt. They are told, not refused, as the original did not mind them. */
+/**
+ * Keys that no schema knows: most likely misspelt. They are told, not refused, as the original did
+ * not mind them.
+ */
 function unknownKeys(value: unknown, schema: AnySchema, path: string[], out: Problem[]): void {
   const type = inner(schema);
   if (typeof value !== "object" || value === null) return;
@@ -420,7 +512,9 @@ function unknownKeys(value: unknown, schema: AnySchema, path: string[], out: Pro
       else out.push({ path: [...path, key].join("."), message: "is not a setting and is ignored" });
     }
   } else if (type?.def?.type === "record") {
-    for (const [key, child] of Object.entries(value)) unknownKeys(child, type.def.valueType, [...path, key], out);
+    for (const [key, child] of Object.entries(value)) {
+      unknownKeys(child, type.def.valueType, [...path, key], out);
+    }
   }
 }
 
@@ -446,7 +540,10 @@ function at(value: unknown, path: readonly string[]): unknown {
   return current;
 }
 
-/** The value as JSON, where the setting takes it so; a text that only looks like a list stays a text. */
+/**
+ * The value as JSON, where the setting takes it so; a text that only looks like a list stays a
+ * text.
+ */
 function listOrText(field: z.ZodType, raw: string): unknown {
   const value = fromJson(raw);
   return field.safeParse(value).success || !field.safeParse(raw).success ? value : raw;

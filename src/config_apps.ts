@@ -1,6 +1,6 @@
 /**
- * What apps on chat platforms let people do by the configuration: rules that can never fit are refused, and what lets somebody around
- * the bounds of their account is worth a warning.
+ * What apps on chat platforms let people do by the configuration: rules that can never fit are
+ * refused, and what lets somebody around the bounds of their account is worth a warning.
  */
 import { folded } from "./core/bot_name.ts";
 import { lists } from "./core/offer.ts";
@@ -32,7 +32,9 @@ interface App {
 
 /** What of the configuration is looked at. */
 export interface AppsConfig {
-  readonly channels: Readonly<Record<"feishu" | "dingtalk" | "wecom", Readonly<Record<string, App>>>>;
+  readonly channels: Readonly<
+    Record<"feishu" | "dingtalk" | "wecom", Readonly<Record<string, App>>>
+  >;
   readonly users: Readonly<Record<string, { readonly bots?: readonly string[] }>>;
   /** Model APIs. */
   readonly bots: Readonly<Record<string, { readonly pool?: string }>>;
@@ -75,20 +77,40 @@ function judgeRules(
     const earlier = rules.slice(0, n).findIndex((other) =>
       CONDITIONS.every((key) => other[key] === undefined || other[key] === rule[key])
     );
-    if (earlier >= 0) problems.push({ path: at, message: `never fits: whatever fits it fits rule ${earlier} before` });
+    if (earlier >= 0) {
+      problems.push({
+        path: at,
+        message: `never fits: whatever fits it fits rule ${earlier} before`,
+      });
+    }
     for (const key of CONDITIONS) {
       if (rule[key] === undefined || !deny.includes(rule[key])) continue;
-      problems.push({ path: `${at}.${key}`, message: `never fits: ${show(rule[key])} is in \`deny\`` });
+      problems.push({
+        path: `${at}.${key}`,
+        message: `never fits: ${show(rule[key])} is in \`deny\``,
+      });
     }
     const offered = isOffered(rule.bot, bots, config);
     if (offered === "no") {
-      problems.push({ path: `${at}.bot`, message: `never answers: \`bots\` does not list ${show(rule.bot)}` });
-    } else if (offered === "unknown") warnings.push({ path: `${at}.bot`, message: notListed(rule.bot) });
+      problems.push({
+        path: `${at}.bot`,
+        message: `never answers: \`bots\` does not list ${show(rule.bot)}`,
+      });
+    } else if (offered === "unknown") {
+      warnings.push({ path: `${at}.bot`, message: notListed(rule.bot) });
+    }
   }
 }
 
-/** Whether an app offers a bot or pool: of a bot that is no model API only a bot's own word says in which pool it is. */
-function isOffered(bot: string, bots: readonly string[] | undefined, config: AppsConfig): "yes" | "no" | "unknown" {
+/**
+ * Whether an app offers a bot or pool: of a bot that is no model API only a bot's own word says in
+ * which pool it is.
+ */
+function isOffered(
+  bot: string,
+  bots: readonly string[] | undefined,
+  config: AppsConfig,
+): "yes" | "no" | "unknown" {
   if (!bots || bots.includes(bot)) return "yes";
   const known = own(config.bots, bot);
   if (known) return lists(bots, { id: bot, pool: known.pool }) ? "yes" : "no";
@@ -96,19 +118,30 @@ function isOffered(bot: string, bots: readonly string[] | undefined, config: App
   return members.some(([id]) => bots.includes(id)) ? "yes" : bots.length === 0 ? "no" : "unknown";
 }
 
-function judgeAccess(path: string, { access, allow, deny, bot, bots }: App, { problems, warnings }: Judged): void {
+function judgeAccess(
+  path: string,
+  { access, allow, deny, bot, bots }: App,
+  { problems, warnings }: Judged,
+): void {
   const both = allow.filter((id) => deny.includes(id));
   for (const id of new Set(both)) {
-    problems.push({ path: `${path}.deny`, message: `${show(id)} must not be in \`allow\` as well` });
+    problems.push({
+      path: `${path}.deny`,
+      message: `${show(id)} must not be in \`allow\` as well`,
+    });
   }
   if (access === "open" && allow.length > 0) {
-    warnings.push({ path: `${path}.allow`, message: 'changes nothing where access is "open": everybody may speak' });
+    warnings.push({
+      path: `${path}.allow`,
+      message: 'changes nothing where access is "open": everybody may speak',
+    });
   }
   if (access === "allowlist" && allow.length === 0) {
     warnings.push({ path: `${path}.allow`, message: "is empty, so nobody may speak" });
   }
-  if (bots?.length === 0) warnings.push({ path: `${path}.bots`, message: "is empty, so nobody gets an answer" });
-  else if (bot !== undefined && bots && !bots.includes(bot)) {
+  if (bots?.length === 0) {
+    warnings.push({ path: `${path}.bots`, message: "is empty, so nobody gets an answer" });
+  } else if (bot !== undefined && bots && !bots.includes(bot)) {
     warnings.push({ path: `${path}.bot`, message: notListed(bot) });
   }
 }
@@ -126,18 +159,26 @@ function judgeBounds(path: string, app: App, config: AppsConfig, { warnings }: J
   ][];
   if (access === "open") {
     for (const offered of new Set(bots)) {
-      const barred = bounded.filter(([, user]) => !mayUseAll(offered, user.bots, config)).map(([name]) => name);
+      const barred = bounded.filter(([, user]) => !mayUseAll(offered, user.bots, config)).map((
+        [name],
+      ) => name);
       if (barred.length === 0) continue;
       warnings.push({
         path: `${path}.bots`,
-        message: `offers ${show(offered)} to everybody, also to ${few(barred)}, who may not use it (all of it), as ` +
+        message:
+          `offers ${show(offered)} to everybody, also to ${
+            few(barred)
+          }, who may not use it (all of it), as ` +
           "long as their chat is not linked to that account",
       });
     }
   }
   if (group === "shared" && bounded.length > 0) {
     const names = few(bounded.map(([name]) => name));
-    warnings.push({ path: `${path}.group`, message: `lets ${names} read what bots beyond their own answer to others` });
+    warnings.push({
+      path: `${path}.group`,
+      message: `lets ${names} read what bots beyond their own answer to others`,
+    });
   }
 }
 
@@ -150,13 +191,25 @@ function mayUseAll(offered: string, bots: readonly string[], config: AppsConfig)
   return members.length > 0 && members.every(([id]) => bots.includes(id));
 }
 
-/** Names of bots that are most likely misspelt. Any bot may come in later, so one that is not known is none. */
-function judgeNames(path: string, { bot, bots = [], rules }: App, config: AppsConfig, { warnings }: Judged): void {
-  const known = Object.entries(config.bots).flatMap(([id, { pool }]) => pool === undefined ? [id] : [id, pool]);
+/**
+ * Names of bots that are most likely misspelt. Any bot may come in later, so one that is not known
+ * is none.
+ */
+function judgeNames(
+  path: string,
+  { bot, bots = [], rules }: App,
+  config: AppsConfig,
+  { warnings }: Judged,
+): void {
+  const known = Object.entries(config.bots).flatMap(([id, { pool }]) =>
+    pool === undefined ? [id] : [id, pool]
+  );
   const look = (at: string, name: string | undefined) => {
     if (name === undefined || known.includes(name)) return;
     const like = known.find((one) => folded(one) === folded(name));
-    if (like !== undefined) warnings.push({ path: at, message: `is no bot that is known; ${show(like)} is` });
+    if (like !== undefined) {
+      warnings.push({ path: at, message: `is no bot that is known; ${show(like)} is` });
+    }
   };
   look(`${path}.bot`, bot);
   for (const name of bots) look(`${path}.bots`, name);
@@ -170,14 +223,19 @@ function judgeSignIn({ signIn, users }: AppsConfig, { warnings }: Judged): void 
     if (signIn[way] === undefined) continue;
     warnings.push({
       path: `signIn.${way}`,
-      message: `gives everybody of the company an account for all bots, also ${few(bounded)}, whose own account has ` +
+      message:
+        `gives everybody of the company an account for all bots, also ${
+          few(bounded)
+        }, whose own account has ` +
         "fewer: give the accounts that it makes their `bots` as well",
     });
   }
 }
 
 function few(names: readonly string[]): string {
-  return names.length > 5 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
+  return names.length > 5
+    ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`
+    : names.join(", ");
 }
 
 function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {

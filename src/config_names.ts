@@ -1,6 +1,6 @@
 /**
- * Names in the configuration that people could take for each other: a bot's id and a pool's name are never the same, and two
- * names that look alike are worth a warning.
+ * Names in the configuration that people could take for each other: a bot's id and a pool's name
+ * are never the same, and two names that look alike are worth a warning.
  */
 import { DEMO, folded, isBotName } from "./core/bot_name.ts";
 
@@ -18,7 +18,9 @@ export function nameProblems(
   const look = (path: string, name: string) => {
     const other = looks.get(folded(name));
     if (other === undefined) looks.set(folded(name), name);
-    else if (other !== name) warnings.push({ path, message: `looks like ${JSON.stringify(other)}` });
+    else if (other !== name) {
+      warnings.push({ path, message: `looks like ${JSON.stringify(other)}` });
+    }
   };
   for (const id of Object.keys(bots)) look(`bots.${id}`, id);
   for (const [id, { pool }] of Object.entries(bots)) {

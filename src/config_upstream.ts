@@ -25,11 +25,17 @@ const MONEY = 1_000_000_000;
 
 export const upstreamSchema = z.looseObject({
   type: z.enum(["openai", "anthropic"], { error: 'must be "openai" or "anthropic"' }).meta({
-    description: "Which API it speaks. Most local servers (Ollama, vLLM, LM Studio) speak `openai`.",
+    description:
+      "Which API it speaks. Most local servers (Ollama, vLLM, LM Studio) speak `openai`.",
   }),
-  name: text("must be a name").max(200).optional().meta({ description: "What people see. Default: the bot's id." }),
+  name: text("must be a name").max(200).optional().meta({
+    description: "What people see. Default: the bot's id.",
+  }),
   description: text("must be a text").max(500).optional(),
-  baseUrl: z.url({ protocol: /^https?$/, error: "must be an address such as https://api.openai.com/v1" }).optional()
+  baseUrl: z.url({
+    protocol: /^https?$/,
+    error: "must be an address such as https://api.openai.com/v1",
+  }).optional()
     .meta({
       description: "Up to and with `/v1`. Default: the provider's own.",
     }),
@@ -37,11 +43,15 @@ export const upstreamSchema = z.looseObject({
     description: "The key, or `env:NAME` for the variable that holds it. May change while running.",
   }),
   model: text("must be a model's name").optional().meta({
-    description: "Default for `openai`: the first that the server lists, which is right where it serves one.",
+    description:
+      "Default for `openai`: the first that the server lists, which is right where it serves one.",
   }),
-  system: text("must be a text").optional().meta({ description: "Said to the model before everything else." }),
+  system: text("must be a text").optional().meta({
+    description: "Said to the model before everything else.",
+  }),
   history: whole(0, 10_000_000, "tokens").default(16_000).meta({
-    description: "How much of the conversation the model is told again, in tokens by estimate. 0: nothing.",
+    description:
+      "How much of the conversation the model is told again, in tokens by estimate. 0: nothing.",
   }),
   maxTokens: whole(1, 10_000_000, "tokens").optional().meta({
     description: "The longest answer. Default: the API's; 4096 for anthropic, which demands one.",
@@ -50,11 +60,13 @@ export const upstreamSchema = z.looseObject({
   images: z.boolean({ error: "must be true or false" }).default(true).meta({
     description: "Whether the model sees images.",
   }),
-  ignore: z.array(text('must be a parameter\'s name such as "temperature"').max(100)).max(100).default([]).meta({
-    description: "Parameters of clients that are not passed on, because this model refuses them.",
-  }),
+  ignore: z.array(text('must be a parameter\'s name such as "temperature"').max(100)).max(100)
+    .default([]).meta({
+      description: "Parameters of clients that are not passed on, because this model refuses them.",
+    }),
   usage: z.boolean({ error: "must be true or false" }).default(true).meta({
-    description: "Whether a stream is asked for its token counts. False for old servers that refuse `stream_options`.",
+    description:
+      "Whether a stream is asked for its token counts. False for old servers that refuse `stream_options`.",
   }),
   headers: z.record(z.string().regex(/^[\w-]+$/), text("must be a text")).default({}).meta({
     description: "Sent with every request. A value may be `env:NAME`.",
@@ -66,18 +78,21 @@ export const upstreamSchema = z.looseObject({
     description: "`safe`: an answer that broke off may be begun again by another bot of the pool.",
   }),
   tries: whole(1, 10, "tries").default(3).meta({
-    description: "How often it is asked before the first word came, when the API is busy or broken.",
+    description:
+      "How often it is asked before the first word came, when the API is busy or broken.",
   }),
   firstTimeout: whole(100, 3_600_000, "milliseconds").default(120_000).meta({
-    description: "How long the first word may take. A model that thinks without saying so needs a while.",
+    description:
+      "How long the first word may take. A model that thinks without saying so needs a while.",
   }),
   stallTimeout: whole(100, 3_600_000, "milliseconds").default(30_000).meta({
     description: "Silence in the middle of an answer after which it counts as cut.",
   }),
-  endMarker: z.enum(["required", "optional"], { error: 'must be "required" or "optional"' }).default("required").meta({
-    description:
-      "`optional` for servers that never send `[DONE]`: then a finish reason ends an answer as well. Without either it counts as cut.",
-  }),
+  endMarker: z.enum(["required", "optional"], { error: 'must be "required" or "optional"' })
+    .default("required").meta({
+      description:
+        "`optional` for servers that never send `[DONE]`: then a finish reason ends an answer as well. Without either it counts as cut.",
+    }),
   budget: z.looseObject({
     requestsPerMinute: whole(1, MONEY, "requests").optional(),
     tokensPerMinute: whole(1, MONEY, "tokens, asked and answered").optional(),
@@ -91,7 +106,10 @@ export const upstreamSchema = z.looseObject({
   }, { error: 'must be an object such as {"input":2.5,"output":10}' }).optional().meta({
     description: "Per million tokens, in any currency.",
   }),
-}, { error: 'must be an object such as {"type":"openai","model":"gpt-4o","apiKey":"env:OPENAI_API_KEY"}' })
+}, {
+  error:
+    'must be an object such as {"type":"openai","model":"gpt-4o","apiKey":"env:OPENAI_API_KEY"}',
+})
   .refine(({ type, model }) => type === "openai" || model !== undefined, {
     path: ["model"],
     error: 'must be a model\'s name such as "claude-sonnet-4-5"',
@@ -103,7 +121,10 @@ export const upstreamSchema = z.looseObject({
 
 /** The ids end up in `@bot-id `, in addresses and in keys of the store. */
 export const upstreamsSchema = z.record(
-  z.string().regex(/^[A-Za-z0-9][\w.:/-]{0,127}$/, "must be a bot id: letters, digits and . : / _ -, at most 128"),
+  z.string().regex(
+    /^[A-Za-z0-9][\w.:/-]{0,127}$/,
+    "must be a bot id: letters, digits and . : / _ -, at most 128",
+  ),
   upstreamSchema,
   { error: 'must be an object such as {"gpt":{"type":"openai","model":"gpt-4o"}}' },
 );

@@ -1,6 +1,6 @@
 /**
- * The log: one line per happening, JSON for machines or pretty for a terminal. Lines leave in batches, so that a busy gateway makes one
- * system call for many turns.
+ * The log: one line per happening, JSON for machines or pretty for a terminal. Lines leave in
+ * batches, so that a busy gateway makes one system call for many turns.
  */
 import type { Happening, Observer } from "./core/observer.ts";
 
@@ -23,7 +23,9 @@ export class Log implements Observer {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param write takes whole lines */
-  constructor(options: { level?: Level; pretty?: boolean; write: (text: string) => void; now?: () => number }) {
+  constructor(
+    options: { level?: Level; pretty?: boolean; write: (text: string) => void; now?: () => number },
+  ) {
     this.level = options.level ?? "info";
     this.pretty = options.pretty ?? false;
     this.#write = options.write;
@@ -78,26 +80,37 @@ function levelOf(happening: Happening): Level {
 function plain(at: string, level: Level, happening: Happening): string {
   const text = "error" in happening ? "" : JSON.stringify(happening);
   // Nearly every line: written once, its type renamed.
-  if (text.startsWith('{"type":')) return `{"at":"${at}","level":"${level}","event":${text.slice(8)}\n`;
+  if (text.startsWith('{"type":')) {
+    return `{"at":"${at}","level":"${level}","event":${text.slice(8)}\n`;
+  }
   const { type, ...rest } = happening;
   const fields = "error" in rest ? { ...rest, error: errorText(rest.error) } : rest;
   return `${JSON.stringify({ at, level, event: type, ...fields })}\n`;
 }
 
-const COLOURS: Record<Level, string> = { debug: "\x1b[2m", info: "", warn: "\x1b[33m", error: "\x1b[31m" };
+const COLOURS: Record<Level, string> = {
+  debug: "\x1b[2m",
+  info: "",
+  warn: "\x1b[33m",
+  error: "\x1b[31m",
+};
 
 function pretty(at: string, level: Level, { type, ...rest }: Happening): string {
-  const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(([key, value]) => {
-    const text = key === "error"
-      ? errorText(value)
-      : Array.isArray(value)
-      ? value.join(", ")
-      : typeof value === "object"
-      ? JSON.stringify(value)
-      : String(value);
-    return `\x1b[2m${key}=\x1b[22m${visible(text)}`;
-  });
-  return `\x1b[2m${at.slice(11, 19)}\x1b[0m ${COLOURS[level]}${type.replaceAll("_", " ")}\x1b[0m ${fields.join(" ")}\n`;
+  const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(
+    ([key, value]) => {
+      const text = key === "error"
+        ? errorText(value)
+        : Array.isArray(value)
+        ? value.join(", ")
+        : typeof value === "object"
+        ? JSON.stringify(value)
+        : String(value);
+      return `\x1b[2m${key}=\x1b[22m${visible(text)}`;
+    },
+  );
+  return `\x1b[2m${at.slice(11, 19)}\x1b[0m ${COLOURS[level]}${type.replaceAll("_", " ")}\x1b[0m ${
+    fields.join(" ")
+  }\n`;
 }
 
 // deno-lint-ignore no-control-regex -- control characters are what it looks for

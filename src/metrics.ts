@@ -1,5 +1,6 @@
 /**
- * What is counted for `/metrics`. Counting is increments; prom-client writes it down when Prometheus asks (`prometheus.ts`).
+ * What is counted for `/metrics`. Counting is increments; prom-client writes it down when
+ * Prometheus asks (`prometheus.ts`).
  */
 import type { Happening, Observer } from "./core/observer.ts";
 import { type Gauges, Spread, Tallies } from "./tally.ts";
@@ -10,15 +11,23 @@ const FIRST = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const TURN = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
 export class Metrics implements Observer {
-  readonly turns = new Tallies("nexus_turns_total", "Turns that ended, by how", ["status", "code", "channel"]);
+  readonly turns = new Tallies("nexus_turns_total", "Turns that ended, by how", [
+    "status",
+    "code",
+    "channel",
+  ]);
   readonly moved = new Tallies("nexus_turns_moved_total", "Turns that moved to another bot", []);
   readonly refused = new Tallies("nexus_refused_total", "What was refused", ["what"]);
   readonly pushes = new Tallies("nexus_pushes_total", "Messages that bots sent by themselves", []);
   readonly faults = new Tallies("nexus_faults_total", "Failures nobody waited for", []);
-  readonly delivered = new Tallies("nexus_platform_answers_total", "Answers shown on chat platforms", [
-    "channel",
-    "app",
-  ]);
+  readonly delivered = new Tallies(
+    "nexus_platform_answers_total",
+    "Answers shown on chat platforms",
+    [
+      "channel",
+      "app",
+    ],
+  );
   readonly platformCalls = new Tallies(
     "nexus_platform_calls_total",
     "Calls to chat platforms that those answers cost",
@@ -30,14 +39,22 @@ export class Metrics implements Observer {
     ["platform"],
   );
   readonly chunks = new Tallies("nexus_chunks_total", "Chunks that bots sent", []);
-  readonly units = new Tallies("nexus_reply_characters_total", "Characters that bots sent (UTF-16 units)", []);
+  readonly units = new Tallies(
+    "nexus_reply_characters_total",
+    "Characters that bots sent (UTF-16 units)",
+    [],
+  );
   readonly first = new Spread(
     "nexus_first_chunk_seconds",
     "Time from a question to the first chunk of its answer",
     FIRST,
   );
   readonly took = new Spread("nexus_turn_seconds", "Time from a question to its ending", TURN);
-  readonly gaps = new Spread("nexus_chunk_gap_seconds", "Time between two chunks of one reply", GAPS);
+  readonly gaps = new Spread(
+    "nexus_chunk_gap_seconds",
+    "Time between two chunks of one reply",
+    GAPS,
+  );
   #gauges: Gauges | undefined;
   #registries: Promise<Record<"all" | "open", { metrics(): Promise<string> }>> | undefined;
 
@@ -81,7 +98,8 @@ export class Metrics implements Observer {
   }
 
   /**
-   * What is counted in Prometheus' text format. The library that writes it is loaded when it is first asked for.
+   * What is counted in Prometheus' text format. The library that writes it is loaded when it is
+   * first asked for.
    *
    * @param names with what names a bot, an app or an account
    */
@@ -93,7 +111,29 @@ export class Metrics implements Observer {
   }
 
   #counters(): Tallies[] {
-    const { turns, moved, refused, pushes, faults, delivered, platformCalls, throttled, chunks, units } = this;
-    return [turns, moved, refused, pushes, faults, delivered, platformCalls, throttled, chunks, units];
+    const {
+      turns,
+      moved,
+      refused,
+      pushes,
+      faults,
+      delivered,
+      platformCalls,
+      throttled,
+      chunks,
+      units,
+    } = this;
+    return [
+      turns,
+      moved,
+      refused,
+      pushes,
+      faults,
+      delivered,
+      platformCalls,
+      throttled,
+      chunks,
+      units,
+    ];
   }
 }

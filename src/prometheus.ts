@@ -1,6 +1,7 @@
 /**
- * What was counted as Prometheus' text, by prom-client. Only the parts of it that are used are loaded: its front door also loads Node's cluster,
- * performance hooks and a push gateway's HTTP client.
+ * What was counted as Prometheus' text, by prom-client. Only the parts of it that are used are
+ * loaded: its front door also loads Node's cluster, performance hooks and a push gateway's HTTP
+ * client.
  */
 import type * as prom from "prom-client";
 // @ts-types="prom-client"
@@ -12,12 +13,15 @@ import * as registry from "prom-client/lib/registry.js";
 import type { BotReport } from "./core/bot_watch.ts";
 import type { Gauges, Spread, Tallies } from "./tally.ts";
 
-// Each of these files is CommonJS and exports its class; the types of the front door say what it is.
+// Each of these files is CommonJS and exports its class; the types of the front door say what it
+// is.
 const Counter = classOf(counter) as typeof prom.Counter;
 const Gauge = classOf(gauge) as typeof prom.Gauge;
 const Registry = classOf(registry) as typeof prom.Registry;
 
-/** Labels whose values are words of this program. Any other may hold a name of the configuration. */
+/**
+ * Labels whose values are words of this program. Any other may hold a name of the configuration.
+ */
 const OPEN_LABELS: readonly string[] = ["status", "code", "channel", "what", "platform"];
 
 export interface Registries {
@@ -72,7 +76,11 @@ export function registriesOf(
     });
   gauge("process_resident_memory_bytes", "Resident memory", () => memory().rss);
   gauge("process_heap_bytes", "Heap in use", () => memory().heapUsed);
-  gauge("process_start_time_seconds", "Start of the process since the epoch", () => performance.timeOrigin / 1000);
+  gauge(
+    "process_start_time_seconds",
+    "Start of the process since the epoch",
+    () => performance.timeOrigin / 1000,
+  );
   if (gauges) addGauges(gauges, [all], gauge);
   return { all, open };
 }
@@ -94,7 +102,9 @@ function addGauges(
     registers,
     collect() {
       this.reset();
-      for (const { key, quota } of gauges.budgets?.() ?? []) if (quota) this.set({ scope: key }, quota.left);
+      for (const { key, quota } of gauges.budgets?.() ?? []) {
+        if (quota) this.set({ scope: key }, quota.left);
+      }
     },
   });
   gauge(
@@ -117,7 +127,11 @@ function addGauges(
       },
     });
   const seconds = (ms: number | undefined) => ms === undefined ? undefined : ms / 1000;
-  ofApps("nexus_app_connected", "Whether an app on a chat platform is connected", ({ connected }) => connected ? 1 : 0);
+  ofApps(
+    "nexus_app_connected",
+    "Whether an app on a chat platform is connected",
+    ({ connected }) => connected ? 1 : 0,
+  );
   ofApps(
     "nexus_app_last_event_timestamp_seconds",
     "When its platform last sent something",
@@ -163,16 +177,28 @@ function addChecks(gauges: Gauges, registers: prom.Registry[]): void {
     "What the last check found wrong with an app, a model API or a way to sign in",
     ({ findings }) => findings.filter(({ level }) => level === "error").length,
   );
-  perTarget("nexus_connection_checked_timestamp_seconds", "When that check ended", ({ at }) => at / 1000);
+  perTarget(
+    "nexus_connection_checked_timestamp_seconds",
+    "When that check ended",
+    ({ at }) => at / 1000,
+  );
 }
 
 /** Bots that are named at most, so that a scrape stays small; those that are there come first. */
 export const NAMED_BOTS = 200;
 
-/** A series for each bot. The code of a failure is one of a closed list, and there is one of them for each bot at a time. */
+/**
+ * A series for each bot. The code of a failure is one of a closed list, and there is one of them
+ * for each bot at a time.
+ */
 function addBots(gauges: Gauges, registers: prom.Registry[]): void {
   type Row = [labels: Record<string, string>, value: number];
-  const perBot = (name: string, help: string, labelNames: string[], row: (report: BotReport) => Row | undefined) =>
+  const perBot = (
+    name: string,
+    help: string,
+    labelNames: string[],
+    row: (report: BotReport) => Row | undefined,
+  ) =>
     new Gauge({
       name,
       help,
@@ -209,12 +235,21 @@ function addBots(gauges: Gauges, registers: prom.Registry[]): void {
       since === undefined ? undefined : [{ bot: id }, since / 1000]
     ),
   );
-  perBot("nexus_bot_success_seconds", "Last answer of a bot that went well, since the epoch", ["bot"], (report) => (
+  perBot("nexus_bot_success_seconds", "Last answer of a bot that went well, since the epoch", [
+    "bot",
+  ], (report) => (
     report.succeededAt === undefined ? undefined : [{ bot: report.id }, report.succeededAt / 1000]
   ));
-  perBot("nexus_bot_failure_seconds", "Last failure of a bot, since the epoch", ["bot", "code"], (report) => (
-    report.failedAt === undefined ? undefined : [{ bot: report.id, code: report.failure! }, report.failedAt / 1000]
-  ));
+  perBot(
+    "nexus_bot_failure_seconds",
+    "Last failure of a bot, since the epoch",
+    ["bot", "code"],
+    (report) => (
+      report.failedAt === undefined
+        ? undefined
+        : [{ bot: report.id, code: report.failure! }, report.failedAt / 1000]
+    ),
+  );
 }
 
 function processUsage(): { user: number; system: number } {

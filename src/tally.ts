@@ -1,5 +1,6 @@
 /**
- * Counts that cost an increment: what `metrics.ts` keeps, and what `prometheus.ts` writes down when asked.
+ * Counts that cost an increment: what `metrics.ts` keeps, and what `prometheus.ts` writes down when
+ * asked.
  */
 import type { BotReport } from "./core/bot_watch.ts";
 
@@ -25,7 +26,10 @@ export interface Gauges {
     readonly lastError?: { readonly at: number };
     readonly refusedCallbacks: number;
   }[];
-  /** What the last check of each app, model API and way to sign in found; times in milliseconds since the epoch. */
+  /**
+   * What the last check of each app, model API and way to sign in found; times in milliseconds
+   * since the epoch.
+   */
   checks?(): readonly {
     readonly target: string;
     readonly at: number;
@@ -66,12 +70,18 @@ export class Tallies {
   *counts(): Iterable<{ labels: Record<string, string>; count: number }> {
     if (this.labels.length === 0) yield { labels: {}, count: this.one };
     for (const { values, count } of this.#counts.values()) {
-      yield { labels: Object.fromEntries(this.labels.map((label, index) => [label, values[index]!])), count };
+      yield {
+        labels: Object.fromEntries(this.labels.map((label, index) => [label, values[index]!])),
+        count,
+      };
     }
   }
 }
 
-/** A histogram whose `add` is two increments, where prom-client's costs 1.5 µs. It has the shape that prom-client's registry asks of a metric. */
+/**
+ * A histogram whose `add` is two increments, where prom-client's costs 1.5 µs. It has the shape
+ * that prom-client's registry asks of a metric.
+ */
 export class Spread {
   readonly type = "histogram";
   readonly aggregator = "sum";
@@ -93,10 +103,15 @@ export class Spread {
   get() {
     const { name, help, type, aggregator } = this;
     let total = 0;
-    const values: { labels: Record<string, string | number>; value: number; metricName: string }[] = [];
+    const values: { labels: Record<string, string | number>; value: number; metricName: string }[] =
+      [];
     this.#counts.forEach((count, index) => {
       total += count;
-      values.push({ labels: { le: this.bounds[index] ?? "+Inf" }, value: total, metricName: `${name}_bucket` });
+      values.push({
+        labels: { le: this.bounds[index] ?? "+Inf" },
+        value: total,
+        metricName: `${name}_bucket`,
+      });
     });
     values.push({ labels: {}, value: this.#sum, metricName: `${name}_sum` });
     values.push({ labels: {}, value: total, metricName: `${name}_count` });

@@ -1,6 +1,7 @@
 /**
- * This is the one rule of the house, checked: every arrow points at `src/core`. Rooms do not import each other, only
- * `src/app.ts` and what stands around it opens every door, and there is no circle, not even of types.
+ * This is the one rule of the house, checked: every arrow points at `src/core`. Rooms do not import
+ * each other, only `src/app.ts` and what stands around it opens every door, and there is no circle,
+ * not even of types.
  *
  * It reads the import graph from `deno info --json`, so it sees what the runtime sees.
  */
@@ -13,11 +14,16 @@ interface Arrow {
   readonly to: string;
 }
 
-/** The project's own files with everything they import; `to` is a path in the project or a specifier such as `npm:/hono@4`. */
+/**
+ * The project's own files with everything they import; `to` is a path in the project or a specifier
+ * such as `npm:/hono@4`.
+ */
 const graph = await readGraph();
 
 Deno.test("every arrow points at core", () => {
-  const wrong = graph.filter(({ from, to }) => !allowed(from, to)).map(({ from, to }) => `${from} → ${to}`);
+  const wrong = graph.filter(({ from, to }) => !allowed(from, to)).map(({ from, to }) =>
+    `${from} → ${to}`
+  );
   assert.deepEqual(wrong, []);
 });
 
@@ -39,12 +45,18 @@ Deno.test("core is pure TypeScript: no Deno, no framework, no network", async ()
 
 Deno.test("a start fetches only what the program names, and the program names nothing that is for tests only", async () => {
   const { unstable } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  assert.ok(unstable.includes("npm-lazy-caching"), "without it a first start fetches everything that is pinned");
+  assert.ok(
+    unstable.includes("npm-lazy-caching"),
+    "without it a first start fetches everything that is pinned",
+  );
   const page = await Deno.readTextFile(new URL("ARCHITECTURE.md", ROOT));
   const forTests = [...page.matchAll(/^\|([^|]+)\| tests only +\|/gm)].flatMap(([, row]) =>
     row!.match(/[@\w][\w@/.-]+/g)
   );
-  assert.ok(forTests.includes("fast-check") && forTests.includes("@langchain/openai"), `${forTests}`);
+  assert.ok(
+    forTests.includes("fast-check") && forTests.includes("@langchain/openai"),
+    `${forTests}`,
+  );
   const named = graph.filter(({ from }) => from === "main.ts" || from.startsWith("src/"))
     .flatMap(({ from, to }) => {
       const name = /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(to)?.[1];
@@ -52,14 +64,21 @@ Deno.test("a start fetches only what the program names, and the program names no
     });
   assert.ok(named.some(({ name }) => name === "hono"));
   assert.deepEqual(
-    named.filter(({ name }) => forTests.includes(name)).map(({ from, name }) => `${from} → ${name}`),
+    named.filter(({ name }) => forTests.includes(name)).map(({ from, name }) =>
+      `${from} → ${name}`
+    ),
     [],
   );
 });
 
 Deno.test("only the router makes routes, so that none is without its declaration", () => {
-  const users = graph.filter(({ from, to }) => from.startsWith("src/") && /^npm:\/?hono@[^/]+$/.test(to));
-  assert.deepEqual([...new Set(users.map(({ from }) => from))], ["src/channels/edge.ts", "src/channels/routes.ts"]);
+  const users = graph.filter(({ from, to }) =>
+    from.startsWith("src/") && /^npm:\/?hono@[^/]+$/.test(to)
+  );
+  assert.deepEqual([...new Set(users.map(({ from }) => from))], [
+    "src/channels/edge.ts",
+    "src/channels/routes.ts",
+  ]);
 });
 
 Deno.test("the rule itself refuses what it should", () => {
@@ -88,12 +107,18 @@ Deno.test("the rule itself refuses what it should", () => {
     ["src/conform/run.ts", "src/bots/frame.ts"],
   ];
   for (const [from, to] of fine) assert.equal(allowed(from, to), true, `${from} → ${to}`);
-  assert.deepEqual(circles([{ from: "a", to: "b" }, { from: "b", to: "c" }, { from: "c", to: "a" }]), [
-    "a → b → c → a",
-  ]);
+  assert.deepEqual(
+    circles([{ from: "a", to: "b" }, { from: "b", to: "c" }, { from: "c", to: "a" }]),
+    [
+      "a → b → c → a",
+    ],
+  );
 });
 
-/** These stand around the house and may open every door: the program, its parts list, its command line. */
+/**
+ * These stand around the house and may open every door: the program, its parts list, its command
+ * line.
+ */
 const DOORS = /^(main\.ts$|src\/app\.ts$|src\/cli\.ts$|src\/cli\/|bench\/|deploy\/|tests\/)/;
 
 /** The bot's end of the wire: free of the gateway, so that it can be given to strangers. */
@@ -109,13 +134,17 @@ function allowed(from: string, to: string): boolean {
   if (WIRE.includes(from)) return WIRE.includes(to) || (outside && !to.startsWith("npm:"));
   if (outside) return true;
   if (roomOf(to) === room) return true;
-  // They run elsewhere (in a browser, inside OpenClaw, in a stranger's test): the wire is all they may know of the gateway.
+  // They run elsewhere (in a browser, inside OpenClaw, in a stranger's test): the wire is all they
+  // may know of the gateway.
   if (room === "plugin" || room === "examples" || room === "src/conform") return WIRE.includes(to);
   if (room === "src/web") return false;
   return roomOf(to) === "src/core";
 }
 
-/** `src/channels` for everything below it; files directly in `src/` form the room `src` (config, log, metrics). */
+/**
+ * `src/channels` for everything below it; files directly in `src/` form the room `src` (config,
+ * log, metrics).
+ */
 function roomOf(path: string): string {
   const [first, second, third] = path.split("/");
   if (first !== "src") return first ?? "";
@@ -174,9 +203,13 @@ function arrowsOf({ modules }: Described): Arrow[] {
     assert.equal(module.error, undefined, module.specifier);
     const from = module.specifier.slice(ROOT.href.length);
     for (const { specifier, code, type } of module.dependencies ?? []) {
-      const targets = new Set([code?.specifier, type?.specifier].filter((target) => target !== undefined));
+      const targets = new Set(
+        [code?.specifier, type?.specifier].filter((target) => target !== undefined),
+      );
       if (targets.size === 0) targets.add(specifier);
-      for (const to of targets) arrows.push({ from, to: to.startsWith(ROOT.href) ? to.slice(ROOT.href.length) : to });
+      for (const to of targets) {
+        arrows.push({ from, to: to.startsWith(ROOT.href) ? to.slice(ROOT.href.length) : to });
+      }
     }
   }
   return arrows;
@@ -205,7 +238,10 @@ function circles(arrows: readonly Arrow[]): string[] {
   return [...found];
 }
 
-/** All TypeScript files below a path of the project, or the file itself; nothing where there is none. */
+/**
+ * All TypeScript files below a path of the project, or the file itself; nothing where there is
+ * none.
+ */
 async function files(path: string): Promise<string[]> {
   const at = new URL(path, ROOT);
   const stat = await Deno.stat(at).catch((error) => {
@@ -216,9 +252,13 @@ async function files(path: string): Promise<string[]> {
   if (stat.isFile) return [path];
   const found: string[] = [];
   for await (const entry of Deno.readDir(at)) {
-    if (entry.name === "node_modules" || entry.name === "dist" || entry.name.startsWith(".")) continue;
+    if (entry.name === "node_modules" || entry.name === "dist" || entry.name.startsWith(".")) {
+      continue;
+    }
     if (entry.isDirectory) found.push(...await files(`${path}/${entry.name}`));
-    else if (/\.tsx?$/.test(entry.name) && !entry.name.endsWith(".d.ts")) found.push(`${path}/${entry.name}`);
+    else if (/\.tsx?$/.test(entry.name) && !entry.name.endsWith(".d.ts")) {
+      found.push(`${path}/${entry.name}`);
+    }
   }
   return found.sort();
 }

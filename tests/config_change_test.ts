@@ -15,12 +15,17 @@ const FULL = {
   bots: { gpt: { type: "openai", model: "m", baseUrl: "http://127.0.0.1:1/v1" } },
 };
 
-const lost = (before: unknown, after: unknown) => losses(read(before), read(after)).map(({ path }) => path);
+const lost = (before: unknown, after: unknown) =>
+  losses(read(before), read(after)).map(({ path }) => path);
 
 Deno.test("an edit that takes everything away is refused", () => {
   assert.deepEqual(lost(FULL, {}), ["(file)", "users", "botToken"]);
   assert.deepEqual(lost(FULL, { $schema: "http://x/y", port: 7 }), ["(file)", "users", "botToken"]);
-  assert.deepEqual(lost({ limits: { turnsAtOnce: 3 } }, {}), ["(file)"], "also where people live in the store");
+  assert.deepEqual(
+    lost({ limits: { turnsAtOnce: 3 } }, {}),
+    ["(file)"],
+    "also where people live in the store",
+  );
 });
 
 Deno.test("an edit neither takes away all people nor empties the bots' token", () => {
@@ -28,7 +33,10 @@ Deno.test("an edit neither takes away all people nor empties the bots' token", (
   assert.deepEqual(lost(FULL, { ...FULL, users: undefined }), ["users"]);
   assert.deepEqual(lost(FULL, { ...FULL, botToken: "" }), ["botToken"]);
   assert.deepEqual(lost(FULL, { ...FULL, botToken: undefined }), ["botToken"]);
-  assert.match(losses(read(FULL), read({}))[2]!.message, /lets every bot in; restart the gateway if that is meant/);
+  assert.match(
+    losses(read(FULL), read({}))[2]!.message,
+    /lets every bot in; restart the gateway if that is meant/,
+  );
 });
 
 Deno.test("every other edit is taken", () => {

@@ -45,26 +45,41 @@ Deno.test("everything wrong is said at once, with path, value and what would be 
   const all = said.join("\n");
   assert.match(all, /port: must be a whole number from 0 to 65535, got "abc"/);
   assert.match(all, /sessionTTL: must be a whole number from 1000 to \d+ \(milliseconds\), got -5/);
-  assert.match(all, /users\.alice\.password: must be a password or its argon2id hash, got a string/);
+  assert.match(
+    all,
+    /users\.alice\.password: must be a password or its argon2id hash, got a string/,
+  );
   assert.match(all, /users\.bob: must be an object such as .*, got 7/);
   assert.match(all, /allowedOrigins: must be a list of origins, got "x"/);
   assert.match(all, /queue\.total: must be a whole number/);
 });
 
 Deno.test("a secret never stands in an error text", () => {
-  const all = problems({ botToken: ["hunter2"], users: { a: { password: { hunter2: 1 } } } }, { NEXUS_BOT_TOKEN: "" })
+  const all = problems({ botToken: ["hunter2"], users: { a: { password: { hunter2: 1 } } } }, {
+    NEXUS_BOT_TOKEN: "",
+  })
     .join("\n");
   assert.doesNotMatch(all, /hunter2/);
 });
 
 Deno.test("a store that does not exist is refused, and its password stands in no error text", () => {
-  for (const store of ["redis://:hunter2@host:6379", "rediss://host", "postgres://me:hunter2@host/db", "file://x"]) {
+  for (
+    const store of [
+      "redis://:hunter2@host:6379",
+      "rediss://host",
+      "postgres://me:hunter2@host/db",
+      "file://x",
+    ]
+  ) {
     const [problem, ...rest] = problems({ store });
     assert.match(problem!, /^store: must be a file name or "memory:"/);
     assert.doesNotMatch(problem!, /hunter2/);
     assert.deepEqual(rest, []);
   }
-  assert.match(problems({}, { NEXUS_STORE: "redis://host" })[0]!, /^NEXUS_STORE: must be a file name or "memory:"/);
+  assert.match(
+    problems({}, { NEXUS_STORE: "redis://host" })[0]!,
+    /^NEXUS_STORE: must be a file name or "memory:"/,
+  );
   for (const store of ["memory:", "nexus.db", "/var/lib/nexus/a.db", "C:\\nexus\\a.db"]) {
     assert.equal(read({ store }).store, store);
   }
@@ -86,7 +101,13 @@ Deno.test("PORT and NEXUS_* override the file", () => {
     NEXUS_USERS: '{"eve":{"password":"x"}}',
     HOME: "/",
   });
-  assert.deepEqual([config.port, config.sessionTTL, config.botToken, config.queue.total, config.queue.perPerson], [
+  assert.deepEqual([
+    config.port,
+    config.sessionTTL,
+    config.botToken,
+    config.queue.total,
+    config.queue.perPerson,
+  ], [
     8080,
     60000,
     "12345",
@@ -98,7 +119,10 @@ Deno.test("PORT and NEXUS_* override the file", () => {
 });
 
 Deno.test("a variable that is wrong is named, and so is one that is no setting", () => {
-  assert.match(problems({}, { PORT: "99999" })[0]!, /^PORT: must be a whole number from 0 to 65535/);
+  assert.match(
+    problems({}, { PORT: "99999" })[0]!,
+    /^PORT: must be a whole number from 0 to 65535/,
+  );
   assert.match(problems({}, { NEXUS_PROT: "1" })[0]!, /^NEXUS_PROT: is not a setting/);
 });
 
@@ -114,10 +138,15 @@ Deno.test("the variables that Kubernetes sets for a service called nexus are non
 });
 
 Deno.test("what only fails when it is used is found before: ranges of proxies, hashes that were cut", () => {
-  const hash = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+  const hash =
+    "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
   const said = problems({
     trustProxy: ["10.0.0.0/8", "loopback", "10.0.0.0/33", "::1/128", "1.2.3.4/8/8"],
-    users: { a: { password: hash.slice(0, -2) }, b: { password: hash }, c: { password: "$argon2id$" } },
+    users: {
+      a: { password: hash.slice(0, -2) },
+      b: { password: hash },
+      c: { password: "$argon2id$" },
+    },
   });
   assert.deepEqual(said.map((one) => one.split(":")[0]), [
     "users.a.password",
@@ -130,17 +159,28 @@ Deno.test("what only fails when it is used is found before: ranges of proxies, h
 });
 
 Deno.test("a key that no setting has is told, not refused", () => {
-  const result = readConfig('{"prot":1,"queue":{"totel":2},"users":{"a":{"password":"x","name":"y"}}}');
+  const result = readConfig(
+    '{"prot":1,"queue":{"totel":2},"users":{"a":{"password":"x","name":"y"}}}',
+  );
   assert.ok(result.ok);
-  assert.deepEqual(result.warnings.map(({ path }) => path), ["prot", "queue.totel", "users.a.name"]);
+  assert.deepEqual(result.warnings.map(({ path }) => path), [
+    "prot",
+    "queue.totel",
+    "users.a.name",
+  ]);
 });
 
 Deno.test("what changed between two configurations is told by key", () => {
-  assert.deepEqual(changedKeys(read({}), read({ port: 5, users: { a: { password: "x" } } })), ["port", "users"]);
+  assert.deepEqual(changedKeys(read({}), read({ port: 5, users: { a: { password: "x" } } })), [
+    "port",
+    "users",
+  ]);
 });
 
 Deno.test("the JSON Schema in docs is the one that the program makes", async () => {
-  const kept = JSON.parse(await Deno.readTextFile(new URL("../docs/config.schema.json", import.meta.url)));
+  const kept = JSON.parse(
+    await Deno.readTextFile(new URL("../docs/config.schema.json", import.meta.url)),
+  );
   assert.deepEqual(
     kept,
     JSON.parse(JSON.stringify(configJsonSchema())),
@@ -154,15 +194,22 @@ Deno.test("the bots' token is a text, or a list while it is changed over, in the
   assert.equal(read({}, { NEXUS_BOT_TOKEN: "[plain" }).botToken, "[plain");
   assert.equal(read({}, { NEXUS_BOT_TOKEN: "17" }).botToken, "17");
   for (const botToken of [[], [""], ["a", ""], [7], { a: 1 }]) {
-    assert.match(problems({ botToken }).join(), /botToken.*: must be a text/, JSON.stringify(botToken));
+    assert.match(
+      problems({ botToken }).join(),
+      /botToken.*: must be a text/,
+      JSON.stringify(botToken),
+    );
   }
 });
 
 Deno.test("a pool that is named like a bot is refused, and names that look alike are warned about", () => {
   const model = { type: "openai", model: "m" };
-  assert.deepEqual(problems({ bots: { gpt: { ...model, pool: "models" }, mini: { ...model, pool: "gpt" } } }), [
-    'bots.mini.pool: must not be the id of a bot, got "gpt"',
-  ]);
+  assert.deepEqual(
+    problems({ bots: { gpt: { ...model, pool: "models" }, mini: { ...model, pool: "gpt" } } }),
+    [
+      'bots.mini.pool: must not be the id of a bot, got "gpt"',
+    ],
+  );
   assert.deepEqual(problems({ bots: { gpt: { ...model, pool: "demo" } } }), [
     'bots.gpt.pool: must not be the id of a bot, got "demo"',
   ]);
@@ -191,8 +238,14 @@ Deno.test("an app that could believe no callback, that has no keys, or has a rul
       webhook: { appId: "cli_1", appSecret: "s", mode: "webhook", verificationToken: "t" },
       socket: { appId: "cli_1", appSecret: "s" },
     },
-    dingtalk: { main: { clientId: "c", clientSecret: "s", rules: [{ department: "7", bot: "b" }] } },
-    wecom: { app, bot: { kind: "aibot", botId: "b", secret: "s" }, keys: { ...app, encodingAesKey: "env:KEY" } },
+    dingtalk: {
+      main: { clientId: "c", clientSecret: "s", rules: [{ department: "7", bot: "b" }] },
+    },
+    wecom: {
+      app,
+      bot: { kind: "aibot", botId: "b", secret: "s" },
+      keys: { ...app, encodingAesKey: "env:KEY" },
+    },
   };
   assert.equal(readConfig(JSON.stringify({ channels: fine })).ok, true);
   const wrong = {
@@ -223,5 +276,8 @@ Deno.test("an app that could believe no callback, that has no keys, or has a rul
     "channels.wecom.line.secret",
     "channels.wecom.rule.rules.1.department",
   ]);
-  assert.match(read.problems.find(({ path }) => path.endsWith("department"))!.message, /never fits/);
+  assert.match(
+    read.problems.find(({ path }) => path.endsWith("department"))!.message,
+    /never fits/,
+  );
 });

@@ -1,9 +1,12 @@
 /**
- * Kills the gateway's process at random moments under load and looks at what the next one finds: `deno task test:crash [rounds] [seed]`.
+ * Kills the gateway's process at random moments under load and looks at what the next one finds:
+ * `deno task test:crash [rounds] [seed]`.
  *
- * After each death: nobody is signed out; every turn whose end a reader saw is there, whole; every turn that a reader was told had begun is
- * there, marked `incomplete`, and holds at least what a reader had 300 ms before, and all that the bot has a receipt for. On a machine so busy that this process's own timers are late, their
- * lateness in that moment is added; the report says how much it was at worst.
+ * After each death: nobody is signed out; every turn whose end a reader saw is there, whole; every
+ * turn that a reader was told had begun is there, marked `incomplete`, and holds at least what a
+ * reader had 300 ms before, and all that the bot has a receipt for. On a machine so busy that this
+ * process's own timers are late, their lateness in that moment is added; the report says how much
+ * it was at worst.
  */
 import assert from "node:assert/strict";
 
@@ -59,12 +62,24 @@ class Lateness {
 }
 
 /** Runs that many deaths in one folder. Throws at the first thing that was lost. */
-export async function crash(rounds: number, seed = 1, note: (line: string) => void = () => {}): Promise<CrashReport> {
+export async function crash(
+  rounds: number,
+  seed = 1,
+  note: (line: string) => void = () => {},
+): Promise<CrashReport> {
   const random = mulberry(seed);
   const dir = await Deno.makeTempDir();
   const config = { port: 0, botToken: "secret", users: { alice: { password: "alice-pass" } } };
   await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify(config));
-  const report: CrashReport = { rounds: 0, finished: 0, cut: 0, young: 0, receipted: 0, sessions: 0, lateness: 0 };
+  const report: CrashReport = {
+    rounds: 0,
+    finished: 0,
+    cut: 0,
+    young: 0,
+    receipted: 0,
+    sessions: 0,
+    lateness: 0,
+  };
   const lateness = new Lateness();
   let grace = 300;
   let tokens: string[] = [], seen: Seen[] = [], receipts: Receipts = new Map(), diedAt = 0;
@@ -118,14 +133,17 @@ async function compare(
   const conversations = new Map<string, Record<string, unknown>[]>();
   for (const turn of seen) {
     if (!conversations.has(turn.conversationId)) {
-      const response = await fetch(`${url}/api/conversations/${turn.conversationId}/turns?limit=200`, { headers });
+      const response = await fetch(
+        `${url}/api/conversations/${turn.conversationId}/turns?limit=200`,
+        { headers },
+      );
       if (response.status !== 200) {
         throw new Error(`a conversation is lost: ${response.status} ${await response.text()}`);
       }
       conversations.set(turn.conversationId, (await response.json()).turns);
     }
-    // deno-lint-ignore no-explicit-any -- the page's own shapes, looked at field by field
-    const kept = conversations.get(turn.conversationId)!.find(({ id }) => id === turn.turnId) as any;
+    const kept = conversations.get(turn.conversationId)!.find(({ id }) => id === turn.turnId // deno-lint-ignore no-explicit-any -- the page's own shapes, looked at field by field
+    ) as any;
     assert.ok(kept, "a turn that had begun is lost");
     assert.equal(kept.message.text, turn.question);
     const receipt = receipts.get(turn.turnId);
@@ -145,7 +163,10 @@ async function compare(
     } else if (acknowledged > 0) {
       // It may have ended in the moment between its ending and its reader's hearing of it.
       assert.ok(kept.status === "incomplete" || kept.status === "done", kept.status);
-      assert.ok(kept.reply.text.length >= acknowledged, `${acknowledged} acknowledged, ${kept.reply.text.length} kept`);
+      assert.ok(
+        kept.reply.text.length >= acknowledged,
+        `${acknowledged} acknowledged, ${kept.reply.text.length} kept`,
+      );
       const common = Math.min(kept.reply.text.length, turn.text.length);
       assert.equal(kept.reply.text.slice(0, common), turn.text.slice(0, common));
       report.cut++;
@@ -153,7 +174,10 @@ async function compare(
   }
 }
 
-/** Signs in, connects a bot and asks without pause. `over` is settled when all of it has died with the gateway. */
+/**
+ * Signs in, connects a bot and asks without pause. `over` is settled when all of it has died with
+ * the gateway.
+ */
 async function begin(
   url: string,
   tokens: string[],
@@ -176,7 +200,9 @@ async function begin(
     }
   })();
   // Each of them goes on until the connection breaks.
-  return { over: Promise.all([bot.closed, ...[...readers, signing].map((going) => going.catch(() => {}))]) };
+  return {
+    over: Promise.all([bot.closed, ...[...readers, signing].map((going) => going.catch(() => {}))]),
+  };
 }
 
 async function ask(
@@ -216,7 +242,11 @@ async function ask(
 type Receipts = Map<string, { length: number; done: boolean }>;
 
 /** A bot: answers are a few to a few hundred pieces, some at once and some slowly. */
-async function connectBot(url: string, receipts: Receipts, random: () => number): Promise<{ closed: Promise<void> }> {
+async function connectBot(
+  url: string,
+  receipts: Receipts,
+  random: () => number,
+): Promise<{ closed: Promise<void> }> {
   const socket = new WebSocket(`${url.replace("http", "ws")}/bot-ws`);
   /** How much was said up to each number, by turn. */
   const lengths = new Map<string, { length: number; done: boolean }[]>();
@@ -230,11 +260,21 @@ async function connectBot(url: string, receipts: Receipts, random: () => number)
   await new Promise<void>((resolve, reject) => {
     socket.onerror = () => reject(new Error("the bot could not connect"));
     socket.onopen = () =>
-      socket.send(JSON.stringify({ type: "register", botId: "bot", botName: "Bot", token: "secret", protocol: 2 }));
+      socket.send(
+        JSON.stringify({
+          type: "register",
+          botId: "bot",
+          botName: "Bot",
+          token: "secret",
+          protocol: 2,
+        }),
+      );
     socket.onmessage = ({ data }) => {
       const frame = JSON.parse(data);
       if (frame.type === "registered") resolve();
-      if (frame.type === "ack") receipts.set(frame.replyTo, lengths.get(frame.replyTo)![frame.seq]!);
+      if (frame.type === "ack") {
+        receipts.set(frame.replyTo, lengths.get(frame.replyTo)![frame.seq]!);
+      }
       if (frame.type !== "chat") return;
       const said = [{ length: 0, done: false }];
       lengths.set(frame.id, said);

@@ -6,7 +6,10 @@ import { PER_NETWORK_LOG, STRANGERS_LOG } from "../src/core/log_bound.ts";
 import type { Rate } from "../src/core/limit.ts";
 
 const security = await Deno.readTextFile(new URL("../docs/security.md", import.meta.url));
-const protocol = (await Deno.readTextFile(new URL("../docs/protocol.md", import.meta.url))).replace(/\s+/g, " ");
+const protocol = (await Deno.readTextFile(new URL("../docs/protocol.md", import.meta.url))).replace(
+  /\s+/g,
+  " ",
+);
 
 function rate({ burst, every }: Rate): string {
   return `${burst.toLocaleString("en")}, then one in ${every / 1000} s`;

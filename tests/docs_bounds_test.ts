@@ -30,7 +30,9 @@ const { replyTimeout, queue, queueTimeout, replyCap, keepEnded, keepEndedBytes }
 /** What each page says, with its figures from the code. */
 const SAID: Readonly<Record<string, readonly string[]>> = {
   security: [
-    `| ${defaults().maxBody / MiB} MiB (\`maxBody\`); ${MAX_BODY / KiB} KiB on account and admin routes |`,
+    `| ${defaults().maxBody / MiB} MiB (\`maxBody\`); ${
+      MAX_BODY / KiB
+    } KiB on account and admin routes |`,
     `| ${STUCK / MiB} MiB, then it gets nothing new, then it is closed |`,
     `| ${replyCap.text / MiB} MiB of text, ${replyCap.total / MiB} MiB with images |`,
     `| ended replies in memory | ${keepEnded / MINUTE} minutes, ${keepEndedBytes / MiB} MiB |`,
@@ -40,7 +42,9 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `| ${MAX_WAITING / MiB} MiB; then the oldest history goes, never sessions or people |`,
     `every ${RETRY[0] / 1000} to ${RETRY[1] / 1000} seconds`,
     `at least every ${LATE} ms`,
-    `at most ${IMAGES_OF_A_REQUEST.bytes / MiB} MiB each, ${IMAGES_OF_A_REQUEST.together / MiB} MiB and ` +
+    `at most ${IMAGES_OF_A_REQUEST.bytes / MiB} MiB each, ${
+      IMAGES_OF_A_REQUEST.together / MiB
+    } MiB and ` +
     `${IMAGES_OF_A_REQUEST.time / 1000} s for all of a request`,
     `at each of at most ${MAX_REDIRECTS} redirects`,
     `stops within ${BELIEVED / 1000} s`,
@@ -53,13 +57,19 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `| receipt of a \`cancel\` | within ${CANCEL_WAIT / 1000} s |`,
     `| a burst of ${PUSHES.burst}, then one a second; past it`,
     `| ${replyTimeout / MINUTE} minutes by default, then it ends as failed |`,
-    `| ${replyCap.text / MiB} Mi units of text, ${replyCap.total / MiB} Mi with images, by default;`,
+    `| ${replyCap.text / MiB} Mi units of text, ${
+      replyCap.total / MiB
+    } Mi with images, by default;`,
     `keeps them for \`grace\` (${DEFAULT_SOCKETS.grace / 1000} s by default)`,
   ],
   openai: [
-    `at most ${IMAGES_OF_A_REQUEST.together / MiB} MiB together, ${IMAGES_OF_A_REQUEST.bytes / MiB} MiB each`,
+    `at most ${IMAGES_OF_A_REQUEST.together / MiB} MiB together, ${
+      IMAGES_OF_A_REQUEST.bytes / MiB
+    } MiB each`,
     `comes within ${IMAGES_OF_A_REQUEST.time / 1000} seconds`,
-    `${words(LOADS.ofOne)} requests of a person and ${words(LOADS.ofAll).toLowerCase()} of all people fetch at once`,
+    `${words(LOADS.ofOne)} requests of a person and ${
+      words(LOADS.ofAll).toLowerCase()
+    } of all people fetch at once`,
     `wait for up to ${words(WAITING.time / 1000).toLowerCase()} seconds`,
     `takes nothing of its stream for ${words(STALLED / MINUTE).toLowerCase()} minutes`,
   ],
@@ -87,8 +97,20 @@ for (const [page, figures] of Object.entries(SAID)) {
 
 Deno.test("every file that a page names as its proof is there", async () => {
   const missing: string[] = [];
-  for (const page of ["docs/security.md", "docs/protocol.md", "docs/openai.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]) {
-    for (const [, path] of (await read(page)).matchAll(/`((?:tests|src|bench|deploy|examples)\/[\w./-]+)`/g)) {
+  for (
+    const page of [
+      "docs/security.md",
+      "docs/protocol.md",
+      "docs/openai.md",
+      "ARCHITECTURE.md",
+      "CONTRIBUTING.md",
+    ]
+  ) {
+    for (
+      const [, path] of (await read(page)).matchAll(
+        /`((?:tests|src|bench|deploy|examples)\/[\w./-]+)`/g,
+      )
+    ) {
       if (!await exists(path!)) missing.push(`${page}: ${path}`);
     }
   }

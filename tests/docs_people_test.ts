@@ -11,7 +11,13 @@ import { HASH_BOUNDS, HASHES_AT_ONCE, HASHES_WAITING } from "../src/core/secret.
 import { PER_FACTOR } from "../src/core/second_factor.ts";
 import { SESSION_MAX_AGE } from "../src/core/session.ts";
 import { NAME_LENGTH } from "../src/core/identity.ts";
-import { DEVICE_DAYS, NETWORKS, PER_KNOWN, PER_NAME, PER_NETWORK } from "../src/core/sign_in_limits.ts";
+import {
+  DEVICE_DAYS,
+  NETWORKS,
+  PER_KNOWN,
+  PER_NAME,
+  PER_NETWORK,
+} from "../src/core/sign_in_limits.ts";
 
 const page = await Deno.readTextFile(new URL("../docs/security.md", import.meta.url));
 /** The page as one line, so that a figure may stand at the end of one. */
@@ -30,7 +36,10 @@ function row(begins: string, figure: string): void {
 Deno.test("docs/security.md says of tries, hashes, lifetimes and audit lines what the code does", () => {
   row("a network, whatever the name", rate(PER_NETWORK));
   row(`a browser that signed in to this account in the last ${DEVICE_DAYS} days`, rate(PER_KNOWN));
-  row(`a network from which this account was signed in to in the last ${NETWORKS.days} days`, rate(PER_KNOWN));
+  row(
+    `a network from which this account was signed in to in the last ${NETWORKS.days} days`,
+    rate(PER_KNOWN),
+  );
   row("all other networks together", rate(PER_NAME));
   row("somebody who is signed in and confirms", rate(PER_KNOWN));
   row("wrong one-time codes", rate(PER_FACTOR));
@@ -48,7 +57,9 @@ Deno.test("docs/security.md says of tries, hashes, lifetimes and audit lines wha
       `is good for ${CODE_LIFETIME / 60_000} minutes and once`,
       `up to ${NETWORKS.most} networks`,
       `at most ${FINISHING} are asked about at once`,
-      `at most ${HASH_BOUNDS.memory / 1024} MiB of memory, ${HASH_BOUNDS.passes} passes and ${HASH_BOUNDS.lanes} lanes`,
+      `at most ${
+        HASH_BOUNDS.memory / 1024
+      } MiB of memory, ${HASH_BOUNDS.passes} passes and ${HASH_BOUNDS.lanes} lanes`,
       `notices within ${LOOK / 1000} seconds`,
       `once more ${AGAIN / 1000} seconds later`,
       `and ${SESSION_MAX_AGE / 86_400_000} days after it began`,

@@ -1,4 +1,7 @@
-/** What both READMEs claim of the commands and the benchmark's targets is so, and Chinese pages read as they are meant. */
+/**
+ * What both READMEs claim of the commands and the benchmark's targets is so, and Chinese pages read
+ * as they are meant.
+ */
 import assert from "node:assert/strict";
 import { RATIOS, START } from "../bench/targets.ts";
 
@@ -10,7 +13,9 @@ Deno.test("both READMEs name every command, and none that there is not", async (
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", new URL("main.ts", ROOT).pathname, "--help"],
   }).output();
-  const commands = [...new TextDecoder().decode(stdout).matchAll(/^ {2}(\w+) {2,}/gm)].map(([, name]) => name!);
+  const commands = [...new TextDecoder().decode(stdout).matchAll(/^ {2}(\w+) {2,}/gm)].map((
+    [, name],
+  ) => name!);
   assert.ok(commands.length > 8);
   for (const page of READMES) {
     const list = /(?:Commands:|命令：)([\s\S]*?)(?:;|；)/.exec(await read(page))![1]!;

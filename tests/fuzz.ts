@@ -1,8 +1,10 @@
 /**
- * Mutated HTTP requests to every route of `/openapi.json` and mutated frames to `/bot-ws`: `deno task fuzz [inputs] [seed]`.
+ * Mutated HTTP requests to every route of `/openapi.json` and mutated frames to `/bot-ws`: `deno
+ * task fuzz [inputs] [seed]`.
  *
- * No input may make a 500 or a fault in the log, throw, let the memory grow, or get an answer that holds another person's words. It calls the
- * gateway where the server calls it, without a socket in between, so that inputs which no HTTP client would send get there, too.
+ * No input may make a 500 or a fault in the log, throw, let the memory grow, or get an answer that
+ * holds another person's words. It calls the gateway where the server calls it, without a socket in
+ * between, so that inputs which no HTTP client would send get there, too.
  */
 import assert from "node:assert/strict";
 import { type App, createApp } from "../src/app.ts";
@@ -68,7 +70,9 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzReport> {
         report.requests++;
         await request(app, routes, tokens, ids, random, report);
       }
-      if (faults.length > 0) throw new Error(`input ${n} of seed ${seed} made a fault: ${Deno.inspect(faults[0])}`);
+      if (faults.length > 0) {
+        throw new Error(`input ${n} of seed ${seed} made a fault: ${Deno.inspect(faults[0])}`);
+      }
       // Timers and sockets of the gateway have their turn, too.
       if (n % 200 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     }
@@ -79,7 +83,10 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzReport> {
   return report;
 }
 
-/* ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── requests
+ * ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 interface Route {
   readonly method: string;
@@ -91,7 +98,9 @@ async function routesOf(app: App): Promise<Route[]> {
   const document = await (await app.fetch(new Request("http://gateway/openapi.json"))).json();
   const routes: Route[] = [];
   for (
-    const [path, methods] of Object.entries<Record<string, { parameters?: { name: string; in: string }[] }>>(
+    const [path, methods] of Object.entries<
+      Record<string, { parameters?: { name: string; in: string }[] }>
+    >(
       document.paths,
     )
   ) {
@@ -122,7 +131,11 @@ async function request(
     () => random() < 0.5 ? pick(ids, random) : encodeURIComponent(nasty(random).toWellFormed()),
   );
   const query = route.query.filter(() => random() < 0.5)
-    .map((name) => `${name}=${encodeURIComponent(random() < 0.3 ? pick(ids, random) : nasty(random).toWellFormed())}`)
+    .map((name) =>
+      `${name}=${
+        encodeURIComponent(random() < 0.3 ? pick(ids, random) : nasty(random).toWellFormed())
+      }`
+    )
     .join("&");
   const headers = new Headers();
   const who = random();
@@ -151,7 +164,12 @@ async function request(
   const hangUp = new AbortController();
   let response: Response;
   try {
-    const input = new Request(address, { method: route.method, headers, body, signal: hangUp.signal });
+    const input = new Request(address, {
+      method: route.method,
+      headers,
+      body,
+      signal: hangUp.signal,
+    });
     response = await app.fetch(input, { address: `10.${Math.floor(random() * 250)}.0.1` });
   } catch (error) {
     throw new Error(`${asked} threw`, { cause: error });
@@ -195,7 +213,9 @@ function bodyText(ids: readonly string[], random: Random): string {
   }
   if (random() < 0.05) fields[nasty(random)] = value(random, 0);
   const text = JSON.stringify(fields);
-  if (kind < 0.12) return text.replace("{", '{"__proto__":{"role":"admin"},"constructor":{"prototype":{"x":1}},');
+  if (kind < 0.12) {
+    return text.replace("{", '{"__proto__":{"role":"admin"},"constructor":{"prototype":{"x":1}},');
+  }
   return kind < 0.2 ? text.slice(0, Math.floor(random() * text.length)) : text;
 }
 
@@ -254,7 +274,9 @@ class FuzzWire implements Wire {
 }
 
 async function open(app: App, wires: FuzzWire[]): Promise<FuzzWire> {
-  await app.fetch(new Request("http://gateway/bot-ws", { headers: { upgrade: "websocket" } }), { address: "10.9.9.9" });
+  await app.fetch(new Request("http://gateway/bot-ws", { headers: { upgrade: "websocket" } }), {
+    address: "10.9.9.9",
+  });
   return wires.at(-1)!;
 }
 
@@ -265,7 +287,9 @@ async function registerEcho(app: App, wires: FuzzWire[]): Promise<void> {
     if (frame.type !== "chat") return;
     // Her words come back to her only: what others hear is fixed.
     const content = frame.from === "alice" ? `${SECRET} ${frame.content}` : "hello";
-    queueMicrotask(() => wire.hear(JSON.stringify({ type: "reply", replyTo: frame.id, content, done: true })));
+    queueMicrotask(() =>
+      wire.hear(JSON.stringify({ type: "reply", replyTo: frame.id, content, done: true }))
+    );
   };
   wire.hear(JSON.stringify({ type: "register", botId: "echo", botName: "Echo", token: "secret" }));
 }
@@ -387,9 +411,14 @@ function value(random: Random, depth: number): unknown {
   if (kind === 1) return random() < 0.5;
   if (kind === 2) return pick([0, -1, 1.5, 1e308, -1e308, 2 ** 53, 1e21], random);
   if (kind < 6 || depth > 3) return nasty(random);
-  if (kind < 8) return Array.from({ length: Math.floor(random() * 4) }, () => value(random, depth + 1));
+  if (kind < 8) {
+    return Array.from({ length: Math.floor(random() * 4) }, () => value(random, depth + 1));
+  }
   return Object.fromEntries(
-    Array.from({ length: Math.floor(random() * 4) }, () => [nasty(random), value(random, depth + 1)]),
+    Array.from(
+      { length: Math.floor(random() * 4) },
+      () => [nasty(random), value(random, depth + 1)],
+    ),
   );
 }
 
@@ -406,7 +435,11 @@ function trySet(headers: Headers, name: string, text: string): void {
 async function signIn(app: App, username: string): Promise<string> {
   const body = JSON.stringify({ username, password: `${username}-pass` });
   const response = await app.fetch(
-    new Request("http://gateway/api/login", { method: "POST", headers: { "content-type": "application/json" }, body }),
+    new Request("http://gateway/api/login", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    }),
     {
       address: "10.8.8.8",
     },

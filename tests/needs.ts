@@ -1,6 +1,7 @@
 /**
- * What a test may need of the machine. Without it the test is ignored; with `REQUIRE_ALL=1`, as on a build machine, it is an error
- * instead, except for the needs in `MAY_LACK` (separated by commas): those that the machine cannot have.
+ * What a test may need of the machine. Without it the test is ignored; with `REQUIRE_ALL=1`, as on
+ * a build machine, it is an error instead, except for the needs in `MAY_LACK` (separated by
+ * commas): those that the machine cannot have.
  *
  * Run as a program, it prints the needs that are not met, one a line.
  */
@@ -72,7 +73,8 @@ export async function has(program: string): Promise<boolean> {
 function canMount(): boolean {
   if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
   const dir = Deno.makeTempDirSync();
-  const run = (command: string, ...args: string[]) => new Deno.Command(command, { args, stderr: "null" }).outputSync();
+  const run = (command: string, ...args: string[]) =>
+    new Deno.Command(command, { args, stderr: "null" }).outputSync();
   try {
     if (!run("mount", "-t", "tmpfs", "-o", "size=1m", "nexus-test", dir).success) return false;
     run("umount", dir);

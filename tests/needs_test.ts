@@ -46,7 +46,9 @@ Deno.test("no test is ignored but for a need that is in the list", async () => {
   for (const path of await testFiles("tests")) {
     const code = await Deno.readTextFile(new URL(path, ROOT));
     for (const [line] of code.matchAll(/^.*(?:\bignore: (?!await lacks\(|\[)|\.ignore\().*$/gm)) {
-      if (path !== "tests/needs_test.ts" && !BY_CHOICE.includes(path)) wrong.push(`${path}: ${line.trim()}`);
+      if (path !== "tests/needs_test.ts" && !BY_CHOICE.includes(path)) {
+        wrong.push(`${path}: ${line.trim()}`);
+      }
     }
   }
   assert.deepEqual(wrong, []);

@@ -1,7 +1,8 @@
 /**
- * Every promise that is not awaited is watched: it ends in a `catch`, or in a `then` with two listeners, or it is one of those
- * named here, which cannot fail or whose failure is told where it arises. Types tell what a promise is, so that a call looks
- * like any other. Types of npm packages are not read: what they return counts as no promise.
+ * Every promise that is not awaited is watched: it ends in a `catch`, or in a `then` with two
+ * listeners, or it is one of those named here, which cannot fail or whose failure is told where it
+ * arises. Types tell what a promise is, so that a call looks like any other. Types of npm packages
+ * are not read: what they return counts as no promise.
  */
 import assert from "node:assert/strict";
 import ts from "typescript";
@@ -13,9 +14,12 @@ const LEFT_OUT = ["src/web", "src/emulate", "src/conform"];
 
 /** Why nobody has to watch what these return, by the file in which they are called. */
 const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "src/app.ts": { "gateway.cancel(…)": "a bot's receipt never fails; it comes or is given up after a while" },
+  "src/app.ts": {
+    "gateway.cancel(…)": "a bot's receipt never fails; it comes or is given up after a while",
+  },
   "src/bots/demo.ts": {
-    "sink.done(…)": "resolves when the answer is stored; a failure of that is logged by the archive",
+    "sink.done(…)":
+      "resolves when the answer is stored; a failure of that is logged by the archive",
   },
   "src/bots/socket.ts": {
     "this.#push(…)": "catches everything: the bot is told",
@@ -27,7 +31,9 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   "src/channels/openai/openai.ts": { "gateway.cancel(…)": "as above" },
   "src/channels/pulse.ts": { "this.#ask(…)": "a reader who cannot be asked is sent away" },
-  "src/cli/listen.ts": { "this.#change(…)": "what fails is the loss of the port, and ends the process" },
+  "src/cli/listen.ts": {
+    "this.#change(…)": "what fails is the loss of the port, and ends the process",
+  },
   "src/cli/watch.ts": { "look(…)": "catches everything: the file is followed on" },
   "src/core/account.ts": { "this.#stored.mark(…)": "its failure is logged there" },
   "src/core/archive.ts": {
@@ -73,7 +79,9 @@ Deno.test("a listener that swallows what failed says why beside it", async () =>
     const lines = (await Deno.readTextFile(ROOT + path)).split("\n");
     lines.forEach((line, at) => {
       if (!/(?:\.catch\(|[\w)], )\(\) => (?:\{\s*\}|undefined)\)/.test(line)) return;
-      if (!/^\s*(?:\/\/|\*)/.test(lines[at - 1]!) && !/^\s*\*/.test(line)) wrong.push(`${path}:${at + 1}`);
+      if (!/^\s*(?:\/\/|\*)/.test(lines[at - 1]!) && !/^\s*\*/.test(line)) {
+        wrong.push(`${path}:${at + 1}`);
+      }
     });
   }
   assert.deepEqual(wrong, []);
@@ -155,7 +163,8 @@ function unwatched(paths: readonly string[], types: readonly string[] = []): Fou
 
 /** The promise that a node lets go unwatched. */
 function leftAlone(node: ts.Node, checker: ts.TypeChecker): ts.Node | undefined {
-  const isOpen = (one: ts.Expression) => isPromise(checker.getTypeAtLocation(one)) && !isWatched(one);
+  const isOpen = (one: ts.Expression) =>
+    isPromise(checker.getTypeAtLocation(one)) && !isWatched(one);
   if (ts.isVoidExpression(node)) return isOpen(node.expression) ? node.expression : undefined;
   if (ts.isExpressionStatement(node)) {
     const { expression } = node;
@@ -166,7 +175,8 @@ function leftAlone(node: ts.Node, checker: ts.TypeChecker): ts.Node | undefined 
   // Given to somebody who takes no promise.
   const wanted = checker.getContextualType(node)?.getCallSignatures() ?? [];
   const [own] = checker.getTypeAtLocation(node).getCallSignatures();
-  const isVoid = (one: ts.Signature) => (checker.getReturnTypeOfSignature(one).flags & ts.TypeFlags.Void) !== 0;
+  const isVoid = (one: ts.Signature) =>
+    (checker.getReturnTypeOfSignature(one).flags & ts.TypeFlags.Void) !== 0;
   if (!own || wanted.length === 0 || !wanted.every(isVoid)) return undefined;
   if (!isPromise(checker.getReturnTypeOfSignature(own))) return undefined;
   return ts.isBlock(node.body) || isOpen(node.body) ? node.body : undefined;
@@ -178,7 +188,9 @@ function isPromise(type: ts.Type): boolean {
 }
 
 function isWatched(expression: ts.Expression): boolean {
-  if (!ts.isCallExpression(expression) || !ts.isPropertyAccessExpression(expression.expression)) return false;
+  if (!ts.isCallExpression(expression) || !ts.isPropertyAccessExpression(expression.expression)) {
+    return false;
+  }
   const { expression: { name, expression: of }, arguments: given } = expression;
   if (name.text === "catch") return given.length === 1;
   if (name.text === "then") return given.length === 2;

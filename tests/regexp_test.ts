@@ -1,8 +1,10 @@
 /**
- * No regular expression takes more than linear time: one that may is rewritten, or a comment `linear: …` above it says why it does not.
+ * No regular expression takes more than linear time: one that may is rewritten, or a comment
+ * `linear: …` above it says why it does not.
  *
- * The library finds expressions that can match one text in a growing number of ways; what stands in a lookahead or lookbehind it does not
- * follow, so those are checked once more as if they took part.
+ * The library finds expressions that can match one text in a growing number of ways; what stands in
+ * a lookahead or lookbehind it does not follow, so those are checked once more as if they took
+ * part.
  */
 import assert from "node:assert/strict";
 import { isSafe } from "redos-detector";
@@ -10,7 +12,10 @@ import ts from "typescript";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** What runs with text from outside. Kits for tests (`conform`, `emulate`) are given no more than a developer gives them. */
+/**
+ * What runs with text from outside. Kits for tests (`conform`, `emulate`) are given no more than a
+ * developer gives them.
+ */
 const FOLDERS = ["src", "plugin/src"], LEFT_OUT = /^src\/(?:conform|emulate)\//;
 
 interface Expression {
@@ -28,8 +33,12 @@ Deno.test("every regular expression takes linear time, or its line says why it d
     for (const expression of expressionsOf(path, await Deno.readTextFile(new URL(path, ROOT)))) {
       count++;
       const safe = isLinear(expression);
-      if (!safe && expression.reason === undefined) wrong.push(`${expression.place}: /${expression.source}/`);
-      if (safe && expression.reason !== undefined) wrong.push(`${expression.place}: needs no reason`);
+      if (!safe && expression.reason === undefined) {
+        wrong.push(`${expression.place}: /${expression.source}/`);
+      }
+      if (safe && expression.reason !== undefined) {
+        wrong.push(`${expression.place}: needs no reason`);
+      }
     }
   }
   assert.ok(count > 150, `${count} expressions were found`);
@@ -58,7 +67,13 @@ Deno.test("the check finds what has been found by others", () => {
     /<!--[^]*?-->/g,
   ];
   for (const { source, flags } of bad) assert.equal(isLinear({ source, flags }), false, source);
-  const fine = [/^[\w.+-]+\/[\w.+-]+$/, /\s+/g, /^\d{1,3}$/, /[&<>"']/g, /^(?:https?:\/\/|mailto:)/i];
+  const fine = [
+    /^[\w.+-]+\/[\w.+-]+$/,
+    /\s+/g,
+    /^\d{1,3}$/,
+    /[&<>"']/g,
+    /^(?:https?:\/\/|mailto:)/i,
+  ];
   for (const { source, flags } of fine) assert.equal(isLinear({ source, flags }), true, source);
 });
 
@@ -94,7 +109,8 @@ function expressionsOf(path: string, text: string): Expression[] {
         place: `${path}:${line + 1}`,
         source: node.text.slice(1, end),
         flags: node.text.slice(end + 1),
-        reason: lines.slice(Math.max(0, line - 3), line + 1).join("\n").match(/\blinear: \S.*/)?.[0],
+        reason: lines.slice(Math.max(0, line - 3), line + 1).join("\n").match(/\blinear: \S.*/)
+          ?.[0],
       });
     }
     ts.forEachChild(node, walk);

@@ -1,17 +1,19 @@
 /**
- * This is `deno task test`: it runs `deno test -A` on the given files and folders (all tests when none is given), passes
- * everything through, and closes with the plain line `N passed, N failed` (`, N skipped` may follow) for readers that
- * only count. The exit code is that of `deno test`.
+ * This is `deno task test`: it runs `deno test -A` on the given files and folders (all tests when
+ * none is given), passes everything through, and closes with the plain line `N passed, N failed`
+ * (`, N skipped` may follow) for readers that only count. The exit code is that of `deno test`.
  *
- * Tests that were skipped are named before that line. With `REQUIRE_ALL=1`, one that was skipped makes the run fail, unless
- * `MAY_LACK` says what the machine cannot have (see `tests/needs.ts`).
+ * Tests that were skipped are named before that line. With `REQUIRE_ALL=1`, one that was skipped
+ * makes the run fail, unless `MAY_LACK` says what the machine cannot have (see `tests/needs.ts`).
  *
- * All tests are two runs beside each other: most of the time a test waits for a browser or a timer, and one core would be idle. What the
- * second run says follows when the first is over.
+ * All tests are two runs beside each other: most of the time a test waits for a browser or a timer,
+ * and one core would be idle. What the second run says follows when the first is over.
  */
 
 const all = [["tests/web"], ["--ignore=tests/web"]];
-const runs = Deno.args.length > 0 ? [run(Deno.args, true)] : all.map((args, index) => run(args, index === 0));
+const runs = Deno.args.length > 0
+  ? [run(Deno.args, true)]
+  : all.map((args, index) => run(args, index === 0));
 const summaries: Summary[] = [];
 for (const [index, running] of runs.entries()) {
   const summary = await running;
@@ -20,7 +22,8 @@ for (const [index, running] of runs.entries()) {
 }
 const skipped = summaries.flatMap(({ skippedNames }) => skippedNames);
 for (const name of skipped) console.log(`skipped: ${name}`);
-const isUnexcused = skipped.length > 0 && Boolean(Deno.env.get("REQUIRE_ALL")) && !Deno.env.get("MAY_LACK");
+const isUnexcused = skipped.length > 0 && Boolean(Deno.env.get("REQUIRE_ALL")) &&
+  !Deno.env.get("MAY_LACK");
 if (isUnexcused) console.error("REQUIRE_ALL is set, so a skipped test is a failure.");
 console.log(lineOf(summaries));
 Deno.exit(summaries.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? (isUnexcused ? 1 : 0));
@@ -71,16 +74,23 @@ async function run(args: readonly string[], live: boolean): Promise<Summary> {
 }
 
 /** Reads `ok | 2 passed (3 steps) | 0 failed | 1 ignored (14ms)`, the last line of that form. */
-function counted(output: string, exitCode: number): { passed: number; failed: number; skipped: number } {
+function counted(
+  output: string,
+  exitCode: number,
+): { passed: number; failed: number; skipped: number } {
   const last = [
-    ...withoutColours(output).matchAll(/^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(.*)$/gm),
+    ...withoutColours(output).matchAll(
+      /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(.*)$/gm,
+    ),
   ].at(-1);
-  // No summary: the run broke before any test (a type error, a missing file). That is a failure, not an empty success.
+  // No summary: the run broke before any test (a type error, a missing file). That is a failure,
+  // not an empty success.
   if (!last) return { passed: 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
   const failed = Number(last[2]);
   return {
     passed: Number(last[1]),
-    // A run can also fail outside of any test (an uncaught error in a module); the count must not look green then.
+    // A run can also fail outside of any test (an uncaught error in a module); the count must not
+    // look green then.
     failed: exitCode !== 0 && failed === 0 ? 1 : failed,
     skipped: Number(/\| (\d+) ignored/.exec(last[3]!)?.[1] ?? 0),
   };
@@ -92,7 +102,8 @@ function withoutColours(text: string): string {
 }
 
 function lineOf(summaries: readonly Summary[]): string {
-  const sum = (of: (summary: Summary) => number) => summaries.reduce((total, summary) => total + of(summary), 0);
+  const sum = (of: (summary: Summary) => number) =>
+    summaries.reduce((total, summary) => total + of(summary), 0);
   const skipped = sum((summary) => summary.skipped);
   return `${sum(({ passed }) => passed)} passed, ${sum(({ failed }) => failed)} failed${
     skipped > 0 ? `, ${skipped} skipped` : ""

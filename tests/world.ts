@@ -27,15 +27,23 @@ export const USERS = {
 };
 
 /** Starts a gateway; `await using` stops it. */
-export async function startWorld(settings: Record<string, unknown> = {}, parts: AppParts = {}): Promise<World> {
-  const read = readConfig(JSON.stringify({ botToken: "bot-secret", users: USERS, drainTimeout: 1000, ...settings }));
+export async function startWorld(
+  settings: Record<string, unknown> = {},
+  parts: AppParts = {},
+): Promise<World> {
+  const read = readConfig(
+    JSON.stringify({ botToken: "bot-secret", users: USERS, drainTimeout: 1000, ...settings }),
+  );
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   return await startWith(read.config, parts);
 }
 
 async function startWith(config: Config, parts: AppParts): Promise<World> {
   const happenings: Happening[] = [];
-  const app = await createApp(config, { observer: { tell: (one) => happenings.push(one), chunk() {} }, ...parts });
+  const app = await createApp(config, {
+    observer: { tell: (one) => happenings.push(one), chunk() {} },
+    ...parts,
+  });
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     (request, info) => app.fetch(request, { address: (info.remoteAddr as Deno.NetAddr).hostname }),
@@ -57,7 +65,13 @@ async function startWith(config: Config, parts: AppParts): Promise<World> {
     async bot(id, register = {}) {
       const bot = await TestBot.connect(botUrl);
       bots.push(bot);
-      bot.send({ type: "register", botId: id, botName: id.toUpperCase(), token: "bot-secret", ...register });
+      bot.send({
+        type: "register",
+        botId: id,
+        botName: id.toUpperCase(),
+        token: "bot-secret",
+        ...register,
+      });
       const answer = await bot.next("registered");
       if (answer.success !== true) throw new Error(`refused: ${answer.error}`);
       return bot;
@@ -198,7 +212,11 @@ export class Events {
     const events: Event[] = [];
     while (true) {
       const event = await this.next();
-      if (!event) throw new Error(`the stream ended; it had ${JSON.stringify(events.map(({ data }) => data))}`);
+      if (!event) {
+        throw new Error(
+          `the stream ended; it had ${JSON.stringify(events.map(({ data }) => data))}`,
+        );
+      }
       events.push(event);
       if (fits(event)) return events;
     }
@@ -236,7 +254,11 @@ export function textOf(events: readonly Event[]): string {
 }
 
 /** Waits until something holds, looking whenever the event loop turns. */
-export async function until(holds: () => boolean | Promise<boolean>, what = "it", seconds = 10): Promise<void> {
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what = "it",
+  seconds = 10,
+): Promise<void> {
   const deadline = Date.now() + seconds * 1000;
   while (!await holds()) {
     if (Date.now() > deadline) throw new Error(`waited ${seconds} seconds for ${what}`);

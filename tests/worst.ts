@@ -1,6 +1,6 @@
 /**
- * This is how long one input holds the event loop, in milliseconds of CPU of this thread: what other processes take meanwhile
- * does not count.
+ * This is how long one input holds the event loop, in milliseconds of CPU of this thread: what
+ * other processes take meanwhile does not count.
  */
 
 const CLOCK_THREAD_CPUTIME_ID = 3;
@@ -10,7 +10,9 @@ const cpu: () => number = Deno.build.os === "linux" ? threadTime() : () => perfo
 
 /** By the C library: what Node's API and /proc tell is counted in ticks of 4 to 10 ms. */
 function threadTime(): () => number {
-  const libc = Deno.dlopen("libc.so.6", { clock_gettime: { parameters: ["i32", "buffer"], result: "i32" } });
+  const libc = Deno.dlopen("libc.so.6", {
+    clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  });
   const now = new BigInt64Array(2);
   return () => {
     libc.symbols.clock_gettime(CLOCK_THREAD_CPUTIME_ID, now);
@@ -18,7 +20,10 @@ function threadTime(): () => number {
   };
 }
 
-/** The shortest of a few runs: what the work itself needs, without the compiler's warming up and somebody else's garbage. */
+/**
+ * The shortest of a few runs: what the work itself needs, without the compiler's warming up and
+ * somebody else's garbage.
+ */
 export function held(work: () => unknown, runs = 3): number {
   let least = Infinity;
   for (let run = 0; run < runs; run++) {
@@ -46,8 +51,8 @@ export async function longestHold(work: () => Promise<unknown>): Promise<number>
 }
 
 /**
- * How much slower this machine is than the one on which the bounds were set, at least 1: what a loop over 4 million characters takes against the
- * 6 ms that it took there.
+ * How much slower this machine is than the one on which the bounds were set, at least 1: what a
+ * loop over 4 million characters takes against the 6 ms that it took there.
  */
 export function slowness(): number {
   const text = "abcdefgh".repeat(1 << 19);

@@ -1,6 +1,6 @@
 /**
- * These are the readers of text and bytes from outside, and for each the inputs that are worst for it: a megabyte of what
- * expressions, parsers and loops go over again and again.
+ * These are the readers of text and bytes from outside, and for each the inputs that are worst for
+ * it: a megabyte of what expressions, parsers and loops go over again and again.
  */
 import { DatabaseSync } from "node:sqlite";
 import { createParser } from "eventsource-parser";
@@ -62,7 +62,9 @@ export function fill(unit: string, size = SIZE): string {
 
 function indexed(text: string): number {
   using db = new DatabaseSync(":memory:");
-  db.exec(`CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT, value TEXT, expires INTEGER); ${SCHEMA}`);
+  db.exec(
+    `CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT, value TEXT, expires INTEGER); ${SCHEMA}`,
+  );
   const index = new WordIndex(db);
   index.put(1, "alice", text);
   return index.work(INDEX_STEP);
@@ -71,8 +73,48 @@ function indexed(text: string): number {
 /** What is bad for many readers. */
 export const COMMON: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
-    [" ", "\n", "a", "a ", "汉", "😀", "\ud83d", "[", "]", "](", "![", "<", "<a", "*", "**a ", "_", "`", "|", "|-|\n"]
-      .concat(["#", "> ", "- ", '"', "\\", "&", "=", "-", ".", "/", ";", ",", ":", "@", "(", ")", "{", "}", "$"])
+    [
+      " ",
+      "\n",
+      "a",
+      "a ",
+      "汉",
+      "😀",
+      "\ud83d",
+      "[",
+      "]",
+      "](",
+      "![",
+      "<",
+      "<a",
+      "*",
+      "**a ",
+      "_",
+      "`",
+      "|",
+      "|-|\n",
+    ]
+      .concat([
+        "#",
+        "> ",
+        "- ",
+        '"',
+        "\\",
+        "&",
+        "=",
+        "-",
+        ".",
+        "/",
+        ";",
+        ",",
+        ":",
+        "@",
+        "(",
+        ")",
+        "{",
+        "}",
+        "$",
+      ])
       .map((unit) => [`${JSON.stringify(unit)} again and again`, fill(unit)]),
   ),
   "an opening that never closes": `[${fill("a ")}`,
@@ -169,10 +211,20 @@ export const READERS: readonly Reader[] = [
     name: "pictures in the words of a talk",
     read: withoutPictures,
     inputs: Object.fromEntries(
-      ["](data:", "![](data:image/", "\\](data:", "[](data:", "![a](data:image/png;base64,AAAA)", "[\\]"]
+      [
+        "](data:",
+        "![](data:image/",
+        "\\](data:",
+        "[](data:",
+        "![a](data:image/png;base64,AAAA)",
+        "[\\]",
+      ]
         .flatMap((
           unit,
-        ) => [[`${json(unit)} again and again`, fill(unit)], [`${json(unit)}, then )`, `${fill(unit)})`]]),
+        ) => [[`${json(unit)} again and again`, fill(unit)], [
+          `${json(unit)}, then )`,
+          `${fill(unit)})`,
+        ]]),
     ),
   },
   {
@@ -187,22 +239,37 @@ export const READERS: readonly Reader[] = [
   },
   {
     name: "how much of a talk fits a model",
-    read: (text) => within(1e9, Array.from({ length: 20 }, () => ({ role: "user" as const, text, images: [] }))),
-    inputs: { "punctuation and letters": fill("!a"), "words of all lengths": fill("a bb ccc dddd eeeee. ") },
+    read: (text) =>
+      within(1e9, Array.from({ length: 20 }, () => ({ role: "user" as const, text, images: [] }))),
+    inputs: {
+      "punctuation and letters": fill("!a"),
+      "words of all lengths": fill("a bb ccc dddd eeeee. "),
+    },
   },
   {
     name: "the way back through a conversation's turns",
     read: () =>
-      historyOf(TURNS, "", { person: { id: "p", name: "p", role: "member" }, text: "", images: [], channel: "web" }),
+      historyOf(TURNS, "", {
+        person: { id: "p", name: "p", role: "member" },
+        text: "",
+        images: [],
+        channel: "web",
+      }),
     inputs: {},
     most: 0,
   },
-  { name: "a data URL's head", read: (text) => [splitDataUrl(`data:${text}`), attachmentOf(`data:${text}`)] },
+  {
+    name: "a data URL's head",
+    read: (text) => [splitDataUrl(`data:${text}`), attachmentOf(`data:${text}`)],
+  },
   {
     name: "a text for the search index: where it is stored, and a step of what goes into the index",
     read: indexed,
     inputs: {
-      "all of Chinese": Array.from({ length: SIZE }, (_, at) => String.fromCharCode(0x4e00 + at * 7919 % 20_000)).join(
+      "all of Chinese": Array.from(
+        { length: SIZE },
+        (_, at) => String.fromCharCode(0x4e00 + at * 7919 % 20_000),
+      ).join(
         "",
       ),
     },
@@ -227,7 +294,9 @@ export const READERS: readonly Reader[] = [
     name: "a piece of a model API's stream of events",
     read: (text) => {
       const parser = createParser({ onEvent() {} });
-      for (const piece of [`data:${text.slice(0, 64 << 10)}`, fill(text.slice(0, 3), 64 << 10), "\n\n"]) {
+      for (
+        const piece of [`data:${text.slice(0, 64 << 10)}`, fill(text.slice(0, 3), 64 << 10), "\n\n"]
+      ) {
         parser.feed(piece);
       }
     },
@@ -251,7 +320,11 @@ export const READERS: readonly Reader[] = [
       "many choices": `{"choices":[${fill("{},")}{}]}`,
       "many images": json({
         choices: [{
-          delta: { images: Array(10_000).fill({ image_url: { url: "data:image/png;base64," + fill("A", 60) } }) },
+          delta: {
+            images: Array(10_000).fill({
+              image_url: { url: "data:image/png;base64," + fill("A", 60) },
+            }),
+          },
         }],
       }),
     },
@@ -266,10 +339,15 @@ export const READERS: readonly Reader[] = [
     // No more of it is read.
     most: 64 << 10,
     make: (text) => [text, json({ error: { message: text } })],
-    read: (bodies: string[]) => bodies.map((body) => [faultOf(400, body), faultOfEvent(body), redacted(body)]),
+    read: (bodies: string[]) =>
+      bodies.map((body) => [faultOf(400, body), faultOfEvent(body), redacted(body)]),
     inputs: { "half a key": fill("key-"), "a key a word": fill("sk-a ") },
   },
-  { name: "the XML of a WeCom app, bare", read: readXml, inputs: { "a prolog without end": `<?xml ${fill("?")}` } },
+  {
+    name: "the XML of a WeCom app, bare",
+    read: readXml,
+    inputs: { "a prolog without end": `<?xml ${fill("?")}` },
+  },
   {
     name: "the XML of a WeCom app, inside",
     read: (text) => readXml(`<xml>${text}</xml>`),
@@ -290,7 +368,13 @@ export const READERS: readonly Reader[] = [
   {
     name: "a WeCom message",
     read: (text) => [
-      readAppMessage({ FromUserName: "a", MsgType: "text", MsgId: "1", CreateTime: "1", Content: text }, CORP),
+      readAppMessage({
+        FromUserName: "a",
+        MsgType: "text",
+        MsgId: "1",
+        CreateTime: "1",
+        Content: text,
+      }, CORP),
       readBotMessage(
         {
           msgid: "1",
@@ -313,32 +397,46 @@ export const READERS: readonly Reader[] = [
         conversationId: "c",
         conversationType: "2",
         senderId: "s",
-        text: { content: text, repliedMsg: { msgType: "richText", content: { richText: [{ text }] } } },
+        text: {
+          content: text,
+          repliedMsg: { msgType: "richText", content: { richText: [{ text }] } },
+        },
       }, { app: { clientId: "k", name: "main" }, now: 0, webhook: (address) => address }),
   },
   {
     name: "a name that a text begins with",
-    read: (text) => mentioned(`@${text}`, [{ id: "a", name: "a b" }, { id: text.slice(0, 200), name: text }]),
+    read: (text) =>
+      mentioned(`@${text}`, [{ id: "a", name: "a b" }, { id: text.slice(0, 200), name: text }]),
   },
   {
     name: "mentions in an answer for a chat platform",
-    read: (text) => (["feishu", "dingtalk", "wecom"] as const).map((platform) => withoutPings(text, platform)),
+    read: (text) =>
+      (["feishu", "dingtalk", "wecom"] as const).map((platform) => withoutPings(text, platform)),
     // No more is rendered at once.
     most: 80_000,
     inputs: Object.fromEntries(
-      ["@a", "`@a", "@a.", "<at ", "<@", "@all", "@1", "a@b"].map((unit) => [json(unit), fill(unit)]),
+      ["@a", "`@a", "@a.", "<at ", "<@", "@all", "@1", "a@b"].map((
+        unit,
+      ) => [json(unit), fill(unit)]),
     ),
   },
   {
     name: "tables in an answer for a chat platform",
     read: (text) => tableAfter(text, 5),
     most: 80_000,
-    inputs: Object.fromEntries(["|a|b|\n|-|-|\n", "|\n", "|-|-|\n", "```\n|"].map((unit) => [json(unit), fill(unit)])),
+    inputs: Object.fromEntries(
+      ["|a|b|\n|-|-|\n", "|\n", "|-|-|\n", "```\n|"].map((unit) => [json(unit), fill(unit)]),
+    ),
   },
   {
     name: "the name of a download",
-    read: (text) => fileNameOf(new Headers({ "content-disposition": `a; filename="${text.replace(/[^ -~]/g, "")}"` })),
-    inputs: Object.fromEntries(["%", ";", "; filename=", "'", "%e4"].map((unit) => [json(unit), fill(unit)])),
+    read: (text) =>
+      fileNameOf(
+        new Headers({ "content-disposition": `a; filename="${text.replace(/[^ -~]/g, "")}"` }),
+      ),
+    inputs: Object.fromEntries(
+      ["%", ";", "; filename=", "'", "%e4"].map((unit) => [json(unit), fill(unit)]),
+    ),
   },
   {
     name: "a Feishu message with mentions",
@@ -348,7 +446,14 @@ export const READERS: readonly Reader[] = [
   },
   {
     name: "a command in a chat",
-    read: (text) => [commandOf(text), commandOf(`/use ${text}`), languageOf(text, "zh"), splitMention(`@${text}`)],
+    read: (
+      text,
+    ) => [
+      commandOf(text),
+      commandOf(`/use ${text}`),
+      languageOf(text, "zh"),
+      splitMention(`@${text}`),
+    ],
   },
   {
     name: "Markdown for a simple chat platform",
@@ -376,7 +481,11 @@ export const READERS: readonly Reader[] = [
   {
     name: "an answer cut into messages",
     read: (text) => split(text, 2000),
-    inputs: { "fences": fill("```\na\n"), "long fences": fill(`${fill("`", 100)}\n`), sentences: fill("汉。") },
+    inputs: {
+      "fences": fill("```\na\n"),
+      "long fences": fill(`${fill("`", 100)}\n`),
+      sentences: fill("汉。"),
+    },
   },
   {
     name: "an answer on the page, which reads it step by step",
@@ -388,7 +497,9 @@ export const READERS: readonly Reader[] = [
     inputs: {
       "lists in lists": Array.from({ length: 1_400 }, (_, n) => `${" ".repeat(n)}- a\n`).join(""),
       "a table of many columns": `|${fill("a|", 1_800)}\n|${fill("-|", 1_800)}\n${fill("a\n")}`,
-      "many definitions": Array.from({ length: 30_000 }, (_, n) => `[a${n}]: http://b/${n}\n`).join(""),
+      "many definitions": Array.from({ length: 30_000 }, (_, n) => `[a${n}]: http://b/${n}\n`).join(
+        "",
+      ),
       ...Object.fromEntries(
         [
           "> > ",
@@ -426,16 +537,28 @@ export const READERS: readonly Reader[] = [
     name: "HTML in an answer on the page",
     read: (
       text,
-    ) => [knownTags(text), knownTags(`<a ${text}>`), safeLink(text), isImageData(`data:image/png;base64,${text}`)],
+    ) => [
+      knownTags(text),
+      knownTags(`<a ${text}>`),
+      safeLink(text),
+      isImageData(`data:image/png;base64,${text}`),
+    ],
     // No more is read at once.
     most: 64_000,
-    inputs: { "attributes": fill('a="b" '), "quotes": fill(`"'`), "comments": fill("<!-- "), "tags": fill("<b>") },
+    inputs: {
+      "attributes": fill('a="b" '),
+      "quotes": fill(`"'`),
+      "comments": fill("<!-- "),
+      "tags": fill("<b>"),
+    },
   },
   {
     name: "a frame of a bot",
     read: (text) => excessOf(text, FRAME_BOUNDS) ?? readBotFrame(text),
     inputs: {
-      "a batch of letters": `{"type":"reply","replyTo":"a","content":[${fill('"a",')}"a"],"done":false}`,
+      "a batch of letters": `{"type":"reply","replyTo":"a","content":[${
+        fill('"a",')
+      }"a"],"done":false}`,
       "many images": `{"type":"reply","replyTo":"a","images":[${fill('"a",')}"a"],"done":false}`,
     },
   },

@@ -1,5 +1,6 @@
 /**
- * This is `deno task worst`: every reader of text from outside, its worst input, and for how long that holds the event loop.
+ * This is `deno task worst`: every reader of text from outside, its worst input, and for how long
+ * that holds the event loop.
  */
 import { held } from "./worst.ts";
 import { COMMON, type Reader, READERS, SIZE } from "./worst_cases.ts";
@@ -16,8 +17,14 @@ export interface Row {
   readonly ms: number;
 }
 
-/** What each input costs a reader, the worst first. One above `bound` is tried again: a noisy machine is not a slow reader. */
-export function longestOf({ name, make = String, read, inputs = {}, most = SIZE * 2 }: Reader, bound: number): Row[] {
+/**
+ * What each input costs a reader, the worst first. One above `bound` is tried again: a noisy
+ * machine is not a slow reader.
+ */
+export function longestOf(
+  { name, make = String, read, inputs = {}, most = SIZE * 2 }: Reader,
+  bound: number,
+): Row[] {
   const rows: Row[] = [];
   for (const [input, whole] of Object.entries({ ...COMMON, ...inputs })) {
     const text = whole.slice(0, most);
@@ -42,6 +49,8 @@ if (import.meta.main) {
   console.log("| reader | worst input | units | held, ms of CPU |\n| --- | --- | ---: | ---: |");
   for (const reader of READERS) {
     const [{ input, size, ms }] = longestOf(reader, MOST) as [Row];
-    console.log(`| ${reader.name} | ${input.replaceAll("|", "\\|")} | ${size} | ${ms.toFixed(1)} |`);
+    console.log(
+      `| ${reader.name} | ${input.replaceAll("|", "\\|")} | ${size} | ${ms.toFixed(1)} |`,
+    );
   }
 }

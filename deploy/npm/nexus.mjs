@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * This is the npm package's command: it runs the bundled program beside it under Deno, the one on the PATH or the one from npm.
+ * This is the npm package's command: it runs the bundled program beside it under Deno, the one on
+ * the PATH or the one from npm.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
@@ -24,15 +25,30 @@ if (!deno) {
 }
 
 // `--no-config`: a deno.json in the person's folder is none of ours.
-const args = ["run", "-A", "--no-prompt", "--no-config", "--no-lock", join(here, "nexus.js"), ...process.argv.slice(2)];
-const child = spawn(deno, args, { stdio: "inherit", env: { DENO_NO_UPDATE_CHECK: "1", ...process.env } });
+const args = [
+  "run",
+  "-A",
+  "--no-prompt",
+  "--no-config",
+  "--no-lock",
+  join(here, "nexus.js"),
+  ...process.argv.slice(2),
+];
+const child = spawn(deno, args, {
+  stdio: "inherit",
+  env: { DENO_NO_UPDATE_CHECK: "1", ...process.env },
+});
 child.on("error", (error) => {
   console.error(`nexus: ${deno} could not be started: ${error.message}`);
   process.exit(1);
 });
-// The program finishes its work when it is told to stop; this process waits for it. A terminal tells both at once.
+// The program finishes its work when it is told to stop; this process waits for it. A terminal
+// tells both at once.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal));
+  process.on(
+    signal,
+    () => signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal),
+  );
 }
 child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 
@@ -48,10 +64,19 @@ function onPath() {
   return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]) ? "deno" : undefined;
 }
 
-/** Deno from npm, which npx keeps in its cache. Asked for its place, so that it can be started without npx in between: npx does not pass signals on. */
+/**
+ * Deno from npm, which npx keeps in its cache. Asked for its place, so that it can be started
+ * without npx in between: npx does not pass signals on.
+ */
 function fromNpm() {
   const where = process.platform === "win32" ? "where deno" : "command -v deno";
-  const { status, stdout } = spawnSync("npx", ["--yes", "--package", `deno@${DENO}`, "--call", where], {
+  const { status, stdout } = spawnSync("npx", [
+    "--yes",
+    "--package",
+    `deno@${DENO}`,
+    "--call",
+    where,
+  ], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
     shell: process.platform === "win32",
@@ -59,6 +84,9 @@ function fromNpm() {
   const found = status === 0 ? stdout.trim().split(/\r?\n/)[0] : "";
   if (!found) return undefined;
   const real = realpathSync(found);
-  // Where npm runs no install scripts, the name leads to a launcher that would swallow signals too; it knows the program.
-  return basename(real) === "bin.cjs" ? createRequire(real)("./install_api.cjs").runInstall() : real;
+  // Where npm runs no install scripts, the name leads to a launcher that would swallow signals too;
+  // it knows the program.
+  return basename(real) === "bin.cjs"
+    ? createRequire(real)("./install_api.cjs").runInstall()
+    : real;
 }

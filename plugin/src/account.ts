@@ -1,8 +1,10 @@
 /**
- * This is an account: one bot of one Nexus gateway, as `channels.nexus` of `openclaw.json` describes it.
+ * This is an account: one bot of one Nexus gateway, as `channels.nexus` of `openclaw.json`
+ * describes it.
  *
- * The top level of the section is the account `default` and holds what the named ones under `accounts` share, except for who
- * they are (`botId`, `botName`): two lines with one bot id would push each other out.
+ * The top level of the section is the account `default` and holds what the named ones under
+ * `accounts` share, except for who they are (`botId`, `botName`): two lines with one bot id would
+ * push each other out.
  */
 
 /** The channel's id in OpenClaw: the key below `channels`, and the prefix of targets. */
@@ -27,10 +29,16 @@ export interface Account {
   readonly serverUrl: string;
   readonly botId: string;
   readonly botName: string;
-  /** Absent where there is none, and where it is a secret reference that this process has not resolved. */
+  /**
+   * Absent where there is none, and where it is a secret reference that this process has not
+   * resolved.
+   */
   readonly token: string | undefined;
   readonly tokenStatus: "available" | "configured_unavailable" | "missing";
-  /** Milliseconds. Below 1,000 it is the wait before the first dials after a drop, above 30,000 the longest wait. */
+  /**
+   * Milliseconds. Below 1,000 it is the wait before the first dials after a drop, above 30,000 the
+   * longest wait.
+   */
   readonly reconnectInterval: number;
   readonly dmPolicy: DmPolicy;
   /** Person ids as the gateway gives them; `*` for everyone. */
@@ -62,24 +70,33 @@ type Fields = Readonly<Record<string, unknown>>;
 export function listAccounts(settings: Settings): string[] {
   const section = sectionOf(settings);
   const named = Object.keys(fieldsOf(section.accounts)).map(accountKey);
-  const ids = new Set(section.botId !== undefined || named.length === 0 ? [DEFAULT_ACCOUNT, ...named] : named);
-  return [...ids].sort((a, b) => Number(b === DEFAULT_ACCOUNT) - Number(a === DEFAULT_ACCOUNT) || (a < b ? -1 : 1));
+  const ids = new Set(
+    section.botId !== undefined || named.length === 0 ? [DEFAULT_ACCOUNT, ...named] : named,
+  );
+  return [...ids].sort((a, b) =>
+    Number(b === DEFAULT_ACCOUNT) - Number(a === DEFAULT_ACCOUNT) || (a < b ? -1 : 1)
+  );
 }
 
 export function defaultAccount(settings: Settings): string {
   return listAccounts(settings)[0] ?? DEFAULT_ACCOUNT;
 }
 
-/** Reads an account. Never throws: what is wrong reads as not configured, and the schema has told the owner before. */
+/**
+ * Reads an account. Never throws: what is wrong reads as not configured, and the schema has told
+ * the owner before.
+ */
 export function readAccount(settings: Settings, accountId?: string | null): Account {
   const id = accountKey(accountId ?? defaultAccount(settings));
   const section = sectionOf(settings);
-  const own = Object.entries(fieldsOf(section.accounts)).find(([key]) => accountKey(key) === id)?.[1];
+  const own = Object.entries(fieldsOf(section.accounts)).find(([key]) => accountKey(key) === id)
+    ?.[1];
   const mine = withoutAbsent(fieldsOf(own));
   const fields: Record<string, unknown> = id === DEFAULT_ACCOUNT
     ? { ...section, ...mine }
     : { ...section, ...NOT_SHARED, ...mine };
-  // A policy and its list belong together: whoever pairs strangers here must not inherit "everyone" from there.
+  // A policy and its list belong together: whoever pairs strangers here must not inherit "everyone"
+  // from there.
   if (mine.dmPolicy !== undefined && mine.allowFrom === undefined) fields.allowFrom = undefined;
   const serverUrl = textOf(fields.serverUrl);
   const botId = textOf(fields.botId);
@@ -87,19 +104,28 @@ export function readAccount(settings: Settings, accountId?: string | null): Acco
   return {
     accountId: id,
     name: textOf(fields.name) || textOf(fields.botName) || undefined,
-    // The original needs `enabled: true`; a named account is on unless the section or itself is off.
+    // The original needs `enabled: true`; a named account is on unless the section or itself is
+    // off.
     enabled: section.enabled !== false && fields.enabled !== false,
     configured: serverUrl !== "" && botId !== "",
     serverUrl,
     botId,
     botName: textOf(fields.botName) || botId,
     token: token || undefined,
-    tokenStatus: token ? "available" : isSecretRef(fields.token) ? "configured_unavailable" : "missing",
+    tokenStatus: token
+      ? "available"
+      : isSecretRef(fields.token)
+      ? "configured_unavailable"
+      : "missing",
     reconnectInterval: numberOf(fields.reconnectInterval, DEFAULT_RECONNECT, 100, 300_000),
-    dmPolicy: fields.dmPolicy === "open" || fields.dmPolicy === "allowlist" ? fields.dmPolicy : "pairing",
+    dmPolicy: fields.dmPolicy === "open" || fields.dmPolicy === "allowlist"
+      ? fields.dmPolicy
+      : "pairing",
     allowFrom: allowEntries(fields.allowFrom),
     mediaMaxMb: numberOf(fields.mediaMaxMb, DEFAULT_MEDIA_MB, 1, MAX_MEDIA_MB),
-    streaming: fields.streaming === "block" || fields.streaming === "off" ? fields.streaming : "token",
+    streaming: fields.streaming === "block" || fields.streaming === "off"
+      ? fields.streaming
+      : "token",
     showReasoning: fields.showReasoning === true,
     showTools: fields.showTools === true,
   };
@@ -113,12 +139,19 @@ export function describeAccount(account: Account): Omit<Account, "token"> {
 
 /** Why an account cannot dial, in words for its owner. */
 export function whatIsMissing(account: Account): string {
-  const missing = [account.serverUrl ? "" : "serverUrl", account.botId ? "" : "botId"].filter(Boolean).join(" and ");
-  const at = account.accountId === DEFAULT_ACCOUNT ? "channels.nexus" : `channels.nexus.accounts.${account.accountId}`;
+  const missing = [account.serverUrl ? "" : "serverUrl", account.botId ? "" : "botId"].filter(
+    Boolean,
+  ).join(" and ");
+  const at = account.accountId === DEFAULT_ACCOUNT
+    ? "channels.nexus"
+    : `channels.nexus.accounts.${account.accountId}`;
   return missing ? `set ${missing} in ${at}` : "";
 }
 
-/** Whom the policy lets in besides the paired. The original's `open` asks for no list, so it means everyone here too. */
+/**
+ * Whom the policy lets in besides the paired. The original's `open` asks for no list, so it means
+ * everyone here too.
+ */
 export function effectiveAllowFrom(account: Account): string[] {
   return account.dmPolicy === "open" ? ["*"] : [...account.allowFrom];
 }
@@ -129,7 +162,11 @@ export function normalizeEntry(entry: string): string {
 }
 
 /** A patch of one account's own fields, in the place where they belong. */
-export function withAccount<T extends Settings>(settings: T, accountId: string | null | undefined, patch: Fields): T {
+export function withAccount<T extends Settings>(
+  settings: T,
+  accountId: string | null | undefined,
+  patch: Fields,
+): T {
   const id = accountKey(accountId ?? DEFAULT_ACCOUNT);
   const section = sectionOf(settings);
   const accounts = fieldsOf(section.accounts);
@@ -157,7 +194,9 @@ function allowEntries(value: unknown): string[] {
 }
 
 function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Fields : {};
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as Fields
+    : {};
 }
 
 function withoutAbsent(fields: Fields): Fields {
@@ -169,5 +208,7 @@ function textOf(value: unknown): string {
 }
 
 function numberOf(value: unknown, otherwise: number, least: number, most: number): number {
-  return typeof value === "number" && Number.isFinite(value) ? Math.min(Math.max(value, least), most) : otherwise;
+  return typeof value === "number" && Number.isFinite(value)
+    ? Math.min(Math.max(value, least), most)
+    : otherwise;
 }

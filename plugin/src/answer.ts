@@ -1,7 +1,8 @@
 /**
- * This is an answer as it grows. On one side stands OpenClaw, which tells the whole message again with every token, tells it
- * once more when it is complete, starts over when a model's stream breaks, and puts notices in between; on the other a wire to
- * which words can only be added. The answer is what was told so far, and says each word once.
+ * This is an answer as it grows. On one side stands OpenClaw, which tells the whole message again
+ * with every token, tells it once more when it is complete, starts over when a model's stream
+ * breaks, and puts notices in between; on the other a wire to which words can only be added. The
+ * answer is what was told so far, and says each word once.
  *
  * ```ts
  * const answer = new Answer(reply);
@@ -23,8 +24,8 @@ export interface Sink {
 }
 
 /**
- * Words that a rewritten message may lose without the whole of it being told again: an unfinished tag or footnote mark that
- * the host took away once it knew what it was.
+ * Words that a rewritten message may lose without the whole of it being told again: an unfinished
+ * tag or footnote mark that the host took away once it knew what it was.
  */
 const SMALL_REWRITE = 24;
 
@@ -52,8 +53,9 @@ export class Answer {
   }
 
   /**
-   * A model message begins: the next one after a tool, or the same one again because its stream broke. The host tells both
-   * in the same way, and up to eight times; only the tool tells them apart.
+   * A model message begins: the next one after a tool, or the same one again because its stream
+   * broke. The host tells both in the same way, and up to eight times; only the tool tells them
+   * apart.
    */
   begin(): void {
     if (this.#toolSince) {
@@ -85,7 +87,10 @@ export class Answer {
     }
   }
 
-  /** A whole message: the last word on what partials told of it, or news. Says only what was not said. */
+  /**
+   * A whole message: the last word on what partials told of it, or news. Says only what was not
+   * said.
+   */
   settle(text: string): void {
     const whole = text.trim();
     if (whole === "") return;
@@ -112,7 +117,10 @@ export class Answer {
     this.#message = "";
   }
 
-  /** A paragraph of its own, wherever the message is: a notice, a question for approval. The message goes on behind it. */
+  /**
+   * A paragraph of its own, wherever the message is: a notice, a question for approval. The message
+   * goes on behind it.
+   */
   aside(text: string): void {
     if (text.trim() === "") return;
     this.#paragraph = true;
@@ -121,14 +129,15 @@ export class Answer {
   }
 
   /**
-   * Something that comes from beside the run: a question for approval, or the answer of a run that OpenClaw gave the message
-   * to. What the run has told already is not told again.
+   * Something that comes from beside the run: a question for approval, or the answer of a run that
+   * OpenClaw gave the message to. What the run has told already is not told again.
    */
   beside(text: string): void {
     const whole = text.trim();
     const message = this.#message.trim();
-    if (message !== "" && (whole.startsWith(message) || this.#has(whole, message))) this.settle(text);
-    else this.aside(text);
+    if (message !== "" && (whole.startsWith(message) || this.#has(whole, message))) {
+      this.settle(text);
+    } else this.aside(text);
   }
 
   image(dataUrl: string): void {
@@ -176,7 +185,8 @@ export class Answer {
       if (piece === "") return;
       this.#paragraph = false;
       if (this.#told !== "") {
-        piece = (this.#told.endsWith("\n\n") ? "" : this.#told.endsWith("\n") ? "\n" : "\n\n") + piece;
+        piece = (this.#told.endsWith("\n\n") ? "" : this.#told.endsWith("\n") ? "\n" : "\n\n") +
+          piece;
       }
     }
     this.#told += piece;
@@ -196,7 +206,10 @@ export class Answer {
     this.#message = text;
   }
 
-  /** Whether the whole was told before, whatever was done to its spaces, or with a prefix that the host put before it. */
+  /**
+   * Whether the whole was told before, whatever was done to its spaces, or with a prefix that the
+   * host put before it.
+   */
   #has(whole: string, message: string): boolean {
     const bare = squeeze(whole);
     if (message !== "" && bare.endsWith(squeeze(message))) return true;

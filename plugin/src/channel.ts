@@ -1,6 +1,6 @@
 /**
- * This is the channel as OpenClaw sees it: one object that says how accounts are read, set up, secured, started, probed, and
- * written to.
+ * This is the channel as OpenClaw sees it: one object that says how accounts are read, set up,
+ * secured, started, probed, and written to.
  */
 import { createScopedChannelConfigAdapter } from "openclaw/plugin-sdk/channel-config-helpers";
 import {
@@ -37,9 +37,11 @@ export const META = {
   label: "Nexus",
   selectionLabel: "Nexus Gateway",
   detailLabel: "Nexus Gateway",
-  // OpenClaw shows it as a page of its own documentation, which has none on Nexus: this one tells how channels are set up.
+  // OpenClaw shows it as a page of its own documentation, which has none on Nexus: this one tells
+  // how channels are set up.
   docsPath: "/cli/channels",
-  blurb: "one gateway between your people and this agent: web, OpenAI clients, Feishu, DingTalk, WeCom.",
+  blurb:
+    "one gateway between your people and this agent: web, OpenAI clients, Feishu, DingTalk, WeCom.",
   order: 80,
   markdownCapable: true,
 } as const;
@@ -69,7 +71,9 @@ export function createChannel(): Channel {
   const lines = new Lines();
   let runtime: PluginRuntime | undefined;
   const theRuntime = () => {
-    if (!runtime) throw new Error("Nexus was not given its runtime: it must be loaded as an OpenClaw plugin");
+    if (!runtime) {
+      throw new Error("Nexus was not given its runtime: it must be loaded as an OpenClaw plugin");
+    }
     return runtime;
   };
 
@@ -88,7 +92,8 @@ export function createChannel(): Channel {
           defaultAccountId: defaultAccount,
           clearBaseFields: OWN_FIELDS,
           resolveAllowFrom: (account) => [...account.allowFrom],
-          formatAllowFrom: (entries) => entries.map((entry) => normalizeEntry(String(entry))).filter(Boolean),
+          formatAllowFrom: (entries) =>
+            entries.map((entry) => normalizeEntry(String(entry))).filter(Boolean),
         }),
         isEnabled: (account: Account) => account.enabled,
         isConfigured: (account: Account) => account.configured,
@@ -161,7 +166,8 @@ export function createChannel(): Channel {
         ],
       },
       approvalCapability: {
-        authorizeActorAction: ({ cfg, accountId, senderId }) => mayApprove(cfg, accountId, senderId),
+        authorizeActorAction: ({ cfg, accountId, senderId }) =>
+          mayApprove(cfg, accountId, senderId),
       },
       gateway: {
         startAccount: (context) =>
@@ -170,7 +176,12 @@ export function createChannel(): Channel {
             host: openclawHost(theRuntime()),
             signal: context.abortSignal,
             log: context.log ?? console,
-            tell: (status) => context.setStatus({ ...context.getStatus(), accountId: context.accountId, ...status }),
+            tell: (status) =>
+              context.setStatus({
+                ...context.getStatus(),
+                accountId: context.accountId,
+                ...status,
+              }),
           }),
       },
     },
@@ -184,7 +195,10 @@ export function createChannel(): Channel {
         allowFromPathSuffix: "",
         normalizeEntry,
       },
-      dmRouting: { resolveDmScope: ({ cfg }) => (withOwnScope(cfg).session?.dmScope ?? OWN_SCOPE) as "per-peer" },
+      dmRouting: {
+        resolveDmScope: ({ cfg }) =>
+          (withOwnScope(cfg).session?.dmScope ?? OWN_SCOPE) as "per-peer",
+      },
     },
     pairing: {
       text: {
@@ -193,7 +207,12 @@ export function createChannel(): Channel {
         normalizeAllowEntry: normalizeEntry,
         notify: async ({ id, accountId, message }) => {
           const account = accountId ?? DEFAULT_ACCOUNT;
-          await send(lines, { accountId: account, to: `user:${id}`, text: message, id: welcomeId(account, id) });
+          await send(lines, {
+            accountId: account,
+            to: `user:${id}`,
+            text: message,
+            id: welcomeId(account, id),
+          });
         },
       },
     },
@@ -202,7 +221,8 @@ export function createChannel(): Channel {
       base: {
         deliveryMode: "gateway",
         chunker: null,
-        renderPresentation: ({ payload, presentation }) => withoutRepeats(payload, presentation as Presentation),
+        renderPresentation: ({ payload, presentation }) =>
+          withoutRepeats(payload, presentation as Presentation),
       },
       attachedResults: {
         channel: CHANNEL,

@@ -1,12 +1,16 @@
 /**
- * This is patience with OpenClaw's state. Its own upkeep holds a lock now and then, most of all after a start, and what
- * comes in meanwhile is thrown back ("another OpenClaw process owns state-lifecycle"). A question is worth another try.
+ * This is patience with OpenClaw's state. Its own upkeep holds a lock now and then, most of all
+ * after a start, and what comes in meanwhile is thrown back ("another OpenClaw process owns
+ * state-lifecycle"). A question is worth another try.
  */
 
 /** Milliseconds before each further try. */
 const WAITS: readonly number[] = [500, 1000, 2000, 4000];
 
-/** Runs it again while OpenClaw's state is held and `again` allows it. Anything else that is thrown comes through. */
+/**
+ * Runs it again while OpenClaw's state is held and `again` allows it. Anything else that is thrown
+ * comes through.
+ */
 export async function whenFree<T>(
   run: () => Promise<T>,
   again: () => boolean,

@@ -1,5 +1,6 @@
 /**
- * This is a message on its way out through OpenClaw's queue. What is thrown tells the queue whether to try again.
+ * This is a message on its way out through OpenClaw's queue. What is thrown tells the queue whether
+ * to try again.
  */
 import type { OpenClawConfig, PluginRuntime } from "openclaw/plugin-sdk/channel-core";
 import { PlatformMessageNotDispatchedError } from "openclaw/plugin-sdk/error-runtime";
@@ -21,7 +22,10 @@ export interface SendContext {
   readonly signal?: AbortSignal;
   readonly deliveryQueueId?: string;
   readonly deliveryPartIndex?: number;
-  /** Notes that the part may have arrived from here on; without it OpenClaw loses track of a part that it can reconcile. */
+  /**
+   * Notes that the part may have arrived from here on; without it OpenClaw loses track of a part
+   * that it can reconcile.
+   */
   readonly onPlatformSendDispatch?: () => Promise<void>;
 }
 
@@ -35,19 +39,38 @@ export async function sendOut(
   let media: Media | undefined;
   if (context.mediaUrl) {
     const localRoots = context.mediaLocalRoots ?? context.mediaAccess?.localRoots ?? [];
-    const { buffer, contentType, fileName } = await theRuntime().media.loadWebMedia(context.mediaUrl, {
-      maxBytes: account.mediaMaxMb * (1 << 20),
-      localRoots,
-      optimizeImages: false,
-    });
+    const { buffer, contentType, fileName } = await theRuntime().media.loadWebMedia(
+      context.mediaUrl,
+      {
+        maxBytes: account.mediaMaxMb * (1 << 20),
+        localRoots,
+        optimizeImages: false,
+      },
+    );
     media = { bytes: buffer, type: contentType, fileName };
   }
   const { accountId } = account;
-  const { to, text, threadId, signal, deliveryQueueId, deliveryPartIndex, onPlatformSendDispatch: onDispatch } =
-    context;
+  const {
+    to,
+    text,
+    threadId,
+    signal,
+    deliveryQueueId,
+    deliveryPartIndex,
+    onPlatformSendDispatch: onDispatch,
+  } = context;
   const id = deliveryQueueId && partId(deliveryQueueId, deliveryPartIndex);
   try {
-    const { messageId } = await send(lines, { accountId, to, text, media, threadId, id, signal, onDispatch });
+    const { messageId } = await send(lines, {
+      accountId,
+      to,
+      text,
+      media,
+      threadId,
+      id,
+      signal,
+      onDispatch,
+    });
     return { messageId };
   } catch (cause) {
     if (!(cause instanceof NotDelivered)) throw cause;

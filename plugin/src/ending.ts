@@ -1,6 +1,6 @@
 /**
- * This is how a run of an agent ended. OpenClaw resolves a run in the same way whether it answered, failed or was
- * stopped; what happened shows only in what it tells on the way.
+ * This is how a run of an agent ended. OpenClaw resolves a run in the same way whether it answered,
+ * failed or was stopped; what happened shows only in what it tells on the way.
  */
 
 /** How the turn ends on the wire. */
@@ -35,7 +35,10 @@ export class Ending {
     this.#answered = true;
   }
 
-  /** An error in words for the person. Beside a good answer it is a warning, such as one of a tool that failed. */
+  /**
+   * An error in words for the person. Beside a good answer it is a warning, such as one of a tool
+   * that failed.
+   */
   error(text: string): void {
     const words = text.trim().replace(/^⚠️\s*/u, "");
     if (words !== "" && !this.#errors.includes(words)) this.#errors.push(words);
@@ -46,14 +49,19 @@ export class Ending {
     return this.#errors;
   }
 
-  /** `stopped`: this plugin stopped the run. `deferred`: OpenClaw gave the message to a run that was at work already. */
+  /**
+   * `stopped`: this plugin stopped the run. `deferred`: OpenClaw gave the message to a run that was
+   * at work already.
+   */
   end({ stopped, deferred }: { readonly stopped: boolean; readonly deferred: boolean }): End {
     if (stopped) return { status: "cancelled" };
     if (this.#outcome === "failed" || (this.#errors.length > 0 && !this.#answered)) {
       return { status: "failed", words: this.#errors.join("\n\n") || NO_REASON };
     }
     // Stopped from elsewhere, such as OpenClaw's own page, or by OpenClaw itself.
-    if (this.begun && this.#outcome === undefined && !this.#answered && !deferred) return { status: "cancelled" };
+    if (this.begun && this.#outcome === undefined && !this.#answered && !deferred) {
+      return { status: "cancelled" };
+    }
     return { status: "done" };
   }
 }

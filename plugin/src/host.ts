@@ -1,6 +1,7 @@
 /**
- * This is OpenClaw as this plugin sees it: the calls it makes and the shapes it relies on, in its own words. The real thing is
- * fitted in by `channel.ts`, where the compiler compares the two; tests fit in a small one of their own.
+ * This is OpenClaw as this plugin sees it: the calls it makes and the shapes it relies on, in its
+ * own words. The real thing is fitted in by `channel.ts`, where the compiler compares the two;
+ * tests fit in a small one of their own.
  */
 
 /** OpenClaw's configuration, of which a plugin reads little and writes less. */
@@ -35,9 +36,15 @@ export interface RunCallbacks {
   readonly abortSignal: AbortSignal;
   readonly disableBlockStreaming: boolean;
   readonly streamReasoningInNonStreamModes?: boolean;
-  /** Without it OpenClaw keeps tools to itself, and a new message after a tool looks like a broken one told again. */
+  /**
+   * Without it OpenClaw keeps tools to itself, and a new message after a tool looks like a broken
+   * one told again.
+   */
   readonly allowToolLifecycleWhenProgressHidden: boolean;
-  /** The owner's verbose mode puts tools into the text; where they travel as a kind of their own, that would be twice. */
+  /**
+   * The owner's verbose mode puts tools into the text; where they travel as a kind of their own,
+   * that would be twice.
+   */
   readonly suppressDefaultToolProgressMessages?: boolean;
   readonly onPartialReply?: (payload: { readonly text?: string }) => void;
   readonly onAssistantMessageStart?: () => void;
@@ -85,8 +92,9 @@ export interface CommandOutput {
 /** What became of a message. */
 export interface RunResult {
   /**
-   * The session was at work on something else. `steer`: the message went into that run, which answers it where it answers.
-   * `followup`: it got a run of its own afterwards, which is over by now and sent its answer as an outgoing message.
+   * The session was at work on something else. `steer`: the message went into that run, which
+   * answers it where it answers. `followup`: it got a run of its own afterwards, which is over by
+   * now and sent its answer as an outgoing message.
    */
   readonly deferred?: "steer" | "followup";
 }
@@ -121,7 +129,10 @@ export interface SavedMedia {
 /** Whether OpenClaw lets a person in. */
 export type Admission =
   | { readonly verdict: "dispatch"; readonly commandAuthorized: boolean; readonly token: unknown }
-  | { readonly verdict: "pairing"; readonly challenge: (tell: (text: string) => void) => Promise<void> }
+  | {
+    readonly verdict: "pairing";
+    readonly challenge: (tell: (text: string) => void) => Promise<void>;
+  }
   | { readonly verdict: "drop"; readonly reason: string };
 
 export interface Question {
@@ -137,7 +148,10 @@ export interface Question {
 }
 
 export interface Host {
-  /** The configuration as it is now; edits outside `channels.nexus` arrive without a restart of the channel. */
+  /**
+   * The configuration as it is now; edits outside `channels.nexus` arrive without a restart of the
+   * channel.
+   */
   config(): Config;
   route(config: Config, accountId: string, peer: string): Route;
   /** Pairing, allowlist, open, and who may give commands: OpenClaw's own rules. */
@@ -149,12 +163,18 @@ export interface Host {
   /** `/stop` and what else people say to make an agent stop. */
   isStop(text: string): boolean;
   saveImage(bytes: Uint8Array, type: string, maxBytes: number): Promise<SavedMedia>;
-  /** A file that OpenClaw has staged, or an address it lets through; throws for anything else and past the bound. */
+  /**
+   * A file that OpenClaw has staged, or an address it lets through; throws for anything else and
+   * past the bound.
+   */
   loadMedia(
     url: string,
     within: { readonly config: Config; readonly agentId: string; readonly maxBytes: number },
   ): Promise<{ readonly bytes: Uint8Array; readonly type?: string; readonly fileName?: string }>;
-  /** Somebody else's plugin may rewrite or hold back what is said, so nothing may be told before it has seen the whole. */
+  /**
+   * Somebody else's plugin may rewrite or hold back what is said, so nothing may be told before it
+   * has seen the whole.
+   */
   mustWait(): boolean;
   /** Settles when the agent is through with the message. */
   run(run: Run): Promise<RunResult>;

@@ -15,7 +15,9 @@ import { getGlobalHookRunner } from "openclaw/plugin-sdk/plugin-runtime";
 import { CHANNEL, normalizeEntry } from "./account.ts";
 import type { Admission, Config, Host, Question, Route, Run, RunResult } from "./host.ts";
 
-/** Person ids come from the gateway, which authenticates people: they are taken letter by letter. */
+/**
+ * Person ids come from the gateway, which authenticates people: they are taken letter by letter.
+ */
 const IDENTITY = defineStableChannelIngressIdentity({
   key: "personId",
   normalizeEntry,
@@ -41,7 +43,8 @@ export function openclawHost(runtime: PluginRuntime): Host {
     admit: (question) => admit(runtime, question),
 
     paired: (accountId) =>
-      createChannelPairingController({ core: runtime, channel: CHANNEL, accountId }).readAllowFromStore(),
+      createChannelPairingController({ core: runtime, channel: CHANNEL, accountId })
+        .readAllowFromStore(),
 
     isControl: (text, config) =>
       isAbortRequestText(text) || channel.commands.isControlCommandMessage(text, real(config)),
@@ -58,13 +61,18 @@ export function openclawHost(runtime: PluginRuntime): Host {
 
     async loadMedia(url, { config, agentId, maxBytes }) {
       const localRoots = getAgentScopedMediaLocalRoots(real(config), agentId);
-      const media = await runtime.media.loadWebMedia(url, { maxBytes, localRoots, optimizeImages: false });
+      const media = await runtime.media.loadWebMedia(url, {
+        maxBytes,
+        localRoots,
+        optimizeImages: false,
+      });
       return { bytes: media.buffer, type: media.contentType, fileName: media.fileName };
     },
 
     mustWait() {
       const hooks = getGlobalHookRunner();
-      return hooks !== null && (hooks.hasHooks("message_sending") || hooks.hasHooks("reply_payload_sending"));
+      return hooks !== null &&
+        (hooks.hasHooks("message_sending") || hooks.hasHooks("reply_payload_sending"));
     },
 
     run: (run) => dispatch(runtime, run),
@@ -72,11 +80,13 @@ export function openclawHost(runtime: PluginRuntime): Host {
 }
 
 async function admit(runtime: PluginRuntime, question: Question): Promise<Admission> {
-  const { config, accountId, route, messageId, senderId, senderName, text, dmPolicy, allowFrom } = question;
+  const { config, accountId, route, messageId, senderId, senderName, text, dmPolicy, allowFrom } =
+    question;
   const cfg = real(config);
   const pairing = createChannelPairingController({ core: runtime, channel: CHANNEL, accountId });
   const commands = runtime.channel.commands.shouldComputeCommandAuthorized(text, cfg);
-  // OpenClaw 2026.8 has no resolver at the runtime yet; later ones let only that one vouch for who a person is.
+  // OpenClaw 2026.8 has no resolver at the runtime yet; later ones let only that one vouch for who
+  // a person is.
   const resolve = runtime.channel.inbound.ingress?.resolve ?? resolveChannelMessageIngress;
   const result = await resolve({
     channelId: CHANNEL,
@@ -99,7 +109,11 @@ async function admit(runtime: PluginRuntime, question: Question): Promise<Admiss
   });
   const { admission, reasonCode } = result.ingress;
   if (admission === "dispatch") {
-    return { verdict: "dispatch", commandAuthorized: result.commandAccess.authorized, token: result };
+    return {
+      verdict: "dispatch",
+      commandAuthorized: result.commandAccess.authorized,
+      token: result,
+    };
   }
   if (admission !== "pairing-required") return { verdict: "drop", reason: reasonCode };
   return {
@@ -142,7 +156,9 @@ async function dispatch(runtime: PluginRuntime, run: Run): Promise<RunResult> {
     },
     access: { commands: { authorized: message.commandAuthorized } },
     media: [
-      ...toInboundMediaFacts(message.media.map((file) => ({ ...file, kind: "image" as const, messageId: message.id }))),
+      ...toInboundMediaFacts(
+        message.media.map((file) => ({ ...file, kind: "image" as const, messageId: message.id })),
+      ),
     ],
   });
   let settle = () => {};
@@ -157,9 +173,13 @@ async function dispatch(runtime: PluginRuntime, run: Run): Promise<RunResult> {
     replyOptions: { ...callbacks, onQueuedFollowupSettled: () => settle() },
     delivery: {
       deliver: (payload, info) => run.deliver(payload, info.kind),
-      onError: (cause, { kind }) => run.onProblem(`a ${kind} of turn ${message.id} could not be delivered`, cause),
+      onError: (cause, { kind }) =>
+        run.onProblem(`a ${kind} of turn ${message.id} could not be delivered`, cause),
     },
-    record: { onRecordError: (cause) => run.onProblem(`turn ${message.id} was not recorded in its session`, cause) },
+    record: {
+      onRecordError: (cause) =>
+        run.onProblem(`turn ${message.id} was not recorded in its session`, cause),
+    },
   });
   const deferred = result.dispatched ? result.dispatchResult.deferredToActiveRun : undefined;
   if (deferred === "followup") await settled;

@@ -1,13 +1,22 @@
 /**
- * This is the way in: a person's message becomes a turn of an OpenClaw agent, and what the agent does becomes the answer on
- * the wire.
+ * This is the way in: a person's message becomes a turn of an OpenClaw agent, and what the agent
+ * does becomes the answer on the wire.
  */
 import type { Chat, Reply } from "../../src/bots/client.ts";
 import { type Account, effectiveAllowFrom } from "./account.ts";
 import { Answer } from "./answer.ts";
 import { whenFree } from "./contention.ts";
 import { Ending } from "./ending.ts";
-import type { Admission, Config, Host, Payload, Route, Run, RunCallbacks, SavedMedia } from "./host.ts";
+import type {
+  Admission,
+  Config,
+  Host,
+  Payload,
+  Route,
+  Run,
+  RunCallbacks,
+  SavedMedia,
+} from "./host.ts";
 import { LANE_BOUND, Lanes } from "./lane.ts";
 import { readImage, writeMedia } from "./media.ts";
 import type { Present } from "./present.ts";
@@ -26,20 +35,29 @@ export interface InboundParts {
   onMessage?(): void;
   /** A person was given a code to be let in by. */
   onChallenge?(personId: string): void;
-  /** Milliseconds that a stopped run gets to come to its end; default 3,000. A tool that waits for approval takes half an hour. */
+  /**
+   * Milliseconds that a stopped run gets to come to its end; default 3,000. A tool that waits for
+   * approval takes half an hour.
+   */
   readonly stopPatience?: number;
 }
 
 const STOP_PATIENCE = 3000;
 /** Images of one message; the wire bounds their size, this bounds their number. */
 const MAX_IMAGES = 10;
-/** UTF-16 units of a question; the gateway's own bound is lower, this one is for strangers' gateways. */
+/**
+ * UTF-16 units of a question; the gateway's own bound is lower, this one is for strangers'
+ * gateways.
+ */
 const MAX_TEXT = 1 << 20;
 
 export class Inbound {
   readonly #parts: InboundParts;
   readonly #lanes = new Lanes();
-  /** Sessions whose agent waits for its person's answer: the next message is that answer, and may not wait behind the turn. */
+  /**
+   * Sessions whose agent waits for its person's answer: the next message is that answer, and may
+   * not wait behind the turn.
+   */
   readonly #asking = new Set<string>();
   /** What stops the turn that runs in a session. */
   readonly #running = new Map<string, AbortController>();
@@ -48,7 +66,10 @@ export class Inbound {
     this.#parts = parts;
   }
 
-  /** Answers one message. Settles when everything is said; what is thrown becomes an honest failure on the wire. */
+  /**
+   * Answers one message. Settles when everything is said; what is thrown becomes an honest failure
+   * on the wire.
+   */
   async answer(chat: Chat, reply: Reply): Promise<void> {
     const { account, host, onMessage } = this.#parts;
     onMessage?.();
@@ -75,7 +96,9 @@ export class Inbound {
     const leave = passes ? () => {} : await this.#lanes.enter(route.sessionKey, reply.signal);
     if (leave === "gone") return;
     if (leave === "full") {
-      return reply.fail(`${LANE_BOUND} messages of this conversation wait already`, { code: "queue_full" });
+      return reply.fail(`${LANE_BOUND} messages of this conversation wait already`, {
+        code: "queue_full",
+      });
     }
     try {
       await this.#run({ chat, reply, config, route, personId, text, admission });
@@ -86,17 +109,28 @@ export class Inbound {
 
   #refuse(reason: string, personId: string, reply: Reply): void {
     this.#parts.onProblem(`a message of ${personId} was refused: ${reason}`);
-    reply.fail(`ask its owner to let you in; your id there is "${personId}"`, { code: "bot_declined" });
+    reply.fail(`ask its owner to let you in; your id there is "${personId}"`, {
+      code: "bot_declined",
+    });
   }
 
-  async #pair(admission: Admission & { verdict: "pairing" }, personId: string, reply: Reply): Promise<void> {
+  async #pair(
+    admission: Admission & { verdict: "pairing" },
+    personId: string,
+    reply: Reply,
+  ): Promise<void> {
     let told = false;
     await admission.challenge((text) => {
       told = true;
       reply.write(text);
     });
-    // The code is shown once: whoever asks again while it is valid is told to use the one they have.
-    if (!told) reply.write("Your pairing request waits for the bot's owner; use the code that you were given.");
+    // The code is shown once: whoever asks again while it is valid is told to use the one they
+    // have.
+    if (!told) {
+      reply.write(
+        "Your pairing request waits for the bot's owner; use the code that you were given.",
+      );
+    }
     this.#parts.onChallenge?.(personId);
   }
 
@@ -117,14 +151,20 @@ export class Inbound {
     const stop = new AbortController();
     if (!control && !this.#running.has(route.sessionKey)) this.#running.set(route.sessionKey, stop);
     const signal = AbortSignal.any([reply.signal, stop.signal]);
-    const leave = present.enter({ personId, conversationId: chat.conversationId, answer, command: control });
+    const leave = present.enter({
+      personId,
+      conversationId: chat.conversationId,
+      answer,
+      command: control,
+    });
     let giveUp = () => {};
     const stopped = new Promise<void>((resolve) => giveUp = resolve);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const onStop = () => timer ??= setTimeout(giveUp, this.#parts.stopPatience ?? STOP_PATIENCE);
     signal.addEventListener("abort", onStop, { once: true });
     if (signal.aborted) onStop();
-    // From whom it takes no commands, OpenClaw lets `/stop` wait behind the very turn that it is to stop.
+    // From whom it takes no commands, OpenClaw lets `/stop` wait behind the very turn that it is to
+    // stop.
     const isStop = control && host.isStop(text);
     let stops = isStop && this.#stop(route.sessionKey);
     if (isStop) onStop();
@@ -148,14 +188,17 @@ export class Inbound {
         deliver: (payload, kind) => this.#deliver(payload, kind, { answer, ending, config, route }),
         onProblem,
       };
-      const run = whenFree(() => host.run(task), () => !ending.begun && !signal.aborted).catch((cause) => {
-        // Also one that was given up on, which may fail any time later.
-        if (!signal.aborted) throw cause;
-        onProblem("a stopped run failed", cause);
-      });
+      const run = whenFree(() => host.run(task), () => !ending.begun && !signal.aborted).catch(
+        (cause) => {
+          // Also one that was given up on, which may fail any time later.
+          if (!signal.aborted) throw cause;
+          onProblem("a stopped run failed", cause);
+        },
+      );
       const result = await Promise.race([run, stopped]);
       if (isStop) {
-        // The turn may have begun a moment after; and a `/stop` that still waits must not become a question to the model.
+        // The turn may have begun a moment after; and a `/stop` that still waits must not become a
+        // question to the model.
         stops = this.#stop(route.sessionKey) || stops;
         stop.abort(new Error("nothing is left to stop"));
       }
@@ -183,17 +226,24 @@ export class Inbound {
     return running !== undefined;
   }
 
-  /** All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is left out, and the log says so. */
+  /**
+   * All images of a message, saved where OpenClaw keeps what comes in. One that cannot be used is
+   * left out, and the log says so.
+   */
   async #images(chat: Chat): Promise<SavedMedia[]> {
     const { account, host, onProblem } = this.#parts;
     const maxBytes = account.mediaMaxMb * (1 << 20);
     const saved: SavedMedia[] = [];
     const images = chat.images?.length ? chat.images : chat.image ? [chat.image] : [];
-    if (images.length > MAX_IMAGES) onProblem(`${images.length} images came at once; ${MAX_IMAGES} of them were taken`);
+    if (images.length > MAX_IMAGES) {
+      onProblem(`${images.length} images came at once; ${MAX_IMAGES} of them were taken`);
+    }
     for (const text of images.slice(0, MAX_IMAGES)) {
       const image = readImage(text, maxBytes);
       if (!image) {
-        onProblem(`an image of turn ${chat.id} was left out: not an image, or above ${account.mediaMaxMb} MiB`);
+        onProblem(
+          `an image of turn ${chat.id} was left out: not an image, or above ${account.mediaMaxMb} MiB`,
+        );
       } else saved.push(await host.saveImage(image.bytes, image.type, maxBytes));
     }
     return saved;
@@ -238,7 +288,12 @@ export class Inbound {
   async #deliver(
     payload: Payload,
     kind: "tool" | "block" | "final",
-    turn: { readonly answer: Answer; readonly ending: Ending; readonly config: Config; readonly route: Route },
+    turn: {
+      readonly answer: Answer;
+      readonly ending: Ending;
+      readonly config: Config;
+      readonly route: Route;
+    },
   ): Promise<void> {
     const { account } = this.#parts;
     const { answer, ending, config, route } = turn;
@@ -248,12 +303,17 @@ export class Inbound {
       return;
     }
     const notice = payload.isCompactionNotice || payload.isFallbackNotice || payload.isStatusNotice;
-    const media = payload.mediaUrls?.length ? payload.mediaUrls : payload.mediaUrl ? [payload.mediaUrl] : [];
+    const media = payload.mediaUrls?.length
+      ? payload.mediaUrls
+      : payload.mediaUrl
+      ? [payload.mediaUrl]
+      : [];
     if (payload.isError && kind !== "tool") return ending.error(text);
     if (kind !== "tool" && !notice && (text.trim() !== "" || media.length > 0)) ending.answer();
     if (notice || kind === "tool") answer.aside(text);
-    else if (kind === "block" && account.streaming === "block" && media.length === 0) answer.block(text);
-    else answer.settle(text);
+    else if (kind === "block" && account.streaming === "block" && media.length === 0) {
+      answer.block(text);
+    } else answer.settle(text);
     for (const url of media) await this.#show(url, answer, config, route);
   }
 
@@ -261,7 +321,10 @@ export class Inbound {
     const { host, account, protocol, onProblem } = this.#parts;
     try {
       const maxBytes = account.mediaMaxMb * (1 << 20);
-      const media = writeMedia(await host.loadMedia(url, { config, agentId: route.agentId, maxBytes }), protocol());
+      const media = writeMedia(
+        await host.loadMedia(url, { config, agentId: route.agentId, maxBytes }),
+        protocol(),
+      );
       if (media.url !== undefined) answer.image(media.url);
       else answer.aside(media.words);
     } catch (cause) {
@@ -271,19 +334,31 @@ export class Inbound {
   }
 }
 
-/** Said where the message went into another run of the session, which answers where it was begun. */
+/**
+ * Said where the message went into another run of the session, which answers where it was begun.
+ */
 const STEERED = "OpenClaw takes this into the answer that it is working on already.";
 
 /** The last word on the wire: an answer that is not whole must not look like one. */
-function end(reply: Reply, answer: Answer, ending: Ending, how: { stopped: boolean; deferred: boolean }): void {
+function end(
+  reply: Reply,
+  answer: Answer,
+  ending: Ending,
+  how: { stopped: boolean; deferred: boolean },
+): void {
   const last = ending.end(how);
   if (last.status === "done") { for (const words of ending.warnings) answer.aside(words); }
   answer.finish();
   if (last.status === "cancelled") reply.fail("Stopped.", { code: "cancelled" });
-  else if (last.status === "failed") reply.fail(last.words, answer.told === "" ? {} : { code: "incomplete" });
+  else if (last.status === "failed") {
+    reply.fail(last.words, answer.told === "" ? {} : { code: "incomplete" });
+  }
 }
 
-/** What is said where OpenClaw passed over a command. Everyone may stop their own turn: the page lets them as well. */
+/**
+ * What is said where OpenClaw passed over a command. Everyone may stop their own turn: the page
+ * lets them as well.
+ */
 function silence(isStop: boolean, stopped: boolean): string {
   if (!isStop) return "OpenClaw did not answer this command: some are for its owner only.";
   return stopped ? "Stopped." : "There is nothing to stop.";

@@ -1,6 +1,6 @@
 /**
- * This is the lane of a session: one turn at a time. OpenClaw would hand a second message of the same session to the turn that
- * runs, so that the first asker got both answers and the second none.
+ * This is the lane of a session: one turn at a time. OpenClaw would hand a second message of the
+ * same session to the turn that runs, so that the first asker got both answers and the second none.
  */
 
 /** Turns that may wait in one lane; a person who sends more than this while one runs is told so. */
@@ -17,8 +17,8 @@ export class Lanes {
   }
 
   /**
-   * Waits for a place in the lane and returns the way to leave it; `full` when too many wait; `gone` when the signal aborted
-   * before it was this one's turn.
+   * Waits for a place in the lane and returns the way to leave it; `full` when too many wait;
+   * `gone` when the signal aborted before it was this one's turn.
    */
   async enter(lane: string, signal: AbortSignal): Promise<(() => void) | "full" | "gone"> {
     if (signal.aborted) return "gone";

@@ -1,6 +1,6 @@
 /**
- * This is an account's line to its gateway: it is dialled when OpenClaw starts the account, kept up until OpenClaw stops it,
- * and tells OpenClaw how it stands.
+ * This is an account's line to its gateway: it is dialled when OpenClaw starts the account, kept up
+ * until OpenClaw stops it, and tells OpenClaw how it stands.
  */
 import { type Bot, connect, type Options, type State } from "../../src/bots/client.ts";
 import { type Account, whatIsMissing } from "./account.ts";
@@ -15,7 +15,11 @@ export interface Status {
   readonly connected?: boolean;
   readonly lifecycle?: "starting" | "ready" | "recovering" | "blocked" | "stopped";
   readonly lastConnectedAt?: number | null;
-  readonly lastDisconnect?: { readonly at: number; readonly status?: number; readonly error?: string } | null;
+  readonly lastDisconnect?: {
+    readonly at: number;
+    readonly status?: number;
+    readonly error?: string;
+  } | null;
   readonly reconnectAttempts?: number;
   readonly lastError?: string | null;
   readonly lastInboundAt?: number | null;
@@ -51,14 +55,23 @@ export interface Line {
 
 /** Milliseconds between two notes of traffic in the status: OpenClaw writes each of them down. */
 const ACTIVITY_REST = 5000;
-/** Most milliseconds before each of the first three dials after a drop: a gateway that is started again is up by then. */
+/**
+ * Most milliseconds before each of the first three dials after a drop: a gateway that is started
+ * again is up by then.
+ */
 const FIRST_DIALS = 1000;
-/** Milliseconds within which those dials are over. Who is not back by then has been killed, and people are told so. */
+/**
+ * Milliseconds within which those dials are over. Who is not back by then has been killed, and
+ * people are told so.
+ */
 const REDIAL = 5000;
 /** Milliseconds that answers get to come to their end when OpenClaw stops the account. */
 const FINISH = 1500;
 
-/** The lines of this process by account: OpenClaw asks for messages to be sent without saying over which line. */
+/**
+ * The lines of this process by account: OpenClaw asks for messages to be sent without saying over
+ * which line.
+ */
 export class Lines {
   readonly #lines = new Map<string, Line>();
 
@@ -66,7 +79,10 @@ export class Lines {
     return this.#lines.get(accountId);
   }
 
-  /** Runs an account until the signal aborts. Rejects only where dialling makes no sense, with words for the owner. */
+  /**
+   * Runs an account until the signal aborts. Rejects only where dialling makes no sense, with words
+   * for the owner.
+   */
   async run(parts: LineParts): Promise<void> {
     const { account, host, signal, log, tell, now = Date.now } = parts;
     const missing = whatIsMissing(account);
@@ -86,7 +102,8 @@ export class Lines {
       host,
       present,
       protocol: () => protocol,
-      onProblem: (text, cause) => log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
+      onProblem: (text, cause) =>
+        log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
       onMessage: () => tell({ lastInboundAt: now() }),
       onChallenge: (personId) => protocol === 2 && welcome.wait(personId),
     });
@@ -94,7 +111,11 @@ export class Lines {
       now,
       paired: () => host.paired(account.accountId),
       tell: (personId) =>
-        bot.push({ to: `user:${personId}`, content: WELCOME, id: welcomeId(account.accountId, personId) }),
+        bot.push({
+          to: `user:${personId}`,
+          content: WELCOME,
+          id: welcomeId(account.accountId, personId),
+        }),
       onProblem: (text, cause) => log.warn(`${text}: ${wordsOf(cause)}`),
       every(ms, run) {
         const timer = setInterval(run, ms);
@@ -137,7 +158,8 @@ export class Lines {
         tell(statusOf(state, now()));
         logState(state, account, log);
       },
-      onProblem: (text, cause) => log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
+      onProblem: (text, cause) =>
+        log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
       onActivity: () => {
         const at = now();
         if (at - activeAt < ACTIVITY_REST) return;
@@ -154,11 +176,20 @@ export class Lines {
       },
     };
     this.#lines.set(account.accountId, line);
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    await new Promise<void>((resolve) =>
+      signal.addEventListener("abort", () => resolve(), { once: true })
+    );
     if (this.#lines.get(account.accountId) === line) this.#lines.delete(account.accountId);
     welcome.close();
     await bot.close({ finish: FINISH });
-    tell({ running: false, connected: false, lifecycle: "stopped", lastStopAt: now(), busy: false, activeRuns: 0 });
+    tell({
+      running: false,
+      connected: false,
+      lifecycle: "stopped",
+      lastStopAt: now(),
+      busy: false,
+      activeRuns: 0,
+    });
   }
 }
 
@@ -167,7 +198,13 @@ function statusOf(state: State, at: number): Status {
     case "connecting":
       return { connected: false, reconnectAttempts: state.attempt - 1 };
     case "ready":
-      return { connected: true, lifecycle: "ready", lastConnectedAt: at, reconnectAttempts: 0, lastError: null };
+      return {
+        connected: true,
+        lifecycle: "ready",
+        lastConnectedAt: at,
+        reconnectAttempts: 0,
+        lastError: null,
+      };
     case "recovering":
       return {
         connected: false,
@@ -190,9 +227,11 @@ function statusOf(state: State, at: number): Status {
 
 function logState(state: State, account: Account, log: LineParts["log"]): void {
   const who = `${account.botId} at ${account.serverUrl}`;
-  if (state.phase === "ready") log.info(`registered as ${who} (protocol ${state.gateway.protocol})`);
-  else if (state.phase === "recovering") log.warn(`${who}: ${state.reason}; dialling again in ${state.retryIn} ms`);
-  else if (state.phase === "blocked") log.error(`${who}: ${state.reason}`);
+  if (state.phase === "ready") {
+    log.info(`registered as ${who} (protocol ${state.gateway.protocol})`);
+  } else if (state.phase === "recovering") {
+    log.warn(`${who}: ${state.reason}; dialling again in ${state.retryIn} ms`);
+  } else if (state.phase === "blocked") log.error(`${who}: ${state.reason}`);
 }
 
 /** What a thrown thing says, without its stack. */

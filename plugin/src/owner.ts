@@ -1,6 +1,6 @@
 /**
- * This is who may approve what a tool wants to do. OpenClaw lets everyone approve who may give commands in the conversation;
- * behind a gateway with many people that is too many.
+ * This is who may approve what a tool wants to do. OpenClaw lets everyone approve who may give
+ * commands in the conversation; behind a gateway with many people that is too many.
  */
 import { CHANNEL, normalizeEntry, readAccount, type Settings } from "./account.ts";
 
@@ -18,7 +18,8 @@ export function owners(settings: OwnerSettings): string[] {
 }
 
 /**
- * Where owners are named, they alone. Where nobody is, whoever was let in by name or by code; nobody where everyone is let in.
+ * Where owners are named, they alone. Where nobody is, whoever was let in by name or by code;
+ * nobody where everyone is let in.
  */
 export function mayApprove(
   settings: OwnerSettings,
@@ -27,7 +28,9 @@ export function mayApprove(
 ): { authorized: boolean; reason?: string } {
   const known = owners(settings);
   if (known.includes("*") || (personId && known.includes(personId))) return { authorized: true };
-  if (known.length === 0 && readAccount(settings, accountId).dmPolicy !== "open") return { authorized: true };
+  if (known.length === 0 && readAccount(settings, accountId).dmPolicy !== "open") {
+    return { authorized: true };
+  }
   const how = known.length > 0
     ? ""
     : ` (none is named: openclaw config set commands.ownerAllowFrom '["nexus:<personId>"]')`;

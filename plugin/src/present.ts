@@ -1,6 +1,7 @@
 /**
- * This is who is present: the turns of an account that are open right now. An approval that a running turn waits for, or a
- * word that an old gateway could not take otherwise, is shown inside the turn of the person it is for.
+ * This is who is present: the turns of an account that are open right now. An approval that a
+ * running turn waits for, or a word that an old gateway could not take otherwise, is shown inside
+ * the turn of the person it is for.
  */
 import type { Answer } from "./answer.ts";
 import type { Target } from "./target.ts";
@@ -22,7 +23,10 @@ export class Present {
     return () => this.#turns.delete(turn);
   }
 
-  /** The latest open turn of a person, or of a conversation; one that is a command only where there is no other. */
+  /**
+   * The latest open turn of a person, or of a conversation; one that is a command only where there
+   * is no other.
+   */
   find(target: Target): OpenTurn | undefined {
     const turns = [...this.#turns].filter((turn) =>
       target.kind === "user" ? turn.personId === target.id : turn.conversationId === target.id

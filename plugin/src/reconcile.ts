@@ -1,6 +1,7 @@
 /**
- * This is the answer to OpenClaw's queue where a sender was interrupted and nobody knows whether the message was sent. Each
- * part travels under the same id every time, and the gateway drops repeats.
+ * This is the answer to OpenClaw's queue where a sender was interrupted and nobody knows whether
+ * the message was sent. Each part travels under the same id every time, and the gateway drops
+ * repeats.
  */
 import { readAccount, type Settings } from "./account.ts";
 import type { Lines } from "./line.ts";
@@ -15,7 +16,11 @@ export interface UnknownSend {
   /** Milliseconds since the epoch. */
   readonly enqueuedAt: number;
   readonly platformSendStartedAt?: number;
-  readonly payloads: readonly { readonly text?: string; readonly mediaUrl?: string; readonly mediaUrls?: string[] }[];
+  readonly payloads: readonly {
+    readonly text?: string;
+    readonly mediaUrl?: string;
+    readonly mediaUrls?: string[];
+  }[];
   readonly threadId?: string | number | null;
 }
 
@@ -33,28 +38,44 @@ export interface Receipt {
 }
 
 /**
- * Milliseconds for which a repeat is surely dropped: the gateway remembers ids for ten minutes, and a message may wait half
- * a minute for its receipt.
+ * Milliseconds for which a repeat is surely dropped: the gateway remembers ids for ten minutes, and
+ * a message may wait half a minute for its receipt.
  */
 const REPEATABLE = 9 * 60_000;
 
 /**
- * What became of a message whose sender was interrupted. A text is sent again under its id: the gateway's receipt is the same
- * whether it has it already or not. What has an image or a file is left to the queue, which sends it again under its ids.
+ * What became of a message whose sender was interrupted. A text is sent again under its id: the
+ * gateway's receipt is the same whether it has it already or not. What has an image or a file is
+ * left to the queue, which sends it again under its ids.
  */
-export async function reconcile(lines: Lines, unknown: UnknownSend, now: () => number = Date.now): Promise<Reconciled> {
-  const { cfg, queueId, to, threadId, payloads, enqueuedAt, platformSendStartedAt = enqueuedAt } = unknown;
+export async function reconcile(
+  lines: Lines,
+  unknown: UnknownSend,
+  now: () => number = Date.now,
+): Promise<Reconciled> {
+  const { cfg, queueId, to, threadId, payloads, enqueuedAt, platformSendStartedAt = enqueuedAt } =
+    unknown;
   if (now() - platformSendStartedAt > REPEATABLE) {
     return unresolved("it is too long ago to tell whether the gateway has it", false);
   }
   const [payload] = payloads;
-  if (payloads.length !== 1 || !payload || payload.mediaUrl || payload.mediaUrls?.length || !payload.text?.trim()) {
+  if (
+    payloads.length !== 1 || !payload || payload.mediaUrl || payload.mediaUrls?.length ||
+    !payload.text?.trim()
+  ) {
     return { status: "not_sent" };
   }
   const { accountId } = readAccount(cfg, unknown.accountId);
   const id = partId(queueId, 0);
   try {
-    const { messageId } = await send(lines, { accountId, to, text: payload.text, threadId, id, apart: true });
+    const { messageId } = await send(lines, {
+      accountId,
+      to,
+      text: payload.text,
+      threadId,
+      id,
+      apart: true,
+    });
     return { status: "sent", messageId, receipt: receiptOf(messageId, "text", now()) };
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);

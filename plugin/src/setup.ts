@@ -1,9 +1,17 @@
 /**
- * This is how an account is set up: by flags, by the guided wizard, or by hand in `openclaw.json`; all three write the same.
+ * This is how an account is set up: by flags, by the guided wizard, or by hand in `openclaw.json`;
+ * all three write the same.
  */
 import { defineChannelSetupContract } from "openclaw/plugin-sdk/channel-setup";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/channel-core";
-import { type Account, CHANNEL, DEFAULT_ACCOUNT, type DmPolicy, readAccount, withAccount } from "./account.ts";
+import {
+  type Account,
+  CHANNEL,
+  DEFAULT_ACCOUNT,
+  type DmPolicy,
+  readAccount,
+  withAccount,
+} from "./account.ts";
 import { OWN_SCOPE, sharesMain } from "./session.ts";
 
 /** What `openclaw channels add --channel nexus` takes. */
@@ -15,8 +23,14 @@ export const SETUP_FIELDS = {
       description: "WebSocket address of the gateway, e.g. ws://127.0.0.1:17392/bot-ws",
     },
   },
-  botId: { kind: "string", cli: { flags: "--bot-id <id>", description: "Id of this bot on the gateway" } },
-  botName: { kind: "string", cli: { flags: "--bot-name <name>", description: "Name that people see" } },
+  botId: {
+    kind: "string",
+    cli: { flags: "--bot-id <id>", description: "Id of this bot on the gateway" },
+  },
+  botName: {
+    kind: "string",
+    cli: { flags: "--bot-name <name>", description: "Name that people see" },
+  },
   token: {
     kind: "string",
     sensitive: true,
@@ -58,7 +72,11 @@ export function applyInput<T extends OpenClawConfig>(cfg: T, accountId: string, 
       token: input.token?.trim(),
     }).filter(([, value]) => value),
   );
-  return withAccount(cfg, accountId, { enabled: true, dmPolicy: readAccount(cfg, accountId).dmPolicy, ...patch });
+  return withAccount(cfg, accountId, {
+    enabled: true,
+    dmPolicy: readAccount(cfg, accountId).dmPolicy,
+    ...patch,
+  });
 }
 
 /** What keeps the input from making an account that can dial. */
@@ -75,8 +93,10 @@ export const setupContract = defineChannelSetupContract({
   fields: SETUP_FIELDS,
   adapter: {
     resolveAccountId: ({ accountId }) => accountId?.trim().toLowerCase() || DEFAULT_ACCOUNT,
-    validateInput: ({ cfg, accountId, input }) => wrongInput(cfg as OpenClawConfig, accountId, input as Input),
-    applyAccountConfig: ({ cfg, accountId, input }) => applyInput(cfg as OpenClawConfig, accountId, input as Input),
+    validateInput: ({ cfg, accountId, input }) =>
+      wrongInput(cfg as OpenClawConfig, accountId, input as Input),
+    applyAccountConfig: ({ cfg, accountId, input }) =>
+      applyInput(cfg as OpenClawConfig, accountId, input as Input),
   },
 });
 
@@ -127,7 +147,8 @@ export const setupWizard = {
       message: "WebSocket address of the gateway",
       placeholder: "ws://127.0.0.1:17392/bot-ws",
       required: true,
-      currentValue: ({ cfg, accountId }: Place) => readAccount(cfg, accountId).serverUrl || undefined,
+      currentValue: ({ cfg, accountId }: Place) =>
+        readAccount(cfg, accountId).serverUrl || undefined,
       initialValue: ({ cfg, accountId }: Place) =>
         readAccount(cfg, accountId).serverUrl || "ws://127.0.0.1:17392/bot-ws",
       validate: ({ value }: { value: string }) => wrongUrl(value.trim()),
@@ -157,15 +178,23 @@ export const setupWizard = {
     channel: CHANNEL,
     policyKey: `channels.${CHANNEL}.dmPolicy`,
     allowFromKey: `channels.${CHANNEL}.allowFrom`,
-    getCurrent: (cfg: OpenClawConfig, accountId?: string): DmPolicy => readAccount(cfg, accountId).dmPolicy,
+    getCurrent: (cfg: OpenClawConfig, accountId?: string): DmPolicy =>
+      readAccount(cfg, accountId).dmPolicy,
     setPolicy: (cfg: OpenClawConfig, policy: string, accountId?: string) =>
-      withAccount(cfg, accountId, { dmPolicy: policy === "open" || policy === "allowlist" ? policy : "pairing" }),
+      withAccount(cfg, accountId, {
+        dmPolicy: policy === "open" || policy === "allowlist" ? policy : "pairing",
+      }),
   },
   /** Several people behind one bot must not share a session: set while nobody chose otherwise. */
   finalize: ({ cfg, accountId }: Place) => {
     const kept = withAccount(cfg, accountId, { dmPolicy: readAccount(cfg, accountId).dmPolicy });
     if (kept.session?.dmScope !== undefined || !sharesMain(kept)) return { cfg: kept };
-    return { cfg: { ...kept, session: { ...kept.session, dmScope: OWN_SCOPE as "per-account-channel-peer" } } };
+    return {
+      cfg: {
+        ...kept,
+        session: { ...kept.session, dmScope: OWN_SCOPE as "per-account-channel-peer" },
+      },
+    };
   },
 };
 

@@ -1,5 +1,6 @@
 /**
- * This is how an account stands, for `openclaw channels status`: what a probe finds, and what its owner should know.
+ * This is how an account stands, for `openclaw channels status`: what a probe finds, and what its
+ * owner should know.
  */
 import { probe as dial } from "../../src/bots/client.ts";
 import { type Account, CHANNEL, DEFAULT_ACCOUNT, whatIsMissing } from "./account.ts";
@@ -17,7 +18,10 @@ export async function probeAccount(account: Account, timeoutMs: number): Promise
   const missing = whatIsMissing(account);
   if (missing) return { ok: false, error: missing };
   try {
-    return { ok: true, elapsedMs: Math.round(await dial({ url: account.serverUrl, timeout: timeoutMs })) };
+    return {
+      ok: true,
+      elapsedMs: Math.round(await dial({ url: account.serverUrl, timeout: timeoutMs })),
+    };
   } catch (cause) {
     return { ok: false, error: wordsOf(cause) };
   }
@@ -30,7 +34,10 @@ export interface Snapshot {
   readonly lifecycle?: string;
   readonly lastError?: string | null;
   readonly dmPolicy?: string;
-  /** Whether OpenClaw keeps all direct messages of other channels in one session; ours are apart in any case. */
+  /**
+   * Whether OpenClaw keeps all direct messages of other channels in one session; ours are apart in
+   * any case.
+   */
   readonly sharesMain?: boolean;
 }
 
@@ -78,13 +85,16 @@ export function issuesOf(accounts: readonly Snapshot[]): Issue[] {
       );
     }
   }
-  const first = accounts.find((account) => account.sharesMain && account.enabled !== false && account.configured);
+  const first = accounts.find((account) =>
+    account.sharesMain && account.enabled !== false && account.configured
+  );
   if (first) {
     issues.push({
       channel: CHANNEL,
       accountId: first.accountId ?? DEFAULT_ACCOUNT,
       kind: "config",
-      message: "session.dmScope is main: Nexus keeps its people apart, but scheduled and proactive runs may mix them.",
+      message:
+        "session.dmScope is main: Nexus keeps its people apart, but scheduled and proactive runs may mix them.",
       fix: "openclaw config set session.dmScope per-account-channel-peer",
     });
   }

@@ -1,5 +1,6 @@
 /**
- * This is a step of a tool as people are shown it: what it is called, how far it is, and a glimpse of what it works on.
+ * This is a step of a tool as people are shown it: what it is called, how far it is, and a glimpse
+ * of what it works on.
  */
 import type { CommandOutput, ItemEvent, ToolStart } from "./host.ts";
 
@@ -36,7 +37,9 @@ export function toolStep(step: ToolStart | ItemEvent): ToolStep {
 }
 
 /** The end of a command, with what it printed; nothing while it runs. */
-export function commandStep({ toolCallId, itemId, name, phase, status, output, exitCode }: CommandOutput):
+export function commandStep(
+  { toolCallId, itemId, name, phase, status, output, exitCode }: CommandOutput,
+):
   | ToolStep
   | undefined {
   if (phase !== "end") return undefined;

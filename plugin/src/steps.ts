@@ -1,6 +1,7 @@
 /**
- * These are the steps of tools on their way to the person. OpenClaw tells of one call from up to three sides: that it
- * started, how far it is, and what a command printed. They are made into one row of steps, and repeats are left out.
+ * These are the steps of tools on their way to the person. OpenClaw tells of one call from up to
+ * three sides: that it started, how far it is, and what a command printed. They are made into one
+ * row of steps, and repeats are left out.
  */
 import type { ToolStep } from "./step.ts";
 
@@ -14,7 +15,10 @@ export class Steps {
     this.#send = send;
   }
 
-  /** One step. With `hold` an end waits for what the command printed, until {@linkcode flush} or the next step. */
+  /**
+   * One step. With `hold` an end waits for what the command printed, until {@linkcode flush} or the
+   * next step.
+   */
   take(step: ToolStep, hold = false): void {
     const held = this.#held;
     if (held && held.id === step.id) {
@@ -41,8 +45,14 @@ export class Steps {
   #joined(step: ToolStep): ToolStep | undefined {
     const last = this.#last?.id !== undefined && this.#last.id === step.id ? this.#last : undefined;
     if (!last) return step;
-    const next = { ...last, ...step, status: step.status === last.status ? "update" as const : step.status };
-    return next.status === "update" && next.title === last.title && next.input === last.input ? undefined : next;
+    const next = {
+      ...last,
+      ...step,
+      status: step.status === last.status ? "update" as const : step.status,
+    };
+    return next.status === "update" && next.title === last.title && next.input === last.input
+      ? undefined
+      : next;
   }
 
   #tell(step: ToolStep): void {

@@ -1,6 +1,6 @@
 /**
- * This is a target: whom a message that nobody asked for goes to, a person (`user:bob`) or a conversation
- * (`conversation:c-1`).
+ * This is a target: whom a message that nobody asked for goes to, a person (`user:bob`) or a
+ * conversation (`conversation:c-1`).
  */
 
 export interface Target {
@@ -8,7 +8,10 @@ export interface Target {
   readonly id: string;
 }
 
-/** Reads what people write: `user:bob`, `nexus:user:bob`, `conversation:c-1`, the original's `conv:c-1`, or a bare `bob`. */
+/**
+ * Reads what people write: `user:bob`, `nexus:user:bob`, `conversation:c-1`, the original's
+ * `conv:c-1`, or a bare `bob`.
+ */
 export function readTarget(raw: string): Target | undefined {
   const text = raw.trim().replace(/^nexus:/i, "");
   const match = /^(user|conversation|conv):(.*)$/is.exec(text);

@@ -1,7 +1,7 @@
 /**
- * This is the word to somebody who was let in. The owner approves a pairing code in a process of its own, which has no line
- * to the gateway (and in OpenClaw 2026.9 cannot even find this channel), so the process that holds the line looks whether
- * those who wait were let in, and tells them.
+ * This is the word to somebody who was let in. The owner approves a pairing code in a process of
+ * its own, which has no line to the gateway (and in OpenClaw 2026.9 cannot even find this channel),
+ * so the process that holds the line looks whether those who wait were let in, and tells them.
  */
 
 /** What they are told. */
@@ -24,7 +24,10 @@ const VALID = 60 * 60_000;
 /** People that are looked for. OpenClaw itself gives out few codes at a time. */
 const MAX_WAITING = 100;
 
-/** The same for every way in which the same person may be told, so that the gateway drops a second one. */
+/**
+ * The same for every way in which the same person may be told, so that the gateway drops a second
+ * one.
+ */
 export function welcomeId(accountId: string, personId: string): string {
   return `welcome-${accountId}-${personId}`.slice(0, 200);
 }

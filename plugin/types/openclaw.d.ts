@@ -54,7 +54,12 @@ declare module "openclaw/plugin-sdk/channel-core" {
     channel: {
       routing: {
         resolveAgentRoute(
-          input: { cfg: OpenClawConfig; channel: string; accountId: string; peer: { kind: "direct"; id: string } },
+          input: {
+            cfg: OpenClawConfig;
+            channel: string;
+            accountId: string;
+            peer: { kind: "direct"; id: string };
+          },
         ): AgentRoute;
       };
       commands: {
@@ -76,7 +81,10 @@ declare module "openclaw/plugin-sdk/channel-core" {
         dispatch(
           params: Fields & {
             delivery: {
-              deliver(payload: ReplyPayload, info: { kind: "tool" | "block" | "final" }): Promise<void>;
+              deliver(
+                payload: ReplyPayload,
+                info: { kind: "tool" | "block" | "final" },
+              ): Promise<void>;
               onError(error: unknown, info: { kind: string }): void;
             };
             record: { onRecordError(error: unknown): void };
@@ -181,7 +189,8 @@ declare module "openclaw/plugin-sdk/channel-core" {
       dmRouting: {
         resolveDmScope(
           context: { cfg: OpenClawConfig },
-        ): OpenClawConfig["session"] extends infer S | undefined ? S extends { dmScope?: infer D } ? D : never
+        ): OpenClawConfig["session"] extends infer S | undefined
+          ? S extends { dmScope?: infer D } ? D : never
           : never;
       };
     };
@@ -200,7 +209,9 @@ declare module "openclaw/plugin-sdk/channel-core" {
         deliveryMode: "gateway";
         textChunkLimit?: number;
         chunker?: null;
-        renderPresentation(params: { payload: ReplyPayload; presentation: object }): ReplyPayload | null;
+        renderPresentation(
+          params: { payload: ReplyPayload; presentation: object },
+        ): ReplyPayload | null;
       };
       attachedResults: {
         channel: string;
@@ -297,13 +308,18 @@ declare module "openclaw/plugin-sdk/channel-secret-basic-runtime" {
     accountFields: readonly string[];
     channelFields: readonly string[];
     mode: "account-inheritance";
-  }): { secretTargetRegistryEntries: object[]; collectRuntimeConfigAssignments: (params: never) => void };
+  }): {
+    secretTargetRegistryEntries: object[];
+    collectRuntimeConfigAssignments: (params: never) => void;
+  };
 }
 
 declare module "openclaw/plugin-sdk/status-helpers" {
   export function createComputedAccountStatusAdapter<A, P>(options: {
     probeAccount(params: { account: A; timeoutMs: number }): Promise<P>;
-    formatCapabilitiesProbe(params: { probe: P }): { text: string; tone?: "default" | "success" | "error" }[];
+    formatCapabilitiesProbe(
+      params: { probe: P },
+    ): { text: string; tone?: "default" | "success" | "error" }[];
     collectStatusIssues(
       accounts: {
         accountId: string;
@@ -313,9 +329,19 @@ declare module "openclaw/plugin-sdk/status-helpers" {
         lastError?: string | null;
         dmPolicy?: string;
       }[],
-    ): { channel: string; accountId: string; kind: "config" | "auth" | "runtime"; message: string; fix?: string }[];
+    ): {
+      channel: string;
+      accountId: string;
+      kind: "config" | "auth" | "runtime";
+      message: string;
+      fix?: string;
+    }[];
     resolveAccountSnapshot(
-      params: { account: A; cfg: import("openclaw/plugin-sdk/channel-core").OpenClawConfig; runtime?: object },
+      params: {
+        account: A;
+        cfg: import("openclaw/plugin-sdk/channel-core").OpenClawConfig;
+        runtime?: object;
+      },
     ): {
       accountId: string;
       name?: string;
@@ -334,7 +360,10 @@ declare module "openclaw/plugin-sdk/error-runtime" {
 
 declare module "openclaw/plugin-sdk/media-local-roots" {
   import type { OpenClawConfig } from "openclaw/plugin-sdk/channel-core";
-  export function getAgentScopedMediaLocalRoots(cfg: OpenClawConfig, agentId?: string): readonly string[];
+  export function getAgentScopedMediaLocalRoots(
+    cfg: OpenClawConfig,
+    agentId?: string,
+  ): readonly string[];
 }
 
 declare module "openclaw/plugin-sdk/command-primitives-runtime" {

@@ -1,7 +1,9 @@
 /**
- * A store in a Map and a bus in a Set: the default where there is no disk, and what tests use in place of mocks.
+ * A store in a Map and a bus in a Set: the default where there is no disk, and what tests use in
+ * place of mocks.
  *
- * The store has a bound: past it the oldest weak entries are forgotten, so that a gateway without a disk can run for months.
+ * The store has a bound: past it the oldest weak entries are forgotten, so that a gateway without a
+ * disk can run for months.
  */
 import type { Bus, Json, ListOptions, SetOptions, Store } from "../core/store.ts";
 
@@ -16,7 +18,10 @@ interface Entry {
 
 export class MemoryStore implements Store {
   readonly volatile: boolean = true;
-  /** Entries by everything up to the last `:` of their key, so that listing does not look at the whole store. */
+  /**
+   * Entries by everything up to the last `:` of their key, so that listing does not look at the
+   * whole store.
+   */
   readonly #groups = new Map<string, Map<string, Entry>>();
   /** What weak keys weigh, the oldest first. */
   readonly #weak = new Map<string, number>();
@@ -47,12 +52,17 @@ export class MemoryStore implements Store {
       if (!group.startsWith(whole)) continue;
       for (const key of entries.keys()) {
         if (entries !== exact && !key.startsWith(prefix)) continue;
-        if (options.after !== undefined && (options.reverse ? key >= options.after : key <= options.after)) continue;
+        if (
+          options.after !== undefined &&
+          (options.reverse ? key >= options.after : key <= options.after)
+        ) continue;
         const entry = this.#entry(key);
         if (entry) found.push([key, entry.value]);
       }
     }
-    found.sort(options.reverse ? (a, b) => (a[0] < b[0] ? 1 : -1) : (a, b) => (a[0] < b[0] ? -1 : 1));
+    found.sort(
+      options.reverse ? (a, b) => (a[0] < b[0] ? 1 : -1) : (a, b) => (a[0] < b[0] ? -1 : 1),
+    );
     return Promise.resolve(options.limit === undefined ? found : found.slice(0, options.limit));
   }
 
@@ -97,9 +107,13 @@ export class MemoryStore implements Store {
     if (entries.has(key)) this.#forgetWeight(key);
     entries.set(key, { value, expires: options?.ttl ? this.#now() + options.ttl : 0 });
     if (options?.weak) {
-      this.#bound(key, (options.weak === true ? weigh(value) : options.weak) + key.length * 2 + 200);
+      this.#bound(
+        key,
+        (options.weak === true ? weigh(value) : options.weak) + key.length * 2 + 200,
+      );
     }
-    // Entries that expire and are never asked for again would stay: every so often all are looked at.
+    // Entries that expire and are never asked for again would stay: every so often all are looked
+    // at.
     if (++this.#written % 10_000 === 0) this.#sweep();
   }
 
@@ -107,7 +121,8 @@ export class MemoryStore implements Store {
     this.#weak.set(key, weight);
     this.#weakTotal += weight;
     const max = this.options.maxWeak ?? MAX_WEAK;
-    // Looking at the first key costs as much as keys were deleted before it, so only where something must go.
+    // Looking at the first key costs as much as keys were deleted before it, so only where
+    // something must go.
     if (this.#weakTotal <= max) return;
     for (const oldest of this.#weak.keys()) {
       if (this.#weakTotal <= max) break;
@@ -133,7 +148,9 @@ export class MemoryStore implements Store {
   #sweep(): void {
     const now = this.#now();
     for (const entries of this.#groups.values()) {
-      for (const [key, entry] of entries) if (entry.expires !== 0 && entry.expires <= now) this.#remove(key);
+      for (const [key, entry] of entries) {
+        if (entry.expires !== 0 && entry.expires <= now) this.#remove(key);
+      }
     }
   }
 }
@@ -176,7 +193,10 @@ function groupOf(key: string): string {
   return key.slice(0, key.lastIndexOf(":") + 1);
 }
 
-/** About how many bytes a value holds: strings at two bytes a unit, and what objects cost around them. */
+/**
+ * About how many bytes a value holds: strings at two bytes a unit, and what objects cost around
+ * them.
+ */
 function weigh(value: Json): number {
   if (typeof value === "string") return value.length * 2 + 16;
   if (typeof value !== "object" || value === null) return 8;

@@ -1,14 +1,16 @@
 /**
  * The store in one SQLite file: the default of the command line.
  *
- * Writing is behind: an entry waits in a Map for at most {@linkcode LATE} ms and goes to the file together with all that
- * waited, so that a chunk or a question never waits for a disk. Reading looks into the Map first. Whoever asks for it
- * (`sure`) waits for the next commit, which takes everything of the same turn of the event loop with it; commits reach the
- * operating system at once (WAL, synchronous = NORMAL), so that they survive `kill -9`, and the disk at a checkpoint.
+ * Writing is behind: an entry waits in a Map for at most {@linkcode LATE} ms and goes to the file
+ * together with all that waited, so that a chunk or a question never waits for a disk. Reading
+ * looks into the Map first. Whoever asks for it (`sure`) waits for the next commit, which takes
+ * everything of the same turn of the event loop with it; commits reach the operating system at once
+ * (WAL, synchronous = NORMAL), so that they survive `kill -9`, and the disk at a checkpoint.
  *
- * When the disk is full or cannot be written, the Map goes on as the memory of the gateway, {@linkcode SqliteStore.trouble}
- * says so, and every few seconds the file is tried again. The same holds while another process locks the file: nothing here
- * waits for a lock without doing anything else.
+ * When the disk is full or cannot be written, the Map goes on as the memory of the gateway,
+ * {@linkcode SqliteStore.trouble} says so, and every few seconds the file is tried again. The same
+ * holds while another process locks the file: nothing here waits for a lock without doing anything
+ * else.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
@@ -21,18 +23,26 @@ import { copyBeside, fileNumber } from "./sqlite_rescue.ts";
 import { Trouble } from "./sqlite_trouble.ts";
 import { expression } from "./sqlite_words.ts";
 
-/** Milliseconds that a write may wait for its commit; the contract allows 200, a timer may be late. */
+/**
+ * Milliseconds that a write may wait for its commit; the contract allows 200, a timer may be late.
+ */
 const LATE = 150;
 
-/** Bytes that may wait in memory while the file cannot be written, unless {@linkcode SqliteOptions.maxWaiting} says otherwise. */
+/**
+ * Bytes that may wait in memory while the file cannot be written, unless {@linkcode
+ * SqliteOptions.maxWaiting} says otherwise.
+ */
 export const MAX_WAITING = 64 << 20;
 
 /**
- * Milliseconds between two commits that somebody waits for: under load one commit then serves many, which halves its cost, and where little
- * happens nobody waits.
+ * Milliseconds between two commits that somebody waits for: under load one commit then serves many,
+ * which halves its cost, and where little happens nobody waits.
  */
 const COMPANY = 5;
-/** Entries written in one transaction: about 20 ms; the rest follows when the event loop has been round. */
+/**
+ * Entries written in one transaction: about 20 ms; the rest follows when the event loop has been
+ * round.
+ */
 const WRITE_STEP = 1000;
 /** Milliseconds between two looks for entries that have expired. */
 const SWEEP = 60_000;
@@ -45,13 +55,25 @@ export interface SqliteOptions {
   readonly clock?: Clock;
   /** Told when trouble begins, changes, and (with `undefined`) when it is over. */
   readonly onTrouble?: (trouble: string | undefined) => void;
-  /** Bytes that the file may grow to; past it the store behaves as on a full disk. Default: no bound. */
+  /**
+   * Bytes that the file may grow to; past it the store behaves as on a full disk. Default: no
+   * bound.
+   */
   readonly maxSize?: number;
-  /** What may wait in memory while the file cannot be written, in bytes; past it the oldest weak entries are lost. Default 64 MiB. */
+  /**
+   * What may wait in memory while the file cannot be written, in bytes; past it the oldest weak
+   * entries are lost. Default 64 MiB.
+   */
   readonly maxWaiting?: number;
-  /** Called with what went wrong and is over: a row that could not be written, an index that was made again. */
+  /**
+   * Called with what went wrong and is over: a row that could not be written, an index that was
+   * made again.
+   */
   readonly onFault?: (error: Error) => void;
-  /** Milliseconds for which a write waits for another process's lock, and everything with it. Default 0; for commands that do one thing. */
+  /**
+   * Milliseconds for which a write waits for another process's lock, and everything with it.
+   * Default 0; for commands that do one thing.
+   */
   readonly patience?: number;
 }
 
@@ -60,7 +82,10 @@ export class SqliteStore implements Store {
   readonly #clock: Clock;
   #file: File | undefined;
   readonly #pending: Pending;
-  /** Texts that will be in line for the index with the next late write, by the number of their entry. */
+  /**
+   * Texts that will be in line for the index with the next late write, by the number of their
+   * entry.
+   */
   readonly #texts = new Map<number, { readonly owner: string; readonly text: string }>();
   readonly #trouble: Trouble;
   readonly #indexing: Indexing;
@@ -75,8 +100,10 @@ export class SqliteStore implements Store {
   #closed = false;
 
   /**
-   * @throws NexusError("invalid") when the file is not ours, is damaged, or was written by a newer version; NexusError("conflict")
-   * when another program keeps it locked. A file that cannot be opened for another reason is trouble, not an error.
+   * @throws NexusError("invalid") when the file is not ours, is damaged, or was written by a newer
+   *   version; NexusError("conflict")
+   * when another program keeps it locked. A file that cannot be opened for another reason is
+   * trouble, not an error.
    */
   constructor(options: SqliteOptions) {
     this.#options = options;
@@ -85,7 +112,8 @@ export class SqliteStore implements Store {
     this.#trouble = new Trouble(options.path, options.onTrouble, Boolean(options.patience));
     this.#indexing = new Indexing({
       clock: this.#clock,
-      file: () => this.#closed || this.#trouble.isOn || this.#file?.readOnly ? undefined : this.#file,
+      file: () =>
+        this.#closed || this.#trouble.isOn || this.#file?.readOnly ? undefined : this.#file,
       onFail: (error) => this.#fail(error),
       onFault: (error) => options.onFault?.(error),
     });
@@ -95,7 +123,9 @@ export class SqliteStore implements Store {
     } catch (error) {
       if (error instanceof NexusError) throw error;
       if (failureOf(error) === "locked") {
-        throw new NexusError("conflict", `${options.path} is locked by another program`, { cause: error });
+        throw new NexusError("conflict", `${options.path} is locked by another program`, {
+          cause: error,
+        });
       }
       this.#fail(error);
       this.#file = openReadOnly(options.path);
@@ -151,10 +181,15 @@ export class SqliteStore implements Store {
     let hidden = 0;
     for (const [key, entry] of this.#pending.entries()) {
       if (!isIn(key)) continue;
-      if (entry.value !== undefined && !isOver(entry.expires, now)) waiting.push([key, entry.value]);
+      if (entry.value !== undefined && !isOver(entry.expires, now)) {
+        waiting.push([key, entry.value]);
+      }
       hidden++;
     }
-    const stored = this.#read((file) => file.list(prefix, after, reverse, limit < 0 ? -1 : limit + hidden, now)) ?? [];
+    const stored =
+      this.#read((file) =>
+        file.list(prefix, after, reverse, limit < 0 ? -1 : limit + hidden, now)
+      ) ?? [];
     let rows: [string, string][] = stored;
     if (hidden > 0) {
       rows = stored.filter(([key]) => !this.#pending.has(key)).concat(waiting);
@@ -190,10 +225,14 @@ export class SqliteStore implements Store {
     const now = this.#clock.now();
     const waiting = this.#pending.log(log);
     if (waiting && isOver(waiting.expires, now)) return [];
-    const rows = waiting?.fresh ? [] : this.#read((file) => file.lines(log, from, limit, now)) ?? [];
+    const rows = waiting?.fresh
+      ? []
+      : this.#read((file) => file.lines(log, from, limit, now)) ?? [];
     if (waiting && rows.length < limit) {
       const start = Math.max(0, from - waiting.before);
-      rows.push(...waiting.lines.slice(start, limit === Infinity ? undefined : start + limit - rows.length));
+      rows.push(
+        ...waiting.lines.slice(start, limit === Infinity ? undefined : start + limit - rows.length),
+      );
     }
     return rows.map((row) => JSON.parse(row));
   }
@@ -212,7 +251,8 @@ export class SqliteStore implements Store {
       await this.#indexing.finish();
       stored = search();
     }
-    // What waits although everything was just written is what the file could not take: looked at one by one.
+    // What waits although everything was just written is what the file could not take: looked at
+    // one by one.
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
     const waiting: [string, string][] = [];
     for (const [key, { value, find }] of this.#pending.entries()) {
@@ -220,19 +260,29 @@ export class SqliteStore implements Store {
       const text = find.text.toLowerCase();
       if (needles.every((needle) => text.includes(needle))) waiting.push([key, value]);
     }
-    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#pending.has(key))).slice(0, limit);
+    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#pending.has(key))).slice(
+      0,
+      limit,
+    );
     return rows.map(([key, value]) => [key, JSON.parse(value)]);
   }
 
-  /** @param whole the words as whole ones @param begun as beginnings of words, which include the whole ones */
+  /**
+   * @param whole the words as whole ones @param begun as beginnings of words, which include the
+   *   whole ones
+   */
   #search(whole: string, begun: string, limit: number): [string, string][] {
-    const search = (match: string) => this.#file?.words.search(match, this.#clock.now(), limit) ?? [];
+    const search = (match: string) =>
+      this.#file?.words.search(match, this.#clock.now(), limit) ?? [];
     const stored = search(whole);
     // Beginnings are looked for where whole words leave room.
     return stored.length < limit ? search(begun) : stored;
   }
 
-  /** Writes everything that waits. Failing is {@linkcode trouble}, not an error: what waits goes on waiting. */
+  /**
+   * Writes everything that waits. Failing is {@linkcode trouble}, not an error: what waits goes on
+   * waiting.
+   */
   flush(): void {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
@@ -240,7 +290,10 @@ export class SqliteStore implements Store {
     this.#committed();
   }
 
-  /** Writes what somebody waits for, and leaves the rest to its timer. While there is trouble the timer alone tries. */
+  /**
+   * Writes what somebody waits for, and leaves the rest to its timer. While there is trouble the
+   * timer alone tries.
+   */
   #commit(): void {
     try {
       if (!this.#trouble.isOn) { while (this.#pending.isPrompt && this.#write(false)); }
@@ -301,7 +354,10 @@ export class SqliteStore implements Store {
     return true;
   }
 
-  /** One row of many cannot be written: the others are, each by itself, and that one is given up, or all would wait for ever. */
+  /**
+   * One row of many cannot be written: the others are, each by itself, and that one is given up, or
+   * all would wait for ever.
+   */
   #writeApart(entries: Part, logs: readonly [string, WaitingLines][]): boolean {
     const tries: [name: string, entries: Part, logs: readonly [string, WaitingLines][]][] = [
       ...entries.map((entry) => [entry[0], [entry], []] as [string, Part, []]),
@@ -314,7 +370,9 @@ export class SqliteStore implements Store {
       } catch (error) {
         if (failureOf(error) !== "row") return this.#fail(error);
         this.#pending.remove(entries, logs);
-        const why = `${name.split(":")[0]}:… cannot be written and is lost: ${(error as Error).message}`;
+        const why = `${name.split(":")[0]}:… cannot be written and is lost: ${
+          (error as Error).message
+        }`;
         this.#options.onFault?.(new Error(why, { cause: error }));
       }
     }
@@ -324,8 +382,10 @@ export class SqliteStore implements Store {
   #writePart(entries: Part, logs: readonly [string, WaitingLines][], all: boolean): void {
     const now = this.#clock.now();
     const file = this.#file && !this.#file.readOnly ? this.#file : this.#open(0);
-    // Numbers of entries hold only once the transaction does: one that is rolled back gives them to others.
-    const gone = new Set<number>(), added: [entry: number, find: NonNullable<Waiting["find"]>][] = [];
+    // Numbers of entries hold only once the transaction does: one that is rolled back gives them to
+    // others.
+    const gone = new Set<number>(),
+      added: [entry: number, find: NonNullable<Waiting["find"]>][] = [];
     const isSweeping = now - this.#sweptAt >= SWEEP;
     const due = file.transaction(() => {
       let due = 0;
@@ -343,7 +403,9 @@ export class SqliteStore implements Store {
       for (const [log, lines] of logs) file.append(log, lines, now);
       if (isSweeping) due += file.sweep(now);
       if (!all) return due;
-      for (const [id, { owner, text }] of this.#texts) if (!gone.has(id)) file.words.put(id, owner, text);
+      for (const [id, { owner, text }] of this.#texts) {
+        if (!gone.has(id)) file.words.put(id, owner, text);
+      }
       for (const [id, { owner, text }] of added) file.words.put(id, owner, text);
       return due + this.#texts.size + added.length;
     });
@@ -366,14 +428,18 @@ export class SqliteStore implements Store {
     return false;
   }
 
-  /** Whether the file is still there: a store that was deleted goes on in a file that nobody can find any more. */
+  /**
+   * Whether the file is still there: a store that was deleted goes on in a file that nobody can
+   * find any more.
+   */
   #look(): void {
     const file = this.#file, { path } = this.#options;
     if (!file || file.readOnly || this.#number === undefined) return;
     const number = fileNumber(path);
     if (number === this.#number) return;
     if (number !== undefined) {
-      const what = "what is written since then goes to the old one, which ends with this process: restart it";
+      const what =
+        "what is written since then goes to the old one, which ends with this process: restart it";
       return this.#trouble.lasts(`${path} was replaced by another file; ${what}`);
     }
     try {
@@ -381,9 +447,13 @@ export class SqliteStore implements Store {
       this.#file = undefined;
       swap();
       this.#open(0);
-      this.#options.onFault?.(new Error(`${path} was deleted; it was written anew from what was open`));
+      this.#options.onFault?.(
+        new Error(`${path} was deleted; it was written anew from what was open`),
+      );
     } catch (error) {
-      this.#trouble.lasts(`${path} was deleted, and could not be written anew: ${(error as Error).message}`);
+      this.#trouble.lasts(
+        `${path} was deleted, and could not be written anew: ${(error as Error).message}`,
+      );
     }
   }
 
@@ -397,7 +467,9 @@ export class SqliteStore implements Store {
   }
 
   #read<T>(look: (file: File) => T): T | undefined {
-    if (this.#closed) throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
+    if (this.#closed) {
+      throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
+    }
     if (!this.#file) return undefined;
     try {
       return look(this.#file);
@@ -409,7 +481,9 @@ export class SqliteStore implements Store {
   #failedRead(cause: unknown): NexusError {
     const failure = failureOf(cause);
     if (failure === "damaged") this.#trouble.damaged(cause);
-    if (failure === "locked") return new NexusError("unavailable", undefined, { retryAfter: 1, cause });
+    if (failure === "locked") {
+      return new NexusError("unavailable", undefined, { retryAfter: 1, cause });
+    }
     return new NexusError("internal", undefined, { cause });
   }
 
@@ -419,7 +493,10 @@ export class SqliteStore implements Store {
     this.#scheduleFlush();
   }
 
-  /** Too much waits: either a flood between two commits, which is cured by a commit, or a file that cannot be written. */
+  /**
+   * Too much waits: either a flood between two commits, which is cured by a commit, or a file that
+   * cannot be written.
+   */
   #makeRoom(): void {
     if (!this.#pending.isOver) return;
     if (!this.#trouble.isOn) this.flush();
@@ -437,11 +514,16 @@ export class SqliteStore implements Store {
   }
 
   #scheduleFlush(): void {
-    if (this.#closed) throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
+    if (this.#closed) {
+      throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
+    }
     this.#stopTimer ??= this.#clock.after(LATE, () => this.#flushBehind());
   }
 
-  /** A commit as soon as there is nothing else to do, or {@linkcode COMPANY} after the last one; all who ask meanwhile share it. */
+  /**
+   * A commit as soon as there is nothing else to do, or {@linkcode COMPANY} after the last one; all
+   * who ask meanwhile share it.
+   */
   #commitSoon(): Promise<void> {
     if (!this.#soon) {
       this.#soon = Promise.withResolvers<void>();

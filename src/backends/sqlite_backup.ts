@@ -1,7 +1,15 @@
 /**
  * Copies of the SQLite store: taken while others use it, and put in its place while nobody does.
  */
-import { chmodSync, closeSync, copyFileSync, existsSync, openSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { NexusError } from "../core/error.ts";
 import { File } from "./sqlite_file.ts";
@@ -9,10 +17,15 @@ import { File } from "./sqlite_file.ts";
 /** Texts taken out of the index in one go. */
 const INDEX_STEP = 500;
 
-/** Copies a store into a new file while others use it. Words that were deleted before are not in the copy. */
+/**
+ * Copies a store into a new file while others use it. Words that were deleted before are not in the
+ * copy.
+ */
 export function backupStore(path: string, to: string): void {
   if (!existsSync(path)) throw new NexusError("not_found", `${path} does not exist`);
-  if (existsSync(to)) throw new NexusError("conflict", `${to} exists already; a backup never overwrites`);
+  if (existsSync(to)) {
+    throw new NexusError("conflict", `${to} exists already; a backup never overwrites`);
+  }
   const part = `${to}.part`;
   rmSync(part, { force: true });
   closeSync(openSync(part, "w", 0o600));
@@ -37,12 +50,16 @@ export function backupStore(path: string, to: string): void {
   }
 }
 
-/** Puts a backup in the place of a store that nobody has open; what was there is kept beside it. Returns where. */
+/**
+ * Puts a backup in the place of a store that nobody has open; what was there is kept beside it.
+ * Returns where.
+ */
 export function restoreStore(path: string, from: string): string | undefined {
   if (!existsSync(from)) throw new NexusError("not_found", `${from} does not exist`);
   const part = `${path}.part`;
   rmSync(part, { force: true });
-  // A copy takes the mode of what it is a copy of, and a backup may have been readable for everybody.
+  // A copy takes the mode of what it is a copy of, and a backup may have been readable for
+  // everybody.
   closeSync(openSync(part, "w", 0o600));
   copyFileSync(from, part);
   chmodSync(part, 0o600);

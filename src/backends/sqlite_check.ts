@@ -1,7 +1,7 @@
 /**
- * Whether the file of a store is whole, asked before a gateway uses it: one that is damaged would lose what was said page by
- * page, or look empty. Where only what can be made again is damaged (the indexes, the search index), the rest is copied into
- * a new file; the damaged one stays beside it.
+ * Whether the file of a store is whole, asked before a gateway uses it: one that is damaged would
+ * lose what was said page by page, or look empty. Where only what can be made again is damaged (the
+ * indexes, the search index), the rest is copied into a new file; the damaged one stays beside it.
  *
  * It reads the file once: 6 ms for each MB of it.
  */
@@ -14,8 +14,8 @@ import { damaged, File } from "./sqlite_file.ts";
 const DATA = ["entries", "logs", "lines"];
 
 /**
- * The search index, with the texts that it is made of. The table `words` itself would be compared word by word, which takes ten times
- * as long.
+ * The search index, with the texts that it is made of. The table `words` itself would be compared
+ * word by word, which takes ten times as long.
  */
 const INDEX = ["texts", "words_data", "words_idx", "words_docsize", "words_config"];
 
@@ -25,11 +25,12 @@ const COPIES = [
   "INSERT INTO logs SELECT id, name, length, expires FROM old.logs NOT INDEXED",
   "INSERT INTO lines SELECT log, at, value FROM old.lines",
 ];
-const TEXTS = "INSERT INTO texts SELECT id, entry, owner, text, 0 FROM old.texts NOT INDEXED WHERE state < 2";
+const TEXTS =
+  "INSERT INTO texts SELECT id, entry, owner, text, 0 FROM old.texts NOT INDEXED WHERE state < 2";
 
 /**
- * Checks a store's file, and repairs it where nothing is lost by that. Returns where the damaged file is kept, or nothing where the file
- * is whole or is none of ours.
+ * Checks a store's file, and repairs it where nothing is lost by that. Returns where the damaged
+ * file is kept, or nothing where the file is whole or is none of ours.
  *
  * @throws NexusError("invalid") where what was said is damaged
  */
@@ -59,17 +60,22 @@ interface Damage {
 
 /** A file of another program or version is refused elsewhere, in words of its own. */
 function isOurs(db: DatabaseSync): boolean {
-  const named = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as unknown as {
-    name: string;
-  }[];
+  const named = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    .all() as unknown as {
+      name: string;
+    }[];
   return [...DATA, ...INDEX].every((table) => named.some(({ name }) => name === table));
 }
 
 function damageOf(db: DatabaseSync): Damage {
   const found: Damage = {};
   for (const table of DATA) {
-    const indexes = db.prepare("SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?").all(table);
-    const trees = (indexes as unknown as { rootpage: number }[]).map(({ rootpage }) => `Tree ${rootpage} `);
+    const indexes = db.prepare(
+      "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?",
+    ).all(table);
+    const trees = (indexes as unknown as { rootpage: number }[]).map(({ rootpage }) =>
+      `Tree ${rootpage} `
+    );
     for (const complaint of complaintsOf(db, table)) {
       const isOfIndex = trees.some((tree) => complaint.startsWith(tree)) ||
         /^wrong # of entries in index/.test(complaint);
@@ -83,7 +89,9 @@ function damageOf(db: DatabaseSync): Damage {
 
 function complaintsOf(db: DatabaseSync, table: string): string[] {
   try {
-    const rows = db.prepare(`PRAGMA quick_check(${table})`).all() as unknown as { quick_check: string }[];
+    const rows = db.prepare(`PRAGMA quick_check(${table})`).all() as unknown as {
+      quick_check: string;
+    }[];
     // Each row may hold several lines; the first names the database.
     return rows.flatMap(({ quick_check }) => quick_check.split("\n"))
       .filter((line) => line !== "ok" && !line.startsWith("***"));
@@ -93,7 +101,10 @@ function complaintsOf(db: DatabaseSync, table: string): string[] {
   }
 }
 
-/** Puts a new file with everything but the indexes in the place of the damaged one. Returns where that is kept. */
+/**
+ * Puts a new file with everything but the indexes in the place of the damaged one. Returns where
+ * that is kept.
+ */
 function repair(path: string, why: string): string {
   const part = `${path}.part`;
   remove(part);
@@ -105,7 +116,12 @@ function repair(path: string, why: string): string {
       db.exec(`BEGIN; ${COPIES.join("; ")}; COMMIT`);
       const isIndexed = copyTexts(db);
       db.exec("DETACH old");
-      if (!isIndexed) db.prepare("INSERT INTO entries (key, value) VALUES (?, ?)").run(UNINDEXED, JSON.stringify(why));
+      if (!isIndexed) {
+        db.prepare("INSERT INTO entries (key, value) VALUES (?, ?)").run(
+          UNINDEXED,
+          JSON.stringify(why),
+        );
+      }
       db.exec("PRAGMA journal_mode = DELETE");
     } finally {
       db.close();

@@ -1,5 +1,6 @@
 /**
- * What a failure of SQLite means for the store: whether to wait, to go on without one row, or to say that the file is damaged.
+ * What a failure of SQLite means for the store: whether to wait, to go on without one row, or to
+ * say that the file is damaged.
  */
 
 export type Failure =

@@ -1,5 +1,6 @@
 /**
- * The file of the SQLite store: its tables, its statements, and what brings an older file up to date.
+ * The file of the SQLite store: its tables, its statements, and what brings an older file up to
+ * date.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { NexusError } from "../core/error.ts";
@@ -13,7 +14,10 @@ const SWEEP_STEP = 1000;
 /** `nexus` in ASCII: tells our files from other people's (SQLite's application_id). */
 const APPLICATION = 0x6e657875;
 
-/** Each brings a file from the version before it to its own; they run in one transaction and are never edited. */
+/**
+ * Each brings a file from the version before it to its own; they run in one transaction and are
+ * never edited.
+ */
 const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires INTEGER);
@@ -49,7 +53,10 @@ export interface FileOptions {
   readonly patience?: number;
 }
 
-/** One open file: the statements, and nothing that waits. Every method is synchronous and throws what SQLite throws. */
+/**
+ * One open file: the statements, and nothing that waits. Every method is synchronous and throws
+ * what SQLite throws.
+ */
 export class File {
   readonly words: WordIndex;
   readonly readOnly: boolean;
@@ -65,7 +72,10 @@ export class File {
   readonly #linesRemove: StatementSync;
   readonly #lineAdd: StatementSync;
   readonly #linesRead: StatementSync;
-  /** Logs that this process began, which nobody else writes: a reply in the making gets a line each 100 ms. */
+  /**
+   * Logs that this process began, which nobody else writes: a reply in the making gets a line each
+   * 100 ms.
+   */
   readonly #begun = new Map<string, Begun>();
   readonly #expired: StatementSync;
   readonly #expiredLogs: StatementSync;
@@ -73,7 +83,9 @@ export class File {
   constructor(path: string, { maxSize, readOnly = false, patience = PATIENCE }: FileOptions = {}) {
     this.readOnly = readOnly;
     if (!readOnly) makePrivate(path);
-    const db = this.#db = readOnly ? new DatabaseSync(immutable(path), { readOnly }) : new DatabaseSync(path);
+    const db = this.#db = readOnly
+      ? new DatabaseSync(immutable(path), { readOnly })
+      : new DatabaseSync(path);
     try {
       this.wait(patience);
       if (!readOnly) prepare(db, path);
@@ -97,7 +109,9 @@ export class File {
       this.#logRemove = db.prepare("DELETE FROM logs WHERE name = ? RETURNING id");
       this.#linesRemove = db.prepare("DELETE FROM lines WHERE log = ?");
       this.#lineAdd = db.prepare("INSERT INTO lines (log, at, value) VALUES (?, ?, ?)");
-      this.#linesRead = db.prepare("SELECT value FROM lines WHERE log = ? AND at >= ? ORDER BY at LIMIT ?");
+      this.#linesRead = db.prepare(
+        "SELECT value FROM lines WHERE log = ? AND at >= ? ORDER BY at LIMIT ?",
+      );
       this.#expired = db.prepare("SELECT key FROM entries WHERE expires <= ? LIMIT ?");
       this.#expiredLogs = db.prepare("SELECT name FROM logs WHERE expires <= ? LIMIT ?");
       this.words = new WordIndex(db);
@@ -107,7 +121,10 @@ export class File {
     }
   }
 
-  /** For how many milliseconds each call waits, without doing anything else, for another process's lock. */
+  /**
+   * For how many milliseconds each call waits, without doing anything else, for another process's
+   * lock.
+   */
   wait(ms: number): void {
     // The option `timeout` is ignored by the runtime.
     this.#db.exec(`PRAGMA busy_timeout = ${ms}`);
@@ -146,13 +163,21 @@ export class File {
     return row.id;
   }
 
-  list(prefix: string, after: string | undefined, reverse: boolean, limit: number, now: number): [string, string][] {
+  list(
+    prefix: string,
+    after: string | undefined,
+    reverse: boolean,
+    limit: number,
+    now: number,
+  ): [string, string][] {
     // Keys are UTF-8 on disk; nothing that begins with the prefix sorts behind prefix + U+10FFFF.
     let low = prefix, high = `${prefix}\u{10FFFF}`;
     if (after !== undefined && !reverse && after >= low) low = `${after}\0`;
     if (after !== undefined && reverse && after < high) high = after;
     const rows = this.#lists[reverse ? "down" : "up"].all(low, high, now, limit);
-    return (rows as unknown as { key: string; value: string }[]).map(({ key, value }) => [key, value]);
+    return (rows as unknown as { key: string; value: string }[]).map((
+      { key, value },
+    ) => [key, value]);
   }
 
   logLength(name: string, now: number): number | undefined {
@@ -170,7 +195,9 @@ export class File {
     }
     let begun = this.#begun.get(name);
     // Another process may have appended meanwhile: its lines stay, and these follow them.
-    const at = fresh || begun ? before : (this.#log.get(name, now) as { length: number } | undefined)?.length ?? before;
+    const at = fresh || begun
+      ? before
+      : (this.#log.get(name, now) as { length: number } | undefined)?.length ?? before;
     const length = at + lines.length;
     if (!begun || isMuchLater(expires, begun.expires, now)) {
       const { id } = this.#logSet.get(name, length, expires ?? null) as { id: number };
@@ -196,7 +223,9 @@ export class File {
     for (const { key } of this.#expired.all(now, SWEEP_STEP) as unknown as { key: string }[]) {
       if (this.forget(key) !== undefined) gone++;
     }
-    for (const { name } of this.#expiredLogs.all(now, SWEEP_STEP) as unknown as { name: string }[]) {
+    for (
+      const { name } of this.#expiredLogs.all(now, SWEEP_STEP) as unknown as { name: string }[]
+    ) {
       this.append(name, { fresh: true, before: 0, lines: [] }, now);
     }
     return gone;
@@ -207,7 +236,9 @@ export class File {
   }
 
   verify(): void {
-    const { integrity_check: found } = this.#db.prepare("PRAGMA integrity_check").get() as { integrity_check: string };
+    const { integrity_check: found } = this.#db.prepare("PRAGMA integrity_check").get() as {
+      integrity_check: string;
+    };
     if (found !== "ok") throw new NexusError("invalid", `the backup is damaged: ${found}`);
   }
 
@@ -227,17 +258,26 @@ const PATIENCE = 5_000;
 /** What is said of a file that cannot be right, and what to do about it. */
 export function damaged(path: string, cause: unknown): NexusError {
   const what = cause instanceof Error ? cause.message : String(cause);
-  const advice = "`nexus restore FILE` puts a backup in its place, and keeps the damaged file beside it";
-  return new NexusError("invalid", `${path} is not a store of Nexus, or it is damaged (${what}); ${advice}`, { cause });
+  const advice =
+    "`nexus restore FILE` puts a backup in its place, and keeps the damaged file beside it";
+  return new NexusError(
+    "invalid",
+    `${path} is not a store of Nexus, or it is damaged (${what}); ${advice}`,
+    { cause },
+  );
 }
 
-/** A file on a disk that cannot be written, for its reading at least; `undefined` where even that fails. */
+/**
+ * A file on a disk that cannot be written, for its reading at least; `undefined` where even that
+ * fails.
+ */
 export function openReadOnly(path: string): File | undefined {
   if (!isThere(path)) return undefined;
   try {
     return new File(path, { readOnly: true });
   } catch {
-    // The trouble is known and said already: without this file the gateway serves from memory alone.
+    // The trouble is known and said already: without this file the gateway serves from memory
+    // alone.
     return undefined;
   }
 }
@@ -269,9 +309,12 @@ function isThere(path: string): boolean {
 
 function prepare(db: DatabaseSync, path: string): void {
   let version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
-  const application = (db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id;
+  const application =
+    (db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id;
   const tables = (db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }).n;
-  if (tables > 0 && application !== APPLICATION) throw new NexusError("invalid", `${path} belongs to another program`);
+  if (tables > 0 && application !== APPLICATION) {
+    throw new NexusError("invalid", `${path} belongs to another program`);
+  }
   if (version > MIGRATIONS.length) {
     throw new NexusError(
       "invalid",
@@ -285,7 +328,9 @@ function prepare(db: DatabaseSync, path: string): void {
     // Another process may have been first.
     version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
     for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
-    db.exec(`PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+    db.exec(
+      `PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`,
+    );
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;

@@ -6,12 +6,16 @@ import { failureOf } from "./sqlite_error.ts";
 import type { File } from "./sqlite_file.ts";
 
 /**
- * Milliseconds without a write after which texts go into the search index: that costs as much as writing them did, and nobody needs it while
- * answers are being made. Whoever searches waits for it instead.
+ * Milliseconds without a write after which texts go into the search index: that costs as much as
+ * writing them did, and nobody needs it while answers are being made. Whoever searches waits for it
+ * instead.
  */
 const QUIET = 1_000;
 
-/** Milliseconds after which they go there however busy it is, so that a search never finds more than this to do first. */
+/**
+ * Milliseconds after which they go there however busy it is, so that a search never finds more than
+ * this to do first.
+ */
 const LATEST = 10_000;
 
 /** Put into the index in one go, in the units of `WordIndex.work`: about 10 ms. */
@@ -81,7 +85,10 @@ export class Indexing {
     }
   }
 
-  /** An index that is damaged is emptied and filled again from the texts; whether that could be done. */
+  /**
+   * An index that is damaged is emptied and filled again from the texts; whether that could be
+   * done.
+   */
   renew(error: unknown): boolean {
     const file = this.#parts.file();
     if (!file || failureOf(error) !== "damaged") return false;
@@ -91,7 +98,9 @@ export class Indexing {
       // Not only the index, then; the first error says what is wrong.
       return false;
     }
-    this.#parts.onFault(new Error("the search index was damaged and is made again", { cause: error }));
+    this.#parts.onFault(
+      new Error("the search index was damaged and is made again", { cause: error }),
+    );
     this.#later();
     return true;
   }

@@ -1,5 +1,6 @@
 /**
- * What waits to be written to the SQLite store: entries and lines of logs, the oldest first, within a bound on their size.
+ * What waits to be written to the SQLite store: entries and lines of logs, the oldest first, within
+ * a bound on their size.
  */
 import type { SetOptions } from "../core/store.ts";
 
@@ -91,7 +92,9 @@ export class Pending {
     }
   }
 
-  /** The oldest entries that are to be written next, and all logs. @param all also what may be late */
+  /**
+   * The oldest entries that are to be written next, and all logs. @param all also what may be late
+   */
   part(most: number, all: boolean): { entries: Part; logs: [string, WaitingLines][] } {
     const entries: [string, Waiting][] = [];
     for (const entry of this.#entries) {

@@ -1,5 +1,6 @@
 /**
- * A store's file that was deleted while it is open: everything is still there for who has it open, and for nobody else.
+ * A store's file that was deleted while it is open: everything is still there for who has it open,
+ * and for nobody else.
  */
 import type { File } from "./sqlite_file.ts";
 
@@ -12,7 +13,10 @@ export function fileNumber(path: string): number | undefined {
   }
 }
 
-/** Copies an open file to beside its path. Returns the way to put the copy there, which closes the file. */
+/**
+ * Copies an open file to beside its path. Returns the way to put the copy there, which closes the
+ * file.
+ */
 export function copyBeside(file: File, path: string): () => void {
   const part = `${path}.part`;
   remove(part);

@@ -3,10 +3,15 @@
  */
 import { failureOf } from "./sqlite_error.ts";
 
-/** Milliseconds between tries while the file cannot be written: doubled each time up to the second figure. */
+/**
+ * Milliseconds between tries while the file cannot be written: doubled each time up to the second
+ * figure.
+ */
 export const RETRY = [1000, 30_000] as const;
 
-/** Milliseconds that another process may lock the file before that is trouble: commands take less. */
+/**
+ * Milliseconds that another process may lock the file before that is trouble: commands take less.
+ */
 const LOCKED = 100;
 
 /** Milliseconds between two tries meanwhile, and once it is trouble. */
@@ -28,7 +33,11 @@ export class Trouble {
    * @param say called when trouble begins, changes, and (with nothing) when it is over
    * @param isPatient a lock has been waited for already when a write fails by it
    */
-  constructor(path: string, say: (trouble: string | undefined) => void = () => {}, isPatient = false) {
+  constructor(
+    path: string,
+    say: (trouble: string | undefined) => void = () => {},
+    isPatient = false,
+  ) {
     this.#path = path;
     this.#say = say;
     this.#isPatient = isPatient;
@@ -54,7 +63,9 @@ export class Trouble {
     const failure = failureOf(error);
     if (failure === "locked") {
       this.#lockedSince ??= now;
-      if (!this.isOn && !this.#isPatient && now - this.#lockedSince < LOCKED) return RETRY_LOCKED[0];
+      if (!this.isOn && !this.#isPatient && now - this.#lockedSince < LOCKED) {
+        return RETRY_LOCKED[0];
+      }
       this.#begin("another program keeps it locked");
       return RETRY_LOCKED[1];
     }
@@ -76,7 +87,8 @@ export class Trouble {
 
   damaged(error: unknown): void {
     const what = error instanceof Error ? error.message : String(error);
-    const advice = "restart the gateway: it makes again what can be, or says how to put a backup back";
+    const advice =
+      "restart the gateway: it makes again what can be, or says how to put a backup back";
     this.lasts(`${this.#path} is damaged (${what}); ${advice}`);
   }
 

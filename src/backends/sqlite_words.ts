@@ -1,12 +1,14 @@
 /**
- * The index behind the search of the SQLite store: FTS5 over words as they are, and over pairs of neighbouring characters
- * where a script is written without spaces. A pair finds a Chinese word of two characters, which is most of them and which
- * the trigram tokenizer cannot find.
+ * The index behind the search of the SQLite store: FTS5 over words as they are, and over pairs of
+ * neighbouring characters where a script is written without spaces. A pair finds a Chinese word of
+ * two characters, which is most of them and which the trigram tokenizer cannot find.
  *
- * Indexing waits: an ending costs one small row, and the index is filled by the hundred afterwards or when somebody
- * searches. Taking a text out rewrites the places where its words stood (`secure-delete`), so that deleted words are not in the file.
+ * Indexing waits: an ending costs one small row, and the index is filled by the hundred afterwards
+ * or when somebody searches. Taking a text out rewrites the places where its words stood
+ * (`secure-delete`), so that deleted words are not in the file.
  *
- * A long text is indexed in parts, each a row of its own, so that none takes long: all words of a search stand in the same part.
+ * A long text is indexed in parts, each a row of its own, so that none takes long: all words of a
+ * search stand in the same part.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
@@ -16,7 +18,10 @@ const JOINED =
 const RUN = new RegExp(`[${JOINED}ー]+`, "gu");
 const WORDY = /[\p{L}\p{N}]/u;
 
-/** Text as it goes into the index: runs of joined script become pairs, and the last character stands alone. */
+/**
+ * Text as it goes into the index: runs of joined script become pairs, and the last character stands
+ * alone.
+ */
 export function spread(text: string): string {
   return text.replace(RUN, (run) => ` ${pairs(run, true)} `);
 }
@@ -24,7 +29,8 @@ export function spread(text: string): string {
 /**
  * What a person typed, as an FTS5 expression; `undefined` where nothing in it can be found.
  *
- * @param whole only whole words: then FTS5 reads lazily and stops at the limit, where for beginnings it collects all of them first (20 ms for
+ * @param whole only whole words: then FTS5 reads lazily and stops at the limit, where for
+ *   beginnings it collects all of them first (20 ms for
  * a word that stands in 75,000 texts)
  */
 export function expression(owner: string, words: string, whole = false): string | undefined {
@@ -39,10 +45,15 @@ export function expression(owner: string, words: string, whole = false): string 
     for (const word of rest.split(/\s+/)) if (WORDY.test(word)) parts.push(quote(word) + end);
   }
   if (parts.length === 0) return undefined;
-  return `owner : ${quote(ownerWord(owner))} AND ${parts.map((part) => `body : ${part}`).join(" AND ")}`;
+  return `owner : ${quote(ownerWord(owner))} AND ${
+    parts.map((part) => `body : ${part}`).join(" AND ")
+  }`;
 }
 
-/** Beginnings of one to three characters have an index of their own: without it, one that many words share was collected word by word. */
+/**
+ * Beginnings of one to three characters have an index of their own: without it, one that many words
+ * share was collected word by word.
+ */
 const INDEX = `
   CREATE VIRTUAL TABLE words USING fts5(owner, body, content='', prefix='1 2 3', tokenize='unicode61 remove_diacritics 2');
   INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
@@ -79,23 +90,30 @@ export class WordIndex {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    this.#current = db.prepare("SELECT id, owner, text, state FROM texts WHERE entry = ? AND state < 2 ORDER BY id");
+    this.#current = db.prepare(
+      "SELECT id, owner, text, state FROM texts WHERE entry = ? AND state < 2 ORDER BY id",
+    );
     this.#put = db.prepare("INSERT INTO texts (entry, owner, text, state) VALUES (?, ?, ?, 0)");
     this.#change = db.prepare("UPDATE texts SET owner = ?, text = ? WHERE id = ?");
     this.#dropNew = db.prepare("DELETE FROM texts WHERE entry = ? AND state = 0");
     this.#dropOld = db.prepare("UPDATE texts SET state = 2 WHERE entry = ? AND state = 1");
-    // Both conditions, so that it reads from the index of what waits, in order: sorting all that waits for each part was most of the work.
+    // Both conditions, so that it reads from the index of what waits, in order: sorting all that
+    // waits for each part was most of the work.
     this.#due = db.prepare(
       "SELECT id, owner, text, state FROM texts WHERE state <> 1 AND state = ? ORDER BY id LIMIT ?",
     );
     this.#index = db.prepare("INSERT INTO words (rowid, owner, body) VALUES (?, ?, ?)");
-    this.#unindex = db.prepare("INSERT INTO words (words, rowid, owner, body) VALUES ('delete', ?, ?, ?)");
+    this.#unindex = db.prepare(
+      "INSERT INTO words (words, rowid, owner, body) VALUES ('delete', ?, ?, ?)",
+    );
     this.#mark = db.prepare("UPDATE texts SET state = 1 WHERE id = ?");
     this.#erase = db.prepare("DELETE FROM texts WHERE id = ?");
     this.#search = db.prepare(`
       SELECT t.id, t.entry FROM words w JOIN texts t ON t.id = w.rowid
       WHERE w.words MATCH ? AND w.rowid < ? AND t.state < 2 ORDER BY w.rowid DESC LIMIT ?`);
-    this.#entry = db.prepare("SELECT key, value FROM entries WHERE id = ? AND (expires IS NULL OR expires > ?)");
+    this.#entry = db.prepare(
+      "SELECT key, value FROM entries WHERE id = ? AND (expires IS NULL OR expires > ?)",
+    );
   }
 
   /** Puts an entry's text in line to be indexed. */
@@ -120,8 +138,9 @@ export class WordIndex {
   }
 
   /**
-   * Does what waits, inside the caller's transaction; returns how many texts it did. A short text costs about 8 µs to put in and counts 1, a long
-   * one costs by what is indexed of it; taking out costs about 0.4 ms and counts 40. It stops when `limit` is reached.
+   * Does what waits, inside the caller's transaction; returns how many texts it did. A short text
+   * costs about 8 µs to put in and counts 1, a long one costs by what is indexed of it; taking out
+   * costs about 0.4 ms and counts 40. It stops when `limit` is reached.
    */
   work(limit: number): number {
     let cost = 0, done = 0;
@@ -157,18 +176,29 @@ export class WordIndex {
     return 1 + weightOf(text, words);
   }
 
-  /** Empties the index and puts every text in line again, inside the caller's transaction: for an index that is damaged. */
+  /**
+   * Empties the index and puts every text in line again, inside the caller's transaction: for an
+   * index that is damaged.
+   */
   renew(): void {
-    this.#db.exec(`DROP TABLE words; ${INDEX} DELETE FROM texts WHERE state = 2; UPDATE texts SET state = 0`);
+    this.#db.exec(
+      `DROP TABLE words; ${INDEX} DELETE FROM texts WHERE state = 2; UPDATE texts SET state = 0`,
+    );
   }
 
-  /** The entries that match, the newest text first; each once, in however many of its parts the words stand. */
+  /**
+   * The entries that match, the newest text first; each once, in however many of its parts the
+   * words stand.
+   */
   search(match: string, now: number, limit: number): [key: string, value: string][] {
     const found = new Map<number, [key: string, value: string] | undefined>();
     let left = limit;
     let before = Number.MAX_SAFE_INTEGER;
     while (left > 0) {
-      const parts = this.#search.all(match, before, limit) as unknown as { id: number; entry: number }[];
+      const parts = this.#search.all(match, before, limit) as unknown as {
+        id: number;
+        entry: number;
+      }[];
       for (const { id, entry } of parts) {
         before = id;
         if (found.has(entry)) continue;
@@ -182,10 +212,15 @@ export class WordIndex {
   }
 }
 
-/** Texts read in one go, and the length in UTF-16 units that costs as much again as the text itself. */
+/**
+ * Texts read in one go, and the length in UTF-16 units that costs as much again as the text itself.
+ */
 const AT_ONCE = 16, SHORT = 100;
 
-/** What the length of a text costs. What pairs add counts four times: nearly each of them is another word. */
+/**
+ * What the length of a text costs. What pairs add counts four times: nearly each of them is another
+ * word.
+ */
 function weightOf(text: string, words: string): number {
   return (text.length + 4 * (words.length - text.length)) / SHORT;
 }
@@ -196,7 +231,10 @@ const PART = 4_000;
 /** Units before the end of a part among which a space is looked for, so that no word is cut. */
 const BACK = 200;
 
-/** Units that two parts share where no space was found: a word of up to that length is whole in one of them. */
+/**
+ * Units that two parts share where no space was found: a word of up to that length is whole in one
+ * of them.
+ */
 const SHARED = 40;
 
 /** A text in parts of {@linkcode PART} at most, in linear time. */

@@ -1,7 +1,7 @@
 /**
- * This is the bot's end of the wire: it dials a gateway, registers, hears questions, sends answers, and after a drop goes on
- * where it was. It needs nothing but a WebSocket, and runs on Deno and on Node from version 22. The frames are in `frame.ts`,
- * the rules in `docs/protocol.md`.
+ * This is the bot's end of the wire: it dials a gateway, registers, hears questions, sends answers,
+ * and after a drop goes on where it was. It needs nothing but a WebSocket, and runs on Deno and on
+ * Node from version 22. The frames are in `frame.ts`, the rules in `docs/protocol.md`.
  *
  * ```ts
  * import { connect } from "./client.ts";
@@ -16,8 +16,9 @@
  * });
  * ```
  *
- * No word is sent twice and none is lost while the gateway speaks version 2 and the line is back within its grace. With a
- * version-1 gateway a drop loses the turn, which the answer function learns from `reply.signal`.
+ * No word is sent twice and none is lost while the gateway speaks version 2 and the line is back
+ * within its grace. With a version-1 gateway a drop loses the turn, which the answer function
+ * learns from `reply.signal`.
  */
 import { OutgoingReply, type Reply, type TurnOver, type Wire } from "./client_reply.ts";
 import {
@@ -43,8 +44,15 @@ export { type Reply, TurnOver } from "./client_reply.ts";
 /** A question, as it came. */
 export type Chat = ChatFrame;
 
-/** What {@linkcode Options.answer} may return: nothing (it wrote to the reply), the whole answer, or its pieces. */
-export type Answer = void | string | AsyncIterable<string> | Promise<void | string | AsyncIterable<string>>;
+/**
+ * What {@linkcode Options.answer} may return: nothing (it wrote to the reply), the whole answer, or
+ * its pieces.
+ */
+export type Answer =
+  | void
+  | string
+  | AsyncIterable<string>
+  | Promise<void | string | AsyncIterable<string>>;
 
 export interface Options {
   /** `ws://`, `wss://`, `http://` or `https://`; without a path, `/bot-ws` is meant. */
@@ -61,26 +69,32 @@ export interface Options {
   readonly weight?: number;
   /** Turns at once. Default: no bound. */
   readonly maxConcurrent?: number;
-  /** `safe`: a reply that has begun may be started again on another bot of the pool. Default `never`. */
+  /**
+   * `safe`: a reply that has begun may be started again on another bot of the pool. Default
+   * `never`.
+   */
   readonly restart?: "never" | "safe";
   readonly capabilities?: readonly string[];
   readonly description?: string;
   /**
-   * Milliseconds before each of the first three new dials; doubles from there, and is jittered down to half. Default 1,000.
+   * Milliseconds before each of the first three new dials; doubles from there, and is jittered down
+   * to half. Default 1,000.
    */
   readonly reconnectInterval?: number;
   /** Ceiling of the same, milliseconds. Default 30,000. */
   readonly maxReconnectInterval?: number;
   /**
-   * Milliseconds within which this bot is back after its socket was closed, or never: its process has ended. The gateway then
-   * tells people so, instead of waiting for the whole of its grace. Default: it waits.
+   * Milliseconds within which this bot is back after its socket was closed, or never: its process
+   * has ended. The gateway then tells people so, instead of waiting for the whole of its grace.
+   * Default: it waits.
    */
   readonly redial?: number;
   /** Milliseconds in which a dial must have led to `registered`. Default 15,000. */
   readonly dialTimeout?: number;
   /**
-   * Answers one question. Called again before the last answer is complete, unless `maxConcurrent` says otherwise. When what it
-   * returns has settled the answer is `done`; when it throws the answer failed, and the thrown text stays here (`onProblem`).
+   * Answers one question. Called again before the last answer is complete, unless `maxConcurrent`
+   * says otherwise. When what it returns has settled the answer is `done`; when it throws the
+   * answer failed, and the thrown text stays here (`onProblem`).
    */
   answer(chat: Chat, reply: Reply): Answer;
   /** Is told each new state. Must not throw. */
@@ -136,8 +150,9 @@ export interface Gateway {
 }
 
 /**
- * `connecting`: dialling or registering. `ready`: registered. `recovering`: dropped, dials again in `retryIn` milliseconds.
- * `blocked`: refused for good (bad token, bad id), nothing happens until somebody changes something. `closed`: by `close()`.
+ * `connecting`: dialling or registering. `ready`: registered. `recovering`: dropped, dials again in
+ * `retryIn` milliseconds. `blocked`: refused for good (bad token, bad id), nothing happens until
+ * somebody changes something. `closed`: by `close()`.
  */
 export type State =
   | { readonly phase: "connecting"; readonly attempt: number }
@@ -168,16 +183,21 @@ export interface Bot {
   /** Resolves once registered; rejects with a {@linkcode Refused} when that will not be. */
   ready(): Promise<Gateway>;
   /**
-   * Speaks first. Resolves with the gateway's receipt (`success: false` where it has no such person); rejects with an `Error`
-   * when no receipt came within 30 s, or on `close()`: with a {@linkcode NotSent} where it surely was not sent. That is also
-   * so when the gateway speaks version 1 only, or when 100 wait already.
+   * Speaks first. Resolves with the gateway's receipt (`success: false` where it has no such
+   * person); rejects with an `Error` when no receipt came within 30 s, or on `close()`: with a
+   * {@linkcode NotSent} where it surely was not sent. That is also so when the gateway speaks
+   * version 1 only, or when 100 wait already.
    */
   push(push: Push): Promise<PushedFrame>;
-  /** Tells the load, or asks for nothing new. Said again after each reconnect. Left out towards a version-1 gateway. */
+  /**
+   * Tells the load, or asks for nothing new. Said again after each reconnect. Left out towards a
+   * version-1 gateway.
+   */
   status(status: { readonly busy?: number; readonly draining?: boolean }): void;
   /**
-   * Leaves for good. With `finish`, asks for nothing new and lets answers come to their end for so many milliseconds; what is
-   * unfinished then is handed back to the gateway (`fail`, retryable). Resolves when the socket is closed.
+   * Leaves for good. With `finish`, asks for nothing new and lets answers come to their end for so
+   * many milliseconds; what is unfinished then is handed back to the gateway (`fail`, retryable).
+   * Resolves when the socket is closed.
    */
   close(options?: { readonly finish?: number }): Promise<void>;
 }
@@ -196,17 +216,24 @@ export class Refused extends Error {
   }
 }
 
-/** Dials, and keeps at it until `close()` or a refusal. Throws a `TypeError` for a URL or an id that cannot be right. */
+/**
+ * Dials, and keeps at it until `close()` or a refusal. Throws a `TypeError` for a URL or an id that
+ * cannot be right.
+ */
 export function connect(options: Options): Bot {
   return new Client(options);
 }
 
 /**
- * Looks whether a gateway answers there, without registering: a running bot with the same id is not disturbed, and the token is
- * not looked at. Resolves with the milliseconds that the dial took; rejects with an `Error` that says what went wrong.
+ * Looks whether a gateway answers there, without registering: a running bot with the same id is not
+ * disturbed, and the token is not looked at. Resolves with the milliseconds that the dial took;
+ * rejects with an `Error` that says what went wrong.
  */
 export function probe(
-  options: Pick<Options, "url" | "WebSocket" | "clock"> & { readonly timeout?: number; readonly signal?: AbortSignal },
+  options: Pick<Options, "url" | "WebSocket" | "clock"> & {
+    readonly timeout?: number;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<number> {
   const { url, clock = realClock, timeout = 5000, signal } = options;
   const began = clock.now();
@@ -234,30 +261,50 @@ export function probe(
     };
     const end = () =>
       settle(() =>
-        opened ? resolve(clock.now() - began) : reject(new Error(`${url} does not take WebSocket connections`))
+        opened
+          ? resolve(clock.now() - began)
+          : reject(new Error(`${url} does not take WebSocket connections`))
       );
     socket.onclose = end;
     socket.onerror = end; // on Node before 24 no close event follows where a dial failed
   });
 }
 
-/* ── the client ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── the client
+ * ──────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 /** `readyState` of a socket that can be written to. */
 const OPEN = 1;
-/** Bytes that may wait in the socket before the rest is held back: what a gateway lets wait on its side too. */
+/**
+ * Bytes that may wait in the socket before the rest is held back: what a gateway lets wait on its
+ * side too.
+ */
 const SOCKET_ROOM = 1 << 20;
-/** A WebSocket does not tell when its buffer has emptied, so it is looked at again after so many milliseconds. */
+/**
+ * A WebSocket does not tell when its buffer has emptied, so it is looked at again after so many
+ * milliseconds.
+ */
 const LOOK_AGAIN = 10;
 /** Dials at the base interval: a gateway that is started again is up within a few seconds. */
 const QUICK_DIALS = 3;
-/** Pings a gateway may miss before its silence counts as a drop: two, and half an interval for a slow line. */
+/**
+ * Pings a gateway may miss before its silence counts as a drop: two, and half an interval for a
+ * slow line.
+ */
 const MISSED_PINGS = 2.5;
-/** A line that was replaced (4001) less than this after it registered was in a fight with a second process of the same id. */
+/**
+ * A line that was replaced (4001) less than this after it registered was in a fight with a second
+ * process of the same id.
+ */
 const FIGHT = 60_000;
 const PUSH_TIMEOUT = 30_000;
 const MAX_PUSHES = 100;
-/** Milliseconds within which gap errors for one `seq` are one: every frame behind a gap is answered with one. */
+/**
+ * Milliseconds within which gap errors for one `seq` are one: every frame behind a gap is answered
+ * with one.
+ */
 const GAP_REST = 250;
 
 interface WaitingPush {
@@ -286,7 +333,10 @@ class Client implements Bot, Wire {
   #attempt = 0;
   #readyAt = 0;
   #heardAt = 0;
-  /** Milliseconds of silence after which the gateway is taken for gone. A version-1 gateway is timed by its own pings. */
+  /**
+   * Milliseconds of silence after which the gateway is taken for gone. A version-1 gateway is timed
+   * by its own pings.
+   */
   #patience = Infinity;
   #lastPing = 0;
   #stopTimer = () => {};
@@ -296,7 +346,10 @@ class Client implements Bot, Wire {
   #turns = new Map<string, OutgoingReply>();
   #awake: OutgoingReply[] = [];
   #flushing = false;
-  #gaps = new Map<string, { readonly expected: number; again: boolean; readonly stop: () => void }>();
+  #gaps = new Map<
+    string,
+    { readonly expected: number; again: boolean; readonly stop: () => void }
+  >();
   #pushes = new Map<string, WaitingPush>();
   #status: { readonly busy?: number; readonly draining?: boolean } | undefined;
   #waitingReady: { resolve(gateway: Gateway): void; reject(error: Error): void }[] = [];
@@ -338,13 +391,19 @@ class Client implements Bot, Wire {
     if (phase === "closed" || phase === "blocked" || this.#closing) {
       return Promise.reject(new NotSent(`the bot is ${phase}`));
     }
-    if (phase === "ready" && this.#gateway?.protocol === 1) return Promise.reject(new NotSent(NO_PUSH));
-    if (this.#pushes.size >= MAX_PUSHES) return Promise.reject(new NotSent(`${MAX_PUSHES} pushes wait for a receipt`));
+    if (phase === "ready" && this.#gateway?.protocol === 1) {
+      return Promise.reject(new NotSent(NO_PUSH));
+    }
+    if (this.#pushes.size >= MAX_PUSHES) {
+      return Promise.reject(new NotSent(`${MAX_PUSHES} pushes wait for a receipt`));
+    }
     const id = push.id ?? crypto.randomUUID();
     const { to, content = "", images } = push;
     const frame: PushFrame = { type: "push", to, content, images, id };
     if (JSON.stringify(frame).length > this.maxFrame) {
-      return Promise.reject(new RangeError(`a push must fit into a frame of ${this.maxFrame} characters`));
+      return Promise.reject(
+        new RangeError(`a push must fit into a frame of ${this.maxFrame} characters`),
+      );
     }
     return new Promise((resolve, reject) => {
       const stop = this.#clock.after(
@@ -409,11 +468,15 @@ class Client implements Bot, Wire {
     }
     this.#socket = socket;
     const timeout = this.#options.dialTimeout ?? 15_000;
-    this.#stopTimer = this.#clock.after(timeout, () => this.#drop(`not registered within ${timeout} ms`));
+    this.#stopTimer = this.#clock.after(
+      timeout,
+      () => this.#drop(`not registered within ${timeout} ms`),
+    );
     socket.onopen = () => socket.send(this.#registration());
     socket.onmessage = (event) => this.#hear(event.data);
     socket.onerror = () => {
-      // A close event follows and tells more, except for a dial that failed on Node before 24: there this is all.
+      // A close event follows and tells more, except for a dial that failed on Node before 24:
+      // there this is all.
       if (this.#registered || this.#socket !== socket) return;
       this.#stopTimer();
       this.#stopTimer = this.#clock.after(0, () => this.#onClose(1006, ""));
@@ -424,10 +487,26 @@ class Client implements Bot, Wire {
   #registration(): string {
     const { botId, botName, token, protocol = PROTOCOL, capabilities, description } = this.#options;
     const { maxConcurrent, weight, pool, restart, redial } = this.#options;
-    const frame: RegisterFrame = protocol < 2 ? { type: "register", botId, botName: botName ?? botId, token } : {
-      ...{ type: "register", botId, botName: botName ?? botId, token, protocol, capabilities, description },
-      ...{ maxConcurrent: Number.isFinite(maxConcurrent) ? maxConcurrent : undefined, weight, pool, restart, redial },
-    };
+    const frame: RegisterFrame = protocol < 2
+      ? { type: "register", botId, botName: botName ?? botId, token }
+      : {
+        ...{
+          type: "register",
+          botId,
+          botName: botName ?? botId,
+          token,
+          protocol,
+          capabilities,
+          description,
+        },
+        ...{
+          maxConcurrent: Number.isFinite(maxConcurrent) ? maxConcurrent : undefined,
+          weight,
+          pool,
+          restart,
+          redial,
+        },
+      };
     if (!this.#resumable()) return JSON.stringify(frame);
     const resume: Progress[] = [];
     let room = MAX_REGISTER - new TextEncoder().encode(JSON.stringify(frame)).length - 100;
@@ -451,7 +530,8 @@ class Client implements Bot, Wire {
     if (!comesBack(code) || (this.#refusal !== undefined && !(code >= 4000 && code <= 4099))) {
       return this.#block(said, code);
     }
-    // Two processes with one id would throw each other out for ever at the base interval: then the back-off keeps growing.
+    // Two processes with one id would throw each other out for ever at the base interval: then the
+    // back-off keeps growing.
     const fight = code === CLOSE.replaced && this.#clock.now() - this.#readyAt < FIGHT;
     if (this.#registered && !fight) this.#attempt = 0;
     this.#drop(said, code);
@@ -466,9 +546,13 @@ class Client implements Bot, Wire {
     if (was?.protocol !== 2) {
       this.#endAll("lost");
     } else if (registered) {
-      // The gateway may notice the drop as late as `botTimeout`, and only then does its grace begin.
+      // The gateway may notice the drop as late as `botTimeout`, and only then does its grace
+      // begin.
       this.#stopGrace();
-      this.#stopGrace = this.#clock.after(was.grace + (was.botTimeout ?? 0), () => this.#endAll("lost"));
+      this.#stopGrace = this.#clock.after(
+        was.grace + (was.botTimeout ?? 0),
+        () => this.#endAll("lost"),
+      );
     }
     const { reconnectInterval = 1000, maxReconnectInterval = 30_000 } = this.#options;
     const doublings = Math.min(Math.max(0, this.#attempt - QUICK_DIALS + 1), 20);
@@ -506,7 +590,9 @@ class Client implements Bot, Wire {
   #hear(text: unknown): void {
     this.#heardAt = this.#clock.now();
     this.#options.onActivity?.();
-    if (typeof text !== "string") return this.#problem("the gateway sent a binary frame; it was dropped");
+    if (typeof text !== "string") {
+      return this.#problem("the gateway sent a binary frame; it was dropped");
+    }
     const frame = readGatewayFrame(text);
     if (frame instanceof Unreadable) {
       return this.#problem(`the gateway sent what cannot be read: ${frame.reason}; it was dropped`);
@@ -546,7 +632,8 @@ class Client implements Bot, Wire {
     if (!frame.success) {
       this.#refusal = frame.error || "the gateway gave no reason";
       this.#stopTimer();
-      // Version 1 leaves the line open. The close code of version 2 tells whether it is for good, so there is a second for it.
+      // Version 1 leaves the line open. The close code of version 2 tells whether it is for good,
+      // so there is a second for it.
       this.#stopTimer = this.#clock.after(1000, () => this.#block(this.#refusal!));
       return;
     }
@@ -565,9 +652,14 @@ class Client implements Bot, Wire {
     this.#sendPushes();
   }
 
-  /** After a drop: what the gateway still wants goes on from where it stands there, the rest is over. */
+  /**
+   * After a drop: what the gateway still wants goes on from where it stands there, the rest is
+   * over.
+   */
   #goOn(gateway: Gateway, progress: readonly Progress[]): void {
-    const arrived = new Map(gateway.protocol === 2 ? progress.map(({ replyTo, seq }) => [replyTo, seq]) : []);
+    const arrived = new Map(
+      gateway.protocol === 2 ? progress.map(({ replyTo, seq }) => [replyTo, seq]) : [],
+    );
     const keeps = gateway.features.includes("stored");
     for (const [id, reply] of [...this.#turns]) {
       const seq = arrived.get(id);
@@ -604,7 +696,9 @@ class Client implements Bot, Wire {
     });
     this.#gaps.set(reply.id, { expected, again: false, stop });
     if (reply.rewind(expected) || expected <= reply.acked) return;
-    this.#problem(`the gateway expects ${expected} of turn ${reply.id}, which was never said; the turn was given up`);
+    this.#problem(
+      `the gateway expects ${expected} of turn ${reply.id}, which was never said; the turn was given up`,
+    );
     reply.end("moved");
     this.#forget(reply.id);
   }
@@ -612,8 +706,11 @@ class Client implements Bot, Wire {
   #timePings(): void {
     if (this.#gateway?.pingInterval) return;
     const now = this.#clock.now();
-    // The first two pings of a version-1 gateway tell its interval. Not below 5 s, lest a burst of pings makes it hasty.
-    if (this.#lastPing > 0) this.#patience = Math.max(5000, (now - this.#lastPing) * MISSED_PINGS, this.#measured());
+    // The first two pings of a version-1 gateway tell its interval. Not below 5 s, lest a burst of
+    // pings makes it hasty.
+    if (this.#lastPing > 0) {
+      this.#patience = Math.max(5000, (now - this.#lastPing) * MISSED_PINGS, this.#measured());
+    }
     this.#lastPing = now;
     this.#watchSilence();
   }
@@ -707,7 +804,10 @@ class Client implements Bot, Wire {
     this.#say(JSON.stringify({ type: "status", ...this.#status }));
   }
 
-  /** Sends what no reply waits for. A socket that is closing would drop it or throw, depending on the library. */
+  /**
+   * Sends what no reply waits for. A socket that is closing would drop it or throw, depending on
+   * the library.
+   */
   #say(text: string): boolean {
     if (this.#socket?.readyState !== OPEN) return false;
     this.#socket.send(text);
@@ -748,7 +848,10 @@ class Client implements Bot, Wire {
   #problem(text: string, cause?: unknown): void {
     const { onProblem } = this.#options;
     if (onProblem) onProblem(text, cause);
-    else console.warn(`bot ${this.#options.botId}: ${text}`, ...(cause === undefined ? [] : [cause]));
+    else {console.warn(
+        `bot ${this.#options.botId}: ${text}`,
+        ...(cause === undefined ? [] : [cause]),
+      );}
   }
 }
 
@@ -799,7 +902,11 @@ function address(url: string): string {
 
 function socketOf(given: SocketConstructor | undefined): SocketConstructor {
   const Socket = given ?? (globalThis as { WebSocket?: SocketConstructor }).WebSocket;
-  if (!Socket) throw new TypeError("Cannot connect: this runtime has no WebSocket; pass one as the option WebSocket");
+  if (!Socket) {
+    throw new TypeError(
+      "Cannot connect: this runtime has no WebSocket; pass one as the option WebSocket",
+    );
+  }
   return Socket;
 }
 
@@ -840,5 +947,6 @@ const realClock: Clock = {
  * After the running macrotask, so that what an async generator yields without waiting travels in one frame: a microtask
  * would see its pieces one by one. `setTimeout` waits a whole millisecond, so it only stands in.
  */
-const soon: (run: () => void) => void = (globalThis as { setImmediate?: (run: () => void) => void }).setImmediate ??
-  ((run) => setTimeout(run, 0));
+const soon: (run: () => void) => void =
+  (globalThis as { setImmediate?: (run: () => void) => void }).setImmediate ??
+    ((run) => setTimeout(run, 0));

@@ -1,14 +1,20 @@
 /**
- * This is one reply on its way from a bot to a gateway: deltas are collected, numbered, kept until the gateway has them, and
- * sent again where it has not. It knows the frames but no socket; `client.ts` gives it one whenever there is one.
+ * This is one reply on its way from a bot to a gateway: deltas are collected, numbered, kept until
+ * the gateway has them, and sent again where it has not. It knows the frames but no socket;
+ * `client.ts` gives it one whenever there is one.
  */
 import type { BotFrame, ChatFrame } from "./frame.ts";
 
-/** What an answer function writes to. Everything after the last word (`done`, `fail`, or `signal` aborted) is dropped silently. */
+/**
+ * What an answer function writes to. Everything after the last word (`done`, `fail`, or `signal`
+ * aborted) is dropped silently.
+ */
 export interface Reply {
   /** The turn's id. */
   readonly id: string;
-  /** Aborts when nobody wants the rest: `signal.reason` is a {@linkcode TurnOver} that tells why. */
+  /**
+   * Aborts when nobody wants the rest: `signal.reason` is a {@linkcode TurnOver} that tells why.
+   */
   readonly signal: AbortSignal;
   /** Whether the last word was said, here or there. */
   readonly over: boolean;
@@ -17,20 +23,27 @@ export interface Reply {
   /**
    * Adds to the answer. Returns `!full`: whether the gateway keeps up.
    *
-   * Throws a `RangeError` for a piece that cannot fit into one frame, and once 64 MiB wait because nobody awaited `drain()`.
+   * Throws a `RangeError` for a piece that cannot fit into one frame, and once 64 MiB wait because
+   * nobody awaited `drain()`.
    */
   write(text: string): boolean;
-  /** Adds to the thoughts that lead to the answer. A version-1 gateway has no word for them: they are left out. */
+  /**
+   * Adds to the thoughts that lead to the answer. A version-1 gateway has no word for them: they
+   * are left out.
+   */
   reasoning(text: string): boolean;
-  /** One step of a tool, as an object or as the JSON of one. Left out towards a version-1 gateway. */
+  /**
+   * One step of a tool, as an object or as the JSON of one. Left out towards a version-1 gateway.
+   */
   tool(step: Readonly<Record<string, unknown>> | string): boolean;
   /** Adds an image, a data URL or bare base64, with some text in front of it if need be. */
   image(image: string, text?: string): boolean;
   /** The answer is complete; `text` is its last piece. */
   done(text?: string): void;
   /**
-   * The answer failed. `message` is shown to the person, so keep secrets out of it. `retryable`: another bot may do better.
-   * A version-1 gateway has no word for failure: `message` then ends the answer as a paragraph of its own.
+   * The answer failed. `message` is shown to the person, so keep secrets out of it. `retryable`:
+   * another bot may do better. A version-1 gateway has no word for failure: `message` then ends the
+   * answer as a paragraph of its own.
    */
   fail(message: string, how?: { readonly code?: string; readonly retryable?: boolean }): void;
   /** Resolves when there is room again, or the turn is over. */
@@ -43,8 +56,9 @@ export class TurnOver extends Error {
 
   constructor(
     /**
-     * `cancelled`: the gateway asked to stop. `moved`: the gateway has given it up or given it to another bot. `lost`: the line
-     * dropped and cannot be resumed (version 1, or the grace has passed). `closed`: this bot was closed.
+     * `cancelled`: the gateway asked to stop. `moved`: the gateway has given it up or given it to
+     * another bot. `lost`: the line dropped and cannot be resumed (version 1, or the grace has
+     * passed). `closed`: this bot was closed.
      */
     readonly why: "cancelled" | "moved" | "lost" | "closed",
   ) {
@@ -70,13 +84,23 @@ interface Kept {
   readonly text: string;
 }
 
-/** UTF-16 units that may wait before a writer is asked to pause: one reply's cap at the gateway, so rarely reached. */
+/**
+ * UTF-16 units that may wait before a writer is asked to pause: one reply's cap at the gateway, so
+ * rarely reached.
+ */
 const FULL = 1 << 20;
-/** UTF-16 units at which a writer that does not pause is stopped: three images of the largest size. */
+/**
+ * UTF-16 units at which a writer that does not pause is stopped: three images of the largest size.
+ */
 const HARD = 64 << 20;
-/** UTF-16 units of one batch at the most, counted as if every one were escaped: far below what a gateway refuses. */
+/**
+ * UTF-16 units of one batch at the most, counted as if every one were escaped: far below what a
+ * gateway refuses.
+ */
 const MAX_BATCH = 4 << 20;
-/** Room for everything of a frame but its content: the longest id is 200 units, six when escaped. */
+/**
+ * Room for everything of a frame but its content: the longest id is 200 units, six when escaped.
+ */
 const AROUND = 1500;
 
 export class OutgoingReply implements Reply {
@@ -84,13 +108,18 @@ export class OutgoingReply implements Reply {
   readonly version: 1 | 2;
   readonly #wire: Wire;
   readonly #now: () => number;
-  /** `{"type":"reply","replyTo":"…"`, made once per turn: building it for every chunk costs as much as the chunk. */
+  /**
+   * `{"type":"reply","replyTo":"…"`, made once per turn: building it for every chunk costs as much
+   * as the chunk.
+   */
   readonly #head: string;
   #abort: AbortController | undefined;
   #over: TurnOver | undefined;
   #last: "done" | "fail" | undefined;
   #lastSealed = false;
-  #failure: { readonly message: string; readonly code?: string; readonly retryable?: boolean } | undefined;
+  #failure:
+    | { readonly message: string; readonly code?: string; readonly retryable?: boolean }
+    | undefined;
   #kind: "text" | "reasoning" | "tool" = "text";
   #pending: string[] = [];
   #pendingSize = 0;
@@ -165,7 +194,9 @@ export class OutgoingReply implements Reply {
 
   fail(message: string, how: { readonly code?: string; readonly retryable?: boolean } = {}): void {
     if (this.over) return;
-    if (this.version === 1) return this.done(this.#seq > 0 || this.#pending.length > 0 ? `\n\n${message}` : message);
+    if (this.version === 1) {
+      return this.done(this.#seq > 0 || this.#pending.length > 0 ? `\n\n${message}` : message);
+    }
     this.#last = "fail";
     this.#failure = { message: message.slice(0, 2000), ...how };
     this.#wakeUp();
@@ -187,7 +218,8 @@ export class OutgoingReply implements Reply {
       if (!this.#wire.send(frame.text)) return;
       this.#next++;
     }
-    // Version 1 has no receipt, and a `fail` has none either: sent is all that can be known of them.
+    // Version 1 has no receipt, and a `fail` has none either: sent is all that can be known of
+    // them.
     if (this.version === 1) this.#drop(this.#next);
     if (this.#lastSealed && (this.version === 1 || this.#last === "fail")) this.#finish();
   }
@@ -197,12 +229,17 @@ export class OutgoingReply implements Reply {
     if (this.#over || seq <= this.#acked || seq > this.#seq) return;
     this.#acked = seq;
     let count = 0;
-    while (count < this.#kept.length && this.#kept[count]!.seq <= seq && this.#kept[count]!.seq > 0) count++;
+    while (
+      count < this.#kept.length && this.#kept[count]!.seq <= seq && this.#kept[count]!.seq > 0
+    ) count++;
     this.#drop(count);
     if (this.#lastSealed && this.#kept.length === 0) this.#finish();
   }
 
-  /** The next flush sends again from `seq` on. `false`: that has been dropped already, so the gateway asks for the impossible. */
+  /**
+   * The next flush sends again from `seq` on. `false`: that has been dropped already, so the
+   * gateway asks for the impossible.
+   */
   rewind(seq: number): boolean {
     if (seq <= this.#acked || seq > this.#seq + 1) return false;
     const index = this.#kept.findIndex((frame) => frame.seq >= seq || frame.seq === 0);
@@ -214,17 +251,22 @@ export class OutgoingReply implements Reply {
   /**
    * A new socket: everything up to `seq` has arrived at the gateway.
    *
-   * @param keeps the gateway acknowledges what is stored, so what has only arrived is kept until it does
+   * @param keeps the gateway acknowledges what is stored, so what has only arrived is kept until it
+   *   does
    */
   resume(seq: number, keeps: boolean): boolean {
     if (seq < this.#acked || seq > this.#seq) return false;
     if (!keeps) this.ack(seq);
-    const isTooLong = ({ seq: its, text }: Kept) => (its > seq || its === 0) && text.length > this.#wire.maxFrame;
+    const isTooLong = ({ seq: its, text }: Kept) =>
+      (its > seq || its === 0) && text.length > this.#wire.maxFrame;
     if (this.#kept.some(isTooLong)) return false;
     return this.#over !== undefined || this.rewind(seq + 1);
   }
 
-  /** This bot leaves: the rest is the gateway's to give to another, and the answer function is told to stop. */
+  /**
+   * This bot leaves: the rest is the gateway's to give to another, and the answer function is told
+   * to stop.
+   */
   handBack(): void {
     const unfinished = !this.over;
     if (this.version === 2) this.fail("the bot is closing", { retryable: true });
@@ -236,7 +278,8 @@ export class OutgoingReply implements Reply {
   /** Nobody wants the rest. */
   end(why: TurnOver["why"]): void {
     if (this.#over) return;
-    // The bot's own last word may still have been on its way: then the answer function is not to be told that it failed.
+    // The bot's own last word may still have been on its way: then the answer function is not to be
+    // told that it failed.
     this.#over = new TurnOver(why);
     if (this.#last === undefined) this.#abort?.abort(this.#over);
     this.#clear();
@@ -261,7 +304,9 @@ export class OutgoingReply implements Reply {
     // Escaping makes at most six units of one, so most pieces are known to fit without a look.
     if (size * 6 > this.#wire.maxFrame - AROUND) this.#mustFit(0, text);
     if (this.#held + size > HARD) {
-      throw new RangeError(`${this.#held} characters wait for the gateway: await reply.drain() while reply.full`);
+      throw new RangeError(
+        `${this.#held} characters wait for the gateway: await reply.drain() while reply.full`,
+      );
     }
     if (this.#pending.length > 0 && (kind !== this.#kind || !this.#fitsBatch(size))) {
       this.#seal(false);
@@ -282,13 +327,17 @@ export class OutgoingReply implements Reply {
 
   #mustFit(beside: number, content: string): void {
     const most = this.#wire.maxFrame - AROUND;
-    if (beside > most || (content.length * 6 > most && JSON.stringify(content).length + beside > most)) {
+    if (
+      beside > most || (content.length * 6 > most && JSON.stringify(content).length + beside > most)
+    ) {
       throw new RangeError(
         `a piece of ${content.length} characters does not fit into a frame of at most ${this.#wire.maxFrame}`,
       );
     }
     if (this.#held + content.length > HARD) {
-      throw new RangeError(`${this.#held} characters wait for the gateway: await reply.drain() while reply.full`);
+      throw new RangeError(
+        `${this.#held} characters wait for the gateway: await reply.drain() while reply.full`,
+      );
     }
   }
 
@@ -317,7 +366,9 @@ export class OutgoingReply implements Reply {
     if (this.version === 2) {
       text += `,"seq":${++this.#seq}`;
       if (this.#kind !== "text") text += `,"kind":"${this.#kind}"`;
-      text += `,"content":${JSON.stringify(pending.length === 1 ? pending[0] : pending.length ? pending : "")}`;
+      text += `,"content":${
+        JSON.stringify(pending.length === 1 ? pending[0] : pending.length ? pending : "")
+      }`;
     } else {
       text += `,"id":${JSON.stringify(`${this.id}-${++this.#seq}`)},"timestamp":${this.#now()}`;
       text += `,"content":${JSON.stringify(pending.length === 1 ? pending[0] : pending.join(""))}`;

@@ -1,6 +1,6 @@
 /**
- * The bot of the first minute: answers while no real bot has ever joined, so that a newcomer sees a conversation before connecting anything.
- * It streams Markdown and echoes images.
+ * The bot of the first minute: answers while no real bot has ever joined, so that a newcomer sees a
+ * conversation before connecting anything. It streams Markdown and echoes images.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Bot, Link, Sink, Task } from "../core/link.ts";
@@ -26,7 +26,8 @@ export class DemoBot implements Link {
       maxConcurrent: Infinity,
       restart: "never",
       capabilities: ["images", "demo"],
-      description: "Echoes what you say until a real bot connects · 在真正的机器人接入之前复述你的话",
+      description:
+        "Echoes what you say until a real bot connects · 在真正的机器人接入之前复述你的话",
     };
   }
 
@@ -69,7 +70,11 @@ function speech({ message }: Task): string {
       '```json\n{"type":"register","botId":"my-bot","botName":"My Bot","token":"…"}\n```\n\n它一上线，我就离开。';
   }
   return `Hello ${message.person.name}! I am the **demo bot**, here until a real bot connects. You said:\n\n${quoted}\n\n` +
-    (pictures ? `And you sent ${pictures} image${pictures > 1 ? "s" : ""}, which I give back as they came.\n\n` : "") +
+    (pictures
+      ? `And you sent ${pictures} image${
+        pictures > 1 ? "s" : ""
+      }, which I give back as they came.\n\n`
+      : "") +
     "A real bot needs three things:\n\n1. open the WebSocket `/bot-ws`\n2. send `register`\n3. answer with `reply` frames, piece by piece\n\n" +
     '```json\n{"type":"register","botId":"my-bot","botName":"My Bot","token":"…"}\n```\n\nAs soon as one is here, I leave.';
 }

@@ -1,6 +1,7 @@
 /**
- * This is how a bot's `fail` ends its turn. A few codes say what happened in the gateway's own words; every other code is
- * the bot's own word, and its turn ends as `bot_failed`. docs/protocol.md lists them.
+ * This is how a bot's `fail` ends its turn. A few codes say what happened in the gateway's own
+ * words; every other code is the bot's own word, and its turn ends as `bot_failed`.
+ * docs/protocol.md lists them.
  */
 import type { Code } from "../core/error.ts";
 import type { Aside } from "../core/link.ts";
@@ -32,9 +33,16 @@ const MAX_MESSAGE = 500;
 export function failureOf({ code, message }: Pick<FailFrame, "code" | "message">): Failure {
   const words = message?.slice(0, MAX_MESSAGE) || undefined;
   const known = PASSED_ON.get(code ?? "");
-  // The message is for the person and may hold their own words; the log gets the code, where it is a word and no sentence.
+  // The message is for the person and may hold their own words; the log gets the code, where it is
+  // a word and no sentence.
   const logged = code !== undefined && /^[\w.:-]{1,64}$/.test(code) ? code : "";
   if (known) return { code: known, detail: words, more: { logged } };
-  if (code === INCOMPLETE) return { code: "bot_failed", detail: words, more: { logged, partial: true } };
-  return { code: "bot_failed", detail: [code, words].filter(Boolean).join(": ") || undefined, more: { logged } };
+  if (code === INCOMPLETE) {
+    return { code: "bot_failed", detail: words, more: { logged, partial: true } };
+  }
+  return {
+    code: "bot_failed",
+    detail: [code, words].filter(Boolean).join(": ") || undefined,
+    more: { logged },
+  };
 }

@@ -1,9 +1,9 @@
 /**
- * Bots that dial in: the gateway's end of the wire. {@linkcode BotSockets} takes WebSockets, lets them register and becomes one
- * {@linkcode Link} per bot. `docs/protocol.md` is the specification.
+ * Bots that dial in: the gateway's end of the wire. {@linkcode BotSockets} takes WebSockets, lets
+ * them register and becomes one {@linkcode Link} per bot. `docs/protocol.md` is the specification.
  *
- * A version-2 link outlives its socket: when the socket drops, the turns that the bot had begun wait for a grace, and the bot that dials in
- * again goes on with them where they stopped.
+ * A version-2 link outlives its socket: when the socket drops, the turns that the bot had begun
+ * wait for a grace, and the bot that dials in again goes on with them where they stopped.
  */
 import type { Claim, Refusal } from "../core/bot_admission.ts";
 import type { Clock } from "../core/clock.ts";
@@ -74,7 +74,9 @@ export interface SocketParts {
   readonly observer: Observer;
   /** Why this bot may not come in, or nothing where it may. */
   readonly refuse: (claim: Claim) => Refusal | undefined;
-  /** Whether the gateway takes nothing new: then only a bot that goes on with its turns may come in. */
+  /**
+   * Whether the gateway takes nothing new: then only a bot that goes on with its turns may come in.
+   */
   readonly draining?: () => boolean;
   /** Whether what is stored outlives the process. */
   readonly isLasting?: () => boolean;
@@ -89,8 +91,8 @@ export interface SocketParts {
 export const STUCK = 1 << 20;
 
 /**
- * Frames that cannot be read, one after the other, after which a socket is closed: of one that has not registered, and of a bot, of
- * which two good frames take one back.
+ * Frames that cannot be read, one after the other, after which a socket is closed: of one that has
+ * not registered, and of a bot, of which two good frames take one back.
  */
 export const UNREADABLE = { stranger: 2, bot: 11 } as const;
 
@@ -109,7 +111,10 @@ export const UNREGISTERED = 1_000;
 /** Bytes of a close reason. */
 const MAX_REASON = 123;
 
-/** What one frame may hold: a batch of a million single letters is a client's own doing, lists of lists are not. */
+/**
+ * What one frame may hold: a batch of a million single letters is a client's own doing, lists of
+ * lists are not.
+ */
 export const FRAME_BOUNDS: JsonBounds = { values: 1_000_000, containers: 5_000 };
 
 const OPEN = 1;
@@ -139,12 +144,21 @@ export class BotSockets {
     this.#stopPinging = this.#ping();
   }
 
-  /** Whether one more socket from this address may wait to register. Asked before the upgrade, which costs a stranger nothing and us a socket. */
+  /**
+   * Whether one more socket from this address may wait to register. Asked before the upgrade, which
+   * costs a stranger nothing and us a socket.
+   */
   hasRoomFor(address: string): boolean {
     if (this.#closing) return false;
     const waiting = this.#unregistered.get(networkOf(address)) ?? 0;
-    if (waiting < this.settings.unregisteredPerAddress && this.#waiting() < UNREGISTERED) return true;
-    this.#parts.observer.tell({ type: "bot_refused", address, why: "too many sockets wait to register" });
+    if (waiting < this.settings.unregisteredPerAddress && this.#waiting() < UNREGISTERED) {
+      return true;
+    }
+    this.#parts.observer.tell({
+      type: "bot_refused",
+      address,
+      why: "too many sockets wait to register",
+    });
     return false;
   }
 
@@ -161,7 +175,10 @@ export class BotSockets {
     socket.onclose = () => this.#closed(line);
     // What went wrong is told by the close that follows.
     socket.onerror = () => {};
-    this.#unregistered.set(networkOf(address), (this.#unregistered.get(networkOf(address)) ?? 0) + 1);
+    this.#unregistered.set(
+      networkOf(address),
+      (this.#unregistered.get(networkOf(address)) ?? 0) + 1,
+    );
     line.waiting = true;
     line.stopTimer = this.#parts.clock.after(this.settings.registerTimeout, () => {
       this.#parts.observer.tell({ type: "bot_refused", address, why: "did not register in time" });
@@ -180,7 +197,10 @@ export class BotSockets {
     return this.#lines.size;
   }
 
-  /** Closes every socket, telling the bots to come back, and resolves when they are closed or `wait` milliseconds have passed. */
+  /**
+   * Closes every socket, telling the bots to come back, and resolves when they are closed or `wait`
+   * milliseconds have passed.
+   */
   async close(wait = 1_000): Promise<void> {
     this.#closing = true;
     this.#stopPinging();
@@ -201,20 +221,32 @@ export class BotSockets {
   }
 
   /** Closes a bot's socket, e.g. because its token was revoked. */
-  dismiss(botId: string, code: number = CLOSE.badToken, reason = "the token is no longer valid"): boolean {
+  dismiss(
+    botId: string,
+    code: number = CLOSE.badToken,
+    reason = "the token is no longer valid",
+  ): boolean {
     const line = this.#links.get(botId)?.line;
     if (!line) return false;
     this.#shut(line, code, reason);
     return true;
   }
 
-  /** Asks again who may come in, after tokens or names changed, and closes the sockets of those who no longer may. */
+  /**
+   * Asks again who may come in, after tokens or names changed, and closes the sockets of those who
+   * no longer may.
+   */
   recheck(): void {
     for (const [botId, link] of [...this.#links]) {
       const { line } = link;
       const refusal = line && this.#parts.refuse({ botId, token: line.token, pool: link.bot.pool });
       if (!refusal) continue;
-      this.#parts.observer.tell({ type: "bot_refused", bot: botId, address: line.address, why: refusal.error });
+      this.#parts.observer.tell({
+        type: "bot_refused",
+        bot: botId,
+        address: line.address,
+        why: refusal.error,
+      });
       this.#shut(line, closeCode(refusal), refusal.error);
     }
   }
@@ -225,12 +257,17 @@ export class BotSockets {
     return waiting;
   }
 
-  /* ── frames ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── frames
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #heard(line: Line, data: unknown): void {
     if (line.gone) return;
     try {
-      if (typeof data !== "string") return this.#strike(line, "frames are text, not binary", "bad_frame");
+      if (typeof data !== "string") {
+        return this.#strike(line, "frames are text, not binary", "bad_frame");
+      }
       const max = line.link ? this.settings.maxFrame : MAX_REGISTER;
       const excess = data.length > max
         ? `a frame may have ${max} characters, got ${data.length}`
@@ -267,7 +304,8 @@ export class BotSockets {
       case "push":
         return void this.#push(link, frame);
       case "register":
-        // A second register on one socket: the bot takes itself for somebody else. The original allowed it.
+        // A second register on one socket: the bot takes itself for somebody else. The original
+        // allowed it.
         return this.#register(link.line!, frame);
     }
   }
@@ -281,37 +319,60 @@ export class BotSockets {
     } catch (thrown) {
       const refused = asNexusError(thrown);
       error = refused.message;
-      if (refused.code === "internal") this.#parts.observer.tell({ type: "fault", where: "push", error: thrown });
+      if (refused.code === "internal") {
+        this.#parts.observer.tell({ type: "fault", where: "push", error: thrown });
+      }
     }
-    if (frame.id !== undefined) link.send({ type: "pushed", id: frame.id, success: error === undefined, error });
-    else if (error !== undefined) link.send({ type: "error", code: "push", message: error });
+    if (frame.id !== undefined) {
+      link.send({ type: "pushed", id: frame.id, success: error === undefined, error });
+    } else if (error !== undefined) link.send({ type: "error", code: "push", message: error });
   }
 
   #strike(line: Line, reason: string, code: string): void {
     // Two, of which a good frame takes one back.
     line.strikes += 2;
-    this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, address: line.address, why: reason });
+    this.#parts.observer.tell({
+      type: "frame_refused",
+      bot: line.link?.bot.id,
+      address: line.address,
+      why: reason,
+    });
     line.send({ type: "error", message: reason, code });
     const most = line.link ? UNREADABLE.bot : UNREADABLE.stranger;
-    if (line.strikes >= 2 * most) this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
+    if (line.strikes >= 2 * most) {
+      this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
+    }
   }
 
   #tooLarge(line: Line, data: string, message: string): void {
-    this.#parts.observer.tell({ type: "frame_refused", bot: line.link?.bot.id, address: line.address, why: message });
+    this.#parts.observer.tell({
+      type: "frame_refused",
+      bot: line.link?.bot.id,
+      address: line.address,
+      why: message,
+    });
     line.send({ type: "error", message, code: "too_large" });
     if (!line.link) return this.#shut(line, CLOSE.tooLarge, "the first frame is too large");
     line.link.heardAt = this.#parts.clock.now();
     line.link.missed(data, message);
   }
 
-  /* ── coming and going ────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── coming and going
+   * ──────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #register(line: Line, frame: RegisterFrame): void {
     const { observer, clock, roster } = this.#parts;
     const token = frame.token || line.proven || "";
     const refusal = this.#parts.refuse({ botId: frame.botId, token, pool: frame.pool });
     if (refusal) {
-      observer.tell({ type: "bot_refused", bot: frame.botId, address: line.address, why: refusal.error });
+      observer.tell({
+        type: "bot_refused",
+        bot: frame.botId,
+        address: line.address,
+        why: refusal.error,
+      });
       line.send({ type: "registered", success: false, error: refusal.error });
       this.#shut(line, closeCode(refusal), refusal.error);
       return;
@@ -322,12 +383,17 @@ export class BotSockets {
     if (line.link && line.link !== known) {
       if (line.link.held > 0) {
         // Its turns would have nobody to end them. The first registration stands.
-        const error = `this socket answers as ${JSON.stringify(line.link.bot.id)}; open another one`;
+        const error = `this socket answers as ${
+          JSON.stringify(line.link.bot.id)
+        }; open another one`;
         return line.send({ type: "registered", success: false, error });
       }
       this.#leave(line.link, "registered under another id");
     }
-    if (this.#parts.draining?.() && !(known && known.held > 0 && (known.line === line || frame.resume?.length))) {
+    if (
+      this.#parts.draining?.() &&
+      !(known && known.held > 0 && (known.line === line || frame.resume?.length))
+    ) {
       line.send({ type: "registered", success: false, error: "the gateway restarts" });
       return this.#shut(line, CLOSE.restart, "the gateway restarts");
     }
@@ -339,7 +405,8 @@ export class BotSockets {
       replaced.link = undefined;
       this.#shut(replaced, CLOSE.replaced, "another socket registered with this bot id");
     }
-    // On its own socket nothing can have been lost, so it goes on with all that it does not take back.
+    // On its own socket nothing can have been lost, so it goes on with all that it does not take
+    // back.
     const again = known !== undefined && known.line === line;
     const resumes = again || (known !== undefined && protocol >= 2 && known.protocol >= 2);
     if (known && !resumes) this.#leave(known, "replaced");
@@ -354,7 +421,9 @@ export class BotSockets {
     link.leave?.();
     link.leave = roster.join(link);
     observer.tell({ type: "bot_joined", bot: frame.botId, protocol, address: line.address });
-    if (resumed.kept.length > 0) observer.tell({ type: "bot_resumed", bot: frame.botId, turns: resumed.kept.length });
+    if (resumed.kept.length > 0) {
+      observer.tell({ type: "bot_resumed", bot: frame.botId, turns: resumed.kept.length });
+    }
     for (const sink of resumed.lost) sink.lost("the bot came back without this turn");
   }
 
@@ -386,7 +455,10 @@ export class BotSockets {
     else this.#unregistered.delete(network);
   }
 
-  /** Closes a socket from our side. A stalled one may stay in closing for ever, so what hangs on it is settled now. */
+  /**
+   * Closes a socket from our side. A stalled one may stay in closing for ever, so what hangs on it
+   * is settled now.
+   */
   #shut(line: Line, code: number, reason: string): void {
     const { link } = line;
     line.close(code, reason);
@@ -413,7 +485,11 @@ export class BotSockets {
     if (link.protocol < 2 || this.#closing || link.held === 0) return this.#leave(link, why);
     link.leave?.();
     link.leave = undefined;
-    this.#parts.observer.tell({ type: "bot_left", bot: link.bot.id, why: `${why}; ${link.held} turns wait for it` });
+    this.#parts.observer.tell({
+      type: "bot_left",
+      bot: link.bot.id,
+      why: `${why}; ${link.held} turns wait for it`,
+    });
     link.goAway();
     if (link.held === 0) return void this.#links.delete(link.bot.id);
     link.stopGrace = this.#parts.clock.after(Math.min(this.settings.grace, redial), () => {
@@ -457,7 +533,11 @@ class Line {
   stopTimer: (() => void) | undefined;
   onGone: (() => void) | undefined;
 
-  constructor(readonly socket: Wire, readonly address: string, readonly proven: string | undefined) {}
+  constructor(
+    readonly socket: Wire,
+    readonly address: string,
+    readonly proven: string | undefined,
+  ) {}
 
   send(frame: GatewayFrame): void {
     this.sendText(JSON.stringify(frame));
@@ -478,7 +558,10 @@ class Held {
   seq = 0;
   /** The last `seq` that is stored. */
   stored = 0;
-  /** Whether what is stored outlives the process; else what has arrived is all that can be acknowledged. */
+  /**
+   * Whether what is stored outlives the process; else what has arrived is all that can be
+   * acknowledged.
+   */
   isLasting = false;
 
   constructor(readonly sink: Sink) {}
@@ -525,7 +608,10 @@ class SocketLink implements Link {
     return this.#wantsNone || !this.line || this.line.socket.readyState !== OPEN || this.isStuck;
   }
 
-  /** More waits in the send buffer than a bot that reads would leave there. Seen when deciding, because no event tells it. */
+  /**
+   * More waits in the send buffer than a bot that reads would leave there. Seen when deciding,
+   * because no event tells it.
+   */
   get isStuck(): boolean {
     const stuck = (this.line?.socket.bufferedAmount ?? 0) > STUCK;
     this.stuckSince = stuck ? this.stuckSince ?? this.#clock.now() : undefined;
@@ -537,8 +623,15 @@ class SocketLink implements Link {
     return [...this.#held].map(([replyTo, { seq }]) => ({ replyTo, seq }));
   }
 
-  /** A socket registered for this bot. Tells which turns go on, and which the bot no longer knows. */
-  attach(line: Line, bot: Bot, protocol: number, resume: readonly Progress[]): { kept: Progress[]; lost: Sink[] } {
+  /**
+   * A socket registered for this bot. Tells which turns go on, and which the bot no longer knows.
+   */
+  attach(
+    line: Line,
+    bot: Bot,
+    protocol: number,
+    resume: readonly Progress[],
+  ): { kept: Progress[]; lost: Sink[] } {
     this.stopGrace?.();
     this.stopGrace = undefined;
     this.line = line;
@@ -667,15 +760,17 @@ class SocketLink implements Link {
     if (this.#held.get(replyTo) === held) this.#ack(replyTo, seq, true);
   }
 
-  /** Says once more how far a turn is acknowledged: the receipt may have been lost with a socket. */
+  /**
+   * Says once more how far a turn is acknowledged: the receipt may have been lost with a socket.
+   */
   #ackAgain(replyTo: string, { isLasting, stored, seq }: Held): void {
     const last = isLasting ? stored : seq;
     if (last > 0) this.#ack(replyTo, last, false);
   }
 
   /**
-   * A frame was dropped unread. Where it was a piece of a reply without a number, nobody will see the gap that it leaves, so the turn ends
-   * here; a reply with a number is asked for again.
+   * A frame was dropped unread. Where it was a piece of a reply without a number, nobody will see
+   * the gap that it leaves, so the turn ends here; a reply with a number is asked for again.
    */
   missed(text: string, why: string): void {
     // linear: both go on from one quote to the next only.
@@ -711,13 +806,20 @@ class SocketLink implements Link {
     if (draining !== undefined) this.#wantsNone = draining;
   }
 
-  /** A reply to a turn that is over, or that never was this bot's. Version 1 knows no error for it. */
+  /**
+   * A reply to a turn that is over, or that never was this bot's. Version 1 knows no error for it.
+   */
   #unknown(replyTo: string, seq: number | undefined): void {
     if (this.protocol < 2) return;
     // What a bot sent before it heard of the cancel is no error.
     if (this.#receipts.has(replyTo)) return;
     if (seq !== undefined) this.#ack(replyTo, seq, false);
-    this.send({ type: "error", code: "unknown_turn", message: "no such turn, or it is over", replyTo });
+    this.send({
+      type: "error",
+      code: "unknown_turn",
+      message: "no such turn, or it is over",
+      replyTo,
+    });
   }
 
   /** Acknowledges now, or within {@linkcode ACK_DELAY} together with whatever comes until then. */
@@ -739,7 +841,10 @@ function closeCode({ wrong }: Refusal): number {
   return { token: CLOSE.badToken, name: CLOSE.badId, taken: CLOSE.taken }[wrong];
 }
 
-/** A close reason within the 123 bytes that RFC 6455 allows; a longer one would make the socket throw and stay open. */
+/**
+ * A close reason within the 123 bytes that RFC 6455 allows; a longer one would make the socket
+ * throw and stay open.
+ */
 function shortReason(reason: string): string {
   let short = reason.slice(0, MAX_REASON);
   while (new TextEncoder().encode(short).length > MAX_REASON) short = short.slice(0, -1);
@@ -764,7 +869,14 @@ function botOf(frame: RegisterFrame, now: number): Bot {
 function chatOf({ id, conversationId, message, at }: Task, protocol: number): GatewayFrame {
   const { person, text, images, channel, chatType } = message;
   const content = message.unheard === undefined ? text : message.unheard + text;
-  const frame = { type: "chat", id, content, from: person.name, image: images[0], timestamp: at } as const;
+  const frame = {
+    type: "chat",
+    id,
+    content,
+    from: person.name,
+    image: images[0],
+    timestamp: at,
+  } as const;
   if (protocol < 2) return frame;
   return {
     ...frame,

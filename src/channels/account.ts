@@ -1,5 +1,6 @@
 /**
- * What people do with their own account: password, second factor, keys, usage, and taking everything with them.
+ * What people do with their own account: password, second factor, keys, usage, and taking
+ * everything with them.
  */
 import { z } from "zod";
 import type { Accounts } from "../core/account.ts";
@@ -24,25 +25,35 @@ export interface AccountParts {
   readonly observer: Observer;
 }
 
-const text = (max: number) => z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
+const text = (max: number) =>
+  z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
 const newPassword = text(1024).min(8, "must have at least 8 characters");
 
-const passwordChange = z.object({ current: text(1024), password: newPassword }, { error: "must be an object" })
+const passwordChange = z.object({ current: text(1024), password: newPassword }, {
+  error: "must be an object",
+})
   .meta({ id: "PasswordChange" });
 const codeBody = z.object({ code: text(100) }, { error: "must be an object" }).meta({ id: "Code" });
-const passwordBody = z.object({ password: text(1024) }, { error: "must be an object" }).meta({ id: "Password" });
+const passwordBody = z.object({ password: text(1024) }, { error: "must be an object" }).meta({
+  id: "Password",
+});
 
 const newKey = z.object({
   name: text(100).min(1, "must say what the key is for"),
-  scopes: z.array(z.enum(SCOPES, { error: 'must be "chat", "read" or "admin"' })).min(1, "must name a scope").max(3)
+  scopes: z.array(z.enum(SCOPES, { error: 'must be "chat", "read" or "admin"' })).min(
+    1,
+    "must name a scope",
+  ).max(3)
     .optional()
     .meta({ description: "Default: chat and read." }),
   history: z.boolean({ error: "must be true or false" }).optional().meta({
-    description: "False: what is asked with it leaves no history. For programs that ask for themselves.",
+    description:
+      "False: what is asked with it leaves no history. For programs that ask for themselves.",
   }),
-  bots: z.array(text(128).min(1), { error: "must be a list of bot ids and pools" }).max(1000).optional().meta({
-    description: "The bots and pools it opens. Default: all that you may use.",
-  }),
+  bots: z.array(text(128).min(1), { error: "must be a list of bot ids and pools" }).max(1000)
+    .optional().meta({
+      description: "The bots and pools it opens. Default: all that you may use.",
+    }),
   expiresInDays: z.number({ error: "must be a number of days" }).positive("must be above 0").max(
     3650,
     "must be at most 3650",
@@ -74,7 +85,9 @@ export const usageView = z.object({
   })),
 }).meta({ id: "Usage" });
 
-const exportQuery = z.object({ format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("json") });
+const exportQuery = z.object({
+  format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("json"),
+});
 const success = z.object({ success: z.boolean() });
 
 export const accountRoutes = {
@@ -99,7 +112,8 @@ export const accountRoutes = {
   beginFactor: declare({
     method: "post",
     path: "/api/totp",
-    summary: "Begin a second factor: the secret for the authenticator app. It counts once it is confirmed.",
+    summary:
+      "Begin a second factor: the secret for the authenticator app. It counts once it is confirmed.",
     tag: "account",
     ...signedIn,
     ok: z.object({ secret: z.string(), uri: z.string() }),
@@ -192,7 +206,10 @@ export function account(routes: Routes, parts: AccountParts): void {
     return { success: true };
   });
 
-  routes.on(accountRoutes.factor, ({ caller: { person } }) => ({ enabled: accounts.hasFactor(person.id) }));
+  routes.on(
+    accountRoutes.factor,
+    ({ caller: { person } }) => ({ enabled: accounts.hasFactor(person.id) }),
+  );
 
   routes.on(accountRoutes.beginFactor, async ({ caller: { person } }) => {
     const secret = await accounts.newFactor(person.id);
@@ -215,7 +232,10 @@ export function account(routes: Routes, parts: AccountParts): void {
     return { success: true };
   });
 
-  routes.on(accountRoutes.keys, async ({ caller }) => ({ keys: (await keys.of(caller.person.id)).map(keyViewOf) }));
+  routes.on(
+    accountRoutes.keys,
+    async ({ caller }) => ({ keys: (await keys.of(caller.person.id)).map(keyViewOf) }),
+  );
 
   routes.on(accountRoutes.makeKey, async (call) => {
     const { person } = call.caller;
@@ -239,30 +259,42 @@ export function account(routes: Routes, parts: AccountParts): void {
     return { success: true };
   });
 
-  routes.on(accountRoutes.usage, async ({ caller }) => ({ days: await allowances.usage(caller.person.id) }));
+  routes.on(
+    accountRoutes.usage,
+    async ({ caller }) => ({ days: await allowances.usage(caller.person.id) }),
+  );
 
   routes.on(accountRoutes.export, (call) => {
     const { person } = call.caller;
     const { format } = call.query();
     act(call, "exported", format);
-    return new Response(ReadableStream.from(everything(gateway, person, format)).pipeThrough(new TextEncoderStream()), {
-      headers: [
-        ["content-type", format === "json" ? "application/json" : "text/markdown; charset=utf-8"],
-        ["cache-control", "no-store"],
-        ["content-disposition", `attachment; filename="nexus-export.${format}"`],
-      ],
-    });
+    return new Response(
+      ReadableStream.from(everything(gateway, person, format)).pipeThrough(new TextEncoderStream()),
+      {
+        headers: [
+          ["content-type", format === "json" ? "application/json" : "text/markdown; charset=utf-8"],
+          ["cache-control", "no-store"],
+          ["content-disposition", `attachment; filename="nexus-export.${format}"`],
+        ],
+      },
+    );
   });
 }
 
 /** All conversations, one in memory at a time. */
-async function* everything(gateway: Gateway, person: Person, format: "md" | "json"): AsyncGenerator<string> {
+async function* everything(
+  gateway: Gateway,
+  person: Person,
+  format: "md" | "json",
+): AsyncGenerator<string> {
   const { id, name } = person;
   if (format === "json") yield `{"person":${JSON.stringify({ id, name })},"conversations":[`;
   let first = true;
   for (const conversation of await gateway.reading.conversations(person)) {
     if (format === "md") yield `${await conversationMarkdown(gateway, person, conversation)}\n`;
-    else yield `${first ? "" : ","}\n${JSON.stringify(await conversationJson(gateway, person, conversation))}`;
+    else {yield `${first ? "" : ","}\n${
+        JSON.stringify(await conversationJson(gateway, person, conversation))
+      }`;}
     first = false;
   }
   if (format === "json") yield "\n]}\n";
@@ -273,5 +305,15 @@ export function keyViewOf(
     ReturnType<ApiKeys["of"]>
   >[number],
 ): z.infer<typeof keyView> {
-  return { id, name, begins, scopes: [...scopes], bots: bots && [...bots], history, createdAt, expiresAt, lastUsedAt };
+  return {
+    id,
+    name,
+    begins,
+    scopes: [...scopes],
+    bots: bots && [...bots],
+    history,
+    createdAt,
+    expiresAt,
+    lastUsedAt,
+  };
 }

@@ -1,6 +1,7 @@
 /**
- * Where a request comes from when reverse proxies stand in between. What they say (`X-Forwarded-For`, `X-Forwarded-Proto`) is believed only of
- * listed addresses: anybody else could write there what they like, and so slip past every limit per address.
+ * Where a request comes from when reverse proxies stand in between. What they say
+ * (`X-Forwarded-For`, `X-Forwarded-Proto`) is believed only of listed addresses: anybody else could
+ * write there what they like, and so slip past every limit per address.
  */
 import type { BlockList } from "node:net";
 import type { Connection } from "./http.ts";
@@ -33,8 +34,9 @@ export class TrustedProxies {
       if (!family) throw new RangeError(`${range} is neither an address nor a range`);
       const most = family === "ipv4" ? 32 : 128;
       if (bits === undefined) list.addAddress(address, family);
-      else if (/^\d{1,3}$/.test(bits) && Number(bits) <= most) list.addSubnet(address, Number(bits), family);
-      else throw new RangeError(`${range}: the number behind / goes from 0 to ${most}`);
+      else if (/^\d{1,3}$/.test(bits) && Number(bits) <= most) {
+        list.addSubnet(address, Number(bits), family);
+      } else throw new RangeError(`${range}: the number behind / goes from 0 to ${most}`);
     }
   }
 
@@ -43,7 +45,8 @@ export class TrustedProxies {
     const known = this.#known.get(address);
     if (known !== undefined) return known;
     const plain = plainAddress(address);
-    const trusted = (this.#loopback && LOOPBACK.test(plain)) || this.#single.has(plain) || this.#isListed(plain);
+    const trusted = (this.#loopback && LOOPBACK.test(plain)) || this.#single.has(plain) ||
+      this.#isListed(plain);
     if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(address, trusted);
     return trusted;
@@ -52,19 +55,22 @@ export class TrustedProxies {
   #isListed(plain: string): boolean {
     if (!this.#list) return false;
     const { isIPv4, isIPv6 } = net();
-    return isIPv4(plain) ? this.#list.check(plain, "ipv4") : isIPv6(plain) && this.#list.check(plain, "ipv6");
+    return isIPv4(plain)
+      ? this.#list.check(plain, "ipv4")
+      : isIPv6(plain) && this.#list.check(plain, "ipv6");
   }
 
   /**
-   * Who is at the other end: from the right of `X-Forwarded-For`, the first address that is not a trusted proxy. What stands further left
-   * was written by whoever asked.
+   * Who is at the other end: from the right of `X-Forwarded-For`, the first address that is not a
+   * trusted proxy. What stands further left was written by whoever asked.
    *
    * @param peer the address of the socket's other end
    */
   connection(request: Request, peer: string): Connection {
     const direct = request.url.startsWith("https:");
     if (!this.trusts(peer)) return { address: peer, peer, secure: direct };
-    const secure = direct || request.headers.get("x-forwarded-proto")?.split(",").at(-1)?.trim() === "https";
+    const secure = direct ||
+      request.headers.get("x-forwarded-proto")?.split(",").at(-1)?.trim() === "https";
     const forwarded = request.headers.get("x-forwarded-for");
     if (!forwarded) return { address: peer, peer, secure };
     const { isIPv4, isIPv6 } = net();
@@ -87,7 +93,8 @@ function net() {
 
 /** Without brackets, port and the IPv6 dress of an IPv4 address. */
 function plainAddress(address: string): string {
-  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(address)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(address)?.[1] ??
+  const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(address)?.[1] ??
+    /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(address)?.[1] ??
     address;
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1] ?? bare;
 }

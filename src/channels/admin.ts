@@ -1,6 +1,7 @@
 /**
- * What admins see and do over HTTP: people, sessions, keys, bots and their tokens, turns in flight, the state of things, the audit log. To
- * everybody else these routes do not exist. Every change is told to the audit log. Nothing here shows what people said.
+ * What admins see and do over HTTP: people, sessions, keys, bots and their tokens, turns in flight,
+ * the state of things, the audit log. To everybody else these routes do not exist. Every change is
+ * told to the audit log. Nothing here shows what people said.
  */
 import type { z } from "zod";
 import type { Accounts, AccountView } from "../core/account.ts";
@@ -68,8 +69,17 @@ export function admin(routes: Routes, parts: AdminParts): void {
 }
 
 /** Tells the audit log what an admin did. */
-function told({ observer }: AdminParts, { caller, address }: Call, did: string, whom: string, detail?: string): void {
-  observer.tell({ type: "acted", act: { who: caller!.person.id, did, whom, from: address, detail } });
+function told(
+  { observer }: AdminParts,
+  { caller, address }: Call,
+  did: string,
+  whom: string,
+  detail?: string,
+): void {
+  observer.tell({
+    type: "acted",
+    act: { who: caller!.person.id, did, whom, from: address, detail },
+  });
 }
 
 /** The person that a route names. */
@@ -181,7 +191,10 @@ function onAccess(routes: Routes, parts: AdminParts): void {
     return { success: true };
   });
 
-  routes.on(adminRoutes.usage, async (call) => ({ days: await allowances.usage(named(parts, call.param("id")).id) }));
+  routes.on(
+    adminRoutes.usage,
+    async (call) => ({ days: await allowances.usage(named(parts, call.param("id")).id) }),
+  );
 }
 
 function onBots(routes: Routes, parts: AdminParts): void {
@@ -211,10 +224,18 @@ function onBots(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.makeBotToken, async (call) => {
     const { botId, overlapMinutes, pools, owner } = await call.body();
-    if (owner && !accounts.person(owner)) throw new NexusError("invalid", "owner: must be somebody who may come in");
+    if (owner && !accounts.person(owner)) {
+      throw new NexusError("invalid", "owner: must be somebody who may come in");
+    }
     const overlap = overlapMinutes * 60_000, { id } = call.caller.person;
-    const token = await botTokens.make(botId, id, { overlap, pools, owner, reserved: parts.reserved() });
-    // A bot that came in by the common token, or by one that is no longer good, comes in again by the new one.
+    const token = await botTokens.make(botId, id, {
+      overlap,
+      pools,
+      owner,
+      reserved: parts.reserved(),
+    });
+    // A bot that came in by the common token, or by one that is no longer good, comes in again by
+    // the new one.
     if (overlapMinutes === 0) parts.dismiss(botId);
     parts.recheck();
     told(parts, call, "bot_token_made", botId, pools?.join(","));

@@ -1,12 +1,13 @@
 /**
- * The admins' routes, as they are declared: to everybody else they do not exist. Those that change somebody's account are guarded: upon an
- * admin's account no key does it.
+ * The admins' routes, as they are declared: to everybody else they do not exist. Those that change
+ * somebody's account are guarded: upon an admin's account no key does it.
  */
 import { z } from "zod";
 import { keyView, usageView } from "./account.ts";
 import { accountAdmins, admins, declare } from "./route.ts";
 
-const text = (max: number) => z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
+const text = (max: number) =>
+  z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
 const role = z.enum(["admin", "member"], { error: 'must be "admin" or "member"' });
 const bots = z.array(text(128).min(1), { error: "must be a list of bot ids and pools" }).max(1000);
 const count = z.number({ error: "must be a whole number" }).int("must be a whole number").min(0);
@@ -23,7 +24,9 @@ const password = text(1024).min(8, "must have at least 8 characters");
 const newPerson = z.object({
   username: text(100).min(1).optional().meta({ description: "What they sign in with" }),
   id: text(100).min(1).optional().meta({ description: "The same, as earlier versions called it" }),
-  password: password.meta({ description: "Plain, or a whole argon2id hash within the bounds of docs/security.md" }),
+  password: password.meta({
+    description: "Plain, or a whole argon2id hash within the bounds of docs/security.md",
+  }),
   adopt: z.boolean({ error: "must be true or false" }).optional().meta({
     description: "Take over the history of somebody of this name who stood in the configuration",
   }),
@@ -58,14 +61,18 @@ const newToken = z.object({
 
 const personView = z.object({
   id: z.string().meta({
-    description: "Unique for ever; names this person in every other route, and for bots as `userId`",
+    description:
+      "Unique for ever; names this person in every other route, and for bots as `userId`",
   }),
-  username: z.string().meta({ description: "What they sign in with; may be given again after they were removed" }),
+  username: z.string().meta({
+    description: "What they sign in with; may be given again after they were removed",
+  }),
   name: z.string(),
   role,
   bots: z.array(z.string()).optional(),
   source: z.string().meta({
-    description: "`config`, `store`, who vouches, or `former`: stood in the configuration and can be removed",
+    description:
+      "`config`, `store`, who vouches, or `former`: stood in the configuration and can be removed",
   }),
   disabled: z.boolean(),
   totp: z.boolean(),
@@ -99,7 +106,9 @@ const tokenView = z.object({
   createdAt: z.number(),
   by: z.string(),
   owner: z.string().optional(),
-  locked: z.boolean().optional().meta({ description: "Its owner was removed: make or revoke it to open the id again" }),
+  locked: z.boolean().optional().meta({
+    description: "Its owner was removed: make or revoke it to open the id again",
+  }),
   oldUntil: z.number().optional(),
   pools: z.array(z.string()).optional(),
 }).meta({ id: "BotToken" });
@@ -108,7 +117,9 @@ const bounded = z.object({ used: z.number(), limit: z.number() }).optional();
 export const modelView = z.object({
   botId: z.string(),
   name: z.string(),
-  note: z.string().optional().meta({ description: "What went wrong the last time, until something goes well" }),
+  note: z.string().optional().meta({
+    description: "What went wrong the last time, until something goes well",
+  }),
   requests: bounded.meta({ description: "This minute" }),
   tokens: bounded.meta({ description: "This minute" }),
   spend: z.object({ used: z.number(), limit: z.number().optional() }).optional().meta({
@@ -130,7 +141,8 @@ const auditLine = z.object({
 
 const auditQuery = z.object({
   before: z.coerce.number({ error: "must be a whole number" }).int().min(0).optional(),
-  limit: z.coerce.number({ error: "must be a whole number from 1 to 1000" }).int().min(1).max(1000).default(100),
+  limit: z.coerce.number({ error: "must be a whole number from 1 to 1000" }).int().min(1).max(1000)
+    .default(100),
 });
 
 const success = z.object({ success: z.boolean() });
@@ -203,7 +215,8 @@ export const adminRoutes = {
     ...common,
     method: "get",
     path: "/api/admin/removed",
-    summary: "People whom a provider vouched for and who were removed: they cannot come in again by themselves.",
+    summary:
+      "People whom a provider vouched for and who were removed: they cannot come in again by themselves.",
     ok: z.object({ removed: z.array(z.object({ username: z.string(), at: z.number() })) }),
   }),
   allowAgain: declare({

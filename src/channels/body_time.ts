@@ -1,15 +1,17 @@
 /**
- * How long a request's body may take: whoever sends a byte a minute would hold its connection, and whoever reads it, for as
- * long as they like.
+ * How long a request's body may take: whoever sends a byte a minute would hold its connection, and
+ * whoever reads it, for as long as they like.
  */
 import { NexusError } from "../core/error.ts";
 
-/** Milliseconds that any body may take, and bytes in a second that a long one must bring at least. */
+/**
+ * Milliseconds that any body may take, and bytes in a second that a long one must bring at least.
+ */
 export const BODY_TIME = 30_000, BODY_RATE = 32 << 10;
 
 /**
- * Turns of the microtask queue after which a body that came with its headers is read: then no timer is needed, which would
- * cost 5 µs.
+ * Turns of the microtask queue after which a body that came with its headers is read: then no timer
+ * is needed, which would cost 5 µs.
  */
 const AT_ONCE = 3;
 
@@ -18,7 +20,8 @@ const AT_ONCE = 3;
  *
  * @param bytes the most that may come
  * @param time milliseconds that any body may take
- * @throws NexusError("request_timeout") otherwise; the reading goes on to nobody's use until its connection is closed
+ * @throws NexusError("request_timeout") otherwise; the reading goes on to nobody's use until its
+ *   connection is closed
  */
 export async function inTime<T>(reading: Promise<T>, bytes: number, time = BODY_TIME): Promise<T> {
   let isRead = false;

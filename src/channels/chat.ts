@@ -1,5 +1,6 @@
 /**
- * Asking and reading answers over HTTP: the original's routes with their shapes, and what was added to them.
+ * Asking and reading answers over HTTP: the original's routes with their shapes, and what was added
+ * to them.
  */
 import { z } from "zod";
 import { NexusError } from "../core/error.ts";
@@ -27,8 +28,11 @@ export interface ChatParts {
   readonly speaks?: (personId: string, language: Language) => void;
 }
 
-const word = (max: number) => z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
-const image = z.string({ error: "must be base64 or a data URL" }).min(1).meta({ description: "Base64 or a data URL" });
+const word = (max: number) =>
+  z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
+const image = z.string({ error: "must be base64 or a data URL" }).min(1).meta({
+  description: "Base64 or a data URL",
+});
 
 /** A message as programs send it. `null` counts as absent, because the original took it so. */
 const chatBody = z.object({
@@ -42,7 +46,8 @@ const chatBody = z.object({
     description: "Absent: your default conversation with the bot that answers.",
   }),
   parentTurnId: word(100).nullish().meta({
-    description: "The turn this one follows, after an edit or a regenerate. Empty: the beginning of the conversation.",
+    description:
+      "The turn this one follows, after an edit or a regenerate. Empty: the beginning of the conversation.",
   }),
 }, { error: "must be an object" }).meta({ id: "Chat" });
 
@@ -58,7 +63,9 @@ const botView = z.object({
   state: z.enum(["online", "busy", "resting", "draining"]),
 }).meta({ id: "Bot" });
 
-const resumeQuery = z.object({ after: z.coerce.number({ error: "must be a whole number" }).int().min(0).optional() });
+const resumeQuery = z.object({
+  after: z.coerce.number({ error: "must be a whole number" }).int().min(0).optional(),
+});
 
 const chatErrors = [
   "invalid",
@@ -85,7 +92,8 @@ export const chatRoutes = {
     method: "post",
     path: "/api/chat",
     ...member(["chat"], "bound"),
-    summary: "Ask, and wait for the whole answer. Hanging up stops the bot, unless an Idempotency-Key says that you " +
+    summary:
+      "Ask, and wait for the whole answer. Hanging up stops the bot, unless an Idempotency-Key says that you " +
       "will ask again.",
     tag: "chat",
     body: chatBody,
@@ -129,7 +137,8 @@ export const chatRoutes = {
     method: "get",
     path: "/api/turns/{id}/stream",
     ...member(["chat", "read"], "bound"),
-    summary: "Read a turn's reply from an offset (`after`, or the Last-Event-ID header), running or long ended.",
+    summary:
+      "Read a turn's reply from an offset (`after`, or the Last-Event-ID header), running or long ended.",
     tag: "chat",
     query: resumeQuery,
     ok: "text/event-stream",
@@ -169,7 +178,9 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
     const requestId = requestIdOf(request);
     const reader = door.reader(caller);
     return await pulse.seat(reader, async () => {
-      const turn = await gateway.ask(messageOf(await call.body(), request, caller, "web", requestId));
+      const turn = await gateway.ask(
+        messageOf(await call.body(), request, caller, "web", requestId),
+      );
       if (!caller.key && call.header("accept-language")) speaks?.(caller.person.id, call.language);
       const body = turnStream(turn, { after: 0, language: call.language, pulse, reader });
       return eventStream(body, [["x-request-id", requestId]]);
@@ -182,7 +193,10 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
     const { after } = call.query();
     const from = after ?? offsetOf(call.header("last-event-id"), turn.id);
     const reader = door.reader(caller);
-    return await pulse.seat(reader, () => eventStream(turnStream(turn, { after: from, language, pulse, reader })));
+    return await pulse.seat(
+      reader,
+      () => eventStream(turnStream(turn, { after: from, language, pulse, reader })),
+    );
   });
 
   routes.on(chatRoutes.cancel, async (call) => {
@@ -243,9 +257,17 @@ function wholeAnswer(turn: Turn, request: Request, requestId: string): Response 
   }
   const reason = status === "cancelled" ? "cancelled" : code ?? "internal";
   const language = languageOfRequest(request);
-  if (!content) return failure(new NexusError(reason, detail, { retryAfter }), language, { status, turnId: id });
+  if (!content) {
+    return failure(new NexusError(reason, detail, { retryAfter }), language, {
+      status,
+      turnId: id,
+    });
+  }
   const error = say(reason, language, detail);
-  return json({ error, code: reason, status, turnId: id, botId: bot?.id, content }, statusOf(reason));
+  return json(
+    { error, code: reason, status, turnId: id, botId: bot?.id, content },
+    statusOf(reason),
+  );
 }
 
 /** Where a reader stands by the `id` of the last event it got: `<turn>:<offset>`. */

@@ -1,6 +1,7 @@
 /**
- * Every connection to the outside in one list: apps on chat platforms, model APIs, ways to sign in, bots. It joins how
- * each does now with what the last check found, for the admin page, `/readyz?verbose` and `/metrics`.
+ * Every connection to the outside in one list: apps on chat platforms, model APIs, ways to sign in,
+ * bots. It joins how each does now with what the last check found, for the admin page,
+ * `/readyz?verbose` and `/metrics`.
  */
 import { z } from "zod";
 import type { BotReport } from "../core/bot_watch.ts";
@@ -25,7 +26,9 @@ const finding = z.object({
 export const connectionView = z.object({
   kind: z.enum(["app", "model", "signIn", "bot"]),
   id: z.string().meta({ description: "Its place in the configuration, or the bot's id" }),
-  connected: z.boolean().optional().meta({ description: "Absent: it holds no connection, or has not been seen" }),
+  connected: z.boolean().optional().meta({
+    description: "Absent: it holds no connection, or has not been seen",
+  }),
   since: time,
   lastOkAt: time.meta({ description: "When something last came from it, or an answer went well" }),
   lastError: z.object({ at: time, code: z.string(), words: z.string().optional() }).optional(),
@@ -48,7 +51,8 @@ export const connectionRoutes = {
     ...common,
     method: "get",
     path: "/api/admin/connections",
-    summary: "Apps, model APIs, ways to sign in and bots: how each does, and what its last check found.",
+    summary:
+      "Apps, model APIs, ways to sign in and bots: how each does, and what its last check found.",
     ok: connectionsView,
   }),
   check: declare({
@@ -72,8 +76,17 @@ export function connectionsOf({ checkup, apps, bots }: ConnectionParts): Connect
   const rows = new Map<string, ConnectionView>();
   for (const { target, at, findings } of checkup.results) {
     const [first] = target.split(".");
-    const kind = first === "bots" ? "model" as const : first === "signIn" ? "signIn" as const : "app" as const;
-    rows.set(target, { kind, id: target, checkedAt: at, findings: findings.map((one) => ({ ...one })) });
+    const kind = first === "bots"
+      ? "model" as const
+      : first === "signIn"
+      ? "signIn" as const
+      : "app" as const;
+    rows.set(target, {
+      kind,
+      id: target,
+      checkedAt: at,
+      findings: findings.map((one) => ({ ...one })),
+    });
   }
   for (const { platform, name, connected, connectedSince, lastEventAt, lastError } of apps()) {
     const id = `channels.${platform}.${name}`;
@@ -91,7 +104,8 @@ export function connectionsOf({ checkup, apps, bots }: ConnectionParts): Connect
   for (const { id, wire, state, since, succeededAt, failedAt, failure, note, why } of bots()) {
     const isModel = wire === "model";
     const key = isModel ? `bots.${id}` : `bot ${id}`;
-    const known = rows.get(key) ?? { kind: isModel ? "model" : "bot", id: isModel ? key : id, findings: [] };
+    const known = rows.get(key) ??
+      { kind: isModel ? "model" : "bot", id: isModel ? key : id, findings: [] };
     const isAway = state === "offline" || state === "resting";
     const words = note ?? why;
     const lastError = failedAt === undefined
@@ -102,14 +116,26 @@ export function connectionsOf({ checkup, apps, bots }: ConnectionParts): Connect
   return [...rows.values()];
 }
 
-export function connections(routes: Routes, parts: ConnectionParts & { readonly observer: Observer }): void {
+export function connections(
+  routes: Routes,
+  parts: ConnectionParts & { readonly observer: Observer },
+): void {
   const { checkup, observer } = parts;
-  const view = () => ({ connections: connectionsOf(parts), checkedAt: checkup.at, checking: checkup.running });
+  const view = () => ({
+    connections: connectionsOf(parts),
+    checkedAt: checkup.at,
+    checking: checkup.running,
+  });
 
   routes.on(connectionRoutes.connections, view);
 
   routes.on(connectionRoutes.check, async ({ caller, address }) => {
-    const act = { who: caller.person.id, did: "connections_checked", whom: "connections", from: address };
+    const act = {
+      who: caller.person.id,
+      did: "connections_checked",
+      whom: "connections",
+      from: address,
+    };
     if (await checkup.again()) observer.tell({ type: "acted", act });
     return view();
   });

@@ -34,7 +34,8 @@ export class Door {
   }
 
   /**
-   * Who is calling, from memory: no waiting. `undefined` says only that {@linkcode caller} must be asked.
+   * Who is calling, from memory: no waiting. `undefined` says only that {@linkcode caller} must be
+   * asked.
    *
    * @param access what the route says of who may take it
    */
@@ -55,8 +56,9 @@ export class Door {
   }
 
   /**
-   * Who is calling. Throws `unauthenticated`, `session_expired`, `forbidden` when another site's page uses the cookie or a key does
-   * not open the route, and `not_found` where the route exists for admins only.
+   * Who is calling. Throws `unauthenticated`, `session_expired`, `forbidden` when another site's
+   * page uses the cookie or a key does not open the route, and `not_found` where the route exists
+   * for admins only.
    *
    * @param access what the route says of who may take it
    */
@@ -102,13 +104,21 @@ export class Door {
     };
   }
 
-  /** Whether somebody who was let in a while ago still would be. Does not count as a use of the session. */
+  /**
+   * Whether somebody who was let in a while ago still would be. Does not count as a use of the
+   * session.
+   */
   async holds({ person, token, key }: Caller): Promise<boolean> {
     if (!this.#parts.accounts.person(person.id)) return false;
-    return key ? await this.#parts.keys?.find(token) !== undefined : await this.#parts.sessions.holds(token);
+    return key
+      ? await this.#parts.keys?.find(token) !== undefined
+      : await this.#parts.sessions.holds(token);
   }
 
-  /** Signing in needs no cookie, so the check on cookies does not help there: a page of another site must not sign its visitor in. */
+  /**
+   * Signing in needs no cookie, so the check on cookies does not help there: a page of another site
+   * must not sign its visitor in.
+   */
   refuseForeign(request: Request): void {
     const origin = request.headers.get("origin");
     const foreign = origin !== null
@@ -137,8 +147,9 @@ export class Door {
   }
 
   /**
-   * A cookie travels by itself, so a page of another site could make its visitor's browser act here (cross-site request forgery). Browsers
-   * say where a request comes from; one that changes something must come from us.
+   * A cookie travels by itself, so a page of another site could make its visitor's browser act here
+   * (cross-site request forgery). Browsers say where a request comes from; one that changes
+   * something must come from us.
    */
   #checkOrigin(request: Request): void {
     if (request.method === "GET" || request.method === "HEAD") return;
@@ -154,12 +165,17 @@ function refusalOf({ person, key }: Caller, access: Access): NexusError | undefi
   if (access.who !== "member" && access.who !== "admin") return undefined;
   if (access.who === "admin" && person.role !== "admin") return new NexusError("not_found");
   if (!key) return undefined;
-  if (access.keys.length === 0) return new NexusError("forbidden", "this needs a sign-in, a key is not enough");
+  if (access.keys.length === 0) {
+    return new NexusError("forbidden", "this needs a sign-in, a key is not enough");
+  }
   if (!access.keys.some((scope) => key.scopes.includes(scope))) {
     return new NexusError("forbidden", `the key lacks the scope ${access.keys.join(" or ")}`);
   }
   if (key.bots && "bots" in access && access.bots === "closed") {
-    return new NexusError("forbidden", "the key is bound to some bots, and this is not about one of them");
+    return new NexusError(
+      "forbidden",
+      "the key is bound to some bots, and this is not about one of them",
+    );
   }
   return undefined;
 }
@@ -168,8 +184,9 @@ function refusalOf({ person, key }: Caller, access: Access): NexusError | undefi
 const FAR = 8_640_000_000_000_000;
 
 /**
- * The person as a key, where one was shown, lets them in: they use what both the owner and the key may use (pools count by their name on
- * both sides), and read what the key reads. Without the scope `admin` an admin's key is a member's.
+ * The person as a key, where one was shown, lets them in: they use what both the owner and the key
+ * may use (pools count by their name on both sides), and read what the key reads. Without the scope
+ * `admin` an admin's key is a member's.
  */
 function asCaller(owner: Person, key: ApiKey | undefined): Person {
   if (!key) return owner;
@@ -181,13 +198,19 @@ function asCaller(owner: Person, key: ApiKey | undefined): Person {
   return { ...owner, role, bots, reach };
 }
 
-/** The Bearer token. Another scheme is the business of a proxy in front, and does not hide the cookie. */
+/**
+ * The Bearer token. Another scheme is the business of a proxy in front, and does not hide the
+ * cookie.
+ */
 function bearerOf(request: Request): string | undefined {
   const header = request.headers.get("authorization");
   return header === null ? undefined : /^bearer +(\S+)\s*$/i.exec(header)?.[1];
 }
 
-/** A key in a header of its own, as clients of Azure and Anthropic send it. No page of another site can do that. */
+/**
+ * A key in a header of its own, as clients of Azure and Anthropic send it. No page of another site
+ * can do that.
+ */
 function keyHeaderOf(request: Request): string | undefined {
   return request.headers.get("x-api-key") || request.headers.get("api-key") || undefined;
 }

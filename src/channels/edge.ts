@@ -1,5 +1,6 @@
 /**
- * The edge: what happens to every request before it finds its route, and to every answer after it, whatever the route is.
+ * The edge: what happens to every request before it finds its route, and to every answer after it,
+ * whatever the route is.
  */
 import { Hono } from "hono";
 import { cors } from "hono/cors";
@@ -23,7 +24,10 @@ export function pathOf(url: string): string {
   return from < 0 ? "/" : url.slice(from, query < 0 ? undefined : query);
 }
 
-/** The answer to a HEAD: that to a GET, whose body is let go of, because a stream that nobody reads would stay open. */
+/**
+ * The answer to a HEAD: that to a GET, whose body is let go of, because a stream that nobody reads
+ * would stay open.
+ */
 export async function headOf(answer: Response | Promise<Response>): Promise<Response> {
   const response = await answer;
   await response.body?.cancel();
@@ -31,14 +35,15 @@ export async function headOf(answer: Response | Promise<Response>): Promise<Resp
 }
 
 /**
- * Lets pages of listed origins read answers (CORS), and tells browsers to stay with TLS. Only a request that is concerned goes that
- * way; the others pay nothing for it.
+ * Lets pages of listed origins read answers (CORS), and tells browsers to stay with TLS. Only a
+ * request that is concerned goes that way; the others pay nothing for it.
  */
 export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetch {
   const answer = (c: { req: { raw: Request }; env: Connection }) => inner(c.req.raw, c.env);
   const open = new Hono<{ Bindings: Connection }>().use(cors({
     origin: [...allowedOrigins],
-    // A page of a listed origin may send the headers it likes: official clients send some of their own (`x-stainless-…`).
+    // A page of a listed origin may send the headers it likes: official clients send some of their
+    // own (`x-stainless-…`).
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     exposeHeaders: EXPOSED,
     maxAge: 600,
@@ -54,7 +59,8 @@ export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetc
     secureHeaders({ ...NO_HEADERS, strictTransportSecurity: `max-age=${hsts}` }),
   )
     .all("*", (c) => reached(c.req.raw, c.env));
-  return (request, connection) => connection.secure ? tls.fetch(request, connection) : reached(request, connection);
+  return (request, connection) =>
+    connection.secure ? tls.fetch(request, connection) : reached(request, connection);
 }
 
 /** What a page of a listed origin may read of an answer's headers. */

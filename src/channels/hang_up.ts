@@ -1,8 +1,9 @@
 /**
  * Clients that hang up before their answer is whole: here is decided what that means for the bot.
  *
- * Clients that wait for an answer in one piece are not watched from the first moment: asking the runtime
- * for a request's signal costs as much as answering it, and most answers, or their first words, come sooner. One timer serves all.
+ * Clients that wait for an answer in one piece are not watched from the first moment: asking the
+ * runtime for a request's signal costs as much as answering it, and most answers, or their first
+ * words, come sooner. One timer serves all.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Turn } from "../core/turn.ts";
@@ -61,7 +62,8 @@ export class HangUps {
     this.#stop = this.#older.size > 0 ? this.#clock.after(LOOK, () => this.#look()) : undefined;
     for (const waiting of due) {
       const { signal } = waiting.request;
-      // Also fires after a response was sent, where the runtime's old rule holds; by then it is over.
+      // Also fires after a response was sent, where the runtime's old rule holds; by then it is
+      // over.
       const gone = () => waiting.over || this.stop(waiting.turn);
       if (signal.aborted) gone();
       else signal.addEventListener("abort", gone);

@@ -1,5 +1,6 @@
 /**
- * What was said, over HTTP: conversations, their turns, search and export. One person's ids mean nothing to another.
+ * What was said, over HTTP: conversations, their turns, search and export. One person's ids mean
+ * nothing to another.
  */
 import { z } from "zod";
 import { type Conversation, textOf, type TurnRecord } from "../core/archive.ts";
@@ -59,9 +60,12 @@ const turnView = z.object({
 
 const pageQuery = z.object({
   before: z.string().max(100).optional().meta({ description: "A turn's id" }),
-  limit: z.coerce.number({ error: "must be a whole number from 1 to 200" }).int().min(1).max(200).default(50),
+  limit: z.coerce.number({ error: "must be a whole number from 1 to 200" }).int().min(1).max(200)
+    .default(50),
 });
-const exportQuery = z.object({ format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("md") });
+const exportQuery = z.object({
+  format: z.enum(["md", "json"], { error: 'must be "md" or "json"' }).default("md"),
+});
 const searchQuery = z.object({ q: z.string().max(500).default("") });
 
 export const historyRoutes = {
@@ -179,12 +183,19 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
     }
     const conversation = await gateway.beginConversation(person, fields);
     await archive.save(conversation, true);
-    const notice = { type: "conversation", conversationId: conversation.id, change: "created" } as const;
+    const notice = {
+      type: "conversation",
+      conversationId: conversation.id,
+      change: "created",
+    } as const;
     notices.tell(person.id, notice, await reading.about(conversation));
     return viewOf(conversation);
   });
 
-  routes.on(historyRoutes.one, async (call) => viewOf(await mine(call.caller, call.param("id")), running(call.caller)));
+  routes.on(
+    historyRoutes.one,
+    async (call) => viewOf(await mine(call.caller, call.param("id")), running(call.caller)),
+  );
 
   routes.on(historyRoutes.change, async (call) => {
     const conversation = await reading.changeable(call.caller.person, call.param("id"));
@@ -211,7 +222,9 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
     const { id } = await mine(call.caller, call.param("id"));
     const { before, limit } = call.query();
     const { turns, more } = await reading.turns(call.caller.person, id, before, limit);
-    const places = new Map(reading.running(call.caller.person).map((turn) => [turn.id, turn.state]));
+    const places = new Map(
+      reading.running(call.caller.person).map((turn) => [turn.id, turn.state]),
+    );
     return { turns: turns.map((record) => turnViewOf(record, places.get(record.id))), more };
   });
 
@@ -221,9 +234,15 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
     const { format } = call.query();
     const name = `nexus-${conversation.id}.${format}`;
     const headers: [string, string][] = [["content-disposition", `attachment; filename="${name}"`]];
-    if (format === "json") return json(await conversationJson(gateway, person, conversation), 200, headers);
+    if (format === "json") {
+      return json(await conversationJson(gateway, person, conversation), 200, headers);
+    }
     return new Response(await conversationMarkdown(gateway, person, conversation), {
-      headers: [["content-type", "text/markdown; charset=utf-8"], ["cache-control", "no-store"], ...headers],
+      headers: [
+        ["content-type", "text/markdown; charset=utf-8"],
+        ["cache-control", "no-store"],
+        ...headers,
+      ],
     });
   });
 
@@ -234,7 +253,11 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
 }
 
 /** A whole conversation for a program, as somebody may see it. */
-export async function conversationJson(gateway: Gateway, who: Reader, conversation: Readonly<Conversation>) {
+export async function conversationJson(
+  gateway: Gateway,
+  who: Reader,
+  conversation: Readonly<Conversation>,
+) {
   const turns = await allTurns(gateway, who, conversation);
   return { ...viewOf(conversation), turns: turns.map((one) => turnViewOf(one)) };
 }
@@ -248,7 +271,11 @@ export async function conversationMarkdown(
   return markdownOf(conversation, await allTurns(gateway, who, conversation));
 }
 
-async function allTurns({ reading }: Gateway, who: Reader, { id }: Readonly<Conversation>): Promise<TurnRecord[]> {
+async function allTurns(
+  { reading }: Gateway,
+  who: Reader,
+  { id }: Readonly<Conversation>,
+): Promise<TurnRecord[]> {
   const pages: TurnRecord[][] = [];
   let before: string | undefined;
   while (true) {
@@ -276,7 +303,9 @@ function turnViewOf(
   const valid = record.chunks.slice(since);
   const tools = valid.filter(({ kind }) => kind === "tool").map(({ content }) => content);
   // A turn that the archive calls running and nobody runs was cut off by the end of a process.
-  const status = record.status === "running" ? (state && state !== "ended" ? state : "incomplete") : record.status;
+  const status = record.status === "running"
+    ? (state && state !== "ended" ? state : "incomplete")
+    : record.status;
   return {
     id: record.id,
     parentTurnId: record.parentTurnId,
@@ -290,7 +319,9 @@ function turnViewOf(
       images: valid.filter(({ kind }) => kind === "image").map(({ content }) => content),
       reasoning: textOf(record, "reasoning") || undefined,
       tools: tools.length > 0 ? tools : undefined,
-      length: last ? last.at + (last.kind === "image" || last.kind === "replace" ? 1 : last.content.length) : 0,
+      length: last
+        ? last.at + (last.kind === "image" || last.kind === "replace" ? 1 : last.content.length)
+        : 0,
     },
     status,
     code: record.code,
@@ -310,7 +341,9 @@ function markdownOf(conversation: Readonly<Conversation>, turns: readonly TurnRe
     const view = turnViewOf(record);
     const how = view.status === "done" ? "" : ` · ${view.status}`;
     parts.push(
-      `## ${record.botName ?? record.botId ?? "?"}${how}\n\n${view.reply.text}${pictures(view.reply.images)}\n`,
+      `## ${record.botName ?? record.botId ?? "?"}${how}\n\n${view.reply.text}${
+        pictures(view.reply.images)
+      }\n`,
     );
   }
   return parts.join("\n");

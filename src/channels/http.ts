@@ -1,5 +1,6 @@
 /**
- * What every HTTP channel shares: bodies are read within bounds and checked once, failures become a status with words and a code.
+ * What every HTTP channel shares: bodies are read within bounds and checked once, failures become a
+ * status with words and a code.
  */
 import type { z } from "zod";
 import { readBytes } from "../core/bytes.ts";
@@ -60,10 +61,17 @@ export function statusOf(code: Code): number {
   return STATUS[code];
 }
 
-const JSON_HEADERS: [string, string][] = [["content-type", "application/json"], ["cache-control", "no-store"]];
+const JSON_HEADERS: [string, string][] = [["content-type", "application/json"], [
+  "cache-control",
+  "no-store",
+]];
 
 /** A JSON answer that no cache keeps. */
-export function json(value: unknown, status = 200, headers?: readonly (readonly [string, string])[]): Response {
+export function json(
+  value: unknown,
+  status = 200,
+  headers?: readonly (readonly [string, string])[],
+): Response {
   return new Response(JSON.stringify(value), {
     status,
     headers: headers
@@ -72,8 +80,15 @@ export function json(value: unknown, status = 200, headers?: readonly (readonly 
   });
 }
 
-/** The answer to a failure before the first byte: `{"error": "text for people", "code": "stable_code"}`. */
-export function failure(thrown: unknown, language: Language, more: Record<string, unknown> = {}): Response {
+/**
+ * The answer to a failure before the first byte: `{"error": "text for people", "code":
+ * "stable_code"}`.
+ */
+export function failure(
+  thrown: unknown,
+  language: Language,
+  more: Record<string, unknown> = {},
+): Response {
   const error = asNexusError(thrown);
   const headers: [string, string][] = [];
   if (error.retryAfter !== undefined) headers.push(["retry-after", String(error.retryAfter)]);
@@ -86,15 +101,17 @@ export function failure(thrown: unknown, language: Language, more: Record<string
 }
 
 /**
- * Names requests: by what a proxy in front of us called it (`X-Request-Id`), else by a number behind a name of this process. The same name
- * is in the answer and in the log.
+ * Names requests: by what a proxy in front of us called it (`X-Request-Id`), else by a number
+ * behind a name of this process. The same name is in the answer and in the log.
  */
 export function requestIds(): (request: Request) => string {
   const process = crypto.randomUUID().slice(0, 8);
   let count = 0;
   return (request) => {
     const given = request.headers.get("x-request-id");
-    return given !== null && /^[\w.:-]{1,100}$/.test(given) ? given : `${process}-${(++count).toString(36)}`;
+    return given !== null && /^[\w.:-]{1,100}$/.test(given)
+      ? given
+      : `${process}-${(++count).toString(36)}`;
   };
 }
 
@@ -106,7 +123,8 @@ export function languageOfRequest(request: Request): Language {
 /**
  * Reads a JSON body and checks it.
  *
- * Throws `unsupported_type`, `too_large`, `request_timeout` or `invalid`; the detail names the path and what would be right.
+ * Throws `unsupported_type`, `too_large`, `request_timeout` or `invalid`; the detail names the path
+ * and what would be right.
  *
  * @param maxBytes the bound on the body as it arrives
  */
@@ -128,7 +146,9 @@ export async function readBody<T extends z.ZodType>(
 /** Checks a query string. Throws `invalid`. */
 export function readQuery<T extends z.ZodType>(url: string, schema: T): z.infer<T> {
   const at = url.indexOf("?");
-  const parsed = schema.safeParse(at < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(at + 1))));
+  const parsed = schema.safeParse(
+    at < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(at + 1))),
+  );
   if (parsed.success) return parsed.data;
   throw new NexusError("invalid", problemsOf(parsed.error));
 }
@@ -143,12 +163,17 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const length = request.headers.get("content-length");
   if (length === "0") throw new NexusError("invalid", "the body is empty, expected JSON");
   try {
-    // Parsed by the runtime where the body is small: 2.7 µs less than by way of a string, and never more than 10 ms.
-    if (length !== null && Number(length) <= Math.min(maxBytes, SMALL)) return await inTime(request.json(), SMALL);
+    // Parsed by the runtime where the body is small: 2.7 µs less than by way of a string, and never
+    // more than 10 ms.
+    if (length !== null && Number(length) <= Math.min(maxBytes, SMALL)) {
+      return await inTime(request.json(), SMALL);
+    }
     return parseJson(await readText(request, maxBytes));
   } catch (error) {
     if (error instanceof NexusError) throw error;
-    if (error instanceof TooComplex) throw new NexusError("invalid", `the body is too complex: ${error.message}`);
+    if (error instanceof TooComplex) {
+      throw new NexusError("invalid", `the body is too complex: ${error.message}`);
+    }
     if (error instanceof SyntaxError) throw new NexusError("invalid", "the body is not JSON");
     // The client went away in the middle of its own body.
     throw new NexusError("invalid", "the body could not be read", { cause: error });
@@ -158,7 +183,10 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
 /** Bytes of a body that cannot hold too much to be parsed. */
 const SMALL = 64 << 10;
 
-/** Reads a body as text. Throws `too_large` or `request_timeout`; a body that does not tell its length is counted as it comes. */
+/**
+ * Reads a body as text. Throws `too_large` or `request_timeout`; a body that does not tell its
+ * length is counted as it comes.
+ */
 export async function readText(request: Request, maxBytes: number): Promise<string> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > maxBytes) throw tooLarge(Number(length), maxBytes);

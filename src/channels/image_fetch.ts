@@ -1,9 +1,11 @@
 /**
- * This is how an image that a client only names (`https://…`) is fetched, without letting the client reach what only this machine can reach.
+ * This is how an image that a client only names (`https://…`) is fetched, without letting the
+ * client reach what only this machine can reach.
  *
- * The attack it stops: a request that names `http://169.254.169.254/…` or a host that resolves to a private address makes the gateway fetch it
- * (server-side request forgery). The address is checked where the socket is opened, after the name was resolved, so a name that resolves
- * differently the second time gains nothing; each redirect is checked again.
+ * The attack it stops: a request that names `http://169.254.169.254/…` or a host that resolves to a
+ * private address makes the gateway fetch it (server-side request forgery). The address is checked
+ * where the socket is opened, after the name was resolved, so a name that resolves differently the
+ * second time gains nothing; each redirect is checked again.
  */
 import { lookup as resolve } from "node:dns";
 import http from "node:http";
@@ -26,7 +28,10 @@ const TYPES = /^image\/(png|jpeg|gif|webp|bmp|avif)\b/i;
 
 export const MAX_REDIRECTS = 3;
 
-/** An image from elsewhere as a data URL. Throws `invalid` with the reason, which never tells what an address held. */
+/**
+ * An image from elsewhere as a data URL. Throws `invalid` with the reason, which never tells what
+ * an address held.
+ */
 export async function fetchImage(url: string, options: ImageFetchOptions = {}): Promise<Image> {
   const { maxBytes = 10 << 20, timeout = 10_000, refuses = isPrivate } = options;
   const leave = new AbortController();
@@ -41,7 +46,10 @@ export async function fetchImage(url: string, options: ImageFetchOptions = {}): 
     throw refused(`is behind more than ${MAX_REDIRECTS} redirects`);
   } catch (cause) {
     if (cause instanceof NexusError) throw cause;
-    throw refused(leave.signal.aborted ? `did not come within ${timeout / 1000} s` : "could not be fetched", cause);
+    throw refused(
+      leave.signal.aborted ? `did not come within ${timeout / 1000} s` : "could not be fetched",
+      cause,
+    );
   } finally {
     clearTimeout(late);
   }
@@ -58,15 +66,20 @@ function get(
   return new Promise((done, fail) => {
     // Whatever the runtime is busy with (a name, a connection, a body), the time ends it.
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
-    const request = (target.protocol === "https:" ? https : http).get(target, {
-      signal,
-      // A socket that served another request was checked for that one.
-      agent: false,
-      headers: { accept: "image/*" },
-      // The type of the option is wider than what is asked of it here.
-      // deno-lint-ignore no-explicit-any
-      lookup: guarded(refuses, forbidden) as any,
-    }, (answer) => receive(answer, target, maxBytes).then(done, fail).finally(() => answer.destroy()));
+    const request = (target.protocol === "https:" ? https : http).get(
+      target,
+      {
+        signal,
+        // A socket that served another request was checked for that one.
+        agent: false,
+        headers: { accept: "image/*" },
+        // The type of the option is wider than what is asked of it here.
+        // deno-lint-ignore no-explicit-any
+        lookup: guarded(refuses, forbidden) as any,
+      },
+      (answer) =>
+        receive(answer, target, maxBytes).then(done, fail).finally(() => answer.destroy()),
+    );
     request.on("error", fail);
   });
 }
@@ -100,13 +113,18 @@ function parse(url: string): URL {
   } catch {
     throw refused("has no proper address");
   }
-  if (target.protocol !== "http:" && target.protocol !== "https:") throw refused("is not at an http address");
+  if (target.protocol !== "http:" && target.protocol !== "https:") {
+    throw refused("is not at an http address");
+  }
   return target;
 }
 
 type Resolved = (error: Error | null, addresses?: { address: string; family: number }[]) => void;
 
-/** The system's answer, refused where any address of it is. Asked by the runtime right before it connects. */
+/**
+ * The system's answer, refused where any address of it is. Asked by the runtime right before it
+ * connects.
+ */
 export function guarded(refuses: (address: string) => boolean, forbidden: () => Error) {
   return (hostname: string, _options: unknown, tell: Resolved): void => {
     resolve(hostname, { all: true }, (error, addresses) => {
@@ -124,7 +142,8 @@ const PRIVATE = {
     "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 " +
       "192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4",
   ),
-  // The ranges that carry an IPv4 address inside (mapped, NAT64, 6to4, Teredo) are refused whole: no image host needs them.
+  // The ranges that carry an IPv4 address inside (mapped, NAT64, 6to4, Teredo) are refused whole:
+  // no image host needs them.
   ipv6: listOf(
     "ipv6",
     "::/128 ::1/128 ::ffff:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/32 2001:db8::/32 2002::/16 fc00::/7 " +

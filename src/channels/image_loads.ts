@@ -1,8 +1,9 @@
 /**
- * These are the images that requests only name (`https://…`), loaded within bounds: so many requests at once, of a person and in
- * all, and of each so many bytes in so much time.
+ * These are the images that requests only name (`https://…`), loaded within bounds: so many
+ * requests at once, of a person and in all, and of each so many bytes in so much time.
  *
- * Without them a request of a kilobyte fetched 200 MB, and six of them took the memory of the process.
+ * Without them a request of a kilobyte fetched 200 MB, and six of them took the memory of the
+ * process.
  */
 import type { Clock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
@@ -25,7 +26,10 @@ export const LOADS = { ofOne: 2, ofAll: 6 };
 export const WAITING = { ofOne: 4, ofAll: 30, time: 10_000 };
 
 /** Fetches one image; {@linkcode fetchImage} of `image_fetch.ts` in all but tests. */
-export type FetchImage = (url: string, bounds: { maxBytes: number; timeout: number }) => Promise<Image>;
+export type FetchImage = (
+  url: string,
+  bounds: { maxBytes: number; timeout: number },
+) => Promise<Image>;
 
 interface Waiting {
   readonly person: string;
@@ -47,9 +51,13 @@ export class ImageLoads {
   /**
    * Reads a request whose images are loaded by `load`; nothing is loaded after `read` has ended.
    *
-   * `load` throws `invalid` for what is no image or too much, and `limited` where too many requests load images already.
+   * `load` throws `invalid` for what is no image or too much, and `limited` where too many requests
+   * load images already.
    */
-  async during<T>(person: string, read: (load: (url: string) => Promise<Image>) => Promise<T>): Promise<T> {
+  async during<T>(
+    person: string,
+    read: (load: (url: string) => Promise<Image>) => Promise<T>,
+  ): Promise<T> {
     const images = new Map<string, Promise<Image>>();
     let begun: Promise<number> | undefined;
     let left = IMAGES_OF_A_REQUEST.together;
@@ -62,7 +70,9 @@ export class ImageLoads {
         timeout: time,
       });
       left -= image.length * 3 / 4;
-      if (left < 0) throw refused(`have more than ${IMAGES_OF_A_REQUEST.together >> 20} MiB together`);
+      if (left < 0) {
+        throw refused(`have more than ${IMAGES_OF_A_REQUEST.together >> 20} MiB together`);
+      }
       return image;
     };
     try {
@@ -113,7 +123,9 @@ export class ImageLoads {
 }
 
 function tooMany(): NexusError {
-  return new NexusError("limited", "too many requests load images by their addresses", { retryAfter: 5 });
+  return new NexusError("limited", "too many requests load images by their addresses", {
+    retryAfter: 5,
+  });
 }
 
 function refused(what: string): NexusError {

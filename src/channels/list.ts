@@ -5,10 +5,13 @@ import { z } from "zod";
 export const MAX_ITEMS = 10_000;
 
 /**
- * A list whose length is looked at before its items: each wrong one of a million items would be described first, only to be
- * thrown away.
+ * A list whose length is looked at before its items: each wrong one of a million items would be
+ * described first, only to be thrown away.
  */
-export function list<T extends z.ZodType>(item: T, { least = 0, most = MAX_ITEMS, error = "must be a list" } = {}) {
+export function list<T extends z.ZodType>(
+  item: T,
+  { least = 0, most = MAX_ITEMS, error = "must be a list" } = {},
+) {
   return z.preprocess((value, context) => {
     if (!Array.isArray(value) || value.length <= most) return value;
     context.addIssue({ code: "custom", message: `must have at most ${most} items` });

@@ -1,5 +1,6 @@
 /**
- * What an open page listens to: bots coming and going, messages that bots send by themselves, turns begun elsewhere.
+ * What an open page listens to: bots coming and going, messages that bots send by themselves, turns
+ * begun elsewhere.
  */
 import type { Gateway } from "../core/gateway.ts";
 import type { Numbered } from "../core/notice.ts";
@@ -36,13 +37,15 @@ export function news(routes: Routes, parts: NewsParts): void {
     const after = Number.isFinite(last) ? last : undefined;
     return await pulse.seat(
       reader,
-      () => eventStream(newsStream(pulse, reader, (send) => listen(parts, call.caller, after, send))),
+      () =>
+        eventStream(newsStream(pulse, reader, (send) => listen(parts, call.caller, after, send))),
     );
   });
 }
 
 /**
- * Sends what a caller is told from now on, and what they missed behind the notice `after`. Returns the way to stop.
+ * Sends what a caller is told from now on, and what they missed behind the notice `after`. Returns
+ * the way to stop.
  */
 function listen(
   { gateway, door }: NewsParts,

@@ -1,5 +1,6 @@
 /**
- * `/openapi.json`: every route as it is declared, with the schemas that check what comes in, and who may take it.
+ * `/openapi.json`: every route as it is declared, with the schemas that check what comes in, and
+ * who may take it.
  */
 import { z } from "zod";
 import type { Code } from "../core/error.ts";
@@ -40,12 +41,29 @@ export function openapi(routes: readonly Route[], version: string): Json {
 
 const SCHEMES = {
   session: { type: "http", scheme: "bearer", description: "The token of POST /api/login" },
-  cookie: { type: "apiKey", in: "cookie", name: "nexus_session", description: "The same in a browser" },
-  key: { type: "http", scheme: "bearer", bearerFormat: "nxk_…", description: "A key of POST /api/keys, by its scopes" },
-  bot: { type: "http", scheme: "bearer", description: "A bot's token; the first frame may show it instead" },
+  cookie: {
+    type: "apiKey",
+    in: "cookie",
+    name: "nexus_session",
+    description: "The same in a browser",
+  },
+  key: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "nxk_…",
+    description: "A key of POST /api/keys, by its scopes",
+  },
+  bot: {
+    type: "http",
+    scheme: "bearer",
+    description: "A bot's token; the first frame may show it instead",
+  },
 };
 
-/** Whoever may take a route, as OpenAPI says it: one of these is enough. For a key, one of its scopes is. */
+/**
+ * Whoever may take a route, as OpenAPI says it: one of these is enough. For a key, one of its
+ * scopes is.
+ */
 function security(route: Route): Json[] | undefined {
   if (route.who === "bot") return [{ bot: [] }, {}];
   if (route.who !== "member" && route.who !== "admin") return undefined;
@@ -55,7 +73,11 @@ function security(route: Route): Json[] | undefined {
 function operation(route: Route, schemas: Json): Json {
   const { who, method, path, summary, tag } = route;
   const access = who === "member" || who === "admin"
-    ? { who, keys: route.keys, ...("bots" in route ? { bots: route.bots, guarded: route.guarded } : {}) }
+    ? {
+      who,
+      keys: route.keys,
+      ...("bots" in route ? { bots: route.bots, guarded: route.guarded } : {}),
+    }
     : { who };
   const parameters = parametersOf(route, schemas);
   const required = security(route);
@@ -67,7 +89,12 @@ function operation(route: Route, schemas: Json): Json {
     "x-nexus-access": access,
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(route.body
-      ? { requestBody: { required: true, content: { "application/json": { schema: refTo(route.body, schemas) } } } }
+      ? {
+        requestBody: {
+          required: true,
+          content: { "application/json": { schema: refTo(route.body, schemas) } },
+        },
+      }
       : {}),
     responses: responsesOf(route, schemas),
   };
@@ -97,7 +124,9 @@ function responsesOf(route: Route, schemas: Json): Json {
     : { "application/json": { schema: refTo(ok, schemas) } };
   const responses: Record<string, { description: string; content?: Json }> = {
     // Switching protocols and sending a browser elsewhere have no body.
-    [status]: status < 200 || status >= 300 ? { description: "OK" } : { description: "OK", content },
+    [status]: status < 200 || status >= 300
+      ? { description: "OK" }
+      : { description: "OK", content },
   };
   for (const code of new Set([...route.errors ?? [], ...atTheDoor(route)])) {
     const known = responses[statusOf(code)];
@@ -113,7 +142,12 @@ function responsesOf(route: Route, schemas: Json): Json {
 function atTheDoor({ who }: Route): Code[] {
   if (who === "bot") return ["unauthenticated"];
   if (who !== "member" && who !== "admin") return [];
-  return ["unauthenticated", "session_expired", "forbidden", ...(who === "admin" ? ["not_found"] as const : [])];
+  return [
+    "unauthenticated",
+    "session_expired",
+    "forbidden",
+    ...(who === "admin" ? ["not_found"] as const : []),
+  ];
 }
 
 /** A schema where it stands; one with a name stands among `schemas`, once, and is pointed at. */
@@ -135,6 +169,8 @@ function pointed(schema: Json): Json {
   return JSON.parse(
     JSON.stringify(schema),
     (key, value) =>
-      key === "$ref" && typeof value === "string" ? value.replace("#/$defs/", "#/components/schemas/") : value,
+      key === "$ref" && typeof value === "string"
+        ? value.replace("#/$defs/", "#/components/schemas/")
+        : value,
   );
 }

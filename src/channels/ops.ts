@@ -24,7 +24,10 @@ export interface OpsParts {
   readonly troubles: () => readonly string[];
   /** How each bot hangs on the gateway. */
   readonly bots: () => readonly BotReport[];
-  /** The same with the apps, the model APIs and the ways to sign in, and what their last check found. */
+  /**
+   * The same with the apps, the model APIs and the ways to sign in, and what their last check
+   * found.
+   */
   readonly connections: () => ConnectionView[];
 }
 
@@ -60,7 +63,11 @@ export const opsRoutes = {
       "told their ids only with `publicBots`.",
     tag: "operation",
     ...anyone,
-    ok: z.object({ status: z.literal("ok"), bots: z.number(), botIds: z.array(z.string()).optional() }),
+    ok: z.object({
+      status: z.literal("ok"),
+      bots: z.number(),
+      botIds: z.array(z.string()).optional(),
+    }),
   }),
   livez: declare({
     method: "get",
@@ -73,7 +80,8 @@ export const opsRoutes = {
   readyz: declare({
     method: "get",
     path: "/readyz",
-    summary: "New work is taken. 503 while draining. Admins and the token of the metrics are told what is wrong.",
+    summary:
+      "New work is taken. 503 while draining. Admins and the token of the metrics are told what is wrong.",
     tag: "operation",
     ...anyone,
     query: readyQuery,
@@ -88,7 +96,8 @@ export const opsRoutes = {
   metrics: declare({
     method: "get",
     path: "/metrics",
-    summary: "Prometheus text. What names a bot or an app is for admins, `metricsToken` and `publicBots`.",
+    summary:
+      "Prometheus text. What names a bot or an app is for admins, `metricsToken` and `publicBots`.",
     tag: "operation",
     ...anyone,
     ok: "text/plain",
@@ -117,7 +126,9 @@ export function ops(routes: Routes, parts: OpsParts): void {
   /** Whoever may know everything that is counted: by the token of the metrics, or as an admin. */
   async function isOperator(call: Call): Promise<boolean> {
     const token = parts.metricsToken();
-    if (token !== undefined && sameText(call.header("authorization") ?? "", `Bearer ${token}`)) return true;
+    if (token !== undefined && sameText(call.header("authorization") ?? "", `Bearer ${token}`)) {
+      return true;
+    }
     const visitor = await call.visitor();
     return visitor !== undefined && visitor.person.role === "admin" && !visitor.key?.bots;
   }
@@ -129,7 +140,9 @@ export function ops(routes: Routes, parts: OpsParts): void {
       ? roster.list()
       : visitor && roster.visibleTo(visitor.person);
     const status = "ok" as const;
-    return seats ? { status, bots: seats.length, botIds: seats.map(({ id }) => id) } : { status, bots: roster.size };
+    return seats
+      ? { status, bots: seats.length, botIds: seats.map(({ id }) => id) }
+      : { status, bots: roster.size };
   });
 
   routes.on(opsRoutes.livez, () => ({ status: "ok" as const, version: parts.version }));
@@ -149,7 +162,10 @@ export function ops(routes: Routes, parts: OpsParts): void {
     const isKnown = await isOperator(call);
     if (!isKnown && parts.metricsToken() !== undefined) throw new NexusError("unauthenticated");
     return new Response(await parts.metrics(isKnown || parts.publicBots()), {
-      headers: [["content-type", "text/plain; version=0.0.4; charset=utf-8"], ["cache-control", "no-store"]],
+      headers: [["content-type", "text/plain; version=0.0.4; charset=utf-8"], [
+        "cache-control",
+        "no-store",
+      ]],
     });
   });
 

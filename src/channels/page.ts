@@ -1,6 +1,6 @@
 /**
- * This is the page over HTTP: its built files with the headers that keep it closed. Names in `/build/` carry a hash and are kept
- * for ever; everything else is asked for again with its ETag.
+ * This is the page over HTTP: its built files with the headers that keep it closed. Names in
+ * `/build/` carry a hash and are kept for ever; everything else is asked for again with its ETag.
  *
  * ```ts
  * const answer = page({ read: (path) => Deno.readFile(`static/${path}`).catch(() => undefined) });
@@ -10,7 +10,10 @@
 
 /** Where the files come from. */
 export interface PageFiles {
-  /** The bytes of a file under `static/`, such as `build/index.html`; `undefined` when there is none. */
+  /**
+   * The bytes of a file under `static/`, such as `build/index.html`; `undefined` when there is
+   * none.
+   */
   read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Reads each file anew, for a build that watches. Default: a file is read once. */
   readonly fresh?: boolean;
@@ -27,8 +30,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Nothing from elsewhere, no inline script or style, no HTML made of strings except by the one named policy. `data:` and `blob:`
- * only where pictures are shown.
+ * Nothing from elsewhere, no inline script or style, no HTML made of strings except by the one
+ * named policy. `data:` and `blob:` only where pictures are shown.
  */
 const POLICY = [
   "default-src 'none'",
@@ -96,7 +99,9 @@ export function page(files: PageFiles): (request: Request) => Promise<Response> 
     }
     const path = fileOf(new URL(request.url).pathname);
     const plain = path === undefined ? undefined : await find(path);
-    if (path === undefined || plain === undefined) return new Response("Not found\n", { status: 404, headers: SAFE });
+    if (path === undefined || plain === undefined) {
+      return new Response("Not found\n", { status: 404, headers: SAFE });
+    }
 
     const extension = path.slice(path.lastIndexOf(".") + 1);
     const headers = new Headers({
@@ -106,17 +111,27 @@ export function page(files: PageFiles): (request: Request) => Promise<Response> 
       "cache-control": isHashed(path) ? "public, max-age=31536000, immutable" : "no-cache",
       vary: "accept-encoding",
     });
-    const { file, encoding } = await smallest(request.headers.get("accept-encoding") ?? "", path, plain, find);
+    const { file, encoding } = await smallest(
+      request.headers.get("accept-encoding") ?? "",
+      path,
+      plain,
+      find,
+    );
     if (encoding) headers.set("content-encoding", encoding);
     const etag = encoding ? `${file.etag.slice(0, -1)}-${encoding}"` : file.etag;
     headers.set("etag", etag);
-    if (matches(request.headers.get("if-none-match"), etag)) return new Response(null, { status: 304, headers });
+    if (matches(request.headers.get("if-none-match"), etag)) {
+      return new Response(null, { status: 304, headers });
+    }
     headers.set("content-length", String(file.bytes.length));
     return new Response(request.method === "HEAD" ? null : file.bytes, { headers });
   };
 }
 
-/** The file that an address names. Nothing but these few forms can name one, so there is no way out of the folder. */
+/**
+ * The file that an address names. Nothing but these few forms can name one, so there is no way out
+ * of the folder.
+ */
 function fileOf(pathname: string): string | undefined {
   if (pathname === "/" || pathname === "/index.html") return "build/index.html";
   if (pathname === "/sw.js") return "build/sw.js";
@@ -162,5 +177,7 @@ function accepts(header: string, encoding: string): boolean {
 
 function matches(header: string | null, etag: string): boolean {
   if (!header) return false;
-  return header.split(",").some((item) => item.trim().replace(/^W\//, "") === etag || item.trim() === "*");
+  return header.split(",").some((item) =>
+    item.trim().replace(/^W\//, "") === etag || item.trim() === "*"
+  );
 }

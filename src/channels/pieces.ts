@@ -1,6 +1,6 @@
 /**
- * Long texts, written piece by piece: what a reader has not taken yet stays an index into a text that is there anyway, and not a
- * copy of it for each reader.
+ * Long texts, written piece by piece: what a reader has not taken yet stays an index into a text
+ * that is there anyway, and not a copy of it for each reader.
  *
  * ```ts
  * for (const piece of jsonInPieces({ type: "image", image: dataUrl })) await send(piece);
@@ -13,21 +13,30 @@ export type Written = string | Iterable<string>;
 /** UTF-16 units of a text that are written at once. */
 export const PIECE = 64 * 1024;
 
-/** A long text that stands in several, and is not put together: {@linkcode jsonInPieces} writes it as one. */
+/**
+ * A long text that stands in several, and is not put together: {@linkcode jsonInPieces} writes it
+ * as one.
+ */
 export class Parts {
   constructor(readonly texts: readonly string[]) {}
 }
 
 /** Several texts as one: put together where that is short. */
 export function partsOf(texts: readonly string[]): string | Parts {
-  return texts.reduce((sum, text) => sum + text.length, 0) <= PIECE ? texts.join("") : new Parts([...texts]);
+  return texts.reduce((sum, text) => sum + text.length, 0) <= PIECE
+    ? texts.join("")
+    : new Parts([...texts]);
 }
 
-/** A text from a place on, as much of it as is written at once. No character is cut in two: a reader may show each piece as it comes. */
+/**
+ * A text from a place on, as much of it as is written at once. No character is cut in two: a reader
+ * may show each piece as it comes.
+ */
 export function pieceOf(text: string, from = 0): string {
   if (from === 0 && text.length <= PIECE) return text;
   const end = from + PIECE;
-  const inside = (text.charCodeAt(end - 1) & 0xfc00) === 0xd800 && (text.charCodeAt(end) & 0xfc00) === 0xdc00;
+  const inside = (text.charCodeAt(end - 1) & 0xfc00) === 0xd800 &&
+    (text.charCodeAt(end) & 0xfc00) === 0xdc00;
   return text.slice(from, inside ? end + 1 : end);
 }
 
@@ -42,7 +51,10 @@ export function* piecesOf(text: string | Parts): Generator<string, void> {
   }
 }
 
-/** What stands for a long text until it is written. A bot cannot guess it, so none of its texts is taken for one. */
+/**
+ * What stands for a long text until it is written. A bot cannot guess it, so none of its texts is
+ * taken for one.
+ */
 const MARK = crypto.randomUUID();
 
 /** A value as JSON, in which each text that is longer than {@linkcode PIECE} comes in pieces. */
@@ -57,7 +69,9 @@ export function* jsonInPieces(value: unknown): Generator<string, void> {
   for (const part of rest) {
     const end = part.indexOf('"');
     yield '"';
-    for (const piece of piecesOf(long[Number(part.slice(0, end))]!)) yield JSON.stringify(piece).slice(1, -1);
+    for (const piece of piecesOf(long[Number(part.slice(0, end))]!)) {
+      yield JSON.stringify(piece).slice(1, -1);
+    }
     yield part.slice(end);
   }
 }

@@ -1,7 +1,8 @@
 /**
- * The heartbeat of open event streams: a comment into every stream that has been silent, so that proxies keep the line and a dead peer is
- * noticed; a look at whether its reader still may read; and a bound on how many one person opens. One timer for all: a timer per stream
- * would be most of what an idle stream costs.
+ * The heartbeat of open event streams: a comment into every stream that has been silent, so that
+ * proxies keep the line and a dead peer is noticed; a look at whether its reader still may read;
+ * and a bound on how many one person opens. One timer for all: a timer per stream would be most of
+ * what an idle stream costs.
  */
 import type { Clock } from "../core/clock.ts";
 import { type Code, NexusError } from "../core/error.ts";
@@ -36,12 +37,14 @@ export interface Beating {
   end(): void;
 }
 
-/** Silence before a comment, in milliseconds; proxies commonly give up after 60 s, some after 30. */
+/**
+ * Silence before a comment, in milliseconds; proxies commonly give up after 60 s, some after 30.
+ */
 const SILENCE = 15_000;
 
 /**
- * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in memory
- * as long as it likes. It can come back. One write takes a reader of 1 KB/s four minutes.
+ * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in
+ * memory as long as it likes. It can come back. One write takes a reader of 1 KB/s four minutes.
  */
 export const STALLED = 10 * 60_000;
 
@@ -72,7 +75,9 @@ export class Pulse {
       }
       if (now - this.#askedAt < ASKED) return;
       this.#askedAt = now;
-      for (const stream of [...this.#open]) if (stream.reader) void this.#ask(stream, stream.reader);
+      for (const stream of [...this.#open]) {
+        if (stream.reader) void this.#ask(stream, stream.reader);
+      }
     });
   }
 
@@ -90,7 +95,8 @@ export class Pulse {
   }
 
   /**
-   * Opens a stream for a reader, who is counted from before it is made until it ends. Throws `limited` where too many are open.
+   * Opens a stream for a reader, who is counted from before it is made until it ends. Throws
+   * `limited` where too many are open.
    *
    * @param make makes the stream, which must {@linkcode add} itself with this reader
    */

@@ -1,6 +1,7 @@
 /**
- * A route, declared once: where it is, who may take it, what comes in and what goes out. The router, the check at the door,
- * `/openapi.json`, the table in docs/security.md and the tests all read this declaration.
+ * A route, declared once: where it is, who may take it, what comes in and what goes out. The
+ * router, the check at the door, `/openapi.json`, the table in docs/security.md and the tests all
+ * read this declaration.
  *
  * ```ts
  * const rename = declare({
@@ -19,14 +20,15 @@ import type { Scope } from "../core/api_key.ts";
 import type { Code } from "../core/error.ts";
 
 /**
- * `anyone`: nobody is asked who they are. `member`: whoever has an account, admins too. `admin`: to everybody else the route does
- * not exist. `bot`: a bot's token decides. `platform`: a chat platform's signature decides.
+ * `anyone`: nobody is asked who they are. `member`: whoever has an account, admins too. `admin`: to
+ * everybody else the route does not exist. `bot`: a bot's token decides. `platform`: a chat
+ * platform's signature decides.
  */
 export type Who = "anyone" | "member" | "admin" | "bot" | "platform";
 
 /**
- * What a route does for a key that is bound to some bots. `bound`: it sees and changes only what those bots answered. `closed`: such
- * a key is refused. `free`: nothing here is about bots.
+ * What a route does for a key that is bound to some bots. `bound`: it sees and changes only what
+ * those bots answered. `closed`: such a key is refused. `free`: nothing here is about bots.
  */
 export type BotRule = "bound" | "closed" | "free";
 
@@ -55,12 +57,14 @@ export function member<const K extends readonly [Scope, ...Scope[]]>(keys: K, bo
   return { who: "member", keys, bots } as const;
 }
 
-/** An admin who is signed in, or an admin's key with the scope `admin` that is not bound to bots. */
+/**
+ * An admin who is signed in, or an admin's key with the scope `admin` that is not bound to bots.
+ */
 export const admins = { who: "admin", keys: ["admin"], bots: "closed" } as const;
 
 /**
- * The same for what changes somebody's account. Upon an admin's account only a session does it: no key raises its owner, or itself. The
- * handler asks {@linkcode Call.guard}.
+ * The same for what changes somebody's account. Upon an admin's account only a session does it: no
+ * key raises its owner, or itself. The handler asks {@linkcode Call.guard}.
  */
 export const accountAdmins = { ...admins, guarded: true } as const;
 
@@ -96,7 +100,8 @@ export function declare<const R extends Route>(route: R): R {
 }
 
 /** The names of a path's parameters. */
-export type ParamOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | ParamOf<Rest>
+export type ParamOf<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParamOf<Rest>
   : never;
 
 /** Its declared body once it is checked. */

@@ -1,9 +1,10 @@
 /**
- * The router: the one place where a declared route gets its handler. Whoever may not take a route is refused before the handler
- * runs, and a handler gets the caller who was let in, so that no route is without its check.
+ * The router: the one place where a declared route gets its handler. Whoever may not take a route
+ * is refused before the handler runs, and a handler gets the caller who was let in, so that no
+ * route is without its check.
  *
- * Hono finds the route. `@hono/zod-openapi` and `hono-openapi` hold no check of the caller and read a body without a bound; the first
- * costs 65 ms of every start, either costs 2 µs of CPU a request.
+ * Hono finds the route. `@hono/zod-openapi` and `hono-openapi` hold no check of the caller and read
+ * a body without a bound; the first costs 65 ms of every start, either costs 2 µs of CPU a request.
  */
 import { type Context, Hono } from "hono";
 import { asNexusError, NexusError } from "../core/error.ts";
@@ -11,8 +12,24 @@ import type { Person } from "../core/message.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Caller, Door } from "./door.ts";
 import { headOf, pathOf } from "./edge.ts";
-import { type Connection, failure, json, languageOfRequest, readBody, readQuery, Worded } from "./http.ts";
-import { type BodyOf, member, type OkOf, type ParamOf, type QueryOf, type Route, type Who } from "./route.ts";
+import {
+  type Connection,
+  failure,
+  json,
+  languageOfRequest,
+  readBody,
+  readQuery,
+  Worded,
+} from "./http.ts";
+import {
+  type BodyOf,
+  member,
+  type OkOf,
+  type ParamOf,
+  type QueryOf,
+  type Route,
+  type Who,
+} from "./route.ts";
 import type { Language } from "./words.ts";
 
 type Env = { Bindings: Connection };
@@ -55,13 +72,16 @@ export class Call<R extends Route = Route> {
   }
 
   /**
-   * Refuses a key that is about to change an admin's account, or to make one: only a session does that. Throws `forbidden`.
+   * Refuses a key that is about to change an admin's account, or to make one: only a session does
+   * that. Throws `forbidden`.
    *
    * @param roles those that the account has, and will have
    */
   guard(...roles: readonly (Person["role"] | undefined)[]): void {
     const key = (this.caller as Caller | undefined)?.key;
-    if (key && roles.includes("admin")) throw new NexusError("forbidden", "no key changes an admin's account; sign in");
+    if (key && roles.includes("admin")) {
+      throw new NexusError("forbidden", "no key changes an admin's account; sign in");
+    }
   }
 
   get request(): Request {
@@ -107,7 +127,9 @@ export class Call<R extends Route = Route> {
 }
 
 /** Answers a call: with the declared JSON, or with a response where that is something else. */
-export type Handler<R extends Route> = (call: Call<R>) => OkOf<R> | Response | Promise<OkOf<R> | Response>;
+export type Handler<R extends Route> = (
+  call: Call<R>,
+) => OkOf<R> | Response | Promise<OkOf<R> | Response>;
 
 /** How a group of routes words a failure before the first byte. */
 export type Failing = (thrown: unknown, request: Request) => Response;
@@ -121,13 +143,20 @@ export interface RoutesParts {
   readonly otherwise?: (request: Request) => Response | Promise<Response> | undefined;
 }
 
-/** A route that is served before anything else looks at the request: a WebSocket, a platform's callback. */
+/**
+ * A route that is served before anything else looks at the request: a WebSocket, a platform's
+ * callback.
+ */
 type RawHandler = (request: Request, connection: Connection) => Response | Promise<Response>;
 
 export class Routes {
   readonly #parts: RoutesParts;
   readonly #table: Route[] = [];
-  readonly #raw: { readonly path: string; readonly prefix: boolean; readonly handler: RawHandler }[] = [];
+  readonly #raw: {
+    readonly path: string;
+    readonly prefix: boolean;
+    readonly handler: RawHandler;
+  }[] = [];
   readonly #missing: [under: string, answer: (request: Request) => Response][] = [];
   /** With a slash at its end a path is the same: clients put addresses together as they like. */
   readonly #hono = new Hono<Env>({ strict: false });
@@ -162,8 +191,14 @@ export class Routes {
     this.#missing.push([under, answer]);
   }
 
-  /** Gives the routes of one path a handler that takes every method, sees the request as it came, and does the checking itself. */
-  raw(routes: readonly (Route & { readonly who: "bot" | "platform" })[], handler: RawHandler): void {
+  /**
+   * Gives the routes of one path a handler that takes every method, sees the request as it came,
+   * and does the checking itself.
+   */
+  raw(
+    routes: readonly (Route & { readonly who: "bot" | "platform" })[],
+    handler: RawHandler,
+  ): void {
     this.#table.push(...routes);
     const [path = "", ...parameters] = routes[0]!.path.split("{");
     this.#raw.push({ path, prefix: parameters.length > 0, handler });
@@ -193,7 +228,9 @@ export class Routes {
     const run = async (c: Context<Env>, caller: Caller | undefined) => {
       const bytes = maxBody === "setting" ? this.#parts.maxBody() : maxBody;
       try {
-        const answer = await handler(new Call(route, caller as Call<R>["caller"], c, { door, maxBody: bytes }));
+        const answer = await handler(
+          new Call(route, caller as Call<R>["caller"], c, { door, maxBody: bytes }),
+        );
         return answer instanceof Response ? answer : json(answer, route.status);
       } catch (thrown) {
         return this.#failed(thrown, c.req.raw, failing);
@@ -219,7 +256,11 @@ export class Routes {
 
   #failed(thrown: unknown, request: Request, failing: Failing): Response {
     if (!(thrown instanceof Worded) && asNexusError(thrown).code === "internal") {
-      this.#parts.observer.tell({ type: "fault", where: `${request.method} ${pathOf(request.url)}`, error: thrown });
+      this.#parts.observer.tell({
+        type: "fault",
+        where: `${request.method} ${pathOf(request.url)}`,
+        error: thrown,
+      });
     }
     return failing(thrown, request);
   }

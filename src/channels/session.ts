@@ -17,7 +17,8 @@ export interface SessionParts {
   readonly door: Door;
 }
 
-const word = (max: number) => z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
+const word = (max: number) =>
+  z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
 
 const login = z.object({
   username: word(200).nullish(),
@@ -32,7 +33,9 @@ const user = z.object({
   username: z.string(),
   displayName: z.string(),
   role: z.enum(["admin", "member"]),
-  language: z.enum(["zh", "en"]).optional().meta({ description: "What they are spoken to in, where it is known" }),
+  language: z.enum(["zh", "en"]).optional().meta({
+    description: "What they are spoken to in, where it is known",
+  }),
 });
 
 export const sessionRoutes = {
@@ -62,7 +65,8 @@ export const sessionRoutes = {
     method: "get",
     path: "/api/me",
     ...member(["chat", "read", "admin"], "free"),
-    summary: "Who is signed in, or whose key this is. An admin's key without the scope `admin` is a member's.",
+    summary:
+      "Who is signed in, or whose key this is. An admin's key without the scope `admin` is a member's.",
     tag: "session",
     ok: z.object({ user, expiresAt: z.number() }),
   }),
@@ -104,9 +108,16 @@ export function session(routes: Routes, { accounts, sessions, door }: SessionPar
     const known = cookieOf(call.request, DEVICE_COOKIE);
     const person = await accounts.signIn(username, password, address, code ?? undefined, known);
     const device = await accounts.remember(person.id, { address, device: known });
-    const { token, session } = await sessions.begin(person.id, { address, agent: call.header("user-agent") });
+    const { token, session } = await sessions.begin(person.id, {
+      address,
+      agent: call.header("user-agent"),
+    });
     const secure = connection.secure === true;
-    return call.answer({ token, user: await userOf(person, accounts), expiresAt: session.expiresAt }, [
+    return call.answer({
+      token,
+      user: await userOf(person, accounts),
+      expiresAt: session.expiresAt,
+    }, [
       sessionCookie(token, sessions.cookieSeconds, secure),
       deviceCookie(device, secure),
     ]);
@@ -114,7 +125,9 @@ export function session(routes: Routes, { accounts, sessions, door }: SessionPar
 
   routes.on(sessionRoutes.logout, async (call) => {
     await sessions.end(call.caller.token);
-    return call.answer({ success: true }, [sessionCookie(undefined, 0, call.connection.secure === true)]);
+    return call.answer({ success: true }, [
+      sessionCookie(undefined, 0, call.connection.secure === true),
+    ]);
   });
 
   routes.on(sessionRoutes.me, async ({ caller: { person, session } }) => ({
@@ -130,7 +143,10 @@ export function session(routes: Routes, { accounts, sessions, door }: SessionPar
   routes.on(sessionRoutes.end, async (call) => {
     const { person, session } = call.caller;
     const id = call.param("id");
-    const ended = await sessions.endOf(person.id, id === "others" ? { allBut: session.id } : { id });
+    const ended = await sessions.endOf(
+      person.id,
+      id === "others" ? { allBut: session.id } : { id },
+    );
     if (ended === 0 && id !== "others") throw new NexusError("not_found");
     return { ended };
   });
@@ -140,6 +156,9 @@ async function userOf({ id, username = id, name, role }: Person, { languages }: 
   return { id, username, displayName: name, role, language: await languages.of(id) };
 }
 
-function viewOf({ id, createdAt, lastSeenAt, expiresAt, agent, address }: Session, current: boolean) {
+function viewOf(
+  { id, createdAt, lastSeenAt, expiresAt, agent, address }: Session,
+  current: boolean,
+) {
   return { id, current, createdAt, lastSeenAt, expiresAt, agent, address };
 }

@@ -1,9 +1,10 @@
 /**
  * Event streams: a turn's reply as server-sent events, and what a page is told besides.
  *
- * While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind gets all of it in one write. A reader that
- * keeps up is written to from inside the bot's frame, without a promise: measured at 5.0 µs a chunk in bursts and 22.4 paced, against
- * 5.8 and 22.3 for writing each chunk as it comes.
+ * While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind
+ * gets all of it in one write. A reader that keeps up is written to from inside the bot's frame,
+ * without a promise: measured at 5.0 µs a chunk in bursts and 22.4 paced, against 5.8 and 22.3 for
+ * writing each chunk as it comes.
  */
 import type { Chunk } from "../core/reply.ts";
 import type { Turn } from "../core/turn.ts";
@@ -16,7 +17,10 @@ import { type Language, say } from "./words.ts";
 const encoder = new TextEncoder();
 const BEAT = encoder.encode(": \n\n");
 
-/** Units that go out in one write at most, so that a reader that begins at 0 of a long reply does not need it all in memory twice. */
+/**
+ * Units that go out in one write at most, so that a reader that begins at 0 of a long reply does
+ * not need it all in memory twice.
+ */
 const WRITE = 256 * 1024;
 
 const HEADERS: [string, string][] = [
@@ -26,13 +30,17 @@ const HEADERS: [string, string][] = [
   ["x-accel-buffering", "no"],
 ];
 
-export function eventStream(body: ReadableStream<Uint8Array>, headers?: readonly [string, string][]): Response {
+export function eventStream(
+  body: ReadableStream<Uint8Array>,
+  headers?: readonly [string, string][],
+): Response {
   return new Response(body, { headers: headers ? [...HEADERS, ...headers] : HEADERS });
 }
 
 /**
- * Writes into a stream, and closes it with the last bytes. A reader that hangs up closes its stream by itself, at times from inside `enqueue`, and
- * then there is nobody to write to: `cancel` has told or will tell, and the writer, which may be a bot's frame or a timer, must not fall over it.
+ * Writes into a stream, and closes it with the last bytes. A reader that hangs up closes its stream
+ * by itself, at times from inside `enqueue`, and then there is nobody to write to: `cancel` has
+ * told or will tell, and the writer, which may be a bot's frame or a timer, must not fall over it.
  */
 export function put(
   controller: ReadableStreamDefaultController<Uint8Array>,
@@ -43,7 +51,8 @@ export function put(
     if (bytes) controller.enqueue(bytes);
     if (last) controller.close();
   } catch (error) {
-    // What the Streams standard throws at a stream that is closed; anything else is a fault of ours.
+    // What the Streams standard throws at a stream that is closed; anything else is a fault of
+    // ours.
     if (!(error instanceof TypeError)) throw error;
   }
 }
@@ -73,7 +82,10 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   readonly #onHangUp: (() => void) | undefined;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #offset: number;
-  /** The index of the next chunk; valid while we watch, because a reply that is watched is not compacted. */
+  /**
+   * The index of the next chunk; valid while we watch, because a reply that is watched is not
+   * compacted.
+   */
   #index: number;
   #toldBot: string | undefined;
   #toldPlace: number | undefined;
@@ -84,7 +96,13 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   constructor(
     turn: Turn,
-    options: { after: number; language: Language; pulse: Pulse; reader?: Reader; onHangUp?: () => void },
+    options: {
+      after: number;
+      language: Language;
+      pulse: Pulse;
+      reader?: Reader;
+      onHangUp?: () => void;
+    },
   ) {
     this.#turn = turn;
     this.reader = options.reader;
@@ -164,7 +182,9 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
         return this.expel("not_found");
       }
       text += this.#start();
-    } else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) text += this.#queued();
+    } else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) {
+      text += this.#queued();
+    }
     let chunk = reply.chunk(this.#index);
     if (chunk) text += this.#firstOf(chunk);
     while (chunk && text.length < WRITE && !this.#rest) {
@@ -216,10 +236,15 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #queued(): string {
     const { id, place, conversationId } = this.#turn;
     this.#toldPlace = place;
-    return `${this.#id()}data: ${JSON.stringify({ type: "queued", turnId: id, conversationId, place })}\n\n`;
+    return `${this.#id()}data: ${
+      JSON.stringify({ type: "queued", turnId: id, conversationId, place })
+    }\n\n`;
   }
 
-  /** Says what is missing in front of the first chunk; where the reader has a part of it, moves on to the rest. */
+  /**
+   * Says what is missing in front of the first chunk; where the reader has a part of it, moves on
+   * to the rest.
+   */
   #firstOf(chunk: Chunk): string {
     if (chunk.at <= this.#offset) return "";
     const gap = { type: "gap", from: this.#offset, to: chunk.at };
@@ -243,7 +268,11 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
         return this.#large(id, { type: "tool", content }, content.length);
       case "replace":
         return `${id}data: ${
-          JSON.stringify({ type: "replace", botId: content, botName: this.#turn.bot?.name ?? content })
+          JSON.stringify({
+            type: "replace",
+            botId: content,
+            botName: this.#turn.bot?.name ?? content,
+          })
         }\n\n`;
       default:
         return `${id}data: ${JSON.stringify({ type: kind, content })}\n\n`;
@@ -269,14 +298,19 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     let text = "";
     // What the reader had seen behind the end was lost with a process.
     if (this.#offset > this.#turn.reply.length) {
-      text += `data: ${JSON.stringify({ type: "gap", from: this.#turn.reply.length, to: this.#offset })}\n\n`;
+      text += `data: ${
+        JSON.stringify({ type: "gap", from: this.#turn.reply.length, to: this.#offset })
+      }\n\n`;
     }
-    if (status === "done") text += `${this.#id()}data: {"type":"chunk","content":"","done":true}\n\n`;
-    else if (status !== "cancelled") {
+    if (status === "done") {
+      text += `${this.#id()}data: {"type":"chunk","content":"","done":true}\n\n`;
+    } else if (status !== "cancelled") {
       const error = say(code ?? "internal", this.#language, detail);
       text += `${this.#id()}data: ${JSON.stringify({ type: "error", error, code, status })}\n\n`;
     }
-    return `${text}${this.#id()}data: ${JSON.stringify({ type: "end", status, code, turnId: this.#turn.id })}\n\n`;
+    return `${text}${this.#id()}data: ${
+      JSON.stringify({ type: "end", status, code, turnId: this.#turn.id })
+    }\n\n`;
   }
 }
 
@@ -285,18 +319,24 @@ function endOf({ at, kind, content }: Chunk): number {
   return kind === "image" || kind === "replace" ? at + 1 : at + content.length;
 }
 
-function* largeEvent(head: string, event: Readonly<Record<string, string>>): Generator<string, void> {
+function* largeEvent(
+  head: string,
+  event: Readonly<Record<string, string>>,
+): Generator<string, void> {
   yield head;
   yield* jsonInPieces(event);
   yield "\n\n";
 }
 
-/** Waiting units past which a page that does not read its news is let go; it comes back and asks for what it missed. */
+/**
+ * Waiting units past which a page that does not read its news is let go; it comes back and asks for
+ * what it missed.
+ */
 const MAX_NEWS = 4 << 20;
 
 /**
- * A stream of events that are pushed into it: what a page listens to. A reader that falls too far behind is let go, and so is one that may no
- * longer listen.
+ * A stream of events that are pushed into it: what a page listens to. A reader that falls too far
+ * behind is let go, and so is one that may no longer listen.
  */
 export function newsStream(
   pulse: Pulse,

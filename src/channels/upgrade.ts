@@ -1,6 +1,7 @@
 /**
- * How a bot's socket comes in: what is asked of the request before it becomes a WebSocket. Everything is refused here that can be, with a
- * status and in words, because closing a socket that is still opening does not work on this runtime.
+ * How a bot's socket comes in: what is asked of the request before it becomes a WebSocket.
+ * Everything is refused here that can be, with a status and in words, because closing a socket that
+ * is still opening does not work on this runtime.
  */
 import { NexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
@@ -36,8 +37,13 @@ export const botSocketRoute = declare({
   errors: ["invalid", "forbidden", "limited", "shutting_down"],
 });
 
-/** Answers `GET /bot-ws`. The token may be shown here already, which lets a proxy or a firewall see who asks. */
-export function upgrades<S>(parts: UpgradeParts<S>): (request: Request, connection: Connection) => Response {
+/**
+ * Answers `GET /bot-ws`. The token may be shown here already, which lets a proxy or a firewall see
+ * who asks.
+ */
+export function upgrades<S>(
+  parts: UpgradeParts<S>,
+): (request: Request, connection: Connection) => Response {
   const { door, observer, sockets } = parts;
 
   return (request, { address }) => {
@@ -79,15 +85,20 @@ export function upgrades<S>(parts: UpgradeParts<S>): (request: Request, connecti
 }
 
 /**
- * A token shown with the upgrade: in the Authorization header, or, from a browser, which can set no header there, as the subprotocol
- * `nexus.token.<token>`. A client that offers subprotocols wants to be told one of them.
+ * A token shown with the upgrade: in the Authorization header, or, from a browser, which can set no
+ * header there, as the subprotocol `nexus.token.<token>`. A client that offers subprotocols wants
+ * to be told one of them.
  */
 function shownAtUpgrade(request: Request): { token?: string; answer?: string } {
   const bearer = request.headers.get("authorization");
-  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((one) => one.trim()).filter(
+  const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((one) =>
+    one.trim()
+  ).filter(
     Boolean,
   );
   const proof = offered.find((one) => one.startsWith("nexus.token."));
-  const token = bearer?.startsWith("Bearer ") ? bearer.slice(7).trim() : proof?.slice("nexus.token.".length);
+  const token = bearer?.startsWith("Bearer ")
+    ? bearer.slice(7).trim()
+    : proof?.slice("nexus.token.".length);
   return { token, answer: offered.includes("nexus") ? "nexus" : proof ?? offered[0] };
 }

@@ -1,5 +1,6 @@
 /**
- * What people are told when something goes wrong, in Chinese and English. Codes never change; words may.
+ * What people are told when something goes wrong, in Chinese and English. Codes never change; words
+ * may.
  */
 import { parseAccept } from "hono/utils/accept";
 import type { Code } from "../core/error.ts";
@@ -22,7 +23,10 @@ const WORDS: Record<Code, Record<Language, string>> = {
     zh: "对话数量已达上限，请先删除一些",
     en: "As many conversations as there may be; delete some first",
   },
-  queue_full: { zh: "等待的人太多，请稍后再试", en: "Too many are waiting, please try again later" },
+  queue_full: {
+    zh: "等待的人太多，请稍后再试",
+    en: "Too many are waiting, please try again later",
+  },
   queue_timeout: { zh: "等待超时，请再试一次", en: "Waited too long, please try again" },
   no_bot: { zh: "没有可用的机器人", en: "No bot is available" },
   bot_offline: { zh: "机器人不在线", en: "The bot is not online" },
@@ -45,7 +49,10 @@ const WORDS: Record<Code, Record<Language, string>> = {
   reply_timeout: { zh: "机器人太久没有回应", en: "The bot fell silent" },
   reply_too_large: { zh: "回答太长，已截断", en: "The answer grew too large and was cut" },
   cancelled: { zh: "已停止", en: "Stopped" },
-  shutting_down: { zh: "服务正在重启，请稍后再试", en: "The gateway is restarting, please try again shortly" },
+  shutting_down: {
+    zh: "服务正在重启，请稍后再试",
+    en: "The gateway is restarting, please try again shortly",
+  },
   request_timeout: { zh: "请求没有及时传完", en: "The request did not arrive in time" },
   unavailable: {
     zh: "服务暂时不可用，请稍后再试",
@@ -75,7 +82,10 @@ export function languageOf(
   const named = wishes.filter(({ type }) => type !== "*");
   if (named.length === 0) return otherwise;
   // The best first, so the first of a language is its weight.
-  const best = named.map(({ type, q }) => ({ language: /^(zh|en)(?:-|$)/i.exec(type)?.[1]?.toLowerCase(), q }))
+  const best = named.map(({ type, q }) => ({
+    language: /^(zh|en)(?:-|$)/i.exec(type)?.[1]?.toLowerCase(),
+    q,
+  }))
     .filter(({ language }) => language !== undefined);
   const any = wishes.find(({ type }) => type === "*")?.q ?? 0;
   const weightOf = (language: Language) => best.find((one) => one.language === language)?.q ?? any;

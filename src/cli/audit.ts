@@ -11,7 +11,12 @@ Checks the chain of hashes of the audit log, also while the gateway runs. Exit c
 does not follow. The printed head, noted elsewhere, shows later that not even the end was cut off.`;
 
 export async function audit(args: readonly string[]): Promise<number> {
-  const read = readOptions(args, { dir: { type: "string", default: "." }, json: { type: "boolean" } }, USAGE, 1);
+  const read = readOptions(
+    args,
+    { dir: { type: "string", default: "." }, json: { type: "boolean" } },
+    USAGE,
+    1,
+  );
   if (typeof read === "number") return read;
   const { values, positionals: [verb] } = read;
   if (verb !== "verify") {
@@ -22,7 +27,9 @@ export async function audit(args: readonly string[]): Promise<number> {
     const verdicts = await verifyAudit(store);
     const entries = Object.entries(verdicts);
     const text = entries.map(([node, { lines, head, broken }]) =>
-      broken ? `${node}: BROKEN at line ${broken.n}: ${broken.why}` : `${node}: ${lines} lines, whole; head ${head}`
+      broken
+        ? `${node}: BROKEN at line ${broken.n}: ${broken.why}`
+        : `${node}: ${lines} lines, whole; head ${head}`
     ).join("\n");
     const broken = entries.some(([, verdict]) => verdict.broken);
     return { text: text || "the audit log is empty", json: verdicts, code: broken ? 1 : 0 };

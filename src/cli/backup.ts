@@ -1,5 +1,6 @@
 /**
- * `nexus backup` and `nexus restore`: the store as one file, taken while the gateway runs, and put back while it does not.
+ * `nexus backup` and `nexus restore`: the store as one file, taken while the gateway runs, and put
+ * back while it does not.
  */
 import { backupStore, restoreStore } from "../backends/sqlite_backup.ts";
 import { NexusError } from "../core/error.ts";
@@ -57,12 +58,16 @@ async function onFile(
   }
   const result = await loadConfig(dir);
   if (!result.ok) {
-    console.error(`nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
+    console.error(
+      `nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`,
+    );
     return 1;
   }
   try {
     const path = storePath(dir, result.config);
-    if (path === undefined) throw new NexusError("invalid", `the store is ${result.config.store}, which is no file`);
+    if (path === undefined) {
+      throw new NexusError("invalid", `the store is ${result.config.store}, which is no file`);
+    }
     console.log(await work(path, file));
     return 0;
   } catch (error) {

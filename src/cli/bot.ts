@@ -1,5 +1,6 @@
 /**
- * `nexus bot token`: tokens that belong to one bot. A running gateway knows of a change within seconds and closes the bot's socket.
+ * `nexus bot token`: tokens that belong to one bot. A running gateway knows of a change within
+ * seconds and closes the bot's socket.
  */
 import { createHash } from "node:crypto";
 import type { Config } from "../config.ts";
@@ -43,7 +44,9 @@ export async function bot(args: readonly string[]): Promise<number> {
   );
   if (typeof read === "number") return read;
   const { values, positionals: [noun, verb, botId] } = read;
-  const known = verb === "list" ? botId === undefined : ["make", "revoke"].includes(verb ?? "") && botId !== undefined;
+  const known = verb === "list"
+    ? botId === undefined
+    : ["make", "revoke"].includes(verb ?? "") && botId !== undefined;
   if (noun !== "token" || !known || !/^\d{1,5}$/.test(values.overlap)) {
     console.error(USAGE);
     return 2;
@@ -67,7 +70,9 @@ export async function bot(args: readonly string[]): Promise<number> {
       return audit.settled();
     };
     if (verb === "revoke") {
-      if (!await tokens.revoke(botId!)) throw new NexusError("not_found", `${botId} has no token of its own`);
+      if (!await tokens.revoke(botId!)) {
+        throw new NexusError("not_found", `${botId} has no token of its own`);
+      }
       await done("bot_token_revoked");
       return { text: `${botId}: token revoked`, json: { botId, revoked: true } };
     }
@@ -75,13 +80,20 @@ export async function bot(args: readonly string[]): Promise<number> {
     const owner = values.owner === undefined || values.owner === "-"
       ? values.owner && null
       : await ownerOf(store, config, values.owner);
-    const token = await tokens.make(botId!, "command line", { overlap, pools: values.pool, owner, reserved });
+    const token = await tokens.make(botId!, "command line", {
+      overlap,
+      pools: values.pool,
+      owner,
+      reserved,
+    });
     await done("bot_token_made");
     return { text: `${botId}: ${token}\n(shown only now)`, json: { botId, token } };
   });
 }
 
-function lineOf({ botId, createdAt, by, pools = [], owner, locked }: Omit<BotToken, "hash" | "old">): string {
+function lineOf(
+  { botId, createdAt, by, pools = [], owner, locked }: Omit<BotToken, "hash" | "old">,
+): string {
   return [
     botId,
     new Date(createdAt).toISOString(),
@@ -99,7 +111,9 @@ async function ownerOf(store: Store, config: Config, name: string): Promise<stri
     await accounts.load();
     await accounts.replace(config.users);
     const found = accounts.person(accounts.find(name)?.id ?? "");
-    if (!found) throw new NexusError("not_found", `there is nobody with the name ${name} who may come in`);
+    if (!found) {
+      throw new NexusError("not_found", `there is nobody with the name ${name} who may come in`);
+    }
     return found.id;
   } finally {
     accounts.close();

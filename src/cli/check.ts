@@ -1,5 +1,6 @@
 /**
- * `nexus check`: is the configuration right? Says everything that is wrong at once and starts nothing.
+ * `nexus check`: is the configuration right? Says everything that is wrong at once and starts
+ * nothing.
  */
 import { configJsonSchema } from "../config.ts";
 import { readOptions } from "./command.ts";

@@ -28,11 +28,17 @@ export function help(commands: readonly Command[]): string {
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /**
- * Reads a command's options. Where they are wrong, or help is asked for, the text is printed and the exit code returned instead.
+ * Reads a command's options. Where they are wrong, or help is asked for, the text is printed and
+ * the exit code returned instead.
  *
  * @param usage the command's help text
  */
-export function readOptions<T extends Options>(args: readonly string[], options: T, usage: string, positionals = 0) {
+export function readOptions<T extends Options>(
+  args: readonly string[],
+  options: T,
+  usage: string,
+  positionals = 0,
+) {
   try {
     const read = parseArgs({
       args: [...args],

@@ -1,7 +1,7 @@
 /**
- * The connections of the open port: how many there may be, in all and from one address, and how long each may do nothing. A
- * look once a second finds what the server itself does not see, a connection without a request, and closes what is over its
- * time or too many.
+ * The connections of the open port: how many there may be, in all and from one address, and how
+ * long each may do nothing. A look once a second finds what the server itself does not see, a
+ * connection without a request, and closes what is over its time or too many.
  */
 import { networkOf } from "../core/limit.ts";
 import type { Clock } from "../core/clock.ts";
@@ -22,13 +22,19 @@ export const SLOWEST_READER = 900_000;
 /** Files that are not connections of people or bots: the store, the log, and as a reserve. */
 export const OTHER_FILES = 64;
 
-/** The part of all other files that connections may have. The rest is for calls to model APIs and chat platforms. */
+/**
+ * The part of all other files that connections may have. The rest is for calls to model APIs and
+ * chat platforms.
+ */
 export const SHARE = 2 / 3;
 
 /** Connections that one look has time for. */
 export const MOST = 50_000;
 
-/** The part of all connections that one address may have, and how many at least. Trusted proxies may have all. */
+/**
+ * The part of all connections that one address may have, and how many at least. Trusted proxies may
+ * have all.
+ */
 export const SHARE_OF_ADDRESS = 1 / 4, LEAST_OF_ADDRESS = 64;
 
 /** Connections that may be open, of a limit of open files. */
@@ -54,7 +60,10 @@ export interface ConnectionsParts {
   readonly clock: Clock;
   /** Whether an address is a trusted proxy. */
   readonly trusts: (address: string) => boolean;
-  /** Milliseconds after which a WebSocket to which nothing was sent is none any more: bots are asked more often. */
+  /**
+   * Milliseconds after which a WebSocket to which nothing was sent is none any more: bots are asked
+   * more often.
+   */
   readonly silence: () => number;
   /** Connections were closed because there were too many. Called once for each look. */
   readonly onCrowd?: (closed: number, open: number) => void;
@@ -85,9 +94,14 @@ export class Connections {
   readonly mostOfAddress: number;
   readonly #parts: ConnectionsParts;
   readonly #open = new Map<number, Open>();
-  /** By the port at the other end. Two connections may have the same there: then each counts as busy while one is. */
+  /**
+   * By the port at the other end. Two connections may have the same there: then each counts as busy
+   * while one is.
+   */
   readonly #work = new Map<number, Work>();
-  /** Addresses with too many connections, all of them busy; and whether there are too many in all. */
+  /**
+   * Addresses with too many connections, all of them busy; and whether there are too many in all.
+   */
   #crowded = new Set<string>();
   #isFull = false;
   #file = 0;
@@ -141,7 +155,10 @@ export class Connections {
     this.#parts.sockets.release();
   }
 
-  /** Looks at all connections at once and closes those without a request: the system has no files left. */
+  /**
+   * Looks at all connections at once and closes those without a request: the system has no files
+   * left.
+   */
   makeRoom(): void {
     this.#begin();
     this.#scan(this.#top);
@@ -167,8 +184,9 @@ export class Connections {
     const began = performance.now();
     this.#scan(Math.min(this.#top, this.#file + STEP));
     this.#took += performance.now() - began;
-    if (this.#file < this.#top) this.#stop = this.#parts.clock.after(0, () => this.#surely(() => this.#step()));
-    else this.#endOfLook();
+    if (this.#file < this.#top) {
+      this.#stop = this.#parts.clock.after(0, () => this.#surely(() => this.#step()));
+    } else this.#endOfLook();
   }
 
   #scan(end: number): void {
@@ -181,7 +199,12 @@ export class Connections {
       if (!peer) continue;
       const { address } = peer;
       const network = networkOf(address);
-      this.#open.set(this.#file, { ...peer, network, isTrusted: trusts(address), since: clock.now() });
+      this.#open.set(this.#file, {
+        ...peer,
+        network,
+        isTrusted: trusts(address),
+        since: clock.now(),
+      });
     }
   }
 
@@ -194,10 +217,16 @@ export class Connections {
     this.#closeLate();
     this.#closeCrowds();
     const every = this.#open.size * 2 > this.most ? EVERY_BUSY : EVERY;
-    this.#stop = this.#parts.clock.after(Math.max(every, this.#took * PART), () => this.#surely(() => this.#look()));
+    this.#stop = this.#parts.clock.after(
+      Math.max(every, this.#took * PART),
+      () => this.#surely(() => this.#look()),
+    );
   }
 
-  /** Without another look nothing would be bounded any more: what fails is logged by whoever catches it, and there is one. */
+  /**
+   * Without another look nothing would be bounded any more: what fails is logged by whoever catches
+   * it, and there is one.
+   */
   #surely(work: () => void): void {
     try {
       work();
@@ -256,10 +285,15 @@ export class Connections {
     this.#crowded = crowded;
     this.#isFull = gone < tooMany;
     closed += gone;
-    if (closed > 0 || this.#isFull || crowded.size > 0) this.#parts.onCrowd?.(closed, this.#open.size);
+    if (closed > 0 || this.#isFull || crowded.size > 0) {
+      this.#parts.onCrowd?.(closed, this.#open.size);
+    }
   }
 
-  /** Closes at most so many that do nothing: strangers' first, and those that have done nothing for longest. Returns how many. */
+  /**
+   * Closes at most so many that do nothing: strangers' first, and those that have done nothing for
+   * longest. Returns how many.
+   */
   #closeIdle(among: readonly [file: number, open: Open][], most: number): number {
     const idle = among.flatMap(([file, open]) => {
       const since = this.#idleSince(open);
@@ -271,7 +305,10 @@ export class Connections {
     return closing.length;
   }
 
-  /** Closes a connection if it is still the one that was seen: its file's number may be another's by now. */
+  /**
+   * Closes a connection if it is still the one that was seen: its file's number may be another's by
+   * now.
+   */
   #close(file: number): void {
     const { sockets, port } = this.#parts;
     const known = this.#open.get(file)!;

@@ -1,5 +1,6 @@
 /**
- * `nexus emulate`: a chat platform on this machine, to try an app's configuration without an account, and to see what people would see.
+ * `nexus emulate`: a chat platform on this machine, to try an app's configuration without an
+ * account, and to see what people would see.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { DingTalkEmulator } from "../emulate/dingtalk.ts";
@@ -41,7 +42,8 @@ export async function emulate(args: readonly string[]): Promise<number> {
   const [platform] = read.positionals;
   const numbers = [Number(port), Number(speed)];
   if (
-    !["feishu", "dingtalk", "wecom"].includes(platform ?? "") || numbers.some((n) => !(n >= 0)) || numbers[1] === 0
+    !["feishu", "dingtalk", "wecom"].includes(platform ?? "") || numbers.some((n) => !(n >= 0)) ||
+    numbers[1] === 0
   ) {
     console.error(USAGE);
     return 2;
@@ -80,7 +82,12 @@ interface Played {
 
 type Deliver = ((request: Request) => Promise<Response>) | undefined;
 
-function feishu(clock: Clock, deliver: Deliver, callbackUrl: string | undefined, baseUrl: string): Played {
+function feishu(
+  clock: Clock,
+  deliver: Deliver,
+  callbackUrl: string | undefined,
+  baseUrl: string,
+): Played {
   const keys = {
     appId: "cli_0123456789abcdef",
     appSecret: "emulated",
@@ -96,7 +103,12 @@ function feishu(clock: Clock, deliver: Deliver, callbackUrl: string | undefined,
   };
 }
 
-function dingtalk(clock: Clock, deliver: Deliver, callbackUrl: string | undefined, baseUrl: string): Played {
+function dingtalk(
+  clock: Clock,
+  deliver: Deliver,
+  callbackUrl: string | undefined,
+  baseUrl: string,
+): Played {
   const keys = { clientId: "dingemulated", clientSecret: "emulated" };
   const emulator = new DingTalkEmulator({ ...keys, clock, deliver, callbackUrl, origin: baseUrl });
   const stream = deliver ? undefined : new DingTalkStream(emulator, { ...keys, clock });
@@ -134,7 +146,13 @@ function wecom(
   });
   const socket = deliver ? undefined : new WecomSocket(emulator);
   const settings = !deliver
-    ? { kind: "aibot", mode: "socket", botId: "emulated", secret: "emulated", wsUrl: baseUrl.replace("http", "ws") }
+    ? {
+      kind: "aibot",
+      mode: "socket",
+      botId: "emulated",
+      secret: "emulated",
+      wsUrl: baseUrl.replace("http", "ws"),
+    }
     : aiBot
     ? { kind: "aibot", mode: "webhook", ...seal, baseUrl }
     : { kind: "app", ...app, ...seal, baseUrl };

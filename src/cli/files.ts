@@ -1,5 +1,6 @@
 /**
- * The files of an installation: `config.json` and what lies beside it, in the current folder unless `--dir` says otherwise.
+ * The files of an installation: `config.json` and what lies beside it, in the current folder unless
+ * `--dir` says otherwise.
  */
 import { join } from "node:path";
 import { type Problem, type ReadConfig, readConfig } from "../config.ts";
@@ -9,7 +10,10 @@ export function configPath(dir: string): string {
   return join(dir, "config.json");
 }
 
-/** The configuration's text, or nothing where there is no file yet. Other failures are thrown as they are. */
+/**
+ * The configuration's text, or nothing where there is no file yet. Other failures are thrown as
+ * they are.
+ */
 export async function readConfigText(dir: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(configPath(dir));
@@ -24,7 +28,10 @@ export async function loadConfig(dir: string): Promise<ReadConfig> {
   try {
     return readConfig(await readConfigText(dir) ?? "{}", Deno.env.toObject());
   } catch (error) {
-    return { ok: false, problems: [{ path: configPath(dir), message: `cannot be read: ${(error as Error).message}` }] };
+    return {
+      ok: false,
+      problems: [{ path: configPath(dir), message: `cannot be read: ${(error as Error).message}` }],
+    };
   }
 }
 
@@ -39,7 +46,8 @@ export interface FirstSecrets {
  *
  * @param port the port that this start listens on, so that the next one does the same
  *
- * Throws where the folder cannot be written; a file that has appeared meanwhile is left alone (`AlreadyExists`).
+ * Throws where the folder cannot be written; a file that has appeared meanwhile is left alone
+ * (`AlreadyExists`).
  */
 export async function writeFirstConfig(dir: string, port = 17_392): Promise<FirstSecrets> {
   const secrets = { password: randomPassword(), botToken: randomToken(24) };
@@ -48,12 +56,19 @@ export async function writeFirstConfig(dir: string, port = 17_392): Promise<Firs
     port,
     botToken: await hashToken(secrets.botToken),
     users: {
-      admin: { password: await new Passwords().hash(secrets.password), displayName: "Admin", role: "admin" },
+      admin: {
+        password: await new Passwords().hash(secrets.password),
+        displayName: "Admin",
+        role: "admin",
+      },
     },
     demo: true,
   };
   await Deno.mkdir(dir, { recursive: true });
-  await Deno.writeTextFile(configPath(dir), `${JSON.stringify(config, null, 2)}\n`, { createNew: true, mode: 0o600 });
+  await Deno.writeTextFile(configPath(dir), `${JSON.stringify(config, null, 2)}\n`, {
+    createNew: true,
+    mode: 0o600,
+  });
   return secrets;
 }
 

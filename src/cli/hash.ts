@@ -1,5 +1,6 @@
 /**
- * `nexus hash`: makes the hash of a password or token, so that none stands in the configuration as plain text.
+ * `nexus hash`: makes the hash of a password or token, so that none stands in the configuration as
+ * plain text.
  */
 import { hashToken, Passwords } from "../core/secret.ts";
 import { readOptions } from "./command.ts";

@@ -1,9 +1,11 @@
 /**
- * The open port, with or without TLS. It comes back when the server under it has given up, as it does when the process has no
- * files left, and says so where it cannot; and it bounds the connections that are open.
+ * The open port, with or without TLS. It comes back when the server under it has given up, as it
+ * does when the process has no files left, and says so where it cannot; and it bounds the
+ * connections that are open.
  *
- * A new certificate is taken over by opening the port again with it, which takes some milliseconds. Requests and streams
- * that are open go on with the old one to their end; bots are told to dial in again.
+ * A new certificate is taken over by opening the port again with it, which takes some milliseconds.
+ * Requests and streams that are open go on with the old one to their end; bots are told to dial in
+ * again.
  */
 import { isAbsolute, join } from "node:path";
 import { failure, languageOfRequest } from "../channels/http.ts";
@@ -17,12 +19,18 @@ import { watchFile } from "./watch.ts";
 export interface ListenParts {
   readonly dir: string;
   readonly config: Pick<Config, "host" | "port" | "tls">;
-  /** The port may be open already, by a process of ours that is leaving: then both have it for a moment. */
+  /**
+   * The port may be open already, by a process of ours that is leaving: then both have it for a
+   * moment.
+   */
   readonly follows?: boolean;
   /** Called when that process cannot share the port: it is opened as soon as it is free. */
   readonly onTaken?: () => void;
   readonly answer: (request: Request, address: string) => Response | Promise<Response>;
-  /** What happened to the port: a certificate was taken over or was not, it was lost and is open again, it is crowded. */
+  /**
+   * What happened to the port: a certificate was taken over or was not, it was lost and is open
+   * again, it is crowded.
+   */
   readonly told: (what: string) => void;
   /** An answer could not be made. */
   readonly onFault: (error: unknown) => void;
@@ -50,7 +58,10 @@ const GIVE_UP = 10_000, AGAIN = 250;
 /** Milliseconds that a port must stay open, or it was not open again. */
 const STEADY = 1_000;
 
-/** Whether two processes may have the port: the runtime ends the process that asks for it without `--unstable-net`. */
+/**
+ * Whether two processes may have the port: the runtime ends the process that asks for it without
+ * `--unstable-net`.
+ */
 const CAN_SHARE = Deno.build.os !== "windows" && "listenDatagram" in Deno;
 
 /** Files held open for nothing, so that there are some when there are none. */
@@ -70,7 +81,10 @@ export class Listener {
   #pair: Pair | undefined;
   /** Servers that were told to take no more connections and still have some. */
   readonly #leaving = new Set<Promise<void>>();
-  /** Servers that gave up. They still have connections, and telling them to go would end bots' sockets. */
+  /**
+   * Servers that gave up. They still have connections, and telling them to go would end bots'
+   * sockets.
+   */
   readonly #old: Server[] = [];
   #stopWatching: (() => void)[] = [];
   /** When the port was lost, and when it was opened again. */
@@ -86,7 +100,8 @@ export class Listener {
 
   private constructor(parts: ListenParts, pair: Pair | undefined) {
     const { host, port } = parts.config;
-    // Two servers share the port only where that is wanted: any other one would take half of the connections away.
+    // Two servers share the port only where that is wanted: any other one would take half of the
+    // connections away.
     if (!parts.follows) Deno.listen({ hostname: host, port }).close();
     this.#parts = parts;
     this.#pair = pair;
@@ -119,11 +134,16 @@ export class Listener {
     return this.#connections?.size;
   }
 
-  /** Answers every request with this from now on; resolves when those before it have their answers, or after `ms`. */
+  /**
+   * Answers every request with this from now on; resolves when those before it have their answers,
+   * or after `ms`.
+   */
   async refuse(why: NexusError, ms: number): Promise<void> {
     this.#refusal = why;
     const until = performance.now() + ms;
-    while (this.#open > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    while (this.#open > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
   }
 
   /** Takes no more connections and resolves when those that are open have ended. */
@@ -131,21 +151,26 @@ export class Listener {
     this.#stopped = true;
     for (const stop of this.#stopWatching) stop();
     await this.#changing;
-    await Promise.all([this.#server, ...this.#old].map((server) => server.shutdown()).concat(...this.#leaving));
+    await Promise.all(
+      [this.#server, ...this.#old].map((server) => server.shutdown()).concat(...this.#leaving),
+    );
     this.#connections?.stop();
     this.#reserve.release();
   }
 
   #bound(): void {
     const sockets = ownSockets();
-    if ("why" in sockets) return this.#parts.told(`the connections of the port are not bounded: ${sockets.why}`);
+    if ("why" in sockets) {
+      return this.#parts.told(`the connections of the port are not bounded: ${sockets.why}`);
+    }
     this.#connections = new Connections({
       sockets,
       port: this.address.port,
       clock: systemClock,
       trusts: this.#parts.trusts,
       silence: this.#parts.silence,
-      onCrowd: (closed, open) => this.#parts.told(`the port is crowded: ${closed} connections closed, ${open} open`),
+      onCrowd: (closed, open) =>
+        this.#parts.told(`the port is crowded: ${closed} connections closed, ${open} open`),
     });
   }
 
@@ -161,7 +186,10 @@ export class Listener {
         return new Response(null, { status: 500 });
       },
     };
-    const handle = (request: Request, { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>) => {
+    const handle = (
+      request: Request,
+      { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
+    ) => {
       const { hostname, port } = remoteAddr;
       const connections = this.#connections;
       if (this.#refusal) return refused(request, this.#refusal);
@@ -185,7 +213,10 @@ export class Listener {
     return server;
   }
 
-  /** A server that gave up by itself has closed the port: open connections go on, new ones are refused. */
+  /**
+   * A server that gave up by itself has closed the port: open connections go on, new ones are
+   * refused.
+   */
   #ended(server: Server, error = new Error("the server has ended")): void {
     if (this.#stopped || !this.#isServing || server !== this.#server) return;
     // Before anything else: what is needed now may need a file.
@@ -200,7 +231,9 @@ export class Listener {
     const isSame = now - this.#openedAt < STEADY;
     if (!isSame) {
       this.#lostAt = now;
-      this.#parts.told(`port ${port} takes no connections any more (${error.message}) and is opened again`);
+      this.#parts.told(
+        `port ${port} takes no connections any more (${error.message}) and is opened again`,
+      );
     }
     if (isSame) this.#leave();
     else {
@@ -209,8 +242,11 @@ export class Listener {
     }
     let why = error;
     for (let wait = isSame; !this.#stopped; wait = true) {
-      // Where connections are closed that do nothing, there will be room; where they cannot be, another process has it.
-      if (performance.now() - this.#lostAt > GIVE_UP && !(isSame && this.#connections)) return this.#lose(why);
+      // Where connections are closed that do nothing, there will be room; where they cannot be,
+      // another process has it.
+      if (performance.now() - this.#lostAt > GIVE_UP && !(isSame && this.#connections)) {
+        return this.#lose(why);
+      }
       if (wait) await new Promise((resolve) => setTimeout(resolve, AGAIN));
       try {
         this.#server = this.#serve(hostname, port, this.#pair);
@@ -222,7 +258,11 @@ export class Listener {
     }
     this.#openedAt = performance.now();
     this.#reserve.hold();
-    if (!isSame) this.#parts.told(`port ${port} is open again after ${Math.ceil(this.#openedAt - this.#lostAt)} ms`);
+    if (!isSame) {
+      this.#parts.told(
+        `port ${port} is open again after ${Math.ceil(this.#openedAt - this.#lostAt)} ms`,
+      );
+    }
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -232,7 +272,9 @@ export class Listener {
   /** The server takes no more connections; those that are open end by themselves. */
   #leave(): void {
     this.#isServing = false;
-    const leaving = this.#server.shutdown().catch(this.#parts.onFault).finally(() => this.#leaving.delete(leaving));
+    const leaving = this.#server.shutdown().catch(this.#parts.onFault).finally(() =>
+      this.#leaving.delete(leaving)
+    );
     this.#leaving.add(leaving);
   }
 
@@ -258,7 +300,9 @@ export class Listener {
         this.#server = this.#serve(hostname, port, this.#pair);
         return this.#parts.told("TLS: the new certificate is in use");
       } catch (error) {
-        if (!(error instanceof Deno.errors.AddrInUse) || tries >= TRIES) return await this.#comeBack(error as Error);
+        if (!(error instanceof Deno.errors.AddrInUse) || tries >= TRIES) {
+          return await this.#comeBack(error as Error);
+        }
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
       }
     }
@@ -291,7 +335,9 @@ async function openPort(parts: ListenParts, open: () => Listener): Promise<Liste
     try {
       return open();
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse) || !parts.follows || performance.now() > until) throw error;
+      if (
+        !(error instanceof Deno.errors.AddrInUse) || !parts.follows || performance.now() > until
+      ) throw error;
       parts.onTaken?.();
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
@@ -310,7 +356,9 @@ function refused(request: Request, why: NexusError): Response {
 async function readTls(parts: ListenParts): Promise<Pair | undefined> {
   const { tls } = parts.config;
   if (!tls) return undefined;
-  const [cert, key] = await Promise.all([tls.cert, tls.key].map((name) => Deno.readTextFile(pathOf(parts, name))));
+  const [cert, key] = await Promise.all(
+    [tls.cert, tls.key].map((name) => Deno.readTextFile(pathOf(parts, name))),
+  );
   return { cert: cert!, key: key! };
 }
 

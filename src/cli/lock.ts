@@ -1,11 +1,12 @@
 /**
- * One gateway at a time uses a store: two would end each other's answers and break each other's records. The lock is the
- * operating system's, on a file beside the store, so that it ends with its process however that ends; what stands in the
- * file only says who holds it. Commands such as `nexus user` work beside a gateway and do not take it.
+ * One gateway at a time uses a store: two would end each other's answers and break each other's
+ * records. The lock is the operating system's, on a file beside the store, so that it ends with its
+ * process however that ends; what stands in the file only says who holds it. Commands such as
+ * `nexus user` work beside a gateway and do not take it.
  *
- * A restart may start the new process before the old one has left. The old one writes down until when it will have left,
- * and the new one waits for that, holding a second lock by which the old one knows that somebody follows: it then keeps the
- * port until the next one has it, too.
+ * A restart may start the new process before the old one has left. The old one writes down until
+ * when it will have left, and the new one waits for that, holding a second lock by which the old
+ * one knows that somebody follows: it then keeps the port until the next one has it, too.
  */
 import { basename, dirname, join } from "node:path";
 import { NexusError } from "../core/error.ts";
@@ -29,22 +30,34 @@ const LATE = 5_000;
 /** Milliseconds that the next one may take from the store to its first request. */
 const START = 10_000;
 
-/** Milliseconds to wait for a holder that does not say that it is leaving: its supervisor may be about to stop it. */
+/**
+ * Milliseconds to wait for a holder that does not say that it is leaving: its supervisor may be
+ * about to stop it.
+ */
 const PATIENCE = 5_000;
 
 export interface TakeOptions {
-  /** What is locked. Default `gateway`; `commands`: changes by the command line, one after the other. */
+  /**
+   * What is locked. Default `gateway`; `commands`: changes by the command line, one after the
+   * other.
+   */
   readonly of?: "gateway" | "commands";
   /** Called once, when it has to be waited for. */
   readonly onWait?: (holder: Holder | undefined, ms: number) => void;
-  /** Called when the folder gives no lock: a disk that cannot be written, a network file system without locks. */
+  /**
+   * Called when the folder gives no lock: a disk that cannot be written, a network file system
+   * without locks.
+   */
   readonly onNone?: (why: string) => void;
   /** Milliseconds to wait for a holder that does not say that it is leaving. Default 5,000. */
   readonly patience?: number;
 }
 
 export class StoreLock {
-  /** What the holder before this one left at its {@linkcode release}; nothing where it ended otherwise. */
+  /**
+   * What the holder before this one left at its {@linkcode release}; nothing where it ended
+   * otherwise.
+   */
   readonly left: unknown;
   readonly #store: string;
   readonly #file: Deno.FsFile | undefined;
@@ -62,7 +75,8 @@ export class StoreLock {
   }
 
   /**
-   * Takes the lock of a store. Where the folder gives no lock, the store is used without one, after `onNone`.
+   * Takes the lock of a store. Where the folder gives no lock, the store is used without one, after
+   * `onNone`.
    *
    * @throws NexusError("conflict") with who holds it, when it is not free in time
    */
@@ -116,10 +130,15 @@ export class StoreLock {
     }
   }
 
-  /** After {@linkcode release}: resolves when the next process serves, or has ended, or takes too long. */
+  /**
+   * After {@linkcode release}: resolves when the next process serves, or has ended, or takes too
+   * long.
+   */
   async followed(): Promise<void> {
     const until = Date.now() + START;
-    while (await this.isFollowed() && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, EVERY));
+    while (await this.isFollowed() && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, EVERY));
+    }
   }
 
   /** Whether another process holds the lock of a store now. Takes nothing. */
@@ -163,19 +182,28 @@ export class StoreLock {
 
 /** In words, for whoever wanted the store, too. */
 function heldBy(store: string, holder: Holder | undefined): string {
-  const who = holder ? `process ${holder.pid} on ${holder.host} since ${holder.since}` : "another process";
+  const who = holder
+    ? `process ${holder.pid} on ${holder.host} since ${holder.since}`
+    : "another process";
   return `${store} is in use by ${who}: stop that one first, two cannot share a store`;
 }
 
 /** Opens a lock's file, beside the store itself, whatever name or link that is opened by. */
 async function open(store: string, of: Use): Promise<Deno.FsFile> {
-  return await Deno.open(await pathOf(store, of), { read: true, write: true, create: true, mode: 0o600 });
+  return await Deno.open(await pathOf(store, of), {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
 }
 
 type Use = "gateway" | "commands" | "next";
 
 async function pathOf(store: string, of: Use): Promise<string> {
-  const real = await Deno.realPath(store).catch(async () => join(await Deno.realPath(dirname(store)), basename(store)));
+  const real = await Deno.realPath(store).catch(async () =>
+    join(await Deno.realPath(dirname(store)), basename(store))
+  );
   return of === "gateway" ? `${real}.lock` : `${real}.${of}.lock`;
 }
 
@@ -206,6 +234,8 @@ function read(file: Deno.FsFile): Note | undefined {
 }
 
 function holderOf({ pid, host, since, leavesBy }: Note = {}): Holder | undefined {
-  if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return undefined;
+  if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") {
+    return undefined;
+  }
   return { pid, host, since, leavesBy: typeof leavesBy === "number" ? leavesBy : undefined };
 }

@@ -1,7 +1,8 @@
 /**
- * The stream that the log goes to. A terminal that is paused, or a pipe that nobody reads, takes no more bytes after
- * about 64 KiB, and a write that waits for it would stop the whole gateway. So lines wait here in a bounded buffer; what
- * finds no room is counted and dropped, and the count is logged once somebody reads again.
+ * The stream that the log goes to. A terminal that is paused, or a pipe that nobody reads, takes no
+ * more bytes after about 64 KiB, and a write that waits for it would stop the whole gateway. So
+ * lines wait here in a bounded buffer; what finds no room is counted and dropped, and the count is
+ * logged once somebody reads again.
  */
 
 /** Bytes that may wait: about a thousand lines. */
@@ -14,7 +15,10 @@ const WRITE = 16 << 10;
 const AGAIN = 50;
 
 export interface LogStreamOptions {
-  /** Writes some of the bytes and resolves to how many, as `Deno.stderr.write` does; may take for ever. */
+  /**
+   * Writes some of the bytes and resolves to how many, as `Deno.stderr.write` does; may take for
+   * ever.
+   */
   readonly write: (bytes: Uint8Array) => Promise<number>;
   /** Called when there is room again after lines were dropped. */
   readonly onDropped: (lines: number) => void;
@@ -47,11 +51,16 @@ export class LogStream {
     this.#writing ??= this.#drain().finally(() => this.#writing = undefined);
   }
 
-  /** Resolves when everything is written, or after `ms` milliseconds: call before the process ends. */
+  /**
+   * Resolves when everything is written, or after `ms` milliseconds: call before the process ends.
+   */
   async settled(ms: number): Promise<void> {
     if (!this.#writing) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([this.#writing, new Promise<void>((resolve) => timer = setTimeout(resolve, ms))]);
+    await Promise.race([
+      this.#writing,
+      new Promise<void>((resolve) => timer = setTimeout(resolve, ms)),
+    ]);
     clearTimeout(timer);
   }
 
@@ -78,7 +87,8 @@ export class LogStream {
         await new Promise((resolve) => setTimeout(resolve, AGAIN));
         return 0;
       }
-      // A pipe whose reader is gone stays closed. Anything else, such as a full disk, may pass: these bytes are lost.
+      // A pipe whose reader is gone stays closed. Anything else, such as a full disk, may pass:
+      // these bytes are lost.
       if (error instanceof Deno.errors.BrokenPipe) this.#close();
       return bytes.length;
     }

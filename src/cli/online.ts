@@ -1,6 +1,6 @@
 /**
- * `nexus check --online`: tries once everything that the configuration names outside, and says what is wrong in words,
- * with the page of the vendor's console where it is mended. Prints no secret.
+ * `nexus check --online`: tries once everything that the configuration names outside, and says what
+ * is wrong in words, with the page of the vendor's console where it is mended. Prints no secret.
  */
 import { probesOfModels } from "../bots/upstream/probe.ts";
 import { probesOfApps } from "../channels/im/probes.ts";
@@ -33,7 +33,12 @@ export async function checkOnline(
   const store = storePath(dir, config);
   // WeCom lets a bot have one connection: a second one would throw the running gateway's out.
   const isRunning = store !== undefined && await StoreLock.isHeld(store);
-  const parts = { fetch, clock: systemClock, env, live: () => isRunning ? "elsewhere" as const : undefined };
+  const parts = {
+    fetch,
+    clock: systemClock,
+    env,
+    live: () => isRunning ? "elsewhere" as const : undefined,
+  };
   const checkup = new Checkup({
     clock: systemClock,
     probes: () => [
@@ -46,7 +51,9 @@ export async function checkOnline(
   const ok = checked.every(({ findings }) => findings.every(({ level }) => level !== "error"));
   if (json) console.log(JSON.stringify({ ok, problems: [], warnings, checked }));
   else {
-    if (warnings.length > 0) console.log(`Worth a look in ${configPath(dir)}:\n${listed(warnings)}`);
+    if (warnings.length > 0) {
+      console.log(`Worth a look in ${configPath(dir)}:\n${listed(warnings)}`);
+    }
     print(checked, language ?? languageOfTerminal());
   }
   return ok ? 0 : 1;
@@ -61,9 +68,11 @@ const FRAME: Record<keyof Words, {
   readonly said: string;
 }> = {
   en: {
-    nothing: "The configuration names no app, no model API and no sign-in provider: there is nothing to try.",
+    nothing:
+      "The configuration names no app, no model API and no sign-in provider: there is nothing to try.",
     right: (targets) => `Tried ${targets}: all right.`,
-    wrong: (count, targets) => `Tried ${targets}; ${count === 1 ? "1 thing is" : `${count} things are`} wrong:`,
+    wrong: (count, targets) =>
+      `Tried ${targets}; ${count === 1 ? "1 thing is" : `${count} things are`} wrong:`,
     hints: "Could not be asked:",
     said: "answer",
   },
@@ -79,7 +88,8 @@ const FRAME: Record<keyof Words, {
 function print(checked: readonly Checked[], language: keyof Words): void {
   const words = FRAME[language];
   const all = checked.flatMap(({ findings }) => findings);
-  const wrong = all.filter(({ level }) => level === "error"), hints = all.filter(({ level }) => level === "hint");
+  const wrong = all.filter(({ level }) => level === "error"),
+    hints = all.filter(({ level }) => level === "hint");
   if (checked.length === 0) return console.log(words.nothing);
   if (wrong.length === 0) console.log(words.right(checked.length));
   else console.error(`${words.wrong(wrong.length, checked.length)}\n${lines(wrong, language)}`);
@@ -88,7 +98,9 @@ function print(checked: readonly Checked[], language: keyof Words): void {
 
 function lines(findings: readonly Finding[], language: keyof Words): string {
   return findings.flatMap(({ path, what, todo, url, said }) => [
-    `  ${path}: ${what[language]}${said === undefined ? "" : ` (${FRAME[language].said}: ${said})`}`,
+    `  ${path}: ${what[language]}${
+      said === undefined ? "" : ` (${FRAME[language].said}: ${said})`
+    }`,
     `    → ${todo[language]}`,
     ...(url === undefined ? [] : [`      ${url}`]),
   ]).join("\n");

@@ -1,6 +1,7 @@
 /**
- * The page as files: built at the first start where it is not built yet, and again where its sources are not those it was built of
- * (a `git pull`). Where there are no sources, as in what is installed, the page comes built.
+ * The page as files: built at the first start where it is not built yet, and again where its
+ * sources are not those it was built of (a `git pull`). Where there are no sources, as in what is
+ * installed, the page comes built.
  */
 import { page } from "../channels/page.ts";
 import type { Observer } from "../core/observer.ts";
@@ -8,7 +9,10 @@ import { sourcesState } from "../web/sources.ts";
 
 /** Where the page is, and what builds it; for tests. */
 export interface PagePlace {
-  /** The folder of `static/` and `src/`: beside `main.ts`, or beside the one file that everything is bundled into. */
+  /**
+   * The folder of `static/` and `src/`: beside `main.ts`, or beside the one file that everything is
+   * bundled into.
+   */
   readonly root: URL;
   build(outDir: string): Promise<unknown>;
 }
@@ -33,7 +37,8 @@ export async function openPage(
     if (!built || await isStale(root, read)) await build(new URL("static/build", root).pathname);
   } catch (error) {
     observer.tell({ type: "fault", where: "building the page", error });
-    // A gateway without its page still answers programs and bots, and the page of yesterday is a page.
+    // A gateway without its page still answers programs and bots, and the page of yesterday is a
+    // page.
     if (await read("build/manifest.json") === undefined) return undefined;
   }
   return page({ read });

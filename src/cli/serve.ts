@@ -1,5 +1,6 @@
 /**
- * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens, follows changes of the file, and goes when told.
+ * `nexus serve`: the gateway itself. Makes a first configuration where there is none, listens,
+ * follows changes of the file, and goes when told.
  */
 import { type App, createApp } from "../app.ts";
 import type { SqliteStore } from "../backends/sqlite.ts";
@@ -13,7 +14,14 @@ import { fetchHttp } from "../bots/upstream/http.ts";
 import { Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { readOptions } from "./command.ts";
-import { configPath, type FirstSecrets, listed, loadConfig, readConfigText, writeFirstConfig } from "./files.ts";
+import {
+  configPath,
+  type FirstSecrets,
+  listed,
+  loadConfig,
+  readConfigText,
+  writeFirstConfig,
+} from "./files.ts";
 import { StoreLock } from "./lock.ts";
 import { LogStream } from "./log_stream.ts";
 import { openPage } from "./page.ts";
@@ -32,7 +40,14 @@ Starts the gateway. Where there is no config.json, a first one is written and it
 
 SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then exits with 0; a second signal exits at once.`;
 
-const PROXIES = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+const PROXIES = [
+  "HTTPS_PROXY",
+  "https_proxy",
+  "HTTP_PROXY",
+  "http_proxy",
+  "ALL_PROXY",
+  "all_proxy",
+];
 
 export async function serve(args: readonly string[]): Promise<number> {
   const read = readOptions(args, {
@@ -43,25 +58,43 @@ export async function serve(args: readonly string[]): Promise<number> {
   if (typeof read === "number") return read;
   const { dir, port, host } = read.values;
   if (port !== undefined && !/^\d{1,5}$/.test(port)) {
-    console.error(`nexus: --port must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`);
+    console.error(
+      `nexus: --port must be a whole number from 0 to 65535, got ${JSON.stringify(port)}`,
+    );
     return 2;
   }
   const first = await makeFirstConfig(dir, port);
   if (first === "failed") return 1;
   const result = await loadConfig(dir);
   if (!result.ok) {
-    console.error(`Cannot start: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
+    console.error(
+      `Cannot start: the configuration ${configPath(dir)} is not right:\n${
+        listed(result.problems)
+      }`,
+    );
     return 1;
   }
-  const fixed: Partial<Config> = { ...(port ? { port: Number(port) } : {}), ...(host ? { host } : {}) };
+  const fixed: Partial<Config> = {
+    ...(port ? { port: Number(port) } : {}),
+    ...(host ? { host } : {}),
+  };
   const config = { ...result.config, ...fixed };
   const stream: LogStream = new LogStream({
     write: (bytes) => Deno.stderr.write(bytes),
-    onDropped: (lines) => log.tell({ type: "warning", what: `${lines} lines of the log were dropped: nobody read it` }),
+    onDropped: (lines) =>
+      log.tell({ type: "warning", what: `${lines} lines of the log were dropped: nobody read it` }),
   });
-  const log = new Log({ level: config.log.level, pretty: isPretty(config), write: (text) => stream.write(text) });
-  for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
-  if (config.botToken === "") log.tell({ type: "warning", what: "botToken is empty: every bot is let in" });
+  const log = new Log({
+    level: config.log.level,
+    pretty: isPretty(config),
+    write: (text) => stream.write(text),
+  });
+  for (const { path, message } of result.warnings) {
+    log.tell({ type: "warning", what: `${path} ${message}` });
+  }
+  if (config.botToken === "") {
+    log.tell({ type: "warning", what: "botToken is empty: every bot is let in" });
+  }
   try {
     return await run(dir, config, fixed, log, first);
   } finally {
@@ -74,15 +107,23 @@ export async function serve(args: readonly string[]): Promise<number> {
 const LAST_WORDS = 1_000;
 
 /** @param port as the command line says */
-async function makeFirstConfig(dir: string, port: string | undefined): Promise<FirstSecrets | "failed" | undefined> {
+async function makeFirstConfig(
+  dir: string,
+  port: string | undefined,
+): Promise<FirstSecrets | "failed" | undefined> {
   try {
     if (await readConfigText(dir) !== undefined) return undefined;
     // What is wrong in the environment is said by whoever reads the configuration next.
     const told = await loadConfig(dir);
     // Port 0 is another one at every start: nothing to write down.
-    return await writeFirstConfig(dir, Number(port ?? (told.ok ? told.config.port : 0)) || undefined);
+    return await writeFirstConfig(
+      dir,
+      Number(port ?? (told.ok ? told.config.port : 0)) || undefined,
+    );
   } catch (error) {
-    console.error(`Cannot start: ${configPath(dir)} cannot be written: ${(error as Error).message}`);
+    console.error(
+      `Cannot start: ${configPath(dir)} cannot be written: ${(error as Error).message}`,
+    );
     return "failed";
   }
 }
@@ -103,7 +144,13 @@ async function run(
     store = lock && openForGateway(path!, lock, log);
     // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
     const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
-    app = await createApp(config, { store, observer: log, page, env: (name) => Deno.env.get(name), http });
+    app = await createApp(config, {
+      store,
+      observer: log,
+      page,
+      env: (name) => Deno.env.get(name),
+      http,
+    });
     // From here on there is something to end in order; before, a signal ends the process as it is.
     stop = toldToStop(() => Deno.exit(1));
     server = await listen(dir, app, log, lock);
@@ -116,7 +163,12 @@ async function run(
   }
   greet(server.address, config, first);
   const stopCatching = catchStrays(log);
-  const stopChecking = checkAfterStart({ checkup: app.checkup, store, clock: systemClock, observer: log });
+  const stopChecking = checkAfterStart({
+    checkup: app.checkup,
+    store,
+    clock: systemClock,
+    observer: log,
+  });
   const stopWatching = watchFile(
     configPath(dir),
     () => follow(dir, app, fixed, log),
@@ -152,8 +204,8 @@ interface Leaving {
 }
 
 /**
- * Goes in an order that loses nothing: turns, then streams, then sockets, then the port. A step that fails is logged and the
- * others are taken. Returns whether none failed.
+ * Goes in an order that loses nothing: turns, then streams, then sockets, then the port. A step
+ * that fails is logged and the others are taken. Returns whether none failed.
  */
 async function leave({ app, server, lock, stamp, log }: Leaving): Promise<boolean> {
   let isWell = true;
@@ -169,8 +221,12 @@ async function leave({ app, server, lock, stamp, log }: Leaving): Promise<boolea
   await step("letting turns finish", () => app.drain());
   const isFollowed = await lock?.isFollowed();
   const again = new NexusError("shutting_down", undefined, { retryAfter: 1 });
-  // Whoever comes now is asked to come again: the next process listens on the same port in a moment.
-  await step("the last answers", () => isFollowed ? server.refuse(again, patience) : shutDown(server, patience));
+  // Whoever comes now is asked to come again: the next process listens on the same port in a
+  // moment.
+  await step(
+    "the last answers",
+    () => isFollowed ? server.refuse(again, patience) : shutDown(server, patience),
+  );
   await step("closing", () => app.close());
   await step("letting the store go", () => lock?.release(isWell ? stamp() : undefined));
   if (isFollowed) {
@@ -180,7 +236,10 @@ async function leave({ app, server, lock, stamp, log }: Leaving): Promise<boolea
   return isWell;
 }
 
-/** Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms, connections, the store. */
+/**
+ * Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms,
+ * connections, the store.
+ */
 const CLOSING = 10_000;
 
 /** Holds the store's file against other gateways. Throws `conflict` with who has it. */
@@ -192,11 +251,17 @@ async function lockStore(path: string, log: Log): Promise<StoreLock> {
       const what = `waits up to ${Math.ceil(ms / 1000)} s for ${path}: ${who} has it${why}`;
       log.tell({ type: "warning", what });
     },
-    onNone: (why) => log.tell({ type: "warning", what: `nothing keeps other gateways off ${path}: ${why}` }),
+    onNone: (why) =>
+      log.tell({ type: "warning", what: `nothing keeps other gateways off ${path}: ${why}` }),
   });
 }
 
-async function listen(dir: string, app: App, log: Log, lock: StoreLock | undefined): Promise<Listener> {
+async function listen(
+  dir: string,
+  app: App,
+  log: Log,
+  lock: StoreLock | undefined,
+): Promise<Listener> {
   const { host, port, tls } = app.config;
   const follows = lock?.hasFollowed;
   try {
@@ -213,10 +278,16 @@ async function listen(dir: string, app: App, log: Log, lock: StoreLock | undefin
       silence: () => 2 * app.config.pingInterval + app.config.botTimeout,
     });
     const { address } = server;
-    log.tell({ type: "started", address: `${tls ? "https" : "http"}://${address.hostname}:${address.port}` });
+    log.tell({
+      type: "started",
+      address: `${tls ? "https" : "http"}://${address.hostname}:${address.port}`,
+    });
     return server;
   } catch (error) {
-    throw new NexusError("conflict", `port ${port} on ${host} cannot be opened: ${(error as Error).message}`);
+    throw new NexusError(
+      "conflict",
+      `port ${port} on ${host} cannot be opened: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -235,7 +306,10 @@ const LAST_ANSWERS = 2_000;
 
 async function shutDown(server: Listener, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([server.shutdown(), new Promise<void>((resolve) => timer = setTimeout(resolve, ms))]);
+  await Promise.race([
+    server.shutdown(),
+    new Promise<void>((resolve) => timer = setTimeout(resolve, ms)),
+  ]);
   clearTimeout(timer);
 }
 
@@ -250,17 +324,25 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): 
   const next = { ...result.config, ...fixed };
   const lost = losses(app.config, next);
   if (lost.length > 0) {
-    log.tell({ type: "config_refused", why: lost.map(({ path, message }) => `${path}: ${message}`) });
+    log.tell({
+      type: "config_refused",
+      why: lost.map(({ path, message }) => `${path}: ${message}`),
+    });
     return;
   }
-  for (const { path, message } of result.warnings) log.tell({ type: "warning", what: `${path} ${message}` });
+  for (const { path, message } of result.warnings) {
+    log.tell({ type: "warning", what: `${path} ${message}` });
+  }
   if (changedKeys(app.config, next).length === 0) return;
   const { changed, needRestart } = await app.reconfigure(next);
   log.level = next.log.level;
   log.pretty = isPretty(next);
   if (changed.length > 0) log.tell({ type: "config_changed", what: changed });
   if (needRestart.length > 0) {
-    log.tell({ type: "warning", what: `${needRestart.join(", ")}: changed in the file, counts after a restart` });
+    log.tell({
+      type: "warning",
+      what: `${needRestart.join(", ")}: changed in the file, counts after a restart`,
+    });
   }
 }
 
@@ -285,13 +367,18 @@ function toldToStop(again: () => void): Promise<void> {
 }
 
 function isPretty(config: Config): boolean {
-  return config.log.format === "pretty" || (config.log.format === "auto" && Deno.stderr.isTerminal());
+  return config.log.format === "pretty" ||
+    (config.log.format === "auto" && Deno.stderr.isTerminal());
 }
 
 /** What a person at the terminal needs: where it is, how to sign in, how to connect a bot. */
 function greet(at: Deno.NetAddr, config: Config, first: FirstSecrets | undefined): void {
   const host = at.hostname === "0.0.0.0" || at.hostname === "::" ? "localhost" : at.hostname;
-  const lines = [`Nexus ${VERSION}`, "", `  Open      http${config.tls ? "s" : ""}://${host}:${at.port}`];
+  const lines = [
+    `Nexus ${VERSION}`,
+    "",
+    `  Open      http${config.tls ? "s" : ""}://${host}:${at.port}`,
+  ];
   if (first) {
     lines.push(
       `  Sign in   admin / ${first.password}`,

@@ -1,10 +1,12 @@
 /**
- * The process's own sockets as the operating system sees them. The runtime's server says nothing of a connection before its
- * first request and has no way to close one, so a stranger who sends nothing, or one byte a minute, would hold a connection
- * for ever. Here each can be seen and closed, by four calls of the system's C library; where that is not to be had (on
- * Windows, without the permission `ffi`) there is nothing, and connections are not bounded.
+ * The process's own sockets as the operating system sees them. The runtime's server says nothing of
+ * a connection before its first request and has no way to close one, so a stranger who sends
+ * nothing, or one byte a minute, would hold a connection for ever. Here each can be seen and
+ * closed, by four calls of the system's C library; where that is not to be had (on Windows, without
+ * the permission `ffi`) there is nothing, and connections are not bounded.
  *
- * The server under `node:http` has such bounds, but costs 40 µs of CPU for the smallest request where this one costs 15.
+ * The server under `node:http` has such bounds, but costs 40 µs of CPU for the smallest request
+ * where this one costs 15.
  */
 
 export interface Peer {
@@ -18,7 +20,9 @@ export interface Sockets {
   readonly limit: number;
   /** All file numbers are below this one. */
   top(): number;
-  /** Who is at the other end of a connection that was made to `port`; nothing for any other file. */
+  /**
+   * Who is at the other end of a connection that was made to `port`; nothing for any other file.
+   */
   peer(file: number, port: number): Peer | undefined;
   /** Milliseconds since something was sent; nothing where the system does not say. */
   sentAgo(file: number): number | undefined;
@@ -37,7 +41,9 @@ const CALLS = {
 } as const;
 
 /** Where the C library is, with what differs between systems. */
-const SYSTEMS: Partial<Record<typeof Deno.build.os, { libraries: string[]; nofile: number; ipv6: number }>> = {
+const SYSTEMS: Partial<
+  Record<typeof Deno.build.os, { libraries: string[]; nofile: number; ipv6: number }>
+> = {
   linux: { libraries: ["libc.so.6", "libc.so"], nofile: 7, ipv6: 10 },
   darwin: { libraries: ["libSystem.B.dylib"], nofile: 8, ipv6: 30 },
 };
@@ -51,7 +57,9 @@ const LAST_DATA_SENT = 44;
 export function ownSockets(): Sockets | { why: string } {
   const system = SYSTEMS[Deno.build.os];
   if (!system) return { why: `not on ${Deno.build.os}` };
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return { why: "without the permission ffi" };
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
+    return { why: "without the permission ffi" };
+  }
   for (const library of system.libraries) {
     try {
       return new OwnSockets(Deno.dlopen(library, CALLS), system);
@@ -73,13 +81,18 @@ class OwnSockets implements Sockets {
   readonly #length = new Uint32Array(1);
   readonly #lengthBytes = new Uint8Array(this.#length.buffer);
 
-  constructor(library: Deno.DynamicLibrary<typeof CALLS>, { nofile, ipv6 }: { nofile: number; ipv6: number }) {
+  constructor(
+    library: Deno.DynamicLibrary<typeof CALLS>,
+    { nofile, ipv6 }: { nofile: number; ipv6: number },
+  ) {
     this.#library = library;
     this.#calls = library.symbols;
     this.#ipv6 = ipv6;
     const limits = new BigUint64Array(2);
     const got = this.#calls.getrlimit(nofile, new Uint8Array(limits.buffer)) === 0;
-    this.limit = got && limits[0]! > 0n ? Number(limits[0]! < 1n << 31n ? limits[0]! : 1n << 31n) : 1024;
+    this.limit = got && limits[0]! > 0n
+      ? Number(limits[0]! < 1n << 31n ? limits[0]! : 1n << 31n)
+      : 1024;
   }
 
   top(): number {
@@ -95,7 +108,9 @@ class OwnSockets implements Sockets {
     const peer = this.#name("getpeername", file);
     if (!peer) return undefined;
     const address = this.#text();
-    return this.#name("getsockname", file) && this.#port() === port ? { address, port: peer } : undefined;
+    return this.#name("getsockname", file) && this.#port() === port
+      ? { address, port: peer }
+      : undefined;
   }
 
   /** The port of one end; the address is left for {@linkcode #text}. */
@@ -108,7 +123,9 @@ class OwnSockets implements Sockets {
 
   #family(): number {
     // On macOS the first byte is the length.
-    return Deno.build.os === "linux" ? this.#address[0]! | this.#address[1]! << 8 : this.#address[1]!;
+    return Deno.build.os === "linux"
+      ? this.#address[0]! | this.#address[1]! << 8
+      : this.#address[1]!;
   }
 
   #port(): number {
@@ -122,13 +139,17 @@ class OwnSockets implements Sockets {
     for (let at = 8; at < 24; at += 2) groups.push((bytes[at]! << 8 | bytes[at + 1]!).toString(16));
     const isMapped = groups.slice(0, 5).every((group) => group === "0") && groups[5] === "ffff";
     // As others write it: the longest run of zeros left out.
-    return isMapped ? bytes.subarray(20, 24).join(".") : new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+    return isMapped
+      ? bytes.subarray(20, 24).join(".")
+      : new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
   }
 
   sentAgo(file: number): number | undefined {
     if (Deno.build.os !== "linux") return undefined;
     this.#length[0] = this.#info.length;
-    if (this.#calls.getsockopt(file, TCP, TCP_INFO, this.#info, this.#lengthBytes) !== 0) return undefined;
+    if (this.#calls.getsockopt(file, TCP, TCP_INFO, this.#info, this.#lengthBytes) !== 0) {
+      return undefined;
+    }
     return new DataView(this.#info.buffer).getUint32(LAST_DATA_SENT, true);
   }
 

@@ -1,5 +1,6 @@
 /**
- * The store that a folder's configuration names, for every command that reads or writes what is kept.
+ * The store that a folder's configuration names, for every command that reads or writes what is
+ * kept.
  */
 import { isAbsolute, join } from "node:path";
 import { SqliteStore } from "../backends/sqlite.ts";
@@ -17,12 +18,17 @@ export function storePath(dir: string, config: Config): string | undefined {
 }
 
 /**
- * Opens the store of a gateway, after a look whether it is whole. That reads all of it, and is left out where the file is as the gateway
- * before this one left it.
+ * Opens the store of a gateway, after a look whether it is whole. That reads all of it, and is left
+ * out where the file is as the gateway before this one left it.
  *
- * @throws NexusError("invalid") where it is damaged or not ours, NexusError("conflict") where another program locks it
+ * @throws NexusError("invalid") where it is damaged or not ours, NexusError("conflict") where
+ *   another program locks it
  */
-export function openForGateway(path: string, lock: StoreLock, log: Pick<Observer, "tell">): SqliteStore {
+export function openForGateway(
+  path: string,
+  lock: StoreLock,
+  log: Pick<Observer, "tell">,
+): SqliteStore {
   const warn = (what: string) => log.tell({ type: "warning", what });
   const stamp = stampOf(path);
   if (stamp && JSON.stringify(stamp) !== JSON.stringify(lock.left)) {
@@ -35,13 +41,17 @@ export function openForGateway(path: string, lock: StoreLock, log: Pick<Observer
       );
     }
     if (took > LONG) {
-      warn(`${path}: checked for damage in ${took} ms, because it was not closed in order or was changed since`);
+      warn(
+        `${path}: checked for damage in ${took} ms, because it was not closed in order or was changed since`,
+      );
     }
   }
   return new SqliteStore({
     path,
     onTrouble: (trouble) =>
-      warn(trouble === undefined ? "the store is well again" : `the store is in trouble: ${trouble}`),
+      warn(
+        trouble === undefined ? "the store is well again" : `the store is in trouble: ${trouble}`,
+      ),
     onFault: (error) => log.tell({ type: "fault", where: "store", error }),
   });
 }
@@ -49,8 +59,13 @@ export function openForGateway(path: string, lock: StoreLock, log: Pick<Observer
 /** Milliseconds from which on a check of the store is worth a line. */
 const LONG = 1_000;
 
-/** What a gateway that leaves tells the next one of its store: whoever changes the file changes this. */
-export function stampOf(path: string): { ino: number | null; size: number; mtime?: number } | undefined {
+/**
+ * What a gateway that leaves tells the next one of its store: whoever changes the file changes
+ * this.
+ */
+export function stampOf(
+  path: string,
+): { ino: number | null; size: number; mtime?: number } | undefined {
   try {
     const { ino, size, mtime } = Deno.statSync(path);
     return { ino, size, mtime: mtime?.getTime() };
@@ -60,21 +75,28 @@ export function stampOf(path: string): { ino: number | null; size: number; mtime
 }
 
 /**
- * Does something with a folder's store, for a command. What goes wrong is printed; returns the exit code.
+ * Does something with a folder's store, for a command. What goes wrong is printed; returns the exit
+ * code.
  *
  * @param work returns what to print: a text for people, or an object that `--json` prints as it is
- * @param alone no other command runs meanwhile, so that each finds the audit log as the one before it left it; for those
+ * @param alone no other command runs meanwhile, so that each finds the audit log as the one before
+ *   it left it; for those
  * that only read it is false
  */
 export async function withStore(
   dir: string,
   asJson: boolean | undefined,
-  work: (store: SqliteStore, config: Config) => Promise<{ text: string; json: unknown; code?: number }>,
+  work: (
+    store: SqliteStore,
+    config: Config,
+  ) => Promise<{ text: string; json: unknown; code?: number }>,
   alone = true,
 ): Promise<number> {
   const result = await loadConfig(dir);
   if (!result.ok) {
-    console.error(`nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`);
+    console.error(
+      `nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`,
+    );
     return 1;
   }
   let store: SqliteStore | undefined, lock: StoreLock | undefined;
@@ -82,13 +104,18 @@ export async function withStore(
     const path = storePath(dir, result.config);
     if (path && alone) lock = await StoreLock.take(path, { of: "commands", patience: COMMANDS });
     if (path === undefined) {
-      throw new NexusError("invalid", `the store is ${result.config.store}, which no command can open`);
+      throw new NexusError(
+        "invalid",
+        `the store is ${result.config.store}, which no command can open`,
+      );
     }
     store = new SqliteStore({ path, patience: PATIENCE });
     if (store.trouble !== undefined) throw new NexusError("invalid", store.trouble);
     const { text, json, code = 0 } = await work(store, result.config);
     store.flush();
-    if (store.trouble !== undefined) throw new NexusError("invalid", `nothing was written: ${store.trouble}`);
+    if (store.trouble !== undefined) {
+      throw new NexusError("invalid", `nothing was written: ${store.trouble}`);
+    }
     console.log(asJson ? JSON.stringify(json) : text);
     return code;
   } catch (error) {
@@ -105,9 +132,14 @@ const PATIENCE = 5_000;
 /** Milliseconds to wait for other commands. */
 const COMMANDS = 10_000;
 
-/** Prints what went wrong; what is not ours is shown as it is, because whoever stands at the terminal is who can mend it. */
+/**
+ * Prints what went wrong; what is not ours is shown as it is, because whoever stands at the
+ * terminal is who can mend it.
+ */
 export function failed(thrown: unknown): number {
   const error = asNexusError(thrown);
-  console.error(`nexus: ${error.code === "internal" ? (thrown as Error).message : error.detail ?? error.code}`);
+  console.error(
+    `nexus: ${error.code === "internal" ? (thrown as Error).message : error.detail ?? error.code}`,
+  );
   return 1;
 }

@@ -1,6 +1,7 @@
 /**
- * The net under everything: a fault that nobody caught goes into the log and does not take everybody's answers with it. What it hit was one
- * turn or one socket; a process that ends would be all of them. What the process cannot live without is watched where it is made.
+ * The net under everything: a fault that nobody caught goes into the log and does not take
+ * everybody's answers with it. What it hit was one turn or one socket; a process that ends would be
+ * all of them. What the process cannot live without is watched where it is made.
  */
 import type { Observer } from "../core/observer.ts";
 
@@ -29,12 +30,16 @@ export function catchStrays(log: Pick<Observer, "tell">): () => void {
   };
 }
 
-/** The console writes at once and waits for whoever reads it: a library that warns must not stop the gateway by that. */
+/**
+ * The console writes at once and waits for whoever reads it: a library that warns must not stop the
+ * gateway by that.
+ */
 function takeConsole(log: Pick<Observer, "tell">): () => void {
   const own = CONSOLE.map((name) => [name, console[name]] as const);
   for (const name of CONSOLE) {
     console[name] = (...things: unknown[]) => {
-      const what = things.map((thing) => typeof thing === "string" ? thing : Deno.inspect(thing)).join(" ");
+      const what = things.map((thing) => typeof thing === "string" ? thing : Deno.inspect(thing))
+        .join(" ");
       log.tell({ type: "warning", what: `console: ${what.slice(0, LONGEST)}` });
     };
   }

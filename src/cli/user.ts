@@ -1,6 +1,6 @@
 /**
- * `nexus user`: the people of the store, from the command line. A running gateway knows of a change within seconds, and whoever is out
- * is out there at once.
+ * `nexus user`: the people of the store, from the command line. A running gateway knows of a change
+ * within seconds, and whoever is out is out there at once.
  */
 import { createHash } from "node:crypto";
 import { Accounts, type AccountView } from "../core/account.ts";
@@ -61,7 +61,9 @@ export async function user(args: readonly string[]): Promise<number> {
   );
   if (typeof read === "number") return read;
   const { values, positionals: [verb = "", name] } = read;
-  const isKnown = verb === "list" ? name === undefined : Object.hasOwn(DONE, verb) && name !== undefined;
+  const isKnown = verb === "list"
+    ? name === undefined
+    : Object.hasOwn(DONE, verb) && name !== undefined;
   if (!isKnown || (values.password !== undefined && values.password !== "-")) {
     console.error(USAGE);
     return 2;
@@ -71,7 +73,9 @@ export async function user(args: readonly string[]): Promise<number> {
     try {
       if (verb === "list") return listOf(desk.accounts.list());
       const isPasswordMade = (verb === "add" || verb === "passwd") && values.password === undefined;
-      const password = verb === "add" || verb === "passwd" ? await passwordFrom(values.password) : "";
+      const password = verb === "add" || verb === "passwd"
+        ? await passwordFrom(values.password)
+        : "";
       const id = await act(desk, verb as Verb, name!, password, values);
       const did = DONE[verb as Verb];
       const audit = new Audit({ store, clock: systemClock, node: "cli" });
@@ -123,11 +127,22 @@ async function act(
   verb: Verb,
   name: string,
   password: string,
-  { admin, adopt, display, bots }: { admin?: boolean; adopt?: boolean; display?: string; bots?: string },
+  { admin, adopt, display, bots }: {
+    admin?: boolean;
+    adopt?: boolean;
+    display?: string;
+    bots?: string;
+  },
 ): Promise<string> {
   if (verb === "add") {
     const role = admin ? "admin" : "member";
-    const fields = { password, adopt, role, displayName: display, bots: bots?.split(",").filter(Boolean) } as const;
+    const fields = {
+      password,
+      adopt,
+      role,
+      displayName: display,
+      bots: bots?.split(",").filter(Boolean),
+    } as const;
     return (await accounts.add(name, fields)).id;
   }
   const id = accounts.find(name)?.id;
@@ -147,11 +162,16 @@ function listOf(people: readonly AccountView[]): { text: string; json: unknown }
     name,
     role,
     source,
-    [disabled && source !== "former" ? "disabled" : "", totp ? "second factor" : ""].filter(Boolean).join(", "),
+    [disabled && source !== "former" ? "disabled" : "", totp ? "second factor" : ""].filter(Boolean)
+      .join(", "),
   ]);
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]!.length), 0));
+  const widths = [0, 1, 2, 3, 4].map((column) =>
+    Math.max(...rows.map((row) => row[column]!.length), 0)
+  );
   return {
-    text: rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join(
+    text: rows.map((row) =>
+      row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()
+    ).join(
       "\n",
     ),
     json: people,

@@ -1,14 +1,21 @@
 /**
- * Follows a file that people edit, by looking at it once a second: editors write in several steps or put a new file in place of the old one,
- * and a look sees both. Watching the folder instead would wake the process at every write to the database that lies beside the file: that
- * was 50 µs of CPU per request.
+ * Follows a file that people edit, by looking at it once a second: editors write in several steps
+ * or put a new file in place of the old one, and a look sees both. Watching the folder instead
+ * would wake the process at every write to the database that lies beside the file: that was 50 µs
+ * of CPU per request.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 
-/** Milliseconds between two looks. A change counts once two looks saw the same, so a file that is half written is left alone. */
+/**
+ * Milliseconds between two looks. A change counts once two looks saw the same, so a file that is
+ * half written is left alone.
+ */
 const EVERY = 1_000;
 
-/** Calls back after each change, one call at a time. One that fails is told, and the file is followed on. Returns the way to stop. */
+/**
+ * Calls back after each change, one call at a time. One that fails is told, and the file is
+ * followed on. Returns the way to stop.
+ */
 export function watchFile(
   path: string,
   changed: () => Promise<void>,
@@ -21,7 +28,8 @@ export function watchFile(
   let told: string | undefined, seen: string | undefined;
   const look = async () => {
     const now = await lookOf(path);
-    // The first look is what the caller has read; a file that is gone says nothing until it is there again.
+    // The first look is what the caller has read; a file that is gone says nothing until it is
+    // there again.
     told ??= now;
     try {
       if (now !== "" && now === seen && now !== told) {
@@ -41,7 +49,10 @@ export function watchFile(
   };
 }
 
-/** What changes when the file does: which file it is, when it was written, how long it is. Empty where there is none. */
+/**
+ * What changes when the file does: which file it is, when it was written, how long it is. Empty
+ * where there is none.
+ */
 async function lookOf(path: string): Promise<string> {
   try {
     const { ino, mtime, size } = await Deno.stat(path);

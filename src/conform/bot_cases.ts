@@ -1,11 +1,19 @@
 /**
- * These are the cases for a bot: the kit plays the gateway. The last ones send the bot away for good, so their order matters.
+ * These are the cases for a bot: the kit plays the gateway. The last ones send the bot away for
+ * good, so their order matters.
  */
 import { CLOSE, MAX_REGISTER } from "../bots/frame.ts";
 import { type Case, expect, pause, short, Skipped } from "./case.ts";
-import { expectRegistration, type GatewayStage, type Raw, type Seat, type Turn } from "./play_gateway.ts";
+import {
+  expectRegistration,
+  type GatewayStage,
+  type Raw,
+  type Seat,
+  type Turn,
+} from "./play_gateway.ts";
 
-const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PIXEL =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const ODD = 'naïve “quotes” \\ / \u0000-free\n\ttab, 日本語, עברית, 👩‍👩‍👧‍👦, </script>, %00, {"a":1}';
 
 type BotCase = Case<GatewayStage>;
@@ -74,15 +82,22 @@ export const BOT_CASES: readonly BotCase[] = [
     ...{ anchor: "registration", level: "must", version: "both" },
     async run(stage) {
       const { botId, botName, token } = (await stage.seat()).registration;
-      // deno-lint-ignore no-control-regex -- control characters are what it refuses
-      expect(typeof botId === "string" && /^[^\s@\u0000-\u001f]{1,128}$/.test(botId), `botId was ${short(botId)}`);
-      expect(botName === undefined || typeof botName === "string", `botName was a ${typeof botName}`);
+      expect(
+        // deno-lint-ignore no-control-regex -- control characters are what it refuses
+        typeof botId === "string" && /^[^\s@\u0000-\u001f]{1,128}$/.test(botId),
+        `botId was ${short(botId)}`,
+      );
+      expect(
+        botName === undefined || typeof botName === "string",
+        `botName was a ${typeof botName}`,
+      );
       expect(token === undefined || typeof token === "string", `token was a ${typeof token}`);
     },
   },
   {
     name: "register-waits",
-    why: "nothing is said before registered has come, and register only once: the gateway would close the socket",
+    why:
+      "nothing is said before registered has come, and register only once: the gateway would close the socket",
     ...{ anchor: "registration", level: "must", version: "both" },
     async run(stage) {
       await (await stage.seat()).drop();
@@ -101,7 +116,10 @@ export const BOT_CASES: readonly BotCase[] = [
     async run(stage) {
       const { botId } = stage;
       await stage.seat({ fresh: true });
-      expect(stage.botId === botId, `it was ${short(botId)} and came back as ${short(stage.botId)}`);
+      expect(
+        stage.botId === botId,
+        `it was ${short(botId)} and came back as ${short(stage.botId)}`,
+      );
     },
   },
   /* Heartbeat. */
@@ -174,7 +192,8 @@ export const BOT_CASES: readonly BotCase[] = [
   },
   {
     name: "reply-fields",
-    why: "content is a text (or in version 2 a list of them), done a boolean: else the gateway drops the frame",
+    why:
+      "content is a text (or in version 2 a list of them), done a boolean: else the gateway drops the frame",
     ...{ anchor: "answers", level: "must", version: "both" },
     async run(stage) {
       const seat = await stage.seat();
@@ -215,7 +234,10 @@ export const BOT_CASES: readonly BotCase[] = [
       const turn = await seat.end(seat.ask("/conform words 10 40"));
       expect(turn.text === words(10), `the text was ${short(turn.text)}`);
       const spread = turn.replies.at(-1)!.at - turn.replies[0]!.at;
-      expect(turn.replies.length >= 5 && spread > 150, `${turn.replies.length} frames in ${Math.round(spread)} ms`);
+      expect(
+        turn.replies.length >= 5 && spread > 150,
+        `${turn.replies.length} frames in ${Math.round(spread)} ms`,
+      );
       return `${turn.replies.length} frames in ${Math.round(spread)} ms`;
     },
   },
@@ -227,7 +249,10 @@ export const BOT_CASES: readonly BotCase[] = [
       const seat = await stage.seat();
       const turn = await seat.end(seat.ask("/conform words 200 0"));
       expect(turn.text === words(200), "the text was not what it should be");
-      expect(turn.replies.length <= 100, `200 words that were ready at once took ${turn.replies.length} frames`);
+      expect(
+        turn.replies.length <= 100,
+        `200 words that were ready at once took ${turn.replies.length} frames`,
+      );
       return `200 words in ${turn.replies.length} frames`;
     },
   },
@@ -249,7 +274,10 @@ export const BOT_CASES: readonly BotCase[] = [
       const seat = await stage.seat({ fields: { maxFrame: MAX_REGISTER } });
       await seat.end(seat.ask("/conform big 300000"));
       const longest = Math.max(...seat.frames.map(({ size }) => size));
-      expect(longest <= MAX_REGISTER, `a frame of ${longest} characters came where ${MAX_REGISTER} are allowed`);
+      expect(
+        longest <= MAX_REGISTER,
+        `a frame of ${longest} characters came where ${MAX_REGISTER} are allowed`,
+      );
     },
   },
   /* Numbers and receipts. */
@@ -265,8 +293,13 @@ export const BOT_CASES: readonly BotCase[] = [
         () => turn.replies.some(({ frame }) => frame.done === true || frame.type === "fail"),
         "the last frame",
       );
-      const numbers = turn.replies.filter(({ frame }) => frame.type === "reply").map(({ frame }) => frame.seq);
-      expect(numbers.every((seq, index) => seq === index + 1), `seq was ${numbers.slice(0, 10).join(", ")}`);
+      const numbers = turn.replies.filter(({ frame }) => frame.type === "reply").map(({ frame }) =>
+        frame.seq
+      );
+      expect(
+        numbers.every((seq, index) => seq === index + 1),
+        `seq was ${numbers.slice(0, 10).join(", ")}`,
+      );
     },
   },
   {
@@ -291,14 +324,21 @@ export const BOT_CASES: readonly BotCase[] = [
       const seat = await stage.seat();
       seat.acks = "none";
       const turn = seat.ask("/conform words 6 20");
-      // As if everything from 2 on had been lost: nothing of it is receipted, and each frame is answered.
+      // As if everything from 2 on had been lost: nothing of it is receipted, and each frame is
+      // answered.
       await seat.until(() => turn.ended, "the end of the answer");
       const missed = turn.last;
       turn.last = 1;
       turn.text = [turn.replies[0]!.frame.content].flat().join("");
       turn.ended = undefined;
       for (let n = 2; n <= missed; n++) {
-        seat.say({ type: "error", code: "gap", message: "expected 2", replyTo: turn.id, expected: 2 });
+        seat.say({
+          type: "error",
+          code: "gap",
+          message: "expected 2",
+          replyTo: turn.id,
+          expected: 2,
+        });
       }
       await seat.end(turn);
       expect(turn.text === words(6), `the text was ${short(turn.text)}`);
@@ -317,7 +357,10 @@ export const BOT_CASES: readonly BotCase[] = [
       const after = turn.replies.length;
       await pause(300);
       turn.ended = "cancelled";
-      expect(turn.replies.length === after, `${turn.replies.length - after} more frames came in 300 ms`);
+      expect(
+        turn.replies.length === after,
+        `${turn.replies.length - after} more frames came in 300 ms`,
+      );
     },
   },
   /* Images, kinds, failure. */
@@ -351,7 +394,9 @@ export const BOT_CASES: readonly BotCase[] = [
     async run(stage) {
       const seat = await stage.seat();
       const image = `data:image/png;base64,${PIXEL}`;
-      const turn = await seat.end(seat.ask("/conform count-images", { image, images: [image, image, image] }));
+      const turn = await seat.end(
+        seat.ask("/conform count-images", { image, images: [image, image, image] }),
+      );
       expect(turn.text.trim() === "3", `it counted ${short(turn.text)} of 3`);
     },
   },
@@ -362,9 +407,13 @@ export const BOT_CASES: readonly BotCase[] = [
     async run(stage) {
       const seat = await stage.seat();
       const turn = await seat.end(seat.ask("/conform image"));
-      const images = turn.replies.flatMap(({ frame }) => [frame.image, ...(frame.images ?? [])]).filter(Boolean);
+      const images = turn.replies.flatMap(({ frame }) => [frame.image, ...(frame.images ?? [])])
+        .filter(Boolean);
       expect(images.length === 1, `${images.length} images came`);
-      expect(/^(data:image\/[a-z+.-]+;base64,)?[A-Za-z0-9+/]+=*$/.test(images[0]), `it was ${short(images[0])}`);
+      expect(
+        /^(data:image\/[a-z+.-]+;base64,)?[A-Za-z0-9+/]+=*$/.test(images[0]),
+        `it was ${short(images[0])}`,
+      );
     },
   },
   {
@@ -401,7 +450,9 @@ export const BOT_CASES: readonly BotCase[] = [
     ...{ anchor: "questions", level: "must", version: "both", needs: ["directives"] },
     async run(stage) {
       const seat = await stage.seat();
-      if (seat.registration.maxConcurrent < 2) throw new Skipped("the bot takes one turn at once (maxConcurrent)");
+      if (seat.registration.maxConcurrent < 2) {
+        throw new Skipped("the bot takes one turn at once (maxConcurrent)");
+      }
       const slow = await begun(seat, "/conform words 15 30", 1);
       const quick = await seat.end(seat.ask("/conform echo quick"));
       expect(quick.text === "quick", `the second answer was ${short(quick.text)}`);
@@ -416,7 +467,9 @@ export const BOT_CASES: readonly BotCase[] = [
     ...{ anchor: "questions", level: "must", version: "both", needs: ["directives"] },
     async run(stage) {
       const seat = await stage.seat();
-      if (seat.registration.maxConcurrent < 20) throw new Skipped("the bot takes fewer turns at once (maxConcurrent)");
+      if (seat.registration.maxConcurrent < 20) {
+        throw new Skipped("the bot takes fewer turns at once (maxConcurrent)");
+      }
       const turns = Array.from({ length: 20 }, (_, n) => seat.ask(`/conform echo number ${n}`));
       for (const [n, turn] of turns.entries()) {
         await seat.end(turn);
@@ -466,7 +519,9 @@ export const BOT_CASES: readonly BotCase[] = [
     ...{ anchor: "cancelling", level: "must", version: 2, needs: ["directives"] },
     async run(stage) {
       const seat = await stage.seat();
-      if (seat.registration.maxConcurrent < 2) throw new Skipped("the bot takes one turn at once (maxConcurrent)");
+      if (seat.registration.maxConcurrent < 2) {
+        throw new Skipped("the bot takes one turn at once (maxConcurrent)");
+      }
       const stopped = await begun(seat, "/conform words 200 20", 1);
       const other = await begun(seat, "/conform words 15 20", 1);
       seat.say({ type: "cancel", id: stopped.id });
@@ -496,7 +551,10 @@ export const BOT_CASES: readonly BotCase[] = [
       const seat = await stage.seat();
       const turn = seat.ask("/conform push");
       const { to, content, id } = await seat.next("push");
-      expect(to === "user:conform" || to === "conversation:c-conform", `it was addressed to ${short(to)}`);
+      expect(
+        to === "user:conform" || to === "conversation:c-conform",
+        `it was addressed to ${short(to)}`,
+      );
       expect(content === "pushed", `it said ${short(content)}`);
       seat.say({ type: "pushed", id, success: false, error: "no such person" });
       await seat.end(turn);
@@ -513,8 +571,23 @@ export const BOT_CASES: readonly BotCase[] = [
       const deep = "[".repeat(100_000) + "]".repeat(100_000);
       for (
         const text of [
-          ...["", "{", "null", "[]", "42", '"chat"', "{}", '{"type":"dance"}', '{"type":null}', '{"type":"chat"}'],
-          ...['{"type":"__proto__"}', '{"__proto__":{"type":"chat"},"type":"constructor"}', '{"type":"ack","seq":"x"}'],
+          ...[
+            "",
+            "{",
+            "null",
+            "[]",
+            "42",
+            '"chat"',
+            "{}",
+            '{"type":"dance"}',
+            '{"type":null}',
+            '{"type":"chat"}',
+          ],
+          ...[
+            '{"type":"__proto__"}',
+            '{"__proto__":{"type":"chat"},"type":"constructor"}',
+            '{"type":"ack","seq":"x"}',
+          ],
           ...[
             '{"type":"error"}',
             '{"type":"cancel"}',
@@ -541,12 +614,15 @@ export const BOT_CASES: readonly BotCase[] = [
     ...{ anchor: "shape-of-the-wire", level: "must", version: "both" },
     async run(stage) {
       const seat = await stage.seat();
-      await seat.end(seat.ask("Say hello.", { mood: "sunny", nested: { deep: [1, 2, 3] }, image: null }));
+      await seat.end(
+        seat.ask("Say hello.", { mood: "sunny", nested: { deep: [1, 2, 3] }, image: null }),
+      );
     },
   },
   {
     name: "late-receipts",
-    why: "a gateway may be slow: the bot keeps everything, and forgets nothing until it has receipts",
+    why:
+      "a gateway may be slow: the bot keeps everything, and forgets nothing until it has receipts",
     ...{ anchor: "numbers-and-receipts", level: "must", version: 2, needs: ["directives"] },
     async run(stage) {
       const seat = await stage.seat();
@@ -607,7 +683,9 @@ export const BOT_CASES: readonly BotCase[] = [
       await (await stage.seat()).drop();
       await stage.dialled(before + 4);
       await stage.seat({ fresh: true });
-      const waits = stage.dials.slice(before + 1).map((at, index) => at - stage.dials[before + index]!);
+      const waits = stage.dials.slice(before + 1).map((at, index) =>
+        at - stage.dials[before + index]!
+      );
       return `waited ${waits.map((ms) => Math.round(ms)).join(", ")} ms`;
     },
   },
@@ -623,8 +701,9 @@ export const BOT_CASES: readonly BotCase[] = [
       const dials = stage.dials.slice(before, before + 5);
       await stage.seat({ fresh: true });
       const waits = dials.slice(1).map((at, index) => Math.round(at - dials[index]!));
-      // Each is twice the last, shortened by up to a half: three doublings leave a factor of four at the least, two a factor of two.
-      // The first two are looked at, because a busy machine may make one of them long.
+      // Each is twice the last, shortened by up to a half: three doublings leave a factor of four
+      // at the least, two a factor of two. The first two are looked at, because a busy machine may
+      // make one of them long.
       expect(waits[3]! > Math.min(waits[0]!, waits[1]!) * 1.5, `it waited ${waits.join(", ")} ms`);
       return `waited ${waits.join(", ")} ms`;
     },
@@ -703,7 +782,9 @@ export const BOT_CASES: readonly BotCase[] = [
       const { last } = turn;
       const { seat } = await resumed(stage, turn);
       await seat.end(turn);
-      const again = seat.frames.filter(({ frame }) => frame.replyTo === turn.id && frame.seq <= last);
+      const again = seat.frames.filter(({ frame }) =>
+        frame.replyTo === turn.id && frame.seq <= last
+      );
       expect(again.length === 0, `${again.length} frames came again`);
     },
   },
@@ -736,7 +817,8 @@ export const BOT_CASES: readonly BotCase[] = [
       await first.drop();
       const done = turn.replies.at(-1)!.frame;
       turn.ended = undefined;
-      turn.text = turn.replies.slice(0, -1).map(({ frame }) => [frame.content].flat().join("")).join("");
+      turn.text = turn.replies.slice(0, -1).map(({ frame }) => [frame.content].flat().join(""))
+        .join("");
       const { seat } = await resumed(stage, turn, done.seq - 1);
       await seat.end(turn);
       expect(turn.text === words(4), `the text was ${short(turn.text)}`);
@@ -763,11 +845,17 @@ export const BOT_CASES: readonly BotCase[] = [
     ...{ anchor: "version-1", level: "must", version: "both" },
     async run(stage) {
       const seat = await stage.seat({ version: 1 });
-      const turn = stage.directives ? await seat.end(seat.ask("/conform words 5 5")) : await answers(seat);
-      const odd = turn.replies.find(({ frame }) => typeof (frame.content ?? "") !== "string" || frame.type !== "reply");
+      const turn = stage.directives
+        ? await seat.end(seat.ask("/conform words 5 5"))
+        : await answers(seat);
+      const odd = turn.replies.find(({ frame }) =>
+        typeof (frame.content ?? "") !== "string" || frame.type !== "reply"
+      );
       expect(!odd, `it sent ${short(odd?.frame)}`);
       if (stage.directives) expect(turn.text === words(5), `the text was ${short(turn.text)}`);
-      const strange = seat.frames.find(({ frame }) => !["register", "reply", "pong"].includes(frame?.type));
+      const strange = seat.frames.find(({ frame }) =>
+        !["register", "reply", "pong"].includes(frame?.type)
+      );
       expect(!strange, `it sent a ${strange?.frame?.type} frame`);
     },
   },
@@ -784,7 +872,8 @@ export const BOT_CASES: readonly BotCase[] = [
   },
   {
     name: "version-1-drop",
-    why: "a version-1 gateway has ended the turns of a socket that dropped: nothing about them over the next",
+    why:
+      "a version-1 gateway has ended the turns of a socket that dropped: nothing about them over the next",
     ...{ anchor: "version-1", level: "must", version: "both", needs: ["directives"] },
     async run(stage) {
       const first = await stage.seat({ version: 1 });
@@ -834,7 +923,10 @@ export const BOT_CASES: readonly BotCase[] = [
   },
 ];
 
-async function staysAway(stage: GatewayStage, refuse: (seat: Seat) => Promise<void>): Promise<void> {
+async function staysAway(
+  stage: GatewayStage,
+  refuse: (seat: Seat) => Promise<void>,
+): Promise<void> {
   if (!stage.lacks("start")) await stage.restart();
   else await (await stage.seat()).drop();
   const seat = await stage.arrival();

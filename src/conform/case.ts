@@ -1,5 +1,6 @@
 /**
- * This is what a conformance case is, and how a row of them is run and judged. It knows neither side of the wire.
+ * This is what a conformance case is, and how a row of them is run and judged. It knows neither
+ * side of the wire.
  */
 
 /** Where the rules are written. The kit's links are relative to it. */
@@ -17,7 +18,10 @@ export interface Case<S> {
   readonly level: "must" | "should";
   /** The version of the protocol for which the rule holds. */
   readonly version: 1 | 2 | "both";
-  /** What the other side must be able to do. Where it is not, the case is skipped with the reason that the stage gives. */
+  /**
+   * What the other side must be able to do. Where it is not, the case is skipped with the reason
+   * that the stage gives.
+   */
   readonly needs?: readonly string[];
   /** Tries it. Throws {@linkcode Failed} or {@linkcode Skipped}; may return what was seen. */
   run(stage: S): Promise<string | void>;
@@ -69,14 +73,24 @@ export async function runCases<S extends Stage>(
     const [result, seen] = await judge(one, stage);
     const { name, why, anchor, level, version } = one;
     const took = Math.round(performance.now() - began);
-    results.push({ name, why, link: `${PROTOCOL_PAGE}#${anchor}`, level, version, result, seen, took });
+    results.push({
+      name,
+      why,
+      link: `${PROTOCOL_PAGE}#${anchor}`,
+      level,
+      version,
+      result,
+      seen,
+      took,
+    });
     tell(results.at(-1)!);
   }
   return results;
 }
 
 async function judge<S extends Stage>(one: Case<S>, stage: S): Promise<[Result["result"], string]> {
-  const lack = stage.lacksVersion(one.version) ?? one.needs?.map((need) => stage.lacks(need)).find((why) => why);
+  const lack = stage.lacksVersion(one.version) ??
+    one.needs?.map((need) => stage.lacks(need)).find((why) => why);
   if (lack) return ["skipped", lack];
   try {
     return ["pass", await one.run(stage) ?? "as expected"];
@@ -98,7 +112,10 @@ export class Waiting {
     for (const look of [...this.#waiting]) look();
   }
 
-  /** Resolves with the first value of `look` that is not `undefined` or `false`; throws {@linkcode Failed} with `what` past `ms`. */
+  /**
+   * Resolves with the first value of `look` that is not `undefined` or `false`; throws {@linkcode
+   * Failed} with `what` past `ms`.
+   */
   until<T>(look: () => T | undefined | false, ms: number, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = () => {

@@ -1,6 +1,7 @@
 /**
- * This is the door of the conformance kit: `nexus conform`. It reads the command, plays one side of the wire towards the other,
- * and prints what was seen. The rules are in `docs/protocol.md`, the cases in `bot_cases.ts` and `gateway_cases.ts`.
+ * This is the door of the conformance kit: `nexus conform`. It reads the command, plays one side of
+ * the wire towards the other, and prints what was seen. The rules are in `docs/protocol.md`, the
+ * cases in `bot_cases.ts` and `gateway_cases.ts`.
  *
  * ```ts
  * const code = await runConform(["--gateway", "ws://127.0.0.1:17392/bot-ws", "--token", "t"], console.log);
@@ -40,14 +41,19 @@ interface Command {
   readonly json: boolean;
   readonly only: readonly string[];
   readonly gateway?: GatewayTarget;
-  readonly bot?: BotTarget & { readonly command?: readonly string[]; readonly token?: string; readonly botId?: string };
+  readonly bot?: BotTarget & {
+    readonly command?: readonly string[];
+    readonly token?: string;
+    readonly botId?: string;
+  };
 }
 
 /**
  * Runs the command. `out` gets one line, or one JSON document, at a time.
  *
  * @param args what stands behind `nexus conform`
- * @param env `NEXUS_TOKEN` and `NEXUS_PASSWORD` are looked up here, so that secrets need not stand on a command line
+ * @param env `NEXUS_TOKEN` and `NEXUS_PASSWORD` are looked up here, so that secrets need not stand
+ *   on a command line
  */
 export async function runConform(
   args: readonly string[],
@@ -80,8 +86,13 @@ export async function runConform(
     out(command.json ? JSON.stringify({ score, results }, null, 2) : summary(results));
     return score.failed > 0 ? 1 : 0;
   } catch (error) {
-    if (!(error instanceof Failed || error instanceof Deno.errors.NotFound || error instanceof TypeError)) throw error;
-    out(command.json ? JSON.stringify({ error: error.message }) : `nexus conform: ${error.message}`);
+    if (
+      !(error instanceof Failed || error instanceof Deno.errors.NotFound ||
+        error instanceof TypeError)
+    ) throw error;
+    out(
+      command.json ? JSON.stringify({ error: error.message }) : `nexus conform: ${error.message}`,
+    );
     return 1;
   }
 }
@@ -109,19 +120,32 @@ export async function conformBot(
   return await runCases(chosen(BOT_CASES, only), stage, tell);
 }
 
-/** Plays the bots and a person towards a gateway. Throws {@linkcode Failed} when there is none, or it refuses the kit's bots. */
-export async function conformGateway(target: GatewayTarget, { only, tell }: Watch = {}): Promise<Result[]> {
+/**
+ * Plays the bots and a person towards a gateway. Throws {@linkcode Failed} when there is none, or
+ * it refuses the kit's bots.
+ */
+export async function conformGateway(
+  target: GatewayTarget,
+  { only, tell }: Watch = {},
+): Promise<Result[]> {
   await using stage = new BotStage(target);
   await stage.meet();
   return await runCases(chosen(GATEWAY_CASES, only), stage, tell);
 }
 
-function chosen<S extends Stage>(cases: readonly Case<S>[], only: readonly string[] = []): readonly Case<S>[] {
-  return only.length === 0 ? cases : cases.filter(({ name }) => only.some((start) => name.startsWith(start)));
+function chosen<S extends Stage>(
+  cases: readonly Case<S>[],
+  only: readonly string[] = [],
+): readonly Case<S>[] {
+  return only.length === 0
+    ? cases
+    : cases.filter(({ name }) => only.some((start) => name.startsWith(start)));
 }
 
 /** `failed` counts what must hold; what only should hold is counted apart. */
-export function scoreOf(results: readonly Result[]): Record<"passed" | "failed" | "warned" | "skipped", number> {
+export function scoreOf(
+  results: readonly Result[],
+): Record<"passed" | "failed" | "warned" | "skipped", number> {
   const count = (holds: (result: Result) => boolean) => results.filter(holds).length;
   return {
     passed: count(({ result }) => result === "pass"),
@@ -146,7 +170,12 @@ function summary(results: readonly Result[]): string {
 }
 
 function spawn(command: readonly string[], env: Record<string, string>): () => Promise<void> {
-  const child = new Deno.Command(command[0]!, { args: command.slice(1), env, stdout: "null", stderr: "inherit" })
+  const child = new Deno.Command(command[0]!, {
+    args: command.slice(1),
+    env,
+    stdout: "null",
+    stderr: "inherit",
+  })
     .spawn();
   let ended = false;
   child.status.then(() => ended = true);
@@ -159,7 +188,10 @@ function spawn(command: readonly string[], env: Record<string, string>): () => P
 }
 
 /** The command, or what is wrong with it. */
-function readCommand(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Command | string {
+function readCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Command | string {
   const values = new Map<string, string[]>();
   const flags = new Set<string>();
   const rest: string[] = [];
@@ -195,21 +227,43 @@ function readCommand(args: readonly string[], env: Readonly<Record<string, strin
   const gateway = one("gateway");
   if (rest.length > 1) return `one address is enough, got ${rest.join(" ")}`;
   if (gateway !== undefined) {
-    if (rest.length > 0 || command) return "--gateway plays the bot: it takes no address to listen at, and no command";
+    if (rest.length > 0 || command) {
+      return "--gateway plays the bot: it takes no address to listen at, and no command";
+    }
     if (!isAddress(gateway)) return `--gateway must be a ws:// or wss:// address, got "${gateway}"`;
     const password = one("password") ?? env.NEXUS_PASSWORD;
     const who = { user: one("user"), password, http: one("http") };
-    return { ...told, gateway: { url: gateway, token, botId, slow: flags.has("slow"), ...who, ...times } };
+    return {
+      ...told,
+      gateway: { url: gateway, token, botId, slow: flags.has("slow"), ...who, ...times },
+    };
   }
   if (command?.length === 0) return "a command must stand behind --";
   const listen = rest[0];
-  if (listen !== undefined && !isAddress(listen)) return `the address must begin with ws://, got "${listen}"`;
-  const { hostname, port } = listen === undefined ? { hostname: "127.0.0.1", port: "0" } : new URL(listen);
-  const where = { hostname: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? 80 : Number(port) };
+  if (listen !== undefined && !isAddress(listen)) {
+    return `the address must begin with ws://, got "${listen}"`;
+  }
+  const { hostname, port } = listen === undefined
+    ? { hostname: "127.0.0.1", port: "0" }
+    : new URL(listen);
+  const where = {
+    hostname: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? 80 : Number(port),
+  };
   return { ...told, bot: { ...where, command, token, botId, ...times } };
 }
 
-const VALUES = ["gateway", "token", "user", "password", "http", "bot-id", "only", "patience", "redial"];
+const VALUES = [
+  "gateway",
+  "token",
+  "user",
+  "password",
+  "http",
+  "bot-id",
+  "only",
+  "patience",
+  "redial",
+];
 
 function isAddress(text: string): boolean {
   return URL.canParse(text) && /^wss?:$/.test(new URL(text).protocol);

@@ -8,7 +8,8 @@ import type { Raw } from "./play_gateway.ts";
 
 type GatewayCase = Case<BotStage>;
 
-const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PIXEL =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const ODD = "naïve “quotes” \\ / \n\n\ttab, data: x\n\nevent: y, 日本語, עברית, 👩‍👩‍👧‍👦, </script>";
 /** Beyond the 100 ms of the rule: what a busy machine may add. */
 const SLACK = 400;
@@ -22,9 +23,15 @@ function say(bot: Plug, id: string, parts: readonly string[], from = 1): void {
   });
 }
 
-async function isDone(question: { outcome(): Promise<string>; text: string }, text: string): Promise<void> {
+async function isDone(
+  question: { outcome(): Promise<string>; text: string },
+  text: string,
+): Promise<void> {
   const outcome = await question.outcome();
-  expect(question.text === text, `the person read ${short(question.text)} instead of ${short(text)}`);
+  expect(
+    question.text === text,
+    `the person read ${short(question.text)} instead of ${short(text)}`,
+  );
   expect(outcome === "done", `the person was told ${outcome}`);
 }
 
@@ -101,7 +108,8 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "token-at-the-upgrade",
-    why: "a bot may prove its token in a header, where a proxy can see it, and leave it out of the frame",
+    why:
+      "a bot may prove its token in a header, where a proxy can see it, and leave it out of the frame",
     ...{ anchor: "security", level: "must", version: 2 },
     async run(stage) {
       const botId = stage.name();
@@ -123,14 +131,18 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
         const plug = await stage.dial();
         plug.say(stage.registration(botId));
         await plug.until(() => plug.frames.length > 0 || plug.closed, "an answer");
-        expect(!plug.all("registered").some(({ success }) => success), `${short(botId)} was taken in`);
+        expect(
+          !plug.all("registered").some(({ success }) => success),
+          `${short(botId)} was taken in`,
+        );
       }
       await lives(stage);
     },
   },
   {
     name: "pool-and-id",
-    why: "a name is a bot's or a pool's: else a pool of a bot's name would be given that bot's messages",
+    why:
+      "a name is a bot's or a pool's: else a pool of a bot's name would be given that bot's messages",
     ...{ anchor: "names", level: "must", version: 2 },
     async run(stage) {
       const pool = stage.name();
@@ -155,7 +167,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       const stranger = await stage.dial();
       const { question, id } = await stage.asked(bot);
       stranger.reply(id, "I am not the bot.", { done: true });
-      await stranger.until(() => stranger.frames.length > 0 || stranger.closed, "an error or a close");
+      await stranger.until(
+        () => stranger.frames.length > 0 || stranger.closed,
+        "an error or a close",
+      );
       bot.reply(id, "I am.", { done: true });
       await isDone(question, "I am.");
     },
@@ -181,11 +196,17 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       for (const text of ["", "{", "[]", "null", '{"type":"dance"}', "[".repeat(30_000)]) {
         const plug = await stage.dial();
         plug.say(text);
-        await plug.until(() => plug.frames.length > 0 || plug.closed, `an answer to ${short(text)}`);
+        await plug.until(
+          () => plug.frames.length > 0 || plug.closed,
+          `an answer to ${short(text)}`,
+        );
       }
       const binary = await stage.dial();
       binary.socket.send(new Uint8Array([0, 255, 254]));
-      await binary.until(() => binary.frames.length > 0 || binary.closed, "an answer to a binary message");
+      await binary.until(
+        () => binary.frames.length > 0 || binary.closed,
+        "an answer to a binary message",
+      );
       await lives(stage);
     },
   },
@@ -257,7 +278,8 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "silent-bot",
-    why: "a bot that answers no ping is given up after botTimeout, with a code that lets it come back",
+    why:
+      "a bot that answers no ping is given up after botTimeout, with a code that lets it come back",
     ...{ anchor: "heartbeat", level: "must", version: 2 },
     async run(stage) {
       const { pingInterval, botTimeout } = stage.welcome;
@@ -295,12 +317,18 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       const bot = await stage.bot(V2);
       const { question, chat, id } = await stage.asked(bot);
       for (const field of ["conversationId", "userId", "senderName", "channel", "chatType"]) {
-        expect(typeof chat[field] === "string" && chat[field] !== "", `${field} was ${short(chat[field])}`);
+        expect(
+          typeof chat[field] === "string" && chat[field] !== "",
+          `${field} was ${short(chat[field])}`,
+        );
       }
       say(bot, id, ["Well."]);
       await isDone(question, "Well.");
       const again = await stage.asked(bot);
-      expect(again.chat.conversationId === chat.conversationId, "the next question came in another conversation");
+      expect(
+        again.chat.conversationId === chat.conversationId,
+        "the next question came in another conversation",
+      );
       expect(again.chat.userId === chat.userId, "the next question came from another userId");
       say(bot, again.id, ["."]);
       await again.question.outcome();
@@ -314,7 +342,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       const bot = await stage.bot(stage.welcome ? V2 : {});
       const question = stage.ask(bot, "Look:", { image: `data:image/png;base64,${PIXEL}` });
       const chat = await bot.next("chat");
-      expect(typeof chat.image === "string" && chat.image.includes(PIXEL), `image was ${short(chat.image)}`);
+      expect(
+        typeof chat.image === "string" && chat.image.includes(PIXEL),
+        `image was ${short(chat.image)}`,
+      );
       if (stage.welcome) {
         expect(
           chat.images?.length === 1 && chat.images[0].startsWith("data:image/png"),
@@ -379,7 +410,8 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "answer-exact",
-    why: "every character arrives: line breaks that look like the end of an event, other scripts, emoji",
+    why:
+      "every character arrives: line breaks that look like the end of an event, other scripts, emoji",
     ...{ anchor: "answers", level: "must", version: "both", needs: ["person"] },
     async run(stage) {
       const bot = await stage.bot();
@@ -423,7 +455,9 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       bot.reply(id, "See: ", { image: `data:image/png;base64,${PIXEL}` });
       bot.reply(id, "", { done: true });
       await isDone(question, "See: ");
-      const sent = question.events.some((event) => event.type !== "chunk" && JSON.stringify(event).includes(PIXEL));
+      const sent = question.events.some((event) =>
+        event.type !== "chunk" && JSON.stringify(event).includes(PIXEL)
+      );
       expect(sent, "no event had the image");
     },
   },
@@ -468,7 +502,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       other.reply(id, "from another", { done: true, seq: 1 });
       if (stage.welcome) {
         const { code, replyTo } = await other.next("error");
-        expect(code === "unknown_turn" && replyTo === id, `the error was ${short(code)} about ${short(replyTo)}`);
+        expect(
+          code === "unknown_turn" && replyTo === id,
+          `the error was ${short(code)} about ${short(replyTo)}`,
+        );
       } else await pause(200);
       bot.reply(id, "mine", { done: true });
       await isDone(question, "mine");
@@ -528,7 +565,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       bot.reply(id, "c", { seq: 3 });
       bot.reply(id, "d", { seq: 4, done: true });
       const { code, expected, replyTo } = await bot.next("error");
-      expect(code === "gap" && expected === 2 && replyTo === id, `the error was ${short({ code, expected, replyTo })}`);
+      expect(
+        code === "gap" && expected === 2 && replyTo === id,
+        `the error was ${short({ code, expected, replyTo })}`,
+      );
       say(bot, id, ["b", "c", "d"], 2);
       await isDone(question, "abcd");
     },
@@ -593,7 +633,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       first.reply(id, "a", { seq: 1 });
       await question.until(() => question.text === "a", '"a" at the person');
       const second = await stage.bot({ ...V2, resume: [{ replyTo: id, seq: 1 }] }, first.botId);
-      expect(second.registered.resume?.[0]?.seq === 1, `resume said ${short(second.registered.resume)}`);
+      expect(
+        second.registered.resume?.[0]?.seq === 1,
+        `resume said ${short(second.registered.resume)}`,
+      );
       say(second, id, ["b"], 2);
       await isDone(question, "ab");
     },
@@ -625,7 +668,8 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "resume-not-offered",
-    why: "a turn that the bot does not list after a drop is over: the person is told, and not that it is complete",
+    why:
+      "a turn that the bot does not list after a drop is over: the person is told, and not that it is complete",
     ...{ anchor: "resuming", level: "must", version: 2, needs: ["person"] },
     async run(stage) {
       const first = await stage.bot(V2);
@@ -655,7 +699,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
         await Promise.race([second.next("chat"), question.outcome()]);
         if (question.ended) {
           const outcome = await question.outcome();
-          expect(outcome !== "done", "the person was told that an answer is complete that never began");
+          expect(
+            outcome !== "done",
+            "the person was told that an answer is complete that never began",
+          );
           return `the person was told ${outcome}`;
         }
       }
@@ -666,7 +713,8 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "drop-version-1",
-    why: "a version-1 bot that drops in the middle leaves an answer that is not complete, and the person is told so",
+    why:
+      "a version-1 bot that drops in the middle leaves an answer that is not complete, and the person is told so",
     ...{ anchor: "version-1", level: "must", version: 1, needs: ["person"] },
     async run(stage) {
       const bot = await stage.bot();
@@ -681,7 +729,8 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "grace-passes",
-    why: "a bot that does not come back leaves an incomplete answer, and the person is told so after the grace",
+    why:
+      "a bot that does not come back leaves an incomplete answer, and the person is told so after the grace",
     ...{ anchor: "resuming", level: "must", version: 2, needs: ["person"] },
     async run(stage) {
       const { grace } = stage.welcome;
@@ -705,7 +754,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       const bot = await stage.bot(V2);
       const { question, id } = await stage.asked(bot);
       bot.reply(id, "a", { seq: 1 });
-      const { turnId } = await question.until(() => question.events.find(({ type }) => type === "start"), "start");
+      const { turnId } = await question.until(
+        () => question.events.find(({ type }) => type === "start"),
+        "start",
+      );
       if (turnId === undefined) throw new Skipped("the start event tells no turnId");
       await question.until(() => question.text === "a", '"a" at the person');
       const answer = stage.post(`/api/turns/${turnId}/cancel`);
@@ -721,13 +773,17 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
   },
   {
     name: "cancel-version-1",
-    why: "a version-1 bot is told nothing that it does not know, and what it goes on to say is ignored",
+    why:
+      "a version-1 bot is told nothing that it does not know, and what it goes on to say is ignored",
     ...{ anchor: "cancelling", level: "must", version: 1, needs: ["person"] },
     async run(stage) {
       const bot = await stage.bot();
       const { question, id } = await stage.asked(bot);
       bot.reply(id, "a");
-      const { turnId } = await question.until(() => question.events.find(({ type }) => type === "start"), "start");
+      const { turnId } = await question.until(
+        () => question.events.find(({ type }) => type === "start"),
+        "start",
+      );
       if (turnId === undefined) throw new Skipped("the start event tells no turnId");
       await question.until(() => question.text === "a", '"a" at the person');
       await stage.post(`/api/turns/${turnId}/cancel`);
@@ -748,7 +804,13 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
     async run(stage) {
       const bot = await stage.bot(V2);
       const { question, id } = await stage.asked(bot);
-      bot.say({ type: "fail", replyTo: id, code: "model_down", message: "The model is down.", retryable: false });
+      bot.say({
+        type: "fail",
+        replyTo: id,
+        code: "model_down",
+        message: "The model is down.",
+        retryable: false,
+      });
       const outcome = await question.outcome();
       expect(outcome !== "done", "the person was told that the answer is complete");
       return `the person was told ${outcome}`;
@@ -764,9 +826,17 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       say(bot, id, ["ok"]);
       await question.outcome();
       for (let n = 0; n < 2; n++) {
-        bot.say({ type: "push", to: `user:${chat.userId}`, content: "Tea is ready.", id: "push-1" });
+        bot.say({
+          type: "push",
+          to: `user:${chat.userId}`,
+          content: "Tea is ready.",
+          id: "push-1",
+        });
         const receipt = await bot.next("pushed");
-        expect(receipt.id === "push-1" && receipt.success === true, `the receipt was ${short(receipt)}`);
+        expect(
+          receipt.id === "push-1" && receipt.success === true,
+          `the receipt was ${short(receipt)}`,
+        );
       }
     },
   },
@@ -778,7 +848,10 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
       const bot = await stage.bot(V2);
       bot.say({ type: "push", to: "user:surely-nobody-9f2c", content: "Hello?", id: "push-2" });
       const receipt = await bot.next("pushed");
-      expect(receipt.id === "push-2" && receipt.success === false, `the receipt was ${short(receipt)}`);
+      expect(
+        receipt.id === "push-2" && receipt.success === false,
+        `the receipt was ${short(receipt)}`,
+      );
     },
   },
   {
@@ -862,7 +935,9 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
     ...{ anchor: "errors-and-bad-frames", level: "must", version: 2 },
     async run(stage) {
       const { maxFrame } = stage.welcome;
-      if (maxFrame > 60 << 20) throw new Skipped("maxFrame is more than the kit can send in one message");
+      if (maxFrame > 60 << 20) {
+        throw new Skipped("maxFrame is more than the kit can send in one message");
+      }
       const bot = await stage.bot(V2);
       bot.say(`{"type":"reply","replyTo":"x","content":"${"x".repeat(maxFrame)}","done":false}`);
       await bot.until(() => bot.all("error").length > 0 || bot.closed, "an error or a close");

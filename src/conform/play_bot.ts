@@ -1,5 +1,6 @@
 /**
- * This is what the kit plays towards a gateway under test: bots that dial in, and one person who asks them over HTTP.
+ * This is what the kit plays towards a gateway under test: bots that dial in, and one person who
+ * asks them over HTTP.
  */
 import { expect, Failed, pause, short, Skipped, type Stage, Waiting } from "./case.ts";
 import type { Raw } from "./play_gateway.ts";
@@ -60,7 +61,15 @@ export class Plug {
 
   /** A delta, numbered when `seq` is given. */
   reply(replyTo: string, content: unknown, more: Record<string, unknown> = {}): void {
-    this.say({ type: "reply", id: "r", replyTo, content, done: false, timestamp: Date.now(), ...more });
+    this.say({
+      type: "reply",
+      id: "r",
+      replyTo,
+      content,
+      done: false,
+      timestamp: Date.now(),
+      ...more,
+    });
   }
 
   until<T>(look: () => T | undefined | false, what: string, ms = this.#patience): Promise<T> {
@@ -68,7 +77,9 @@ export class Plug {
       () => {
         const found = look();
         if ((found === undefined || found === false) && this.closed) {
-          throw new Failed(`the gateway closed the socket (${this.closed.code}) before ${what} came`);
+          throw new Failed(
+            `the gateway closed the socket (${this.closed.code}) before ${what} came`,
+          );
         }
         return found;
       },
@@ -167,7 +178,9 @@ export class Question {
       () => {
         const found = look();
         if ((found === undefined || found === false) && this.ended) {
-          throw new Failed(`the person's stream ended (${short(this.events.at(-1))}) before ${what} came`);
+          throw new Failed(
+            `the person's stream ended (${short(this.events.at(-1))}) before ${what} came`,
+          );
         }
         return found;
       },
@@ -179,7 +192,9 @@ export class Question {
   /** How the turn ended for the person: `done`, or anything else. */
   async outcome(ms = this.#patience): Promise<string> {
     await this.#waiting.until(() => this.ended, ms, "the end of the person's stream");
-    const last = this.events.findLast(({ type }) => ["end", "error", "refused", "cut"].includes(type));
+    const last = this.events.findLast(({ type }) =>
+      ["end", "error", "refused", "cut"].includes(type)
+    );
     return last?.type === "end" ? last.status ?? "done" : last?.type ?? "nothing";
   }
 }
@@ -190,7 +205,9 @@ async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Raw
     const parts = (rest + text).split("\n\n");
     rest = parts.pop()!;
     for (const part of parts) {
-      const data = part.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim()).join(
+      const data = part.split("\n").filter((line) => line.startsWith("data:")).map((line) =>
+        line.slice(5).trim()
+      ).join(
         "\n",
       );
       if (data) yield JSON.parse(data);
@@ -221,7 +238,8 @@ export class BotStage implements Stage, AsyncDisposable {
     this.patience = target.patience ?? 10_000;
     this.slow = target.slow ?? false;
     const url = new URL(target.url);
-    this.#http = target.http?.replace(/\/$/, "") ?? `${url.protocol === "wss:" ? "https:" : "http:"}//${url.host}`;
+    this.#http = target.http?.replace(/\/$/, "") ??
+      `${url.protocol === "wss:" ? "https:" : "http:"}//${url.host}`;
     this.#prefix = target.botId ?? `conform-${crypto.randomUUID().slice(0, 6)}`;
   }
 
@@ -230,7 +248,9 @@ export class BotStage implements Stage, AsyncDisposable {
     const plug = await this.dial();
     plug.say(this.registration(plug.botId, { protocol: 2 }));
     const registered = await plug.next("registered");
-    if (!registered.success) throw new Failed(`the gateway refused the kit's bot: ${registered.error} (--token)`);
+    if (!registered.success) {
+      throw new Failed(`the gateway refused the kit's bot: ${registered.error} (--token)`);
+    }
     this.welcome = registered.protocol >= 2 ? registered : undefined;
     await plug.leave();
     // Opened now, so that the ten seconds it takes pass while other things are tried.
@@ -255,7 +275,13 @@ export class BotStage implements Stage, AsyncDisposable {
   }
 
   registration(botId: string, fields: Record<string, unknown> = {}): Raw {
-    return { type: "register", botId, botName: "Conformance kit", token: this.#target.token, ...fields };
+    return {
+      type: "register",
+      botId,
+      botName: "Conformance kit",
+      token: this.#target.token,
+      ...fields,
+    };
   }
 
   /** An id that no other bot has. */
@@ -265,7 +291,9 @@ export class BotStage implements Stage, AsyncDisposable {
 
   /** Opens a socket and says nothing. */
   async dial(botId = this.name(), headers?: Record<string, string>): Promise<Plug> {
-    const socket = headers ? withHeaders(this.#target.url, headers) : new WebSocket(this.#target.url);
+    const socket = headers
+      ? withHeaders(this.#target.url, headers)
+      : new WebSocket(this.#target.url);
     const plug = new Plug(socket, botId, this.patience);
     this.#plugs.push(plug);
     await plug.opened();
@@ -282,7 +310,10 @@ export class BotStage implements Stage, AsyncDisposable {
     const plug = await this.dial(botId);
     plug.say(this.registration(plug.botId, fields));
     plug.registered = await plug.next("registered");
-    expect(plug.registered.success === true, `registered.success was ${short(plug.registered.success)}`);
+    expect(
+      plug.registered.success === true,
+      `registered.success was ${short(plug.registered.success)}`,
+    );
     return plug;
   }
 
@@ -296,19 +327,28 @@ export class BotStage implements Stage, AsyncDisposable {
   }
 
   /** The person asks, and the bot has it. */
-  async asked(bot: Plug, message = "Say hello."): Promise<{ question: Question; chat: Raw; id: string }> {
+  async asked(
+    bot: Plug,
+    message = "Say hello.",
+  ): Promise<{ question: Question; chat: Raw; id: string }> {
     const question = this.ask(bot, message);
     const chat = await Promise.race([
       bot.next("chat"),
       question.outcome(this.patience + 1000).then((outcome) => {
-        throw new Failed(`the person was told ${outcome} (${short(question.events.at(-1))}) and the bot never asked`);
+        throw new Failed(
+          `the person was told ${outcome} (${
+            short(question.events.at(-1))
+          }) and the bot never asked`,
+        );
       }),
     ]);
     return { question, chat, id: chat.id };
   }
 
   async get(path: string): Promise<Raw> {
-    const response = await fetch(this.#http + path, { headers: { authorization: `Bearer ${this.#session}` } });
+    const response = await fetch(this.#http + path, {
+      headers: { authorization: `Bearer ${this.#session}` },
+    });
     return await response.json();
   }
 
@@ -324,7 +364,9 @@ export class BotStage implements Stage, AsyncDisposable {
 
   /** Throws {@linkcode Skipped} where a wait of `ms` is too long for this run. */
   affordable(ms: number, what: string): void {
-    if (ms > this.patience && !this.slow) throw new Skipped(`${what} needs ${Math.round(ms / 1000)} s (--slow)`);
+    if (ms > this.patience && !this.slow) {
+      throw new Skipped(`${what} needs ${Math.round(ms / 1000)} s (--slow)`);
+    }
   }
 
   lacks(need: string): string | undefined {
@@ -351,6 +393,9 @@ export class BotStage implements Stage, AsyncDisposable {
 
 /** Deno and Node take headers here; the standard, which the types follow, does not. */
 function withHeaders(url: string, headers: Record<string, string>): WebSocket {
-  const Socket = WebSocket as unknown as new (url: string, options: { headers: Record<string, string> }) => WebSocket;
+  const Socket = WebSocket as unknown as new (
+    url: string,
+    options: { headers: Record<string, string> },
+  ) => WebSocket;
   return new Socket(url, { headers });
 }

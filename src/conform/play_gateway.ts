@@ -1,6 +1,7 @@
 /**
- * This is a gateway that the kit plays towards a bot under test: it listens, takes the bot in, asks, and writes down
- * everything that the bot does. It is steered by the cases and decides nothing.
+ * This is a gateway that the kit plays towards a bot under test: it listens, takes the bot in,
+ * asks, and writes down everything that the bot does. It is steered by the cases and decides
+ * nothing.
  */
 import { MAX_REGISTER } from "../bots/frame.ts";
 import { expect, Failed, pause, Skipped, type Stage, Waiting } from "./case.ts";
@@ -14,11 +15,17 @@ export interface BotTarget {
   readonly port?: number;
   /** Milliseconds for an answer, and for a frame. Default 15,000: some bots think. */
   readonly patience?: number;
-  /** Milliseconds for a bot that was dropped to dial again. Default 60,000, and 10 minutes for the first dial of one that is started by hand. */
+  /**
+   * Milliseconds for a bot that was dropped to dial again. Default 60,000, and 10 minutes for the
+   * first dial of one that is started by hand.
+   */
   readonly redial?: number;
   /** Milliseconds in which a bot that was refused must not dial. Default 5,000. */
   readonly stayAway?: number;
-  /** Starts the bot towards an address, and returns the way to stop it. Absent: somebody else starts it. */
+  /**
+   * Starts the bot towards an address, and returns the way to stop it. Absent: somebody else starts
+   * it.
+   */
   readonly start?: (url: string) => () => Promise<void>;
 }
 
@@ -67,7 +74,9 @@ export class Turn {
       }
       this.last = frame.seq;
     }
-    if (frame.kind === undefined || frame.kind === "text") this.text += [frame.content ?? ""].flat().join("");
+    if (frame.kind === undefined || frame.kind === "text") {
+      this.text += [frame.content ?? ""].flat().join("");
+    }
     if (frame.done === true) this.ended = "done";
     return true;
   }
@@ -140,7 +149,9 @@ export class Seat {
     this.turns.set(turn.id, turn);
     this.say({
       ...{ type: "chat", id: turn.id, content, from: "Conny Form", timestamp: Date.now() },
-      ...(this.version === 2 ? { conversationId: "c-conform", userId: "conform", senderName: "Conny Form" } : {}),
+      ...(this.version === 2
+        ? { conversationId: "c-conform", userId: "conform", senderName: "Conny Form" }
+        : {}),
       ...(this.version === 2 ? { channel: "api", chatType: "direct" } : {}),
       ...more,
     });
@@ -176,7 +187,10 @@ export class Seat {
     return turn;
   }
 
-  /** Resolves once the bot has dealt with everything that was said until now: a ping is answered in order. */
+  /**
+   * Resolves once the bot has dealt with everything that was said until now: a ping is answered in
+   * order.
+   */
   async settle(): Promise<void> {
     const from = this.frames.length;
     this.say({ type: "ping" });
@@ -196,7 +210,11 @@ export class Seat {
 
   async drop(code = 4000): Promise<void> {
     // A socket that is closed while it opens stays half open.
-    await this.#waiting.until(() => this.closed || this.socket.readyState !== WebSocket.CONNECTING, 2000, "the socket");
+    await this.#waiting.until(
+      () => this.closed || this.socket.readyState !== WebSocket.CONNECTING,
+      2000,
+      "the socket",
+    );
     if (!this.closed) this.socket.close(code);
     // A bot that is gone without a word cannot answer the close: then there is nothing to wait for.
     await this.left(2000);
@@ -242,7 +260,9 @@ export class GatewayStage implements Stage, AsyncDisposable {
     this.stayAway = target.stayAway ?? 5000;
     const { hostname = "127.0.0.1", port = 0 } = target;
     this.#server = Deno.serve({ hostname, port, onListen() {} }, (request) => this.#serve(request));
-    this.url = `ws://${hostname.includes(":") ? `[${hostname}]` : hostname}:${this.#server.addr.port}/bot-ws`;
+    this.url = `ws://${
+      hostname.includes(":") ? `[${hostname}]` : hostname
+    }:${this.#server.addr.port}/bot-ws`;
   }
 
   #serve(request: Request): Response {
@@ -281,7 +301,10 @@ export class GatewayStage implements Stage, AsyncDisposable {
     const { version, fresh, fields, resume } = welcome;
     const seat = this.#seat;
     const wanted = version ?? (this.offered === 2 ? 2 : undefined) ?? seat?.version;
-    if (seat && !seat.closed && !fresh && !fields && !resume && !this.#dirty && wanted === seat.version) return seat;
+    if (
+      seat && !seat.closed && !fresh && !fields && !resume && !this.#dirty &&
+      wanted === seat.version
+    ) return seat;
     await seat?.drop();
     const taken = await this.arrival();
     const registration = taken.registration = await taken.next("register", 0, 10_000);
@@ -303,12 +326,15 @@ export class GatewayStage implements Stage, AsyncDisposable {
   /** The next socket, before it has registered. */
   async arrival(): Promise<Seat> {
     if (this.#absent) throw new Skipped(this.#absent);
-    // Somebody may start the bot by hand: the first dial has more time, unless the command says how much.
+    // Somebody may start the bot by hand: the first dial has more time, unless the command says how
+    // much.
     const wait = this.botId === "" && !this.#stop ? this.#target.redial ?? FIRST_DIAL : this.redial;
     try {
       return await this.#waiting.until(() => this.#takeArrived(), wait, "the bot's next dial");
     } catch (error) {
-      if (error instanceof Failed) this.#absent = "the bot did not dial again before; this case was not reached";
+      if (error instanceof Failed) {
+        this.#absent = "the bot did not dial again before; this case was not reached";
+      }
       throw error;
     }
   }
@@ -329,7 +355,11 @@ export class GatewayStage implements Stage, AsyncDisposable {
   }
 
   async dialled(count: number): Promise<void> {
-    await this.#waiting.until(() => this.dials.length >= count, this.redial, `dial number ${count}`);
+    await this.#waiting.until(
+      () => this.dials.length >= count,
+      this.redial,
+      `dial number ${count}`,
+    );
   }
 
   /** The next case gets a socket of its own. */
@@ -340,7 +370,9 @@ export class GatewayStage implements Stage, AsyncDisposable {
   /** For cases after which the bot stays away. */
   async restart(): Promise<void> {
     const start = this.#target.start;
-    if (!start) throw new Skipped("the kit must start the bot itself for this (nexus conform -- command)");
+    if (!start) {
+      throw new Skipped("the kit must start the bot itself for this (nexus conform -- command)");
+    }
     await this.#stop?.();
     for (const seat of this.#arrived.splice(0)) await seat.drop();
     this.#seat = undefined;
@@ -351,11 +383,14 @@ export class GatewayStage implements Stage, AsyncDisposable {
   /** The bot was told to stay away: nothing more can be tried unless the kit may start it again. */
   lost(): void {
     this.#seat = undefined;
-    this.#absent = "the bot was refused in a case before, and the kit cannot start it again (nexus conform -- command)";
+    this.#absent =
+      "the bot was refused in a case before, and the kit cannot start it again (nexus conform -- command)";
   }
 
   lacks(need: string): string | undefined {
-    if (need === "directives" && !this.directives) return "the bot does not understand the kit's directives";
+    if (need === "directives" && !this.directives) {
+      return "the bot does not understand the kit's directives";
+    }
     if (need === "start" && !this.#target.start) {
       return "the kit must start the bot itself for this (nexus conform -- command)";
     }
@@ -380,7 +415,9 @@ export class GatewayStage implements Stage, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stop?.();
-    for (const seat of [...this.#arrived, ...(this.#seat ? [this.#seat] : [])]) await seat.drop(1001);
+    for (const seat of [...this.#arrived, ...(this.#seat ? [this.#seat] : [])]) {
+      await seat.drop(1001);
+    }
     await this.#server.shutdown();
   }
 }
@@ -388,6 +425,9 @@ export class GatewayStage implements Stage, AsyncDisposable {
 /** Checks that a value is the first frame that a bot should send. */
 export function expectRegistration(seat: Seat): void {
   const first = seat.frames[0];
-  expect(first?.frame?.type === "register", `the first frame was ${JSON.stringify(first?.frame?.type)}`);
+  expect(
+    first?.frame?.type === "register",
+    `the first frame was ${JSON.stringify(first?.frame?.type)}`,
+  );
   expect(first.size <= MAX_REGISTER, `it had ${first.size} characters`);
 }

@@ -1,8 +1,10 @@
 /**
- * Who may come in: the people of the configuration, the people of the store, and those whom somebody else vouches for (OpenID Connect, Feishu …).
+ * Who may come in: the people of the configuration, the people of the store, and those whom
+ * somebody else vouches for (OpenID Connect, Feishu …).
  *
- * Everything that belongs to somebody hangs on their id, which never comes again; they sign in with their name, which may. An attempt
- * takes the same time and gets the same answer whether the name exists or not, and attempts are limited ({@linkcode SignInLimits}).
+ * Everything that belongs to somebody hangs on their id, which never comes again; they sign in with
+ * their name, which may. An attempt takes the same time and gets the same answer whether the name
+ * exists or not, and attempts are limited ({@linkcode SignInLimits}).
  */
 import type { Allowance } from "./allowance.ts";
 import type { Clock } from "./clock.ts";
@@ -45,7 +47,10 @@ export interface AccountConfig {
 /** What an admin sees of a person. */
 export interface AccountView extends Person {
   readonly username: string;
-  /** `config`, `store`, the name of a provider, or `former`: stood in the configuration and can be forgotten. */
+  /**
+   * `config`, `store`, the name of a provider, or `former`: stood in the configuration and can be
+   * forgotten.
+   */
   readonly source: string;
   readonly disabled: boolean;
   readonly totp: boolean;
@@ -72,9 +77,18 @@ export class Accounts {
   #isReading = false;
   #stop: (() => void) | undefined;
 
-  /** @param parts.store where people are stored besides the configuration; call {@linkcode load} then */
+  /**
+   * @param parts.store where people are stored besides the configuration; call {@linkcode load}
+   *   then
+   */
   constructor(
-    parts: { clock: Clock; observer: Observer; store: Store; secret?: ServerSecret; argon2id?: Argon2id },
+    parts: {
+      clock: Clock;
+      observer: Observer;
+      store: Store;
+      secret?: ServerSecret;
+      argon2id?: Argon2id;
+    },
   ) {
     const { store, clock, observer, secret = new ServerSecret() } = parts;
     const changed = () => void this.#stored.mark();
@@ -103,13 +117,18 @@ export class Accounts {
       put: (record) => this.#put(record),
     });
   }
-  /* ── the list ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the list
+   * ──────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** Reads the people of the store, and looks again every few seconds until {@linkcode close}. */
   async load(): Promise<void> {
     await this.#look();
     this.#stop ??= this.#clock.every(LOOK, () => {
-      this.#look().catch((error) => this.#observer.tell({ type: "fault", where: "accounts", error }));
+      this.#look().catch((error) =>
+        this.#observer.tell({ type: "fault", where: "accounts", error })
+      );
     });
   }
 
@@ -118,7 +137,10 @@ export class Accounts {
     this.#stop = undefined;
   }
 
-  /** Calls back whenever somebody comes in or is out, or something of theirs changed, whoever did it. Returns the way to stop. */
+  /**
+   * Calls back whenever somebody comes in or is out, or something of theirs changed, whoever did
+   * it. Returns the way to stop.
+   */
   watch(call: (change: AccountChange) => void): () => void {
     this.#watchers.add(call);
     return () => this.#watchers.delete(call);
@@ -138,7 +160,9 @@ export class Accounts {
       const { records, former } = await this.#stored.read();
       // What was retired is not deleted yet.
       for (const id of records.keys()) if (this.tombstones.isRetired(id)) records.delete(id);
-      for (const [username, id] of former) if (this.tombstones.isRetired(id)) former.delete(username);
+      for (const [username, id] of former) {
+        if (this.tombstones.isRetired(id)) former.delete(username);
+      }
       const changes = this.#people.set({ records, former });
       this.#announce([...changes, ...removed.map((id) => ({ type: "removed" as const, id }))]);
     } finally {
@@ -146,14 +170,18 @@ export class Accounts {
     }
   }
 
-  /** Takes over the people of the configuration; who is not on it is out. Returns the names whose password is plain text. */
+  /**
+   * Takes over the people of the configuration; who is not on it is out. Returns the names whose
+   * password is plain text.
+   */
   async replace(users: Readonly<Record<string, AccountConfig>>): Promise<string[]> {
     const configured = await Promise.all(
       Object.entries(users).map(async ([username, user]) => {
         const { password, displayName, role, bots, limits = {} } = user;
         const fields: Configured = {
           displayName,
-          // The original had one kind of user; `admin` is the name its own configuration gave to who runs it.
+          // The original had one kind of user; `admin` is the name its own configuration gave to
+          // who runs it.
           role: role ?? (username === "admin" ? "admin" : "member"),
           bots,
           limits,
@@ -166,12 +194,18 @@ export class Accounts {
     return Object.keys(users).filter((username) => !isPasswordHash(users[username]!.password));
   }
 
-  /** Takes over who may vouch for people; whose provider is gone, or no longer lets their groups in, is out. */
+  /**
+   * Takes over who may vouch for people; whose provider is gone, or no longer lets their groups in,
+   * is out.
+   */
   setVouching(vouches: StillVouches): void {
     this.#announce(this.#people.set({ vouches }));
   }
 
-  /** Writes down who stands in the configuration, so that they can be found and forgotten when they no longer do. */
+  /**
+   * Writes down who stands in the configuration, so that they can be found and forgotten when they
+   * no longer do.
+   */
   async noteConfigured(): Promise<void> {
     for (const username of this.#people.configuredNames()) {
       const id = this.tombstones.idOf(username);
@@ -181,7 +215,10 @@ export class Accounts {
     }
   }
 
-  /** Takes over what earlier versions stored. Call it once, when the people of the configuration are known. */
+  /**
+   * Takes over what earlier versions stored. Call it once, when the people of the configuration are
+   * known.
+   */
   async migrate(): Promise<void> {
     // A link to somebody who was removed before would else lead to the next account of that name.
     await this.identities.migrate((id) => this.#people.get(id) !== undefined);
@@ -193,7 +230,10 @@ export class Accounts {
     return isIn(account) ? account.person : undefined;
   }
 
-  /** Whether there is an account of this id that may not come in: disabled, removed, or no longer in the configuration. */
+  /**
+   * Whether there is an account of this id that may not come in: disabled, removed, or no longer in
+   * the configuration.
+   */
   isOut(id: string): boolean {
     const account = this.#people.get(id);
     return account ? !isIn(account) : this.tombstones.isRetired(id) || this.#people.isFormer(id);
@@ -208,11 +248,15 @@ export class Accounts {
   offer(id: string | undefined, bots: readonly string[] | undefined): Offer {
     if (bots) return { within: [bots] };
     const account = id === undefined ? undefined : this.#people.get(id);
-    const isStranger = account === undefined || (isGuest(account) && account.person.bots === undefined);
+    const isStranger = account === undefined ||
+      (isGuest(account) && account.person.bots === undefined);
     return { within: isStranger ? this.#people.openToAll() : [] };
   }
 
-  /** Whether a message in a chat made this account, and nobody has signed in with it or made them an admin. */
+  /**
+   * Whether a message in a chat made this account, and nobody has signed in with it or made them an
+   * admin.
+   */
   isGuest(id: string): boolean {
     const account = this.#people.get(id);
     return account !== undefined && isGuest(account);
@@ -222,9 +266,14 @@ export class Accounts {
     return this.#people.all().filter(isIn).map(({ person }) => person);
   }
 
-  /** Everybody, also who is disabled or was taken out of the configuration, with what only admins see. */
+  /**
+   * Everybody, also who is disabled or was taken out of the configuration, with what only admins
+   * see.
+   */
   list(): AccountView[] {
-    const former = [...this.#people.former()].map(([username, id]) => this.#viewOfFormer(username, id));
+    const former = [...this.#people.former()].map(([username, id]) =>
+      this.#viewOfFormer(username, id)
+    );
     return [...this.#people.all().map((account) => this.#viewOf(account)), ...former];
   }
 
@@ -239,7 +288,8 @@ export class Accounts {
   /** Somebody by their id, or by the name they sign in with. */
   find(name: string): AccountView | undefined {
     const byName = this.#people.named(name);
-    return this.view(name) ?? (byName && this.#viewOf(byName)) ?? this.view(this.#people.former().get(name) ?? "");
+    return this.view(name) ?? (byName && this.#viewOf(byName)) ??
+      this.view(this.#people.former().get(name) ?? "");
   }
 
   /** What this person may ask beyond or below what everybody may. */
@@ -247,7 +297,10 @@ export class Accounts {
     return this.#people.get(id)?.limits;
   }
 
-  /** What tells a configured person's password from another one, without telling the password; `undefined` for everybody else. */
+  /**
+   * What tells a configured person's password from another one, without telling the password;
+   * `undefined` for everybody else.
+   */
   credential(id: string): string | undefined {
     return credentialOf(this.#people.get(id));
   }
@@ -270,16 +323,27 @@ export class Accounts {
     return { ...person, source: "former", disabled: true, totp: this.hasFactor(id), limits: {} };
   }
 
-  /* ── signing in ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── signing in
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /**
-   * The person with this name and password, and with this one-time code where they have a second factor.
+   * The person with this name and password, and with this one-time code where they have a second
+   * factor.
    *
-   * Throws `wrong_credentials`, `second_factor` when the code is missing or wrong, or `limited` with the seconds to wait.
+   * Throws `wrong_credentials`, `second_factor` when the code is missing or wrong, or `limited`
+   * with the seconds to wait.
    *
    * @param device what {@linkcode remember} gave their browser
    */
-  async signIn(name: string, password: string, address: string, code?: string, device?: string): Promise<Person> {
+  async signIn(
+    name: string,
+    password: string,
+    address: string,
+    code?: string,
+    device?: string,
+  ): Promise<Person> {
     const nameKey = name.slice(0, 200);
     const account = this.#people.named(name);
     const taken = await this.#limits.take(nameKey, account?.person.id, { address, device });
@@ -288,7 +352,12 @@ export class Accounts {
       throw new NexusError("limited", "too many sign-in attempts", { retryAfter: taken });
     }
     if (!await this.#credentials.matches(account?.secret, password) || !isIn(account)) {
-      this.#observer.tell({ type: "sign_in_refused", name: nameKey, address, why: "wrong_credentials" });
+      this.#observer.tell({
+        type: "sign_in_refused",
+        name: nameKey,
+        address,
+        why: "wrong_credentials",
+      });
       throw new NexusError("wrong_credentials");
     }
     const { id } = account.person;
@@ -301,17 +370,22 @@ export class Accounts {
     return person;
   }
 
-  /** Remembers where somebody has signed in from. Returns what their browser shows at the next sign-in. */
+  /**
+   * Remembers where somebody has signed in from. Returns what their browser shows at the next
+   * sign-in.
+   */
   async remember(id: string, from: Try): Promise<string> {
     return await this.#limits.remember(id, from);
   }
 
   /**
-   * The account of somebody whom a provider, or a chat platform, vouches for: made at their first coming, with the identities that
-   * it did not know, and with what the provider says of them, which replaces what was known; what it does not say stays.
+   * The account of somebody whom a provider, or a chat platform, vouches for: made at their first
+   * coming, with the identities that it did not know, and with what the provider says of them,
+   * which replaces what was known; what it does not say stays.
    *
-   * Throws `forbidden` when they are disabled or were removed, when the id belongs to somebody of another source, or when a sign-in
-   * (`from` is set) reaches an account with a password and a second factor, which a provider cannot show.
+   * Throws `forbidden` when they are disabled or were removed, when the id belongs to somebody of
+   * another source, or when a sign-in (`from` is set) reaches an account with a password and a
+   * second factor, which a provider cannot show.
    *
    * @param from the address that signs in; absent for a message from a chat
    */
@@ -319,7 +393,10 @@ export class Accounts {
     return await this.#vouching.vouch(who, from);
   }
 
-  /* ── the people of the store ─────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the people of the store
+   * ───────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /**
    * Adds a person. Throws `conflict` when the name is taken, `invalid` when it is no name.
@@ -329,7 +406,10 @@ export class Accounts {
    */
   async add(
     username: string,
-    fields: Pick<AccountRecord, "displayName" | "role" | "bots" | "limits"> & { password: string; adopt?: boolean },
+    fields: Pick<AccountRecord, "displayName" | "role" | "bots" | "limits"> & {
+      password: string;
+      adopt?: boolean;
+    },
   ): Promise<AccountView> {
     if (!/^[^\s~\p{Cc}\p{Cf}]{1,100}$/u.test(username)) {
       throw new NexusError("invalid", "a name has 1 to 100 characters, no spaces and no ~");
@@ -352,7 +432,10 @@ export class Accounts {
     return this.view(id)!;
   }
 
-  /** Changes what was given; `null` takes away. Throws `not_found`, and `conflict` for a person of the configuration. */
+  /**
+   * Changes what was given; `null` takes away. Throws `not_found`, and `conflict` for a person of
+   * the configuration.
+   */
   async change(
     id: string,
     fields: {
@@ -367,7 +450,9 @@ export class Accounts {
   ): Promise<AccountView> {
     this.#own(id);
     const { password, bots, limits, ...rest } = fields;
-    const secret = password === undefined ? undefined : await this.#credentials.hash(password, true);
+    const secret = password === undefined
+      ? undefined
+      : await this.#credentials.hash(password, true);
     // Read behind the wait, so that what somebody else changed meanwhile stays.
     const record = this.#own(id);
     await this.#put({
@@ -380,7 +465,10 @@ export class Accounts {
     return this.view(id)!;
   }
 
-  /** Gives somebody of the store the password that they chose. A text that looks like a hash is refused: its cost would be theirs to choose. */
+  /**
+   * Gives somebody of the store the password that they chose. A text that looks like a hash is
+   * refused: its cost would be theirs to choose.
+   */
   async setPassword(id: string, password: string): Promise<void> {
     this.#own(id);
     const secret = await this.#credentials.hash(password, false);
@@ -388,8 +476,9 @@ export class Accounts {
   }
 
   /**
-   * Retires an account: whoever it was is out, and the id never comes again. What else is theirs is the caller's to remove
-   * ({@linkcode forgetPerson}). Throws `not_found`, and `conflict` for somebody who stands in the configuration.
+   * Retires an account: whoever it was is out, and the id never comes again. What else is theirs is
+   * the caller's to remove ({@linkcode forgetPerson}). Throws `not_found`, and `conflict` for
+   * somebody who stands in the configuration.
    */
   async remove(id: string): Promise<void> {
     const view = this.view(id);
@@ -415,7 +504,10 @@ export class Accounts {
     this.#announce([...changes, { type: "removed", id }]);
   }
 
-  /** Lets whoever had this name be vouched for again, with a new account. Returns whether they could not before. */
+  /**
+   * Lets whoever had this name be vouched for again, with a new account. Returns whether they could
+   * not before.
+   */
   async allow(username: string): Promise<boolean> {
     const isAllowed = await this.tombstones.allow(username);
     const allowed = await this.identities.allow(username);
@@ -432,11 +524,17 @@ export class Accounts {
   #own(id: string): AccountRecord {
     const account = this.#people.get(id);
     if (!account && this.view(id)) {
-      throw new NexusError("conflict", `${id} stood in the configuration file and can be removed only`);
+      throw new NexusError(
+        "conflict",
+        `${id} stood in the configuration file and can be removed only`,
+      );
     }
     if (!account) throw new NexusError("not_found");
     if (!account.record) {
-      throw new NexusError("conflict", `${id} stands in the configuration file and is changed there`);
+      throw new NexusError(
+        "conflict",
+        `${id} stands in the configuration file and is changed there`,
+      );
     }
     return account.record;
   }
@@ -448,7 +546,10 @@ export class Accounts {
     this.#announce(changes);
   }
 
-  /* ── the second factor ───────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the second factor
+   * ─────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   hasFactor(id: string): boolean {
     return this.#factors.has(id);
@@ -468,12 +569,20 @@ export class Accounts {
     await this.#factors.drop(id);
   }
 
-  /* ── passwords ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── passwords
+   * ─────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
-  /** That this is the password of somebody who is signed in. Throws `wrong_credentials` or `limited`. */
+  /**
+   * That this is the password of somebody who is signed in. Throws `wrong_credentials` or
+   * `limited`.
+   */
   async checkPassword(id: string, password: string): Promise<void> {
     const taken = this.#limits.confirm(id);
-    if (typeof taken === "number") throw new NexusError("limited", "too many attempts", { retryAfter: taken });
+    if (typeof taken === "number") {
+      throw new NexusError("limited", "too many attempts", { retryAfter: taken });
+    }
     if (!await this.#credentials.matches(this.#people.get(id)?.secret, password)) {
       throw new NexusError("wrong_credentials");
     }

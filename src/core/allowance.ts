@@ -1,8 +1,10 @@
 /**
- * How much a person may ask, and how much they did: messages per minute and per day, turns at once, bytes of images per day.
+ * How much a person may ask, and how much they did: messages per minute and per day, turns at once,
+ * bytes of images per day.
  *
- * Days are those of UTC, minutes those of the clock. What is limited is counted in the store before the question is taken, so that all nodes
- * count together; what is only wanted for the statistics is collected in memory and handed over every few seconds.
+ * Days are those of UTC, minutes those of the clock. What is limited is counted in the store before
+ * the question is taken, so that all nodes count together; what is only wanted for the statistics
+ * is collected in memory and handed over every few seconds.
  */
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
@@ -18,11 +20,16 @@ export interface Allowance {
   readonly imageBytesPerDay?: number;
   /** Event streams open at once. Absent: {@linkcode STREAMS_AT_ONCE}. */
   readonly streamsAtOnce?: number;
-  /** Conversations kept. Programs that know no conversations begin one with each question, so there is no bound unless it is set. */
+  /**
+   * Conversations kept. Programs that know no conversations begin one with each question, so there
+   * is no bound unless it is set.
+   */
   readonly conversations?: number;
 }
 
-/** A page opens two streams, a program one for each question that it has asked and not heard out. */
+/**
+ * A page opens two streams, a program one for each question that it has asked and not heard out.
+ */
 export const STREAMS_AT_ONCE = 10_000;
 
 /** What a person used on one day. */
@@ -40,10 +47,20 @@ export interface Usage {
   outputTokens?: number;
 }
 
-const COUNTED = ["messages", "imageBytes", "turns", "units", "inputTokens", "outputTokens"] as const;
+const COUNTED = [
+  "messages",
+  "imageBytes",
+  "turns",
+  "units",
+  "inputTokens",
+  "outputTokens",
+] as const;
 type Counted = typeof COUNTED[number];
 
-/** What is left of a bound on messages; `until`: when it is whole again, milliseconds since the epoch. */
+/**
+ * What is left of a bound on messages; `until`: when it is whole again, milliseconds since the
+ * epoch.
+ */
 export interface Left {
   readonly limit: number;
   readonly remaining: number;
@@ -77,7 +94,9 @@ export class Allowances implements Observer {
   #stop: (() => void) | undefined;
 
   /** @param parts.of what a person may; asked at each message */
-  constructor(parts: { store: Store; clock: Clock; observer: Observer; of: (personId: string) => Allowance }) {
+  constructor(
+    parts: { store: Store; clock: Clock; observer: Observer; of: (personId: string) => Allowance },
+  ) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#observer = parts.observer;
@@ -94,19 +113,25 @@ export class Allowances implements Observer {
   }
 
   /**
-   * Lets a message in, or throws `limited` with what was reached and until when. Without a limit there is nothing to wait for, and a
-   * promise is returned only where there is. What was let in counts as running at once, before anything is waited for, until its turn ends or
-   * {@linkcode giveBack} says that there will be none.
+   * Lets a message in, or throws `limited` with what was reached and until when. Without a limit
+   * there is nothing to wait for, and a promise is returned only where there is. What was let in
+   * counts as running at once, before anything is waited for, until its turn ends or {@linkcode
+   * giveBack} says that there will be none.
    */
   admit(message: Message): Promise<void> | void {
     const { id } = message.person;
     const { messagesPerMinute, messagesPerDay, turnsAtOnce, imageBytesPerDay } = this.#of(id);
     if (turnsAtOnce !== undefined && (this.#running.get(id) ?? 0) >= turnsAtOnce) {
-      throw new NexusError("limited", `${turnsAtOnce} answers at once; wait for one to end`, { retryAfter: 1 });
+      throw new NexusError("limited", `${turnsAtOnce} answers at once; wait for one to end`, {
+        retryAfter: 1,
+      });
     }
     this.#running.set(id, (this.#running.get(id) ?? 0) + 1);
     const bytes = bytesOf(message.images);
-    if (messagesPerMinute === undefined && messagesPerDay === undefined && imageBytesPerDay === undefined) {
+    if (
+      messagesPerMinute === undefined && messagesPerDay === undefined &&
+      imageBytesPerDay === undefined
+    ) {
       this.#collect(id, "messages", 1);
       if (bytes > 0) this.#collect(id, "imageBytes", bytes);
       return;
@@ -119,14 +144,18 @@ export class Allowances implements Observer {
     return this.#left.get(message);
   }
 
-  /** A message that was let in became no turn (no bot, the line is full): what it took goes back. */
+  /**
+   * A message that was let in became no turn (no bot, the line is full): what it took goes back.
+   */
   giveBack(message: Message): void {
     const { id } = message.person;
     this.#runsNoMore(id);
     const taken = this.#taken.get(message);
     this.#taken.delete(message);
     if (taken) {
-      this.#return(taken).catch((error) => this.#observer.tell({ type: "fault", where: "usage", error }));
+      this.#return(taken).catch((error) =>
+        this.#observer.tell({ type: "fault", where: "usage", error })
+      );
     } else {
       this.#collect(id, "messages", -1);
       this.#collect(id, "imageBytes", -bytesOf(message.images));
@@ -159,11 +188,17 @@ export class Allowances implements Observer {
   }
 
   /** Returns what is left of the messages, of the bound that is nearest. */
-  async #take(id: string, bytes: number, limits: Allowance, taken: Taken[]): Promise<Left | undefined> {
+  async #take(
+    id: string,
+    bytes: number,
+    limits: Allowance,
+    taken: Taken[],
+  ): Promise<Left | undefined> {
     let nearest: Left | undefined;
     const now = this.#clock.now();
     const minute = `use:${keyPart(id)}:minute:${Math.floor(now / MINUTE)}`;
-    const messages = keyOf(id, this.#dayOf(now), "messages"), images = keyOf(id, this.#dayOf(now), "imageBytes");
+    const messages = keyOf(id, this.#dayOf(now), "messages"),
+      images = keyOf(id, this.#dayOf(now), "imageBytes");
     const take = async (
       key: string,
       by: number,
@@ -187,16 +222,32 @@ export class Allowances implements Observer {
     };
     const { messagesPerMinute, messagesPerDay, imageBytesPerDay } = limits;
     if (messagesPerMinute !== undefined) {
-      await take(minute, 1, messagesPerMinute, 2 * MINUTE, `${messagesPerMinute} messages per minute`, MINUTE);
+      await take(
+        minute,
+        1,
+        messagesPerMinute,
+        2 * MINUTE,
+        `${messagesPerMinute} messages per minute`,
+        MINUTE,
+      );
     }
     await take(messages, 1, messagesPerDay, KEPT, `${messagesPerDay} messages per day`, DAY);
     if (bytes > 0) {
-      await take(images, bytes, imageBytesPerDay, KEPT, `${imageBytesPerDay} bytes of images per day`, DAY);
+      await take(
+        images,
+        bytes,
+        imageBytesPerDay,
+        KEPT,
+        `${imageBytesPerDay} bytes of images per day`,
+        DAY,
+      );
     }
     return nearest;
   }
 
-  /** What a person used, day by day, the latest first; days on which nothing was used are left out. */
+  /**
+   * What a person used, day by day, the latest first; days on which nothing was used are left out.
+   */
   async usage(personId: string, days = 31): Promise<Usage[]> {
     await this.#handOver();
     const prefix = `use:${keyPart(personId)}:day:`;
@@ -214,7 +265,9 @@ export class Allowances implements Observer {
   /** Forgets all that was counted of a person. */
   async forget(personId: string): Promise<void> {
     await this.#handOver();
-    for (const [key] of await this.#store.list(`use:${keyPart(personId)}:`)) await this.#store.delete(key);
+    for (const [key] of await this.#store.list(`use:${keyPart(personId)}:`)) {
+      await this.#store.delete(key);
+    }
   }
 
   /** Hands over what was collected. */
@@ -230,7 +283,9 @@ export class Allowances implements Observer {
     this.#collected.set(key, (this.#collected.get(key) ?? 0) + by);
     this.#stop ??= this.#clock.after(COLLECTED, () => {
       this.#stop = undefined;
-      this.#handOver().catch((error) => this.#observer.tell({ type: "fault", where: "usage", error }));
+      this.#handOver().catch((error) =>
+        this.#observer.tell({ type: "fault", where: "usage", error })
+      );
     });
   }
 
@@ -260,6 +315,8 @@ function calendar(): (at: number) => string {
 /** What images weigh when they are no longer base64. */
 function bytesOf(images: readonly string[]): number {
   let bytes = 0;
-  for (const image of images) bytes += Math.floor((image.length - Math.max(0, image.indexOf(",") + 1)) * 3 / 4);
+  for (const image of images) {
+    bytes += Math.floor((image.length - Math.max(0, image.indexOf(",") + 1)) * 3 / 4);
+  }
   return bytes;
 }

@@ -1,6 +1,7 @@
 /**
- * Personal keys for programs. A key is shown once and stored by its hash; it has a name, scopes, perhaps an end, and its last use can be seen.
- * An admin may bound the age of all keys: then each ends at its own end or at that age, whichever comes first.
+ * Personal keys for programs. A key is shown once and stored by its hash; it has a name, scopes,
+ * perhaps an end, and its last use can be seen. An admin may bound the age of all keys: then each
+ * ends at its own end or at that age, whichever comes first.
  */
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
@@ -8,7 +9,10 @@ import type { Observer } from "./observer.ts";
 import { hashToken, randomToken } from "./secret.ts";
 import { keyPart, type Store } from "./store.ts";
 
-/** `chat`: ask, and what belongs to asking. `read`: conversations, search, usage. `admin`: what its owner may do as an admin. */
+/**
+ * `chat`: ask, and what belongs to asking. `read`: conversations, search, usage. `admin`: what its
+ * owner may do as an admin.
+ */
 export const SCOPES = ["chat", "read", "admin"] as const;
 export type Scope = typeof SCOPES[number];
 
@@ -35,7 +39,10 @@ export const KEY_PREFIX = "nxk_";
 
 export const MAX_PER_PERSON = 50;
 
-/** Milliseconds for which a key is believed without looking into the store: how long a key that was revoked on another node still works. */
+/**
+ * Milliseconds for which a key is believed without looking into the store: how long a key that was
+ * revoked on another node still works.
+ */
 const BELIEVED = 10_000;
 
 const CACHED = 10_000;
@@ -108,7 +115,9 @@ export class ApiKeys {
     if (!token.startsWith(KEY_PREFIX) || token.length > 100) return undefined;
     const hash = await hashToken(token);
     const at: string | undefined = await this.#store.get(`keyhash:${hash}`);
-    const kept: (ApiKey & { hash: string }) | undefined = at === undefined ? undefined : await this.#store.get(at);
+    const kept: (ApiKey & { hash: string }) | undefined = at === undefined
+      ? undefined
+      : await this.#store.get(at);
     const now = this.#clock.now();
     if (!kept || kept.hash !== hash || isOver(this.#bounded(kept), now)) return undefined;
     if (now - (kept.lastUsedAt ?? 0) >= NOTED) this.#note(kept, now);
@@ -122,24 +131,34 @@ export class ApiKeys {
   async of(personId: string): Promise<ApiKey[]> {
     const found = await this.#store.list(`key:${keyPart(personId)}:`);
     const now = this.#clock.now();
-    return found.map(([, { hash: _, ...key }]) => this.#bounded(key as ApiKey)).filter((key) => !isOver(key, now))
+    return found.map(([, { hash: _, ...key }]) => this.#bounded(key as ApiKey)).filter((key) =>
+      !isOver(key, now)
+    )
       .sort((a, b) => b.createdAt - a.createdAt);
   }
 
   /** Lets go of a person's keys in memory, so that the store is asked for each. */
   drop(personId: string): void {
-    for (const [token, { key }] of this.#cache) if (key.personId === personId) this.#cache.delete(token);
+    for (const [token, { key }] of this.#cache) {
+      if (key.personId === personId) this.#cache.delete(token);
+    }
   }
 
   /** Revokes one of a person's keys, or all. Returns how many. */
   async revoke(personId: string, id?: string): Promise<number> {
     const prefix = `key:${keyPart(personId)}:`;
     let revoked = 0;
-    for (const [at, { hash }] of await this.#store.list(id === undefined ? prefix : prefix + keyPart(id))) {
+    for (
+      const [at, { hash }] of await this.#store.list(
+        id === undefined ? prefix : prefix + keyPart(id),
+      )
+    ) {
       if (id !== undefined && at !== prefix + keyPart(id)) continue;
       await this.#store.delete(at);
       await this.#store.delete(`keyhash:${hash}`);
-      for (const [token, cached] of this.#cache) if (cached.hash === hash) this.#cache.delete(token);
+      for (const [token, cached] of this.#cache) {
+        if (cached.hash === hash) this.#cache.delete(token);
+      }
       revoked++;
     }
     return revoked;

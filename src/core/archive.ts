@@ -1,9 +1,10 @@
 /**
  * What was said, kept: conversations and their turns over the {@linkcode Store} contract.
  *
- * Writing never holds up a turn: it is handed to the store and a failure goes to the observer. Keys: `conv:<person>:<conversation>`,
- * `turn:<turn>`, `turns:<conversation>:<order>` (which turn stands where), `default:<person>`, `owner:<conversation>` (whose it is).
- * What a running turn has said so far is in its {@linkcode Drafts draft}.
+ * Writing never holds up a turn: it is handed to the store and a failure goes to the observer.
+ * Keys: `conv:<person>:<conversation>`, `turn:<turn>`, `turns:<conversation>:<order>` (which turn
+ * stands where), `default:<person>`, `owner:<conversation>` (whose it is). What a running turn has
+ * said so far is in its {@linkcode Drafts draft}.
  */
 import type { Clock } from "./clock.ts";
 import { Drafts } from "./draft.ts";
@@ -28,7 +29,10 @@ export interface Conversation {
   botId?: string;
   readonly createdAt: number;
   updatedAt: number;
-  /** Who has answered in it, and with which limited keys it was asked. Absent: it is older than that was written down. */
+  /**
+   * Who has answered in it, and with which limited keys it was asked. Absent: it is older than that
+   * was written down.
+   */
   traces?: Trace[];
   /** The limited key that began it. */
   readonly key?: string;
@@ -80,13 +84,19 @@ export interface Defaults {
 /** History may be forgotten where there is no disk. */
 const WEAK = { weak: true };
 
-/** The same for a turn's place in its conversation: a key and an id. It can be made again from the turn. */
+/**
+ * The same for a turn's place in its conversation: a key and an id. It can be made again from the
+ * turn.
+ */
 const PLACE = { weak: 100, late: true };
 
 /** Stands in the store while a process uses it: one that finds it there follows a crash. */
 const OPEN = "archive:open";
 
-/** Milliseconds before the last turn within which, after a crash, a turn may lack its place or its words in the index. */
+/**
+ * Milliseconds before the last turn within which, after a crash, a turn may lack its place or its
+ * words in the index.
+ */
 const LAST_MOMENTS = 10_000;
 
 /** How late the store may hear of a conversation's last use, in milliseconds. */
@@ -130,8 +140,9 @@ export class Archive implements Keeper {
   }
 
   /**
-   * Finishes what an earlier process left unfinished: its turns become `incomplete`, with what they had said. Returns how many.
-   * Call before the first turn, and only where no other process uses the store.
+   * Finishes what an earlier process left unfinished: its turns become `incomplete`, with what they
+   * had said. Returns how many. Call before the first turn, and only where no other process uses
+   * the store.
    */
   async recover(): Promise<number> {
     const left = await this.#drafts.left();
@@ -159,7 +170,9 @@ export class Archive implements Keeper {
     while (true) {
       const page = await this.#store.list("turn:", { after, limit: 100 });
       for (const [key, value] of page) {
-        if ((value as TurnRecord).status !== "running") this.#write(this.#keep(value as TurnRecord, false));
+        if ((value as TurnRecord).status !== "running") {
+          this.#write(this.#keep(value as TurnRecord, false));
+        }
         after = key;
       }
       if (page.length < 100) break;
@@ -169,7 +182,13 @@ export class Archive implements Keeper {
 
   /** Ends a turn whose process is gone. */
   async #interrupt(record: TurnRecord, chunks: readonly Chunk[]): Promise<void> {
-    await this.#keep({ ...record, chunks, status: "incomplete", code: "shutting_down", endedAt: this.#clock.now() });
+    await this.#keep({
+      ...record,
+      chunks,
+      status: "incomplete",
+      code: "shutting_down",
+      endedAt: this.#clock.now(),
+    });
   }
 
   /** Gives the turns of the last moments before a crash what is kept late. */
@@ -182,7 +201,8 @@ export class Archive implements Keeper {
         const record = value as TurnRecord;
         last ??= record.at;
         if (record.at < last - LAST_MOMENTS) return;
-        // One that a reader was told of and that died before its first draft: there is no draft to end it by.
+        // One that a reader was told of and that died before its first draft: there is no draft to
+        // end it by.
         if (record.status === "running") await this.#interrupt(record, record.chunks);
         else await this.#keep(record);
         await this.#place(record);
@@ -196,7 +216,9 @@ export class Archive implements Keeper {
   /** Writes down in its conversation who answered a turn. */
   async #trace(record: TurnRecord): Promise<void> {
     const conversation = await this.conversation(record.personId, record.conversationId);
-    if (conversation && this.#traces.note(conversation, traceOf(record))) await this.save(conversation);
+    if (conversation && this.#traces.note(conversation, traceOf(record))) {
+      await this.save(conversation);
+    }
   }
 
   close(): void {
@@ -206,14 +228,19 @@ export class Archive implements Keeper {
     if (this.isLasting) this.#write(this.#store.delete(OPEN));
   }
 
-  /* ── conversations ───────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── conversations
+   * ─────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** A conversation of this person; anybody else's does not exist. */
   async conversation(personId: string, id: string): Promise<Conversation | undefined> {
     const cached = this.#conversations.get(id);
     if (cached?.personId === personId) return cached;
     if (cached) return this.#refuse(personId, cached.personId, id);
-    const found: Conversation | undefined = await this.#store.get(`conv:${keyPart(personId)}:${keyPart(id)}`);
+    const found: Conversation | undefined = await this.#store.get(
+      `conv:${keyPart(personId)}:${keyPart(id)}`,
+    );
     if (found) {
       // Somebody else may have read it meanwhile; there must be one object only.
       const meanwhile = this.#conversations.get(id);
@@ -222,7 +249,9 @@ export class Archive implements Keeper {
       return found;
     }
     const owner: string | undefined = await this.#store.get(`owner:${keyPart(id)}`);
-    return owner === undefined || owner === personId ? undefined : this.#refuse(personId, owner, id);
+    return owner === undefined || owner === personId
+      ? undefined
+      : this.#refuse(personId, owner, id);
   }
 
   #refuse(who: string, whom: string, id: string): undefined {
@@ -245,11 +274,16 @@ export class Archive implements Keeper {
   async conversations(personId: string): Promise<Conversation[]> {
     const found = await this.#store.list(`conv:${keyPart(personId)}:`);
     // The one in memory knows better when it was last spoken in.
-    return found.map(([, value]) => this.#conversations.get((value as Conversation).id) ?? value as Conversation)
+    return found.map(([, value]) =>
+      this.#conversations.get((value as Conversation).id) ?? value as Conversation
+    )
       .sort((a, b) => Number(b.pinned) - Number(a.pinned) || b.updatedAt - a.updatedAt);
   }
 
-  /** Whether a person has fewer than `most` conversations. They are counted once, and again where there seem to be too many. */
+  /**
+   * Whether a person has fewer than `most` conversations. They are counted once, and again where
+   * there seem to be too many.
+   */
   async hasRoom(personId: string, most: number): Promise<boolean> {
     if (most === Infinity) return true;
     const known = this.#counts.get(personId);
@@ -344,7 +378,10 @@ export class Archive implements Keeper {
     await this.#store.set(`default:${keyPart(personId)}`, defaults, { sure: true });
   }
 
-  /** Reads who this person's default bot and default conversations are; afterwards {@linkcode defaultWith} needs no waiting. */
+  /**
+   * Reads who this person's default bot and default conversations are; afterwards {@linkcode
+   * defaultWith} needs no waiting.
+   */
   async defaults(personId: string): Promise<Defaults> {
     const cached = this.#defaults.get(personId);
     if (cached) return cached;
@@ -358,8 +395,9 @@ export class Archive implements Keeper {
   }
 
   /**
-   * The person's default conversation with a bot, made if there is none. Needs {@linkcode defaults} to have been read. `answers`: this bot
-   * answers from now on when the person asks nobody in particular.
+   * The person's default conversation with a bot, made if there is none. Needs {@linkcode defaults}
+   * to have been read. `answers`: this bot answers from now on when the person asks nobody in
+   * particular.
    */
   defaultConversation(personId: string, botId: string, answers = true): string {
     const defaults = this.#defaults.get(personId) ?? { bots: {} };
@@ -375,12 +413,16 @@ export class Archive implements Keeper {
 
   /** A conversation that a bot names: only one in which that bot answered. */
   async conversationOfBot(id: string, botId: string): Promise<Conversation | undefined> {
-    const personId = this.#conversations.get(id)?.personId ?? await this.#store.get(`owner:${keyPart(id)}`);
+    const personId = this.#conversations.get(id)?.personId ??
+      await this.#store.get(`owner:${keyPart(id)}`);
     const conversation = personId === undefined ? undefined : await this.conversation(personId, id);
     return conversation?.botId === botId ? conversation : undefined;
   }
 
-  /* ── turns ───────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── turns
+   * ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** Whether what is kept would survive the end of the process. */
   get isLasting(): boolean {
@@ -388,8 +430,9 @@ export class Archive implements Keeper {
   }
 
   /**
-   * Keeps a turn that has its conversation; called when it begins and when it ends. A turn that runs is written down with its first draft:
-   * most are over sooner, and those are written once. Resolves when an ending is kept.
+   * Keeps a turn that has its conversation; called when it begins and when it ends. A turn that
+   * runs is written down with its first draft: most are over sooner, and those are written once.
+   * Resolves when an ending is kept.
    */
   keep(turn: Turn): Promise<void> | undefined {
     if (turn.message.temporary) return undefined;
@@ -408,13 +451,19 @@ export class Archive implements Keeper {
     return kept;
   }
 
-  /** A bot has a turn. That is written down before it says anything, so that after a crash, too, no key reads what it may not. */
+  /**
+   * A bot has a turn. That is written down before it says anything, so that after a crash, too, no
+   * key reads what it may not.
+   */
   given(turn: Turn): void {
     const conversation = this.#conversations.get(turn.conversationId);
     if (conversation && this.#traces.note(conversation, turn.trace)) void this.save(conversation);
   }
 
-  /** Writes a running turn down without waiting for its first draft. Resolves when it would survive the end of the process. */
+  /**
+   * Writes a running turn down without waiting for its first draft. Resolves when it would survive
+   * the end of the process.
+   */
   writeDown(turn: Turn): Promise<void> {
     return this.#drafts.writeDown(turn);
   }
@@ -432,14 +481,21 @@ export class Archive implements Keeper {
   }
 
   /** Writes down where a turn stands in its conversation. */
-  #place({ id, conversationId, order }: Pick<Turn, "id" | "conversationId" | "order">): Promise<void> {
+  #place(
+    { id, conversationId, order }: Pick<Turn, "id" | "conversationId" | "order">,
+  ): Promise<void> {
     return this.#store.set(`turns:${conversationId}:${order}`, id, PLACE);
   }
 
-  /** An ending is on the disk before its reader hears of it, and everything that waited goes with it. */
+  /**
+   * An ending is on the disk before its reader hears of it, and everything that waited goes with
+   * it.
+   */
   #keep(record: TurnRecord, sure = record.status !== "running"): Promise<void> {
     const weak = weightOf(record);
-    if (record.status === "running") return this.#store.set(`turn:${record.id}`, record, { weak, sure });
+    if (record.status === "running") {
+      return this.#store.set(`turn:${record.id}`, record, { weak, sure });
+    }
     const find = this.#store.find && { owner: record.personId, text: said(record) };
     return this.#store.set(`turn:${record.id}`, record, { weak, sure, find });
   }
@@ -462,7 +518,8 @@ export class Archive implements Keeper {
     conversation.title = title;
     conversation.botId = botId;
     conversation.updatedAt = this.#clock.now();
-    // What ends after the archive was closed, such as a bot's turn whose socket closes last, waits for no timer.
+    // What ends after the archive was closed, such as a bot's turn whose socket closes last, waits
+    // for no timer.
     if (isMore || this.#isClosed) return void this.save(conversation);
     // When it was last spoken in may reach the store a moment later, once for many turns.
     this.#touched.add(conversation);
@@ -517,23 +574,31 @@ export class Archive implements Keeper {
     let after: string | undefined;
     if (before !== undefined) {
       const mark = await this.turn(before);
-      if (!mark || mark.conversationId !== conversationId) throw new NexusError("not_found", "no such turn: before");
+      if (!mark || mark.conversationId !== conversationId) {
+        throw new NexusError("not_found", "no such turn: before");
+      }
       after = prefix + mark.order;
     }
     const rows = await this.#store.list(prefix, { reverse: true, after, limit: limit + 1 });
     const records = await Promise.all(rows.slice(0, limit).map(([, id]) => this.turn(id)));
-    return { turns: records.filter((record) => record !== undefined).reverse(), more: rows.length > limit };
+    return {
+      turns: records.filter((record) => record !== undefined).reverse(),
+      more: rows.length > limit,
+    };
   }
 
   /**
-   * Where the words were said, newest first. Every word must be there, in the question or in the answer; case does not count.
-   * A store that keeps an index finds words by their beginnings, and any part of a script without spaces; others look at every turn.
+   * Where the words were said, newest first. Every word must be there, in the question or in the
+   * answer; case does not count. A store that keeps an index finds words by their beginnings, and
+   * any part of a script without spaces; others look at every turn.
    */
   async search(personId: string, words: string, limit = 50): Promise<Found[]> {
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 10);
     if (needles.length === 0) return [];
     const records = this.#store.find
-      ? (await this.#store.find(personId, needles.join(" "), limit)).map(([, record]) => record as TurnRecord)
+      ? (await this.#store.find(personId, needles.join(" "), limit)).map(([, record]) =>
+        record as TurnRecord
+      )
       : await this.#scan(personId, needles, limit);
     const titles = new Map<string, string>();
     for (const { conversationId: id } of records) {
@@ -554,7 +619,9 @@ export class Archive implements Keeper {
   async #scan(personId: string, needles: readonly string[], limit: number): Promise<TurnRecord[]> {
     const found: TurnRecord[] = [];
     for (const conversation of await this.conversations(personId)) {
-      for (const [, turnId] of await this.#store.list(`turns:${conversation.id}:`, { reverse: true })) {
+      for (
+        const [, turnId] of await this.#store.list(`turns:${conversation.id}:`, { reverse: true })
+      ) {
         const record = await this.turn(turnId);
         if (!record) continue;
         const text = said(record).toLowerCase();
@@ -565,8 +632,8 @@ export class Archive implements Keeper {
   }
 
   /**
-   * Deletes what was said before a time (milliseconds since the epoch), and conversations that are empty then; pinned ones stay whole.
-   * Returns how many turns went.
+   * Deletes what was said before a time (milliseconds since the epoch), and conversations that are
+   * empty then; pinned ones stay whole. Returns how many turns went.
    */
   async forget(before: number): Promise<number> {
     const end = before.toString(36).padStart(9, "0");
@@ -579,8 +646,9 @@ export class Archive implements Keeper {
         const prefix = `turns:${conversation.id}:`;
         const turns = await this.#store.list(prefix);
         const old = turns.filter(([key]) => key.slice(prefix.length) < end);
-        if (old.length === turns.length && conversation.updatedAt < before) await this.remove(conversation);
-        else {
+        if (old.length === turns.length && conversation.updatedAt < before) {
+          await this.remove(conversation);
+        } else {
           for (const [key, turnId] of old) {
             await this.#store.delete(`turn:${turnId}`);
             await this.#store.delete(key);
@@ -596,12 +664,16 @@ export class Archive implements Keeper {
   /** Text that sorts as the turns began. */
   #order(at: number): string {
     const plain = at.toString(36).padStart(9, "0");
-    const last = this.#lastOrder.startsWith(plain) ? Number.parseInt(this.#lastOrder.slice(9), 36) + 1 : 0;
+    const last = this.#lastOrder.startsWith(plain)
+      ? Number.parseInt(this.#lastOrder.slice(9), 36) + 1
+      : 0;
     return this.#lastOrder = plain + last.toString(36).padStart(4, "0");
   }
 
   #write(written: Promise<void>): Promise<void> {
-    return written.catch((error) => this.#observer.tell({ type: "fault", where: "archive", error }));
+    return written.catch((error) =>
+      this.#observer.tell({ type: "fault", where: "archive", error })
+    );
   }
 }
 
@@ -625,7 +697,10 @@ function said(record: TurnRecord): string {
   return `${record.text}\n${textOf(record)}`;
 }
 
-/** A kept turn as a {@linkcode Turn} whose reply can be read from any offset. A turn that never saw its end is `incomplete`. */
+/**
+ * A kept turn as a {@linkcode Turn} whose reply can be read from any offset. A turn that never saw
+ * its end is `incomplete`.
+ */
 export function restore(record: TurnRecord): Turn {
   const ending: Ending = record.status === "running"
     ? { status: "incomplete", code: "shutting_down" }
@@ -646,7 +721,9 @@ export function restore(record: TurnRecord): Turn {
     record.at,
     record.key,
   );
-  if (record.botId) turn.bot = { id: record.botId, name: record.botName ?? record.botId, pool: record.pool };
+  if (record.botId) {
+    turn.bot = { id: record.botId, name: record.botName ?? record.botId, pool: record.pool };
+  }
   turn.earlier = record.earlier;
   turn.firstAt = record.firstAt;
   turn.endedAt = record.endedAt;

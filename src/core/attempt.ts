@@ -1,6 +1,6 @@
 /**
- * One bot's try at a turn. A turn has one attempt at a time; when it moves to another bot, the old attempt is over and whatever its
- * bot still says falls on deaf ears.
+ * One bot's try at a turn. A turn has one attempt at a time; when it moves to another bot, the old
+ * attempt is over and whatever its bot still says falls on deaf ears.
  */
 import type { Clock } from "./clock.ts";
 import type { Code } from "./error.ts";
@@ -12,7 +12,13 @@ import type { Turn } from "./turn.ts";
 /** What becomes of the turn is not the attempt's decision. */
 export interface Outcome {
   done(attempt: Attempt): void;
-  failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void;
+  failed(
+    attempt: Attempt,
+    code: Code,
+    detail: string | undefined,
+    retryable: boolean,
+    more?: Aside,
+  ): void;
   lost(attempt: Attempt, detail: string | undefined): void;
   /** Returns whether the turn has moved. */
   away(attempt: Attempt): boolean;

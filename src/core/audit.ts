@@ -1,7 +1,8 @@
 /**
- * The audit log: who did what to whom, from where, when. Each line carries the hash of the one before it, so that a line that was changed,
- * taken out or put in shows. Who can rewrite the whole store can rewrite the whole chain: note the head's hash elsewhere, `nexus audit verify`
- * prints it.
+ * The audit log: who did what to whom, from where, when. Each line carries the hash of the one
+ * before it, so that a line that was changed, taken out or put in shows. Who can rewrite the whole
+ * store can rewrite the whole chain: note the head's hash elsewhere, `nexus audit verify` prints
+ * it.
  */
 import { AuditBound } from "./audit_bound.ts";
 import type { Clock } from "./clock.ts";
@@ -43,7 +44,10 @@ const MAX_WAITING = 10_000;
 
 const PAGE = 1000;
 
-/** An {@linkcode Observer}: it writes down what it is told, where that is of its kind, and what {@linkcode Audit.write} is given. */
+/**
+ * An {@linkcode Observer}: it writes down what it is told, where that is of its kind, and what
+ * {@linkcode Audit.write} is given.
+ */
 export class Audit implements Observer {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -56,8 +60,13 @@ export class Audit implements Observer {
   readonly #bound: AuditBound;
   #dropped = 0;
 
-  /** @param parts.node names this process among several that share the store; each has a chain of its own */
-  constructor(parts: { store: Store; clock: Clock; node?: string; onFault?: (error: unknown) => void }) {
+  /**
+   * @param parts.node names this process among several that share the store; each has a chain of
+   *   its own
+   */
+  constructor(
+    parts: { store: Store; clock: Clock; node?: string; onFault?: (error: unknown) => void },
+  ) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#bound = new AuditBound(parts.clock);
@@ -98,7 +107,9 @@ export class Audit implements Observer {
     let last = await (this.#last ??= this.#readLast());
     while (this.#waiting.length > 0) {
       const lines: AuditLine[] = [];
-      for (const { act, at } of this.#waiting.splice(0, PAGE)) lines.push(last = await seal(act, at, last));
+      for (const { act, at } of this.#waiting.splice(0, PAGE)) {
+        lines.push(last = await seal(act, at, last));
+      }
       if (this.#dropped > 0) {
         const detail = `${this.#dropped} lines were left out: too many at once`;
         this.#dropped = 0;
@@ -112,7 +123,9 @@ export class Audit implements Observer {
   async #readLast(): Promise<Pick<AuditLine, "n" | "hash">> {
     await this.#store.set(`auditor:${keyPart(this.#node)}`, this.#log);
     const length = await this.#store.append(this.#log, []);
-    const [line] = length > 0 ? await this.#store.read(this.#log, length - 1, 1) as AuditLine[] : [];
+    const [line] = length > 0
+      ? await this.#store.read(this.#log, length - 1, 1) as AuditLine[]
+      : [];
     return line ?? { n: -1, hash: "" };
   }
 }
@@ -164,8 +177,18 @@ async function seal(act: Act, at: number, last: Pick<AuditLine, "n" | "hash">): 
 
 async function hashOf(line: Omit<AuditLine, "hash">): Promise<string> {
   const { n, at, who, did, whom, from, detail, before } = line;
-  const words = JSON.stringify([n, at, who, did, whom ?? null, from ?? null, detail ?? null, before]);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(words))).toHex();
+  const words = JSON.stringify([
+    n,
+    at,
+    who,
+    did,
+    whom ?? null,
+    from ?? null,
+    detail ?? null,
+    before,
+  ]);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(words)))
+    .toHex();
 }
 
 function logOf(node: string): string {
@@ -179,13 +202,31 @@ function actOf(happening: Happening): Act | undefined {
     case "signed_out":
       return { who: happening.person, did: "sign_out" };
     case "sign_in_refused":
-      return { who: "-", did: "sign_in_refused", whom: happening.name, from: happening.address, detail: happening.why };
+      return {
+        who: "-",
+        did: "sign_in_refused",
+        whom: happening.name,
+        from: happening.address,
+        detail: happening.why,
+      };
     case "bot_refused":
       // Whoever it was that claimed this id has not shown that it is theirs.
-      return { who: "-", did: "bot_refused", whom: happening.bot, from: happening.address, detail: happening.why };
+      return {
+        who: "-",
+        did: "bot_refused",
+        whom: happening.bot,
+        from: happening.address,
+        detail: happening.why,
+      };
     case "callback_refused": {
       const { channel, app, address, why } = happening;
-      return { who: "-", did: "callback_refused", whom: `${channel}:${app}`, from: address, detail: why };
+      return {
+        who: "-",
+        did: "callback_refused",
+        whom: `${channel}:${app}`,
+        from: address,
+        detail: why,
+      };
     }
     case "acted":
       return happening.act;

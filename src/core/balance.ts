@@ -1,9 +1,10 @@
 /**
  * Who answers: a pure choice among those who may.
  *
- * The conversation's own bot if it is there, else the less busy of two drawn by weight. Two draws are enough: they keep the busiest
- * bot close to the average without looking at every bot, and they do not stampede to the one that was idle a moment ago
- * (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
+ * The conversation's own bot if it is there, else the less busy of two drawn by weight. Two draws
+ * are enough: they keep the busiest bot close to the average without looking at every bot, and they
+ * do not stampede to the one that was idle a moment ago (Mitzenmacher, "The Power of Two Choices in
+ * Randomized Load Balancing", 2001).
  */
 
 /** What the choice needs to know of a bot. */

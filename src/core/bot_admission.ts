@@ -1,10 +1,10 @@
 /**
- * Which bot may come in, under which id and into which pool. Its token decides: the common token opens for every id and
- * pool that nobody fixed, a token of a bot's own opens for that bot's id and for the pools that were named when it was
- * made.
+ * Which bot may come in, under which id and into which pool. Its token decides: the common token
+ * opens for every id and pool that nobody fixed, a token of a bot's own opens for that bot's id and
+ * for the pools that were named when it was made.
  *
- * What it prevents: a bot that takes the name of another one, or makes it the name of its pool, and is then given the
- * messages that people meant for the other.
+ * What it prevents: a bot that takes the name of another one, or makes it the name of its pool, and
+ * is then given the messages that people meant for the other.
  */
 import { DEMO, lookAlike, reserve, type Reserved } from "./bot_name.ts";
 import { type BotTokens, type CommonTokens, ofTokens } from "./bot_token.ts";
@@ -15,8 +15,8 @@ export interface Refusal {
   /** Sent to the bot; the original sent `Invalid token`. */
   readonly error: string;
   /**
-   * `token`: it opens nothing here. `name`: the id or the pool is not one that it may use. `taken`: the name is in use
-   * at the moment as something else, and may be free later.
+   * `token`: it opens nothing here. `name`: the id or the pool is not one that it may use. `taken`:
+   * the name is in use at the moment as something else, and may be free later.
    */
   readonly wrong: "token" | "name" | "taken";
 }
@@ -41,7 +41,9 @@ export interface AdmissionParts {
 export class BotAdmission {
   readonly #parts: AdmissionParts;
   /** What stands fixed, and what it was made of. */
-  #fixed: { readonly models: object; readonly tokens: object; readonly reserved: Reserved } | undefined;
+  #fixed:
+    | { readonly models: object; readonly tokens: object; readonly reserved: Reserved }
+    | undefined;
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -52,7 +54,9 @@ export class BotAdmission {
     const { tokens, common, models } = this.#parts;
     const { botId, token } = claim;
     if (botId === DEMO) return name(`Bot id "${DEMO}" is taken by the built-in bot`);
-    if (Object.hasOwn(models(), botId)) return name(`Bot id ${show(botId)} is taken by the configuration`);
+    if (Object.hasOwn(models(), botId)) {
+      return name(`Bot id ${show(botId)} is taken by the configuration`);
+    }
     // The words are the original's.
     if (!tokens.opens(botId, token, common())) return { error: "Invalid token", wrong: "token" };
     return this.#refuseFixed(claim) ?? this.#refuseTaken(claim);
@@ -67,14 +71,18 @@ export class BotAdmission {
   reserved(): Reserved {
     const models = this.#parts.models(), tokens = this.#parts.tokens.own;
     if (this.#fixed?.models !== models || this.#fixed.tokens !== tokens) {
-      this.#fixed = { models, tokens, reserved: reserve([...ofTokens(tokens), ...ofModels(models)]) };
+      this.#fixed = {
+        models,
+        tokens,
+        reserved: reserve([...ofTokens(tokens), ...ofModels(models)]),
+      };
     }
     return this.#fixed.reserved;
   }
 
   /**
-   * Model APIs as they join the roster, and which of them lose their pool: a pool that is the id of a bot with a token of its own
-   * would be given that bot's messages.
+   * Model APIs as they join the roster, and which of them lose their pool: a pool that is the id of
+   * a bot with a token of its own would be given that bot's messages.
    */
   joinable<T extends { readonly pool?: string }>(models: Readonly<Record<string, T>>): {
     models: Record<string, T>;
@@ -82,7 +90,9 @@ export class BotAdmission {
   } {
     const without: { botId: string; pool: string }[] = [];
     const joining = Object.entries(models).map(([botId, model]): [string, T] => {
-      if (model.pool === undefined || !this.#parts.tokens.own.has(model.pool)) return [botId, model];
+      if (model.pool === undefined || !this.#parts.tokens.own.has(model.pool)) {
+        return [botId, model];
+      }
       without.push({ botId, pool: model.pool });
       return [botId, { ...model, pool: undefined }];
     });

@@ -1,6 +1,6 @@
 /**
- * The names that people address: a bot's id and a pool's name. A name is the one or the other and never both, because a
- * message for the bot `x` would else reach everybody in a pool called `x`.
+ * The names that people address: a bot's id and a pool's name. A name is the one or the other and
+ * never both, because a message for the bot `x` would else reach everybody in a pool called `x`.
  */
 
 /** The id of the bot that is built in. */
@@ -17,19 +17,21 @@ export interface Reserved {
 }
 
 /**
- * Whether a text can be a bot's id or a pool's name: 1 to 128 units without white space, `@`, control, zero-width or
- * bidirectional characters. The wire checks the same (`bots/frame.ts`).
+ * Whether a text can be a bot's id or a pool's name: 1 to 128 units without white space, `@`,
+ * control, zero-width or bidirectional characters. The wire checks the same (`bots/frame.ts`).
  */
 export function isBotName(text: string): boolean {
   return NAME.test(text);
 }
 
-// deno-lint-ignore no-control-regex -- control characters are what it refuses
-const NAME = /^[^\s@\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]{1,128}$/;
+const NAME =
+  // deno-lint-ignore no-control-regex -- control characters are what it refuses
+  /^[^\s@\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]{1,128}$/;
 
 /**
- * The name as a hurried reader sees it: without case, with full-width letters as plain ones, and without characters
- * that show nothing. Letters of different scripts stay different, such as Latin `a` and Cyrillic `а`.
+ * The name as a hurried reader sees it: without case, with full-width letters as plain ones, and
+ * without characters that show nothing. Letters of different scripts stay different, such as Latin
+ * `a` and Cyrillic `а`.
  */
 export function folded(name: string): string {
   return name.normalize("NFKC").replace(INVISIBLE, "").toLowerCase();
@@ -44,15 +46,17 @@ export function lookAlike(name: string, { ids, pools, looks }: Reserved): string
 }
 
 /**
- * Puts together what stands fixed. Whatever is the id of a bot somewhere is no pool, so that its messages reach nobody
- * else.
+ * Puts together what stands fixed. Whatever is the id of a bot somewhere is no pool, so that its
+ * messages reach nobody else.
  *
  * @param bots each bot with its pools and with who fixed them
  */
 export function reserve(
   bots: Iterable<{ readonly id: string; readonly pools: readonly string[]; readonly by: string }>,
 ): Reserved {
-  const ids = new Map([[DEMO, "the program"]]), pools = new Map<string, string>(), looks = new Map<string, string>();
+  const ids = new Map([[DEMO, "the program"]]),
+    pools = new Map<string, string>(),
+    looks = new Map<string, string>();
   for (const { id, pools: own, by } of bots) {
     ids.set(id, by);
     for (const pool of own) pools.set(pool, by);
@@ -78,7 +82,9 @@ export function nameTrouble(
   const owner = reserved.pools.get(botId);
   if (owner !== undefined) return `${show(botId)} is a pool of ${owner}`;
   for (const pool of pools) {
-    if (pool === botId || reserved.ids.has(pool)) return `${show(pool)} is the id of a bot and cannot be a pool`;
+    if (pool === botId || reserved.ids.has(pool)) {
+      return `${show(pool)} is the id of a bot and cannot be a pool`;
+    }
     if (folded(pool) === folded(botId)) return `${show(pool)} looks like ${show(botId)}`;
   }
   for (const name of [botId, ...pools]) {

@@ -1,9 +1,10 @@
 /**
- * The tokens of bots: one for all, as the original has it, and tokens that were made for one bot, which then fix its id and its pools.
+ * The tokens of bots: one for all, as the original has it, and tokens that were made for one bot,
+ * which then fix its id and its pools.
  *
- * Once a bot id has a token of its own, the common token no longer opens for that id: a holder of the common token cannot pose as it.
- * A token may belong to a person; it opens only while that person may come in. What names a token may open is decided in
- * `bot_admission.ts`.
+ * Once a bot id has a token of its own, the common token no longer opens for that id: a holder of
+ * the common token cannot pose as it. A token may belong to a person; it opens only while that
+ * person may come in. What names a token may open is decided in `bot_admission.ts`.
  */
 import { nameTrouble, reserve, type Reserved } from "./bot_name.ts";
 import { NexusError } from "./error.ts";
@@ -11,8 +12,8 @@ import { randomToken, sameText } from "./secret.ts";
 import { keyPart, type Store } from "./store.ts";
 
 /**
- * The token for all, plain or as `sha256:…`; empty lets every bot in that has none of its own. While it is changed over there are
- * several, and each of them opens.
+ * The token for all, plain or as `sha256:…`; empty lets every bot in that has none of its own.
+ * While it is changed over there are several, and each of them opens.
  */
 export type CommonTokens = string | readonly string[];
 
@@ -29,7 +30,10 @@ export interface BotToken {
   readonly owner?: string;
   /** Its owner was removed: nobody comes in with this id until there is a new token, or none. */
   readonly locked?: true;
-  /** The token before it, still good until `oldUntil`: a bot is changed over without an hour at night. */
+  /**
+   * The token before it, still good until `oldUntil`: a bot is changed over without an hour at
+   * night.
+   */
   readonly old?: string;
   readonly oldUntil?: number;
 }
@@ -45,7 +49,8 @@ export class BotTokens {
   #readAt = 0;
 
   /**
-   * @param parts.sha256 the digest in hex, at once: a socket's next frame may be there before a promise is settled
+   * @param parts.sha256 the digest in hex, at once: a socket's next frame may be there before a
+   *   promise is settled
    * @param parts.isOut whether an owner may not come in
    */
   constructor(
@@ -63,8 +68,9 @@ export class BotTokens {
   }
 
   /**
-   * Reads all tokens; again every few seconds, because another process or the command line may have changed them. `gone`: the bots whose
-   * token was revoked or replaced. `changed`: anything that a bot which is connected may have to be asked for again.
+   * Reads all tokens; again every few seconds, because another process or the command line may have
+   * changed them. `gone`: the bots whose token was revoked or replaced. `changed`: anything that a
+   * bot which is connected may have to be asked for again.
    */
   async load(): Promise<{ gone: string[]; changed: boolean }> {
     const rows = await this.#store.list("bottoken:");
@@ -73,7 +79,9 @@ export class BotTokens {
     const isSame = JSON.stringify([...read]) === JSON.stringify([...before]);
     if (!isSame) this.#own = read;
     const now = this.#readAt = this.#now();
-    const hasEnded = [...read.values()].some(({ oldUntil = 0 }) => oldUntil > readAt && oldUntil <= now);
+    const hasEnded = [...read.values()].some(({ oldUntil = 0 }) =>
+      oldUntil > readAt && oldUntil <= now
+    );
     const gone: string[] = [];
     for (const [botId, { hash }] of before) {
       const token = read.get(botId);
@@ -98,13 +106,19 @@ export class BotTokens {
    *
    * @param options.overlap milliseconds for which the token before it stays good
    * @param options.pools the pools that the bot may join; those it had where nothing is given
-   * @param options.owner the account whose bot it is; `undefined` leaves it as it is, `null` makes it nobody's
+   * @param options.owner the account whose bot it is; `undefined` leaves it as it is, `null` makes
+   *   it nobody's
    * @param options.reserved names that are fixed elsewhere, such as those of the configuration
    */
   async make(
     botId: string,
     by: string,
-    options: { overlap?: number; pools?: readonly string[]; owner?: string | null; reserved?: Reserved } = {},
+    options: {
+      overlap?: number;
+      pools?: readonly string[];
+      owner?: string | null;
+      reserved?: Reserved;
+    } = {},
   ): Promise<string> {
     const before = this.#own.get(botId);
     const { overlap = 0, pools = before?.pools ?? [], reserved = reserve([]) } = options;
@@ -121,7 +135,9 @@ export class BotTokens {
       by,
       ...(pools.length > 0 ? { pools: [...new Set(pools)] } : {}),
       ...(owner === undefined ? {} : { owner }),
-      ...(before && !before.locked && overlap > 0 ? { old: before.hash, oldUntil: now + overlap } : {}),
+      ...(before && !before.locked && overlap > 0
+        ? { old: before.hash, oldUntil: now + overlap }
+        : {}),
     };
     await this.#store.set(`bottoken:${keyPart(botId)}`, kept, { sure: true });
     this.#own = new Map(this.#own).set(botId, kept);
@@ -138,8 +154,9 @@ export class BotTokens {
   }
 
   /**
-   * Takes the tokens of somebody who is removed, and their name from those that they made. The ids stay closed, for the common token
-   * too: else whoever knows that one could pose as the bot. Returns the bots that were theirs.
+   * Takes the tokens of somebody who is removed, and their name from those that they made. The ids
+   * stay closed, for the common token too: else whoever knows that one could pose as the bot.
+   * Returns the bots that were theirs.
    */
   async forget(accountId: string): Promise<string[]> {
     const locked: string[] = [];
@@ -162,7 +179,9 @@ export class BotTokens {
     return own ? this.#is(own, this.#hash(token)) : common === "" || this.#isCommon(token, common);
   }
 
-  /** Whether a token could open for anybody: what a socket is asked for before it may say a word. */
+  /**
+   * Whether a token could open for anybody: what a socket is asked for before it may say a word.
+   */
   known(token: string, common: CommonTokens): boolean {
     let found = common !== "" && this.#isCommon(token, common);
     const given = this.#hash(token);
@@ -181,7 +200,9 @@ export class BotTokens {
     const given = this.#hash(token);
     let found = false;
     for (const one of typeof common === "string" ? [common] : common) {
-      if (sameText(given, one.startsWith("sha256:") ? one.toLowerCase() : this.#hash(one))) found = true;
+      if (sameText(given, one.startsWith("sha256:") ? one.toLowerCase() : this.#hash(one))) {
+        found = true;
+      }
     }
     return found;
   }

@@ -1,6 +1,7 @@
 /**
- * How each bot hangs on the gateway and how it has been doing, for operators: who is connected, since when and by what, who is not,
- * and when an answer last went well or wrong by the bot's fault.
+ * How each bot hangs on the gateway and how it has been doing, for operators: who is connected,
+ * since when and by what, who is not, and when an answer last went well or wrong by the bot's
+ * fault.
  */
 import type { BotToken } from "./bot_token.ts";
 import type { Clock } from "./clock.ts";
@@ -17,7 +18,10 @@ export interface BotReport {
   readonly protocol?: number;
   readonly pool?: string;
   readonly state: SeatState | "offline";
-  /** Since when it is there, or, offline, since when it is not; absent for one that has not been seen since the start. */
+  /**
+   * Since when it is there, or, offline, since when it is not; absent for one that has not been
+   * seen since the start.
+   */
   readonly since?: number;
   /** Why it went, while it is offline. */
   readonly why?: string;
@@ -51,7 +55,11 @@ export class BotWatch implements Observer {
 
   /** @param parts.tokens bots that are expected, because they have a token of their own */
   constructor(
-    parts: { clock: Pick<Clock, "now">; roster: () => Roster; tokens: () => ReadonlyMap<string, BotToken> },
+    parts: {
+      clock: Pick<Clock, "now">;
+      roster: () => Roster;
+      tokens: () => ReadonlyMap<string, BotToken>;
+    },
   ) {
     this.#clock = parts.clock;
     this.#roster = parts.roster;
@@ -61,7 +69,11 @@ export class BotWatch implements Observer {
   tell(happening: Happening): void {
     switch (happening.type) {
       case "bot_joined":
-        return this.#note(happening.bot, { wire: "socket", protocol: happening.protocol, leftAt: undefined });
+        return this.#note(happening.bot, {
+          wire: "socket",
+          protocol: happening.protocol,
+          leftAt: undefined,
+        });
       case "bot_left":
         return this.#note(happening.bot, { leftAt: this.#clock.now(), why: happening.why });
       case "turn_moved":
@@ -75,7 +87,10 @@ export class BotWatch implements Observer {
     }
   }
 
-  /** Every bot that is there, that should be there, or that was since the start: those that are there first. */
+  /**
+   * Every bot that is there, that should be there, or that was since the start: those that are
+   * there first.
+   */
   reports(): BotReport[] {
     const reports = new Map<string, BotReport>();
     const roster = this.#roster();
@@ -84,12 +99,31 @@ export class BotWatch implements Observer {
       const { wire, protocol, note } = link;
       const { pool, connectedAt: since } = bot;
       const state = roster.state(seat);
-      reports.set(id, { id, wire, protocol, pool, state, since, busy, note, ...this.#outcomes(id) });
+      reports.set(id, {
+        id,
+        wire,
+        protocol,
+        pool,
+        state,
+        since,
+        busy,
+        note,
+        ...this.#outcomes(id),
+      });
     }
     for (const id of [...this.#seen.keys(), ...this.#tokens().keys()]) {
       if (reports.has(id)) continue;
       const { wire, protocol, leftAt: since, why } = this.#seen.get(id) ?? {};
-      reports.set(id, { id, wire, protocol, state: "offline", since, why, busy: 0, ...this.#outcomes(id) });
+      reports.set(id, {
+        id,
+        wire,
+        protocol,
+        state: "offline",
+        since,
+        why,
+        busy: 0,
+        ...this.#outcomes(id),
+      });
     }
     return [...reports.values()];
   }

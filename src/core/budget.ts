@@ -1,11 +1,13 @@
 /**
- * A budget is how much a platform lets us send, as a tree: one send takes a permit from every scope on its path (address, app and
- * API, chat, person, card, month), and from none of them when one says no.
+ * A budget is how much a platform lets us send, as a tree: one send takes a permit from every scope
+ * on its path (address, app and API, chat, person, card, month), and from none of them when one
+ * says no.
  *
- * A slot of a window is taken when the permit is given and comes back one window after the *answer* to that call arrived. The platform
- * counts the call somewhere between the two, so no spread of latencies can put more than `limit` calls into any of its windows,
- * sliding or fixed. That is stricter than a token bucket or GCRA, whose burst adds to its rate, and it uses small limits (5 a second,
- * 30 a minute) to the full.
+ * A slot of a window is taken when the permit is given and comes back one window after the *answer*
+ * to that call arrived. The platform counts the call somewhere between the two, so no spread of
+ * latencies can put more than `limit` calls into any of its windows, sliding or fixed. That is
+ * stricter than a token bucket or GCRA, whose burst adds to its rate, and it uses small limits (5 a
+ * second, 30 a minute) to the full.
  *
  * ```ts
  * const budget = new Budget({ clock, store });
@@ -19,29 +21,33 @@
 import type { Clock } from "./clock.ts";
 import type { Store } from "./store.ts";
 
-/** Who goes first: what ends an answer, what begins one, what shows it growing, what nobody asked for. */
+/**
+ * Who goes first: what ends an answer, what begins one, what shows it growing, what nobody asked
+ * for.
+ */
 export type Priority = "final" | "first" | "edit" | "push";
 
 const ORDER: readonly Priority[] = ["final", "first", "edit", "push"];
 
 /**
- * The part of a window that each priority may fill. What lower ones leave is there for finals at any moment; a window always
- * grants at least one, or a limit of 1 would let no edit through.
+ * The part of a window that each priority may fill. What lower ones leave is there for finals at
+ * any moment; a window always grants at least one, or a limit of 1 would let no edit through.
  */
 const SHARE: Record<Priority, number> = { final: 1, first: 0.98, edit: 0.96, push: 0.6 };
 
 /**
- * Windows from here on are long enough to hurt when edits fill them at once: a final would wait for the rest of the minute. In them
- * edits are spread: a quarter of the window at will, because a crowd of answers is largest when it begins, the rest evenly. Together that
- * is what edits may fill, so they never come to a standstill.
+ * Windows from here on are long enough to hurt when edits fill them at once: a final would wait for
+ * the rest of the minute. In them edits are spread: a quarter of the window at will, because a
+ * crowd of answers is largest when it begins, the rest evenly. Together that is what edits may
+ * fill, so they never come to a standstill.
  */
 const LONG = 10_000;
 const EDIT_BURST = 0.25;
 const EDIT_RATE = 0.72;
 
 /**
- * The part of a long window that edits leave: for finals a call for every fourth answer under way (they do not end in one minute), within
- * these bounds; what pays for finals ahead comes on top.
+ * The part of a long window that edits leave: for finals a call for every fourth answer under way
+ * (they do not end in one minute), within these bounds; what pays for finals ahead comes on top.
  */
 const KEPT = { least: 0.03, most: 0.1, answers: 4 };
 
@@ -51,13 +57,18 @@ export interface Rate {
   readonly per: number;
 }
 
-/** At most `limit` calls in a calendar day or month. Counted in the Store, so a restart changes nothing. */
+/**
+ * At most `limit` calls in a calendar day or month. Counted in the Store, so a restart changes
+ * nothing.
+ */
 export interface Quota {
   readonly limit: number;
   readonly period: "day" | "month";
   /** Calls at the end that only finals may use; a tenth of `limit` unless it says otherwise. */
   readonly keep?: number;
-  /** Minutes east of UTC where the platform's calendar turns; 480 (China) unless it says otherwise. */
+  /**
+   * Minutes east of UTC where the platform's calendar turns; 480 (China) unless it says otherwise.
+   */
   readonly zone?: number;
 }
 
@@ -70,11 +81,17 @@ export interface Scope {
 
 /** The right to make one call now. */
 export interface Permit {
-  /** The answer is here (or will not come). `uncounted`: the platform did not count the call, so a quota gets it back. */
+  /**
+   * The answer is here (or will not come). `uncounted`: the platform did not count the call, so a
+   * quota gets it back.
+   */
   done(outcome?: "uncounted"): void;
 }
 
-/** `dropped`: the asker withdrew, or too many wait already. `exhausted`: the day's or month's quota has nothing left for this priority. */
+/**
+ * `dropped`: the asker withdrew, or too many wait already. `exhausted`: the day's or month's quota
+ * has nothing left for this priority.
+ */
 export type Refusal = "dropped" | "exhausted";
 
 export interface Ask {
@@ -98,8 +115,17 @@ export interface Reservation {
 /** What a scope looks like now, for pages and metrics. */
 export interface ScopeView {
   readonly key: string;
-  readonly windows: readonly { readonly limit: number; readonly per: number; readonly used: number }[];
-  readonly quota?: { readonly limit: number; readonly used: number; readonly left: number; readonly period: string };
+  readonly windows: readonly {
+    readonly limit: number;
+    readonly per: number;
+    readonly used: number;
+  }[];
+  readonly quota?: {
+    readonly limit: number;
+    readonly used: number;
+    readonly left: number;
+    readonly period: string;
+  };
   /** Milliseconds until a throttled scope opens again; 0 when open. */
   readonly closedFor: number;
   readonly waiting: number;
@@ -136,7 +162,10 @@ export class Budget {
     this.#lanes = { final: new Map(), first: new Map(), edit: new Map(), push: new Map() };
   }
 
-  /** Resolves with a permit as soon as every scope of the path has room, or with the reason why there will be none. */
+  /**
+   * Resolves with a permit as soon as every scope of the path has room, or with the reason why
+   * there will be none.
+   */
   async take(path: readonly Scope[], ask: Ask): Promise<Permit | Refusal> {
     if (ask.signal?.aborted) return "dropped";
     if (this.#waiting >= this.#maxWaiting && ask.priority !== "final") return "dropped";
@@ -166,8 +195,9 @@ export class Budget {
   }
 
   /**
-   * Pays for the final of an answer that begins: one call of each quota on the path, and one slot of each long window that edits
-   * and pushes then leave alone. `undefined`: there is not even that.
+   * Pays for the final of an answer that begins: one call of each quota on the path, and one slot
+   * of each long window that edits and pushes then leave alone. `undefined`: there is not even
+   * that.
    */
   async reserve(path: readonly Scope[]): Promise<Reservation | undefined> {
     const nodes = path.map((scope) => this.#node(scope));
@@ -182,7 +212,10 @@ export class Budget {
     }, () => this.#refund(charged));
   }
 
-  /** Closes a scope for `ms`: the platform said so. Nothing is lost, everything on that path waits. A scope not seen yet is made. */
+  /**
+   * Closes a scope for `ms`: the platform said so. Nothing is lost, everything on that path waits.
+   * A scope not seen yet is made.
+   */
   close(scope: Scope, ms: number): void {
     const node = this.#node(scope);
     node.closedUntil = Math.max(node.closedUntil, this.#clock.now() + ms);
@@ -197,11 +230,16 @@ export class Budget {
     return Math.max(0, scope.quota.limit - node.spent);
   }
 
-  /** How full the path's scopes are for edits, as the longest time in milliseconds until one could go; Infinity while in flight. */
+  /**
+   * How full the path's scopes are for edits, as the longest time in milliseconds until one could
+   * go; Infinity while in flight.
+   */
   pressure(path: readonly Scope[]): number {
     const now = this.#clock.now();
     let longest = 0;
-    for (const scope of path) longest = Math.max(longest, this.#node(scope).wait("edit", now, this.#answers));
+    for (const scope of path) {
+      longest = Math.max(longest, this.#node(scope).wait("edit", now, this.#answers));
+    }
     return longest;
   }
 
@@ -249,7 +287,10 @@ export class Budget {
     return node;
   }
 
-  /** Chats and cards come and go; a scope that holds nothing is forgotten. Waits until the number has doubled, so it costs nothing on average. */
+  /**
+   * Chats and cards come and go; a scope that holds nothing is forgotten. Waits until the number
+   * has doubled, so it costs nothing on average.
+   */
   #sweep() {
     const now = this.#clock.now();
     const inUse = new Set<Node>();
@@ -276,9 +317,13 @@ export class Budget {
     waiter.resolve("dropped");
   }
 
-  /** Gives out what can be given, in order of priority, chats in turn; then waits for the next moment at which that may change. */
+  /**
+   * Gives out what can be given, in order of priority, chats in turn; then waits for the next
+   * moment at which that may change.
+   */
   #pump() {
-    // A grant resolves a promise, it never calls back at once; only `done` inside a signal's listener could come back in here.
+    // A grant resolves a promise, it never calls back at once; only `done` inside a signal's
+    // listener could come back in here.
     if (this.#pumping) {
       this.#pumpAgain = true;
       return;
@@ -333,7 +378,9 @@ export class Budget {
     for (let at = 0; at < queue.length; at++) {
       const waiter = queue[at]!;
       let wait = 0;
-      for (const node of waiter.nodes) wait = Math.max(wait, node.wait(waiter.ask.priority, now, this.#answers));
+      for (const node of waiter.nodes) {
+        wait = Math.max(wait, node.wait(waiter.ask.priority, now, this.#answers));
+      }
       if (wait > 0) {
         blocked(wait, waiter);
         continue;
@@ -385,7 +432,9 @@ export class Budget {
     for (const node of nodes) {
       const quota = node.scope.quota;
       if (!quota) continue;
-      const cap = priority === "final" ? quota.limit : quota.limit - (quota.keep ?? Math.ceil(quota.limit / 10));
+      const cap = priority === "final"
+        ? quota.limit
+        : quota.limit - (quota.keep ?? Math.ceil(quota.limit / 10));
       const key = this.#quotaKey(node);
       // What this process knows already spares the Store a count and its undoing.
       const known = node.period === key ? node.spent : 0;
@@ -405,7 +454,8 @@ export class Budget {
   #refund(charged: Charge) {
     for (const { node, key } of charged.splice(0)) {
       if (node.period === key) node.spent--;
-      // A refund that fails leaves the quota counted too high: the safe side, and nobody waits for it.
+      // A refund that fails leaves the quota counted too high: the safe side, and nobody waits for
+      // it.
       this.#count(key, -1).catch(() => undefined);
     }
   }
@@ -483,11 +533,16 @@ class Node {
     this.windows = scope.rates.map((rate) => new Window(rate));
   }
 
-  /** Milliseconds until a call of this priority could go; Infinity when that hangs on calls in flight. */
+  /**
+   * Milliseconds until a call of this priority could go; Infinity when that hangs on calls in
+   * flight.
+   */
   wait(priority: Priority, now: number, answers: number): number {
     let wait = Math.max(0, this.closedUntil - now);
     const kept = priority === "final" ? 0 : this.claimed;
-    for (const window of this.windows) wait = Math.max(wait, window.wait(priority, now, this.held, kept, answers));
+    for (const window of this.windows) {
+      wait = Math.max(wait, window.wait(priority, now, this.held, kept, answers));
+    }
     return wait;
   }
 
@@ -509,9 +564,18 @@ class Node {
     const quota = this.scope.quota;
     return {
       key: this.scope.key,
-      windows: this.windows.map((w) => ({ limit: w.rate.limit, per: w.rate.per, used: w.used(now) })),
+      windows: this.windows.map((w) => ({
+        limit: w.rate.limit,
+        per: w.rate.per,
+        used: w.used(now),
+      })),
       quota: quota &&
-        { limit: quota.limit, used: this.spent, left: Math.max(0, quota.limit - this.spent), period: quota.period },
+        {
+          limit: quota.limit,
+          used: this.spent,
+          left: Math.max(0, quota.limit - this.spent),
+          period: quota.period,
+        },
       closedFor: Math.max(0, this.closedUntil - now),
       waiting,
       granted: { ...this.granted },
@@ -520,8 +584,9 @@ class Node {
 }
 
 /**
- * The calls of one sliding window: those in flight, and those answered less than `per` ago. Up to 64 are kept one by one; a larger
- * window keeps 64 groups, each dated by its last call, so it can only err on the careful side, by at most 1/64 of its length.
+ * The calls of one sliding window: those in flight, and those answered less than `per` ago. Up to
+ * 64 are kept one by one; a larger window keeps 64 groups, each dated by its last call, so it can
+ * only err on the careful side, by at most 1/64 of its length.
  */
 class Window {
   readonly #grain: number;
@@ -555,7 +620,8 @@ class Window {
       share = priority === "edit" ? 1 - kept : 1 - kept / 2;
     }
     let room = Math.max(1, Math.floor(limit * share));
-    // A short window is free again before it matters; only a long one can leave a paid final waiting.
+    // A short window is free again before it matters; only a long one can leave a paid final
+    // waiting.
     if (priority !== "final" && per >= LONG) room = Math.min(room, limit - held);
     let wait = 0;
     if (used >= room) {
@@ -569,13 +635,17 @@ class Window {
         break;
       }
     }
-    if (priority === "edit" && this.#editGap > 0) wait = Math.max(wait, this.#editDue - this.#editAhead - now);
+    if (priority === "edit" && this.#editGap > 0) {
+      wait = Math.max(wait, this.#editDue - this.#editAhead - now);
+    }
     return wait;
   }
 
   take(priority: Priority, now: number) {
     this.#inFlight++;
-    if (priority === "edit" && this.#editGap > 0) this.#editDue = Math.max(this.#editDue, now) + this.#editGap;
+    if (priority === "edit" && this.#editGap > 0) {
+      this.#editDue = Math.max(this.#editDue, now) + this.#editGap;
+    }
   }
 
   settle(now: number) {

@@ -1,8 +1,8 @@
 /**
  * Bytes that come in pieces, collected within a bound.
  *
- * A client may send a body byte by byte. One array a piece would take 100 times the bytes, so pieces are copied into one
- * buffer that doubles.
+ * A client may send a body byte by byte. One array a piece would take 100 times the bytes, so
+ * pieces are copied into one buffer that doubles.
  */
 export class Bytes {
   readonly #most: number;
@@ -15,7 +15,8 @@ export class Bytes {
    */
   constructor(most: number, expected = 0) {
     this.#most = most;
-    // What a client promises is not yet there: a buffer of megabytes is made when the first 64 KiB have come.
+    // What a client promises is not yet there: a buffer of megabytes is made when the first 64 KiB
+    // have come.
     this.#buffer = new Uint8Array(Math.max(0, Math.min(most, expected, FIRST)));
   }
 
@@ -29,7 +30,9 @@ export class Bytes {
     const length = this.#length + piece.length;
     if (length > this.#most) return false;
     if (length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.min(this.#most, Math.max(length, 2 * this.#buffer.length)));
+      const larger = new Uint8Array(
+        Math.min(this.#most, Math.max(length, 2 * this.#buffer.length)),
+      );
       larger.set(this.#buffer.subarray(0, this.#length));
       this.#buffer = larger;
     }
@@ -47,7 +50,10 @@ export class Bytes {
 /** Bytes that a promised length makes room for at once. */
 const FIRST = 64 << 10;
 
-/** All of a stream, or `undefined` where it holds more than `most` bytes; the rest of it is not read then. */
+/**
+ * All of a stream, or `undefined` where it holds more than `most` bytes; the rest of it is not read
+ * then.
+ */
 export async function readBytes(
   stream: ReadableStream<Uint8Array> | null,
   most: number,

@@ -1,6 +1,7 @@
 /**
- * A checkup tries every connection to somebody else's service once: apps on chat platforms, model APIs, ways to sign
- * in. `nexus check --online` prints what it finds; the running gateway keeps the newest result for its admins.
+ * A checkup tries every connection to somebody else's service once: apps on chat platforms, model
+ * APIs, ways to sign in. `nexus check --online` prints what it finds; the running gateway keeps the
+ * newest result for its admins.
  */
 import type { Clock } from "./clock.ts";
 import { type Finding, Report, withoutSecrets } from "./finding.ts";
@@ -12,7 +13,10 @@ export type Thoroughness = "thrifty" | "full";
 export interface Probe {
   /** Its place in the configuration, such as `bots.gpt`. */
   readonly target: string;
-  /** Adds what is wrong to the report and returns the values that nobody may see. May throw: then it could not be checked. */
+  /**
+   * Adds what is wrong to the report and returns the values that nobody may see. May throw: then it
+   * could not be checked.
+   */
   run(report: Report, how: Thoroughness): Promise<readonly string[]>;
 }
 
@@ -72,9 +76,13 @@ export class Checkup {
     }).finally(() => this.#flight = undefined);
   }
 
-  /** Checks everything once more, unless the last check ended only just now. Whether a new check was begun. */
+  /**
+   * Checks everything once more, unless the last check ended only just now. Whether a new check was
+   * begun.
+   */
   async again(): Promise<boolean> {
-    const isNew = !this.running && (this.#at === undefined || this.#p.clock.now() - this.#at >= PAUSE);
+    const isNew = !this.running &&
+      (this.#at === undefined || this.#p.clock.now() - this.#at >= PAUSE);
     if (isNew || this.running) await this.run();
     return isNew;
   }
@@ -84,7 +92,9 @@ export class Checkup {
     const results: Checked[] = new Array(probes.length);
     let next = 0;
     const work = async () => {
-      for (let at = next++; at < probes.length; at = next++) results[at] = await this.#one(probes[at]!, how);
+      for (let at = next++; at < probes.length; at = next++) {
+        results[at] = await this.#one(probes[at]!, how);
+      }
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, probes.length) }, work));
     return results;
@@ -100,7 +110,9 @@ export class Checkup {
     const end = await Promise.race([running, late.promise]);
     stop();
     // What a service said stays unread where its secrets are not known.
-    const found = end === "late" || end === "failed" ? [unchecked(target, end)] : withoutSecrets(report.found, end);
+    const found = end === "late" || end === "failed"
+      ? [unchecked(target, end)]
+      : withoutSecrets(report.found, end);
     return { target, at: clock.now(), findings: found };
   }
 }

@@ -55,7 +55,9 @@ export class ManualClock implements Clock {
     const until = this.time + ms;
     while (true) {
       let next: { at: number; call: () => void; every?: number } | undefined;
-      for (const timer of this.#timers) if (timer.at <= until && (!next || timer.at < next.at)) next = timer;
+      for (const timer of this.#timers) {
+        if (timer.at <= until && (!next || timer.at < next.at)) next = timer;
+      }
       if (!next) break;
       this.time = Math.max(this.time, next.at);
       if (next.every) next.at += next.every;

@@ -1,5 +1,6 @@
 /**
- * A data URL taken apart: `data:image/png;base64,AAAA` or `data:application/pdf;name=report.pdf;base64,…`.
+ * A data URL taken apart: `data:image/png;base64,AAAA` or
+ * `data:application/pdf;name=report.pdf;base64,…`.
  *
  * Data URLs come from strangers and may hold megabytes, so only the head is ever searched.
  */
@@ -18,7 +19,10 @@ export interface DataUrl {
 /** UTF-16 units up to the comma: a type, a file name and what else a bot may write there. */
 export const MAX_DATA_HEAD = 2000;
 
-/** The parts, or `undefined` where the text is no data URL or its head is longer than {@linkcode MAX_DATA_HEAD}. */
+/**
+ * The parts, or `undefined` where the text is no data URL or its head is longer than {@linkcode
+ * MAX_DATA_HEAD}.
+ */
 export function readDataUrl(url: string): DataUrl | undefined {
   const start = url.slice(0, MAX_DATA_HEAD);
   const comma = start.indexOf(",");

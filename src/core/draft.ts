@@ -1,11 +1,13 @@
 /**
- * Replies that are still growing, saved behind the bot's back: every {@linkcode LATE} ms what came since goes to the store, so
- * that the sudden end of the process costs an answer its last moments and not its beginning. A chunk never waits for this, and a
- * turn that is over sooner never gets here.
+ * Replies that are still growing, saved behind the bot's back: every {@linkcode LATE} ms what came
+ * since goes to the store, so that the sudden end of the process costs an answer its last moments
+ * and not its beginning. A chunk never waits for this, and a turn that is over sooner never gets
+ * here.
  *
- * All replies share one log, a line for each look: a log for each would touch a place of its own on the disk ten times a second, which was a
- * quarter of what a chunk cost. So that the log does not grow for as long as anybody answers, a new one is begun now and then with all that
- * runs, and the old one goes.
+ * All replies share one log, a line for each look: a log for each would touch a place of its own on
+ * the disk ten times a second, which was a quarter of what a chunk cost. So that the log does not
+ * grow for as long as anybody answers, a new one is begun now and then with all that runs, and the
+ * old one goes.
  */
 import type { Clock } from "./clock.ts";
 import { timedId } from "./id.ts";
@@ -16,18 +18,24 @@ import type { Store } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
 /**
- * Milliseconds between two looks at everything that runs: one timer, however many turns. With 200 ms a machine at five times its load was
- * seen to be 300 ms late.
+ * Milliseconds between two looks at everything that runs: one timer, however many turns. With 200
+ * ms a machine at five times its load was seen to be 300 ms late.
  */
 export const LATE = 100;
 
-/** Milliseconds for which a log is used at least, and at most. In between a new one is begun when as much came as that would write again. */
+/**
+ * Milliseconds for which a log is used at least, and at most. In between a new one is begun when as
+ * much came as that would write again.
+ */
 const USED = [10_000, 60_000] as const;
 
 /** A draft that nobody came back for is of no use after a month. */
 const KEPT = { ttl: 30 * 86_400_000, weak: true } as const;
 
-/** Tells which logs are in use: `drafts:<process>:<number>` is the mark of the log `draft:<process>:<number>`. */
+/**
+ * Tells which logs are in use: `drafts:<process>:<number>` is the mark of the log
+ * `draft:<process>:<number>`.
+ */
 const MARK = "drafts:", LOG = "draft:";
 
 interface Draft {
@@ -38,7 +46,10 @@ interface Draft {
   /** The bot's mark up to which it is saved. */
   mark: number;
   begun: boolean;
-  /** Resolves when it would survive the end of the process that there is such a turn; absent until somebody asks. */
+  /**
+   * Resolves when it would survive the end of the process that there is such a turn; absent until
+   * somebody asks.
+   */
   known?: Promise<void>;
 }
 
@@ -51,7 +62,10 @@ interface Log {
   more: number;
 }
 
-/** A line of the log: by turn, what it said since the line before. The first line of a log has all that was said. */
+/**
+ * A line of the log: by turn, what it said since the line before. The first line of a log has all
+ * that was said.
+ */
 type Line = Record<string, readonly Chunk[]>;
 
 export class Drafts {
@@ -75,8 +89,8 @@ export class Drafts {
   }
 
   /**
-   * From now on this turn is saved as it grows. `first` writes down that there is such a turn, if it still runs by then; `sure`: resolves
-   * when that would survive the end of the process.
+   * From now on this turn is saved as it grows. `first` writes down that there is such a turn, if
+   * it still runs by then; `sure`: resolves when that would survive the end of the process.
    */
   begin(turn: Turn, first: (sure: boolean) => Promise<unknown>[]): void {
     // What dies with the process need not be saved for after its death.
@@ -85,7 +99,10 @@ export class Drafts {
     this.#stop ??= this.#clock.after(LATE, () => this.#look());
   }
 
-  /** Writes down now that there is this turn, if it runs. Resolves when that would survive the end of the process. */
+  /**
+   * Writes down now that there is this turn, if it runs. Resolves when that would survive the end
+   * of the process.
+   */
   writeDown(turn: Turn): Promise<void> {
     const draft = this.#running.get(turn.id);
     if (draft === undefined) return turn.kept ?? Promise.resolve();
@@ -93,7 +110,9 @@ export class Drafts {
     const written = draft.begun ? this.#written : Promise.all(draft.first(true));
     draft.begun = true;
     // Where it cannot be written, readers are not kept waiting for it.
-    return draft.known = written.catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }))
+    return draft.known = written.catch((error) =>
+      this.#observer.tell({ type: "fault", where: "draft", error })
+    )
       .then(() => this.#isKnown(turn));
   }
 
@@ -109,7 +128,10 @@ export class Drafts {
     return this.#running.get(turnId)?.begun ?? false;
   }
 
-  /** The turn is kept whole elsewhere: its draft is of no use. Returns whether it had been written down before. */
+  /**
+   * The turn is kept whole elsewhere: its draft is of no use. Returns whether it had been written
+   * down before.
+   */
   end(turnId: string): boolean {
     const draft = this.#running.get(turnId);
     this.#running.delete(turnId);
@@ -121,10 +143,18 @@ export class Drafts {
     return draft?.begun ?? false;
   }
 
-  /** What turns had said when it was last saved, as an earlier process left it behind. Call before any turn begins. */
+  /**
+   * What turns had said when it was last saved, as an earlier process left it behind. Call before
+   * any turn begins.
+   */
   async left(): Promise<Map<string, Chunk[]>> {
     const found = new Map<string, Chunk[]>();
-    for (const processes of Map.groupBy(await this.#names(), (name) => name.slice(0, name.lastIndexOf(":"))).values()) {
+    for (
+      const processes of Map.groupBy(
+        await this.#names(),
+        (name) => name.slice(0, name.lastIndexOf(":")),
+      ).values()
+    ) {
       // Where two are left, the process died while it went over to the second, which has all.
       const name = processes.at(-1)!;
       for (const line of await this.#store.read(LOG + name)) {
@@ -211,7 +241,9 @@ export class Drafts {
         for (const [receipts, mark] of marks) receipts.stored(mark);
       }));
     }
-    Promise.all(writes).catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
+    Promise.all(writes).catch((error) =>
+      this.#observer.tell({ type: "fault", where: "draft", error })
+    );
   }
 
   #isWornOut({ since, whole, more }: Log): boolean {
@@ -221,7 +253,9 @@ export class Drafts {
   }
 
   #drop(names: readonly string[]): void {
-    Promise.all(names.flatMap((name) => [this.#store.delete(MARK + name), this.#store.delete(LOG + name)]))
+    Promise.all(
+      names.flatMap((name) => [this.#store.delete(MARK + name), this.#store.delete(LOG + name)]),
+    )
       .catch((error) => this.#observer.tell({ type: "fault", where: "draft", error }));
   }
 }

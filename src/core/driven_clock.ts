@@ -1,6 +1,7 @@
 /**
- * A clock that goes on only when it is driven, for whole programs: between two steps it lets everything that can go on without time
- * going on do so. Minutes of pacing, hours of retries and months of quotas pass in moments.
+ * A clock that goes on only when it is driven, for whole programs: between two steps it lets
+ * everything that can go on without time going on do so. Minutes of pacing, hours of retries and
+ * months of quotas pass in moments.
  *
  * ```ts
  * const clock = new DrivenClock();
@@ -65,7 +66,10 @@ export class DrivenClock implements Clock {
     this.#now = end;
   }
 
-  /** Goes on until `done` says so, or until `limit` milliseconds have gone by; returns whether it was done. */
+  /**
+   * Goes on until `done` says so, or until `limit` milliseconds have gone by; returns whether it
+   * was done.
+   */
   async until(done: () => boolean, limit: number): Promise<boolean> {
     const end = this.#now + limit;
     for (;;) {

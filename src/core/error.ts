@@ -1,6 +1,7 @@
 /**
- * What can go wrong, as a closed list. Core throws only {@linkcode NexusError}; the edge turns a code into a status
- * and into words a person can read. Codes are stable: clients may branch on them.
+ * What can go wrong, as a closed list. Core throws only {@linkcode NexusError}; the edge turns a
+ * code into a status and into words a person can read. Codes are stable: clients may branch on
+ * them.
  */
 
 /** Every way a request, a frame or a turn can fail. */
@@ -55,8 +56,15 @@ export class NexusError extends Error {
       readonly retryAfter?: number;
       /** What a model API calls it, such as `context_length_exceeded`. */
       readonly reason?: string;
-      /** What is left of the bound on messages that was reached; `until` in milliseconds since the epoch. */
-      readonly left?: { readonly limit: number; readonly remaining: number; readonly until: number };
+      /**
+       * What is left of the bound on messages that was reached; `until` in milliseconds since the
+       * epoch.
+       */
+      readonly left?: {
+        readonly limit: number;
+        readonly remaining: number;
+        readonly until: number;
+      };
       readonly cause?: unknown;
     } = {},
   ) {
@@ -68,7 +76,10 @@ export class NexusError extends Error {
   }
 }
 
-/** Any thrown thing as a {@linkcode NexusError}; what is not ours is `internal`, and its text stays out of `detail`. */
+/**
+ * Any thrown thing as a {@linkcode NexusError}; what is not ours is `internal`, and its text stays
+ * out of `detail`.
+ */
 export function asNexusError(thrown: unknown): NexusError {
   if (thrown instanceof NexusError) return thrown;
   return new NexusError("internal", undefined, { cause: thrown });

@@ -1,14 +1,16 @@
 /**
  * How many tokens texts hold, by estimate and at a bounded cost.
  *
- * Counting by the words costs about 130 ms per megabyte, and a client may send 28. So of all texts together
- * {@linkcode MEASURED} units are looked at; the rest counts as those did.
+ * Counting by the words costs about 130 ms per megabyte, and a client may send 28. So of all texts
+ * together {@linkcode MEASURED} units are looked at; the rest counts as those did.
  */
 
 /** UTF-16 units of all texts together that are looked at. */
 const MEASURED = 64_000;
 
-/** A text up to this is measured whole; of a longer one pieces are, evenly spread. In UTF-16 units. */
+/**
+ * A text up to this is measured whole; of a longer one pieces are, evenly spread. In UTF-16 units.
+ */
 const WHOLE = 4_096;
 
 const PIECES = 8, PIECE = WHOLE / PIECES;

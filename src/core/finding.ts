@@ -1,6 +1,7 @@
 /**
- * A finding is what a check of a connection to somebody else's service found: what is wrong, where it stands in the
- * configuration, and what to do about it. It is written for whoever set the service up and holds no secret.
+ * A finding is what a check of a connection to somebody else's service found: what is wrong, where
+ * it stands in the configuration, and what to do about it. It is written for whoever set the
+ * service up and holds no secret.
  */
 import type { Json } from "./store.ts";
 
@@ -13,7 +14,10 @@ export interface Words {
 export interface Finding {
   /** The setting, such as `channels.feishu.main.appSecret`. */
   readonly path: string;
-  /** `error`: it does not work as it is set up. `hint`: it could not be asked, so somebody has to look. */
+  /**
+   * `error`: it does not work as it is set up. `hint`: it could not be asked, so somebody has to
+   * look.
+   */
   readonly level: "error" | "hint";
   readonly what: Words;
   /** What to do, with the page of the vendor's console. */
@@ -47,7 +51,13 @@ export class Report {
   }
 
   #add(level: Finding["level"], key: string, what: Words, todo: Words, details: Details): void {
-    this.found.push({ path: key === "" ? this.target : `${this.target}.${key}`, level, what, todo, ...details });
+    this.found.push({
+      path: key === "" ? this.target : `${this.target}.${key}`,
+      level,
+      what,
+      todo,
+      ...details,
+    });
   }
 }
 
@@ -57,7 +67,10 @@ const SECRET = /secret|token$|(aes|api|encrypt)key$|password/i;
 /** Characters from which on a value is worth hiding: a shorter one would blot out words. */
 const HIDDEN = 4;
 
-/** The settings of a target with `env:NAME` filled in, and the values among them that nobody may see. */
+/**
+ * The settings of a target with `env:NAME` filled in, and the values among them that nobody may
+ * see.
+ */
 export interface Filled<T> {
   readonly settings: T;
   readonly secrets: readonly string[];
@@ -78,7 +91,9 @@ export function filled<T extends object>(
   const fill = (fields: Json, under: string): Json => {
     const plain: Json = { ...fields };
     for (const [key, value] of Object.entries(plain)) {
-      if (key === "headers" && typeof value === "object" && value !== null) plain[key] = fill(value, `${key}.`);
+      if (key === "headers" && typeof value === "object" && value !== null) {
+        plain[key] = fill(value, `${key}.`);
+      }
       if (typeof value !== "string") continue;
       const name = value.startsWith("env:") ? value.slice("env:".length) : undefined;
       const text = name === undefined ? value : env(name);
@@ -94,7 +109,9 @@ export function filled<T extends object>(
         continue;
       }
       plain[key] = text;
-      if ((name !== undefined || under !== "" || SECRET.test(key)) && text.length >= HIDDEN) secrets.push(text);
+      if ((name !== undefined || under !== "" || SECRET.test(key)) && text.length >= HIDDEN) {
+        secrets.push(text);
+      }
     }
     return plain;
   };
@@ -103,8 +120,12 @@ export function filled<T extends object>(
 }
 
 /** The findings with every secret blotted out, as a service may have quoted it. */
-export function withoutSecrets(findings: readonly Finding[], secrets: readonly string[]): Finding[] {
-  const clean = (text: string) => secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+export function withoutSecrets(
+  findings: readonly Finding[],
+  secrets: readonly string[],
+): Finding[] {
+  const clean = (text: string) =>
+    secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
   const cleanWords = ({ en, zh }: Words) => ({ en: clean(en), zh: clean(zh) });
   return findings.map((one) => ({
     ...one,

@@ -1,9 +1,11 @@
 /**
- * Forgetting a person: the one place that knows everything that is stored about somebody, used by HTTP, by the command line and by a
- * gateway that notices that another process removed somebody. It can be called again and does no harm.
+ * Forgetting a person: the one place that knows everything that is stored about somebody, used by
+ * HTTP, by the command line and by a gateway that notices that another process removed somebody. It
+ * can be called again and does no harm.
  *
- * What stays: the tombstone (their name and id were used), the audit log, hashes of their platform identities, and what they said in a
- * group that shares one conversation, which stands there without their name.
+ * What stays: the tombstone (their name and id were used), the audit log, hashes of their platform
+ * identities, and what they said in a group that shares one conversation, which stands there
+ * without their name.
  */
 import type { Accounts } from "./account.ts";
 import type { Allowances } from "./allowance.ts";
@@ -27,7 +29,10 @@ export interface PersonalData {
   readonly chatPrefixes: () => readonly string[];
 }
 
-/** Milliseconds for which a message of somebody who is nobody any more stays in the outbox: they are told so, and it goes by itself. */
+/**
+ * Milliseconds for which a message of somebody who is nobody any more stays in the outbox: they are
+ * told so, and it goes by itself.
+ */
 const FRESH = 5_000;
 
 /** Deletes everything of an account that was retired (`Accounts.remove`). */
@@ -35,7 +40,8 @@ export async function forgetPerson(data: PersonalData, id: string): Promise<void
   const { store, accounts, sessions, keys, allowances, botTokens, history } = data;
   const senders = accounts.tombstones.sendersOf(id);
   await botTokens.forget(id);
-  // Before they had an account, or were linked to it, they may have talked under an id of the platform, or as a guest.
+  // Before they had an account, or were linked to it, they may have talked under an id of the
+  // platform, or as a guest.
   const aliases = aliasesOf(data.chatPrefixes(), senders).filter((alias) =>
     accounts.isGuest(alias) || !accounts.view(alias)
   );
@@ -55,19 +61,31 @@ export async function forgetPerson(data: PersonalData, id: string): Promise<void
 function aliasesOf(prefixes: readonly string[], senders: readonly string[]): string[] {
   return senders.flatMap((sender) => {
     const [platform, value] = split(sender);
-    return prefixes.filter((prefix) => prefix.startsWith(`${platform}:`)).map((prefix) => prefix + value);
+    return prefixes.filter((prefix) => prefix.startsWith(`${platform}:`)).map((prefix) =>
+      prefix + value
+    );
   });
 }
 
-/** What is stored for chats with apps: where to write to somebody, what they chose, codes, and what is on its way to them. */
-async function forgetChats(store: Store, id: string, senders: readonly string[], before: number): Promise<void> {
+/**
+ * What is stored for chats with apps: where to write to somebody, what they chose, codes, and what
+ * is on its way to them.
+ */
+async function forgetChats(
+  store: Store,
+  id: string,
+  senders: readonly string[],
+  before: number,
+): Promise<void> {
   const isTheirs = (platform: string, sender: unknown) => senders.includes(`${platform}:${sender}`);
   for await (const [key, value] of entries(store, "im:")) {
     const [, what, platform = ""] = key.split(":");
     const isGone = what === "reach" || what === "home"
       ? isTheirs(platform, value.sender?.id) || key.endsWith(`:${id}`)
       : what === "use" || what === "union"
-      ? senders.some((sender) => split(sender)[0] === platform && key.endsWith(`:${split(sender)[1]}`))
+      ? senders.some((sender) =>
+        split(sender)[0] === platform && key.endsWith(`:${split(sender)[1]}`)
+      )
       : what === "conv" && key.endsWith(`:${id}`);
     if (isGone) await store.delete(key);
   }
@@ -84,7 +102,8 @@ async function forgetChats(store: Store, id: string, senders: readonly string[],
   for await (const [key, job] of entries(store, "outbox:")) {
     const platform = key.split(":")[1] ?? "";
     const isSettled = job.push !== undefined || job.at < before;
-    const isGone = job.personId === id || (isSettled && isTheirs(platform, job.incoming?.sender?.id));
+    const isGone = job.personId === id ||
+      (isSettled && isTheirs(platform, job.incoming?.sender?.id));
     if (isGone) await store.delete(key);
   }
 }

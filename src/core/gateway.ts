@@ -1,8 +1,10 @@
 /**
- * The gateway: a message goes in, a turn comes out, and every turn ends in exactly one typed ending.
+ * The gateway: a message goes in, a turn comes out, and every turn ends in exactly one typed
+ * ending.
  *
- * Channels call {@linkcode Gateway.ask} and read the turn's reply. Links stand on the roster and are given tasks. What happens in between,
- * who answers, who waits, what moves when a bot is lost, is decided here and nowhere else.
+ * Channels call {@linkcode Gateway.ask} and read the turn's reply. Links stand on the roster and
+ * are given tasks. What happens in between, who answers, who waits, what moves when a bot is lost,
+ * is decided here and nowhere else.
  *
  * ```ts
  * const turn = await gateway.ask({ person, text: "hello", images: [], channel: "web" });
@@ -70,19 +72,25 @@ export interface GatewayParts {
   /** A number from 0 up to 1. */
   readonly random?: () => number;
   readonly newId?: () => string;
-  /** Whether a person may ask now; throws `limited` where not. Called once per message, before a bot is looked for. */
+  /**
+   * Whether a person may ask now; throws `limited` where not. Called once per message, before a bot
+   * is looked for.
+   */
   readonly admit?: (message: Message) => Promise<void> | void;
   /** A message that was admitted becomes no turn: what it cost goes back. */
   readonly giveBack?: (message: Message) => void;
-  /** Whether this is the id of an account that may not come in (any more). Asked when a turn begins. */
+  /**
+   * Whether this is the id of an account that may not come in (any more). Asked when a turn begins.
+   */
   readonly isOut?: (personId: string) => boolean;
   /** How many conversations a person may keep. Default: any number. */
   readonly conversations?: (personId: string) => number;
   /** Who a bot's `push` names; `undefined` where there is no such person. */
   readonly personById?: (id: string) => Promise<Person | undefined> | Person | undefined;
   /**
-   * Takes a push into the chats where its person also is. `key` is the same when the bot sends the push again. A rejection is told to the bot,
-   * and nobody else gets the push either: the bot says it again.
+   * Takes a push into the chats where its person also is. `key` is the same when the bot sends the
+   * push again. A rejection is told to the bot, and nobody else gets the push either: the bot says
+   * it again.
    */
   readonly pushed?: (person: Person, push: PushNotice, key: string) => Promise<void>;
 }
@@ -93,7 +101,10 @@ const IDEMPOTENCY = 10 * 60_000;
 /** Keys remembered at once; the oldest go first. */
 const MAX_KEYS = 100_000;
 
-/** With no bot at all that could answer, a waiting turn is told after this long: a bot that restarts is back by then. */
+/**
+ * With no bot at all that could answer, a waiting turn is told after this long: a bot that restarts
+ * is back by then.
+ */
 const ORPHANED = 15_000;
 
 /** What an ended turn costs in memory besides its words, by estimate. */
@@ -124,7 +135,10 @@ export class Gateway {
   /** Ended turns that are still in memory, the oldest first, and their weight. */
   readonly #ended = new Map<string, number>();
   #endedBytes = 0;
-  /** Turns by idempotency key. Their ids only: a key must not hold the words past their share of memory. */
+  /**
+   * Turns by idempotency key. Their ids only: a key must not hold the words past their share of
+   * memory.
+   */
   readonly #keys = new Map<string, { id: Promise<string>; until: number }>();
   /** Pushes seen lately, by bot and push id. */
   readonly #pushes = new Map<string, { told: Promise<void>; until: number }>();
@@ -156,7 +170,8 @@ export class Gateway {
     });
     this.#outcome = {
       done: (attempt) => this.#done(attempt),
-      failed: (attempt, code, detail, retryable, more) => this.#failed(attempt, code, detail, retryable, more),
+      failed: (attempt, code, detail, retryable, more) =>
+        this.#failed(attempt, code, detail, retryable, more),
       lost: (attempt, detail) => this.#lost(attempt, detail),
       away: (attempt) => attempt.turn.reply.length === 0 && this.#move(attempt, "away", "bot_gone"),
       tooLarge: (attempt) => this.#stop(attempt, { status: "failed", code: "reply_too_large" }),
@@ -182,17 +197,23 @@ export class Gateway {
     return this.#clock.every(Math.min(1000, Math.max(20, shortest / 5)), () => this.#look());
   }
 
-  /* ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── asking
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /**
    * Begins a turn. It has a bot, or a place in line, when this resolves.
    *
-   * Throws `invalid` (nothing said), `no_bot`, `bot_offline`, `queue_full`, `not_found` (conversation or parent), `limited`, `shutting_down`.
+   * Throws `invalid` (nothing said), `no_bot`, `bot_offline`, `queue_full`, `not_found`
+   * (conversation or parent), `limited`, `shutting_down`.
    */
   ask(message: Message): Promise<Turn> {
     if (message.idempotencyKey === undefined) return this.#ask(message);
     // A key that reads less gets no answer by the idempotency key of another.
-    const key = `${message.person.id}\n${message.person.reach?.key ?? ""}\n${message.idempotencyKey}`;
+    const key = `${message.person.id}\n${
+      message.person.reach?.key ?? ""
+    }\n${message.idempotencyKey}`;
     const now = this.#clock.now();
     const known = this.#keys.get(key);
     if (known && known.until > now) return this.#again(known.id, message);
@@ -221,14 +242,17 @@ export class Gateway {
     }
     const { person } = message;
     const [conversation, defaults] = await Promise.all([
-      message.conversationId === undefined ? undefined : this.reading.open(person, message.conversationId),
+      message.conversationId === undefined
+        ? undefined
+        : this.reading.open(person, message.conversationId),
       this.archive.defaults(person.id),
     ]);
     if (message.conversationId !== undefined && !conversation) {
       throw new NexusError("not_found", "no such conversation");
     }
     if (message.parentTurnId) await this.#checkParent(message);
-    // Behind every other wait: what is let in without one begins at once, so that nobody passes a bound on turns at once by asking together.
+    // Behind every other wait: what is let in without one begins at once, so that nobody passes a
+    // bound on turns at once by asking together.
     const admitted = this.#admit?.(message);
     if (admitted) await admitted;
     try {
@@ -240,13 +264,16 @@ export class Gateway {
   }
 
   /**
-   * The message with a bot's name taken off its text, where it has no other target. A program means a
-   * bot by any name; in a chat app, whose desk knows its names, people mention each other too.
+   * The message with a bot's name taken off its text, where it has no other target. A program means
+   * a bot by any name; in a chat app, whose desk knows its names, people mention each other too.
    */
   #addressed(message: Message): Message {
-    if (message.target !== undefined || !message.text.startsWith("@") || isChatApp(message.channel)) return message;
+    if (
+      message.target !== undefined || !message.text.startsWith("@") || isChatApp(message.channel)
+    ) return message;
     const seats = this.roster.visibleTo(message.person);
-    const { target, text } = mentioned(message.text, seats.map(({ bot }) => bot)) ?? splitMention(message.text);
+    const { target, text } = mentioned(message.text, seats.map(({ bot }) => bot)) ??
+      splitMention(message.text);
     // A name and nothing else is what somebody says.
     if (target === undefined || (text === "" && message.images.length === 0)) return message;
     return { ...message, target, text };
@@ -258,7 +285,9 @@ export class Gateway {
     // All three may have happened while the store was asked.
     this.#refuseWhileDraining();
     if (this.#isOut(person.id)) throw new NexusError("forbidden", "this account may not ask");
-    if (conversation && this.archive.isRemoved(conversation)) throw new NexusError("not_found", "no such conversation");
+    if (conversation && this.archive.isRemoved(conversation)) {
+      throw new NexusError("not_found", "no such conversation");
+    }
 
     const turn = new Turn(
       this.#newId(),
@@ -283,7 +312,10 @@ export class Gateway {
     if (this.#draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
   }
 
-  /** Puts a turn in line, and keeps it where it already has its conversation: a page that reloads finds the question there. */
+  /**
+   * Puts a turn in line, and keeps it where it already has its conversation: a page that reloads
+   * finds the question there.
+   */
   #line(turn: Turn): void {
     const { message } = turn;
     const { person, target } = message;
@@ -302,8 +334,9 @@ export class Gateway {
   }
 
   /**
-   * The bot that keeps a person's default conversation. While it is still answering there, a second question cannot be about that answer:
-   * then the balancer is free, so that programs with many requests at once are spread over all bots.
+   * The bot that keeps a person's default conversation. While it is still answering there, a second
+   * question cannot be about that answer: then the balancer is free, so that programs with many
+   * requests at once are spread over all bots.
    */
   #defaultBot(person: Person, last: string | undefined): string | undefined {
     if (last === undefined) return undefined;
@@ -311,13 +344,19 @@ export class Gateway {
   }
 
   #nobody(message: Message): NexusError {
-    if (message.target === undefined) return new NexusError("no_bot", undefined, { retryAfter: 10 });
+    if (message.target === undefined) {
+      return new NexusError("no_bot", undefined, { retryAfter: 10 });
+    }
     return new NexusError("bot_offline", message.target.slice(0, 128), { retryAfter: 10 });
   }
 
   #seatFor(turn: Turn): Seat | undefined {
     const { person, target } = turn.message;
-    return pick(this.roster.candidates(person, turn.scope ?? target, turn.tried), turn.own, this.#random);
+    return pick(
+      this.roster.candidates(person, turn.scope ?? target, turn.tried),
+      turn.own,
+      this.#random,
+    );
   }
 
   #give(turn: Turn, seat: Seat): void {
@@ -345,16 +384,30 @@ export class Gateway {
     }
     if (turn.reply.length > 0) turn.reply.append("replace", bot.id);
     turn.attempts++;
-    this.#observer.tell({ type: "turn_given", turn: turn.id, request, bot: bot.id, attempt: turn.attempts });
+    this.#observer.tell({
+      type: "turn_given",
+      turn: turn.id,
+      request,
+      bot: bot.id,
+      attempt: turn.attempts,
+    });
     if (turn.attempts === 1) {
       this.archive.keep(turn);
       this.#tellBegun(turn, bot.id);
     }
     turn.reply.wake();
-    seat.link.ask({ id: turn.id, conversationId: turn.conversationId, message: turn.message, at: turn.at }, attempt);
+    seat.link.ask({
+      id: turn.id,
+      conversationId: turn.conversationId,
+      message: turn.message,
+      at: turn.at,
+    }, attempt);
   }
 
-  /** Tells the person's open pages that a turn has begun, when it would survive the end of the process. */
+  /**
+   * Tells the person's open pages that a turn has begun, when it would survive the end of the
+   * process.
+   */
   #tellBegun(turn: Turn, botId: string): void {
     const { id: turnId, conversationId, keeper } = turn;
     const personId = turn.message.person.id;
@@ -363,14 +416,23 @@ export class Gateway {
     else tell();
   }
 
-  /* ── how attempts end ────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── how attempts end
+   * ──────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #done(attempt: Attempt): void {
     this.roster.praise(attempt.link.bot.id);
     this.#end(attempt.turn, { status: "done" });
   }
 
-  #failed(attempt: Attempt, code: Code, detail: string | undefined, retryable: boolean, more: Aside = {}): void {
+  #failed(
+    attempt: Attempt,
+    code: Code,
+    detail: string | undefined,
+    retryable: boolean,
+    more: Aside = {},
+  ): void {
     if (!isOfTheQuestion(code)) this.roster.blame(attempt.link.bot.id);
     const { turn } = attempt;
     if (code === "cancelled") {
@@ -392,8 +454,9 @@ export class Gateway {
   }
 
   /**
-   * Gives the turn to another bot, now or from the line. Before the first chunk this is free; after it only where the bot declared that a begun
-   * reply may be started again, and then readers are told that what they have is void.
+   * Gives the turn to another bot, now or from the line. Before the first chunk this is free; after
+   * it only where the bot declared that a begun reply may be started again, and then readers are
+   * told that what they have is void.
    */
   #move(attempt: Attempt, why: string, code: Code): boolean {
     const { turn, link } = attempt;
@@ -439,7 +502,11 @@ export class Gateway {
     turn.reply.end(ending);
     // It never had a bot: its words go where they would most likely have gone.
     if (turn.conversationId === "" && turn.hoped !== undefined) {
-      turn.conversationId = this.archive.defaultConversation(turn.message.person.id, turn.hoped, false);
+      turn.conversationId = this.archive.defaultConversation(
+        turn.message.person.id,
+        turn.hoped,
+        false,
+      );
     }
     const kept = this.archive.keep(turn);
     // Only now are readers told that it has ended.
@@ -470,7 +537,8 @@ export class Gateway {
       outputTokens: turn.facts?.usage?.outputTokens,
     });
     const { id: turnId, conversationId } = turn;
-    const tell = () => this.#notify(turn, { type: "turn_end", turnId, conversationId, status: ending.status });
+    const tell = () =>
+      this.#notify(turn, { type: "turn_end", turnId, conversationId, status: ending.status });
     if (turn.kept) void turn.kept.then(tell);
     else tell();
     this.#serve();
@@ -519,7 +587,10 @@ export class Gateway {
     this.#turns.delete(turnId);
   }
 
-  /* ── the line ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the line
+   * ──────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** Gives waiting turns to whoever is free now. */
   #serve(): void {
@@ -540,14 +611,22 @@ export class Gateway {
     for (const [turn, place] of this.#queue.places()) {
       if (turn.place === place) continue;
       if (turn.place === undefined) {
-        this.#observer.tell({ type: "turn_queued", turn: turn.id, person: turn.message.person.id, place });
+        this.#observer.tell({
+          type: "turn_queued",
+          turn: turn.id,
+          person: turn.message.person.id,
+          place,
+        });
       }
       turn.place = place;
       turn.reply.wake();
     }
   }
 
-  /* ── what time does ──────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── what time does
+   * ────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #look(): void {
     const now = this.#clock.now();
@@ -576,8 +655,9 @@ export class Gateway {
 
   #lookAtWaiting(turn: Turn, now: number): void {
     const { person, target } = turn.message;
-    if (this.roster.candidates(person, turn.scope ?? target, turn.tried).length > 0) this.#orphanedSince.delete(turn);
-    else if (!this.#orphanedSince.has(turn)) this.#orphanedSince.set(turn, now);
+    if (this.roster.candidates(person, turn.scope ?? target, turn.tried).length > 0) {
+      this.#orphanedSince.delete(turn);
+    } else if (!this.#orphanedSince.has(turn)) this.#orphanedSince.set(turn, now);
     const orphaned = now - (this.#orphanedSince.get(turn) ?? now) >= ORPHANED;
     if (!orphaned && now - turn.at < this.settings.queueTimeout) return;
     this.#leaveLine(turn, { status: "failed", code: orphaned ? "bot_offline" : "queue_timeout" });
@@ -590,7 +670,10 @@ export class Gateway {
     this.#tellPlaces();
   }
 
-  /* ── reading and stopping ────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── reading and stopping
+   * ──────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** The turns that run now, of everybody. */
   running(): Turn[] {
@@ -614,8 +697,9 @@ export class Gateway {
   }
 
   /**
-   * Stops a turn: it ends `cancelled` at once for every reader. Resolves to whether the bot confirmed; a turn that nobody had begun needs no
-   * confirmation. On a turn that has ended already this does nothing and tells what was confirmed then.
+   * Stops a turn: it ends `cancelled` at once for every reader. Resolves to whether the bot
+   * confirmed; a turn that nobody had begun needs no confirmation. On a turn that has ended already
+   * this does nothing and tells what was confirmed then.
    */
   async cancel(turn: Turn): Promise<boolean> {
     if (turn.ending) return await turn.receipt ?? false;
@@ -630,49 +714,73 @@ export class Gateway {
     return await turn.receipt;
   }
 
-  /** Begins a conversation that a person or their program wants. Throws `conversations_full`; those with each bot by default are not refused. */
+  /**
+   * Begins a conversation that a person or their program wants. Throws `conversations_full`; those
+   * with each bot by default are not refused.
+   */
   async beginConversation(
     { id, reach }: Reader,
     fields: { title?: string; botId?: string; id?: string } = {},
   ): Promise<Conversation> {
     const most = this.#conversations(id);
-    if (!await this.archive.hasRoom(id, most)) throw new NexusError("conversations_full", String(most));
+    if (!await this.archive.hasRoom(id, most)) {
+      throw new NexusError("conversations_full", String(most));
+    }
     return this.archive.create(id, { ...fields, key: reach?.key });
   }
 
-  /** Deletes a conversation and what runs in it. Throws `forbidden` where its person, as they came in, may read only a part of it. */
+  /**
+   * Deletes a conversation and what runs in it. Throws `forbidden` where its person, as they came
+   * in, may read only a part of it.
+   */
   async removeConversation(who: Reader, id: string): Promise<boolean> {
     const conversation = await this.reading.changeable(who, id);
     if (!conversation) return false;
-    // Asked before the words are gone, and not waited for: nothing new may begin in it meanwhile. Where it cannot be known, no limited key hears.
+    // Asked before the words are gone, and not waited for: nothing new may begin in it meanwhile.
+    // Where it cannot be known, no limited key hears.
     const about = this.reading.about(conversation).catch(() => []);
     for (const turn of this.running()) if (turn.conversationId === id) void this.cancel(turn);
     for (const [turnId, turn] of this.#turns) if (turn.conversationId === id) this.#letGo(turnId);
     await this.archive.remove(conversation);
-    this.notices.tell(who.id, { type: "conversation", conversationId: id, change: "deleted" }, await about);
+    this.notices.tell(
+      who.id,
+      { type: "conversation", conversationId: id, change: "deleted" },
+      await about,
+    );
     return true;
   }
 
   /** Stops what runs for a person. */
   stopPerson(personId: string): void {
-    for (const turn of this.running()) if (turn.message.person.id === personId) void this.cancel(turn);
+    for (const turn of this.running()) {
+      if (turn.message.person.id === personId) void this.cancel(turn);
+    }
   }
 
   /** Deletes everything a person said and was told, and stops what runs for them. */
   async removePerson(personId: string): Promise<void> {
     this.stopPerson(personId);
-    for (const [turnId, turn] of this.#turns) if (turn.message.person.id === personId) this.#letGo(turnId);
-    for (const key of this.#keys.keys()) if (key.startsWith(`${personId}\n`)) this.#keys.delete(key);
+    for (const [turnId, turn] of this.#turns) {
+      if (turn.message.person.id === personId) this.#letGo(turnId);
+    }
+    for (const key of this.#keys.keys()) {
+      if (key.startsWith(`${personId}\n`)) this.#keys.delete(key);
+    }
     this.notices.forget(personId);
     await this.archive.removePerson(personId);
   }
 
-  /* ── bots that speak first ───────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── bots that speak first
+   * ─────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /**
-   * A bot says something by itself, to `user:<id>` or `conversation:<id>`. It is kept in the conversation and told to open pages.
+   * A bot says something by itself, to `user:<id>` or `conversation:<id>`. It is kept in the
+   * conversation and told to open pages.
    *
-   * Throws `not_found` where there is no such person or conversation, or the bot has no business with them.
+   * Throws `not_found` where there is no such person or conversation, or the bot has no business
+   * with them.
    */
   push(bot: Pick<Bot, "id" | "name" | "pool">, push: Push): Promise<void> {
     if (push.id === undefined) return this.#push(bot, push);
@@ -692,14 +800,21 @@ export class Gateway {
   }
 
   async #push(bot: Pick<Bot, "id" | "name" | "pool">, push: Push): Promise<void> {
-    const [kind, name] = [push.to.slice(0, push.to.indexOf(":")), push.to.slice(push.to.indexOf(":") + 1)];
-    const conversation = kind === "conversation" ? await this.archive.conversationOfBot(name, bot.id) : undefined;
+    const [kind, name] = [
+      push.to.slice(0, push.to.indexOf(":")),
+      push.to.slice(push.to.indexOf(":") + 1),
+    ];
+    const conversation = kind === "conversation"
+      ? await this.archive.conversationOfBot(name, bot.id)
+      : undefined;
     const personId = conversation?.personId ?? (kind === "user" ? name : undefined);
     const person = personId === undefined ? undefined : await this.#personById?.(personId);
     const nobody = new NexusError("not_found", `nobody to tell: ${push.to.slice(0, 200)}`);
     if (!person || !mayUse(person, bot)) throw nobody;
     const reply = new Reply(this.settings.replyCap);
-    if (reply.append("text", push.content) === "full" || reply.append("image", push.images) === "full") {
+    if (
+      reply.append("text", push.content) === "full" || reply.append("image", push.images) === "full"
+    ) {
       throw new NexusError("reply_too_large");
     }
     await this.archive.defaults(person.id);
@@ -736,17 +851,25 @@ export class Gateway {
     this.notices.tell(person.id, notice, [turn.trace]);
   }
 
-  /* ── the end of the gateway ──────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the end of the gateway
+   * ────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** Refuses new work and lets turns finish for at most `grace` milliseconds; then ends what is left, honestly. */
+  /**
+   * Refuses new work and lets turns finish for at most `grace` milliseconds; then ends what is
+   * left, honestly.
+   */
   async drain(grace: number): Promise<void> {
     this.#draining = true;
     this.#observer.tell({ type: "draining", turns: this.#attempts.size + this.#queue.size });
-    for (const [turn] of [...this.#queue.places()]) this.#leaveLine(turn, { status: "failed", code: "shutting_down" });
+    for (const [turn] of [...this.#queue.places()]) {
+      this.#leaveLine(turn, { status: "failed", code: "shutting_down" });
+    }
     if (this.#attempts.size > 0 && grace > 0) {
       let giveUp = () => {};
       await new Promise<void>((resolve) => {
@@ -773,9 +896,13 @@ function defaultKey(personId: string, botId: string): string {
   return `${personId}\n${botId}`;
 }
 
-/** The message as it is asked. A temporary one belongs to no conversation, whatever its client says. */
+/**
+ * The message as it is asked. A temporary one belongs to no conversation, whatever its client says.
+ */
 function settled(message: Message): Message {
-  return message.temporary ? { ...message, conversationId: undefined, parentTurnId: undefined } : message;
+  return message.temporary
+    ? { ...message, conversationId: undefined, parentTurnId: undefined }
+    : message;
 }
 
 /** Whether it belongs to what its person and the bot that answers talk about by default. */

@@ -1,12 +1,15 @@
 /**
- * This is what was said in a conversation before a message, for bots that remember nothing themselves.
+ * This is what was said in a conversation before a message, for bots that remember nothing
+ * themselves.
  */
 import { textOf, type TurnRecord } from "./archive.ts";
 import type { Message, Said } from "./message.ts";
 
 /**
- * The turns that lead to a message, as they were said, oldest first. `turns` are a conversation's, oldest first; one that stands at `at` or behind
- * it, and one that has no answer, is left out. Where the message names its parent, the way back follows parents: what was edited away is not told.
+ * The turns that lead to a message, as they were said, oldest first. `turns` are a conversation's,
+ * oldest first; one that stands at `at` or behind it, and one that has no answer, is left out.
+ * Where the message names its parent, the way back follows parents: what was edited away is not
+ * told.
  */
 export function historyOf(turns: readonly TurnRecord[], turnId: string, message: Message): Said[] {
   const here = turns.findIndex(({ id }) => id === turnId);

@@ -1,6 +1,7 @@
 /**
- * Names for turns and conversations: UUIDs of version 7 (RFC 9562), which begin with the time. A store that sorts its keys then writes
- * those of the same moment side by side; with random ones every turn touches pages of its own.
+ * Names for turns and conversations: UUIDs of version 7 (RFC 9562), which begin with the time. A
+ * store that sorts its keys then writes those of the same moment side by side; with random ones
+ * every turn touches pages of its own.
  */
 
 /** 48 bits of time, 74 bits of chance: nobody guesses one. */

@@ -1,9 +1,10 @@
 /**
- * The identities that accounts have on platforms: by which id a platform knows them, inside which scope. One identity belongs to one
- * account, and one account may have many: the same employee signs in by Feishu, writes in two of its apps, and is one person here.
+ * The identities that accounts have on platforms: by which id a platform knows them, inside which
+ * scope. One identity belongs to one account, and one account may have many: the same employee
+ * signs in by Feishu, writes in two of its apps, and is one person here.
  *
- * Keys: `identity:<platform>:<kind>:<scope>:<value>` (the account's id), `identities:<account>:…` (the same from the other side) and
- * `barred:<hash>` (an identity of somebody who was removed).
+ * Keys: `identity:<platform>:<kind>:<scope>:<value>` (the account's id), `identities:<account>:…`
+ * (the same from the other side) and `barred:<hash>` (an identity of somebody who was removed).
  */
 import type { Clock } from "./clock.ts";
 import { hashToken } from "./secret.ts";
@@ -44,7 +45,10 @@ export interface LinkedIdentity extends Identity {
   readonly by: LinkedBy;
   /** What the platform called the person when it was linked. */
   readonly name?: string;
-  /** The same for all identities of one person of the platform: their surest one. They are unlinked together. */
+  /**
+   * The same for all identities of one person of the platform: their surest one. They are unlinked
+   * together.
+   */
   readonly group?: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -65,11 +69,19 @@ export class Identities {
     this.#changed = parts.changed ?? (() => {});
   }
 
-  /** Moves links of earlier versions (`bind:<channel>:<app>:<id>`) here, and drops those to accounts that are not there. */
+  /**
+   * Moves links of earlier versions (`bind:<channel>:<app>:<id>`) here, and drops those to accounts
+   * that are not there.
+   */
   async migrate(isAccount: (id: string) => boolean): Promise<void> {
     for (const [key, bind] of await this.#store.list("bind:")) {
       const [, platform, scope = "", ...id] = key.split(":");
-      const identity = { platform: platform as IdentityPlatform, kind: "chat", scope, value: id.join(":") } as const;
+      const identity = {
+        platform: platform as IdentityPlatform,
+        kind: "chat",
+        scope,
+        value: id.join(":"),
+      } as const;
       const { account, name, at } = bind;
       if (isAccount(account)) await this.#put({ ...identity, account, name, at, by: "pairing" });
       await this.#store.delete(key);
@@ -94,7 +106,9 @@ export class Identities {
   /** The link of an identity. */
   async get(identity: Identity): Promise<LinkedIdentity | undefined> {
     const account: string | undefined = await this.#store.get(keyOf(identity));
-    return account === undefined ? undefined : await this.#store.get(listedOf({ ...identity, account }));
+    return account === undefined
+      ? undefined
+      : await this.#store.get(listedOf({ ...identity, account }));
   }
 
   /**
@@ -114,9 +128,20 @@ export class Identities {
     if (before !== undefined && before !== account) {
       await this.#store.delete(listedOf({ ...identity, account: before }));
     }
-    const linked = { platform, kind, scope, value, account, by, name, group: nameOf(surest), at: this.#clock.now() };
+    const linked = {
+      platform,
+      kind,
+      scope,
+      value,
+      account,
+      by,
+      name,
+      group: nameOf(surest),
+      at: this.#clock.now(),
+    };
     await this.#put(linked);
-    // Not deleted unseen: a delete that waits for its commit would undo what another process writes meanwhile.
+    // Not deleted unseen: a delete that waits for its commit would undo what another process writes
+    // meanwhile.
     const bar = await barOf(identity);
     if (await this.#store.get(bar) !== undefined) await this.#store.delete(bar);
     this.#changed();
@@ -124,7 +149,8 @@ export class Identities {
   }
 
   /**
-   * Links those of these identities that are nobody's yet; an app's own id of somebody follows the surer ones, where no hand linked it.
+   * Links those of these identities that are nobody's yet; an app's own id of somebody follows the
+   * surer ones, where no hand linked it.
    *
    * @param identities the surest first
    */
@@ -133,11 +159,16 @@ export class Identities {
       const owner: string | undefined = await this.#store.get(keyOf(identity));
       const isStale = owner !== undefined && owner !== account && identity.kind === "chat" &&
         (await this.get(identity))?.by === "vouched";
-      if (owner === undefined || isStale) await this.link(identity, account, "vouched", name, identities[0]);
+      if (owner === undefined || isStale) {
+        await this.link(identity, account, "vouched", name, identities[0]);
+      }
     }
   }
 
-  /** Takes a link away, with those of the same person on the platform. Returns whether there was one. */
+  /**
+   * Takes a link away, with those of the same person on the platform. Returns whether there was
+   * one.
+   */
   async unlink(identity: Identity): Promise<boolean> {
     const linked = await this.get(identity);
     if (linked === undefined) return false;
@@ -152,7 +183,9 @@ export class Identities {
 
   /** An account's identities. */
   async of(account: string): Promise<LinkedIdentity[]> {
-    return (await this.#store.list(`identities:${keyPart(account)}:`)).map(([, linked]) => linked as LinkedIdentity);
+    return (await this.#store.list(`identities:${keyPart(account)}:`)).map(([, linked]) =>
+      linked as LinkedIdentity
+    );
   }
 
   /** All identities of all accounts. */
@@ -160,11 +193,16 @@ export class Identities {
     return (await this.#store.list("identities:")).map(([, linked]) => linked as LinkedIdentity);
   }
 
-  /** Takes all of an account's identities away and remembers, as hashes, that they are those of somebody who was removed. */
+  /**
+   * Takes all of an account's identities away and remembers, as hashes, that they are those of
+   * somebody who was removed.
+   */
   async bar(account: string, username: string): Promise<LinkedIdentity[]> {
     const gone = await this.of(account);
     for (const linked of gone) {
-      await this.#store.set(await barOf(linked), { username, at: this.#clock.now() }, { sure: true });
+      await this.#store.set(await barOf(linked), { username, at: this.#clock.now() }, {
+        sure: true,
+      });
       await this.#remove(linked);
     }
     if (gone.length > 0) this.#changed();
@@ -197,8 +235,9 @@ export class Identities {
 export const NAME_LENGTH = 100;
 
 /**
- * A name that a platform or a provider tells, as it may be shown: control characters, marks that turn the direction of text and
- * signs without width are taken off, so that it cannot pose as another name or reach out of its line. `undefined`: nothing is left.
+ * A name that a platform or a provider tells, as it may be shown: control characters, marks that
+ * turn the direction of text and signs without width are taken off, so that it cannot pose as
+ * another name or reach out of its line. `undefined`: nothing is left.
  */
 export function displayNameOf(name: unknown): string | undefined {
   if (typeof name !== "string") return undefined;

@@ -1,9 +1,10 @@
 /**
  * JSON from outside, read within bounds.
  *
- * `JSON.parse` holds the event loop for 20 ms per megabyte of text and for 140 to 200 ms per megabyte of brackets, and what
- * comes out of a megabyte of brackets overflows the stack of whatever walks it. So the text is looked at before it is parsed:
- * how many values it holds, and how deep they stand.
+ * `JSON.parse` holds the event loop for 20 ms per megabyte of text and for 140 to 200 ms per
+ * megabyte of brackets, and what comes out of a megabyte of brackets overflows the stack of
+ * whatever walks it. So the text is looked at before it is parsed: how many values it holds, and
+ * how deep they stand.
  */
 
 /** How much a text may hold. */
@@ -20,7 +21,10 @@ export const JSON_BOUNDS: JsonBounds = { values: 50_000, containers: 50_000 };
 /** How deep values may stand in each other: schemas of tools have about 20 levels. */
 export const MAX_DEPTH = 100;
 
-/** Parses a text. Throws a `SyntaxError` where it is no JSON, or more than the bounds allow; its message says what. */
+/**
+ * Parses a text. Throws a `SyntaxError` where it is no JSON, or more than the bounds allow; its
+ * message says what.
+ */
 export function parseJson(text: string, bounds = JSON_BOUNDS): unknown {
   const excess = excessOf(text, bounds);
   if (excess !== undefined) throw new TooComplex(excess);
@@ -38,7 +42,10 @@ const SHORT = 2 * MAX_DEPTH;
 const QUOTE = 34, COMMA = 44, BACKSLASH = 92;
 const OPEN_LIST = 91, CLOSE_LIST = 93, OPEN_OBJECT = 123, CLOSE_OBJECT = 125;
 
-/** What a JSON text has too much of, in words, or `undefined`. Says nothing about whether it is JSON. */
+/**
+ * What a JSON text has too much of, in words, or `undefined`. Says nothing about whether it is
+ * JSON.
+ */
 export function excessOf(text: string, { values, containers } = JSON_BOUNDS): string | undefined {
   if (text.length <= SHORT) return undefined;
   let commas = 0, opened = 0, depth = 0;
@@ -65,7 +72,10 @@ export function excessOf(text: string, { values, containers } = JSON_BOUNDS): st
   return undefined;
 }
 
-/** The quote that ends a string, or -1. Strings may hold megabytes of base64, so the runtime's own search passes over them. */
+/**
+ * The quote that ends a string, or -1. Strings may hold megabytes of base64, so the runtime's own
+ * search passes over them.
+ */
 function endOfString(text: string, from: number): number {
   let at = text.indexOf('"', from + 1);
   while (at >= 0) {

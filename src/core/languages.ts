@@ -1,4 +1,7 @@
-/** The language that each account is spoken to in, set by the page or by what its person last wrote in a chat. */
+/**
+ * The language that each account is spoken to in, set by the page or by what its person last wrote
+ * in a chat.
+ */
 import { keyPart, type Store } from "./store.ts";
 
 export type Language = "zh" | "en";

@@ -1,8 +1,9 @@
 /**
- * How often somebody may do something: a rate with a burst, per key, as GCRA (one number per key, no timers).
+ * How often somebody may do something: a rate with a burst, per key, as GCRA (one number per key,
+ * no timers).
  *
- * GCRA keeps the "theoretical arrival time" of the next regular event; an event is refused while that time lies further ahead than the burst
- * allows (ITU-T I.371).
+ * GCRA keeps the "theoretical arrival time" of the next regular event; an event is refused while
+ * that time lies further ahead than the burst allows (ITU-T I.371).
  */
 import type { Clock } from "./clock.ts";
 
@@ -14,8 +15,9 @@ export interface Rate {
 }
 
 /**
- * The address as a key for limits. Of IPv6 it is the first 64 bits: that is what one customer, often one machine, is given, and whoever has it
- * can come from any address in it (RFC 6177). IPv4 in the dress of IPv6 is IPv4.
+ * The address as a key for limits. Of IPv6 it is the first 64 bits: that is what one customer,
+ * often one machine, is given, and whoever has it can come from any address in it (RFC 6177). IPv4
+ * in the dress of IPv6 is IPv4.
  */
 export function networkOf(address: string): string {
   if (!address.includes(":")) return address;

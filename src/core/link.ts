@@ -1,6 +1,6 @@
 /**
- * A link is a live line to one bot, whatever the wire: a WebSocket, a model API, another node. The roster keeps links,
- * `pick` chooses among them, the gateway gives them turns.
+ * A link is a live line to one bot, whatever the wire: a WebSocket, a model API, another node. The
+ * roster keeps links, `pick` chooses among them, the gateway gives them turns.
  */
 import type { Code } from "./error.ts";
 import type { Message, Usage } from "./message.ts";
@@ -50,7 +50,10 @@ export interface Aside {
   readonly logged?: string;
   /** Seconds until a repeat makes sense. */
   readonly retryAfter?: number;
-  /** What was said stands and only the rest is missing: the turn ends `incomplete` where something was said. */
+  /**
+   * What was said stands and only the rest is missing: the turn ends `incomplete` where something
+   * was said.
+   */
   readonly partial?: boolean;
   /** What a model API calls it, such as `context_length_exceeded`. */
   readonly reason?: string;
@@ -64,32 +67,46 @@ export interface Receipts {
   stored(mark: number): void;
 }
 
-/** Where a link puts what its bot says about one task. All calls after the last word (`done`, `fail`, `lost`) are dropped. */
+/**
+ * Where a link puts what its bot says about one task. All calls after the last word (`done`,
+ * `fail`, `lost`) are dropped.
+ */
 export interface Sink {
   /** Any sign of life; resets the silence clock. Writing does so too. */
   alive(): void;
-  /** Adds to the reply, several deltas as one step. `false`: this task is over, the bot need not go on. */
+  /**
+   * Adds to the reply, several deltas as one step. `false`: this task is over, the bot need not go
+   * on.
+   */
   write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean;
   /** What is known of the answer besides its words; once, right before its last word. */
   measured?(facts: Facts): void;
   /**
-   * From now on `receipts` hears what is stored. `false`: nothing outlives the process here, so there is nothing to hear of.
+   * From now on `receipts` hears what is stored. `false`: nothing outlives the process here, so
+   * there is nothing to hear of.
    */
   hear?(receipts: Receipts): boolean;
-  /** The reply is complete. Resolves when that is stored; nothing where nothing outlives the process. */
+  /**
+   * The reply is complete. Resolves when that is stored; nothing where nothing outlives the
+   * process.
+   */
   done(): Promise<void> | void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
   fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void;
   /**
-   * The line broke and may come back. `true`: nothing had been said and the task has moved to another bot, forget it. `false`: keep it until
-   * the bot is back, or until its grace has passed and {@linkcode lost} is called.
+   * The line broke and may come back. `true`: nothing had been said and the task has moved to
+   * another bot, forget it. `false`: keep it until the bot is back, or until its grace has passed
+   * and {@linkcode lost} is called.
    */
   away(): boolean;
   /** The line broke for good: the turn moves or ends `incomplete`. */
   lost(detail?: string): void;
 }
 
-/** How a bot is reached: it dialled in, it is a model API that is called, or it is part of the program. */
+/**
+ * How a bot is reached: it dialled in, it is a model API that is called, or it is part of the
+ * program.
+ */
 export type Wire = "socket" | "model" | "built-in";
 
 /** A live line to one bot. */
@@ -98,7 +115,10 @@ export interface Link {
   readonly wire?: Wire;
   /** The version of the protocol that is spoken, where there are several. */
   readonly protocol?: number;
-  /** It asked for nothing new, or it cannot take anything now (its socket is stuck, its upstream is down). */
+  /**
+   * It asked for nothing new, or it cannot take anything now (its socket is stuck, its upstream is
+   * down).
+   */
   readonly draining: boolean;
   /** Tasks it holds now, and what else it says it is busy with. */
   readonly busy: number;
@@ -111,7 +131,10 @@ export interface Link {
   honours?(name: string, value: unknown): boolean;
   /** Gives it a task. Must not throw; a line that turns out broken calls `sink.lost()`. */
   ask(task: Task, sink: Sink): void;
-  /** Asks it to stop. Resolves to whether the bot confirmed; `false` where its wire knows no such word or no answer came. */
+  /**
+   * Asks it to stop. Resolves to whether the bot confirmed; `false` where its wire knows no such
+   * word or no answer came.
+   */
   cancel(taskId: string): Promise<boolean>;
   /** Drops what is still waiting for this task: its turn ended here. No word to the bot. */
   forget(taskId: string): void;

@@ -1,7 +1,7 @@
 /**
- * What the log is told of strangers, within bounds: a bot that is refused, a frame, a sign-in or a callback that is, can be
- * repeated as fast as a network carries it, and each would be a line. Lines are bounded per network and in all; what is left
- * out is counted, and the count is logged.
+ * What the log is told of strangers, within bounds: a bot that is refused, a frame, a sign-in or a
+ * callback that is, can be repeated as fast as a network carries it, and each would be a line.
+ * Lines are bounded per network and in all; what is left out is counted, and the count is logged.
  */
 import type { Clock } from "./clock.ts";
 import { Limit, networkOf } from "./limit.ts";
@@ -37,7 +37,9 @@ export class LogBound implements Observer {
   tell(happening: Happening): void {
     const network = networkIn(happening);
     // In this order: what its network may not write does not use up what all may.
-    if (network === undefined || (this.#byNetwork.take(network) === 0 && this.#all.take("") === 0)) {
+    if (
+      network === undefined || (this.#byNetwork.take(network) === 0 && this.#all.take("") === 0)
+    ) {
       return this.#observer.tell(happening);
     }
     this.#leftOut++;

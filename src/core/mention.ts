@@ -8,8 +8,8 @@ import type { Bot } from "./link.ts";
 const BOUNDARY = /[\s,，:：、]/;
 
 /**
- * The longest name that fits, of an id, a pool, or what a bot calls itself, which counts last; names
- * may hold spaces. `undefined`: no bot has the name that the text begins with.
+ * The longest name that fits, of an id, a pool, or what a bot calls itself, which counts last;
+ * names may hold spaces. `undefined`: no bot has the name that the text begins with.
  */
 export function mentioned(
   text: string,
@@ -18,7 +18,9 @@ export function mentioned(
   if (!text.startsWith("@")) return undefined;
   let best: { target: string; length: number; rank: number } | undefined;
   for (const { id, name, pool } of bots) {
-    for (const [rank, [called, target]] of ([[id, id], [pool, pool], [name, id]] as const).entries()) {
+    for (
+      const [rank, [called, target]] of ([[id, id], [pool, pool], [name, id]] as const).entries()
+    ) {
       if (!called || !target || !begins(text, called)) continue;
       const isBetter = best === undefined || called.length > best.length ||
         (called.length === best.length && rank < best.rank);

@@ -8,8 +8,8 @@ import type { Reach } from "./reach.ts";
 /** Who asks: a signed-in user, the owner of an API key, an account on a chat platform. */
 export interface Person {
   /**
-   * Unique over all channels and for ever, e.g. `alice`, or `alice~2` for the second account of that name. Everything that belongs to
-   * somebody hangs on it. Bots see it as `userId`.
+   * Unique over all channels and for ever, e.g. `alice`, or `alice~2` for the second account of
+   * that name. Everything that belongs to somebody hangs on it. Bots see it as `userId`.
    */
   readonly id: string;
   /** What they sign in with, where it is not the id. */
@@ -26,8 +26,8 @@ export interface Person {
 }
 
 /**
- * An image as it came: a data URL (`data:image/png;base64,…`) or bare base64, exactly the two forms that the original
- * protocol carries. {@linkcode dataUrl} makes one form of both.
+ * An image as it came: a data URL (`data:image/png;base64,…`) or bare base64, exactly the two forms
+ * that the original protocol carries. {@linkcode dataUrl} makes one form of both.
  */
 export type Image = string;
 
@@ -46,7 +46,10 @@ export interface Said {
   readonly images: readonly Image[];
 }
 
-/** What a client would like of the answer. Model APIs honour these; a bot that knows no such thing answers as it does. */
+/**
+ * What a client would like of the answer. Model APIs honour these; a bot that knows no such thing
+ * answers as it does.
+ */
 export interface Wishes {
   readonly maxTokens?: number;
   readonly temperature?: number;
@@ -54,7 +57,9 @@ export interface Wishes {
   readonly stop?: readonly string[];
   /** The reader waits for the whole answer: nobody sees deltas, so none need be made. */
   readonly whole?: boolean;
-  /** Further parameters by their names in OpenAI's chat completions (`seed`, `response_format`, …). */
+  /**
+   * Further parameters by their names in OpenAI's chat completions (`seed`, `response_format`, …).
+   */
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
@@ -78,22 +83,28 @@ export interface Message {
   /** Absent: the person's default conversation with the bot that answers. */
   readonly conversationId?: string;
   /**
-   * The turn that this one follows, where that is not simply the last one: an edit or a regenerate. Empty: the beginning of the
-   * conversation, for another version of its first question.
+   * The turn that this one follows, where that is not simply the last one: an edit or a regenerate.
+   * Empty: the beginning of the conversation, for another version of its first question.
    */
   readonly parentTurnId?: string;
   readonly channel: ChannelName;
   readonly chatType?: "direct" | "group";
-  /** The request that brought it, for the log: what a proxy in front called it, else a name of ours. */
+  /**
+   * The request that brought it, for the log: what a proxy in front called it, else a name of ours.
+   */
   readonly requestId?: string;
   /** A repeat with the same key by the same person within ten minutes gets the same turn. */
   readonly idempotencyKey?: string;
   /**
-   * The whole conversation as the client tells it, this message last: OpenAI clients send it every time. A bot without a memory of its own
-   * goes by it; for one that has one, `text` and `images` are what is new.
+   * The whole conversation as the client tells it, this message last: OpenAI clients send it every
+   * time. A bot without a memory of its own goes by it; for one that has one, `text` and `images`
+   * are what is new.
    */
   readonly said?: readonly Said[];
-  /** What came before in a talk that a bot with a memory has not heard: told to it in front of `text`, and not kept as the person's words. */
+  /**
+   * What came before in a talk that a bot with a memory has not heard: told to it in front of
+   * `text`, and not kept as the person's words.
+   */
   readonly unheard?: string;
   readonly wishes?: Wishes;
   /**
@@ -112,7 +123,10 @@ const MAGIC: readonly (readonly [string, string])[] = [
   ["Qk", "image/bmp"],
 ];
 
-/** The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG as the original plugin does. */
+/**
+ * The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG as the
+ * original plugin does.
+ */
 export function dataUrl(image: Image): string {
   if (image.startsWith("data:")) return image;
   const type = MAGIC.find(([start]) => image.startsWith(start))?.[1] ?? "image/png";

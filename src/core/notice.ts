@@ -1,14 +1,21 @@
 /**
- * What a person's open pages are told outside of a reply: turns begun elsewhere, messages that a bot sends by itself.
+ * What a person's open pages are told outside of a reply: turns begun elsewhere, messages that a
+ * bot sends by itself.
  *
- * A push is kept until a page has taken it, within bounds of number and weight; everything else is of use only to a page that is open.
+ * A push is kept until a page has taken it, within bounds of number and weight; everything else is
+ * of use only to a page that is open.
  */
 import type { Image } from "./message.ts";
 import type { Trace } from "./reach.ts";
 import type { Ending } from "./reply.ts";
 
 export type Notice =
-  | { readonly type: "turn"; readonly turnId: string; readonly conversationId: string; readonly botId?: string }
+  | {
+    readonly type: "turn";
+    readonly turnId: string;
+    readonly conversationId: string;
+    readonly botId?: string;
+  }
   | {
     readonly type: "turn_end";
     readonly turnId: string;
@@ -33,7 +40,10 @@ export interface PushNotice {
   readonly images: readonly Image[];
 }
 
-/** A notice and its number, which grows over a restart too, so that a page can say which one it saw last. */
+/**
+ * A notice and its number, which grows over a restart too, so that a page can say which one it saw
+ * last.
+ */
 export interface Numbered {
   readonly number: number;
   readonly notice: Notice;
@@ -45,8 +55,8 @@ export interface Numbered {
 const PER_PERSON = 200;
 
 /**
- * UTF-16 units of what is kept for one person, and for all; past it the oldest go. The latest of a person stays whatever it weighs, because a
- * single push may hold 20 MiB of images.
+ * UTF-16 units of what is kept for one person, and for all; past it the oldest go. The latest of a
+ * person stays whatever it weighs, because a single push may hold 20 MiB of images.
  */
 const PERSON_UNITS = 8 << 20, ALL_UNITS = 64 << 20;
 
@@ -85,7 +95,9 @@ export class Notices {
     return pages;
   }
 
-  /** The number of the latest notice of all: whoever hears from now on has missed nothing to here. */
+  /**
+   * The number of the latest notice of all: whoever hears from now on has missed nothing to here.
+   */
   get last(): number {
     return this.#number;
   }
@@ -116,10 +128,12 @@ export class Notices {
   }
 
   /**
-   * Opens a page: gives it what it missed behind `after` (a number it was given), or, with no number, the pushes that no page has taken;
-   * then everything new. Returns the way to close it; what comes while no page is open is kept for one that comes back with its number.
+   * Opens a page: gives it what it missed behind `after` (a number it was given), or, with no
+   * number, the pushes that no page has taken; then everything new. Returns the way to close it;
+   * what comes while no page is open is kept for one that comes back with its number.
    *
-   * @param takes whether what it is given need not wait for another page: not for a listener who does not hear everything
+   * @param takes whether what it is given need not wait for another page: not for a listener who
+   *   does not hear everything
    */
   subscribe(
     personId: string,
@@ -137,7 +151,8 @@ export class Notices {
     if (takes) box.taken = this.#number;
     const page = { receive, takes };
     box.pages.add(page);
-    // The box stays, though it may be empty: one tab of a browser closes its page before the next one opens its own. #open bounds them.
+    // The box stays, though it may be empty: one tab of a browser closes its page before the next
+    // one opens its own. #open bounds them.
     return () => void box.pages.delete(page);
   }
 
@@ -156,10 +171,14 @@ export class Notices {
     const units = unitsOf(numbered.notice);
     box.units += units;
     this.#units += units;
-    while (box.kept.length > PER_PERSON || (box.units > PERSON_UNITS && box.kept.length > 1)) this.#dropOldest(box);
+    while (box.kept.length > PER_PERSON || (box.units > PERSON_UNITS && box.kept.length > 1)) {
+      this.#dropOldest(box);
+    }
     if (this.#units <= ALL_UNITS) return;
     for (const other of this.#boxes.values()) {
-      while (this.#units > ALL_UNITS && other.kept.length > (other === box ? 1 : 0)) this.#dropOldest(other);
+      while (this.#units > ALL_UNITS && other.kept.length > (other === box ? 1 : 0)) {
+        this.#dropOldest(other);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 /**
- * Who is told what happened: log, metrics, audit. Core speaks in its own words; what becomes of them is the observer's concern.
+ * Who is told what happened: log, metrics, audit. Core speaks in its own words; what becomes of
+ * them is the observer's concern.
  */
 import type { Code } from "./error.ts";
 import type { Ending } from "./reply.ts";
@@ -20,7 +21,12 @@ export type Happening =
     readonly bot: string;
     readonly attempt: number;
   }
-  | { readonly type: "turn_queued"; readonly turn: string; readonly person: string; readonly place: number }
+  | {
+    readonly type: "turn_queued";
+    readonly turn: string;
+    readonly person: string;
+    readonly place: number;
+  }
   | {
     readonly type: "turn_moved";
     readonly turn: string;
@@ -51,16 +57,36 @@ export type Happening =
     readonly inputTokens?: number;
     readonly outputTokens?: number;
   }
-  | { readonly type: "bot_joined"; readonly bot: string; readonly protocol: number; readonly address?: string }
+  | {
+    readonly type: "bot_joined";
+    readonly bot: string;
+    readonly protocol: number;
+    readonly address?: string;
+  }
   | { readonly type: "bot_left"; readonly bot: string; readonly why: string }
   | { readonly type: "bot_resumed"; readonly bot: string; readonly turns: number }
   | { readonly type: "bot_rests"; readonly bot: string; readonly ms: number }
-  | { readonly type: "bot_refused"; readonly bot?: string; readonly address?: string; readonly why: string }
-  | { readonly type: "frame_refused"; readonly bot?: string; readonly address?: string; readonly why: string }
+  | {
+    readonly type: "bot_refused";
+    readonly bot?: string;
+    readonly address?: string;
+    readonly why: string;
+  }
+  | {
+    readonly type: "frame_refused";
+    readonly bot?: string;
+    readonly address?: string;
+    readonly why: string;
+  }
   | { readonly type: "pushed"; readonly bot: string; readonly person: string }
   | { readonly type: "signed_in"; readonly person: string; readonly address?: string }
   | { readonly type: "signed_out"; readonly person: string }
-  | { readonly type: "sign_in_refused"; readonly name: string; readonly address?: string; readonly why: string }
+  | {
+    readonly type: "sign_in_refused";
+    readonly name: string;
+    readonly address?: string;
+    readonly why: string;
+  }
   /** Somebody changed who may do what, or reached for what is not theirs. For the audit log. */
   | {
     readonly type: "acted";
@@ -84,7 +110,12 @@ export type Happening =
     readonly took: number;
   }
   /** A platform said that it is too much; its scope is closed for `ms`. */
-  | { readonly type: "throttled"; readonly scope: string; readonly ms: number; readonly code: string }
+  | {
+    readonly type: "throttled";
+    readonly scope: string;
+    readonly ms: number;
+    readonly code: string;
+  }
   /** A callback that no platform would send: forged, replayed, tampered with. */
   | {
     readonly type: "callback_refused";
@@ -104,7 +135,10 @@ export type Happening =
 
 export interface Observer {
   tell(happening: Happening): void;
-  /** A chunk arrived, `gap` milliseconds after the one before it (or -1 for the first). Called for every chunk: must cost nothing. */
+  /**
+   * A chunk arrived, `gap` milliseconds after the one before it (or -1 for the first). Called for
+   * every chunk: must cost nothing.
+   */
   chunk?(gap: number, units: number): void;
 }
 

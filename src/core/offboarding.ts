@@ -1,7 +1,8 @@
 /**
- * Who is out is out at once, everywhere: whether an admin disabled or removed them, the command line did, or they no longer stand in
- * the configuration. Their answers stop, their sessions and streams end, their keys are asked for again, their bots' sockets close.
- * Of somebody who was removed everything is forgotten, by the one function that does it.
+ * Who is out is out at once, everywhere: whether an admin disabled or removed them, the command
+ * line did, or they no longer stand in the configuration. Their answers stop, their sessions and
+ * streams end, their keys are asked for again, their bots' sockets close. Of somebody who was
+ * removed everything is forgotten, by the one function that does it.
  */
 import type { AccountChange } from "./people.ts";
 import type { Clock } from "./clock.ts";
@@ -20,8 +21,9 @@ export interface OffboardingParts extends PersonalData {
 }
 
 /**
- * Milliseconds after which somebody who was removed is forgotten once more: a request that had begun before may have written something
- * behind. Until then the tombstone says that it is not done, so that a start after a crash does it.
+ * Milliseconds after which somebody who was removed is forgotten once more: a request that had
+ * begun before may have written something behind. Until then the tombstone says that it is not
+ * done, so that a start after a crash does it.
  */
 export const AGAIN = 30_000;
 
@@ -35,7 +37,9 @@ export class Offboarding {
     this.#parts = parts;
   }
 
-  /** From now on whoever is out is out; what an earlier process left half forgotten is forgotten. */
+  /**
+   * From now on whoever is out is out; what an earlier process left half forgotten is forgotten.
+   */
   start(): void {
     const { accounts, sessions } = this.#parts;
     this.#unwatch = accounts.watch((change) => this.#heard(change));
@@ -84,7 +88,10 @@ export class Offboarding {
   }
 
   #later(id: string): void {
-    this.#timers.set(id, this.#parts.clock.after(AGAIN, () => this.#behind("forgetting", this.#settle(id))));
+    this.#timers.set(
+      id,
+      this.#parts.clock.after(AGAIN, () => this.#behind("forgetting", this.#settle(id))),
+    );
   }
 
   /** Forgets once more; where that fails, it is tried until it does not. */

@@ -1,6 +1,7 @@
 /**
- * What an app on a chat platform offers of the bots, and to whom. An app never offers anybody more than their account may use; to
- * people without an account of the operator's making it offers what the operator listed, else only what nobody is barred from.
+ * What an app on a chat platform offers of the bots, and to whom. An app never offers anybody more
+ * than their account may use; to people without an account of the operator's making it offers what
+ * the operator listed, else only what nobody is barred from.
  */
 
 /** What of a bot a list of names is compared with. */
@@ -27,10 +28,12 @@ export function offers({ within, except = [] }: Offer, bot: Named): boolean {
 }
 
 /**
- * What bounds the bots that no person is barred from: a bot is one of them where each of the returned lists names it. None are
- * returned where nobody is barred from any.
+ * What bounds the bots that no person is barred from: a bot is one of them where each of the
+ * returned lists names it. None are returned where nobody is barred from any.
  */
-export function openToAll(people: Iterable<{ readonly bots?: readonly string[] }>): Offer["within"] {
+export function openToAll(
+  people: Iterable<{ readonly bots?: readonly string[] }>,
+): Offer["within"] {
   const different = new Map<string, readonly string[]>();
   for (const { bots } of people) {
     if (!bots) continue;

@@ -1,8 +1,10 @@
 /**
- * The list of accounts as it stands: the people of the configuration, the people of the store, and those who stood in the
- * configuration once. Finds them by id and by name, and says what changed between two states of the list.
+ * The list of accounts as it stands: the people of the configuration, the people of the store, and
+ * those who stood in the configuration once. Finds them by id and by name, and says what changed
+ * between two states of the list.
  *
- * Where a name stands in the configuration and in the store, the configuration counts: it is the operator's word.
+ * Where a name stands in the configuration and in the store, the configuration counts: it is the
+ * operator's word.
  */
 import type { Allowance } from "./allowance.ts";
 import type { Person } from "./message.ts";
@@ -22,7 +24,10 @@ export interface AccountRecord {
   readonly password?: string;
   /** Who vouches: the name of a provider. Absent: we ourselves. */
   readonly source?: string;
-  /** Those of the provider's groups that let them in at their last sign-in, where it lets in by groups. */
+  /**
+   * Those of the provider's groups that let them in at their last sign-in, where it lets in by
+   * groups.
+   */
   readonly groups?: readonly string[];
   /** May not come in for now. */
   readonly disabled?: boolean;
@@ -58,8 +63,9 @@ export interface Account {
 export type StillVouches = (record: Pick<AccountRecord, "source" | "groups">) => boolean;
 
 /**
- * What became of an account. `out`: disabled, removed, or no longer in the configuration. `removed` comes after it: everything of theirs
- * has to go. `password`: the configuration has another one for them.
+ * What became of an account. `out`: disabled, removed, or no longer in the configuration. `removed`
+ * comes after it: everything of theirs has to go. `password`: the configuration has another one for
+ * them.
  */
 export interface AccountChange {
   readonly type: "in" | "out" | "removed" | "changed" | "password";
@@ -122,7 +128,9 @@ export class People {
     else this.#records.delete(id);
     if (before?.record || !before) {
       this.#byId.delete(id);
-      if (before && this.#byName.get(before.username) === before) this.#byName.delete(before.username);
+      if (before && this.#byName.get(before.username) === before) {
+        this.#byName.delete(before.username);
+      }
       if (record) this.#seat(this.#fromRecord(record));
     }
     return changesOf(id, before, this.#byId.get(id));
@@ -130,7 +138,9 @@ export class People {
 
   #fromRecord(record: AccountRecord): Account {
     const account = fromRecord(record);
-    return record.source === undefined || this.#vouches(record) ? account : { ...account, lapsed: true };
+    return record.source === undefined || this.#vouches(record)
+      ? account
+      : { ...account, lapsed: true };
   }
 
   #seat(account: Account): void {
@@ -170,7 +180,9 @@ export class People {
     return [...this.#configured.keys()];
   }
 
-  /** People who stood in the configuration, are nobody now and were not removed: their ids by name. */
+  /**
+   * People who stood in the configuration, are nobody now and were not removed: their ids by name.
+   */
   former(): Map<string, string> {
     return new Map([...this.#former].filter(([, id]) => this.isFormer(id)));
   }
@@ -178,7 +190,9 @@ export class People {
   /** The name of somebody who stood in the configuration and is nobody now. */
   formerName(id: string): string | undefined {
     const username = this.#formerNames.get(id);
-    return username === undefined || this.#byName.has(username) || this.#byId.has(id) ? undefined : username;
+    return username === undefined || this.#byName.has(username) || this.#byId.has(id)
+      ? undefined
+      : username;
   }
 
   isFormer(id: string): boolean {
@@ -202,7 +216,10 @@ export class People {
   }
 }
 
-/** What tells a configured person's password from another one; `undefined` for everybody else. The same over restarts. */
+/**
+ * What tells a configured person's password from another one; `undefined` for everybody else. The
+ * same over restarts.
+ */
 export function credentialOf(account: Account | undefined): string | undefined {
   if (!account?.secret || account.record) return undefined;
   return "phc" in account.secret ? account.secret.phc : account.secret.mac;
@@ -217,13 +234,18 @@ export function isIn(account: Account | undefined): account is Account {
   return account !== undefined && !account.record?.disabled && !account.lapsed;
 }
 
-function changesOf(id: string, before: Account | undefined, after: Account | undefined): AccountChange[] {
+function changesOf(
+  id: string,
+  before: Account | undefined,
+  after: Account | undefined,
+): AccountChange[] {
   const wasIn = isIn(before), isInNow = isIn(after);
   if (wasIn && !isInNow) return [{ type: "out", id }];
   if (!wasIn && isInNow) return [{ type: "in", id }];
   if (!before || !after) return [];
   const changes: AccountChange[] = [];
-  const isSame = JSON.stringify([before.person, before.limits]) === JSON.stringify([after.person, after.limits]);
+  const isSame =
+    JSON.stringify([before.person, before.limits]) === JSON.stringify([after.person, after.limits]);
   if (!isSame) changes.push({ type: "changed", id });
   const was = credentialOf(before), is = credentialOf(after);
   if (was !== undefined && is !== undefined && was !== is) changes.push({ type: "password", id });
@@ -239,7 +261,13 @@ function fromConfig(id: string, username: string, fields: Configured): Account {
 function fromRecord(record: AccountRecord): Account {
   const { id, username = id, displayName, role = "member", bots, limits = {}, password } = record;
   const person: Person = { id, ...named(id, username), name: displayName || username, role, bots };
-  return { person, username, limits, record, secret: password === undefined ? undefined : { phc: password } };
+  return {
+    person,
+    username,
+    limits,
+    record,
+    secret: password === undefined ? undefined : { phc: password },
+  };
 }
 
 /** The name stands apart only where it is not the id. */

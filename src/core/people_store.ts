@@ -1,6 +1,7 @@
 /**
- * The people of the store as they are read and written, and the marks by which processes that share a store tell each other that
- * something changed: reading the whole list every few seconds would cost more than everything else together.
+ * The people of the store as they are read and written, and the marks by which processes that share
+ * a store tell each other that something changed: reading the whole list every few seconds would
+ * cost more than everything else together.
  */
 import type { AccountRecord, People } from "./people.ts";
 import { randomToken } from "./secret.ts";
@@ -29,10 +30,14 @@ export class PeopleStore {
 
   /** Tells other processes that something changed. */
   async mark(): Promise<void> {
-    await this.#store.set(MARK + this.#process, randomToken(4), { ttl: MARK_TTL }).catch(this.#onFault);
+    await this.#store.set(MARK + this.#process, randomToken(4), { ttl: MARK_TTL }).catch(
+      this.#onFault,
+    );
   }
 
-  /** Whether another process has changed something since the last time, or nobody has asked before. */
+  /**
+   * Whether another process has changed something since the last time, or nobody has asked before.
+   */
   async hasChanged(): Promise<boolean> {
     const own = MARK + this.#process;
     const rows = (await this.#store.list(MARK)).filter(([key]) => key !== own);
@@ -46,7 +51,9 @@ export class PeopleStore {
   async read(): Promise<{ records: Map<string, AccountRecord>; former: Map<string, string> }> {
     this.#written.clear();
     const records = new Map<string, AccountRecord>(), former = new Map<string, string>();
-    for await (const [, { username, id }] of entries(this.#store, "configured:")) former.set(username, id);
+    for await (const [, { username, id }] of entries(this.#store, "configured:")) {
+      former.set(username, id);
+    }
     for await (const [, record] of entries(this.#store, "person:")) records.set(record.id, record);
     for (const id of this.#written) {
       // Changed here while it was read.
@@ -57,7 +64,10 @@ export class PeopleStore {
     return { records, former };
   }
 
-  /** Stores a record that the list has already. Sure: a password that was confirmed must not be the old one after a crash. */
+  /**
+   * Stores a record that the list has already. Sure: a password that was confirmed must not be the
+   * old one after a crash.
+   */
   async put(record: AccountRecord): Promise<void> {
     this.#written.add(record.id);
     const stored = this.#store.set(`person:${keyPart(record.id)}`, record, { sure: true });

@@ -1,8 +1,9 @@
 /**
- * The line in which people wait while every bot is busy: fair between people, bounded, and everyone knows their place.
+ * The line in which people wait while every bot is busy: fair between people, bounded, and everyone
+ * knows their place.
  *
- * Each person has a line of their own and the lines are served in turn, so that somebody who asks forty things at once
- * delays others by one.
+ * Each person has a line of their own and the lines are served in turn, so that somebody who asks
+ * forty things at once delays others by one.
  */
 import { NexusError } from "./error.ts";
 
@@ -36,7 +37,10 @@ export class Queue<T> {
     this.#size++;
   }
 
-  /** Puts an item that was served before at the head of the person's line. No bound: it is one that was let in already. */
+  /**
+   * Puts an item that was served before at the head of the person's line. No bound: it is one that
+   * was let in already.
+   */
   putBack(person: string, item: T): void {
     const line = this.#lines.get(person);
     if (line) line.unshift(item);
@@ -69,7 +73,9 @@ export class Queue<T> {
     return undefined;
   }
 
-  /** Every item with its place, from 1, in the order in which they would be served if all could be. */
+  /**
+   * Every item with its place, from 1, in the order in which they would be served if all could be.
+   */
   *places(): Generator<[item: T, place: number]> {
     let place = 0;
     for (let round = 0; place < this.#size; round++) {

@@ -1,8 +1,10 @@
 /**
- * How far somebody reaches who came in by a key: the one rule that says which turns, conversations and notices exist for them.
+ * How far somebody reaches who came in by a key: the one rule that says which turns, conversations
+ * and notices exist for them.
  *
- * A key that is bound to bots reads what those bots answered. A key that may ask and not read reads what was asked with it. A session, and a
- * key with the scope `read` that is bound to no bot, reads everything of its person: it has no {@linkcode Reach}.
+ * A key that is bound to bots reads what those bots answered. A key that may ask and not read reads
+ * what was asked with it. A session, and a key with the scope `read` that is bound to no bot, reads
+ * everything of its person: it has no {@linkcode Reach}.
  */
 
 /** How far a key reaches. */
@@ -52,10 +54,15 @@ export function mayRead(reach: Reach | undefined, { bots, key }: Trace): boolean
   if (!open) return true;
   // Nobody answered: then it is only for whoever asked.
   if (bots.length === 0) return key === reach.key;
-  return bots.every(({ id, pool }) => open.includes(id) || (pool !== undefined && open.includes(pool)));
+  return bots.every(({ id, pool }) =>
+    open.includes(id) || (pool !== undefined && open.includes(pool))
+  );
 }
 
-/** How much somebody may read of what has these traces: the turns of a conversation, and those that run in it. */
+/**
+ * How much somebody may read of what has these traces: the turns of a conversation, and those that
+ * run in it.
+ */
 export function shareOf(reach: Reach | undefined, traces: readonly Trace[]): Share {
   if (!reach) return "whole";
   let read = 0;
@@ -73,5 +80,7 @@ export function addTrace(traces: Trace[], trace: Trace): boolean {
 
 function isSame(one: Trace, other: Trace): boolean {
   return one.key === other.key && one.bots.length === other.bots.length &&
-    one.bots.every(({ id, pool }, index) => id === other.bots[index]!.id && pool === other.bots[index]!.pool);
+    one.bots.every(({ id, pool }, index) =>
+      id === other.bots[index]!.id && pool === other.bots[index]!.pool
+    );
 }

@@ -1,9 +1,18 @@
 /**
- * What people read of what was said, each as they came in: everything of theirs, or what their key reaches.
+ * What people read of what was said, each as they came in: everything of theirs, or what their key
+ * reaches.
  *
- * Channels read by way of this, so that nothing is shown that its reader may not see. Anybody else's turns and conversations do not exist.
+ * Channels read by way of this, so that nothing is shown that its reader may not see. Anybody
+ * else's turns and conversations do not exist.
  */
-import { type Archive, type Conversation, type Found, restore, traceOf, type TurnRecord } from "./archive.ts";
+import {
+  type Archive,
+  type Conversation,
+  type Found,
+  restore,
+  traceOf,
+  type TurnRecord,
+} from "./archive.ts";
 import { NexusError } from "./error.ts";
 import type { Numbered } from "./notice.ts";
 import type { Observer } from "./observer.ts";
@@ -49,10 +58,15 @@ export class Reading {
 
   /** The turns that run now and that somebody may read. */
   running(who: Reader): Turn[] {
-    return this.#parts.running().filter((turn) => turn.message.person.id === who.id && mayRead(who.reach, turn.trace));
+    return this.#parts.running().filter((turn) =>
+      turn.message.person.id === who.id && mayRead(who.reach, turn.trace)
+    );
   }
 
-  /** A conversation that somebody may read at least a part of, as it is in memory: to ask in it. Nobody is shown this one. */
+  /**
+   * A conversation that somebody may read at least a part of, as it is in memory: to ask in it.
+   * Nobody is shown this one.
+   */
   async open(who: Reader, id: string): Promise<Conversation | undefined> {
     const conversation = await this.#parts.archive.conversation(who.id, id);
     if (!conversation || !who.reach) return conversation;
@@ -77,18 +91,24 @@ export class Reading {
     return shown;
   }
 
-  /** A conversation to rename or delete. Throws `forbidden` where somebody may read only a part of it. */
+  /**
+   * A conversation to rename or delete. Throws `forbidden` where somebody may read only a part of
+   * it.
+   */
   async changeable(who: Reader, id: string): Promise<Conversation | undefined> {
     const conversation = await this.#parts.archive.conversation(who.id, id);
     if (!conversation || !who.reach) return conversation;
     const share = await this.#share(who, conversation);
-    if (share === "part") throw new NexusError("forbidden", "the key reads only a part of this conversation");
+    if (share === "part") {
+      throw new NexusError("forbidden", "the key reads only a part of this conversation");
+    }
     return share === "nothing" ? undefined : conversation;
   }
 
   /**
-   * The newest page of a conversation's turns that somebody may read, oldest first, with those that run as they stand now. `before` is a
-   * turn's id. The conversation is theirs; who asks for it has looked.
+   * The newest page of a conversation's turns that somebody may read, oldest first, with those that
+   * run as they stand now. `before` is a turn's id. The conversation is theirs; who asks for it has
+   * looked.
    */
   async turns(
     who: Reader,
@@ -110,11 +130,16 @@ export class Reading {
       more = page.more && before !== undefined;
     }
     const left = Math.max(0, found.length - limit);
-    const turns = found.slice(left).map((record) => record.status === "running" ? this.#now(record) : record);
+    const turns = found.slice(left).map((record) =>
+      record.status === "running" ? this.#now(record) : record
+    );
     // Those that began a moment ago are not written down yet.
     const listed = new Set(turns.map(({ id }) => id));
     for (const turn of running) {
-      if (turn.conversationId !== conversationId || listed.has(turn.id) || !mayRead(who.reach, turn.trace)) continue;
+      if (
+        turn.conversationId !== conversationId || listed.has(turn.id) ||
+        !mayRead(who.reach, turn.trace)
+      ) continue;
       turns.push(this.#parts.archive.record(turn));
     }
     return { turns, more: more || left > 0 };
@@ -146,13 +171,18 @@ export class Reading {
   }
 
   async #share({ reach }: Reader, conversation: Conversation): Promise<Share> {
-    const running = this.#parts.running().filter(({ conversationId }) => conversationId === conversation.id);
+    const running = this.#parts.running().filter(({ conversationId }) =>
+      conversationId === conversation.id
+    );
     const traces = await this.#parts.archive.tracesOf(conversation);
     if (traces.length + running.length === 0) return shareOf(reach, [beginningOf(conversation)]);
     return shareOf(reach, [...traces, ...running.map(({ trace }) => trace)]);
   }
 
-  async #shown(who: Reader, conversation: Conversation): Promise<Readonly<Conversation> | undefined> {
+  async #shown(
+    who: Reader,
+    conversation: Conversation,
+  ): Promise<Readonly<Conversation> | undefined> {
     if (!who.reach) return conversation;
     const share = await this.#share(who, conversation);
     if (share === "whole") return conversation;
@@ -160,10 +190,15 @@ export class Reading {
     return share === "part" ? { ...conversation, title: "", botId: undefined } : undefined;
   }
 
-  /** A turn that is stored as running, as it stands now. Where no process has it any more, that process ended before the turn did. */
+  /**
+   * A turn that is stored as running, as it stands now. Where no process has it any more, that
+   * process ended before the turn did.
+   */
   #now(record: TurnRecord): TurnRecord {
     const live = this.#parts.live(record.id);
-    return live ? this.#parts.archive.record(live) : { ...record, status: "incomplete", code: "shutting_down" };
+    return live
+      ? this.#parts.archive.record(live)
+      : { ...record, status: "incomplete", code: "shutting_down" };
   }
 }
 

@@ -1,8 +1,10 @@
 /**
- * A reply is an append-only log. One bot writes it; everyone else reads from an offset, at their own pace.
+ * A reply is an append-only log. One bot writes it; everyone else reads from an offset, at their
+ * own pace.
  *
- * Offsets count UTF-16 units of content (an image or a `replace` counts 1), so they stay true when neighbouring chunks
- * are later stored as one. Reading never copies what came before; a slow reader costs an index, not a queue.
+ * Offsets count UTF-16 units of content (an image or a `replace` counts 1), so they stay true when
+ * neighbouring chunks are later stored as one. Reading never copies what came before; a slow reader
+ * costs an index, not a queue.
  *
  * ```ts
  * const reply = new Reply();
@@ -15,8 +17,9 @@
 import type { Code } from "./error.ts";
 
 /**
- * `text` is the answer; `reasoning` and `tool` are what led to it (a tool chunk is one JSON object); an `image` is a data URL;
- * `replace` says that everything before it is void, because another bot started over (its content is that bot's id).
+ * `text` is the answer; `reasoning` and `tool` are what led to it (a tool chunk is one JSON
+ * object); an `image` is a data URL; `replace` says that everything before it is void, because
+ * another bot started over (its content is that bot's id).
  */
 export type Kind = "text" | "reasoning" | "tool" | "image" | "replace";
 
@@ -99,7 +102,10 @@ export class Reply {
     return this.#size;
   }
 
-  /** The answer so far: the text chunks since the last `replace`. Costs its length: who follows uses {@linkcode written}. */
+  /**
+   * The answer so far: the text chunks since the last `replace`. Costs its length: who follows uses
+   * {@linkcode written}.
+   */
   get text(): string {
     let text = "";
     for (const chunk of this.#chunks) {
@@ -114,7 +120,10 @@ export class Reply {
     return this.#written;
   }
 
-  /** The end of {@linkcode text}: `units` of it or, to the beginning of a chunk, a few more. Costs no more than that. */
+  /**
+   * The end of {@linkcode text}: `units` of it or, to the beginning of a chunk, a few more. Costs
+   * no more than that.
+   */
   tail(units: number): string {
     let tail = "";
     for (let at = this.#chunks.length - 1; at >= 0 && tail.length < units; at--) {
@@ -136,17 +145,22 @@ export class Reply {
   }
 
   /**
-   * Adds a chunk, or a list of chunks that readers see in one step. Empty content says nothing and is not kept.
+   * Adds a chunk, or a list of chunks that readers see in one step. Empty content says nothing and
+   * is not kept.
    *
-   * Returns `ended` when the reply has ended (whatever comes late is dropped) and `full` when the chunk would pass the cap:
-   * the caller then ends the turn.
+   * Returns `ended` when the reply has ended (whatever comes late is dropped) and `full` when the
+   * chunk would pass the cap: the caller then ends the turn.
    */
   append(kind: Kind, content: string | readonly string[]): "ok" | "ended" | "full" {
     if (this.#ending) return "ended";
     const before = this.#length;
     let outcome: "ok" | "full" = "ok";
     if (typeof content === "string") outcome = this.#add(kind, content);
-    else for (let i = 0; i < content.length && outcome === "ok"; i++) outcome = this.#add(kind, content[i]!);
+    else {
+      for (let i = 0; i < content.length && outcome === "ok"; i++) {
+        outcome = this.#add(kind, content[i]!);
+      }
+    }
     if (this.#length > before) this.wake();
     return outcome;
   }
@@ -176,8 +190,9 @@ export class Reply {
   }
 
   /**
-   * Calls `wake` whenever there is something new: a chunk, the ending, or a change of the turn around it. The call
-   * comes from inside the writer, so it must be quick and must not throw. Returns the way to stop.
+   * Calls `wake` whenever there is something new: a chunk, the ending, or a change of the turn
+   * around it. The call comes from inside the writer, so it must be quick and must not throw.
+   * Returns the way to stop.
    */
   watch(wake: () => void): () => void {
     (this.#watchers ??= new Set()).add(wake);
@@ -212,8 +227,9 @@ export class Reply {
   }
 
   /**
-   * The index of the first chunk that holds anything behind `offset`. Readers that follow keep this index and look at
-   * {@linkcode chunk} from there; {@linkcode since} gives them the part of a first chunk that they have not seen.
+   * The index of the first chunk that holds anything behind `offset`. Readers that follow keep this
+   * index and look at {@linkcode chunk} from there; {@linkcode since} gives them the part of a
+   * first chunk that they have not seen.
    */
   indexOf(offset: number): number {
     let low = 0, high = this.#chunks.length;
@@ -231,7 +247,9 @@ export class Reply {
     if (index >= this.#chunks.length) return NONE;
     const rest = this.#chunks.slice(index);
     const first = rest[0]!;
-    if (first.at < offset) rest[0] = { at: offset, kind: first.kind, content: first.content.slice(offset - first.at) };
+    if (first.at < offset) {
+      rest[0] = { at: offset, kind: first.kind, content: first.content.slice(offset - first.at) };
+    }
     return rest;
   }
 
@@ -260,8 +278,8 @@ export class Reply {
   }
 
   /**
-   * Joins neighbouring chunks of one kind, once the reply has ended and nobody reads: an answer of a thousand deltas becomes one string.
-   * Offsets stay true; indexes do not.
+   * Joins neighbouring chunks of one kind, once the reply has ended and nobody reads: an answer of
+   * a thousand deltas becomes one string. Offsets stay true; indexes do not.
    */
   #compact(): void {
     if (this.#ending && this.readers === 0 && this.#chunks.length > 1) this.#chunks = this.#whole();
@@ -272,7 +290,10 @@ export class Reply {
   }
 }
 
-/** The chunks with neighbours of one kind made into one. Tool steps stay apart: each is a JSON object. */
+/**
+ * The chunks with neighbours of one kind made into one. Tool steps stay apart: each is a JSON
+ * object.
+ */
 export function joined(chunks: readonly Chunk[]): Chunk[] {
   const out: Chunk[] = [];
   let parts: string[] = [];

@@ -1,7 +1,8 @@
 /**
  * The bots present now, and how each has been doing lately.
  *
- * A bot that fails three times running rests for five seconds, so that a broken one does not swallow every question of a healthy pool.
+ * A bot that fails three times running rests for five seconds, so that a broken one does not
+ * swallow every question of a healthy pool.
  */
 import type { Clock } from "./clock.ts";
 import type { Bot, Link } from "./link.ts";
@@ -66,7 +67,10 @@ export class Roster {
     this.#observer = parts.observer;
   }
 
-  /** Adds a link; one with the same bot id makes room. Returns the way to leave, which does nothing once another took the seat. */
+  /**
+   * Adds a link; one with the same bot id makes room. Returns the way to leave, which does nothing
+   * once another took the seat.
+   */
   join(link: Link): () => void {
     const seat = new LinkSeat(link);
     this.#seats.set(link.bot.id, seat);
@@ -101,7 +105,9 @@ export class Roster {
 
   /** The bots that this person may use and that were here since the start, present or not. */
   knownTo(person: Person): Bot[] {
-    return [...this.list().map(({ bot }) => bot), ...this.#gone.values()].filter((bot) => mayUse(person, bot));
+    return [...this.list().map(({ bot }) => bot), ...this.#gone.values()].filter((bot) =>
+      mayUse(person, bot)
+    );
   }
 
   state(seat: Seat): SeatState {
@@ -111,8 +117,8 @@ export class Roster {
   }
 
   /**
-   * Who could answer, full or not: by bot id or pool name, or anyone. Whoever drains is left out, and whoever rests, unless nobody
-   * else is there: a tired bot is better than none.
+   * Who could answer, full or not: by bot id or pool name, or anyone. Whoever drains is left out,
+   * and whoever rests, unless nobody else is there: a tired bot is better than none.
    */
   candidates(person: Person, target: string | undefined, except?: ReadonlySet<string>): Seat[] {
     const now = this.#clock.now();
@@ -127,7 +133,9 @@ export class Roster {
       if (seat.restsUntil <= now) rested++;
       may.push(seat);
     }
-    return rested === 0 || rested === may.length ? may : may.filter((seat) => seat.restsUntil <= now);
+    return rested === 0 || rested === may.length
+      ? may
+      : may.filter((seat) => seat.restsUntil <= now);
   }
 
   /** Whether anything is there under this name that the person may use, however busy. */
@@ -156,7 +164,10 @@ export class Roster {
     this.#stopWaking = this.#clock.after(REST, () => this.changed());
   }
 
-  /** Calls back whenever somebody comes, goes, rests, or changes what it may take. Returns the way to stop. */
+  /**
+   * Calls back whenever somebody comes, goes, rests, or changes what it may take. Returns the way
+   * to stop.
+   */
   watch(call: () => void): () => void {
     this.#watchers.add(call);
     return () => this.#watchers.delete(call);

@@ -1,5 +1,6 @@
 /**
- * The second factor of an account: one-time codes of an authenticator app (RFC 6238) and recovery codes. Each opens once.
+ * The second factor of an account: one-time codes of an authenticator app (RFC 6238) and recovery
+ * codes. Each opens once.
  */
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
@@ -19,7 +20,10 @@ interface Factor {
   readonly recovery: readonly string[];
 }
 
-/** Wrong codes for one account: five, then one in a minute; of a million codes that is one in a year by luck. */
+/**
+ * Wrong codes for one account: five, then one in a minute; of a million codes that is one in a year
+ * by luck.
+ */
 export const PER_FACTOR = { burst: 5, every: 60_000 } as const;
 
 const RECOVERY_CODES = 10;
@@ -56,7 +60,10 @@ export class SecondFactors {
     return this.#factors.get(id)?.confirmed ?? false;
   }
 
-  /** Begins a second factor: returns the secret for the app. It counts once {@linkcode confirm} has seen a code. */
+  /**
+   * Begins a second factor: returns the secret for the app. It counts once {@linkcode confirm} has
+   * seen a code.
+   */
   async begin(id: string): Promise<string> {
     if (this.has(id)) throw new NexusError("conflict", "there is a second factor already");
     const secret = newTotpSecret();
@@ -64,11 +71,18 @@ export class SecondFactors {
     return secret;
   }
 
-  /** Ends the setting up with a first code. Returns the recovery codes, this once. Throws `second_factor`. */
+  /**
+   * Ends the setting up with a first code. Returns the recovery codes, this once. Throws
+   * `second_factor`.
+   */
   async confirm(id: string, code: string): Promise<string[]> {
     const factor = this.#factors.get(id);
-    if (!factor || factor.confirmed) throw new NexusError("conflict", "no second factor waits to be confirmed");
-    if (this.#tries.take(id) > 0) throw new NexusError("limited", "too many wrong codes", { retryAfter: 60 });
+    if (!factor || factor.confirmed) {
+      throw new NexusError("conflict", "no second factor waits to be confirmed");
+    }
+    if (this.#tries.take(id) > 0) {
+      throw new NexusError("limited", "too many wrong codes", { retryAfter: 60 });
+    }
     const step = await totpStep(factor.secret, code, this.#clock.now(), factor.lastStep);
     if (step === undefined) throw new NexusError("second_factor");
     const codes = Array.from({ length: RECOVERY_CODES }, () => randomToken(5));
@@ -84,7 +98,10 @@ export class SecondFactors {
     this.#changed();
   }
 
-  /** That this code is right, where the account has a second factor. Throws `second_factor` or `limited`. */
+  /**
+   * That this code is right, where the account has a second factor. Throws `second_factor` or
+   * `limited`.
+   */
   async check(id: string, code: string | undefined, address: string): Promise<void> {
     const factor = this.#factors.get(id);
     if (!factor?.confirmed) return;

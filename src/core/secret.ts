@@ -1,14 +1,20 @@
 /**
  * Secrets: made at random, compared in constant time, kept as hashes.
  *
- * Passwords are argon2id in the PHC form `$argon2id$v=19$m=…,t=…,p=…$salt$hash` (RFC 9106); tokens, which are long and random, are
- * SHA-256 as `sha256:<hex>`.
+ * Passwords are argon2id in the PHC form `$argon2id$v=19$m=…,t=…,p=…$salt$hash` (RFC 9106); tokens,
+ * which are long and random, are SHA-256 as `sha256:<hex>`.
  */
 
-/** What OWASP's password storage cheat sheet names as a minimum: 19 MiB, two passes, one lane. 58 ms here. */
+/**
+ * What OWASP's password storage cheat sheet names as a minimum: 19 MiB, two passes, one lane. 58 ms
+ * here.
+ */
 const ARGON = { memory: 19_456, passes: 2, lanes: 1 } as const;
 
-/** The dearest hash that is computed at all: KiB of memory, passes, lanes. What is beyond matches nothing. */
+/**
+ * The dearest hash that is computed at all: KiB of memory, passes, lanes. What is beyond matches
+ * nothing.
+ */
 export const HASH_BOUNDS = { memory: 65_536, passes: 10, lanes: 4 } as const;
 
 /** Hashes at once: each takes 19 MiB and a core. */
@@ -24,7 +30,10 @@ export function randomToken(bytes = 32): string {
   return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
 }
 
-/** A password that a person can read aloud: four groups of five letters and digits without look-alikes, 99 bits. */
+/**
+ * A password that a person can read aloud: four groups of five letters and digits without
+ * look-alikes, 99 bits.
+ */
 export function randomPassword(): string {
   const letters = "abcdefghjkmnpqrstuvwxyz23456789";
   const groups: string[] = [];
@@ -42,7 +51,9 @@ export function randomPassword(): string {
 
 /** `sha256:<hex>` of a token. */
 export async function hashToken(token: string): Promise<string> {
-  return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(token))).toHex()}`;
+  return `sha256:${
+    new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(token))).toHex()
+  }`;
 }
 
 /** HMAC-SHA-256 of a text under a key that is itself a text; in hex. */
@@ -55,11 +66,15 @@ export async function macOf(key: string, text: string): Promise<string> {
 /** Compares without telling by time where the texts differ; only their length shows. */
 export function sameText(a: string, b: string): boolean {
   let different = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) different |= a.charCodeAt(i) ^ b.charCodeAt(i % (b.length || 1));
+  for (let i = 0; i < a.length; i++) {
+    different |= a.charCodeAt(i) ^ b.charCodeAt(i % (b.length || 1));
+  }
   return different === 0;
 }
 
-/** Argon2id as a function: what stands in where Web Crypto does not know it. Returns `length` bytes. */
+/**
+ * Argon2id as a function: what stands in where Web Crypto does not know it. Returns `length` bytes.
+ */
 export type Argon2id = (
   password: Uint8Array<ArrayBuffer>,
   salt: Uint8Array<ArrayBuffer>,
@@ -91,7 +106,14 @@ export class Passwords {
   async matches(password: string, phc: string): Promise<boolean> {
     const parts = readPhc(phc);
     if (!parts) return false;
-    const hash = await this.#derive(password, parts.salt, parts.memory, parts.passes, parts.lanes, parts.hash.length);
+    const hash = await this.#derive(
+      password,
+      parts.salt,
+      parts.memory,
+      parts.passes,
+      parts.lanes,
+      parts.hash.length,
+    );
     return sameText(unpadded(hash), unpadded(parts.hash));
   }
 
@@ -103,17 +125,34 @@ export class Passwords {
     lanes: number,
     length: number,
   ): Promise<Uint8Array> {
-    if (this.#waiting.length >= HASHES_WAITING) throw new RangeError("too many passwords wait to be hashed");
-    if (this.#running >= HASHES_AT_ONCE) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
+    if (this.#waiting.length >= HASHES_WAITING) {
+      throw new RangeError("too many passwords wait to be hashed");
+    }
+    if (this.#running >= HASHES_AT_ONCE) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else this.#running++;
     try {
-      return await argon2id(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
+      return await argon2id(
+        encoder.encode(password.normalize("NFC")),
+        salt,
+        memory,
+        passes,
+        lanes,
+        length,
+      );
     } catch (error) {
       // An older runtime. Everything else is a failure.
       const unknown = error instanceof DOMException &&
         (error.name === "NotSupportedError" || error.name === "SyntaxError");
       if (!unknown || !this.#fallback) throw error;
-      return await this.#fallback(encoder.encode(password.normalize("NFC")), salt, memory, passes, lanes, length);
+      return await this.#fallback(
+        encoder.encode(password.normalize("NFC")),
+        salt,
+        memory,
+        passes,
+        lanes,
+        length,
+      );
     } finally {
       const next = this.#waiting.shift();
       if (next) next();
@@ -122,17 +161,24 @@ export class Passwords {
   }
 }
 
-/** Whether a text is a password hash that {@linkcode Passwords.matches} understands and computes. */
+/**
+ * Whether a text is a password hash that {@linkcode Passwords.matches} understands and computes.
+ */
 export function isPasswordHash(text: string): boolean {
   return readPhc(text) !== undefined;
 }
 
-/** Whether a text begins like a password hash, ours or another program's: `$argon2id$…`, `$2b$…`. */
+/**
+ * Whether a text begins like a password hash, ours or another program's: `$argon2id$…`, `$2b$…`.
+ */
 export function looksLikeHash(text: string): boolean {
   return /^\$(?:argon2(?:id|i|d)?|scrypt|bcrypt|pbkdf2(?:-[a-z0-9]+)?|2[abxy])\$/i.test(text);
 }
 
-/** Why a text that looks like a hash is not taken as one, in words; `undefined` where it is, or looks like none. */
+/**
+ * Why a text that looks like a hash is not taken as one, in words; `undefined` where it is, or
+ * looks like none.
+ */
 export function hashProblem(text: string): string | undefined {
   if (!looksLikeHash(text) || isPasswordHash(text)) return undefined;
   const { memory, passes, lanes } = HASH_BOUNDS;
@@ -148,7 +194,9 @@ async function argon2id(
   parallelism: number,
   length: number,
 ): Promise<Uint8Array> {
-  const key = await crypto.subtle.importKey("raw-secret" as "raw", password, "Argon2id", false, ["deriveBits"]);
+  const key = await crypto.subtle.importKey("raw-secret" as "raw", password, "Argon2id", false, [
+    "deriveBits",
+  ]);
   const algorithm = { name: "Argon2id", nonce, memory, passes, parallelism };
   return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, length * 8));
 }
@@ -161,11 +209,18 @@ function readPhc(phc: string) {
   if (!match) return undefined;
   const [, , , , salt, hash] = match;
   const [memory, passes, lanes] = match.slice(1, 4).map(Number) as [number, number, number];
-  const isWithin = memory <= HASH_BOUNDS.memory && passes <= HASH_BOUNDS.passes && lanes <= HASH_BOUNDS.lanes;
+  const isWithin = memory <= HASH_BOUNDS.memory && passes <= HASH_BOUNDS.passes &&
+    lanes <= HASH_BOUNDS.lanes;
   // Below these argon2id is not defined (RFC 9106, 3.1).
   if (!isWithin || passes < 1 || lanes < 1 || memory < 8 * lanes) return undefined;
   try {
-    return { memory, passes, lanes, salt: Uint8Array.fromBase64(salt!), hash: Uint8Array.fromBase64(hash!) };
+    return {
+      memory,
+      passes,
+      lanes,
+      salt: Uint8Array.fromBase64(salt!),
+      hash: Uint8Array.fromBase64(hash!),
+    };
   } catch {
     // Cut when it was copied: a length that base64 does not have.
     return undefined;

@@ -1,6 +1,7 @@
 /**
- * The gateway's own secret: one random key in the store, from which every key for cookies and proofs is derived, each with a label
- * of its own. Who has the store alone cannot use it to find a password: what it signs is either public or bound to a token.
+ * The gateway's own secret: one random key in the store, from which every key for cookies and
+ * proofs is derived, each with a label of its own. Who has the store alone cannot use it to find a
+ * password: what it signs is either public or bound to a token.
  */
 import { randomToken, sameText } from "./secret.ts";
 import type { Store } from "./store.ts";
@@ -23,7 +24,8 @@ export class ServerSecret {
     const known = await store.get(KEY);
     if (typeof known === "string") return new ServerSecret(known);
     const root = randomToken();
-    // Not sure: a start need not wait for the disk, and a crash in its first moments costs nothing but these cookies.
+    // Not sure: a start need not wait for the disk, and a crash in its first moments costs nothing
+    // but these cookies.
     await store.set(KEY, root);
     return new ServerSecret(root);
   }
@@ -44,7 +46,11 @@ export class ServerSecret {
     const key = await this.#key(`seal ${label}`, { name: "AES-GCM" }, ["encrypt", "decrypt"]);
     const iv = crypto.getRandomValues(new Uint8Array(12));
     const sealed = new Uint8Array(
-      await crypto.subtle.encrypt({ name: "AES-GCM", iv }, key, encoder.encode(JSON.stringify(value))),
+      await crypto.subtle.encrypt(
+        { name: "AES-GCM", iv },
+        key,
+        encoder.encode(JSON.stringify(value)),
+      ),
     );
     const whole = new Uint8Array(iv.length + sealed.length);
     whole.set(iv);
@@ -57,7 +63,11 @@ export class ServerSecret {
     try {
       const whole = Uint8Array.fromBase64(text, { alphabet: "base64url" });
       const key = await this.#key(`seal ${label}`, { name: "AES-GCM" }, ["encrypt", "decrypt"]);
-      const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: whole.slice(0, 12) }, key, whole.slice(12));
+      const plain = await crypto.subtle.decrypt(
+        { name: "AES-GCM", iv: whole.slice(0, 12) },
+        key,
+        whole.slice(12),
+      );
       return JSON.parse(decoder.decode(plain));
     } catch {
       // A stranger's text: no base64, too short, changed, or made under another key.
@@ -65,7 +75,11 @@ export class ServerSecret {
     }
   }
 
-  #key(label: string, algorithm: HmacImportParams | { name: "AES-GCM" }, uses: KeyUsage[]): Promise<CryptoKey> {
+  #key(
+    label: string,
+    algorithm: HmacImportParams | { name: "AES-GCM" },
+    uses: KeyUsage[],
+  ): Promise<CryptoKey> {
     let key = this.#keys.get(label);
     if (!key) this.#keys.set(label, key = this.#derive(label, algorithm, uses));
     return key;
@@ -76,7 +90,13 @@ export class ServerSecret {
     algorithm: HmacImportParams | { name: "AES-GCM" },
     uses: KeyUsage[],
   ): Promise<CryptoKey> {
-    const root = await crypto.subtle.importKey("raw", Uint8Array.fromHex(this.#root), "HKDF", false, ["deriveBits"]);
+    const root = await crypto.subtle.importKey(
+      "raw",
+      Uint8Array.fromHex(this.#root),
+      "HKDF",
+      false,
+      ["deriveBits"],
+    );
     const info = encoder.encode(`nexus ${label}`);
     const bits = await crypto.subtle.deriveBits(
       { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info },

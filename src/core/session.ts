@@ -1,12 +1,15 @@
 /**
  * Who a browser's token is: sessions, kept by the hash of their token.
  *
- * A session lives for `ttl` after its last use, and never longer than `maxAge` after it began: somebody who has left does not stay in by
- * using it. The store hears of a use only every twentieth of the ttl, and a request that follows another is answered from memory without
- * touching the store. Every ten seconds the store is asked again, so that a session which another process ended does not go on here.
+ * A session lives for `ttl` after its last use, and never longer than `maxAge` after it began:
+ * somebody who has left does not stay in by using it. The store hears of a use only every twentieth
+ * of the ttl, and a request that follows another is answered from memory without touching the
+ * store. Every ten seconds the store is asked again, so that a session which another process ended
+ * does not go on here.
  *
- * A session of somebody who stands in the configuration is bound to the password there: it holds a MAC over it under the token, which
- * nobody can check who has no token, and ends when the password is another one, also over a restart.
+ * A session of somebody who stands in the configuration is bound to the password there: it holds a
+ * MAC over it under the token, which nobody can check who has no token, and ends when the password
+ * is another one, also over a restart.
  */
 import type { Clock } from "./clock.ts";
 import type { Observer } from "./observer.ts";
@@ -122,7 +125,9 @@ export class Sessions {
     return { token, session };
   }
 
-  /** The session of a token if it is in memory: no waiting, and so what every request tries first. */
+  /**
+   * The session of a token if it is in memory: no waiting, and so what every request tries first.
+   */
   recall(token: string): Session | undefined {
     const cached = this.#cache.get(token);
     if (!cached) return undefined;
@@ -147,7 +152,9 @@ export class Sessions {
     const key: string | undefined = await this.#store.get(`token:${await hashToken(token)}`);
     const stored: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
     const now = this.#clock.now();
-    if (!stored || Math.min(stored.expiresAt, stored.createdAt + this.life.maxAge) <= now) return undefined;
+    if (!stored || Math.min(stored.expiresAt, stored.createdAt + this.life.maxAge) <= now) {
+      return undefined;
+    }
     const session = await this.#proven(token, stored);
     if (!session) {
       await this.end(token);
@@ -157,7 +164,10 @@ export class Sessions {
     return session;
   }
 
-  /** The session, where its person still has the password with which it began. One of an earlier version is bound to the one of now. */
+  /**
+   * The session, where its person still has the password with which it began. One of an earlier
+   * version is bound to the one of now.
+   */
   async #proven(token: string, session: Session): Promise<Session | undefined> {
     const credential = this.#credential(session.personId);
     if (credential === undefined) return session;
@@ -166,12 +176,16 @@ export class Sessions {
     return sameText(session.proof, proof) ? session : undefined;
   }
 
-  /** Whether a token still opens. Does not count as a use, so that a page which is only left open signs its person out in time. */
+  /**
+   * Whether a token still opens. Does not count as a use, so that a page which is only left open
+   * signs its person out in time.
+   */
   async holds(token: string): Promise<boolean> {
     const cached = this.#cache.get(token);
     const now = this.#clock.now();
     if (cached && now - cached.checkedAt < BELIEVED) return cached.session.expiresAt > now;
-    const key: string | undefined = cached?.key ?? await this.#store.get(`token:${await hashToken(token)}`);
+    const key: string | undefined = cached?.key ??
+      await this.#store.get(`token:${await hashToken(token)}`);
     const kept: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
     return kept !== undefined && (cached?.session.expiresAt ?? kept.expiresAt) > this.#clock.now();
   }
@@ -202,14 +216,18 @@ export class Sessions {
     const found = await this.#store.list(`session:${keyPart(personId)}:`);
     const now = this.#clock.now();
     return found.map(([, session]) => session as Session)
-      .map((session) => ({ ...session, expiresAt: Math.min(session.expiresAt, session.createdAt + this.life.maxAge) }))
+      .map((session) => ({
+        ...session,
+        expiresAt: Math.min(session.expiresAt, session.createdAt + this.life.maxAge),
+      }))
       .filter(({ expiresAt }) => expiresAt > now)
       .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
   }
 
   /** Ends one of a person's sessions by its id, or all but one. Returns how many. */
   async endOf(personId: string, which: { id: string } | { allBut?: string }): Promise<number> {
-    // What another process ended is not in the store any more, and would be believed for some seconds.
+    // What another process ended is not in the store any more, and would be believed for some
+    // seconds.
     for (const [token, { session }] of this.#cache) {
       const isMeant = "id" in which ? session.id === which.id : session.id !== which.allBut;
       if (session.personId === personId && isMeant) this.#cache.delete(token);
@@ -236,7 +254,9 @@ export class Sessions {
       this.#store.set(cached.key, session, { ttl }),
       this.#store.set(`token:${hash}`, cached.key, { ttl }),
     ];
-    Promise.all(saved).catch((error) => this.#observer.tell({ type: "fault", where: "session", error }));
+    Promise.all(saved).catch((error) =>
+      this.#observer.tell({ type: "fault", where: "session", error })
+    );
   }
 
   #remember(token: string, cached: Cached): void {

@@ -1,10 +1,11 @@
 /**
  * How often a password may be tried: a bound that nobody can reset and that locks no owner out.
  *
- * Each try costs one of its network. Behind that, tries are counted in one of three places: a browser that signed in before has a
- * count of its own, which nobody else can use up; a network from which this person signed in lately has one for this name; all other
- * networks share one for the name, so that many addresses together guess no faster than one. An attacker elsewhere uses up the last
- * one only, and the owner comes in from where they always do.
+ * Each try costs one of its network. Behind that, tries are counted in one of three places: a
+ * browser that signed in before has a count of its own, which nobody else can use up; a network
+ * from which this person signed in lately has one for this name; all other networks share one for
+ * the name, so that many addresses together guess no faster than one. An attacker elsewhere uses up
+ * the last one only, and the owner comes in from where they always do.
  */
 import type { Clock } from "./clock.ts";
 import { Limit, networkOf } from "./limit.ts";
@@ -15,7 +16,10 @@ import { keyPart, type Store } from "./store.ts";
 /** All tries of one network, whatever the name: many people may share one. */
 export const PER_NETWORK = { burst: 30, every: 2_000 } as const;
 
-/** Tries for one name from all networks that it is not known in: 1,440 guesses a day beyond the first ten. */
+/**
+ * Tries for one name from all networks that it is not known in: 1,440 guesses a day beyond the
+ * first ten.
+ */
 export const PER_NAME = { burst: 10, every: 60_000 } as const;
 
 /** Tries for one name from one network, or one browser, in which it signed in before. */
@@ -61,14 +65,16 @@ export class SignInLimits {
   }
 
   /**
-   * Takes a try. Returns the seconds to wait, or the way to give the try back once it turned out to be right.
+   * Takes a try. Returns the seconds to wait, or the way to give the try back once it turned out to
+   * be right.
    *
    * @param id the account's id, where there is an account of this name
    */
   async take(name: string, id: string | undefined, from: Try): Promise<number | (() => void)> {
     const network = networkOf(from.address);
     const waitForNetwork = this.#byNetwork.take(network);
-    // A try that its network may not make is not counted for the name: else one network could use up anybody's.
+    // A try that its network may not make is not counted for the name: else one network could use
+    // up anybody's.
     if (waitForNetwork > 0) return waitForNetwork;
     const [limit, key] = await this.#place(name, id, network, from.device);
     const wait = limit.take(key);
@@ -93,7 +99,10 @@ export class SignInLimits {
     return isKnown ? [this.#byKnown, `${id}\n${network}`] : [this.#byName, id];
   }
 
-  /** Takes a try of somebody who is signed in and confirms their password. Nobody else can use these up. */
+  /**
+   * Takes a try of somebody who is signed in and confirms their password. Nobody else can use these
+   * up.
+   */
   confirm(id: string): number | (() => void) {
     const key = `${id}\nsigned in`;
     const wait = this.#byKnown.take(key);
@@ -107,9 +116,13 @@ export class SignInLimits {
     const networks = await this.#networks(id);
     if (now - (networks[network] ?? 0) > NOTED) {
       const latest = Object.entries({ ...networks, [network]: now }).sort(([, a], [, b]) => b - a);
-      await this.#store.set(`networks:${keyPart(id)}`, Object.fromEntries(latest.slice(0, NETWORKS.most)), {
-        ttl: NETWORKS.days * DAY,
-      });
+      await this.#store.set(
+        `networks:${keyPart(id)}`,
+        Object.fromEntries(latest.slice(0, NETWORKS.most)),
+        {
+          ttl: NETWORKS.days * DAY,
+        },
+      );
     }
     const browser = from.device === undefined ? undefined : await this.#browserOf(id, from.device);
     return await this.#secret.seal("device", { id, browser: browser ?? randomToken(8), at: now });
@@ -119,7 +132,9 @@ export class SignInLimits {
     await this.#store.delete(`networks:${keyPart(id)}`);
   }
 
-  /** The browser's name in what it shows, if that was made for this account and not too long ago. */
+  /**
+   * The browser's name in what it shows, if that was made for this account and not too long ago.
+   */
   async #browserOf(id: string, device: string): Promise<string | undefined> {
     if (device.length > 500) return undefined;
     const shown = await this.#secret.unseal("device", device) as

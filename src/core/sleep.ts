@@ -4,8 +4,10 @@ import type { Clock } from "./clock.ts";
 /** What a timer can hold: a longer one would fire at once. */
 const LONGEST = 0x7fffffff;
 
-/** Resolves after `ms`, or at once when the signal is or becomes aborted: whoever waits looks at the signal.
- * More than 24 days is cut down to that, so whoever waits also looks at the clock. */
+/**
+ * Resolves after `ms`, or at once when the signal is or becomes aborted: whoever waits looks at the
+ * signal. More than 24 days is cut down to that, so whoever waits also looks at the clock.
+ */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

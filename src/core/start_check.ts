@@ -1,7 +1,7 @@
 /**
- * The check after a start: everything that the configuration names outside is tried once, beside the work, and what is
- * wrong is a warning in the log. A gateway that is started again and again must not use up anybody's quota, so the calls
- * that count are made once an hour at most.
+ * The check after a start: everything that the configuration names outside is tried once, beside
+ * the work, and what is wrong is a warning in the log. A gateway that is started again and again
+ * must not use up anybody's quota, so the calls that count are made once an hour at most.
  */
 import type { Checkup } from "./checkup.ts";
 import type { Clock } from "./clock.ts";
@@ -29,12 +29,16 @@ export interface StartCheckParts {
 export function checkAfterStart(parts: StartCheckParts): () => void {
   const { clock, observer } = parts;
   return clock.after(AFTER, () => {
-    checkAtStart(parts).catch((error) => observer.tell({ type: "fault", where: "checking connections", error }));
+    checkAtStart(parts).catch((error) =>
+      observer.tell({ type: "fault", where: "checking connections", error })
+    );
   });
 }
 
 /** Checks now. Resolves when every finding is in the log. */
-export async function checkAtStart({ checkup, store, clock, observer }: StartCheckParts): Promise<void> {
+export async function checkAtStart(
+  { checkup, store, clock, observer }: StartCheckParts,
+): Promise<void> {
   const last = await store?.get(KEY), now = clock.now();
   const isFull = typeof last !== "number" || now - last >= FULL_CHECKS || last > now;
   if (isFull) await store?.set(KEY, now);

@@ -1,8 +1,9 @@
 /**
- * What stays of somebody who was removed: that their name and id were used. A name may be given again; an id never comes again, so
- * that nothing that still names the old one reaches the new one.
+ * What stays of somebody who was removed: that their name and id were used. A name may be given
+ * again; an id never comes again, so that nothing that still names the old one reaches the new one.
  *
- * The first holder of a name has the name as their id. The next one's id is fixed when the one before is removed: `alice~2`.
+ * The first holder of a name has the name as their id. The next one's id is fixed when the one
+ * before is removed: `alice~2`.
  */
 import { keyPart, type Store } from "./store.ts";
 
@@ -78,11 +79,13 @@ export class Tombstones {
 
   /** What platforms called somebody whose data is not all gone. */
   sendersOf(id: string): readonly string[] {
-    return this.list().flatMap(({ pending = [] }) => pending).find((one) => one.id === id)?.senders ?? [];
+    return this.list().flatMap(({ pending = [] }) => pending).find((one) => one.id === id)
+      ?.senders ?? [];
   }
 
   /**
-   * Retires an id. It is on the disk when this resolves: what is deleted afterwards is deleted for good.
+   * Retires an id. It is on the disk when this resolves: what is deleted afterwards is deleted for
+   * good.
    *
    * @param who.senders what platforms called them, as `lark:ou_1`
    * @param isTaken whether some account has this id or name, so that the next one's id is free
@@ -96,9 +99,19 @@ export class Tombstones {
     const before = this.#byName.get(username);
     const ids = [...new Set([...before?.ids ?? [], id])];
     let n = ids.length + 1;
-    while (isTaken(`${username}~${n}`) || this.#byName.has(`${username}~${n}`) || ids.includes(`${username}~${n}`)) n++;
+    while (
+      isTaken(`${username}~${n}`) || this.#byName.has(`${username}~${n}`) ||
+      ids.includes(`${username}~${n}`)
+    ) n++;
     const pending = [...before?.pending ?? [], { id, senders }];
-    await this.#put({ username, ids, next: `${username}~${n}`, at, pending, ...(barred ? { barred } : {}) });
+    await this.#put({
+      username,
+      ids,
+      next: `${username}~${n}`,
+      at,
+      pending,
+      ...(barred ? { barred } : {}),
+    });
   }
 
   /** Nothing of this id is left. */
@@ -111,7 +124,10 @@ export class Tombstones {
     }
   }
 
-  /** Whoever had this name may be vouched for again, as somebody new. Returns whether they might not before. */
+  /**
+   * Whoever had this name may be vouched for again, as somebody new. Returns whether they might not
+   * before.
+   */
   async allow(username: string): Promise<boolean> {
     const { barred, ...rest } = this.#byName.get(username) ?? {};
     if (!barred) return false;

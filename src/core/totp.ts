@@ -1,11 +1,15 @@
 /**
- * One-time codes of an authenticator app: TOTP as in RFC 6238 with what every app assumes, SHA-1, six digits, 30 seconds.
+ * One-time codes of an authenticator app: TOTP as in RFC 6238 with what every app assumes, SHA-1,
+ * six digits, 30 seconds.
  */
 
 /** Seconds that a code is for. */
 const STEP = 30;
 
-/** Steps before and after now that count too: a clock may be off by half a minute, and typing takes time. */
+/**
+ * Steps before and after now that count too: a clock may be off by half a minute, and typing takes
+ * time.
+ */
 const DRIFT = 1;
 
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -18,14 +22,22 @@ export function newTotpSecret(): string {
 /** What the app reads from a QR code (Google's key URI format, which all of them took over). */
 export function totpUri(secret: string, issuer: string, account: string): string {
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;
-  return `otpauth://totp/${label}?secret=${secret}&issuer=${encodeURIComponent(issuer)}&digits=6&period=${STEP}`;
+  return `otpauth://totp/${label}?secret=${secret}&issuer=${
+    encodeURIComponent(issuer)
+  }&digits=6&period=${STEP}`;
 }
 
 /** The code of one step. */
 export async function totpCode(secret: string, step: number, digits = 6): Promise<string> {
-  const key = await crypto.subtle.importKey("raw", fromBase32(secret), { name: "HMAC", hash: "SHA-1" }, false, [
-    "sign",
-  ]);
+  const key = await crypto.subtle.importKey(
+    "raw",
+    fromBase32(secret),
+    { name: "HMAC", hash: "SHA-1" },
+    false,
+    [
+      "sign",
+    ],
+  );
   const counter = new DataView(new ArrayBuffer(8));
   counter.setBigUint64(0, BigInt(step));
   const mac = new DataView(await crypto.subtle.sign("HMAC", key, counter));
@@ -35,12 +47,17 @@ export async function totpCode(secret: string, step: number, digits = 6): Promis
 }
 
 /**
- * The step that a code is for, or `undefined` where it is wrong. A code counts once: only steps behind `lastStep` are looked at, so that
- * who looks over a shoulder cannot use it again.
+ * The step that a code is for, or `undefined` where it is wrong. A code counts once: only steps
+ * behind `lastStep` are looked at, so that who looks over a shoulder cannot use it again.
  *
  * @param now milliseconds since the epoch
  */
-export async function totpStep(secret: string, code: string, now: number, lastStep = -1): Promise<number | undefined> {
+export async function totpStep(
+  secret: string,
+  code: string,
+  now: number,
+  lastStep = -1,
+): Promise<number | undefined> {
   if (!/^\d{6}$/.test(code)) return undefined;
   const current = Math.floor(now / 1000 / STEP);
   let found: number | undefined;

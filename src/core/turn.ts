@@ -1,5 +1,6 @@
 /**
- * A turn is one message and its reply. It has a state, and it always ends in exactly one typed ending.
+ * A turn is one message and its reply. It has a state, and it always ends in exactly one typed
+ * ending.
  */
 import type { Bot, Facts, Receipts } from "./link.ts";
 import type { Message } from "./message.ts";
@@ -8,13 +9,17 @@ import type { Ending, Reply } from "./reply.ts";
 
 /** Writes turns down. */
 export interface Keeper {
-  /** Writes down that there is this turn, with its question. Resolves when that would survive the end of the process. */
+  /**
+   * Writes down that there is this turn, with its question. Resolves when that would survive the
+   * end of the process.
+   */
   writeDown(turn: Turn): Promise<void>;
 }
 
 /**
- * `queued`: every bot that may answer is busy, `place` tells the place in line. `waiting`: a bot has it and has said nothing yet.
- * `answering`: the reply has begun. `ended`: `reply.ending` tells how.
+ * `queued`: every bot that may answer is busy, `place` tells the place in line. `waiting`: a bot
+ * has it and has said nothing yet. `answering`: the reply has begun. `ended`: `reply.ending` tells
+ * how.
  */
 export type TurnState = "queued" | "waiting" | "answering" | "ended";
 
@@ -34,7 +39,9 @@ export class Turn {
   order: string | undefined;
   /** The conversation's own bot, which answers if it can. */
   own: string | undefined;
-  /** While it waits for its first bot: in whose default conversation it goes if it never gets one. */
+  /**
+   * While it waits for its first bot: in whose default conversation it goes if it never gets one.
+   */
   hoped: string | undefined;
   /** Bots that were lost on this turn. */
   tried: ReadonlySet<string> | undefined;
@@ -75,8 +82,8 @@ export class Turn {
   }
 
   /**
-   * Whether a reader may be told that this turn has begun: it would survive the end of the process. Where it would not yet, it is
-   * written down now, and the reply's readers are woken when it is.
+   * Whether a reader may be told that this turn has begun: it would survive the end of the process.
+   * Where it would not yet, it is written down now, and the reply's readers are woken when it is.
    */
   get isKnown(): boolean {
     if (this.keeper === undefined) return true;

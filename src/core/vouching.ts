@@ -1,10 +1,16 @@
 /**
- * Vouching: a provider at a sign-in, or a chat platform by a message that it has signed, says who somebody is, and the account of that
- * person is found or made. Both ways lead here, so that one person is one account.
+ * Vouching: a provider at a sign-in, or a chat platform by a message that it has signed, says who
+ * somebody is, and the account of that person is found or made. Both ways lead here, so that one
+ * person is one account.
  */
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
-import { displayNameOf, type Identities, type Identity, type IdentityPlatform } from "./identity.ts";
+import {
+  displayNameOf,
+  type Identities,
+  type Identity,
+  type IdentityPlatform,
+} from "./identity.ts";
 import type { Person } from "./message.ts";
 import type { Observer } from "./observer.ts";
 import { type Account, type AccountRecord, isIn, type People } from "./people.ts";
@@ -17,8 +23,9 @@ export interface Vouched {
   /** What the platform knows them by, the surest first; at least one. */
   readonly identities: readonly [Identity, ...Identity[]];
   /**
-   * What their account is called where it has to be made: the first of these ids under which something stands from before, else the
-   * first. Of a Feishu app the one of its sign-in (`lark:<app id>:<open_id>`) and the one of its chats (`lark:<app>:<open_id>`).
+   * What their account is called where it has to be made: the first of these ids under which
+   * something stands from before, else the first. Of a Feishu app the one of its sign-in
+   * (`lark:<app id>:<open_id>`) and the one of its chats (`lark:<app>:<open_id>`).
    */
   readonly ids: readonly [string, ...string[]];
   readonly displayName?: string;
@@ -43,7 +50,10 @@ const REFUSED = "this account may not sign in";
 
 export class Vouching {
   readonly #parts: VouchingParts;
-  /** People who are just being vouched for, by their surest identity: two first messages make one account, also in two apps. */
+  /**
+   * People who are just being vouched for, by their surest identity: two first messages make one
+   * account, also in two apps.
+   */
   readonly #running = new Map<string, Promise<unknown>>();
 
   constructor(parts: VouchingParts) {
@@ -55,7 +65,9 @@ export class Vouching {
     const first = JSON.stringify(who.identities[0]);
     const before = this.#running.get(first);
     // What went wrong for the one before was thrown to them.
-    const vouched = (before ?? Promise.resolve()).catch(() => {}).then(() => this.#vouch(who, from));
+    const vouched = (before ?? Promise.resolve()).catch(() => {}).then(() =>
+      this.#vouch(who, from)
+    );
     this.#running.set(first, vouched);
     try {
       return await vouched;
@@ -70,14 +82,20 @@ export class Vouching {
     // What an app calls somebody may be given to another person; it only follows.
     const sure = who.identities.filter(({ kind }) => kind !== "chat");
     const owner = await identities.owner(sure.length > 0 ? sure : who.identities);
-    const id = owner === undefined ? await this.#idFor(who) : "account" in owner ? owner.account : undefined;
+    const id = owner === undefined
+      ? await this.#idFor(who)
+      : "account" in owner
+      ? owner.account
+      : undefined;
     const known = id === undefined ? undefined : people.get(id);
     const why = id === undefined
       ? "removed"
       : this.#whyNot(id, known, platform, owner !== undefined, from !== undefined);
     if (id === undefined || why !== undefined) {
       const name = known?.person.id ?? who.ids[0];
-      if (from) observer.tell({ type: "sign_in_refused", name, ...from, why: `${platform}: ${why}` });
+      if (from) {
+        observer.tell({ type: "sign_in_refused", name, ...from, why: `${platform}: ${why}` });
+      }
       throw new NexusError("forbidden", REFUSED);
     }
     const displayName = displayNameOf(who.displayName);
@@ -99,7 +117,11 @@ export class Vouching {
     isLinked: boolean,
     isSignIn: boolean,
   ): string | undefined {
-    if (!known) return this.#parts.people.isFormer(id) || this.#parts.tombstones.isRetired(id) ? "removed" : undefined;
+    if (!known) {
+      return this.#parts.people.isFormer(id) || this.#parts.tombstones.isRetired(id)
+        ? "removed"
+        : undefined;
+    }
     // One that lapsed comes back by whoever vouches for it now.
     if (known.record?.disabled) return "disabled";
     if (known.record?.source === platform) return undefined;
@@ -107,7 +129,10 @@ export class Vouching {
     return isSignIn && this.#parts.hasFactor(id) ? "the account has a second factor" : undefined;
   }
 
-  /** The id of the account of somebody whose identities are nobody's; `undefined`: they were removed. */
+  /**
+   * The id of the account of somebody whose identities are nobody's; `undefined`: they were
+   * removed.
+   */
   async #idFor({ platform, ids }: Vouched): Promise<string | undefined> {
     const { people, tombstones } = this.#parts;
     if (ids.some((id) => tombstones.get(id)?.barred)) return undefined;
@@ -123,7 +148,10 @@ export class Vouching {
   async #takeOver(
     id: string,
     { platform, ids, role, bots, groups }: Vouched,
-    { displayName, isSignIn }: { readonly displayName: string | undefined; readonly isSignIn: boolean },
+    { displayName, isSignIn }: {
+      readonly displayName: string | undefined;
+      readonly isSignIn: boolean;
+    },
   ): Promise<void> {
     const before = this.#parts.people.record(id);
     const record: AccountRecord = {

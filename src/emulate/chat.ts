@@ -1,6 +1,6 @@
 /**
- * What people see in the chats of an emulated platform: every message with its edits, and whether it will change any more. Also as a
- * small page, so that one can write to a bot and watch.
+ * What people see in the chats of an emulated platform: every message with its edits, and whether
+ * it will change any more. Also as a small page, so that one can write to a bot and watch.
  */
 import type { Clock } from "../core/clock.ts";
 
@@ -28,7 +28,14 @@ export class ChatLog {
   constructor(private readonly clock: Clock) {}
 
   add(
-    message: { id: string; chat: string; from: "person" | "bot"; kind: string; text: string; final: boolean },
+    message: {
+      id: string;
+      chat: string;
+      from: "person" | "bot";
+      kind: string;
+      text: string;
+      final: boolean;
+    },
   ): Shown {
     const now = this.clock.now();
     const shown: Shown = { ...message, edits: 0, at: now, changedAt: now };
@@ -54,7 +61,9 @@ export class ChatLog {
   ping(chat: string, text: string, marks: readonly RegExp[]): void {
     for (const mark of marks) {
       for (const [, who = "all"] of text.matchAll(mark)) {
-        if (!this.pings.some((ping) => ping.chat === chat && ping.who === who)) this.pings.push({ chat, who });
+        if (!this.pings.some((ping) => ping.chat === chat && ping.who === who)) {
+          this.pings.push({ chat, who });
+        }
       }
     }
   }
@@ -87,14 +96,22 @@ export interface PageParts {
   readonly figures: () => Record<string, number | string>;
 }
 
-/** `GET /` is the page, `GET /chats` what it shows, `POST /say` a person's message. `undefined`: not the page's. */
+/**
+ * `GET /` is the page, `GET /chats` what it shows, `POST /say` a person's message. `undefined`: not
+ * the page's.
+ */
 export async function page(request: Request, parts: PageParts): Promise<Response | undefined> {
   const { pathname } = new URL(request.url);
   if (request.method === "GET" && pathname === "/") {
-    return new Response(html(parts.title), { headers: { "content-type": "text/html; charset=utf-8" } });
+    return new Response(html(parts.title), {
+      headers: { "content-type": "text/html; charset=utf-8" },
+    });
   }
   if (request.method === "GET" && pathname === "/chats") {
-    const chats = parts.log.chats.map((chat) => ({ chat, messages: parts.log.in(chat).slice(-50) }));
+    const chats = parts.log.chats.map((chat) => ({
+      chat,
+      messages: parts.log.in(chat).slice(-50),
+    }));
     return Response.json({ chats, figures: parts.figures() });
   }
   if (request.method === "POST" && pathname === "/say") {

@@ -1,6 +1,7 @@
 /**
- * DingTalk's open platform as far as a robot sees it: tokens, session webhooks, robot messages, AI cards, robot callbacks, and the
- * documented limits with the documented errors, the month's quota and the ban of an address included.
+ * DingTalk's open platform as far as a robot sees it: tokens, session webhooks, robot messages, AI
+ * cards, robot callbacks, and the documented limits with the documented errors, the month's quota
+ * and the ban of an address included.
  *
  * Sources: DingTalk 调用频次与限流, 计费模型 (2026-05), 接收消息 (2025-12), AI 卡片流式更新 (2026-04), 全局错误码.
  */
@@ -26,7 +27,10 @@ export interface DingTalkParts {
   readonly month?: number;
 }
 
-/** The robot's message is sent again this long after a try that nobody acknowledged: what the vendor's SDKs expect (not documented). */
+/**
+ * The robot's message is sent again this long after a try that nobody acknowledged: what the
+ * vendor's SDKs expect (not documented).
+ */
 const REPEATS = [10_000, 30_000];
 const DEADLINE = 2500;
 const TOKEN_LIFE = 7200_000;
@@ -139,7 +143,9 @@ export class DingTalkEmulator {
       isAdmin: false,
       isInAtList: group ? true : undefined,
       atUsers: group ? [{ dingtalkId: "$:LWCP_v1:$bot" }] : undefined,
-      sessionWebhook: `${origin ?? "https://oapi.dingtalk.com"}/robot/sendBySession?session=${session}`,
+      sessionWebhook: `${
+        origin ?? "https://oapi.dingtalk.com"
+      }/robot/sendBySession?session=${session}`,
       sessionWebhookExpiredTime: now + WEBHOOK_LIFE,
       createAt: now,
       robotCode: clientId,
@@ -157,7 +163,9 @@ export class DingTalkEmulator {
   /** A message as the callback that carries it. */
   callback(data: Json, timestamp = String(this.#p.clock.now())): Request {
     const { clientSecret, callbackUrl } = this.#p;
-    const sign = createHmac("sha256", clientSecret).update(`${timestamp}\n${clientSecret}`).digest("base64");
+    const sign = createHmac("sha256", clientSecret).update(`${timestamp}\n${clientSecret}`).digest(
+      "base64",
+    );
     return new Request(callbackUrl ?? "http://bot.invalid/", {
       method: "POST",
       headers: { "content-type": "application/json; charset=utf-8", timestamp, sign },
@@ -198,7 +206,10 @@ export class DingTalkEmulator {
     });
   }
 
-  /* ── the API ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the API
+   * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
@@ -224,13 +235,18 @@ export class DingTalkEmulator {
     const route = this.#routes[`${request.method} ${url.pathname}`];
     if (!route) return fail(404, "InvalidAction.NotFound", "Specified api is not found");
     if (!this.isListedAddress) return this.#foreign();
-    const token = request.headers.get("x-acs-dingtalk-access-token") ?? url.searchParams.get("access_token") ?? "";
+    const token = request.headers.get("x-acs-dingtalk-access-token") ??
+      url.searchParams.get("access_token") ?? "";
     if ((this.#tokens.get(token) ?? 0) <= clock.now()) {
       return fail(400, "InvalidAuthentication", "不合法的access_token");
     }
     if (this.monthIsUsedUp || (month !== undefined && this.counts.counted >= month)) {
       this.counts.overdrawn++;
-      return fail(403, "Forbidden.AccessDenied.ApiCountLimitForOrg", "the month's calls are used up");
+      return fail(
+        403,
+        "Forbidden.AccessDenied.ApiCountLimitForOrg",
+        "the month's calls are used up",
+      );
     }
     // What fails for being too fast is not counted against the month.
     if (this.#limits.hit(`api:${url.pathname}`, perSecond, 1000) > 0) return this.throttle();
@@ -259,22 +275,34 @@ export class DingTalkEmulator {
     "PUT /v1.0/card/streaming": (request) => this.#stream(request),
     "PUT /v1.0/card/instances": (request) => this.#update(request),
     "POST /v1.0/card/instances": (request) => this.#make(request),
-    "GET /v1.0/robot/oToMessages/readStatus": (request) => Promise.resolve(this.#readStatus(new URL(request.url))),
+    "GET /v1.0/robot/oToMessages/readStatus": (request) =>
+      Promise.resolve(this.#readStatus(new URL(request.url))),
     "POST /topapi/v2/user/get": async (request) => {
       const { userid } = await request.json();
-      if (this.refusePeople) return Response.json({ errcode: 60011, errmsg: "no permission: qyapi_get_member" });
+      if (this.refusePeople) {
+        return Response.json({ errcode: 60011, errmsg: "no permission: qyapi_get_member" });
+      }
       const dept_id_list = this.departments.get(userid) ?? [];
-      const result = { userid, unionid: `union_of_${userid}`, name: this.names.get(userid) ?? userid, dept_id_list };
+      const result = {
+        userid,
+        unionid: `union_of_${userid}`,
+        name: this.names.get(userid) ?? userid,
+        dept_id_list,
+      };
       return Response.json({ errcode: 0, errmsg: "ok", result });
     },
     "POST /v1.0/robot/messageFiles/download": async (request) => {
       const { downloadCode } = await request.json();
-      return Response.json({ downloadUrl: `${new URL(request.url).origin}/files/${encodeURIComponent(downloadCode)}` });
+      return Response.json({
+        downloadUrl: `${new URL(request.url).origin}/files/${encodeURIComponent(downloadCode)}`,
+      });
     },
     "POST /media/upload": async (request) => {
       const media = (await request.formData()).get("media");
       if (!(media instanceof Blob)) return Response.json({ errcode: 40035, errmsg: "no media" });
-      if (media.size > 20 << 20) return Response.json({ errcode: 40006, errmsg: "不合法的文件大小" });
+      if (media.size > 20 << 20) {
+        return Response.json({ errcode: 40006, errmsg: "不合法的文件大小" });
+      }
       const id = `@media${++this.#ids}`;
       this.files.set(id, { type: media.type, bytes: new Uint8Array(await media.arrayBuffer()) });
       return Response.json({ errcode: 0, errmsg: "ok", media_id: id, type: "image" });
@@ -300,7 +328,9 @@ export class DingTalkEmulator {
   /** A card that nobody gets yet. */
   async #make(request: Request): Promise<Response> {
     const { cardTemplateId, outTrackId } = await request.json();
-    if (!cardTemplateId || !outTrackId) return fail(400, "param.empty", "cardTemplateId, outTrackId");
+    if (!cardTemplateId || !outTrackId) {
+      return fail(400, "param.empty", "cardTemplateId, outTrackId");
+    }
     const refused = this.#lacks("Card.Instance.Write");
     if (refused) return refused;
     if (this.templates?.has(cardTemplateId) === false) {
@@ -333,7 +363,12 @@ export class DingTalkEmulator {
     token ??= randomBytes(12).toString("hex");
     this.#tokens.set(token, now + TOKEN_LIFE);
     return old
-      ? Response.json({ errcode: 0, errmsg: "ok", access_token: token, expires_in: TOKEN_LIFE / 1000 })
+      ? Response.json({
+        errcode: 0,
+        errmsg: "ok",
+        access_token: token,
+        expires_in: TOKEN_LIFE / 1000,
+      })
       : Response.json({ accessToken: token, expireIn: TOKEN_LIFE / 1000 });
   }
 
@@ -353,7 +388,9 @@ export class DingTalkEmulator {
   /** Twenty a minute into one chat, then ten minutes of nothing. */
   #robotBlocked(chat: string): Response | undefined {
     const now = this.#p.clock.now();
-    if ((this.#blocked.get(chat) ?? 0) <= now && this.#limits.hit(`robot:${chat}`, 20, 60_000) === 0) return undefined;
+    if (
+      (this.#blocked.get(chat) ?? 0) <= now && this.#limits.hit(`robot:${chat}`, 20, 60_000) === 0
+    ) return undefined;
     if ((this.#blocked.get(chat) ?? 0) <= now) this.#blocked.set(chat, now + 10 * 60_000);
     this.counts.throttled++;
     return Response.json({ errcode: 410100, errmsg: "发送速度太快而限流" });
@@ -361,23 +398,39 @@ export class DingTalkEmulator {
 
   async #robot(request: Request): Promise<Response> {
     const { robotCode, openConversationId, userIds, msgKey, msgParam } = await request.json();
-    if (robotCode !== this.#p.clientId) return fail(400, "invalidParameter.robotCode", "robot 不存在");
+    if (robotCode !== this.#p.clientId) {
+      return fail(400, "invalidParameter.robotCode", "robot 不存在");
+    }
     if (typeof msgParam !== "string" || Buffer.byteLength(msgParam) > 15_000) {
       return fail(400, "invalidParameter.msgParam.lengthTooLong", "msgParam is too long");
     }
     const controlled = (userIds ?? []).filter((id: string) => this.flowControlled.has(id));
     if (controlled.length > 0) {
       this.counts.throttled++;
-      return Response.json({ processQueryKey: "q", invalidStaffIdList: [], flowControlledStaffIdList: controlled });
+      return Response.json({
+        processQueryKey: "q",
+        invalidStaffIdList: [],
+        flowControlledStaffIdList: controlled,
+      });
     }
-    if (this.#unknownMedia(msgKey, JSON.parse(msgParam))) return fail(400, "invalidParameter.mediaId", "no such media");
+    if (this.#unknownMedia(msgKey, JSON.parse(msgParam))) {
+      return fail(400, "invalidParameter.mediaId", "no such media");
+    }
     this.#show(openConversationId ?? userIds[0], msgKey, JSON.parse(msgParam));
-    return Response.json({ processQueryKey: `q${++this.#ids}`, invalidStaffIdList: [], flowControlledStaffIdList: [] });
+    return Response.json({
+      processQueryKey: `q${++this.#ids}`,
+      invalidStaffIdList: [],
+      flowControlledStaffIdList: [],
+    });
   }
 
   /** A picture or a file that was never uploaded is not one. */
   #unknownMedia(msgKey: string, param: Json): boolean {
-    const id = msgKey === "sampleFile" ? param.mediaId : msgKey === "sampleImageMsg" ? param.photoURL : undefined;
+    const id = msgKey === "sampleFile"
+      ? param.mediaId
+      : msgKey === "sampleImageMsg"
+      ? param.photoURL
+      : undefined;
     return typeof id === "string" && id.startsWith("@") && !this.files.has(id);
   }
 
@@ -393,18 +446,29 @@ export class DingTalkEmulator {
   async #create(request: Request): Promise<Response> {
     const body = await request.json();
     const chat = /^dtv1\.card\/\/IM_(?:GROUP|ROBOT)\.(.+)$/.exec(body.openSpaceId ?? "")?.[1];
-    if (!body.cardTemplateId || !body.outTrackId || !chat || this.templates?.has(body.cardTemplateId) === false) {
+    if (
+      !body.cardTemplateId || !body.outTrackId || !chat ||
+      this.templates?.has(body.cardTemplateId) === false
+    ) {
       return fail(400, "param.error", "cardTemplateId, outTrackId, openSpaceId");
     }
     for (const value of Object.values(body.cardData?.cardParamMap ?? {})) {
-      if (Buffer.byteLength(String(value)) > 1024) return fail(400, "param.cardParamMap", "a value is at most 1 KB");
+      if (Buffer.byteLength(String(value)) > 1024) {
+        return fail(400, "param.cardParamMap", "a value is at most 1 KB");
+      }
     }
     const { flowStatus } = body.cardData?.cardParamMap ?? {};
     if (flowStatus !== undefined && !/^[1-5]$/.test(flowStatus)) {
       return fail(400, "param.flowStatus", "1 to 5, as a text");
     }
     if (!this.#cards.has(body.outTrackId)) {
-      const card = { id: body.outTrackId, chat, guids: new Set<string>(), finished: false, status: flowStatus };
+      const card = {
+        id: body.outTrackId,
+        chat,
+        guids: new Set<string>(),
+        finished: false,
+        status: flowStatus,
+      };
       this.#cards.set(body.outTrackId, card);
       const text = String(Object.values(body.cardData?.cardParamMap ?? {})[0] ?? "");
       this.log.ping(chat, text, PINGS);
@@ -412,7 +476,10 @@ export class DingTalkEmulator {
     } else this.counts.repeatedGuids++;
     return Response.json({
       success: true,
-      result: { outTrackId: body.outTrackId, deliverResults: [{ success: true, spaceId: chat, spaceType: "IM" }] },
+      result: {
+        outTrackId: body.outTrackId,
+        deliverResults: [{ success: true, spaceId: chat, spaceType: "IM" }],
+      },
     });
   }
 
@@ -428,8 +495,12 @@ export class DingTalkEmulator {
     if (typeof content !== "string" || content.length > 20_000) {
       return fail(400, "param.stream.content", "content too long");
     }
-    if (this.refuses?.(content)) return fail(400, "param.stream.content", "the content is not allowed");
-    if (isFull !== true) return fail(400, "param.stream.isFull", "a Markdown variable is written as a whole");
+    if (this.refuses?.(content)) {
+      return fail(400, "param.stream.content", "the content is not allowed");
+    }
+    if (isFull !== true) {
+      return fail(400, "param.stream.isFull", "a Markdown variable is written as a whole");
+    }
     card.guids.add(guid);
     card.finished = isFinalize === true || isError === true;
     this.log.ping(card.chat, content, PINGS);
@@ -449,7 +520,9 @@ export class DingTalkEmulator {
 
   /** The states of the cards in a chat, in order. */
   statuses(chat: string): (string | undefined)[] {
-    return [...this.#cards.values()].filter((card) => card.chat === chat).map(({ status }) => status);
+    return [...this.#cards.values()].filter((card) => card.chat === chat).map(({ status }) =>
+      status
+    );
   }
 
   #file(url: URL): Response {
@@ -460,7 +533,9 @@ export class DingTalkEmulator {
   }
 }
 
-/** What DingTalk reads as a mention: everybody, a mobile number, somebody's id, a card's own mark. */
+/**
+ * What DingTalk reads as a mention: everybody, a mobile number, somebody's id, a card's own mark.
+ */
 const PINGS = [
   /@(all|所有人)/gi,
   /@\+?(\d{6,})/g,

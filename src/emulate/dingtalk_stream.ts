@@ -1,5 +1,6 @@
 /**
- * DingTalk's Stream, the platform's end: a ticket for 90 seconds and one connection, pings, messages that wait for their acknowledgement.
+ * DingTalk's Stream, the platform's end: a ticket for 90 seconds and one connection, pings,
+ * messages that wait for their acknowledgement.
  *
  * Source: open-dingtalk/developerpedia protocol.md, the vendor's SDK.
  */
@@ -46,7 +47,9 @@ export class DingTalkStream {
     }
     if (url.pathname !== "/connect") return undefined;
     const ticket = url.searchParams.get("ticket") ?? "";
-    if ((this.#tickets.get(ticket) ?? 0) < clock.now()) return new Response("ticket", { status: 401 });
+    if ((this.#tickets.get(ticket) ?? 0) < clock.now()) {
+      return new Response("ticket", { status: 401 });
+    }
     this.#tickets.delete(ticket);
     const { socket, response } = Deno.upgradeWebSocket(request);
     socket.onopen = () => {
@@ -61,7 +64,9 @@ export class DingTalkStream {
   /** Tells every client to come again with a new ticket. */
   disconnect(): void {
     for (const socket of this.#sockets) {
-      socket.send(frame("SYSTEM", "disconnect", randomBytes(8).toString("hex"), { reason: "restart" }));
+      socket.send(
+        frame("SYSTEM", "disconnect", randomBytes(8).toString("hex"), { reason: "restart" }),
+      );
     }
   }
 
@@ -100,7 +105,14 @@ function frame(type: string, topic: string, messageId: string, data: Json): stri
   return JSON.stringify({
     specVersion: "1.0",
     type,
-    headers: { topic, messageId, contentType: "application/json", time: "0", appId: "app", connectionId: "c" },
+    headers: {
+      topic,
+      messageId,
+      contentType: "application/json",
+      time: "0",
+      appId: "app",
+      connectionId: "c",
+    },
     data: JSON.stringify(data),
   });
 }

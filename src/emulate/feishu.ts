@@ -1,8 +1,10 @@
 /**
- * Feishu's open platform as far as a bot sees it: tokens, messages, CardKit, events with their signature, encryption and repeats, and the
- * documented limits with the documented errors. For tests, benchmarks and for trying things out without an account.
+ * Feishu's open platform as far as a bot sees it: tokens, messages, CardKit, events with their
+ * signature, encryption and repeats, and the documented limits with the documented errors. For
+ * tests, benchmarks and for trying things out without an account.
  *
- * Sources: Feishu 频控策略 (2024-10), 流式更新卡片 (2026-02), 发送消息/回复消息 (2026-04), 事件概述 (2025-04), 更新已发送的消息卡片 (2025-07).
+ * Sources: Feishu 频控策略 (2024-10), 流式更新卡片 (2026-02), 发送消息/回复消息 (2026-04), 事件概述 (2025-04), 更新已发送的消息卡片
+ * (2025-07).
  */
 import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
@@ -52,7 +54,9 @@ export interface FeishuSay {
   readonly chat: string;
   readonly text?: string;
   readonly sender?: string;
-  /** The sender's id for all apps of the company; made of {@linkcode FeishuSay.sender} unless set. */
+  /**
+   * The sender's id for all apps of the company; made of {@linkcode FeishuSay.sender} unless set.
+   */
   readonly union?: string;
   /** The sender's company; the app's own unless set. */
   readonly tenant?: string;
@@ -64,17 +68,31 @@ export interface FeishuSay {
   readonly message?: { readonly type: string; readonly content: Json };
   /** The id of the message that this one replies to. */
   readonly replyTo?: string;
-  /** People who are mentioned beside the bot, by their names; the first is `@_user_2` where the bot is `@_user_1`. */
+  /**
+   * People who are mentioned beside the bot, by their names; the first is `@_user_2` where the bot
+   * is `@_user_1`.
+   */
   readonly others?: readonly string[];
 }
 
 export class FeishuEmulator {
   readonly log: ChatLog;
-  readonly counts = { calls: 0, cards: 0, throttled: 0, refused: 0, pushes: 0, unacknowledged: 0, repeatedUuids: 0 };
+  readonly counts = {
+    calls: 0,
+    cards: 0,
+    throttled: 0,
+    refused: 0,
+    pushes: 0,
+    unacknowledged: 0,
+    repeatedUuids: 0,
+  };
   /** What was answered to pressed buttons. */
   readonly toasts: Json[] = [];
   /** Files and images of messages, by key. */
-  readonly resources = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
+  readonly resources = new Map<
+    string,
+    { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }
+  >();
   readonly departments = new Map<string, string[]>();
   /** What people are called, as the contact API tells; without any the app lacks its permission. */
   readonly names = new Map<string, string>();
@@ -96,7 +114,9 @@ export class FeishuEmulator {
   };
   /** A card that streams ends by itself after this long. */
   streamLife = STREAM_LIFE;
-  /** Given by whoever carries the long connection: resolves to whether the event was acknowledged. */
+  /**
+   * Given by whoever carries the long connection: resolves to whether the event was acknowledged.
+   */
   push: ((event: Json, id: string) => Promise<boolean>) | undefined;
   readonly #p: FeishuParts;
   readonly #limits: Limits;
@@ -128,9 +148,15 @@ export class FeishuEmulator {
     this.#timers.clear();
   }
 
-  /* ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── events
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
-  /** A person writes; the event is on its way, and comes again until it is acknowledged. Returns the message's id. */
+  /**
+   * A person writes; the event is on its way, and comes again until it is acknowledged. Returns the
+   * message's id.
+   */
   say(said: FeishuSay): string {
     const { clock } = this.#p;
     const id = said.messageId ?? `om_${(++this.#ids).toString(36).padStart(8, "0")}`;
@@ -228,15 +254,25 @@ export class FeishuEmulator {
   callback(body: Json): Request {
     const { encryptKey, callbackUrl, clock } = this.#p;
     const plain = JSON.stringify(body);
-    const text = encryptKey === undefined ? plain : JSON.stringify({ encrypt: encrypt(encryptKey, plain) });
+    const text = encryptKey === undefined
+      ? plain
+      : JSON.stringify({ encrypt: encrypt(encryptKey, plain) });
     const headers = new Headers({ "content-type": "application/json; charset=utf-8" });
     if (encryptKey !== undefined) {
-      const timestamp = String(Math.floor(clock.now() / 1000)), nonce = randomBytes(8).toString("hex");
+      const timestamp = String(Math.floor(clock.now() / 1000)),
+        nonce = randomBytes(8).toString("hex");
       headers.set("x-lark-request-timestamp", timestamp);
       headers.set("x-lark-request-nonce", nonce);
-      headers.set("x-lark-signature", createHash("sha256").update(timestamp + nonce + encryptKey + text).digest("hex"));
+      headers.set(
+        "x-lark-signature",
+        createHash("sha256").update(timestamp + nonce + encryptKey + text).digest("hex"),
+      );
     }
-    return new Request(callbackUrl ?? "http://bot.invalid/", { method: "POST", headers, body: text });
+    return new Request(callbackUrl ?? "http://bot.invalid/", {
+      method: "POST",
+      headers,
+      body: text,
+    });
   }
 
   async #deliver(body: Json, id: string, repeats: readonly number[]): Promise<void> {
@@ -277,7 +313,10 @@ export class FeishuEmulator {
     });
   }
 
-  /* ── the API ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the API
+   * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
@@ -289,7 +328,9 @@ export class FeishuEmulator {
     });
     if (shown) return shown;
     this.counts.calls++;
-    if (url.pathname === "/open-apis/auth/v3/tenant_access_token/internal") return await this.#token(request);
+    if (url.pathname === "/open-apis/auth/v3/tenant_access_token/internal") {
+      return await this.#token(request);
+    }
     const bearer = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
     if ((this.#tokens.get(bearer) ?? 0) <= this.#p.clock.now()) {
       return fail(400, 99991663, "Invalid access token for authorization");
@@ -328,9 +369,24 @@ export class FeishuEmulator {
     string,
     (id: string, request: Request, url: URL, second?: string) => Promise<Response> | Response,
   ])[] = [
-    ["POST", /^\/open-apis\/im\/v1\/messages$/, "im.send", (_id, request) => this.#send(request, undefined)],
-    ["POST", /^\/open-apis\/im\/v1\/messages\/([^/]+)\/reply$/, "im.reply", (id, request) => this.#send(request, id)],
-    ["PATCH", /^\/open-apis\/im\/v1\/messages\/([^/]+)$/, "im.patch", (id, request) => this.#patch(id, request)],
+    [
+      "POST",
+      /^\/open-apis\/im\/v1\/messages$/,
+      "im.send",
+      (_id, request) => this.#send(request, undefined),
+    ],
+    [
+      "POST",
+      /^\/open-apis\/im\/v1\/messages\/([^/]+)\/reply$/,
+      "im.reply",
+      (id, request) => this.#send(request, id),
+    ],
+    [
+      "PATCH",
+      /^\/open-apis\/im\/v1\/messages\/([^/]+)$/,
+      "im.patch",
+      (id, request) => this.#patch(id, request),
+    ],
     ["GET", /^\/open-apis\/im\/v1\/messages\/([^/]+)$/, "im.get", (id) => this.#message(id)],
     ["POST", /^\/open-apis\/im\/v1\/images$/, "im.image", (_id, request) => this.#image(request)],
     ["POST", /^\/open-apis\/im\/v1\/files$/, "im.file", (_id, request) => this.#file(request)],
@@ -340,8 +396,18 @@ export class FeishuEmulator {
       "im.resource",
       (_id, _r, _u, key) => this.#resource(key!),
     ],
-    ["POST", /^\/open-apis\/cardkit\/v1\/cards$/, "card.create", (_id, request) => this.#create(request)],
-    ["PUT", /^\/open-apis\/cardkit\/v1\/cards\/([^/]+)$/, "card.update", (id, request) => this.#update(id, request)],
+    [
+      "POST",
+      /^\/open-apis\/cardkit\/v1\/cards$/,
+      "card.create",
+      (_id, request) => this.#create(request),
+    ],
+    [
+      "PUT",
+      /^\/open-apis\/cardkit\/v1\/cards\/([^/]+)$/,
+      "card.update",
+      (id, request) => this.#update(id, request),
+    ],
     [
       "PATCH",
       /^\/open-apis\/cardkit\/v1\/cards\/([^/]+)\/settings$/,
@@ -367,7 +433,10 @@ export class FeishuEmulator {
       "GET",
       /^\/open-apis\/application\/v6\/applications\/([^/]+)\/app_versions\/([^/]+)$/,
       "app.version",
-      () => ok({ app_version: { event_infos: this.console.events.map((event_type) => ({ event_type })) } }),
+      () =>
+        ok({
+          app_version: { event_infos: this.console.events.map((event_type) => ({ event_type })) },
+        }),
     ],
     [
       "GET",
@@ -380,7 +449,13 @@ export class FeishuEmulator {
             99991672,
             "Access denied. One of the following scopes is required: [contact:contact.base:readonly]",
           )
-          : ok({ user: { open_id: id, name: this.names.get(id), department_ids: this.departments.get(id) ?? [] } }),
+          : ok({
+            user: {
+              open_id: id,
+              name: this.names.get(id),
+              department_ids: this.departments.get(id) ?? [],
+            },
+          }),
     ],
   ];
 
@@ -400,7 +475,8 @@ export class FeishuEmulator {
     if (this.missingScopes.has("application:application:self_manage")) {
       return fail(400, 99991672, "Access denied. One of the following scopes is required");
     }
-    const { isPublished, callbacks, callbackSubscription, callbackUrl, subscription } = this.console;
+    const { isPublished, callbacks, callbackSubscription, callbackUrl, subscription } =
+      this.console;
     const app = {
       app_id: this.#p.appId,
       online_version_id: isPublished ? "oav_1" : "",
@@ -431,14 +507,22 @@ export class FeishuEmulator {
     }
     const token = `t-${++this.#ids}-${randomBytes(6).toString("hex")}`;
     this.#tokens.set(token, now + TOKEN_LIFE);
-    return Response.json({ code: 0, msg: "ok", tenant_access_token: token, expire: TOKEN_LIFE / 1000 });
+    return Response.json({
+      code: 0,
+      msg: "ok",
+      tenant_access_token: token,
+      expire: TOKEN_LIFE / 1000,
+    });
   }
 
   async #send(request: Request, replyTo: string | undefined): Promise<Response> {
     const { receive_id, msg_type, content, uuid } = await request.json();
     const chat = replyTo === undefined ? receive_id : this.#sent.get(replyTo)?.chat;
     if (typeof chat !== "string") return fail(400, 230011, "The message was withdrawn");
-    if (typeof content !== "string" || Buffer.byteLength(content) > (msg_type === "text" ? 150 : 30) * 1024) {
+    if (
+      typeof content !== "string" ||
+      Buffer.byteLength(content) > (msg_type === "text" ? 150 : 30) * 1024
+    ) {
       return fail(400, 230025, "The length of the message content reaches its limit");
     }
     const now = this.#p.clock.now();
@@ -447,13 +531,22 @@ export class FeishuEmulator {
       this.counts.repeatedUuids++;
       return ok(known.answer);
     }
-    // Five a second into one chat; of a group's five some belong to other bots, which nobody emulates.
+    // Five a second into one chat; of a group's five some belong to other bots, which nobody
+    // emulates.
     if (this.#over(`chat:${chat}`, [[5, 1000]]) !== undefined) return this.#slow();
     const body = JSON.parse(content);
-    const key = msg_type === "image" ? body.image_key : msg_type === "file" ? body.file_key : undefined;
+    const key = msg_type === "image"
+      ? body.image_key
+      : msg_type === "file"
+      ? body.file_key
+      : undefined;
     if ((msg_type === "image" || msg_type === "file") && !this.resources.has(key)) {
       // No page with this code was found; what the gateway does is the same for any refusal.
-      return fail(400, 230055, "The type of file upload does not match the type of message being sent");
+      return fail(
+        400,
+        230055,
+        "The type of file upload does not match the type of message being sent",
+      );
     }
     let card: Card | undefined;
     if (msg_type === "interactive" && body.type === "card") {
@@ -463,7 +556,11 @@ export class FeishuEmulator {
     }
     if (msg_type === "interactive" && !card && tablesOf(body) > CARD_TABLES) return tooManyTables();
     const id = `om_${(++this.#ids).toString(36).padStart(8, "0")}b`;
-    this.log.ping(chat, card ? cardText(card.json) : msg_type === "interactive" ? cardText(body) : content, PINGS);
+    this.log.ping(
+      chat,
+      card ? cardText(card.json) : msg_type === "interactive" ? cardText(body) : content,
+      PINGS,
+    );
     const sent: Sent = { id, chat, type: msg_type, content, card };
     this.#sent.set(id, sent);
     if (card) card.message = id;
@@ -519,13 +616,20 @@ export class FeishuEmulator {
     const form = await request.formData();
     const file = form.get("file"), name = form.get("file_name");
     const types = ["opus", "mp4", "pdf", "doc", "xls", "ppt", "stream"];
-    if (!(file instanceof Blob) || typeof name !== "string" || !types.includes(String(form.get("file_type")))) {
+    if (
+      !(file instanceof Blob) || typeof name !== "string" ||
+      !types.includes(String(form.get("file_type")))
+    ) {
       return fail(400, 234001, "Invalid request param");
     }
     if (file.size > 30 << 20) return fail(400, 234006, "The file size exceed the max value");
     if (file.size === 0) return fail(400, 234010, "File's size can't be 0");
     const key = `file_${++this.#ids}`;
-    this.resources.set(key, { type: file.type, name, bytes: new Uint8Array(await file.arrayBuffer()) });
+    this.resources.set(key, {
+      type: file.type,
+      name,
+      bytes: new Uint8Array(await file.arrayBuffer()),
+    });
     return ok({ file_key: key });
   }
 
@@ -563,10 +667,16 @@ export class FeishuEmulator {
       if (card.streamingSince === undefined) return fail(400, 300309, "Streaming mode is closed");
       const found = card.json.body.elements.find((part: Json) => part.element_id === element);
       if (!found) return fail(400, 300313, "element not found");
-      if (typeof content !== "string" || content.length > 100_000) return fail(400, 300314, "content too long");
-      if (tablesOf({ body: { elements: [{ tag: "markdown", content }] } }) > CARD_TABLES) return tooManyTables();
+      if (typeof content !== "string" || content.length > 100_000) {
+        return fail(400, 300314, "content too long");
+      }
+      if (tablesOf({ body: { elements: [{ tag: "markdown", content }] } }) > CARD_TABLES) {
+        return tooManyTables();
+      }
       found.content = content;
-      if (Buffer.byteLength(JSON.stringify(card.json)) > 30 * 1024) return fail(400, 200860, "card over max size");
+      if (Buffer.byteLength(JSON.stringify(card.json)) > 30 * 1024) {
+        return fail(400, 200860, "card over max size");
+      }
       return ok({});
     });
   }
@@ -574,11 +684,15 @@ export class FeishuEmulator {
   async #update(id: string, request: Request): Promise<Response> {
     const { card: replacement, sequence, uuid } = await request.json();
     return this.#change(id, sequence, uuid, (card) => {
-      if (Buffer.byteLength(replacement.data) > 30 * 1024) return fail(400, 200860, "card over max size");
+      if (Buffer.byteLength(replacement.data) > 30 * 1024) {
+        return fail(400, 200860, "card over max size");
+      }
       const json = JSON.parse(replacement.data);
       if (this.refuseReplacements || tablesOf(json) > CARD_TABLES) return tooManyTables();
       card.json = json;
-      card.streamingSince = card.json.config?.streaming_mode === true ? this.#p.clock.now() : undefined;
+      card.streamingSince = card.json.config?.streaming_mode === true
+        ? this.#p.clock.now()
+        : undefined;
       return ok({});
     });
   }
@@ -599,7 +713,10 @@ export class FeishuEmulator {
     const sent = this.#sent.get(decodeURIComponent(id));
     if (!sent) return fail(400, 230110, "The message has been deleted");
     const content = sent.card
-      ? JSON.stringify({ title: null, elements: [[{ tag: "text", text: "请升级至最新版本客户端，以查看内容" }]] })
+      ? JSON.stringify({
+        title: null,
+        elements: [[{ tag: "text", text: "请升级至最新版本客户端，以查看内容" }]],
+      })
       : sent.content;
     const isBots = /b$/.test(sent.id);
     const sender = isBots
@@ -626,9 +743,16 @@ export class FeishuEmulator {
     });
   }
 
-  #change(id: string, sequence: unknown, uuid: unknown, change: (card: Card) => Response): Response {
+  #change(
+    id: string,
+    sequence: unknown,
+    uuid: unknown,
+    change: (card: Card) => Response,
+  ): Response {
     const card = this.#cards.get(id);
-    if (!card || this.#p.clock.now() - card.at > CARD_LIFE) return fail(400, 200740, "card is not exist");
+    if (!card || this.#p.clock.now() - card.at > CARD_LIFE) {
+      return fail(400, 200740, "card is not exist");
+    }
     if (this.#over(`card:${id}`, [[10, 1000]]) !== undefined) return this.throttle(1000);
     if (typeof uuid === "string" && card.uuids.has(uuid)) {
       this.counts.repeatedUuids++;
@@ -648,7 +772,10 @@ export class FeishuEmulator {
       if (typeof uuid === "string") card.uuids.add(uuid);
       if (card.message) {
         this.log.ping(this.#sent.get(card.message)!.chat, cardText(card.json), PINGS);
-        this.log.edit(card.message, { text: cardText(card.json), final: card.streamingSince === undefined });
+        this.log.edit(card.message, {
+          text: cardText(card.json),
+          final: card.streamingSince === undefined,
+        });
       }
     }
     return answer;
@@ -677,7 +804,12 @@ function ok(data: Json, more: Json = {}): Response {
   return Response.json({ code: 0, msg: "success", data, ...more });
 }
 
-function fail(status: number, code: number, msg: string, headers?: Record<string, string>): Response {
+function fail(
+  status: number,
+  code: number,
+  msg: string,
+  headers?: Record<string, string>,
+): Response {
   return Response.json({ code, msg }, { status, headers });
 }
 
@@ -689,14 +821,21 @@ function tooManyTables(): Response {
 }
 
 function tablesOf(json: Json): number {
-  return cardText(json).split("\n").filter((line) => line.includes("|") && /^[\s|:-]*-[\s|:-]*$/.test(line)).length;
+  return cardText(json).split("\n").filter((line) =>
+    line.includes("|") && /^[\s|:-]*-[\s|:-]*$/.test(line)
+  ).length;
 }
 
-/** `<at id=all></at>`, `<at user_id="ou_1">Tom</at>`, `<person id='ou_1'>`: whoever is named is notified, everybody for `all`. */
+/**
+ * `<at id=all></at>`, `<at user_id="ou_1">Tom</at>`, `<person id='ou_1'>`: whoever is named is
+ * notified, everybody for `all`.
+ */
 const PINGS = [/<(?:at|person)\s+(?:user_)?(?:id|email|ids)\s*=\s*\\?["']?([\w@.-]+)/gi];
 
 function cardText(json: Json): string {
-  return (json.body?.elements ?? []).filter((part: Json) => part.tag === "markdown").map((part: Json) => part.content)
+  return (json.body?.elements ?? []).filter((part: Json) => part.tag === "markdown").map((
+    part: Json,
+  ) => part.content)
     .join("\n");
 }
 

@@ -1,5 +1,6 @@
 /**
- * Feishu's long connection, the platform's end: the address, the protobuf frames, pongs and events that wait for their acknowledgement.
+ * Feishu's long connection, the platform's end: the address, the protobuf frames, pongs and events
+ * that wait for their acknowledgement.
  *
  * Source: the vendor's SDK (`pbbp2.Frame`), Feishu 使用长连接接收事件 (2026-03).
  */
@@ -21,7 +22,10 @@ export class FeishuSocket {
   readonly #waiting = new Map<string, (acknowledged: boolean) => void>();
   #seq = 0;
 
-  constructor(private readonly emulator: FeishuEmulator, private readonly keys: { appId: string; appSecret: string }) {
+  constructor(
+    private readonly emulator: FeishuEmulator,
+    private readonly keys: { appId: string; appSecret: string },
+  ) {
     emulator.push = (event, id) => this.#push(event, id);
   }
 
@@ -43,13 +47,20 @@ export class FeishuSocket {
       if (AppID !== this.keys.appId || AppSecret !== this.keys.appSecret) {
         return Response.json({ code: 514, msg: "auth failed" });
       }
-      if (this.#sockets.size >= 50) return Response.json({ code: 1000040350, msg: "too many connections" });
+      if (this.#sockets.size >= 50) {
+        return Response.json({ code: 1000040350, msg: "too many connections" });
+      }
       return Response.json({
         code: 0,
         msg: "ok",
         data: {
           URL: `ws://${url.host}/ws?device_id=1&service_id=7`,
-          ClientConfig: { ReconnectCount: -1, ReconnectInterval: 1, ReconnectNonce: 1, PingInterval: 120 },
+          ClientConfig: {
+            ReconnectCount: -1,
+            ReconnectInterval: 1,
+            ReconnectNonce: 1,
+            PingInterval: 120,
+          },
         },
       });
     }
@@ -98,7 +109,13 @@ export class FeishuSocket {
           log: 1,
           service: 7,
           method: 1,
-          headers: { type: "event", message_id: id, sum: String(sum), seq: String(seq), trace_id: id },
+          headers: {
+            type: "event",
+            message_id: id,
+            sum: String(sum),
+            seq: String(seq),
+            trace_id: id,
+          },
           payload: bytes.subarray(seq * size, (seq + 1) * size),
         }));
       }
@@ -154,7 +171,9 @@ function decode(bytes: Uint8Array): Frame {
   };
 }
 
-function fields(bytes: Uint8Array): { numbers: Map<number, number>; parts: Map<number, Uint8Array[]> } {
+function fields(
+  bytes: Uint8Array,
+): { numbers: Map<number, number>; parts: Map<number, Uint8Array[]> } {
   const numbers = new Map<number, number>(), parts = new Map<number, Uint8Array[]>();
   let at = 0;
   const varint = () => {

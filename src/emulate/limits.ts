@@ -1,5 +1,6 @@
 /**
- * A platform's limits, counted as strictly as it could: no window of the given length, wherever it begins, holds more than its limit.
+ * A platform's limits, counted as strictly as it could: no window of the given length, wherever it
+ * begins, holds more than its limit.
  */
 import type { Clock } from "../core/clock.ts";
 
@@ -8,7 +9,10 @@ export class Limits {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Counts a call. Returns 0, or the milliseconds until this window would take it; a refused call is not counted. */
+  /**
+   * Counts a call. Returns 0, or the milliseconds until this window would take it; a refused call
+   * is not counted.
+   */
   hit(key: string, limit: number, per: number): number {
     const now = this.clock.now();
     const name = `${key}/${per}`;

@@ -1,5 +1,6 @@
 /**
- * WeCom's sealed envelope, the platform's end. Written apart from the connectors' own, so that one checks the other.
+ * WeCom's sealed envelope, the platform's end. Written apart from the connectors' own, so that one
+ * checks the other.
  *
  * Source: WeCom 加解密方案说明.
  */
@@ -20,7 +21,10 @@ export function seal(keys: SealKeys, message: string): string {
   const plain = Buffer.concat([randomBytes(16), length, words, Buffer.from(keys.receiver)]);
   const pad = 32 - plain.length % 32;
   const cipher = createCipheriv("aes-256-cbc", key, key.subarray(0, 16)).setAutoPadding(false);
-  return Buffer.concat([cipher.update(Buffer.concat([plain, Buffer.alloc(pad, pad)])), cipher.final()]).toString(
+  return Buffer.concat([
+    cipher.update(Buffer.concat([plain, Buffer.alloc(pad, pad)])),
+    cipher.final(),
+  ]).toString(
     "base64",
   );
 }
@@ -33,7 +37,9 @@ export function unseal(keys: SealKeys, sealed: string): string {
 }
 
 export function sign(keys: SealKeys, timestamp: string, nonce: string, sealed: string): string {
-  return createHash("sha1").update([keys.token, timestamp, nonce, sealed].sort().join("")).digest("hex");
+  return createHash("sha1").update([keys.token, timestamp, nonce, sealed].sort().join("")).digest(
+    "hex",
+  );
 }
 
 /** A media file as the AI bot gets it. */
@@ -41,5 +47,7 @@ export function sealFile(bytes: Uint8Array, aesKey: string): Uint8Array<ArrayBuf
   const key = Buffer.from(aesKey, "base64");
   const pad = 32 - bytes.length % 32;
   const cipher = createCipheriv("aes-256-cbc", key, key.subarray(0, 16)).setAutoPadding(false);
-  return new Uint8Array(Buffer.concat([cipher.update(bytes), cipher.update(Buffer.alloc(pad, pad)), cipher.final()]));
+  return new Uint8Array(
+    Buffer.concat([cipher.update(bytes), cipher.update(Buffer.alloc(pad, pad)), cipher.final()]),
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * An emulated platform on a port, with its long connection. For `nexus emulate` and for tests with the vendors' own clients.
+ * An emulated platform on a port, with its long connection. For `nexus emulate` and for tests with
+ * the vendors' own clients.
  */
 
 /** A part of a platform that may answer a request; the first that does, does. */

@@ -1,6 +1,7 @@
 /**
- * WeCom as far as a self-built app and an AI bot see it: sealed callbacks with their repeats, messages that are dropped silently past
- * the member's limit, streams that are polled or refreshed for six minutes, and the documented errors.
+ * WeCom as far as a self-built app and an AI bot see it: sealed callbacks with their repeats,
+ * messages that are dropped silently past the member's limit, streams that are polled or refreshed
+ * for six minutes, and the documented errors.
  *
  * Sources: WeCom 接收消息与事件 (2024-07), 访问频率限制 (2023-08), 发送应用消息, 智能机器人 (2025-07…2026-04), 消息推送配置说明.
  */
@@ -49,7 +50,10 @@ export interface WecomSay {
   readonly file?: { readonly name: string; readonly bytes: Uint8Array };
   /** Another kind with its fields: `{"video":{…}}` for the bot, `<MediaId>…` for the app. */
   readonly message?: { readonly type: string; readonly fields: Json };
-  /** What this message quotes, as it stands in `quote`; a picture is made a file that can be fetched. */
+  /**
+   * What this message quotes, as it stands in `quote`; a picture is made a file that can be
+   * fetched.
+   */
   readonly quote?: { readonly text?: string; readonly image?: Uint8Array };
   /** How the bot is called in the group; `Bot` unless set. */
   readonly botName?: string;
@@ -68,7 +72,10 @@ export class WecomEmulator {
     polls: 0,
     expired: 0,
   };
-  readonly media = new Map<string, { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }>();
+  readonly media = new Map<
+    string,
+    { type: string; name?: string; bytes: Uint8Array<ArrayBuffer> }
+  >();
   readonly departments = new Map<string, number[]>();
   /** Whether calls come from an address that the app trusts. */
   isTrustedAddress = true;
@@ -81,7 +88,10 @@ export class WecomEmulator {
   /** The keys of group robots that are there; all unless set. */
   webhookKeys: ReadonlySet<string> | undefined;
   readonly #codes = new Map<string, string>();
-  /** Given by whoever carries the long connection: a frame to the bot, and whether somebody was there. */
+  /**
+   * Given by whoever carries the long connection: a frame to the bot, and whether somebody was
+   * there.
+   */
   push: ((frame: Json) => boolean) | undefined;
   readonly #p: WecomParts;
   readonly #limits: Limits;
@@ -90,9 +100,15 @@ export class WecomEmulator {
   /** Cards with buttons, by task id: whose they are. */
   readonly #tasks = new Map<string, string>();
   readonly #urls = new Map<string, { chat: string; until: number }>();
-  readonly #requests = new Map<string, { chat: string; at: number; streams: Map<string, string> }>();
+  readonly #requests = new Map<
+    string,
+    { chat: string; at: number; streams: Map<string, string> }
+  >();
   readonly #known = new Set<string>();
-  readonly #uploads = new Map<string, { total: number; chunks: Map<number, string>; type: string; name: string }>();
+  readonly #uploads = new Map<
+    string,
+    { total: number; chunks: Map<number, string>; type: string; name: string }
+  >();
   readonly #timers = new Set<() => void>();
   #ids = 0;
 
@@ -115,13 +131,23 @@ export class WecomEmulator {
     return { token: this.#p.token, aesKey: this.#p.encodingAesKey, receiver: "" };
   }
 
-  /* ── the app ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the app
+   * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** A member writes to the app. */
   sayToApp(said: WecomSay): string {
     const { clock, corpId, agentId } = this.#p;
     const id = said.messageId ?? String(7_300_000_000_000_000_000n + BigInt(++this.#ids));
-    this.log.add({ id, chat: said.from, from: "person", kind: "text", text: said.text ?? "", final: true });
+    this.log.add({
+      id,
+      chat: said.from,
+      from: "person",
+      kind: "text",
+      text: said.text ?? "",
+      final: true,
+    });
     const xml =
       `<xml><ToUserName><![CDATA[${corpId}]]></ToUserName><FromUserName><![CDATA[${said.from}]]></FromUserName>` +
       `<CreateTime>${Math.floor(clock.now() / 1000)}</CreateTime>` +
@@ -134,23 +160,32 @@ export class WecomEmulator {
         : `<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[${said.text}]]></Content>`) +
       `<MsgId>${id}</MsgId><AgentID>${agentId}</AgentID></xml>`;
     // What a passive reply would say is not shown here.
-    void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) => response?.body?.cancel());
+    void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) =>
+      response?.body?.cancel()
+    );
     return id;
   }
 
-  /** A member presses a button of a card. The event comes once more where nobody acknowledges it. */
+  /**
+   * A member presses a button of a card. The event comes once more where nobody acknowledges it.
+   */
   press(taskId: string, key: string): void {
     const { clock, corpId, agentId } = this.#p;
     const from = this.#tasks.get(taskId);
     if (from === undefined) throw new Error(`no such card: ${taskId}`);
     const code = `press${++this.#ids}`;
     this.#codes.set(code, taskId);
-    const xml = `<xml><ToUserName><![CDATA[${corpId}]]></ToUserName><FromUserName><![CDATA[${from}]]></FromUserName>` +
-      `<CreateTime>${Math.floor(clock.now() / 1000)}</CreateTime><MsgType><![CDATA[event]]></MsgType>` +
+    const xml =
+      `<xml><ToUserName><![CDATA[${corpId}]]></ToUserName><FromUserName><![CDATA[${from}]]></FromUserName>` +
+      `<CreateTime>${
+        Math.floor(clock.now() / 1000)
+      }</CreateTime><MsgType><![CDATA[event]]></MsgType>` +
       `<Event><![CDATA[template_card_event]]></Event><EventKey><![CDATA[${key}]]></EventKey>` +
       `<TaskId><![CDATA[${taskId}]]></TaskId><CardType><![CDATA[button_interaction]]></CardType>` +
       `<ResponseCode><![CDATA[${code}]]></ResponseCode><AgentID>${agentId}</AgentID></xml>`;
-    void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) => response?.body?.cancel());
+    void this.#deliver(() => this.appCallback(xml), REPEATS).then((response) =>
+      response?.body?.cancel()
+    );
   }
 
   /** Any XML as the callback that carries it. */
@@ -176,7 +211,8 @@ export class WecomEmulator {
   }
 
   #signed(keys: SealKeys, encrypt: string): string {
-    const timestamp = String(Math.floor(this.#p.clock.now() / 1000)), nonce = randomBytes(6).toString("hex");
+    const timestamp = String(Math.floor(this.#p.clock.now() / 1000)),
+      nonce = randomBytes(6).toString("hex");
     const url = new URL(this.#p.callbackUrl ?? "http://bot.invalid/");
     url.searchParams.set("msg_signature", sign(keys, timestamp, nonce, encrypt));
     url.searchParams.set("timestamp", timestamp);
@@ -190,7 +226,10 @@ export class WecomEmulator {
     return id;
   }
 
-  async #deliver(request: () => Request, repeats: readonly number[]): Promise<Response | undefined> {
+  async #deliver(
+    request: () => Request,
+    repeats: readonly number[],
+  ): Promise<Response | undefined> {
     this.counts.pushes++;
     const response = await this.#answered(request());
     if (response?.status === 200) return response;
@@ -227,7 +266,10 @@ export class WecomEmulator {
     });
   }
 
-  /* ── the AI bot ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the AI bot
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** A member writes to the AI bot, by whichever mode is there. */
   sayToBot(said: WecomSay): string {
@@ -293,7 +335,10 @@ export class WecomEmulator {
     });
   }
 
-  /** Hands the message over and asks for the stream until it is finished, or the six minutes are over. */
+  /**
+   * Hands the message over and asks for the stream until it is finished, or the six minutes are
+   * over.
+   */
   async #converse(body: Json, chat: string): Promise<void> {
     const begun = this.#p.clock.now();
     let response = await this.#deliver(() => this.botCallback(body), REPEATS);
@@ -358,7 +403,14 @@ export class WecomEmulator {
 
   #items(chat: string, items: Json[]) {
     for (const _item of items) {
-      this.log.add({ id: `item${++this.#ids}`, chat, from: "bot", kind: "image", text: "", final: true });
+      this.log.add({
+        id: `item${++this.#ids}`,
+        chat,
+        from: "bot",
+        kind: "image",
+        text: "",
+        final: true,
+      });
     }
   }
 
@@ -379,11 +431,14 @@ export class WecomEmulator {
       case "aibot_respond_msg":
         return this.#refresh(headers.req_id, body, fail, ok);
       case "aibot_send_msg": {
-        if (!this.#known.has(body.chatid)) return fail(40003, "the member has not written to the bot");
+        if (!this.#known.has(body.chatid)) {
+          return fail(40003, "the member has not written to the bot");
+        }
         if (this.#overChat(body.chatid)) return fail(45009, "api freq out of limit");
         const media = body[body.msgtype]?.media_id;
         if (media !== undefined && !this.media.has(media)) return fail(40007, "invalid media_id");
-        const text = body.markdown?.content ?? body.text?.content ?? this.media.get(media)?.name ?? "";
+        const text = body.markdown?.content ?? body.text?.content ?? this.media.get(media)?.name ??
+          "";
         if (Buffer.byteLength(text) > 20_480) return fail(45002, "content too long");
         this.log.ping(body.chatid, text, PINGS);
         this.log.add({
@@ -411,8 +466,12 @@ export class WecomEmulator {
         return ok();
       case "aibot_upload_media_finish": {
         const upload = this.#uploads.get(body.upload_id);
-        if (!upload || upload.chunks.size !== upload.total) return fail(40058, "chunks are missing");
-        const pieces = [...upload.chunks].sort(([a], [b]) => a - b).map(([, piece]) => Buffer.from(piece, "base64"));
+        if (!upload || upload.chunks.size !== upload.total) {
+          return fail(40058, "chunks are missing");
+        }
+        const pieces = [...upload.chunks].sort(([a], [b]) => a - b).map(([, piece]) =>
+          Buffer.from(piece, "base64")
+        );
         const media_id = this.#upload(Buffer.concat(pieces), upload.name);
         return ok({ type: upload.type, media_id, created_at: 0 });
       }
@@ -421,7 +480,12 @@ export class WecomEmulator {
     }
   }
 
-  #refresh(req: string, body: Json, fail: (code: number, text: string) => Json, ok: (body?: Json) => Json): Json {
+  #refresh(
+    req: string,
+    body: Json,
+    fail: (code: number, text: string) => Json,
+    ok: (body?: Json) => Json,
+  ): Json {
     const asked = this.#requests.get(req);
     if (!asked) return fail(846605, "invalid req_id");
     if (this.#p.clock.now() - asked.at > STREAM_LIFE) {
@@ -430,7 +494,9 @@ export class WecomEmulator {
     }
     if (this.#overChat(asked.chat)) return fail(45009, "api freq out of limit");
     const { id, finish, content, msg_item } = body.stream ?? {};
-    if (typeof id !== "string" || typeof content !== "string" || Buffer.byteLength(content) > 20_480) {
+    if (
+      typeof id !== "string" || typeof content !== "string" || Buffer.byteLength(content) > 20_480
+    ) {
       return fail(45002, "content too long");
     }
     this.log.ping(asked.chat, content, PINGS);
@@ -452,12 +518,17 @@ export class WecomEmulator {
 
   /** Thirty a minute and a thousand an hour, replies and pushes together. */
   #overChat(chat: string): boolean {
-    const over = this.#limits.hitAll([[`chat:${chat}`, 30, 60_000], [`chat:${chat}`, 1000, 3_600_000]]) !== undefined;
+    const over =
+      this.#limits.hitAll([[`chat:${chat}`, 30, 60_000], [`chat:${chat}`, 1000, 3_600_000]]) !==
+        undefined;
     if (over) this.counts.throttled++;
     return over;
   }
 
-  /* ── the API ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the API
+   * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
@@ -465,7 +536,9 @@ export class WecomEmulator {
       title: "WeCom, emulated",
       log: this.log,
       say: (chat, text) =>
-        void (this.push || this.#p.aiBot ? this.sayToBot({ from: chat, text }) : this.sayToApp({ from: chat, text })),
+        void (this.push || this.#p.aiBot
+          ? this.sayToBot({ from: chat, text })
+          : this.sayToApp({ from: chat, text })),
       figures: () => ({ ...this.counts }),
     });
     if (shown) return shown;
@@ -475,7 +548,9 @@ export class WecomEmulator {
     if (url.pathname === "/cgi-bin/aibot/response") return await this.#response(request, url);
     if (url.pathname === "/cgi-bin/webhook/send") return await this.#webhook(request, url);
     const token = url.searchParams.get("access_token") ?? "";
-    if ((this.#tokens.get(token) ?? 0) <= this.#p.clock.now()) return answer(40014, "invalid access_token");
+    if ((this.#tokens.get(token) ?? 0) <= this.#p.clock.now()) {
+      return answer(40014, "invalid access_token");
+    }
     if (!this.isTrustedAddress) {
       return answer(60020, "not allow to access from your ip, hint: [1], from ip: 203.0.113.9");
     }
@@ -488,11 +563,15 @@ export class WecomEmulator {
       case "/cgi-bin/media/upload": {
         const media = (await request.formData()).get("media");
         if (!(media instanceof Blob)) return answer(41005, "media data missing");
-        if (media.size > (url.searchParams.get("type") === "image" ? 10 : 20) << 20 || media.size <= 5) {
+        if (
+          media.size > (url.searchParams.get("type") === "image" ? 10 : 20) << 20 || media.size <= 5
+        ) {
           return answer(40006, "invalid media size");
         }
         const name = media instanceof File ? media.name : undefined;
-        return answer(0, "ok", { media_id: this.#upload(new Uint8Array(await media.arrayBuffer()), name) });
+        return answer(0, "ok", {
+          media_id: this.#upload(new Uint8Array(await media.arrayBuffer()), name),
+        });
       }
       case "/cgi-bin/message/update_template_card":
         return this.#relabel(await request.json());
@@ -514,7 +593,9 @@ export class WecomEmulator {
   }
 
   #agent(agentid: number): Response {
-    if (agentid !== this.#p.agentId) return answer(301002, "not allow operate another agent with this accesstoken");
+    if (agentid !== this.#p.agentId) {
+      return answer(301002, "not allow operate another agent with this accesstoken");
+    }
     return answer(0, "ok", { agentid, name: "Bot", close: this.isDisabled ? 1 : 0 });
   }
 
@@ -534,7 +615,8 @@ export class WecomEmulator {
     if (url.searchParams.get("corpsecret") !== secret) {
       return answer(40001, "invalid credential");
     }
-    const token = [...this.#tokens].find(([, until]) => until > clock.now())?.[0] ?? randomBytes(16).toString("hex");
+    const token = [...this.#tokens].find(([, until]) => until > clock.now())?.[0] ??
+      randomBytes(16).toString("hex");
     if (!this.#tokens.has(token)) this.#tokens.set(token, clock.now() + TOKEN_LIFE);
     return answer(0, "ok", {
       access_token: token,
@@ -550,27 +632,36 @@ export class WecomEmulator {
     if (media !== undefined && !this.media.has(media)) return answer(40007, "invalid media_id");
     if (body.msgtype === "template_card") {
       const { card_type, main_title, task_id, button_list } = body.template_card ?? {};
-      const buttons = Array.isArray(button_list) && button_list.length >= 1 && button_list.length <= 6;
-      if (card_type !== "button_interaction" || !main_title?.title || !buttons) return answer(40058, "invalid card");
+      const buttons = Array.isArray(button_list) && button_list.length >= 1 &&
+        button_list.length <= 6;
+      if (card_type !== "button_interaction" || !main_title?.title || !buttons) {
+        return answer(40058, "invalid card");
+      }
       if (!/^[\w@-]{1,128}$/.test(task_id) || this.#tasks.has(task_id)) {
         return answer(42014, "taskid has existed or empty or exceed max len");
       }
       this.#tasks.set(task_id, user);
     }
     let text = String(
-      body[body.msgtype]?.content ?? body.template_card?.main_title.title ?? this.media.get(media)?.name ?? "",
+      body[body.msgtype]?.content ?? body.template_card?.main_title.title ??
+        this.media.get(media)?.name ?? "",
     );
     if (body.enable_duplicate_check === 1) {
       const key = `${user}\n${JSON.stringify(body[body.msgtype])}`;
       const last = this.#said.get(key);
-      if (last !== undefined && now - last < Math.min(body.duplicate_check_interval ?? 1800, 14_400) * 1000) {
+      if (
+        last !== undefined &&
+        now - last < Math.min(body.duplicate_check_interval ?? 1800, 14_400) * 1000
+      ) {
         this.counts.repeats++;
         return answer(0, "ok", { msgid: "repeat" });
       }
       this.#said.set(key, now);
     }
     // Past the member's limit WeCom drops the message and says ok.
-    if (this.#limits.hitAll([[`member:${user}`, 30, 60_000], [`member:${user}`, 1000, 3_600_000]])) {
+    if (
+      this.#limits.hitAll([[`member:${user}`, 30, 60_000], [`member:${user}`, 1000, 3_600_000]])
+    ) {
       this.counts.dropped++;
       return answer(0, "ok", { msgid: "dropped" });
     }
@@ -581,7 +672,14 @@ export class WecomEmulator {
       this.counts.dropped++;
     }
     this.log.ping(user, text, PINGS);
-    this.log.add({ id: `app${++this.#ids}`, chat: user, from: "bot", kind: body.msgtype, text, final: true });
+    this.log.add({
+      id: `app${++this.#ids}`,
+      chat: user,
+      from: "bot",
+      kind: body.msgtype,
+      text,
+      final: true,
+    });
     // The code is good for one change of the card, within 72 hours: path/94945.
     const response_code = body.msgtype === "template_card" ? `rc${this.#ids}` : undefined;
     if (response_code) this.#codes.set(response_code, body.template_card.task_id);
@@ -592,7 +690,9 @@ export class WecomEmulator {
   #relabel(body: Json): Response {
     const task = this.#codes.get(body.response_code);
     if (body.agentid !== this.#p.agentId) return answer(40056, "invalid agentid");
-    if (task === undefined || !Array.isArray(body.userids)) return answer(42045, "response_code is invalid or used");
+    if (task === undefined || !Array.isArray(body.userids)) {
+      return answer(42045, "response_code is invalid or used");
+    }
     if (typeof body.button?.replace_name !== "string") return answer(40058, "invalid button");
     this.#codes.delete(body.response_code);
     this.buttons.set(task, body.button.replace_name);
@@ -602,14 +702,23 @@ export class WecomEmulator {
   async #response(request: Request, url: URL): Promise<Response> {
     const code = url.searchParams.get("response_code") ?? "";
     const found = this.#urls.get(code);
-    if (!found || found.until < this.#p.clock.now()) return answer(60140, "response_url used or expired");
+    if (!found || found.until < this.#p.clock.now()) {
+      return answer(60140, "response_url used or expired");
+    }
     const body = await request.json();
     const text = String(body.markdown?.content ?? "");
     if (Buffer.byteLength(text) > 20_480) return answer(45002, "content too long");
     // One call.
     this.#urls.delete(code);
     this.log.ping(found.chat, text, PINGS);
-    this.log.add({ id: `url${++this.#ids}`, chat: found.chat, from: "bot", kind: body.msgtype, text, final: true });
+    this.log.add({
+      id: `url${++this.#ids}`,
+      chat: found.chat,
+      from: "bot",
+      kind: body.msgtype,
+      text,
+      final: true,
+    });
     return answer(0, "ok");
   }
 
@@ -622,7 +731,9 @@ export class WecomEmulator {
     if (text === "") return answer(44004, "empty content");
     if (Buffer.byteLength(text) > 4096) return answer(40058, "content exceeds the limit");
     this.log.ping(`webhook ${key}`, text, PINGS);
-    for (const who of body.text?.mentioned_list ?? []) this.log.pings.push({ chat: `webhook ${key}`, who });
+    for (const who of body.text?.mentioned_list ?? []) {
+      this.log.pings.push({ chat: `webhook ${key}`, who });
+    }
     this.log.add({
       id: `hook${++this.#ids}`,
       chat: `webhook ${key}`,
@@ -640,7 +751,9 @@ export class WecomEmulator {
       ? new Response(found.bytes, {
         headers: {
           "content-type": found.type,
-          ...(found.name ? { "content-disposition": `attachment; filename="${encodeURIComponent(found.name)}"` } : {}),
+          ...(found.name
+            ? { "content-disposition": `attachment; filename="${encodeURIComponent(found.name)}"` }
+            : {}),
         },
       })
       : answer(40007, "invalid media_id");

@@ -1,6 +1,6 @@
 /**
- * The AI bot's long connection, the platform's end: one connection per bot, a new one throws the old one out, every frame is
- * acknowledged. Source: WeCom 101463 (2026-03/04), the vendor's SDK.
+ * The AI bot's long connection, the platform's end: one connection per bot, a new one throws the
+ * old one out, every frame is acknowledged. Source: WeCom 101463 (2026-03/04), the vendor's SDK.
  */
 import type { Json } from "../core/store.ts";
 import type { WecomEmulator } from "./wecom.ts";
@@ -49,7 +49,9 @@ export class WecomSocket {
     this.#socket = socket;
     if (!old || old === socket) return;
     const event = { msgtype: "event", event: { eventtype: "disconnected_event" } };
-    old.send(JSON.stringify({ cmd: "aibot_event_callback", headers: { req_id: "bye" }, body: event }));
+    old.send(
+      JSON.stringify({ cmd: "aibot_event_callback", headers: { req_id: "bye" }, body: event }),
+    );
     old.close();
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The line between a connector and an emulated platform: how long it takes, and what goes wrong on it, by lot.
+ * The line between a connector and an emulated platform: how long it takes, and what goes wrong on
+ * it, by lot.
  */
 import type { Clock } from "../core/clock.ts";
 

@@ -1,9 +1,11 @@
 /**
- * This is the build of the page: `src/web/` becomes `static/build/`, with hashed names, split where a part is only needed
- * later (code languages, maths, admin pages), and with `.br` and `.gz` beside every text.
+ * This is the build of the page: `src/web/` becomes `static/build/`, with hashed names, split where
+ * a part is only needed later (code languages, maths, admin pages), and with `.br` and `.gz` beside
+ * every text.
  *
- * npm packages are taken from where Deno keeps them: `deno info` names the folder of each package in the page's graph (and
- * fetches what is missing), so no `node_modules` is needed and the second build works without a network.
+ * npm packages are taken from where Deno keeps them: `deno info` names the folder of each package
+ * in the page's graph (and fetches what is missing), so no `node_modules` is needed and the second
+ * build works without a network.
  *
  * ```ts
  * await buildPage({ outDir: "static/build", minify: true });
@@ -22,7 +24,10 @@ export interface BuildOptions {
   readonly minify: boolean;
   /** Builds again whenever a source changes, until {@linkcode PageBuild.stop}. */
   readonly watch?: boolean;
-  /** Also writes the page as one file that can be hosted anywhere (`web-chat.html`) into this folder. */
+  /**
+   * Also writes the page as one file that can be hosted anywhere (`web-chat.html`) into this
+   * folder.
+   */
   readonly standaloneDir?: string;
 }
 
@@ -40,7 +45,9 @@ export interface Manifest {
   readonly version: string;
   /** The scripts of the first load, entry first. */
   readonly first: readonly string[];
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly gzip?: number; readonly br?: number }>>;
+  readonly files: Readonly<
+    Record<string, { readonly bytes: number; readonly gzip?: number; readonly br?: number }>
+  >;
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -102,7 +109,9 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
 
   const writePage = async (result: esbuild.BuildResult<typeof pageOptions>): Promise<Manifest> => {
     const files = new Map<string, Uint8Array>(fonts);
-    for (const file of [...colours.outputFiles, ...result.outputFiles]) files.set(nameOf(file), file.contents);
+    for (const file of [...colours.outputFiles, ...result.outputFiles]) {
+      files.set(nameOf(file), file.contents);
+    }
     const first = firstLoad(result.metafile, outDir);
     const template = await Deno.readTextFile(join(staticDir, "index.html"));
     files.set("index.html", encode(fillTemplate(template, first)));
@@ -114,7 +123,8 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
       define: {
         ...shared.define,
         __VERSION__: JSON.stringify(version),
-        // The shell: what must be there for the page to start and to say that it is offline. The rest is kept as it is used.
+        // The shell: what must be there for the page to start and to say that it is offline. The
+        // rest is kept as it is used.
         __SHELL__: JSON.stringify(first.map((name) => `/build/${name}`)),
       },
     });
@@ -133,11 +143,16 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
       plugins: [fromDenoCache(packages), katexSheet(packages, "dataurl", new Map())],
     });
     const of = (end: string) =>
-      result.outputFiles.filter((file) => file.path.endsWith(end)).map((file) => file.text).join("\n");
+      result.outputFiles.filter((file) => file.path.endsWith(end)).map((file) => file.text).join(
+        "\n",
+      );
     const css = of(".css");
     const icon = await Deno.readTextFile(join(staticDir, "icons/icon.svg"));
     await Deno.mkdir(options.standaloneDir, { recursive: true });
-    await Deno.writeTextFile(join(options.standaloneDir, "web-chat.html"), await oneFile(of(".js"), css, icon));
+    await Deno.writeTextFile(
+      join(options.standaloneDir, "web-chat.html"),
+      await oneFile(of(".js"), css, icon),
+    );
   };
 
   if (!options.watch) {
@@ -161,7 +176,9 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
       name: "write",
       setup: (build) =>
         build.onEnd(async (result) => {
-          if (result.errors.length) return console.error(result.errors.map((error) => error.text).join("\n"));
+          if (result.errors.length) {
+            return console.error(result.errors.map((error) => error.text).join("\n"));
+          }
           built(await writePage(result as esbuild.BuildResult<typeof pageOptions>));
         }),
     }],
@@ -182,7 +199,9 @@ async function packagesOf(entry: string): Promise<Map<string, string>> {
     args: ["info", "--json", entry],
     cwd: resolve(here, "../.."),
   }).output();
-  if (code !== 0) throw new Error(`Cannot list the page's packages: ${new TextDecoder().decode(stderr)}`);
+  if (code !== 0) {
+    throw new Error(`Cannot list the page's packages: ${new TextDecoder().decode(stderr)}`);
+  }
   const graph = JSON.parse(new TextDecoder().decode(stdout)) as {
     npmPackages: Record<string, { name: string; localPath: string }>;
   };
@@ -196,21 +215,39 @@ function fromDenoCache(packages: Map<string, string>): esbuild.Plugin {
     name: "from-deno-cache",
     setup(build) {
       build.onResolve({ filter: /^[@a-z]/i }, async (args) => {
-        if (args.pluginData === self || args.kind === "entry-point" || args.kind === "url-token") return undefined;
+        if (args.pluginData === self || args.kind === "entry-point" || args.kind === "url-token") {
+          return undefined;
+        }
         // linear: only imports of our own are read.
         const [, name, rest] = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(args.path)!;
         const folder = packages.get(name!);
-        if (!folder) return { errors: [{ text: `"${args.path}" is not in the page's graph; is it in deno.json?` }] };
-        // A package may name itself inside its own folder: this applies its "exports" without a node_modules above it.
-        const found = await build.resolve(args.path, { resolveDir: folder, kind: args.kind, pluginData: self });
+        if (!folder) {
+          return {
+            errors: [{ text: `"${args.path}" is not in the page's graph; is it in deno.json?` }],
+          };
+        }
+        // A package may name itself inside its own folder: this applies its "exports" without a
+        // node_modules above it.
+        const found = await build.resolve(args.path, {
+          resolveDir: folder,
+          kind: args.kind,
+          pluginData: self,
+        });
         if (found.errors.length === 0) return found;
-        return await build.resolve(`.${rest ?? ""}`, { resolveDir: folder, kind: args.kind, pluginData: self });
+        return await build.resolve(`.${rest ?? ""}`, {
+          resolveDir: folder,
+          kind: args.kind,
+          pluginData: self,
+        });
       });
     },
   };
 }
 
-/** Fills `katex_sheet.ts`: the styles as text, and the fonts as files beside the page or inside of the text. */
+/**
+ * Fills `katex_sheet.ts`: the styles as text, and the fonts as files beside the page or inside of
+ * the text.
+ */
 function katexSheet(
   packages: Map<string, string>,
   fonts: "file" | "dataurl",
@@ -235,7 +272,9 @@ function katexSheet(
         let css = "";
         for (const file of result.outputFiles) {
           if (file.path.endsWith(".css")) css = file.text;
-          else if (file.path.endsWith(".woff2")) files.set(file.path.slice(outdir.length + 1), file.contents);
+          else if (file.path.endsWith(".woff2")) {
+            files.set(file.path.slice(outdir.length + 1), file.contents);
+          }
         }
         return { contents: `export const css = ${JSON.stringify(css)};`, loader: "ts" };
       });
@@ -257,9 +296,13 @@ function firstLoad(metafile: esbuild.Metafile, outDir: string): string[] {
     for (const used of output?.imports ?? []) if (used.kind === "import-statement") add(used.path);
   };
   for (const [path, output] of Object.entries(metafile.outputs)) {
-    if (output.entryPoint?.endsWith("page.css") || output.entryPoint?.endsWith("theme_first.ts")) add(path);
+    if (output.entryPoint?.endsWith("page.css") || output.entryPoint?.endsWith("theme_first.ts")) {
+      add(path);
+    }
   }
-  for (const [path, output] of Object.entries(metafile.outputs)) if (output.entryPoint?.endsWith("main.tsx")) add(path);
+  for (const [path, output] of Object.entries(metafile.outputs)) {
+    if (output.entryPoint?.endsWith("main.tsx")) add(path);
+  }
   return names;
 }
 
@@ -311,7 +354,9 @@ async function oneFile(script: string, css: string, icon: string): Promise<strin
 }
 
 async function digest(files: Map<string, Uint8Array>): Promise<string> {
-  const names = encode([...files].map(([name, bytes]) => `${name}:${bytes.length}`).sort().join("\n"));
+  const names = encode(
+    [...files].map(([name, bytes]) => `${name}:${bytes.length}`).sort().join("\n"),
+  );
   const index = files.get("index.html")!;
   const all = new Uint8Array(names.length + index.length);
   all.set(names);
@@ -334,7 +379,9 @@ async function writeAll(
     sizes[name] = { bytes: bytes.length };
     if (!/\.(js|css|html|svg|json)$/.test(name) || bytes.length < WORTH_COMPRESSING) continue;
     const gzip = gzipSync(bytes, { level: 9 });
-    const br = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+    const br = brotliCompressSync(bytes, {
+      params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+    });
     await Deno.writeFile(join(outDir, `${name}.gz`), gzip);
     await Deno.writeFile(join(outDir, `${name}.br`), br);
     sizes[name] = { bytes: bytes.length, gzip: gzip.length, br: br.length };
@@ -358,6 +405,12 @@ if (import.meta.main) {
   });
   const gzip = build.manifest.first
     .filter((name) => name.endsWith(".js"))
-    .reduce((sum, name) => sum + (build.manifest.files[name]?.gzip ?? build.manifest.files[name]?.bytes ?? 0), 0);
-  console.log(`The page is built: ${(gzip / 1024).toFixed(1)} KB of script (gzip) in the first load.`);
+    .reduce(
+      (sum, name) =>
+        sum + (build.manifest.files[name]?.gzip ?? build.manifest.files[name]?.bytes ?? 0),
+      0,
+    );
+  console.log(
+    `The page is built: ${(gzip / 1024).toFixed(1)} KB of script (gzip) in the first load.`,
+  );
 }

@@ -1,9 +1,10 @@
 /**
- * This is what is said and answered: bots, conversations, sending, following replies over every kind of interruption, and what
- * the gateway tells by itself.
+ * This is what is said and answered: bots, conversations, sending, following replies over every
+ * kind of interruption, and what the gateway tells by itself.
  *
- * A reply is followed from an offset. When the line breaks the same reply is asked for from where it stopped, until it has
- * ended; a message that could not be sent waits with its idempotency key and is sent again, so that it is asked once.
+ * A reply is followed from an offset. When the line breaks the same reply is asked for from where
+ * it stopped, until it has ended; a message that could not be sent waits with its idempotency key
+ * and is sent again, so that it is asked once.
  */
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { type BotCard, cleanName } from "./bot.ts";
@@ -84,7 +85,9 @@ export class Chat {
   /** Conversations that were deleted and can still be brought back. */
   readonly #removing = signal<ReadonlySet<string>>(new Set());
   /** What is listed. */
-  readonly listed = computed(() => this.conversations.value.filter((card) => !this.#removing.value.has(card.id)));
+  readonly listed = computed(() =>
+    this.conversations.value.filter((card) => !this.#removing.value.has(card.id))
+  );
   /** A conversation that has no first message yet. */
   readonly fresh = signal(new Thread());
   readonly #threads = new Map<string, Thread>();
@@ -118,7 +121,10 @@ export class Chat {
     });
   }
 
-  /* ── beginning and end ───────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── beginning and end
+   * ─────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   start(person: string, same: boolean): void {
     if (!same) this.stopAll();
@@ -167,7 +173,10 @@ export class Chat {
     this.line.value = "away";
   }
 
-  /* ── what the gateway tells by itself ────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── what the gateway tells by itself
+   * ──────────────────────────────────────────────────────────────────────────────
+   */
 
   #back(again: boolean): void {
     this.#heard = Date.now();
@@ -190,7 +199,10 @@ export class Chat {
         const thread = this.#threads.get(notice.conversationId);
         // Our own turn is told here too, sometimes before its own stream has told its id.
         if (thread && !this.#isOurs(thread, notice.turnId)) {
-          setTimeout(() => this.#isOurs(thread, notice.turnId) || void this.#refreshTail(thread), 400);
+          setTimeout(
+            () => this.#isOurs(thread, notice.turnId) || void this.#refreshTail(thread),
+            400,
+          );
         }
         if (!this.conversations.value.some((card) => card.id === notice.conversationId)) {
           void this.refreshConversations();
@@ -233,9 +245,15 @@ export class Chat {
     const thread = this.#threads.get(notice.conversationId);
     if (thread?.find(notice.turnId)) return;
     if (thread && thread.state.value === "ready") {
-      const turn = new PageTurn(notice.conversationId, { text: "", images: [] }, Date.now(), undefined, {
-        pushed: true,
-      });
+      const turn = new PageTurn(
+        notice.conversationId,
+        { text: "", images: [] },
+        Date.now(),
+        undefined,
+        {
+          pushed: true,
+        },
+      );
       turn.id.value = notice.turnId;
       turn.botId.value = notice.botId;
       turn.botName.value = notice.botName;
@@ -246,7 +264,11 @@ export class Chat {
     }
     if (!this.#isLookedAt(notice.conversationId)) this.#countUnread(notice.conversationId);
     const name = cleanName(notice.botName);
-    this.onNews({ title: name, text: notice.content.slice(0, 200), conversationId: notice.conversationId });
+    this.onNews({
+      title: name,
+      text: notice.content.slice(0, 200),
+      conversationId: notice.conversationId,
+    });
     this.#page.say(this.#page.words.value.said(name));
     void this.refreshConversations();
   }
@@ -255,7 +277,11 @@ export class Chat {
     const words = this.#page.words.value;
     const name = cleanName(turn?.botName.value || words.bot);
     const title = this.conversations.value.find((card) => card.id === conversationId)?.title ?? "";
-    this.onNews({ title: words.answerDone(name), text: turn?.text.slice(0, 200) || title, conversationId });
+    this.onNews({
+      title: words.answerDone(name),
+      text: turn?.text.slice(0, 200) || title,
+      conversationId,
+    });
   }
 
   #isLookedAt(conversationId: string): boolean {
@@ -285,7 +311,10 @@ export class Chat {
     );
   }
 
-  /* ── conversations ───────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── conversations
+   * ─────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
@@ -337,7 +366,10 @@ export class Chat {
       const { turns, more } = await this.#turnsOf(thread.id.value, "");
       batch(() => {
         const local = thread.turns.value.filter((turn) => turn.id.value === "");
-        thread.turns.value = [...turns.map((record) => PageTurn.from(record, thread.id.value)), ...local];
+        thread.turns.value = [
+          ...turns.map((record) => PageTurn.from(record, thread.id.value)),
+          ...local,
+        ];
         thread.more.value = more;
         thread.state.value = "ready";
       });
@@ -390,7 +422,9 @@ export class Chat {
       const ids = new Set(thread.turns.value.map((turn) => turn.id.value));
       return thread.turns.value.some((turn) => turn.parentId && !ids.has(turn.parentId));
     };
-    for (let pages = 0; pages < 20 && thread.more.value && lacks(); pages++) await this.loadEarlier(thread);
+    for (let pages = 0; pages < 20 && thread.more.value && lacks(); pages++) {
+      await this.loadEarlier(thread);
+    }
   }
 
   /** What happened in a loaded conversation while nobody told us. */
@@ -490,11 +524,22 @@ export class Chat {
     if (wasOpen) this.#page.go({}, true);
   }
 
-  /* ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── sending
+   * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   send(thread: Thread, ask: Ask): PageTurn {
-    const parentId = ask.versionOf ? thread.parentForVersion(ask.versionOf) : thread.parentForNext();
-    const unsent = { key: newId(), text: ask.text, images: ask.images, target: ask.target, parentId };
+    const parentId = ask.versionOf
+      ? thread.parentForVersion(ask.versionOf)
+      : thread.parentForNext();
+    const unsent = {
+      key: newId(),
+      text: ask.text,
+      images: ask.images,
+      target: ask.target,
+      parentId,
+    };
     const turn = this.#begin(thread, unsent, Date.now());
     this.#keepUnsent(turn, thread);
     return turn;
@@ -516,7 +561,11 @@ export class Chat {
   retry(thread: Thread, turn: PageTurn): void {
     const ask = this.#asks.get(turn);
     if (turn.id.value) {
-      this.send(thread, { text: turn.question.text, images: turn.question.images, versionOf: turn });
+      this.send(thread, {
+        text: turn.question.text,
+        images: turn.question.images,
+        versionOf: turn,
+      });
       return;
     }
     thread.remove(turn);
@@ -567,7 +616,9 @@ export class Chat {
   async #conversationFor(thread: Thread, ask: { target?: string; text: string }): Promise<void> {
     if (thread.id.value || this.keepsConversations.value === false) return;
     try {
-      const made = await this.#page.gateway.post<ConversationCard>("/api/conversations", { botId: ask.target });
+      const made = await this.#page.gateway.post<ConversationCard>("/api/conversations", {
+        botId: ask.target,
+      });
       this.#nameThread(thread, made.id);
       this.keepsConversations.value = true;
       void this.refreshConversations();
@@ -587,7 +638,11 @@ export class Chat {
     });
   }
 
-  async #ask(thread: Thread, turn: PageTurn, ask: Omit<Unsent, "at" | "conversationId">): Promise<void> {
+  async #ask(
+    thread: Thread,
+    turn: PageTurn,
+    ask: Omit<Unsent, "at" | "conversationId">,
+  ): Promise<void> {
     const events = this.#page.gateway.stream("/api/chat/stream", {
       method: "POST",
       headers: { "idempotency-key": turn.key },
@@ -612,7 +667,11 @@ export class Chat {
   #takeStart(thread: Thread, turn: PageTurn, start: Extract<TurnEvent, { type: "start" }>): void {
     if (!turn.id.value) {
       this.#forgetUnsent(turn);
-      this.#page.keep.write(`running.${this.person}`, { turnId: start.turnId, text: turn.question.text, at: turn.at });
+      this.#page.keep.write(`running.${this.person}`, {
+        turnId: start.turnId,
+        text: turn.question.text,
+        at: turn.at,
+      });
     }
     if (!thread.id.value && start.conversationId) this.#nameThread(thread, start.conversationId);
     this.#markRunning(thread.id.value, start.turnId);
@@ -620,7 +679,9 @@ export class Chat {
 
   #tellEnd(turn: PageTurn): void {
     const words = this.#page.words.value;
-    if (turn.state.value === "done") this.#page.say(words.answerDone(cleanName(turn.botName.value || words.bot)));
+    if (turn.state.value === "done") {
+      this.#page.say(words.answerDone(cleanName(turn.botName.value || words.bot)));
+    }
     this.#page.keep.set(`running.${this.person}`, undefined);
   }
 
@@ -632,17 +693,25 @@ export class Chat {
     try {
       for (let tries = 0; !turn.ended && this.person !== undefined; tries++) {
         if (cut) turn.resuming.value = true;
-        if (tries > 0 || broken) await this.#page.waker.sleep(tries === 0 ? 150 : backOff(tries - 1));
+        if (tries > 0 || broken) {
+          await this.#page.waker.sleep(tries === 0 ? 150 : backOff(tries - 1));
+        }
         try {
-          const path = `/api/turns/${encodeURIComponent(turn.id.value)}/stream?after=${turn.offset}`;
+          const path = `/api/turns/${
+            encodeURIComponent(turn.id.value)
+          }/stream?after=${turn.offset}`;
           const opened = () => {
             turn.resuming.value = false;
             if (cut) turn.resumed.value = true;
           };
-          for await (const event of this.#page.gateway.stream(path, { signal: this.#lines.signal, opened })) {
+          for await (
+            const event of this.#page.gateway.stream(path, { signal: this.#lines.signal, opened })
+          ) {
             tries = 0;
             this.#heard = Date.now();
-            if (turn.apply(JSON.parse(event.data) as TurnEvent, event.id)) return this.#tellEnd(turn);
+            if (turn.apply(JSON.parse(event.data) as TurnEvent, event.id)) {
+              return this.#tellEnd(turn);
+            }
           }
         } catch (error) {
           const failure = error as GatewayError;
@@ -672,7 +741,9 @@ export class Chat {
       );
       turn.stopped.value = said.confirmed;
       this.#page.say(
-        said.confirmed ? this.#page.words.value.cancelledConfirmed : this.#page.words.value.cancelledSilent,
+        said.confirmed
+          ? this.#page.words.value.cancelledConfirmed
+          : this.#page.words.value.cancelledSilent,
       );
     } catch (error) {
       this.#page.toast((error as Error).message);
@@ -681,10 +752,17 @@ export class Chat {
     }
   }
 
-  /* ── what waits for the connection ───────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── what waits for the connection
+   * ─────────────────────────────────────────────────────────────────────────────────
+   */
 
   #keepUnsent(turn: PageTurn, thread: Thread): void {
-    const unsent: Unsent = { ...this.#asks.get(turn)!, conversationId: thread.id.value, at: turn.at };
+    const unsent: Unsent = {
+      ...this.#asks.get(turn)!,
+      conversationId: thread.id.value,
+      at: turn.at,
+    };
     const all = [...this.#unsent(), unsent];
     // Images may be more than the browser keeps; the words are kept then.
     if (!this.#page.keep.write(`unsent.${this.person}`, all)) {
@@ -694,14 +772,19 @@ export class Chat {
 
   #forgetUnsent(turn: PageTurn): void {
     const rest = this.#unsent().filter((each) => each.key !== turn.key);
-    this.#page.keep.set(`unsent.${this.person}`, rest.length > 0 ? JSON.stringify(rest) : undefined);
+    this.#page.keep.set(
+      `unsent.${this.person}`,
+      rest.length > 0 ? JSON.stringify(rest) : undefined,
+    );
   }
 
   #unsent(): Unsent[] {
     return this.#page.keep.read<Unsent[]>(`unsent.${this.person}`, []);
   }
 
-  /** What was not sent before the reload is sent now; the same key makes sure that it is asked once. */
+  /**
+   * What was not sent before the reload is sent now; the same key makes sure that it is asked once.
+   */
   async #restoreUnsent(): Promise<void> {
     for (const unsent of this.#unsent()) {
       if (Date.now() - unsent.at > UNSENT_LIFE) {
@@ -724,7 +807,9 @@ export class Chat {
     await this.#resumeRemembered();
   }
 
-  /** A gateway that keeps no conversations still resumes a turn: the last one is remembered here. */
+  /**
+   * A gateway that keeps no conversations still resumes a turn: the last one is remembered here.
+   */
   async #resumeRemembered(): Promise<void> {
     if (this.keepsConversations.value !== false) return;
     const kept = this.#page.keep.read<{ turnId: string; text: string; at: number } | undefined>(

@@ -1,7 +1,9 @@
 /**
- * This is colour in code: highlight.js and each language, fetched when a block in that language is finished.
+ * This is colour in code: highlight.js and each language, fetched when a block in that language is
+ * finished.
  *
- * Its expressions take the square of a text's length in the worst case, so it runs in a worker that is ended when it takes too long.
+ * Its expressions take the square of a text's length in the worst case, so it runs in a worker that
+ * is ended when it takes too long.
  */
 import type core from "highlight.js/lib/core";
 
@@ -108,7 +110,10 @@ export function hasColours(language: string): boolean {
 
 let loading: Promise<HLJSApi> | undefined;
 
-/** Fetches what a language needs, and returns what colours code in it. Throws where there is no network. */
+/**
+ * Fetches what a language needs, and returns what colours code in it. Throws where there is no
+ * network.
+ */
 export async function colourer(language: string): Promise<(text: string) => Piece[]> {
   const name = ALIASES[language] ?? language;
   loading ??= import("highlight.js/lib/core").then((module) => module.default);
@@ -116,7 +121,10 @@ export async function colourer(language: string): Promise<(text: string) => Piec
     const [core, definition] = await Promise.all([loading, LANGUAGES[name]!()]);
     if (!core.getLanguage(name)) core.registerLanguage(name, definition.default);
     return (text) => {
-      const tree = core.highlight(text, { language: name, ignoreIllegals: true }) as unknown as Highlighted;
+      const tree = core.highlight(text, {
+        language: name,
+        ignoreIllegals: true,
+      }) as unknown as Highlighted;
       return piecesOf(tree._emitter.rootNode, 0);
     };
   } catch (error) {
@@ -125,7 +133,10 @@ export async function colourer(language: string): Promise<(text: string) => Piec
   }
 }
 
-/** highlight.js keeps its result as a tree; the pieces are made from that, so that no HTML has to be trusted. */
+/**
+ * highlight.js keeps its result as a tree; the pieces are made from that, so that no HTML has to be
+ * trusted.
+ */
 interface Highlighted {
   readonly _emitter: { readonly rootNode: Scope };
 }

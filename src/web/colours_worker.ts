@@ -1,10 +1,14 @@
 /**
- * This is the worker that colours code: the page stays free meanwhile, and ends it when it takes too long.
+ * This is the worker that colours code: the page stays free meanwhile, and ends it when it takes
+ * too long.
  */
 import { colourer } from "./colours.ts";
 
 interface WorkerScope {
-  addEventListener(type: "message", hear: (event: MessageEvent<{ language: string; text: string }>) => void): void;
+  addEventListener(
+    type: "message",
+    hear: (event: MessageEvent<{ language: string; text: string }>) => void,
+  ): void;
   postMessage(message: unknown): void;
 }
 

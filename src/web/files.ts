@@ -1,6 +1,7 @@
 /**
- * This is a file that a bot made: on the wire a data URL among the images that is none of them, with its name as a parameter
- * (`data:application/pdf;name=report.pdf;base64,…`, docs/protocol.md). It is never opened here: it can only be saved.
+ * This is a file that a bot made: on the wire a data URL among the images that is none of them,
+ * with its name as a parameter (`data:application/pdf;name=report.pdf;base64,…`, docs/protocol.md).
+ * It is never opened here: it can only be saved.
  */
 import { saveFile } from "./view/parts.tsx";
 
@@ -28,7 +29,8 @@ export function fileOf(url: string): BotFile | undefined {
   const said = /;(?:file)?name=([^;]*)/i.exec(head[2]!)?.[1] ?? "";
   const base64 = url.slice(comma + 1);
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
-  const name = plainName(said) || `file.${/\/(?:x-)?(\w+)/.exec(head[1]!)?.[1]?.toLowerCase() ?? "bin"}`;
+  const name = plainName(said) ||
+    `file.${/\/(?:x-)?(\w+)/.exec(head[1]!)?.[1]?.toLowerCase() ?? "bin"}`;
   return { name, size: Math.max(0, Math.floor(base64.length * 3 / 4) - padding), base64 };
 }
 

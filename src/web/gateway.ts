@@ -1,10 +1,13 @@
 /**
- * This is the one door from the page to its gateway: requests, their failures as {@linkcode GatewayError}, and streams. Nothing
- * else in the page calls `fetch`.
+ * This is the one door from the page to its gateway: requests, their failures as {@linkcode
+ * GatewayError}, and streams. Nothing else in the page calls `fetch`.
  */
 import { type SseEvent, SseReader } from "./sse.ts";
 
-/** A request that did not work. `code` is the gateway's, or `offline` when nobody answered, or `broken` when the answer is none of ours. */
+/**
+ * A request that did not work. `code` is the gateway's, or `offline` when nobody answered, or
+ * `broken` when the answer is none of ours.
+ */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
 
@@ -29,13 +32,21 @@ export interface StreamOptions {
   readonly opened?: () => void;
 }
 
-/** The gateway sends a comment every 15 s at least; past this the line is dead, whatever the browser thinks of it. */
+/**
+ * The gateway sends a comment every 15 s at least; past this the line is dead, whatever the browser
+ * thinks of it.
+ */
 const SILENCE = 40_000;
 
 export class Gateway {
-  /** Where it is: empty for the gateway that served the page, an origin such as `https://chat.example.com` for the standalone file. */
+  /**
+   * Where it is: empty for the gateway that served the page, an origin such as
+   * `https://chat.example.com` for the standalone file.
+   */
   address = "";
-  /** Only for the standalone file; the page itself signs in with a cookie that no script can read. */
+  /**
+   * Only for the standalone file; the page itself signs in with a cookie that no script can read.
+   */
   token: string | undefined;
   language = "en";
   /** Told when the session is over (401 on anything but signing in). */
@@ -63,8 +74,8 @@ export class Gateway {
   }
 
   /**
-   * Server-sent events until the server ends the stream. Throws {@linkcode GatewayError} before the first byte, and `offline`
-   * when the line breaks or stays silent.
+   * Server-sent events until the server ends the stream. Throws {@linkcode GatewayError} before the
+   * first byte, and `offline` when the line breaks or stays silent.
    */
   async *stream(path: string, options: StreamOptions = {}): AsyncGenerator<SseEvent> {
     const abort = new AbortController();
@@ -117,7 +128,11 @@ export class Gateway {
   async #fetch(
     method: string,
     path: string,
-    { body, headers, signal }: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
+    { body, headers, signal }: {
+      body?: unknown;
+      headers?: Record<string, string>;
+      signal?: AbortSignal;
+    },
   ): Promise<Response> {
     let response: Response;
     try {

@@ -1,5 +1,6 @@
 /**
- * This is colour on code in the page. A worker finds the colours; until it has, and for a language nobody knows, the code is plain.
+ * This is colour on code in the page. A worker finds the colours; until it has, and for a language
+ * nobody knows, the code is plain.
  */
 import { colourer, hasColours, type Piece } from "./colours.ts";
 import { trusted } from "./trusted.ts";
@@ -50,7 +51,10 @@ export class Highlighter {
     }
   }
 
-  #ask(worker: Worker, question: { text: string; language: string }): Promise<readonly Piece[] | undefined> {
+  #ask(
+    worker: Worker,
+    question: { text: string; language: string },
+  ): Promise<readonly Piece[] | undefined> {
     return new Promise((resolve) => {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const end = () => {
@@ -93,7 +97,8 @@ function toNodes(pieces: readonly Piece[]): DocumentFragment {
 /** The next moment with nothing better to do. */
 export function idle(): Promise<void> {
   return new Promise((resolve) => {
-    if (typeof requestIdleCallback === "function") requestIdleCallback(() => resolve(), { timeout: 500 });
-    else setTimeout(resolve, 30);
+    if (typeof requestIdleCallback === "function") {
+      requestIdleCallback(() => resolve(), { timeout: 500 });
+    } else setTimeout(resolve, 30);
   });
 }

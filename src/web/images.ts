@@ -1,6 +1,7 @@
 /**
- * This is what happens to a picture before it is sent: read, shrunk where it is larger than any bot looks at, and made a data
- * URL. Formats that no bot reads (HEIC aside, which browsers cannot read either) become JPEG or PNG.
+ * This is what happens to a picture before it is sent: read, shrunk where it is larger than any bot
+ * looks at, and made a data URL. Formats that no bot reads (HEIC aside, which browsers cannot read
+ * either) become JPEG or PNG.
  */
 
 /** Images in one message. */

@@ -1,6 +1,7 @@
 /**
- * This is the page as a guest of the system: its service worker, the offer to install it, notifications and the badge on its
- * icon. All of it is absent over plain HTTP, and nothing else needs it.
+ * This is the page as a guest of the system: its service worker, the offer to install it,
+ * notifications and the badge on its icon. All of it is absent over plain HTTP, and nothing else
+ * needs it.
  */
 import { effect } from "@preact/signals";
 import type { Page } from "./page.ts";
@@ -30,7 +31,13 @@ export function install(page: Page): void {
 
 async function notify(title: string, body: string, place: string): Promise<void> {
   if (typeof Notification !== "function" || Notification.permission !== "granted") return;
-  const options = { body, tag: place, icon: "/icons/icon-192.png", badge: "/icons/badge-96.png", data: { place } };
+  const options = {
+    body,
+    tag: place,
+    icon: "/icons/icon-192.png",
+    badge: "/icons/badge-96.png",
+    data: { place },
+  };
   const worker = await navigator.serviceWorker?.getRegistration();
   if (worker) return await worker.showNotification(title, options);
   const shown = new Notification(title, options);

@@ -1,6 +1,7 @@
 /**
- * This is what the browser remembers for the page: a few strings in `localStorage`, which may be full, forbidden or shared with
- * another tab. A failure to keep something is not worth an error; everything works without, it is only forgotten sooner.
+ * This is what the browser remembers for the page: a few strings in `localStorage`, which may be
+ * full, forbidden or shared with another tab. A failure to keep something is not worth an error;
+ * everything works without, it is only forgotten sooner.
  */
 
 export class Keep {

@@ -9,7 +9,10 @@ export const TAGS: ReadonlySet<string> = new Set(
     "tr u ul var wbr").split(" "),
 );
 
-/** Attributes that may stand there and are not addresses. No class, id, name or style: a bot must not borrow the page's looks. */
+/**
+ * Attributes that may stand there and are not addresses. No class, id, name or style: a bot must
+ * not borrow the page's looks.
+ */
 export const PLAIN_ATTRIBUTES: readonly string[] =
   "align alt checked colspan data-math data-picture datetime dir disabled lang open reversed rowspan start title type"
     .split(" ");
@@ -20,8 +23,9 @@ export const ADDRESS_ATTRIBUTES: readonly string[] = ["cite", "href", "src"];
 const ATTRIBUTES: ReadonlySet<string> = new Set([...PLAIN_ATTRIBUTES, ...ADDRESS_ATTRIBUTES]);
 
 /**
- * HTML in which only known tags with known attributes are tags; everything else is the text that it was written as. A browser never gets to
- * parse the rest, and a person sees what a bot wrote (`Vec<T>`, `<thinking>`) instead of a hole.
+ * HTML in which only known tags with known attributes are tags; everything else is the text that it
+ * was written as. A browser never gets to parse the rest, and a person sees what a bot wrote
+ * (`Vec<T>`, `<thinking>`) instead of a hole.
  *
  * Goes over the text once: what a tag may hold ends at the next `<`.
  */
@@ -89,9 +93,15 @@ function endOfQuote(html: string, at: number): number {
 
 function knownAttributes(text: string): string {
   let out = "";
-  for (const match of text.matchAll(/([a-z][\w-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/gi)) {
+  for (
+    const match of text.matchAll(
+      /([a-z][\w-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/gi,
+    )
+  ) {
     const [, name, double, single, bare] = match;
-    if (ATTRIBUTES.has(name!.toLowerCase())) out += ` ${name}="${escapeMarkup(double ?? single ?? bare ?? "")}"`;
+    if (ATTRIBUTES.has(name!.toLowerCase())) {
+      out += ` ${name}="${escapeMarkup(double ?? single ?? bare ?? "")}"`;
+    }
   }
   return out;
 }
@@ -105,8 +115,11 @@ function escapeMarkup(text: string): string {
 export function safeLink(href: string | null | undefined): string | undefined {
   if (!href) return undefined;
   // Browsers drop these characters before they read the scheme.
-  // deno-lint-ignore no-control-regex -- control characters are the attack
-  const plain = href.replace(/[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2066-\u2069\ufeff]/g, "");
+  const plain = href.replace(
+    // deno-lint-ignore no-control-regex -- control characters are the attack
+    /[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2066-\u2069\ufeff]/g,
+    "",
+  );
   return /^(?:https?:\/\/|mailto:|tel:)/i.test(plain) ? href.trim() : undefined;
 }
 

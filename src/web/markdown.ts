@@ -1,12 +1,15 @@
 /**
- * This is Markdown as it streams: text is cut into top-level blocks, and only the blocks that may still change are read again
- * when more text comes. What is finished is never touched again, so nothing on the screen moves.
+ * This is Markdown as it streams: text is cut into top-level blocks, and only the blocks that may
+ * still change are read again when more text comes. What is finished is never touched again, so
+ * nothing on the screen moves.
  *
- * A block is finished when a blank line and two more blocks stand behind it: from there on no later text can change what it is.
- * Only a link definition (`[name]: url`) reaches back; when one appears, everything is read once more. After `end()` the
- * blocks are those of the whole text, however it was cut.
+ * A block is finished when a blank line and two more blocks stand behind it: from there on no later
+ * text can change what it is. Only a link definition (`[name]: url`) reaches back; when one
+ * appears, everything is read once more. After `end()` the blocks are those of the whole text,
+ * however it was cut.
  *
- * No more than {@linkcode WINDOW} is read at once, and what takes up more than that by itself is shown as it is.
+ * No more than {@linkcode WINDOW} is read at once, and what takes up more than that by itself is
+ * shown as it is.
  */
 import type { Env, Token } from "markdown-it";
 import { codeOf, makeEngine } from "./markdown_engine.ts";
@@ -15,7 +18,10 @@ import { codeOf, makeEngine } from "./markdown_engine.ts";
 export interface Block {
   /** The Markdown it came from. */
   readonly raw: string;
-  /** `code` blocks carry their text instead of HTML, so that a long one can grow without being parsed again. */
+  /**
+   * `code` blocks carry their text instead of HTML, so that a long one can grow without being
+   * parsed again.
+   */
   readonly code?: { readonly text: string; readonly language: string; readonly open: boolean };
   /** Too much to be read as Markdown, or to be drawn: `raw` is to be shown as it is. */
   readonly plain?: boolean;
@@ -24,21 +30,30 @@ export interface Block {
 }
 
 /**
- * What is read at once: UTF-16 units, of which those that cost more count for more. A block that does not end within them is
- * shown as plain text: no person formats like that.
+ * What is read at once: UTF-16 units, of which those that cost more count for more. A block that
+ * does not end within them is shown as plain text: no person formats like that.
  */
 export const WINDOW = 64_000;
 
-/** What a line break, the border of a cell and a slash count for. A list of 2,000 lines is read, and a table of 500 rows. */
+/**
+ * What a line break, the border of a cell and a slash count for. A list of 2,000 lines is read, and
+ * a table of 500 rows.
+ */
 export const WEIGHTS: Readonly<Record<number, number>> = { 10: 30, 13: 30, 124: 8, 47: 4 };
 
-/** Blocks of a text; what comes after is plain text, because a page of more elements no longer scrolls. */
+/**
+ * Blocks of a text; what comes after is plain text, because a page of more elements no longer
+ * scrolls.
+ */
 export const MOST_BLOCKS = 5_000;
 
 /** Link definitions of a text. */
 export const MOST_DEFINITIONS = 500;
 
-/** Tags of one block; one with more is shown as plain text. A table of 500 rows and five columns has 12,000. */
+/**
+ * Tags of one block; one with more is shown as plain text. A table of 500 rows and five columns has
+ * 12,000.
+ */
 export const MOST_TAGS = 15_000;
 
 /** All blocks of a whole text. */
@@ -71,8 +86,8 @@ export class MarkdownStream {
   }
 
   /**
-   * Finished blocks first; the same object as before means the same content. Of a long text that came at once it reads a part
-   * each time: {@linkcode behind} says that there is more.
+   * Finished blocks first; the same object as before means the same content. Of a long text that
+   * came at once it reads a part each time: {@linkcode behind} says that there is more.
    */
   blocks(): Block[] {
     if (this.behind) this.#advance();
@@ -88,11 +103,15 @@ export class MarkdownStream {
   end(): Block[] {
     while (this.behind) this.blocks();
     const before = [...this.#done, ...this.#tail];
-    // Reading it all once more makes the result the same for every way of cutting, by construction. Of a very long text only
-    // the unfinished end is read again: its definitions were seen on the way.
+    // Reading it all once more makes the result the same for every way of cutting, by construction.
+    // Of a very long text only the unfinished end is read again: its definitions were seen on the
+    // way.
     const long = windowEnd(this.#text, 0) < this.#text.length;
     const rest = long ? this.#rest(false) : toPieces(this.#text, NO_LINKS, NO_LINKS, false);
-    this.#done = kept([...(long ? this.#done : []), ...rest.pieces.map(({ block }) => block)], before);
+    this.#done = kept(
+      [...(long ? this.#done : []), ...rest.pieces.map(({ block }) => block)],
+      before,
+    );
     this.#tail = [];
     this.#from = this.#read = this.#text.length;
     return this.#done;
@@ -102,7 +121,8 @@ export class MarkdownStream {
     const before = [...this.#done, ...this.#tail];
     const { pieces, links, more } = this.#rest(true);
     if (this.#done.length > 0 && !this.#knows(links, more)) {
-      // A definition came, or what looked like one went on to be something else: the finished blocks are read once more.
+      // A definition came, or what looked like one went on to be something else: the finished
+      // blocks are read once more.
       this.#known = links;
       this.#done = [];
       this.#from = 0;
@@ -115,7 +135,9 @@ export class MarkdownStream {
     const ready = pieces.slice(0, cut);
     const length = ready.reduce((sum, piece) => sum + piece.length, 0);
     const shown = this.#done.length;
-    for (const block of kept(ready.map((piece) => piece.block), before.slice(shown))) this.#done.push(block);
+    for (const block of kept(ready.map((piece) => piece.block), before.slice(shown))) {
+      this.#done.push(block);
+    }
     this.#links = definitionsIn(this.#text.slice(this.#from, this.#from + length), this.#links);
     this.#from += length;
     const rest = more ? [] : pieces.slice(cut);
@@ -123,7 +145,10 @@ export class MarkdownStream {
     this.#read = more && this.#from < this.#text.length ? -1 : this.#text.length;
   }
 
-  /** Whether the finished blocks were made with these definitions. Of a long text that changes often they are believed to be. */
+  /**
+   * Whether the finished blocks were made with these definitions. Of a long text that changes often
+   * they are believed to be.
+   */
   #knows(links: Links, more: boolean): boolean {
     const same = more
       ? Object.keys(links).every((label) => this.#known[label]?.href === links[label]!.href)
@@ -140,7 +165,10 @@ export class MarkdownStream {
       return { pieces: [rest], links: this.#known, more: from + rest.length < this.#text.length };
     }
     if (most === this.#text.length) {
-      return { ...toPieces(this.#text.slice(from), this.#links, this.#known, streaming), more: false };
+      return {
+        ...toPieces(this.#text.slice(from), this.#links, this.#known, streaming),
+        more: false,
+      };
     }
     const end = Math.max(this.#text.lastIndexOf("\n", most - 1) + 1, from);
     const parsed = toPieces(this.#text.slice(from, end), this.#links, this.#known, streaming);
@@ -182,7 +210,8 @@ function kept(blocks: readonly Block[], before: readonly (Block | undefined)[]):
 function finished(pieces: readonly Piece[]): number {
   for (let index = pieces.length - 3; index >= 0; index--) {
     const [piece, next] = [pieces[index]!, pieces[index + 1]!];
-    // A list takes up what is indented or another list after a blank line; indented code goes on after one.
+    // A list takes up what is indented or another list after a blank line; indented code goes on
+    // after one.
     const opens = /^\S/.test(next.block.raw) && !(isList(piece) && isList(next));
     if (piece.closed && piece.type !== "html_block" && opens) return index + 1;
   }
@@ -195,7 +224,10 @@ function isList({ type }: Piece): boolean {
 
 const engine = makeEngine();
 
-/** @param links what is defined before the text; `known`: what is defined anywhere, as far as it was read */
+/**
+ * @param links what is defined before the text; `known`: what is defined anywhere, as far as it was
+ *   read
+ */
 function toPieces(text: string, links: Links, known: Links, streaming: boolean): Parsed {
   const env: Env & { known?: Links; defined?: Links } = { references: { ...links }, known };
   const tokens = engine.parse(text, env);
@@ -276,7 +308,9 @@ function definitionsIn(text: string, before: Links): Links {
 /** No more than {@linkcode MOST_DEFINITIONS}, because each step compares and copies them. */
 function firstOf(links: Links): Links {
   const all = Object.entries(links);
-  return all.length <= MOST_DEFINITIONS ? links : Object.fromEntries(all.slice(0, MOST_DEFINITIONS));
+  return all.length <= MOST_DEFINITIONS
+    ? links
+    : Object.fromEntries(all.slice(0, MOST_DEFINITIONS));
 }
 
 function toBlock(raw: string, group: Token[], open: boolean, env: Env): Block {
@@ -299,17 +333,26 @@ function hasMoreTags(html: string, most: number): boolean {
   return tags > most;
 }
 
-/** A fence that is too long to be read at once, to its end or the end of the text; `undefined` where none begins here. */
+/**
+ * A fence that is too long to be read at once, to its end or the end of the text; `undefined` where
+ * none begins here.
+ */
 function codeAt(text: string, from: number, streaming: boolean): Piece | undefined {
   const begin = text.indexOf("\n", from) + 1;
   // linear: it is given 500 units at most.
-  const fence = /^ {0,3}(`{3,}|~{3,})([^\n]*)\n$/.exec(text.slice(from, Math.min(begin, from + 500)));
+  const fence = /^ {0,3}(`{3,}|~{3,})([^\n]*)\n$/.exec(
+    text.slice(from, Math.min(begin, from + 500)),
+  );
   if (!fence || (fence[1]![0] === "`" && fence[2]!.includes("`"))) return undefined;
   for (let line = begin; line < text.length;) {
     const next = text.indexOf("\n", line) + 1 || text.length;
     const words = text.slice(line, next);
-    const mark = words.length < 500 ? /^ {0,3}(`{3,}|~{3,})[ \t]*\r?\n?$/.exec(words)?.[1] : undefined;
-    if (mark?.startsWith(fence[1]!)) return codePiece(text, from, begin, line, next, fence[2]!, false);
+    const mark = words.length < 500
+      ? /^ {0,3}(`{3,}|~{3,})[ \t]*\r?\n?$/.exec(words)?.[1]
+      : undefined;
+    if (mark?.startsWith(fence[1]!)) {
+      return codePiece(text, from, begin, line, next, fence[2]!, false);
+    }
     line = next;
   }
   return codePiece(text, from, begin, text.length, text.length, fence[2]!, streaming);
@@ -324,14 +367,25 @@ function codePiece(
   info: string,
   open: boolean,
 ): Piece {
-  const code = { text: text.slice(begin, last).replace(/\n$/, ""), language: languageOf(info), open };
-  return { block: { raw: text.slice(from, end), html: "", code }, length: end - from, type: "fence", closed: false };
+  const code = {
+    text: text.slice(begin, last).replace(/\n$/, ""),
+    language: languageOf(info),
+    open,
+  };
+  return {
+    block: { raw: text.slice(from, end), html: "", code },
+    length: end - from,
+    type: "fence",
+    closed: false,
+  };
 }
 
 /** Where the text ends that is read at once. */
 function windowEnd(text: string, from: number): number {
   let at = from;
-  for (let weight = 0; at < text.length && weight < WINDOW; at++) weight += WEIGHTS[text.charCodeAt(at)] ?? 1;
+  for (let weight = 0; at < text.length && weight < WINDOW; at++) {
+    weight += WEIGHTS[text.charCodeAt(at)] ?? 1;
+  }
   return at;
 }
 

@@ -1,10 +1,17 @@
 /**
- * The Markdown parser with what the page adds to it: formulas, boxes of tasks, links that lead nowhere else, pictures that are
- * loaded from nowhere, and bounds, because a bot may say anything.
+ * The Markdown parser with what the page adds to it: formulas, boxes of tasks, links that lead
+ * nowhere else, pictures that are loaded from nowhere, and bounds, because a bot may say anything.
  *
- * It is markdown-it, whose rules go over a text a bounded number of times; other parsers take seconds for a kilobyte of `>`.
+ * It is markdown-it, whose rules go over a text a bounded number of times; other parsers take
+ * seconds for a kilobyte of `>`.
  */
-import Parser, { type MarkdownIt, type RendererRule, type StateBlock, type StateCore, type Token } from "markdown-it";
+import Parser, {
+  type MarkdownIt,
+  type RendererRule,
+  type StateBlock,
+  type StateCore,
+  type Token,
+} from "markdown-it";
 import { escapeHtml, isImageData, knownTags, safeLink } from "./known_html.ts";
 import { math } from "./markdown_math.ts";
 
@@ -23,7 +30,9 @@ export function makeEngine(): MarkdownIt {
   // Only what says where it leads: `readme.md` is a file, and its ending a country.
   md.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
   md.use(math);
-  md.block.ruler.before("table", "too_deep", tooDeep, { alt: ["paragraph", "reference", "blockquote", "list"] });
+  md.block.ruler.before("table", "too_deep", tooDeep, {
+    alt: ["paragraph", "reference", "blockquote", "list"],
+  });
   md.block.ruler.before("table", "huge_table", hugeTable, { alt: ["paragraph", "reference"] });
   md.core.ruler.before("inline", "definitions", definitions);
   md.core.ruler.at("inline", inline);
@@ -46,7 +55,10 @@ function tooDeep(state: StateBlock, line: number, last: number, silent: boolean)
 /** A table of more cells is text: rows need not name their cells, so a few bytes make hundreds. */
 function hugeTable(state: StateBlock, line: number, last: number, silent: boolean): boolean {
   if (line + 2 > last || state.isEmpty(line)) return false;
-  const border = state.src.slice(state.bMarks[line + 1]! + state.tShift[line + 1]!, state.eMarks[line + 1]);
+  const border = state.src.slice(
+    state.bMarks[line + 1]! + state.tShift[line + 1]!,
+    state.eMarks[line + 1],
+  );
   const columns = border.split("|").length;
   if (columns < 2 || /[^-:|\s]/.test(border)) return false;
   let end = line;
@@ -69,7 +81,10 @@ function asWritten(state: StateBlock, line: number, last: number): void {
   state.line = last;
 }
 
-/** Notes what the text itself defines (`env.defined`), and lets links use what is defined elsewhere (`env.known`). */
+/**
+ * Notes what the text itself defines (`env.defined`), and lets links use what is defined elsewhere
+ * (`env.known`).
+ */
 function definitions({ env }: StateCore): void {
   env.defined = { ...env.references };
   env.references = { ...env.known as typeof env.references, ...env.references };
@@ -152,7 +167,8 @@ function encoded(url: string): string {
 }
 
 function renderers(md: MarkdownIt): Record<string, RendererRule> {
-  const code = (tokens: Token[], at: number) => `<pre><code>${escapeHtml(codeOf(tokens[at]!))}</code></pre>\n`;
+  const code = (tokens: Token[], at: number) =>
+    `<pre><code>${escapeHtml(codeOf(tokens[at]!))}</code></pre>\n`;
   const html = (tokens: Token[], at: number) => knownTags(tokens[at]!.content);
   return {
     fence: code,

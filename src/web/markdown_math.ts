@@ -1,6 +1,6 @@
 /**
- * Formulas in Markdown: `$x$`, `\(x\)`, and `$$x$$`, `\[x\]` on lines of their own. They stay TeX here, marked for what sets them
- * later.
+ * Formulas in Markdown: `$x$`, `\(x\)`, and `$$x$$`, `\[x\]` on lines of their own. They stay TeX
+ * here, marked for what sets them later.
  */
 import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
 import { escapeHtml } from "./known_html.ts";
@@ -8,7 +8,9 @@ import { escapeHtml } from "./known_html.ts";
 /** Teaches formulas to the parser. */
 export function math(md: MarkdownIt): void {
   md.inline.ruler.before("escape", "math_inline", inline);
-  md.block.ruler.before("fence", "math_block", block, { alt: ["paragraph", "reference", "blockquote", "list"] });
+  md.block.ruler.before("fence", "math_block", block, {
+    alt: ["paragraph", "reference", "blockquote", "list"],
+  });
   md.renderer.rules.math_inline = (tokens, at) =>
     `<span class="math" data-math="inline">${escapeHtml(tokens[at]!.content)}</span>`;
   md.renderer.rules.math_block = (tokens, at) =>
@@ -31,12 +33,17 @@ interface Span {
   readonly end: number;
 }
 
-/** `$$x$$` or `$x$` on one line. A dollar inside ends it either way, so none is looked for beyond the next. */
+/**
+ * `$$x$$` or `$x$` on one line. A dollar inside ends it either way, so none is looked for beyond
+ * the next.
+ */
 function dollars(src: string, at: number): Span | undefined {
   const marks = src[at + 1] === "$" ? 2 : 1;
   const from = at + marks;
   let to = from;
-  while (to < src.length && src[to] !== "$" && src[to] !== "\n") to += marks === 1 && src[to] === "\\" ? 2 : 1;
+  while (to < src.length && src[to] !== "$" && src[to] !== "\n") {
+    to += marks === 1 && src[to] === "\\" ? 2 : 1;
+  }
   if (src[to] !== "$" || to === from) return undefined;
   if (marks === 2) return src[to + 1] === "$" ? { from, to, end: to + 2 } : undefined;
   // As Pandoc has it: no space just inside, no digit right behind, so that "$5 and $6" stays money.
@@ -44,7 +51,10 @@ function dollars(src: string, at: number): Span | undefined {
   return tight && !/\d/.test(src[to + 1] ?? "") ? { from, to, end: to + 1 } : undefined;
 }
 
-/** `\(x\)` on one line. What closes nothing up to the end of the line is not looked for again from the same line. */
+/**
+ * `\(x\)` on one line. What closes nothing up to the end of the line is not looked for again from
+ * the same line.
+ */
 function brackets(state: StateInline & { unclosedUntil?: number }): Span | undefined {
   const { src, pos } = state;
   if (pos < (state.unclosedUntil ?? 0)) return undefined;
@@ -56,7 +66,12 @@ function brackets(state: StateInline & { unclosedUntil?: number }): Span | undef
 }
 
 /** A formula of its own ends before a blank line, or its marks were only marks. */
-function block(state: StateBlock & { unclosed?: Map<string, number> }, line: number, last: number, silent: boolean) {
+function block(
+  state: StateBlock & { unclosed?: Map<string, number> },
+  line: number,
+  last: number,
+  silent: boolean,
+) {
   const open = markAt(state, line);
   if (open === undefined) return false;
   const unclosed = state.unclosed ??= new Map();
@@ -66,7 +81,10 @@ function block(state: StateBlock & { unclosed?: Map<string, number> }, line: num
     const from = state.bMarks[at]! + state.tShift[at]! + (at === line ? open.length : 0);
     const text = state.src.slice(from, state.eMarks[at]).trimEnd();
     if (!text.endsWith(close) || (at === line && text === close)) continue;
-    const content = state.getLines(line, at + 1, state.sCount[line]!, false).trim().slice(open.length, -close.length);
+    const content = state.getLines(line, at + 1, state.sCount[line]!, false).trim().slice(
+      open.length,
+      -close.length,
+    );
     if (content.trim() === "" || (open === "$$" && content.includes("$$"))) break;
     if (silent) return true;
     const token = state.push("math_block", "", 0);
@@ -83,7 +101,8 @@ function block(state: StateBlock & { unclosed?: Map<string, number> }, line: num
 
 function markAt(state: StateBlock, line: number): string | undefined {
   if (state.sCount[line]! - state.blkIndent >= 4) return undefined;
-  const marks = state.src.slice(state.bMarks[line]! + state.tShift[line]!, state.eMarks[line]).slice(0, 2);
+  const marks = state.src.slice(state.bMarks[line]! + state.tShift[line]!, state.eMarks[line])
+    .slice(0, 2);
   return marks === "$$" || marks === "\\[" ? marks : undefined;
 }
 

@@ -1,5 +1,6 @@
 /**
- * This is maths: fetched when the first formula appears, and set by KaTeX with its own DOM, so that no HTML has to be trusted.
+ * This is maths: fetched when the first formula appears, and set by KaTeX with its own DOM, so that
+ * no HTML has to be trusted.
  */
 
 /** A formula past this is shown as it was written. */
@@ -9,12 +10,16 @@ export const LONGEST = 2000;
 const SLICE = 10;
 
 export class MathSetter {
-  #katex: Promise<{ render(tex: string, element: HTMLElement, options: unknown): void }> | undefined;
+  #katex:
+    | Promise<{ render(tex: string, element: HTMLElement, options: unknown): void }>
+    | undefined;
   /** One formula after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   #begun = 0;
 
-  /** Replaces the TeX in the element by the formula. What cannot be read stays as it was written. */
+  /**
+   * Replaces the TeX in the element by the formula. What cannot be read stays as it was written.
+   */
   set(element: HTMLElement): Promise<void> {
     const done = this.#queue.then(() => this.#set(element));
     this.#queue = done;
@@ -35,7 +40,8 @@ export class MathSetter {
       const target = document.createElement("span");
       katex.render(tex, target, {
         displayMode: element.dataset.math === "block",
-        // The bot's formula: no links, no HTML, no sizes that cover the page, no macros that grow without end.
+        // The bot's formula: no links, no HTML, no sizes that cover the page, no macros that grow
+        // without end.
         trust: false,
         strict: "ignore",
         maxSize: 20,

@@ -1,9 +1,10 @@
 /**
  * This is what the gateway tells by itself, over one stream for all tabs of a browser.
  *
- * A browser opens six connections to a server that speaks HTTP/1.1, and a stream takes one for as long as it runs. So one tab, which
- * holds a lock, reads the stream and passes on what it hears; the others wait for the lock. A tab that is closed lets go of it, and
- * the next reads on from the last number it was passed. Where the browser has no locks (plain HTTP but on localhost), each tab
+ * A browser opens six connections to a server that speaks HTTP/1.1, and a stream takes one for as
+ * long as it runs. So one tab, which holds a lock, reads the stream and passes on what it hears;
+ * the others wait for the lock. A tab that is closed lets go of it, and the next reads on from the
+ * last number it was passed. Where the browser has no locks (plain HTTP but on localhost), each tab
  * reads for itself.
  */
 import type { BotCard } from "./bot.ts";
@@ -38,7 +39,12 @@ type Word =
   /** A tab asks whether somebody reads. */
   | { readonly kind: "who" }
   /** The reader says so, and where it is. */
-  | { readonly kind: "here"; readonly id: string; readonly line: Line; readonly bots: BotCard[] | undefined };
+  | {
+    readonly kind: "here";
+    readonly id: string;
+    readonly line: Line;
+    readonly bots: BotCard[] | undefined;
+  };
 
 /** What the rest of the page is told. */
 export interface Hearer {
@@ -48,7 +54,10 @@ export interface Hearer {
   back(again: boolean): void;
 }
 
-/** Milliseconds in which a reader answers; one that does not was put to sleep by its browser, and the lock is taken from it. */
+/**
+ * Milliseconds in which a reader answers; one that does not was put to sleep by its browser, and
+ * the lock is taken from it.
+ */
 const PATIENCE = 4000;
 
 export class News {
@@ -78,7 +87,10 @@ export class News {
     this.#last = "";
     this.#bots = undefined;
     // The standalone file has a token of its own in each tab, and perhaps another gateway.
-    if (this.#gateway.token !== undefined || !navigator.locks || typeof BroadcastChannel !== "function") {
+    if (
+      this.#gateway.token !== undefined || !navigator.locks ||
+      typeof BroadcastChannel !== "function"
+    ) {
       return await this.#read(session);
     }
     const name = `nexus.news.${person}`;
@@ -106,7 +118,10 @@ export class News {
     this.#connection = new AbortController();
   }
 
-  /* ── among tabs ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── among tabs
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   /** Waits for the lock and reads while it is ours. */
   async #takeTurns(name: string, session: AbortSignal): Promise<void> {
@@ -186,7 +201,10 @@ export class News {
     this.#hearer.line(line);
   }
 
-  /* ── the stream ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the stream
+   * ────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async #read(until: AbortSignal): Promise<void> {
     let tries = 0;
@@ -195,7 +213,9 @@ export class News {
         const signal = AbortSignal.any([until, this.#connection.signal]);
         const headers = this.#last ? { "last-event-id": this.#last } : undefined;
         const opened = () => this.#tellLine("good", tries > 0);
-        for await (const event of this.#gateway.stream("/api/events", { signal, headers, opened })) {
+        for await (
+          const event of this.#gateway.stream("/api/events", { signal, headers, opened })
+        ) {
           if (until.aborted) return;
           tries = 0;
           this.#pass(JSON.parse(event.data) as Notice, event.id);
@@ -228,7 +248,10 @@ export class News {
     }
   }
 
-  /** To the others first: if this tab ends in between, the next reader asks for what they did not get. */
+  /**
+   * To the others first: if this tab ends in between, the next reader asks for what they did not
+   * get.
+   */
   #pass(notice: Notice, id: string): void {
     this.#say({ kind: "notice", id, notice });
     this.#take(notice, id);

@@ -1,6 +1,7 @@
 /**
- * This is the page as a whole, without its looks: who is signed in, in which language and theme, where in the page, and what
- * stands in front of everything (a dialog, a short notice). What is said and answered is {@linkcode Chat}'s.
+ * This is the page as a whole, without its looks: who is signed in, in which language and theme,
+ * where in the page, and what stands in front of everything (a dialog, a short notice). What is
+ * said and answered is {@linkcode Chat}'s.
  */
 import { computed, signal } from "@preact/signals";
 import { Chat, type Place } from "./chat.ts";
@@ -103,7 +104,10 @@ export class Page {
     await this.#askWho();
   }
 
-  /** A provider of sign-ins sends the browser back with `/?sign_in=<code>` where it went wrong. It is told once: a reload forgets it. */
+  /**
+   * A provider of sign-ins sends the browser back with `/?sign_in=<code>` where it went wrong. It
+   * is told once: a reload forgets it.
+   */
   #readReturn(): void {
     const code = new URLSearchParams(location.search).get("sign_in");
     if (code === null) return;
@@ -130,7 +134,8 @@ export class Page {
           return;
         }
         this.unreachable.value = true;
-        // Offline, but this browser was signed in: show the shell, say that it is offline, and go on trying.
+        // Offline, but this browser was signed in: show the shell, say that it is offline, and go
+        // on trying.
         await this.waker.sleep(Math.min(1000 * (tries + 1), 5000));
       }
     }
@@ -175,8 +180,10 @@ export class Page {
   }
 
   #signedIn(user: Me): void {
-    // What was chosen in this browser, and what the browser itself speaks, count before what was spoken elsewhere.
-    const isOpen = this.keep.get("language") === undefined && preferredLanguage(navigator.languages) === undefined;
+    // What was chosen in this browser, and what the browser itself speaks, count before what was
+    // spoken elsewhere.
+    const isOpen = this.keep.get("language") === undefined &&
+      preferredLanguage(navigator.languages) === undefined;
     if (user.language && isOpen) this.setLanguage(user.language, false);
     this.refused.value = undefined;
     const id = user.id ?? user.username;
@@ -247,7 +254,10 @@ export class Page {
 function readPlace(hash: string): Place {
   const [, kind, id, turn] = hash.split("/");
   if (kind === "c" && id) {
-    return { conversation: decodeURIComponent(id), turn: turn ? decodeURIComponent(turn) : undefined };
+    return {
+      conversation: decodeURIComponent(id),
+      turn: turn ? decodeURIComponent(turn) : undefined,
+    };
   }
   if (kind === "admin") return { admin: id || "bots" };
   return {};

@@ -1,6 +1,7 @@
 /**
- * This is a reply on the screen: blocks of Markdown in a container, of which only the last ones are ever drawn again. It is not a
- * component, because two hundred changes a second are not a matter for a view library.
+ * This is a reply on the screen: blocks of Markdown in a container, of which only the last ones are
+ * ever drawn again. It is not a component, because two hundred changes a second are not a matter
+ * for a view library.
  */
 import { Highlighter, idle } from "./highlight.ts";
 import { type Block, MarkdownStream } from "./markdown.ts";
@@ -15,7 +16,10 @@ export class Press {
   readonly math = new MathSetter();
 }
 
-/** A letter run at the end of a growing text may be half a word: it waits for its rest, but not for long. */
+/**
+ * A letter run at the end of a growing text may be half a word: it waits for its rest, but not for
+ * long.
+ */
 // linear: it is given the last 25 units.
 const HALF_WORD = /[A-Za-z0-9_\u00c0-\u024f]{1,24}$/;
 const HALF_WORD_WAIT = 160;
@@ -46,13 +50,17 @@ export class Prose {
     readonly words: () => Words,
   ) {}
 
-  /** Shows this text. `open`: more will come; a text that does not begin with what is shown starts over. */
+  /**
+   * Shows this text. `open`: more will come; a text that does not begin with what is shown starts
+   * over.
+   */
   show(text: string, open: boolean): void {
     this.#latest = { text, open };
     clearTimeout(this.#held);
     const wait = this.#busyUntil - performance.now();
     if (open && wait > 0) {
-      // The last drawing was long (a table of a thousand rows): the page stays free for twice that time.
+      // The last drawing was long (a table of a thousand rows): the page stays free for twice that
+      // time.
       this.#later ??= setTimeout(() => this.#drawLatest(), wait);
       return;
     }
@@ -82,7 +90,11 @@ export class Prose {
   #draw(text: string, open: boolean): void {
     const begun = performance.now();
     const before = this.#stream.text;
-    if (this.#closed ? open || text !== before : text.length < before.length || !text.startsWith(before)) {
+    if (
+      this.#closed
+        ? open || text !== before
+        : text.length < before.length || !text.startsWith(before)
+    ) {
       if (text.length < before.length && before.startsWith(text) && open) return;
       this.#stream = new MarkdownStream();
       this.#closed = false;
@@ -113,7 +125,9 @@ export class Prose {
     if (this.#closed) return true;
     try {
       if (this.#plain) throw new RangeError("It was not readable before");
-      do this.#blocks = this.#stream.blocks(); while (this.#stream.behind && performance.now() < until);
+      do this.#blocks = this.#stream.blocks(); while (
+        this.#stream.behind && performance.now() < until
+      );
       if (this.#stream.behind) return false;
       if (!open) this.#blocks = this.#stream.end();
     } catch (error) {
@@ -129,7 +143,9 @@ export class Prose {
   /** Draws what is new until that time; whether it was all. */
   #patch(blocks: readonly Block[], until: number): boolean {
     let same = 0;
-    while (same < blocks.length && same < this.#shown.length && this.#shown[same]!.block === blocks[same]) same++;
+    while (
+      same < blocks.length && same < this.#shown.length && this.#shown[same]!.block === blocks[same]
+    ) same++;
     for (let index = same; index < blocks.length; index++) {
       if (index > same && performance.now() > until) return false;
       const block = blocks[index]!;
@@ -152,7 +168,9 @@ export class Prose {
   /** Code that became longer gets the rest; the element, its scrolling and its selection stay. */
   #grow(shown: Shown, block: Block): boolean {
     const [old, now] = [shown.block.code, block.code];
-    if (!old || !now || old.language !== now.language || !now.text.startsWith(old.text) || !old.open) return false;
+    if (
+      !old || !now || old.language !== now.language || !now.text.startsWith(old.text) || !old.open
+    ) return false;
     const code = shown.node.querySelector("code");
     if (!code || hasLongLine(now.text)) return false;
     const rest = now.text.slice(old.text.length);
@@ -170,7 +188,9 @@ export class Prose {
     if (block.code && !hasLongLine(block.code.text)) return this.#makeCode(block.code);
     if (block.code || block.plain) return makePlain(block.raw);
     const fragment = this.#fragment(block) ?? asText(block.raw);
-    const only = fragment.children.length === 1 && fragment.childNodes.length <= 2 ? fragment.firstElementChild : null;
+    const only = fragment.children.length === 1 && fragment.childNodes.length <= 2
+      ? fragment.firstElementChild
+      : null;
     // One block is one element, so that it can be replaced as one.
     if (only instanceof HTMLElement && only.localName !== "table" && only.localName !== "img") {
       only.dir ||= "auto";
@@ -233,7 +253,9 @@ export class Prose {
       else void idle().then(() => this.press.highlighter.paint(code, block.code!.language));
       return;
     }
-    for (const element of node.querySelectorAll<HTMLElement>("[data-math]")) void this.press.math.set(element);
+    for (const element of node.querySelectorAll<HTMLElement>("[data-math]")) {
+      void this.press.math.set(element);
+    }
     if (node.dataset.math) void this.press.math.set(node);
   }
 }
@@ -244,7 +266,10 @@ function makePlain(raw: string): HTMLElement {
   for (let at = 0; at < raw.length; at += PLAIN_SLICE) {
     const slice = document.createElement("p");
     slice.className = "plain-slice";
-    slice.textContent = raw.slice(at, at + PLAIN_SLICE).replace(/[\u202a-\u202e\u2066-\u2069]/g, nameOf);
+    slice.textContent = raw.slice(at, at + PLAIN_SLICE).replace(
+      /[\u202a-\u202e\u2066-\u2069]/g,
+      nameOf,
+    );
     holder.append(slice);
   }
   return holder;

@@ -1,8 +1,9 @@
 /**
- * This is the wall between what a bot says and the page: HTML goes in, a DOM without anything that runs, loads, moves or
- * pretends comes out. Everything that is not named here is taken out.
+ * This is the wall between what a bot says and the page: HTML goes in, a DOM without anything that
+ * runs, loads, moves or pretends comes out. Everything that is not named here is taken out.
  *
- * The page's own policy (CSP with trusted types) stands behind this wall; neither relies on the other.
+ * The page's own policy (CSP with trusted types) stands behind this wall; neither relies on the
+ * other.
  */
 import DOMPurify, { type Config } from "dompurify";
 import { ADDRESS_ATTRIBUTES, isImageData, PLAIN_ATTRIBUTES, safeLink, TAGS } from "./known_html.ts";
@@ -56,7 +57,10 @@ export class Sanitizer {
         if (node.getAttribute("type") !== "checkbox") node.remove();
         else {
           node.setAttribute("disabled", "");
-          node.setAttribute("aria-label", (node.parentElement?.textContent ?? "").trim().slice(0, 100) || "·");
+          node.setAttribute(
+            "aria-label",
+            (node.parentElement?.textContent ?? "").trim().slice(0, 100) || "·",
+          );
         }
     }
   }

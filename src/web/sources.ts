@@ -1,11 +1,13 @@
 /**
- * This is how it is known whether the built page is still that of its sources: a short text over their names, sizes and times
- * of change. Reading all of them would be surer and cost the start tens of milliseconds; this costs about one.
+ * This is how it is known whether the built page is still that of its sources: a short text over
+ * their names, sizes and times of change. Reading all of them would be surer and cost the start
+ * tens of milliseconds; this costs about one.
  */
 
 /**
- * The state of the files in `root/src/web/`, of `root/static/index.html` and of `root/deno.json`, which names the libraries'
- * versions. `undefined` where there are no sources: in what is installed, the page comes built.
+ * The state of the files in `root/src/web/`, of `root/static/index.html` and of `root/deno.json`,
+ * which names the libraries' versions. `undefined` where there are no sources: in what is
+ * installed, the page comes built.
  */
 export async function sourcesState(root: URL): Promise<string | undefined> {
   const lines: string[] = [];
@@ -28,6 +30,9 @@ export async function sourcesState(root: URL): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.sort().join("\n")));
+  const hash = await crypto.subtle.digest(
+    "SHA-256",
+    new TextEncoder().encode(lines.sort().join("\n")),
+  );
   return new Uint8Array(hash).toHex().slice(0, 32);
 }

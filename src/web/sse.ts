@@ -1,6 +1,6 @@
 /**
- * This is the reading end of server-sent events: text in pieces of any size goes in, whole events come out. `EventSource` is
- * not used because it can neither POST nor send a Bearer token.
+ * This is the reading end of server-sent events: text in pieces of any size goes in, whole events
+ * come out. `EventSource` is not used because it can neither POST nor send a Bearer token.
  */
 
 /** One event. Comments (the server's sign of life) are not events. */
@@ -30,7 +30,8 @@ export class SseReader {
       if (text.charCodeAt(0) === 10) text = text.slice(1);
     }
     if (text.endsWith("\r")) this.#sawCr = true;
-    // Only the new piece is searched for line ends: a long line that comes in many pieces costs its length once.
+    // Only the new piece is searched for line ends: a long line that comes in many pieces costs its
+    // length once.
     const lines = text.split(/\r\n|\r|\n/);
     if (lines.length === 1) {
       this.#rest += text;

@@ -1,6 +1,7 @@
 /**
- * This is one conversation as the page knows it: its turns, and which of their versions are shown. An edited or repeated
- * question is a sibling of the old one; the path through the chosen siblings is what a person reads.
+ * This is one conversation as the page knows it: its turns, and which of their versions are shown.
+ * An edited or repeated question is a sibling of the old one; the path through the chosen siblings
+ * is what a person reads.
  */
 import { computed, signal } from "@preact/signals";
 import type { PageTurn } from "./turn.ts";
@@ -20,7 +21,9 @@ export class Thread {
 
   readonly #siblings = computed(() => {
     const siblings = new Map<string, readonly PageTurn[]>();
-    for (const group of this.#tree.value.values()) for (const turn of group) siblings.set(turn.key, group);
+    for (const group of this.#tree.value.values()) {
+      for (const turn of group) siblings.set(turn.key, group);
+    }
     return siblings;
   });
 
@@ -74,13 +77,19 @@ export class Thread {
     return this.turns.value.find((turn) => turn.id.value === id);
   }
 
-  /** What a new turn has to name as its parent to follow what is shown; `undefined` where it simply follows the last one. */
+  /**
+   * What a new turn has to name as its parent to follow what is shown; `undefined` where it simply
+   * follows the last one.
+   */
   parentForNext(): string | undefined {
     const last = this.path.value.at(-1);
     return last === this.turns.value.at(-1) ? undefined : last?.id.value;
   }
 
-  /** What another version of this turn has to name as its parent; empty for the first question of the conversation. */
+  /**
+   * What another version of this turn has to name as its parent; empty for the first question of
+   * the conversation.
+   */
   parentForVersion(turn: PageTurn): string {
     const key = parentKey(turn, this.turns.value);
     return this.turns.value.find((other) => other.key === key)?.id.value ?? "";
@@ -90,10 +99,14 @@ export class Thread {
 /** Stands for the beginning of the conversation among the keys. */
 const ROOT = "";
 
-/** Without a parent of its own a turn follows the one before it; the empty parent is the beginning. */
+/**
+ * Without a parent of its own a turn follows the one before it; the empty parent is the beginning.
+ */
 function parentKey(turn: PageTurn, all: readonly PageTurn[]): string {
   if (turn.parentId === "") return ROOT;
-  if (turn.parentId !== undefined) return all.find((other) => other.id.value === turn.parentId)?.key ?? ROOT;
+  if (turn.parentId !== undefined) {
+    return all.find((other) => other.id.value === turn.parentId)?.key ?? ROOT;
+  }
   return all[all.indexOf(turn) - 1]?.key ?? ROOT;
 }
 

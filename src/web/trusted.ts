@@ -1,5 +1,6 @@
 /**
- * This is the one place that says which addresses may run as scripts of their own: the workers of this page.
+ * This is the one place that says which addresses may run as scripts of their own: the workers of
+ * this page.
  */
 
 interface Policy {
@@ -8,15 +9,21 @@ interface Policy {
 
 let policy: Policy | undefined;
 
-/** The address of one of our workers, as browsers with trusted types want it. Throws for any other. */
+/**
+ * The address of one of our workers, as browsers with trusted types want it. Throws for any other.
+ */
 export function trusted(address: string): string {
   const { trustedTypes } = globalThis as {
-    trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): Policy };
+    trustedTypes?: {
+      createPolicy(name: string, rules: { createScriptURL(url: string): string }): Policy;
+    };
   };
   if (!trustedTypes) return address;
   policy ??= trustedTypes.createPolicy("nexus", {
     createScriptURL(url) {
-      if (!/^\/(?:sw|build\/colours-[\w-]+)\.js$/.test(url)) throw new TypeError(`Not a worker of this page: ${url}`);
+      if (!/^\/(?:sw|build\/colours-[\w-]+)\.js$/.test(url)) {
+        throw new TypeError(`Not a worker of this page: ${url}`);
+      }
       return url;
     },
   });

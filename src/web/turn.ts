@@ -1,6 +1,7 @@
 /**
- * This is a turn as the page shows it: a question, and a reply that grows. What changes seldom is a signal of its own; the text,
- * which may change 200 times a second, is plain and announced at most once a frame through `content`.
+ * This is a turn as the page shows it: a question, and a reply that grows. What changes seldom is a
+ * signal of its own; the text, which may change 200 times a second, is plain and announced at most
+ * once a frame through `content`.
  */
 import { signal } from "@preact/signals";
 
@@ -111,11 +112,20 @@ export class PageTurn {
   }
 
   static from(record: TurnRecord, conversationId: string): PageTurn {
-    const question = { text: record.message.text, images: (record.message.images ?? []).map(asDataUrl) };
-    const turn = new PageTurn(conversationId, question, record.at, record.parentTurnId ?? undefined, {
-      key: record.id,
-      pushed: question.text === "" && question.images.length === 0,
-    });
+    const question = {
+      text: record.message.text,
+      images: (record.message.images ?? []).map(asDataUrl),
+    };
+    const turn = new PageTurn(
+      conversationId,
+      question,
+      record.at,
+      record.parentTurnId ?? undefined,
+      {
+        key: record.id,
+        pushed: question.text === "" && question.images.length === 0,
+      },
+    );
     turn.id.value = record.id;
     turn.take(record);
     return turn;
@@ -175,7 +185,9 @@ export class PageTurn {
         this.botName.value = event.botName ?? event.botId;
         break;
       case "gap":
-        this.#write(() => this.gaps = [...this.gaps, { at: this.text.length, length: event.to - event.from }]);
+        this.#write(() =>
+          this.gaps = [...this.gaps, { at: this.text.length, length: event.to - event.from }]
+        );
         break;
       case "error":
         this.code.value = event.code;
@@ -278,8 +290,14 @@ function readTool(content: unknown): ToolStep {
       ? value
       : JSON.stringify(value, null, 2);
   const name = text(given.name ?? given.title ?? given.tool ?? given.type) ?? "";
-  const detail = text(given.detail ?? given.output ?? given.result ?? given.args ?? given.input ?? given.text);
-  return { name: name.slice(0, 200), state: text(given.phase ?? given.status ?? given.state), detail };
+  const detail = text(
+    given.detail ?? given.output ?? given.result ?? given.args ?? given.input ?? given.text,
+  );
+  return {
+    name: name.slice(0, 200),
+    state: text(given.phase ?? given.status ?? given.state),
+    detail,
+  };
 }
 
 /** A step that tells of the same tool again (started, then ended) replaces the one before it. */
@@ -296,5 +314,8 @@ function addStep(steps: readonly ToolStep[], step: ToolStep): ToolStep[] {
 
 /** 128 random bits. `crypto.randomUUID` is missing where a gateway is reached over plain HTTP. */
 export function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(
+    crypto.getRandomValues(new Uint8Array(16)),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
 }

@@ -1,6 +1,7 @@
 /**
- * This is every word that the page says, in English and Chinese. The Chinese object has the English one's type, so neither can
- * lack a word. Errors come from the gateway in the person's language already; here are only those that the page makes itself.
+ * This is every word that the page says, in English and Chinese. The Chinese object has the English
+ * one's type, so neither can lack a word. Errors come from the gateway in the person's language
+ * already; here are only those that the page makes itself.
  */
 
 const en = {
@@ -17,19 +18,27 @@ const en = {
   oneTimeCodeHint: "Six digits from your authenticator app, or one of your recovery codes.",
   signInWith: (name: string) => `Sign in with ${name}`,
   orPassword: "or with a password",
-  signInBy: { lark: "Feishu", dingtalk: "DingTalk", wecom: "WeCom", proxy: "single sign-on" } as Record<string, string>,
+  signInBy: {
+    lark: "Feishu",
+    dingtalk: "DingTalk",
+    wecom: "WeCom",
+    proxy: "single sign-on",
+  } as Record<string, string>,
   signInFailed: {
-    forbidden: "You may not sign in this way, or it took too long. Try again, or ask an administrator.",
+    forbidden:
+      "You may not sign in this way, or it took too long. Try again, or ask an administrator.",
     limited: "Too many attempts. Wait a moment and try again.",
     shutting_down: "The gateway is restarting. Try again in a moment.",
     request_timeout: "The request did not arrive in time.",
     unavailable: "The gateway cannot do this right now. Try again in a moment.",
-    other: "The sign-in service could not be reached or answered with a failure. Try again in a moment.",
+    other:
+      "The sign-in service could not be reached or answered with a failure. Try again in a moment.",
   } as Record<string, string>,
   signOut: "Sign out",
   sessionOver: "Your session has ended. Sign in again; what you wrote is kept.",
   gatewayAddress: "Gateway address",
-  gatewayAddressHint: "For example https://chat.example.com. The gateway must allow this page’s origin.",
+  gatewayAddressHint:
+    "For example https://chat.example.com. The gateway must allow this page’s origin.",
   gatewayAddressWrong: "An address begins with http:// or https://",
   unreachable: "The gateway cannot be reached.",
   brokenAnswer: "The answer cannot be read. Is this a Nexus gateway?",
@@ -98,7 +107,8 @@ const en = {
   botResting: "resting after failures",
   botDraining: "takes nothing new",
   botAway: "not connected",
-  load: (busy: number, max: number | null) => max === null ? `${busy} at work` : `${busy} of ${max} at work`,
+  load: (busy: number, max: number | null) =>
+    max === null ? `${busy} at work` : `${busy} of ${max} at work`,
   noBots: "No bot is connected",
   botsOnline: (count: number) => count === 1 ? "1 bot" : `${count} bots`,
   canDo: {
@@ -122,7 +132,8 @@ const en = {
   said: (name: string) => `${name} said`,
   stateOffline: "waits for the connection",
   stateSending: "sending",
-  stateQueued: (place: number) => place > 0 ? `waiting, number ${place} in line` : "waiting in line",
+  stateQueued: (place: number) =>
+    place > 0 ? `waiting, number ${place} in line` : "waiting in line",
   stateWaiting: "thinking",
   stateAnswering: "answering",
   stateDone: "done",
@@ -133,7 +144,8 @@ const en = {
   stateResuming: "reconnecting",
   tookSeconds: (seconds: string) => `${seconds} s`,
   incompleteText: "The bot left before it was done. What came until then is kept.",
-  incompleteRestart: "The gateway was restarted before the bot was done. What came until then is kept.",
+  incompleteRestart:
+    "The gateway was restarted before the bot was done. What came until then is kept.",
   incompleteTimeout: "The bot fell silent. What came until then is kept.",
   failedText: "No answer came.",
   failedCode: {
@@ -144,7 +156,8 @@ const en = {
     bot_declined: "The bot's owner has not let you in.",
     bot_misconfigured: "The bot is not set up correctly. Please tell your administrator.",
     question_refused: "The bot does not take this question as it is put.",
-    context_too_long: "The conversation is too long for this model. Shorten it, or begin a new one.",
+    context_too_long:
+      "The conversation is too long for this model. Shorten it, or begin a new one.",
     answer_unsupported: "The bot answered with something that cannot be shown here.",
     reply_timeout: "The bot fell silent. Try again or choose another bot.",
     reply_too_large: "The answer grew past what a reply may hold. Ask for less at once.",
@@ -485,7 +498,10 @@ const zh: Words = {
 export const LANGUAGES = { en, zh } as const;
 export type Language = keyof typeof LANGUAGES;
 
-/** The first language of the browser's list that the page speaks; `undefined` where it speaks none of them. */
+/**
+ * The first language of the browser's list that the page speaks; `undefined` where it speaks none
+ * of them.
+ */
 export function preferredLanguage(languages: readonly string[]): Language | undefined {
   for (const wanted of languages) {
     const short = wanted.toLowerCase().split("-")[0];

@@ -1,6 +1,7 @@
 /**
- * This is the service worker: it keeps the shell of the page, so that it opens without a network and can say so. It keeps nothing
- * that anybody said, and it never answers for the gateway's `/api`.
+ * This is the service worker: it keeps the shell of the page, so that it opens without a network
+ * and can say so. It keeps nothing that anybody said, and it never answers for the gateway's
+ * `/api`.
  */
 
 /** Set by the build: what the page is made of. */
@@ -11,7 +12,9 @@ interface WorkerScope extends EventTarget {
   readonly location: Location;
   readonly clients: {
     claim(): Promise<void>;
-    matchAll(options: unknown): Promise<{ focus(): Promise<unknown>; postMessage(message: unknown): void }[]>;
+    matchAll(
+      options: unknown,
+    ): Promise<{ focus(): Promise<unknown>; postMessage(message: unknown): void }[]>;
     openWindow(url: string): Promise<unknown>;
   };
   skipWaiting(): Promise<void>;
@@ -48,8 +51,11 @@ worker.addEventListener("fetch", (event) => {
   const { request } = event as AskEvent;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== worker.location.origin) return;
-  if (request.mode === "navigate" && url.pathname === "/") (event as AskEvent).respondWith(freshOrKept(request));
-  else if (/^\/(?:build|icons)\//.test(url.pathname) || url.pathname === "/manifest.webmanifest") {
+  if (request.mode === "navigate" && url.pathname === "/") {
+    (event as AskEvent).respondWith(freshOrKept(request));
+  } else if (
+    /^\/(?:build|icons)\//.test(url.pathname) || url.pathname === "/manifest.webmanifest"
+  ) {
     (event as AskEvent).respondWith(keptOrFetched(request));
   }
 });
@@ -79,7 +85,9 @@ async function keptOrFetched(request: Request): Promise<Response> {
 }
 
 worker.addEventListener("notificationclick", (event) => {
-  const { notification } = event as unknown as { notification: { close(): void; data: { place: string } } };
+  const { notification } = event as unknown as {
+    notification: { close(): void; data: { place: string } };
+  };
   notification.close();
   const open = async () => {
     const [window] = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });

@@ -5,7 +5,8 @@ import { Passwords } from "../../src/core/secret.ts";
 Deno.test("where Web Crypto does not know argon2id another one stands in, with the same hashes", async () => {
   const phc = await new Passwords().hash("correct horse");
   const { importKey } = crypto.subtle;
-  crypto.subtle.importKey = () => Promise.reject(new DOMException("Unrecognized algorithm name", "NotSupportedError"));
+  crypto.subtle.importKey = () =>
+    Promise.reject(new DOMException("Unrecognized algorithm name", "NotSupportedError"));
   try {
     assert.equal(await new Passwords(argon2idInWasm).matches("correct horse", phc), true);
     assert.equal(await new Passwords(argon2idInWasm).matches("wrong horse", phc), false);

@@ -1,6 +1,6 @@
 /**
- * The suite that every {@linkcode Store} must pass, run by each implementation's own test file. What an implementation
- * does not keep is named by it, and is then a sentence of its own.
+ * The suite that every {@linkcode Store} must pass, run by each implementation's own test file.
+ * What an implementation does not keep is named by it, and is then a sentence of its own.
  */
 import assert from "node:assert/strict";
 import type { Json, Store } from "../../src/core/store.ts";
@@ -9,7 +9,10 @@ export interface Subject {
   readonly name: string;
   /** An empty store. */
   open(): Promise<Opened> | Opened;
-  /** It keeps no index: there is no {@linkcode Store.find}, and whoever searches looks at everything. */
+  /**
+   * It keeps no index: there is no {@linkcode Store.find}, and whoever searches looks at
+   * everything.
+   */
   readonly noIndex?: true;
 }
 
@@ -64,7 +67,9 @@ const SENTENCES: Readonly<Record<string, Check>> = {
       "\u0000nul",
     ];
     for (const [index, value] of values.entries()) await store.set(`kind:${index}`, value);
-    for (const [index, value] of values.entries()) assert.deepEqual(await store.get(`kind:${index}`), value);
+    for (const [index, value] of values.entries()) {
+      assert.deepEqual(await store.get(`kind:${index}`), value);
+    }
   },
 
   "what was never set is undefined": async (store) => {
@@ -122,11 +127,18 @@ const SENTENCES: Readonly<Record<string, Check>> = {
   },
 
   "a list holds the keys of a prefix in order, and nothing else": async (store) => {
-    for (const key of ["p:b", "p:a", "p", "p:", "p:c:d", "q:a", "o:z", "p;"]) await store.set(key, key);
-    assert.deepEqual(await store.list("p:"), [["p:", "p:"], ["p:a", "p:a"], ["p:b", "p:b"], ["p:c:d", "p:c:d"]]);
+    for (const key of ["p:b", "p:a", "p", "p:", "p:c:d", "q:a", "o:z", "p;"]) {
+      await store.set(key, key);
+    }
+    assert.deepEqual(await store.list("p:"), [["p:", "p:"], ["p:a", "p:a"], ["p:b", "p:b"], [
+      "p:c:d",
+      "p:c:d",
+    ]]);
   },
 
-  "a list can be paged forwards and backwards without missing or repeating a key": async (store) => {
+  "a list can be paged forwards and backwards without missing or repeating a key": async (
+    store,
+  ) => {
     const all = Array.from({ length: 57 }, (_, i) => `page:${String(i).padStart(3, "0")}`);
     for (const key of all.toReversed()) await store.set(key, 1);
     for (const reverse of [false, true]) {
@@ -148,8 +160,14 @@ const SENTENCES: Readonly<Record<string, Check>> = {
     await store.delete("mix:2");
     await store.set("mix:3", "new");
     await store.set("mix:25", "between");
-    assert.deepEqual(await store.list("mix:", { limit: 3 }), [["mix:1", 1], ["mix:25", "between"], ["mix:3", "new"]]);
-    assert.deepEqual(await store.list("mix:", { limit: 2, reverse: true, after: "mix:4" }), [["mix:3", "new"], [
+    assert.deepEqual(await store.list("mix:", { limit: 3 }), [["mix:1", 1], ["mix:25", "between"], [
+      "mix:3",
+      "new",
+    ]]);
+    assert.deepEqual(await store.list("mix:", { limit: 2, reverse: true, after: "mix:4" }), [[
+      "mix:3",
+      "new",
+    ], [
       "mix:25",
       "between",
     ]]);
@@ -201,7 +219,9 @@ const SENTENCES: Readonly<Record<string, Check>> = {
     await Promise.all(Array.from({ length: 20 }, (_, i) => store.append("race", [[i, 0], [i, 1]])));
     const all: [number, number][] = await store.read("race");
     assert.equal(all.length, 40);
-    for (let i = 0; i < 20; i++) assert.deepEqual(all.filter(([who]) => who === i).map(([, nth]) => nth), [0, 1]);
+    for (let i = 0; i < 20; i++) {
+      assert.deepEqual(all.filter(([who]) => who === i).map(([, nth]) => nth), [0, 1]);
+    }
   },
 
   "a deleted log is empty and begins again": async (store, pass) => {
@@ -238,7 +258,9 @@ const SENTENCES: Readonly<Record<string, Check>> = {
   },
 
   "a write that is awaited as sure is there": async (store) => {
-    await Promise.all(Array.from({ length: 50 }, (_, i) => store.set(`sure:${i}`, i, { sure: true })));
+    await Promise.all(
+      Array.from({ length: 50 }, (_, i) => store.set(`sure:${i}`, i, { sure: true })),
+    );
     assert.equal((await store.list("sure:")).length, 50);
   },
 
@@ -267,7 +289,9 @@ const SENTENCES: Readonly<Record<string, Check>> = {
       ["气天", []],
       ["nothing", []],
     ];
-    for (const [words, keys] of cases) assert.deepEqual(keysOf(await find("alice", words, 10)), keys, words);
+    for (const [words, keys] of cases) {
+      assert.deepEqual(keysOf(await find("alice", words, 10)), keys, words);
+    }
     assert.deepEqual(keysOf(await find("alice", "fox", 1)), ["m:2"]);
   },
 

@@ -7,7 +7,9 @@ import { UNINDEXED } from "../../src/core/store.ts";
 const PAGE = 4096;
 
 /** A store with something of everything in it, as bytes, and which page belongs to what. */
-async function someStore(dir: string): Promise<{ bytes: Uint8Array<ArrayBuffer>; pages: Map<string, number[]> }> {
+async function someStore(
+  dir: string,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; pages: Map<string, number[]> }> {
   const path = `${dir}/some.db`;
   const store = new SqliteStore({ path });
   let seed = 1;
@@ -50,7 +52,11 @@ Deno.test("a page that is damaged: what was said is never taken for empty, and w
         outcomes[name] = kept === undefined ? "whole" : "made again";
         if (kept === undefined) continue;
         assert.equal(kept, `${path}.damaged`);
-        assert.deepEqual(Deno.readFileSync(kept), withDamage(bytes, page), "the damaged file is left as it was");
+        assert.deepEqual(
+          Deno.readFileSync(kept),
+          withDamage(bytes, page),
+          "the damaged file is left as it was",
+        );
         Deno.removeSync(kept);
         const store = new SqliteStore({ path });
         assert.equal((await store.list("turn:")).length, 400, name);
@@ -65,7 +71,11 @@ Deno.test("a page that is damaged: what was said is never taken for empty, and w
       } catch (error) {
         outcomes[name] = "refused";
         const { message } = error as Error;
-        assert.match(message, /nexus\.db is not a store of Nexus, or it is damaged .*`nexus restore FILE`/, name);
+        assert.match(
+          message,
+          /nexus\.db is not a store of Nexus, or it is damaged .*`nexus restore FILE`/,
+          name,
+        );
         assert.deepEqual(Deno.readFileSync(path), withDamage(bytes, page), "nothing was touched");
       }
     }
@@ -87,9 +97,12 @@ Deno.test("a page that is damaged: what was said is never taken for empty, and w
       words_config: "made again",
       sqlite_sequence: "whole",
     });
-    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).filter((name) => !name.startsWith("some")), [
-      "nexus.db",
-    ]);
+    assert.deepEqual(
+      [...Deno.readDirSync(dir)].map(({ name }) => name).filter((name) => !name.startsWith("some")),
+      [
+        "nexus.db",
+      ],
+    );
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -70,7 +70,9 @@ Deno.test("sqlite: a long text is found by words anywhere in it, once, and goes 
   inFolder(async (dir) => {
     const store = new SqliteStore({ path: `${dir}/nexus.db` });
     const filling = (unit: string) => unit.repeat(30_000);
-    const long = `begins ${filling("word ")} quokka ${filling("长文")}袋鼠${filling("字")} xylophone`;
+    const long = `begins ${filling("word ")} quokka ${filling("长文")}袋鼠${
+      filling("字")
+    } xylophone`;
     await store.set("short", 1, { find: { owner: "alice", text: "word 长文" } });
     await store.set("long", 2, { find: { owner: "alice", text: long } });
     for (const words of ["begins", "quokka", "袋鼠", "xylophone", "xylo"]) {
@@ -147,7 +149,9 @@ Deno.test("sqlite: deleted words are nowhere in the file any more", () =>
     await store.delete("log");
     assert.deepEqual(await store.find("alice", "quokka", 500), []);
     await store.close();
-    for (const word of ["xylophone", "quokka", "ylophon"]) assert.equal(holds(path, word), false, word);
+    for (const word of ["xylophone", "quokka", "ylophon"]) {
+      assert.equal(holds(path, word), false, word);
+    }
   }));
 
 Deno.test("sqlite: a backup made while the store is in use is whole, and holds nothing that was deleted", () =>
@@ -155,7 +159,9 @@ Deno.test("sqlite: a backup made while the store is in use is whole, and holds n
     const path = `${dir}/nexus.db`;
     const store = new SqliteStore({ path });
     for (let i = 0; i < 200; i++) {
-      await store.set(`m:${i}`, i, { find: { owner: "alice", text: i < 100 ? `stays ${i}` : `xylophone ${i}` } });
+      await store.set(`m:${i}`, i, {
+        find: { owner: "alice", text: i < 100 ? `stays ${i}` : `xylophone ${i}` },
+      });
     }
     await store.find("alice", "stays", 1);
     for (let i = 100; i < 200; i++) await store.delete(`m:${i}`);
@@ -179,7 +185,8 @@ Deno.test("sqlite: a backup made while the store is in use is whole, and holds n
   }));
 
 Deno.test({
-  name: "sqlite: a backup and what is restored from it can be read by their owner only, whatever the copy was",
+  name:
+    "sqlite: a backup and what is restored from it can be read by their owner only, whatever the copy was",
   ignore: await lacks("a Unix"),
   fn: () =>
     inFolder(async (dir) => {
@@ -193,7 +200,9 @@ Deno.test({
       assert.equal(mode(path), 0o600);
       const store = new SqliteStore({ path });
       await store.set("a", 1, { sure: true });
-      for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal(mode(file), 0o600, file);
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+        assert.equal(mode(file), 0o600, file);
+      }
       await store.close();
     }),
 });
@@ -209,9 +218,15 @@ Deno.test("sqlite: a backup that is damaged or not ours is refused and the store
     damaged.fill(7, 4096 * 3, 4096 * 14);
     Deno.writeFileSync(`${dir}/damaged`, damaged);
     Deno.writeTextFileSync(`${dir}/text`, "not a database at all ".repeat(500));
-    for (const file of ["damaged", "text", "missing"]) assert.throws(() => restoreStore(path, `${dir}/${file}`));
+    for (const file of ["damaged", "text", "missing"]) {
+      assert.throws(() => restoreStore(path, `${dir}/${file}`));
+    }
     assert.deepEqual(Deno.readFileSync(path), whole);
-    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["damaged", "nexus.db", "text"]);
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), [
+      "damaged",
+      "nexus.db",
+      "text",
+    ]);
   }));
 
 Deno.test("sqlite: a file of another program or of a newer version is refused, not touched", () =>
@@ -235,7 +250,12 @@ Deno.test("sqlite: on a full disk the gateway goes on from memory, says so, and 
     const clock = new ManualClock();
     const said: (string | undefined)[] = [];
     const path = `${dir}/nexus.db`;
-    const store = new SqliteStore({ path, clock, maxSize: 200 << 10, onTrouble: (trouble) => said.push(trouble) });
+    const store = new SqliteStore({
+      path,
+      clock,
+      maxSize: 200 << 10,
+      onTrouble: (trouble) => said.push(trouble),
+    });
     for (let i = 0; i < 100; i++) {
       await store.set(`fill:${String(i).padStart(3, "0")}`, "x".repeat(5000), { weak: true });
     }
@@ -287,7 +307,8 @@ Deno.test("sqlite: where nothing can be written it serves from memory, and weak 
 });
 
 Deno.test({
-  name: "sqlite: a disk that becomes read-only is trouble until it is writable again, and reading goes on",
+  name:
+    "sqlite: a disk that becomes read-only is trouble until it is writable again, and reading goes on",
   ignore: await lacks("mount"),
   fn: () =>
     inFolder(async (dir) => {
@@ -337,7 +358,8 @@ function mount(...args: string[]): void {
 }
 
 Deno.test({
-  name: "sqlite: words of an entry that found no room are not found under another that took its number",
+  name:
+    "sqlite: words of an entry that found no room are not found under another that took its number",
   ignore: await lacks("mount"),
   fn: () =>
     inFolder(async (dir) => {
@@ -354,7 +376,10 @@ Deno.test({
           } catch { /* full, as wanted */ }
         }
         void store.set("big", "x".repeat(300_000));
-        await store.set("turn:1", { said: 1 }, { sure: true, find: { owner: "alice", text: "needle" } });
+        await store.set("turn:1", { said: 1 }, {
+          sure: true,
+          find: { owner: "alice", text: "needle" },
+        });
         assert.ok(store.trouble);
         void store.set("secret", "of somebody else");
         void store.set("turn:1", { said: 2 }, { find: { owner: "alice", text: "thread" } });
@@ -381,14 +406,19 @@ Deno.test("sqlite: a lock of another program is waited for a moment without hold
   inFolder(async (dir) => {
     const clock = new ManualClock();
     const said: (string | undefined)[] = [];
-    const store = new SqliteStore({ path: `${dir}/nexus.db`, clock, onTrouble: (trouble) => said.push(trouble) });
+    const store = new SqliteStore({
+      path: `${dir}/nexus.db`,
+      clock,
+      onTrouble: (trouble) => said.push(trouble),
+    });
     const other = await foreign(`${dir}/nexus.db`);
     other.exec("BEGIN EXCLUSIVE");
     let isKept = false;
     const kept = store.set("a", 1, { sure: true }).then(() => isKept = true);
     const began = performance.now();
     store.flush();
-    // SQLite itself would wait for five seconds; the bound leaves room for a machine that does much else.
+    // SQLite itself would wait for five seconds; the bound leaves room for a machine that does much
+    // else.
     assert.ok(performance.now() - began < 2_000, "nobody waits for the lock");
     clock.pass(50);
     assert.equal(await store.get("a"), 1);

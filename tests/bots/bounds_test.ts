@@ -8,7 +8,10 @@ import { PER_NETWORK_LOG } from "../../src/core/log_bound.ts";
 import { Roster } from "../../src/core/roster.ts";
 import { startWorld, TestBot, until } from "../world.ts";
 
-/** A wire that closes at once and whose buffer is a number; `stalled_test.ts` has a real one that nobody reads. */
+/**
+ * A wire that closes at once and whose buffer is a number; `stalled_test.ts` has a real one that
+ * nobody reads.
+ */
 class TestWire implements Wire {
   readyState = 1;
   bufferedAmount = 0;

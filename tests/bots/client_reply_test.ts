@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { OutgoingReply, type Wire } from "../../src/bots/client_reply.ts";
 
 /**
- * A line that loses what it is told to lose, with a gateway behind it that keeps to the rules of `docs/protocol.md`: it takes
- * the next number, drops repeats, answers gaps, and gives receipts when it is told to.
+ * A line that loses what it is told to lose, with a gateway behind it that keeps to the rules of
+ * `docs/protocol.md`: it takes the next number, drops repeats, answers gaps, and gives receipts
+ * when it is told to.
  */
 class Line implements Wire {
   maxFrame = 4000;
@@ -45,7 +46,10 @@ class Line implements Wire {
     }
   }
 
-  /** One frame vanishes though the line stays: only a faulty network in between does that, and the gap rule is for it. */
+  /**
+   * One frame vanishes though the line stays: only a faulty network in between does that, and the
+   * gap rule is for it.
+   */
   lose(): void {
     this.#travelling.shift();
   }
@@ -67,52 +71,66 @@ type Step =
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant("write" as const), text: fc.string({ minLength: 1, maxLength: 300 }) }),
+    arbitrary: fc.record({
+      do: fc.constant("write" as const),
+      text: fc.string({ minLength: 1, maxLength: 300 }),
+    }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("flush", "ack", "back", "gap") }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("drop", "lose", "lose", "lose") }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant("deliver" as const), count: fc.integer({ min: 1, max: 4 }) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant("deliver" as const),
+      count: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
 );
 
 Deno.test("whatever the line loses, the gateway has every word once, in order, and one end", () => {
   let withRepeat = 0;
   fc.assert(
-    fc.property(fc.array(step, { minLength: 20, maxLength: 80, size: "max" }), fc.boolean(), (steps, keeps) => {
-      const line = new Line();
-      const reply = new OutgoingReply(chat, 2, line, () => 0);
-      let said = "";
-      const back = () => {
-        line.up = true;
-        assert.ok(reply.resume(line.last, keeps));
-        reply.flush();
-      };
-      for (const one of steps) {
-        if (one.do === "write") {
-          said += one.text;
-          reply.write(one.text);
-        } else if (one.do === "flush") reply.flush();
-        else if (one.do === "deliver") line.deliver(one.count);
-        else if (one.do === "ack") reply.ack(line.last);
-        else if (one.do === "lose") line.lose();
-        else if (one.do === "drop") line.drop();
-        else if (one.do === "back" && !line.up) back();
-        else if (one.do === "gap" && line.up && line.gaps.length > 0) {
-          withRepeat++;
-          reply.rewind(line.gaps.shift()!);
+    fc.property(
+      fc.array(step, { minLength: 20, maxLength: 80, size: "max" }),
+      fc.boolean(),
+      (steps, keeps) => {
+        const line = new Line();
+        const reply = new OutgoingReply(chat, 2, line, () => 0);
+        let said = "";
+        const back = () => {
+          line.up = true;
+          assert.ok(reply.resume(line.last, keeps));
           reply.flush();
+        };
+        for (const one of steps) {
+          if (one.do === "write") {
+            said += one.text;
+            reply.write(one.text);
+          } else if (one.do === "flush") reply.flush();
+          else if (one.do === "deliver") line.deliver(one.count);
+          else if (one.do === "ack") reply.ack(line.last);
+          else if (one.do === "lose") line.lose();
+          else if (one.do === "drop") line.drop();
+          else if (one.do === "back" && !line.up) back();
+          else if (one.do === "gap" && line.up && line.gaps.length > 0) {
+            withRepeat++;
+            reply.rewind(line.gaps.shift()!);
+            reply.flush();
+          }
         }
-      }
-      reply.done();
-      // In the end the line is up and loses nothing: what was lost before is noticed by a drop at the latest.
-      line.drop();
-      back();
-      line.deliver(Infinity);
-      assert.equal(line.text, said);
-      assert.ok(line.done);
-      assert.ok(line.longest <= line.maxFrame);
-      reply.ack(line.last);
-      assert.equal(line.finishedTimes, 1);
-    }),
+        reply.done();
+        // In the end the line is up and loses nothing: what was lost before is noticed by a drop at
+        // the latest.
+        line.drop();
+        back();
+        line.deliver(Infinity);
+        assert.equal(line.text, said);
+        assert.ok(line.done);
+        assert.ok(line.longest <= line.maxFrame);
+        reply.ack(line.last);
+        assert.equal(line.finishedTimes, 1);
+      },
+    ),
     { numRuns: 500 },
   );
   assert.ok(withRepeat > 10, `only ${withRepeat} gaps were tried`);

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { type Bot, type Clock, connect, type Options, probe, Refused, type State } from "../../src/bots/client.ts";
+import {
+  type Bot,
+  type Clock,
+  connect,
+  type Options,
+  probe,
+  Refused,
+  type State,
+} from "../../src/bots/client.ts";
 import { CLOSE } from "../../src/bots/frame.ts";
 import { toyGateway } from "./toy_gateway.ts";
 
@@ -62,11 +70,23 @@ function bot(options: Partial<Options> & { url: string }) {
   });
 }
 
-const chat = (id: string, content = "hi") => ({ type: "chat", id, content, from: "Ann", timestamp: 1 });
+const chat = (id: string, content = "hi") => ({
+  type: "chat",
+  id,
+  content,
+  from: "Ann",
+  timestamp: 1,
+});
 
 Deno.test("a bot registers with what it is, and learns what the gateway can do", async () => {
   await using gateway = toyGateway();
-  await using parrot = bot({ url: gateway.url, botName: "Parrot", pool: "birds", weight: 3, maxConcurrent: 4 });
+  await using parrot = bot({
+    url: gateway.url,
+    botName: "Parrot",
+    pool: "birds",
+    weight: 3,
+    maxConcurrent: 4,
+  });
   const { registration } = await gateway.welcome();
   assert.deepEqual(registration, {
     ...{ type: "register", botId: "parrot", botName: "Parrot", token: "t", protocol: 2 },
@@ -229,7 +249,8 @@ Deno.test("a gap is filled from the seq that is expected, once for all the frame
     const before = line.frames.length;
     for (let n = 0; n < errors; n++) {
       line.say({ type: "error", code: "gap", message: "", replyTo: "t1", expected: 3 });
-      // The second pong comes behind whatever was sent again: a flush waits for the task that asked for it.
+      // The second pong comes behind whatever was sent again: a flush waits for the task that asked
+      // for it.
       for (let ping = 0; ping < 2; ping++) {
         line.say({ type: "ping" });
         await line.next("pong");
@@ -249,7 +270,10 @@ Deno.test("a gap is filled from the seq that is expected, once for all the frame
 
 Deno.test("a gap that asks for what was never said gives the turn up", async () => {
   await using gateway = toyGateway();
-  await using parrot = bot({ url: gateway.url, answer: (_, reply) => (reply.write("a"), new Promise(() => {})) });
+  await using parrot = bot({
+    url: gateway.url,
+    answer: (_, reply) => (reply.write("a"), new Promise(() => {})),
+  });
   const line = await gateway.welcome();
   line.say(chat("t1"));
   await line.next("reply");
@@ -345,12 +369,14 @@ Deno.test("the back-off doubles to its ceiling, is jittered, and starts again af
     clock.advance(1);
     assert.equal(parrot.state.phase, "connecting");
   };
-  const register = () => sockets.at(-1)!.onmessage!({ data: '{"type":"registered","success":true,"protocol":2}' });
+  const register = () =>
+    sockets.at(-1)!.onmessage!({ data: '{"type":"registered","success":true,"protocol":2}' });
   for (let n = 0; n < 5; n++) fall();
   assert.deepEqual(waits.splice(0), [500, 1000, 1000, 2000, 2500]);
   register();
   fall();
-  // Two processes with one id: the one that was replaced at once does not start from the bottom again.
+  // Two processes with one id: the one that was replaced at once does not start from the bottom
+  // again.
   for (let n = 0; n < 4; n++) {
     register();
     fall(CLOSE.replaced);
@@ -422,7 +448,10 @@ Deno.test("a version-1 gateway gets version-1 frames, and a drop loses the turn"
 
 Deno.test("a version-1 gateway shows a failure as the answer's last words", async () => {
   await using gateway = toyGateway();
-  await using _parrot = bot({ url: gateway.url, answer: (_, reply) => reply.fail("The model is down.") });
+  await using _parrot = bot({
+    url: gateway.url,
+    answer: (_, reply) => reply.fail("The model is down."),
+  });
   const line = await gateway.welcome({ protocol: undefined });
   line.say(chat("t1"));
   const { content, done } = await line.next("reply");
@@ -493,7 +522,8 @@ Deno.test("a registration stays within 64 KiB, however many turns are open", asy
   await using gateway = toyGateway();
   await using parrot = bot({
     url: gateway.url,
-    answer: (_, reply) => new Promise((resolve) => reply.signal.addEventListener("abort", () => resolve())),
+    answer: (_, reply) =>
+      new Promise((resolve) => reply.signal.addEventListener("abort", () => resolve())),
   });
   const first = await gateway.welcome();
   for (let n = 0; n < 1500; n++) first.say(chat(`a-turn-with-a-rather-long-name-${n}`));
@@ -525,7 +555,10 @@ Deno.test("a piece that cannot fit into a frame is refused with the figures, and
   await using _parrot = bot({
     url: gateway.url,
     answer(_, reply) {
-      assert.throws(() => reply.write("x".repeat(70_000)), /70000 characters does not fit .* 65536/);
+      assert.throws(
+        () => reply.write("x".repeat(70_000)),
+        /70000 characters does not fit .* 65536/,
+      );
       assert.throws(() => reply.image("data:image/png;base64," + "A".repeat(70_000)), RangeError);
       assert.throws(() => reply.write("\n".repeat(40_000)), RangeError);
       reply.write("x".repeat(60_000));
@@ -628,7 +661,9 @@ Deno.test("frames that make no sense are dropped with a word in the log", async 
   await using gateway = toyGateway();
   await using parrot = bot({ url: gateway.url });
   const line = await gateway.welcome();
-  for (const text of ["{", "[]", '{"type":"dance"}', '{"type":"ack"}', '{"__proto__":{"type":"chat"}}']) line.say(text);
+  for (
+    const text of ["{", "[]", '{"type":"dance"}', '{"type":"ack"}', '{"__proto__":{"type":"chat"}}']
+  ) line.say(text);
   line.socket.send(new Uint8Array([1, 2, 3]));
   line.say(chat("t1", "still here"));
   assert.equal((await line.next("reply")).content, "still here");

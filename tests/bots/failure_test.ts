@@ -13,13 +13,31 @@ Deno.test("a fail with a code of the gateway's own is passed on, and every other
     const { code: passed, detail } = failureOf({ code, message: "words" });
     return `${passed}: ${detail}`;
   };
-  for (const code of ["bot_declined", "queue_full", "limited", "question_refused", "context_too_long", "cancelled"]) {
+  for (
+    const code of [
+      "bot_declined",
+      "queue_full",
+      "limited",
+      "question_refused",
+      "context_too_long",
+      "cancelled",
+    ]
+  ) {
     assert.equal(detailed(code), `${code}: words`);
   }
   assert.equal(detailed("forbidden"), "bot_declined: words", "what the plugin of 2.0 says");
   assert.equal(detailed("incomplete"), "bot_failed: words");
   // Codes of the gateway about itself or about who is signed in are not a bot's to give.
-  for (const code of ["internal", "unauthenticated", "session_expired", "no_bot", "shutting_down", "quota"]) {
+  for (
+    const code of [
+      "internal",
+      "unauthenticated",
+      "session_expired",
+      "no_bot",
+      "shutting_down",
+      "quota",
+    ]
+  ) {
     assert.equal(detailed(code), `bot_failed: ${code}: words`);
   }
   assert.equal(detailed(undefined), "bot_failed: words");
@@ -48,16 +66,26 @@ Deno.test("an answer that its bot calls incomplete keeps its words and is never 
   const bot = await world.bot("b", { protocol: 2 });
   bot.answerAll(({ id, content }) => {
     if (content === "go") bot.reply(id, "w1 w2 w3", false, { seq: 1 });
-    bot.send({ type: "fail", replyTo: id, code: "incomplete", message: "the model's line was cut" });
+    bot.send({
+      type: "fail",
+      replyTo: id,
+      code: "incomplete",
+      message: "the model's line was cut",
+    });
   });
-  const events = await new Events(await world.as("alice", "/api/chat/stream", { json: ask })).rest();
+  const events = await new Events(await world.as("alice", "/api/chat/stream", { json: ask }))
+    .rest();
   assert.equal(textOf(events), "w1 w2 w3");
   const { status, code } = events.at(-1)!.data;
   assert.deepEqual([status, code], ["incomplete", "bot_failed"]);
   const whole = await world.as("alice", "/api/chat", { json: ask });
   assert.deepEqual([whole.status, (await whole.json()).status], [502, "incomplete"]);
   const nothing = await world.as("alice", "/api/chat", { json: { message: "no" } });
-  assert.equal((await nothing.json()).status, "failed", "where nothing was said there is nothing incomplete");
+  assert.equal(
+    (await nothing.json()).status,
+    "failed",
+    "where nothing was said there is nothing incomplete",
+  );
   const v1 = await world.as("alice", "/v1/chat/completions", { json: { ...openai, stream: true } });
   const stream = await v1.text();
   assert.match(stream, /w1 w2 w3/);
@@ -72,7 +100,8 @@ Deno.test("an answer that its person stopped on the bot's side ends as cancelled
     bot.reply(id, "w1 ", false, { seq: 1 });
     bot.send({ type: "fail", replyTo: id, code: "cancelled", message: "Stopped." });
   });
-  const events = await new Events(await world.as("alice", "/api/chat/stream", { json: ask })).rest();
+  const events = await new Events(await world.as("alice", "/api/chat/stream", { json: ask }))
+    .rest();
   assert.equal(events.at(-1)!.data.status, "cancelled");
   const { turnId } = events[0]!.data;
   const again = await world.as("alice", `/api/turns/${turnId}/cancel`, { method: "POST" });
@@ -85,10 +114,25 @@ Deno.test("an answer that its person stopped on the bot's side ends as cancelled
 
 Deno.test("a chat platform shows what the bot itself says of its failure", () => {
   const words = wordsIn("en");
-  const shown = finalWords("w1 w2", { status: "failed", code: "bot_failed", detail: "Use /new." }, false, words);
+  const shown = finalWords(
+    "w1 w2",
+    { status: "failed", code: "bot_failed", detail: "Use /new." },
+    false,
+    words,
+  );
   assert.match(shown, /^w1 w2\n\n⚠️ .*failed.*\n\nUse \/new\.$/);
-  const refused = finalWords("", { status: "failed", code: "bot_declined", detail: "ask bob" }, false, words);
+  const refused = finalWords(
+    "",
+    { status: "failed", code: "bot_declined", detail: "ask bob" },
+    false,
+    words,
+  );
   assert.match(refused, /^⚠️ .*owner.*\n\nask bob$/);
-  const silent = finalWords("", { status: "failed", code: "internal", detail: "stack" }, false, words);
+  const silent = finalWords(
+    "",
+    { status: "failed", code: "internal", detail: "stack" },
+    false,
+    words,
+  );
   assert.doesNotMatch(silent, /stack/);
 });

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CLOSE, comesBack, readBotFrame, readGatewayFrame, Unreadable } from "../../src/bots/frame.ts";
+import {
+  CLOSE,
+  comesBack,
+  readBotFrame,
+  readGatewayFrame,
+  Unreadable,
+} from "../../src/bots/frame.ts";
 
 const readBot = (value: unknown) => readBotFrame(JSON.stringify(value));
 const readGateway = (value: unknown) => readGatewayFrame(JSON.stringify(value));
@@ -12,7 +18,9 @@ Deno.test("a version-1 bot's frames are read as the original wrote them", () => 
     ...{ type: "register", botId: "b", botName: "B", token: "t" },
   });
   assert.deepEqual(
-    plain(readBot({ type: "reply", id: "r1", replyTo: "t1", content: "hi", done: false, timestamp: 5 })),
+    plain(
+      readBot({ type: "reply", id: "r1", replyTo: "t1", content: "hi", done: false, timestamp: 5 }),
+    ),
     { type: "reply", replyTo: "t1", content: "hi", done: false },
   );
   assert.deepEqual(readBot({ type: "pong" }), { type: "pong" });
@@ -22,7 +30,10 @@ Deno.test("a reply may lack its content, and a missing done is not done", () => 
   assert.deepEqual(plain(readBot({ type: "reply", replyTo: "t", image: "AAAA" })), {
     ...{ type: "reply", replyTo: "t", content: "", done: false, image: "AAAA" },
   });
-  assert.equal(plain(readBot({ type: "reply", replyTo: "t", content: null, done: "yes" })).done, false);
+  assert.equal(
+    plain(readBot({ type: "reply", replyTo: "t", content: null, done: "yes" })).done,
+    false,
+  );
 });
 
 Deno.test("what a bot sends wrongly is named with what would be right and what came", () => {
@@ -37,9 +48,15 @@ Deno.test("what a bot sends wrongly is named with what would be right and what c
     [{ type: "reply", content: "x" }, /replyTo must be a string, got nothing/],
     [{ type: "reply", replyTo: "", content: "x" }, /replyTo/],
     [{ type: "reply", replyTo: "x".repeat(201) }, /replyTo/],
-    [{ type: "reply", replyTo: "t", content: 5 }, /content must be a string or a list of strings, got 5/],
+    [
+      { type: "reply", replyTo: "t", content: 5 },
+      /content must be a string or a list of strings, got 5/,
+    ],
     [{ type: "reply", replyTo: "t", content: ["a", 5] }, /content .* got a list/],
-    [{ type: "reply", replyTo: "t", content: "a", seq: 0 }, /seq must be a whole number from 1, got 0/],
+    [
+      { type: "reply", replyTo: "t", content: "a", seq: 0 },
+      /seq must be a whole number from 1, got 0/,
+    ],
     [{ type: "reply", replyTo: "t", content: "a", seq: 1.5 }, /seq/],
     [{ type: "reply", replyTo: "t", content: "a", seq: "1" }, /seq/],
     [{ type: "reply", replyTo: "t", content: "a", kind: "song" }, /kind must be/],
@@ -84,7 +101,12 @@ Deno.test("a reason for a stranger's frame never repeats a long text, nor the to
 
 Deno.test("long words of a registration are cut to what a page can show", () => {
   const frame = plain(readBot({
-    ...{ type: "register", botId: "b", botName: ` ${"n".repeat(500)} `, description: "d".repeat(5000) },
+    ...{
+      type: "register",
+      botId: "b",
+      botName: ` ${"n".repeat(500)} `,
+      description: "d".repeat(5000),
+    },
     capabilities: [...Array(80).keys()].map(() => "c".repeat(200)),
   }));
   assert.equal(frame.botName.length, 199);
@@ -94,11 +116,17 @@ Deno.test("long words of a registration are cut to what a page can show", () => 
 });
 
 Deno.test("entries of a resume that make no sense are left out", () => {
-  const resume = [{ replyTo: "a", seq: 3, more: 1 }, { replyTo: "b" }, null, 5, { replyTo: "", seq: 1 }, {
+  const resume = [{ replyTo: "a", seq: 3, more: 1 }, { replyTo: "b" }, null, 5, {
+    replyTo: "",
+    seq: 1,
+  }, {
     replyTo: "c",
     seq: -1,
   }];
-  assert.deepEqual(plain(readBot({ type: "register", botId: "b", resume })).resume, [{ replyTo: "a", seq: 3 }]);
+  assert.deepEqual(plain(readBot({ type: "register", botId: "b", resume })).resume, [{
+    replyTo: "a",
+    seq: 3,
+  }]);
   assert.deepEqual(plain(readGateway({ type: "registered", success: true, resume })).resume, [{
     replyTo: "a",
     seq: 3,
@@ -131,7 +159,9 @@ Deno.test("success is only what says so", () => {
 
 Deno.test("close codes tell whether to come back", () => {
   assert.deepEqual(
-    [1000, 1001, 1006, CLOSE.restart, CLOSE.replaced, CLOSE.silent, CLOSE.stuck, 4099].map(comesBack),
+    [1000, 1001, 1006, CLOSE.restart, CLOSE.replaced, CLOSE.silent, CLOSE.stuck, 4099].map(
+      comesBack,
+    ),
     Array(8).fill(true),
   );
   assert.deepEqual(
@@ -149,19 +179,25 @@ Deno.test("the parser never throws, whatever text comes", () => {
 });
 
 const TYPES = [
-  ..."register reply fail push status cancelled pong ping chat registered ack cancel pushed error".split(" "),
+  ..."register reply fail push status cancelled pong ping chat registered ack cancel pushed error"
+    .split(" "),
   ...["__proto__", "constructor", ""],
 ];
 const FIELDS = [
-  ..."botId botName token protocol capabilities description maxConcurrent weight pool restart resume replyTo".split(
-    " ",
-  ),
-  ..."content done image images seq kind id code message retryable to busy draining success error expected".split(" "),
+  ..."botId botName token protocol capabilities description maxConcurrent weight pool restart resume replyTo"
+    .split(
+      " ",
+    ),
+  ..."content done image images seq kind id code message retryable to busy draining success error expected"
+    .split(" "),
   "__proto__",
 ];
 
 Deno.test("the parser never throws, whatever JSON comes, and what it takes it takes again unchanged", () => {
-  const frame = fc.tuple(fc.constantFrom(...TYPES), fc.dictionary(fc.constantFrom(...FIELDS), fc.jsonValue()))
+  const frame = fc.tuple(
+    fc.constantFrom(...TYPES),
+    fc.dictionary(fc.constantFrom(...FIELDS), fc.jsonValue()),
+  )
     .map(([type, fields]) => ({ ...fields, type }));
   fc.assert(
     fc.property(fc.oneof(frame, fc.jsonValue()), (value) => {
@@ -189,8 +225,17 @@ const botId = fc.stringMatching(/^[a-z0-9._-]{1,128}$/);
 Deno.test("what is read of a bot's frame equals what was written", () => {
   const written = fc.oneof(
     fc.record({
-      ...{ type: fc.constant("reply"), replyTo: id, content: fc.oneof(fc.string(), texts), done: fc.boolean() },
-      ...{ seq: some(seq), kind: some(fc.constantFrom("text", "reasoning", "tool")), images: some(texts) },
+      ...{
+        type: fc.constant("reply"),
+        replyTo: id,
+        content: fc.oneof(fc.string(), texts),
+        done: fc.boolean(),
+      },
+      ...{
+        seq: some(seq),
+        kind: some(fc.constantFrom("text", "reasoning", "tool")),
+        images: some(texts),
+      },
     }),
     fc.record({
       ...{
@@ -205,29 +250,52 @@ Deno.test("what is read of a bot's frame equals what was written", () => {
         maxConcurrent: some(fc.integer({ min: 1 })),
         pool: some(botId),
       },
-      ...{ restart: some(fc.constantFrom("never", "safe")), resume: some(progress), capabilities: some(texts) },
+      ...{
+        restart: some(fc.constantFrom("never", "safe")),
+        resume: some(progress),
+        capabilities: some(texts),
+      },
     }),
     fc.record({
-      ...{ type: fc.constant("fail"), replyTo: id, code: some(fc.string()), message: some(fc.string()) },
+      ...{
+        type: fc.constant("fail"),
+        replyTo: id,
+        code: some(fc.string()),
+        message: some(fc.string()),
+      },
       retryable: fc.boolean(),
     }),
-    fc.record({ type: fc.constant("push"), to: id.map((name) => `user:${name}x`), content: id, id: some(id) }),
+    fc.record({
+      type: fc.constant("push"),
+      to: id.map((name) => `user:${name}x`),
+      content: id,
+      id: some(id),
+    }),
     fc.record({ type: fc.constant("status"), busy: some(fc.nat()), draining: some(fc.boolean()) }),
     fc.record({ type: fc.constant("cancelled"), id }),
     fc.record({ type: fc.constantFrom("ping", "pong") }),
   );
   // `.` of the `to` pattern does not match a line break, and no id has one.
   fc.assert(
-    fc.property(written.filter((frame) => !/[\r\n\u2028\u2029]/.test((frame as { to?: string }).to ?? "")), (frame) => {
-      assert.deepEqual(plain(readBot(frame)), plain(frame));
-    }),
+    fc.property(
+      written.filter((frame) => !/[\r\n\u2028\u2029]/.test((frame as { to?: string }).to ?? "")),
+      (frame) => {
+        assert.deepEqual(plain(readBot(frame)), plain(frame));
+      },
+    ),
   );
 });
 
 Deno.test("what is read of a gateway's frame equals what was written", () => {
   const written = fc.oneof(
     fc.record({
-      ...{ type: fc.constant("chat"), id, content: fc.string(), from: fc.string(), timestamp: fc.nat() },
+      ...{
+        type: fc.constant("chat"),
+        id,
+        content: fc.string(),
+        from: fc.string(),
+        timestamp: fc.nat(),
+      },
       ...{
         image: some(fc.string()),
         images: some(texts),
@@ -238,8 +306,18 @@ Deno.test("what is read of a gateway's frame equals what was written", () => {
       ...{ channel: some(id), chatType: some(fc.constantFrom("direct", "group")) },
     }),
     fc.record({
-      ...{ type: fc.constant("registered"), success: fc.boolean(), error: some(fc.string()), protocol: some(fc.nat()) },
-      ...{ maxFrame: some(fc.nat()), pingInterval: some(fc.nat()), botTimeout: some(fc.nat()), grace: some(fc.nat()) },
+      ...{
+        type: fc.constant("registered"),
+        success: fc.boolean(),
+        error: some(fc.string()),
+        protocol: some(fc.nat()),
+      },
+      ...{
+        maxFrame: some(fc.nat()),
+        pingInterval: some(fc.nat()),
+        botTimeout: some(fc.nat()),
+        grace: some(fc.nat()),
+      },
       ...{ features: some(texts), resume: some(progress) },
     }),
     fc.record({ type: fc.constant("ack"), replyTo: id, seq }),
@@ -256,5 +334,7 @@ Deno.test("what is read of a gateway's frame equals what was written", () => {
     }),
     fc.record({ type: fc.constantFrom("ping", "pong") }),
   );
-  fc.assert(fc.property(written, (frame) => assert.deepEqual(plain(readGateway(frame)), plain(frame))));
+  fc.assert(
+    fc.property(written, (frame) => assert.deepEqual(plain(readGateway(frame)), plain(frame))),
+  );
 });

@@ -20,7 +20,10 @@ interface Scene {
   readonly tokens: { readonly rogue: string; readonly crewed: string };
 }
 
-/** A gateway with a bot by the common token, one by its own, a model API, and three pools, all of them answering. */
+/**
+ * A gateway with a bot by the common token, one by its own, a model API, and three pools, all of
+ * them answering.
+ */
 async function withScene(run: (scene: Scene) => Promise<void>): Promise<void> {
   const fake = new FakeUpstream("openai");
   try {
@@ -65,7 +68,10 @@ const TOKENS = [
   { kind: "a token of its own for a pool", botId: "mate", token: "crewed", pools: ["crew"] },
 ] as const;
 
-async function register(world: World, fields: Record<string, unknown>): Promise<{ bot: TestBot; success: boolean }> {
+async function register(
+  world: World,
+  fields: Record<string, unknown>,
+): Promise<{ bot: TestBot; success: boolean }> {
   const bot = await TestBot.connect(world.botUrl);
   bot.send({ type: "register", botName: "Thief", protocol: 2, ...fields });
   const { success } = await bot.next("registered");
@@ -73,31 +79,48 @@ async function register(world: World, fields: Record<string, unknown>): Promise<
   return { bot, success };
 }
 
-/** How often the bot that came last answers, when each of these people asks for a name ten times at once. */
+/**
+ * How often the bot that came last answers, when each of these people asks for a name ten times at
+ * once.
+ */
 async function stolen(world: World, name: string, people: readonly string[]): Promise<number> {
-  const answers = await Promise.all(people.flatMap((person) =>
-    Array.from({ length: 10 }, async (_, n) => {
-      const response = await world.as(person, "/api/chat", { json: { message: `@${name} hello ${n}` } });
-      return (await response.json()).content;
-    })
-  ));
+  const answers = await Promise.all(
+    people.flatMap((person) =>
+      Array.from({ length: 10 }, async (_, n) => {
+        const response = await world.as(person, "/api/chat", {
+          json: { message: `@${name} hello ${n}` },
+        });
+        return (await response.json()).content;
+      })
+    ),
+  );
   return answers.filter((content) => content === "stolen").length;
 }
 
-/** As what a name is tried; the bot `mine` is replaced by the last of these where that is right, so it comes last. */
-const CELLS = TARGETS.flatMap((target) => [{ ...target, as: "pool" }, { ...target, as: "id" }] as const)
-  .toSorted((a, b) => Number(a.name === "mine" && a.as === "id") - Number(b.name === "mine" && b.as === "id"));
+/**
+ * As what a name is tried; the bot `mine` is replaced by the last of these where that is right, so
+ * it comes last.
+ */
+const CELLS = TARGETS.flatMap((target) =>
+  [{ ...target, as: "pool" }, { ...target, as: "id" }] as const
+)
+  .toSorted((a, b) =>
+    Number(a.name === "mine" && a.as === "id") - Number(b.name === "mine" && b.as === "id")
+  );
 
 for (const { kind, botId, token, pools } of TOKENS) {
   Deno.test(`with ${kind} nobody makes a name their id or pool and hears what is meant for it: ${CELLS.length} names`, () =>
     withScene(async ({ world, tokens }) => {
       const secret = token === "rogue" || token === "crewed" ? tokens[token] : token;
       for (const { name, restricted, as } of CELLS) {
-        const claim = as === "id" ? { botId: name, token: secret } : { botId, token: secret, pool: name };
+        const claim = as === "id"
+          ? { botId: name, token: secret }
+          : { botId, token: secret, pool: name };
         const what = JSON.stringify(claim);
         const { bot, success } = await register(world, claim);
         const isMate = as === "pool" && (pools as readonly string[]).includes(name);
-        // With the common token a bot takes the id of another bot of the common token: they are one and the same to us.
+        // With the common token a bot takes the id of another bot of the common token: they are one
+        // and the same to us.
         const isSame = as === "id" && name === "mine" && token === "bot-secret";
         assert.equal(success, isMate || isSame, what);
         const times = await stolen(world, name, ["alice", restricted]);
@@ -124,7 +147,11 @@ Deno.test("names that look like one that is fixed are refused, and exactly that 
       assert.equal((await bot.next("error")).code, "bad_frame", JSON.stringify(name));
       await bot.close();
     }
-    const { bot, success } = await register(world, { botId: "owner", pool: "owners", token: "bot-secret" });
+    const { bot, success } = await register(world, {
+      botId: "owner",
+      pool: "owners",
+      token: "bot-secret",
+    });
     assert.equal(success, true);
     await bot.close();
   }));
@@ -179,13 +206,24 @@ Deno.test("a model's pool that is the id of a bot with its own token is no pool,
     await using world = await startWorld();
     const { app } = world;
     const token = await app.botTokens.make("own", "root");
-    const gpt = upstreamSchema.parse({ type: "openai", baseUrl: fake.url, model: "m", pool: "own" });
+    const gpt = upstreamSchema.parse({
+      type: "openai",
+      baseUrl: fake.url,
+      model: "m",
+      pool: "own",
+    });
     await app.reconfigure({ ...app.config, bots: { gpt } });
     assert.equal(await stolen(world, "own", ["alice"]), 0);
-    assert.ok(world.happenings.some((one) => one.type === "warning" && one.what.startsWith("bots.gpt.pool")));
+    assert.ok(
+      world.happenings.some((one) =>
+        one.type === "warning" && one.what.startsWith("bots.gpt.pool")
+      ),
+    );
     const own = await world.bot("own", { token });
     own.answerAll(({ id }) => own.reply(id, "mine", true));
-    const response = await world.as("alice", "/api/chat", { json: { message: "hi", target: "own" } });
+    const response = await world.as("alice", "/api/chat", {
+      json: { message: "hi", target: "own" },
+    });
     assert.equal((await response.json()).content, "mine");
   } finally {
     await fake.close();

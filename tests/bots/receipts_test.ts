@@ -3,7 +3,10 @@ import { MemoryStore } from "../../src/backends/memory.ts";
 import type { SetOptions } from "../../src/core/store.ts";
 import { Events, startWorld, TestBot, textOf, until } from "../world.ts";
 
-/** A disk that outlives the process and takes its time: what is sure is stored when it is let through. */
+/**
+ * A disk that outlives the process and takes its time: what is sure is stored when it is let
+ * through.
+ */
 class SlowDisk extends MemoryStore {
   override readonly volatile = false;
   readonly #waiting: { readonly key: string; readonly through: () => void }[] = [];
@@ -14,7 +17,11 @@ class SlowDisk extends MemoryStore {
     if (options?.sure) await this.#through(key);
   }
 
-  override async append(log: string, entries: readonly unknown[], options?: SetOptions): Promise<number> {
+  override async append(
+    log: string,
+    entries: readonly unknown[],
+    options?: SetOptions,
+  ): Promise<number> {
     const length = await super.append(log, entries, options);
     if (options?.sure) await this.#through(log);
     return length;
@@ -45,13 +52,16 @@ async function settled(bot: TestBot): Promise<void> {
   await bot.next("pong");
 }
 
-const acks = (bot: TestBot) => bot.frames.filter(({ type }) => type === "ack").map(({ seq }) => seq);
+const acks = (bot: TestBot) =>
+  bot.frames.filter(({ type }) => type === "ack").map(({ seq }) => seq);
 
 Deno.test("a receipt says that it is stored: none comes before, for a piece or for the end", async () => {
   const disk = new SlowDisk();
   await using world = await startWorld({}, { store: disk });
   const bot = await world.bot("b", { protocol: 2 });
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }),
+  );
   const { id } = await bot.next("chat");
   await stream.until(({ data }) => data.type === "start");
   disk.isOpen = false;
@@ -65,7 +75,9 @@ Deno.test("a receipt says that it is stored: none comes before, for a piece or f
   bot.reply(id, "three ", false, { seq: 3 });
   await settled(bot);
   disk.letThrough();
-  await bot.next("ack").then(({ seq, replyTo }) => assert.deepEqual([seq, replyTo], [2, id], "not what came later"));
+  await bot.next("ack").then(({ seq, replyTo }) =>
+    assert.deepEqual([seq, replyTo], [2, id], "not what came later")
+  );
 
   bot.reply(id, "four", true, { seq: 4 });
   await until(() => disk.waitingKeys.some((key) => key.startsWith("turn:")));
@@ -81,7 +93,9 @@ Deno.test("a frame without words is acknowledged too, and a repeat as far as it 
   const disk = new SlowDisk();
   await using world = await startWorld({}, { store: disk });
   const bot = await world.bot("b", { protocol: 2 });
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }),
+  );
   const { id } = await bot.next("chat");
   bot.reply(id, "one", false, { seq: 1 });
   assert.equal((await bot.next("ack")).seq, 1);
@@ -102,7 +116,9 @@ Deno.test("a bot that resumes is told what has arrived, and once more what is st
   const disk = new SlowDisk();
   await using world = await startWorld({}, { store: disk });
   const bot = await world.bot("b", { protocol: 2 });
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }),
+  );
   const { id } = await bot.next("chat");
   bot.reply(id, "one ", false, { seq: 1 });
   assert.equal((await bot.next("ack")).seq, 1);

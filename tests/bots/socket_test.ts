@@ -8,7 +8,11 @@ Deno.test("a wrong token is refused in the original's words and closed for good"
   await using world = await startWorld();
   const bot = await TestBot.connect(world.botUrl);
   bot.send({ type: "register", botId: "x", botName: "X", token: "wrong" });
-  assert.deepEqual(await bot.next("registered"), { type: "registered", success: false, error: "Invalid token" });
+  assert.deepEqual(await bot.next("registered"), {
+    type: "registered",
+    success: false,
+    error: "Invalid token",
+  });
   assert.equal(await bot.closed, 4100);
 });
 
@@ -42,7 +46,11 @@ Deno.test("a socket that has not registered may say nothing else", async () => {
   await using world = await startWorld();
   const bot = await TestBot.connect(world.botUrl);
   bot.send({ type: "reply", replyTo: "x", content: "y", done: true });
-  assert.deepEqual(await bot.next("error"), { type: "error", message: "Not registered", code: "not_registered" });
+  assert.deepEqual(await bot.next("error"), {
+    type: "error",
+    message: "Not registered",
+    code: "not_registered",
+  });
   bot.send({ type: "pong" });
   bot.send({ type: "status", busy: 1 });
   assert.equal(await bot.closed, 4101);
@@ -65,7 +73,10 @@ Deno.test("a bot that dies before the first chunk costs nobody an answer: anothe
   two.answerAll(({ id }) => two.reply(id, "from two", true));
   await one.close();
   const events = await stream.rest();
-  assert.deepEqual(events.filter(({ data }) => data.type === "start").map(({ data }) => data.botId), ["one", "two"]);
+  assert.deepEqual(
+    events.filter(({ data }) => data.type === "start").map(({ data }) => data.botId),
+    ["one", "two"],
+  );
   assert.equal(textOf(events), "from two");
   assert.equal(events.at(-1)!.data.status, "done");
 });
@@ -74,7 +85,9 @@ Deno.test("a bot that dies at the first chunk leaves an incomplete answer, and i
   await using world = await startWorld();
   const one = await world.bot("one");
   const two = await world.bot("two");
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "@one go" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "@one go" } }),
+  );
   const { id } = await one.next("chat");
   one.reply(id, "half");
   await stream.until(({ data }) => data.type === "chunk");
@@ -106,7 +119,9 @@ Deno.test("a pool whose bots declare restart safe starts a begun answer over, an
   await using world = await startWorld();
   const safe = { protocol: 1, pool: "p", restart: "safe" };
   const one = await world.bot("one", safe);
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "@p go" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "@p go" } }),
+  );
   const { id } = await one.next("chat");
   one.reply(id, "half of one");
   await stream.until(({ data }) => data.type === "chunk");
@@ -114,10 +129,20 @@ Deno.test("a pool whose bots declare restart safe starts a begun answer over, an
   two.answerAll((chat) => two.reply(chat.id, "whole of two", true));
   await one.close();
   const events = await stream.rest();
-  assert.deepEqual(events.map(({ data }) => data.type), ["start", "replace", "chunk", "chunk", "end"]);
+  assert.deepEqual(events.map(({ data }) => data.type), [
+    "start",
+    "replace",
+    "chunk",
+    "chunk",
+    "end",
+  ]);
   assert.equal(textOf(events), "whole of two");
   const again = new Events(await world.as("alice", `/api/turns/${id}/stream`));
-  assert.equal(textOf(await again.rest()), "whole of two", "a reader that begins at 0 is told the same");
+  assert.equal(
+    textOf(await again.rest()),
+    "whole of two",
+    "a reader that begins at 0 is told the same",
+  );
 });
 
 Deno.test("a version-2 bot that drops resumes where it stopped, and nothing is said twice", async () => {
@@ -169,7 +194,11 @@ Deno.test("a bot that says how soon it dials again is waited for no longer once 
 });
 
 Deno.test("a bot whose line fell silent has the whole grace, for it may not know that the line is dead", async () => {
-  await using world = await startWorld({ resumeGrace: 60_000, pingInterval: 200, botTimeout: 2000 });
+  await using world = await startWorld({
+    resumeGrace: 60_000,
+    pingInterval: 200,
+    botTimeout: 2000,
+  });
   await world.token("alice");
   const { bot, stream, id } = await half(world, { redial: 0 });
   assert.equal(await bot.closed, 4002);
@@ -223,9 +252,18 @@ Deno.test("only the bot that was asked may answer, and only once", async () => {
 Deno.test("a bot that says it failed is believed: its turn moves where that is allowed, else it ends failed", async () => {
   await using world = await startWorld();
   const one = await world.bot("one", { protocol: 2 });
-  const first = world.as("alice", "/api/chat", { json: { message: "@one go" }, headers: { "accept-language": "en" } });
+  const first = world.as("alice", "/api/chat", {
+    json: { message: "@one go" },
+    headers: { "accept-language": "en" },
+  });
   const chat = await one.next("chat");
-  one.send({ type: "fail", replyTo: chat.id, code: "quota", message: "no money left", retryable: true });
+  one.send({
+    type: "fail",
+    replyTo: chat.id,
+    code: "quota",
+    message: "no money left",
+    retryable: true,
+  });
   const refused = await first;
   assert.equal(refused.status, 502);
   const { error, code } = await refused.json();
@@ -248,9 +286,15 @@ Deno.test("what a bot says about its failure is for the person, bounded, and doe
     const answer = world.as("alice", "/api/chat", { json: ask, headers });
     bot.send({ type: "fail", replyTo: (await bot.next("chat")).id, ...fields });
     const { error } = await (await answer).json();
-    return { error, told: world.happenings.findLast(({ type }) => type === "turn_ended") as { detail?: string } };
+    return {
+      error,
+      told: world.happenings.findLast(({ type }) => type === "turn_ended") as { detail?: string },
+    };
   };
-  const secret = await logged({ code: "quota", message: `you said "my secret" ${"x".repeat(5000)}` });
+  const secret = await logged({
+    code: "quota",
+    message: `you said "my secret" ${"x".repeat(5000)}`,
+  });
   assert.match(secret.error, /my secret/);
   assert.ok(secret.error.length < 600);
   assert.equal(secret.told.detail, "quota");
@@ -267,8 +311,13 @@ Deno.test("what a bot says about its failure is for the person, bounded, and doe
     retryable: true,
   });
   assert.equal((await (await answer).json()).content, "ok");
-  const lines = world.happenings.filter(({ type }) => type === "turn_given" || type === "turn_moved");
-  assert.ok(lines.every((line) => "request" in line && line.request === "r-1"), "each line names the request");
+  const lines = world.happenings.filter(({ type }) =>
+    type === "turn_given" || type === "turn_moved"
+  );
+  assert.ok(
+    lines.every((line) => "request" in line && line.request === "r-1"),
+    "each line names the request",
+  );
   assert.doesNotMatch(JSON.stringify(world.happenings), /my secret/);
 });
 
@@ -323,23 +372,32 @@ Deno.test("a second socket with the same bot id replaces the first", async () =>
   const second = await world.bot("b");
   assert.equal(await first.closed, 4001);
   second.answerAll(({ id }) => second.reply(id, "second", true));
-  assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "second");
+  assert.equal(
+    (await (await world.as("alice", "/api/chat", { json: ask })).json()).content,
+    "second",
+  );
 });
 
 Deno.test("a reply past the cap ends its turn, and a flood harms nobody else", async () => {
   await using world = await startWorld();
   const bot = await world.bot("flood", { protocol: 2 });
   const other = await world.bot("other");
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "@flood go" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "@flood go" } }),
+  );
   const { id } = await bot.next("chat");
   const block = "x".repeat(64 * 1024);
   for (let seq = 1; seq <= 40; seq++) bot.reply(id, block, false, { seq });
   const events = await stream.rest();
-  assert.deepEqual([events.at(-1)!.data.status, events.at(-1)!.data.code], ["failed", "reply_too_large"]);
+  assert.deepEqual([events.at(-1)!.data.status, events.at(-1)!.data.code], [
+    "failed",
+    "reply_too_large",
+  ]);
   assert.ok(textOf(events).length <= 1 << 20);
   other.answerAll((chat) => other.reply(chat.id, "fine", true));
   assert.equal(
-    (await (await world.as("alice", "/api/chat", { json: { message: "@other go" } })).json()).content,
+    (await (await world.as("alice", "/api/chat", { json: { message: "@other go" } })).json())
+      .content,
     "fine",
   );
 });
@@ -349,7 +407,9 @@ Deno.test("a full house waits in line, is told its place and is served in turn; 
   const bot = await world.bot("b", { protocol: 2, maxConcurrent: 1 });
   const first = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "1" } }));
   const one = await bot.next("chat");
-  const second = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "2" } }));
+  const second = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "2" } }),
+  );
   assert.equal((await second.next())!.data.place, 1);
   const third = new Events(await world.as("bob", "/api/chat/stream", { json: { message: "3" } }));
   assert.equal((await third.next())!.data.place, 2);
@@ -379,11 +439,16 @@ Deno.test("a draining bot gets nothing new", async () => {
   one.send({ type: "status", draining: true });
   const token = await world.token();
   await until(async () => {
-    const response = await fetch(`${world.url}/api/bots`, { headers: { authorization: `Bearer ${token}` } });
+    const response = await fetch(`${world.url}/api/bots`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     return (await response.json()).bots[0].state === "draining";
   });
   for (let round = 0; round < 5; round++) {
-    assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "two");
+    assert.equal(
+      (await (await world.as("alice", "/api/chat", { json: ask })).json()).content,
+      "two",
+    );
   }
 });
 
@@ -415,7 +480,10 @@ Deno.test("no frame ends the process: binary, nonsense, deep, prototype keys, hu
     const bot = await world.bot("victim", { protocol: 2 });
     bot.socket.send(text);
     bot.answerAll(({ id }) => bot.reply(id, "alive", true, { seq: 1 }));
-    assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "alive");
+    assert.equal(
+      (await (await world.as("alice", "/api/chat", { json: ask })).json()).content,
+      "alive",
+    );
     await bot.close();
     await until(() => world.app.gateway.roster.size === 0);
   }
@@ -445,23 +513,33 @@ Deno.test("text that is not UTF-8 closes that socket and harms nobody else", asy
   socket.close();
   const bot = await world.bot("fine");
   bot.answerAll(({ id }) => bot.reply(id, "alive", true));
-  assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "alive");
+  assert.equal(
+    (await (await world.as("alice", "/api/chat", { json: ask })).json()).content,
+    "alive",
+  );
 });
 
 Deno.test("a frame of 63 MiB is answered with an error and the bot stays", async () => {
   await using world = await startWorld();
   const bot = await world.bot("big", { protocol: 2 });
-  bot.socket.send(`{"type":"reply","replyTo":"x","content":"${"x".repeat(63 * 1024 * 1024)}","done":true}`);
+  bot.socket.send(
+    `{"type":"reply","replyTo":"x","content":"${"x".repeat(63 * 1024 * 1024)}","done":true}`,
+  );
   assert.equal((await bot.next("error")).code, "too_large");
   bot.answerAll(({ id }) => bot.reply(id, "still here", true, { seq: 1 }));
-  assert.equal((await (await world.as("alice", "/api/chat", { json: ask })).json()).content, "still here");
+  assert.equal(
+    (await (await world.as("alice", "/api/chat", { json: ask })).json()).content,
+    "still here",
+  );
 });
 
 Deno.test("sockets that do not register are closed in time, and few wait from one address", async () => {
   await using world = await startWorld();
   world.app.sockets.settings.registerTimeout = 100;
   const early = await Promise.all(Array.from({ length: 20 }, () => TestBot.connect(world.botUrl)));
-  const late = await fetch(world.url + "/bot-ws", { headers: { upgrade: "websocket", connection: "upgrade" } });
+  const late = await fetch(world.url + "/bot-ws", {
+    headers: { upgrade: "websocket", connection: "upgrade" },
+  });
   assert.equal(late.status, 429);
   await late.body?.cancel();
   assert.deepEqual(new Set(await Promise.all(early.map(({ closed }) => closed))), new Set([4005]));
@@ -559,12 +637,22 @@ for (const protocol of [1, 2]) {
     assert.equal((await bot.next("registered")).success, true);
     bot.send({ ...register, botId: "c" });
     const refused = await bot.next("registered");
-    assert.deepEqual([refused.success, refused.error], [false, 'this socket answers as "b"; open another one']);
+    assert.deepEqual([refused.success, refused.error], [
+      false,
+      'this socket answers as "b"; open another one',
+    ]);
     bot.reply(id, "two", true, { seq: 2 });
     assert.equal((await (await answer).json()).content, "one two");
-    assert.deepEqual(world.app.gateway.roster.list().map(({ bot: { id, name } }) => [id, name]), [["b", "Again"]]);
+    assert.deepEqual(world.app.gateway.roster.list().map(({ bot: { id, name } }) => [id, name]), [[
+      "b",
+      "Again",
+    ]]);
     bot.send({ ...register, botId: "c" });
-    assert.equal((await bot.next("registered")).success, true, "with nothing to end it may be somebody else");
+    assert.equal(
+      (await bot.next("registered")).success,
+      true,
+      "with nothing to end it may be somebody else",
+    );
     assert.deepEqual(world.app.gateway.roster.list().map(({ id }) => id), ["c"]);
   });
 }
@@ -584,7 +672,8 @@ Deno.test("a turn that does not finish while draining ends incomplete, not done"
 Deno.test("the demo bot answers until the first real bot comes, and does not come back", async () => {
   await using world = await startWorld({ demo: true });
   const png = "data:image/png;base64,iVBORw0KGgo=";
-  const first = await (await world.as("alice", "/api/chat", { json: { message: "hello", image: png } })).json();
+  const first =
+    await (await world.as("alice", "/api/chat", { json: { message: "hello", image: png } })).json();
   assert.equal(first.botId, "demo");
   assert.match(first.content, /> hello/);
   assert.deepEqual(first.images, [png]);
@@ -614,7 +703,10 @@ Deno.test("a handshake that is none is a bad request", async () => {
     "GET /bot-ws HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
   ));
   const buffer = new Uint8Array(4096);
-  assert.match(new TextDecoder().decode(buffer.subarray(0, (await socket.read(buffer))!)), /^HTTP\/1.1 400/);
+  assert.match(
+    new TextDecoder().decode(buffer.subarray(0, (await socket.read(buffer))!)),
+    /^HTTP\/1.1 400/,
+  );
   socket.close();
 });
 
@@ -625,10 +717,15 @@ Deno.test("a changed bot token closes those whose own no longer opens, and nobod
   const withOwn = await world.bot("own", { token: own });
   const common = await world.bot("common");
   const hashed = `sha256:${
-    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode("bot-secret"))).toHex()
+    new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode("bot-secret")))
+      .toHex()
   }`;
   await app.reconfigure({ ...app.config, botToken: hashed });
-  assert.deepEqual(app.gateway.roster.list().map(({ id }) => id), ["own", "common"], "a hash of the same is the same");
+  assert.deepEqual(
+    app.gateway.roster.list().map(({ id }) => id),
+    ["own", "common"],
+    "a hash of the same is the same",
+  );
   await app.reconfigure({ ...app.config, botToken: "another" });
   assert.equal(await common.closed, 4100);
   assert.deepEqual(app.gateway.roster.list().map(({ id }) => id), ["own"]);
@@ -672,7 +769,11 @@ Deno.test("the common token is rotated with an overlap, and no question stays un
   await someMore();
   over = true;
   await Promise.all(people);
-  assert.deepEqual([await bots[2]!.closed, await late], [4100, "Invalid token"], "one that was not changed over");
+  assert.deepEqual(
+    [await bots[2]!.closed, await late],
+    [4100, "Invalid token"],
+    "one that was not changed over",
+  );
   assert.ok(asked >= 200);
   assert.equal(asked - answered, 0, `${asked - answered} of ${asked} unanswered`);
 });
@@ -699,7 +800,9 @@ Deno.test("a bot that dials again before its old socket is seen to close goes on
   first.reply(id, "one ", false, { seq: 1 });
   await stream.until(({ data }) => data.type === "chunk");
   const second = await world.bot("b", { protocol: 2, resume: [{ replyTo: id, seq: 1 }] });
-  first.socket.send(JSON.stringify({ type: "reply", replyTo: id, content: "from the past", done: true, seq: 2 }));
+  first.socket.send(
+    JSON.stringify({ type: "reply", replyTo: id, content: "from the past", done: true, seq: 2 }),
+  );
   assert.equal(await first.closed, 4001);
   second.reply(id, "two", true, { seq: 2 });
   const events = await stream.rest();
@@ -716,13 +819,21 @@ Deno.test("a turn that is stopped while its bot is away is over, and the bot tha
   await stream.until(({ data }) => data.type === "chunk");
   await first.close();
   await until(() => world.app.gateway.roster.size === 0);
-  const stopped = await (await world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" })).json();
+  const stopped = await (await world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" }))
+    .json();
   assert.deepEqual(stopped, { status: "cancelled", confirmed: false });
   assert.equal((await stream.rest()).at(-1)!.data.status, "cancelled");
 
   const second = await TestBot.connect(world.botUrl);
   const resume = [{ replyTo: id, seq: 1 }];
-  second.send({ type: "register", botId: "b", botName: "B", token: "bot-secret", protocol: 2, resume });
+  second.send({
+    type: "register",
+    botId: "b",
+    botName: "B",
+    token: "bot-secret",
+    protocol: 2,
+    resume,
+  });
   assert.deepEqual((await second.next("registered")).resume, [], "what is missing here is over");
   second.reply(id, "more", true, { seq: 2 });
   assert.equal((await second.next("error")).code, "unknown_turn");
@@ -734,14 +845,19 @@ Deno.test("a person limited to one bot sees and reaches no other", async () => {
   await using world = await startWorld({ users });
   const other = await world.bot("other");
   other.answerAll(({ id }) => other.reply(id, "leak", true));
-  for (const json of [{ message: "hi" }, { message: "@other hi" }, { message: "hi", target: "other" }]) {
+  for (
+    const json of [{ message: "hi" }, { message: "@other hi" }, { message: "hi", target: "other" }]
+  ) {
     const response = await world.as("carol", "/api/chat", { json });
     assert.equal(response.status, 503);
     await response.body?.cancel();
   }
   const mine = await world.bot("mine");
   mine.answerAll(({ id }) => mine.reply(id, "yours", true));
-  assert.equal((await (await world.as("carol", "/api/chat", { json: ask })).json()).content, "yours");
+  assert.equal(
+    (await (await world.as("carol", "/api/chat", { json: ask })).json()).content,
+    "yours",
+  );
   const { bots } = await (await world.as("carol", "/api/bots")).json();
   assert.deepEqual(bots.map(({ id }: { id: string }) => id), ["mine"]);
 });

@@ -1,5 +1,6 @@
 /**
- * A bot that is connected and reads nothing, on a real TCP connection: what `bounds_test.ts` shows with a wire of its own.
+ * A bot that is connected and reads nothing, on a real TCP connection: what `bounds_test.ts` shows
+ * with a wire of its own.
  */
 import assert from "node:assert/strict";
 import { startWorld, until, type World } from "../world.ts";
@@ -35,7 +36,9 @@ class DeafBot {
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
-    for (let sent = 0; sent < bytes.length;) sent += await this.connection.write(bytes.subarray(sent));
+    for (let sent = 0; sent < bytes.length;) {
+      sent += await this.connection.write(bytes.subarray(sent));
+    }
   }
 
   [Symbol.dispose](): void {
@@ -73,7 +76,9 @@ Deno.test("a bot whose socket is not read gets nothing new, then is gone with it
   const left = world.happenings.filter(({ type }) => type === "bot_left");
   assert.equal(left.length, 1);
   assert.match(JSON.stringify(left), /what was sent is not read/);
-  const lost = world.happenings.filter((one) => one.type === "turn_ended" && one.code === "bot_gone");
+  const lost = world.happenings.filter((one) =>
+    one.type === "turn_ended" && one.code === "bot_gone"
+  );
   assert.equal(lost.length, asked);
   // The peer never answers the closing, so the socket is still there.
   assert.equal(world.app.sockets.size, 1);

@@ -1,6 +1,6 @@
 /**
- * This is the least gateway that a test can steer by hand: it keeps what each socket sent, as parsed JSON, and says what it is
- * told to say. It decides nothing by itself.
+ * This is the least gateway that a test can steer by hand: it keeps what each socket sent, as
+ * parsed JSON, and says what it is told to say. It decides nothing by itself.
  */
 // deno-lint-ignore-file no-explicit-any
 
@@ -30,7 +30,9 @@ export class Line {
     this.socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
-  /** The next frame of that type that has not been handed out; others in between are passed over. */
+  /**
+   * The next frame of that type that has not been handed out; others in between are passed over.
+   */
   async next(type: string): Promise<any> {
     while (true) {
       while (this.#taken < this.frames.length) {
@@ -57,7 +59,9 @@ export class Line {
 
   /** The text of a turn, as a gateway that drops repeats would join it. */
   text(turn: string, from = 0): string {
-    const replies = this.frames.filter((frame) => frame.type === "reply" && frame.replyTo === turn && !frame.kind);
+    const replies = this.frames.filter((frame) =>
+      frame.type === "reply" && frame.replyTo === turn && !frame.kind
+    );
     return replies.slice(from).map((frame) => [frame.content].flat().join("")).join("");
   }
 
@@ -78,7 +82,10 @@ export interface ToyGateway extends AsyncDisposable {
   welcome(fields?: Record<string, unknown>): Promise<Line & { registration: any }>;
 }
 
-/** What a version-2 gateway says; figures small enough that nothing in a test waits for them by accident. */
+/**
+ * What a version-2 gateway says; figures small enough that nothing in a test waits for them by
+ * accident.
+ */
 export const WELCOME = {
   type: "registered",
   success: true,
@@ -105,7 +112,9 @@ export function toyGateway(): ToyGateway {
     return response;
   });
   const line = () =>
-    lines.length > 0 ? Promise.resolve(lines.shift()!) : new Promise<Line>((take) => waiting.push(take));
+    lines.length > 0
+      ? Promise.resolve(lines.shift()!)
+      : new Promise<Line>((take) => waiting.push(take));
   return {
     url: `ws://127.0.0.1:${server.addr.port}`,
     line,

@@ -4,7 +4,9 @@ import { totpCode } from "../../src/core/totp.ts";
 import { startWorld, until, type World } from "../world.ts";
 
 async function withAlex(world: World): Promise<void> {
-  const made = await world.as("root", "/api/admin/people", { json: { id: "alex", password: "alex-pass" } });
+  const made = await world.as("root", "/api/admin/people", {
+    json: { id: "alex", password: "alex-pass" },
+  });
   assert.equal(made.status, 201, await made.clone().text());
   await made.body?.cancel();
 }
@@ -37,23 +39,37 @@ Deno.test("a person changes the password: the old one and the other sessions end
   const other = (await login(world, { username: "alex", password: "alex-pass" })).body.token!;
   await world.token("alex");
   assert.equal(
-    (await send(world, "alex", "POST", "/api/password", { current: "wrong", password: "a new one" })).status,
+    (await send(world, "alex", "POST", "/api/password", {
+      current: "wrong",
+      password: "a new one",
+    })).status,
     401,
   );
   assert.equal(
-    (await send(world, "alex", "POST", "/api/password", { current: "alex-pass", password: "short" })).status,
+    (await send(world, "alex", "POST", "/api/password", {
+      current: "alex-pass",
+      password: "short",
+    })).status,
     400,
   );
   assert.equal(
-    (await send(world, "alex", "POST", "/api/password", { current: "alex-pass", password: "a new one" })).status,
+    (await send(world, "alex", "POST", "/api/password", {
+      current: "alex-pass",
+      password: "a new one",
+    })).status,
     200,
   );
   assert.equal((await send(world, "alex", "GET", "/api/me")).status, 200);
-  const gone = await fetch(`${world.url}/api/me`, { headers: { authorization: `Bearer ${other}` } });
+  const gone = await fetch(`${world.url}/api/me`, {
+    headers: { authorization: `Bearer ${other}` },
+  });
   assert.equal((await gone.json()).code, "session_expired");
   assert.equal((await login(world, { username: "alex", password: "alex-pass" })).status, 401);
   assert.equal((await login(world, { username: "alex", password: "a new one" })).status, 200);
-  const fixed = await send(world, "alice", "POST", "/api/password", { current: "alice-pass", password: "a new one" });
+  const fixed = await send(world, "alice", "POST", "/api/password", {
+    current: "alice-pass",
+    password: "a new one",
+  });
   assert.deepEqual([fixed.status, fixed.body.code], [409, "conflict"]);
 });
 
@@ -63,16 +79,35 @@ Deno.test("a second factor is set up, asked for at sign-in, and taken away with 
   const { body: { secret, uri } } = await send(world, "alex", "POST", "/api/totp");
   assert.match(uri, /^otpauth:\/\/totp\/Nexus:alex\?secret=/);
   const code = await totpCode(secret, Math.floor(Date.now() / 30_000));
-  assert.equal((await send(world, "alex", "POST", "/api/totp/confirm", { code: "000000" })).body.code, "second_factor");
-  const { body: { recoveryCodes } } = await send(world, "alex", "POST", "/api/totp/confirm", { code });
+  assert.equal(
+    (await send(world, "alex", "POST", "/api/totp/confirm", { code: "000000" })).body.code,
+    "second_factor",
+  );
+  const { body: { recoveryCodes } } = await send(world, "alex", "POST", "/api/totp/confirm", {
+    code,
+  });
   assert.equal(recoveryCodes.length, 10);
   const asked = await login(world, { username: "alex", password: "alex-pass" });
   assert.deepEqual([asked.status, asked.body.code], [401, "second_factor"]);
-  assert.equal((await login(world, { username: "alex", password: "alex-pass", code: recoveryCodes[0] })).status, 200);
-  assert.equal((await login(world, { username: "alex", password: "alex-pass", code: recoveryCodes[0] })).status, 401);
+  assert.equal(
+    (await login(world, { username: "alex", password: "alex-pass", code: recoveryCodes[0] }))
+      .status,
+    200,
+  );
+  assert.equal(
+    (await login(world, { username: "alex", password: "alex-pass", code: recoveryCodes[0] }))
+      .status,
+    401,
+  );
   assert.deepEqual((await send(world, "alex", "GET", "/api/totp")).body, { enabled: true });
-  assert.equal((await send(world, "alex", "DELETE", "/api/totp", { password: "wrong" })).status, 401);
-  assert.equal((await send(world, "alex", "DELETE", "/api/totp", { password: "alex-pass" })).status, 200);
+  assert.equal(
+    (await send(world, "alex", "DELETE", "/api/totp", { password: "wrong" })).status,
+    401,
+  );
+  assert.equal(
+    (await send(world, "alex", "DELETE", "/api/totp", { password: "alex-pass" })).status,
+    200,
+  );
   assert.equal((await login(world, { username: "alex", password: "alex-pass" })).status, 200);
 });
 
@@ -80,12 +115,18 @@ Deno.test("a key does what its scopes say and nothing more", async () => {
   await using world = await startWorld();
   const bot = await world.bot("echo");
   bot.answerAll(({ id, content }) => bot.reply(id, content, true));
-  const make = async (who: string, fields: unknown) => (await send(world, who, "POST", "/api/keys", fields)).body;
+  const make = async (who: string, fields: unknown) =>
+    (await send(world, who, "POST", "/api/keys", fields)).body;
   const chat = await make("alice", { name: "chat", scopes: ["chat"], expiresInDays: 1 });
   const read = await make("alice", { name: "read", scopes: ["read"] });
   const admin = await make("root", { name: "admin", scopes: ["admin"] });
   assert.equal((await make("alice", { name: "x", scopes: ["admin"] })).code, "forbidden");
-  const status = async (token: string, path: string, json?: unknown, method = json ? "POST" : "GET") => {
+  const status = async (
+    token: string,
+    path: string,
+    json?: unknown,
+    method = json ? "POST" : "GET",
+  ) => {
     const response = await fetch(world.url + path, {
       method,
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -103,12 +144,21 @@ Deno.test("a key does what its scopes say and nothing more", async () => {
   assert.equal(await status(read.token, "/api/conversations"), 200);
   assert.equal(await status(read.token, "/api/usage"), 200);
   assert.equal(await status(read.token, "/api/conversations", {}), 403, "reading is not writing");
-  const { conversations: [{ id }] } = (await send(world, "alice", "GET", "/api/conversations")).body;
-  assert.equal(await status(read.token, `/api/conversations/${id}`, { title: "mine" }, "PATCH"), 403);
+  const { conversations: [{ id }] } =
+    (await send(world, "alice", "GET", "/api/conversations")).body;
+  assert.equal(
+    await status(read.token, `/api/conversations/${id}`, { title: "mine" }, "PATCH"),
+    403,
+  );
   assert.equal(await status(read.token, `/api/conversations/${id}`, undefined, "DELETE"), 403);
-  assert.equal(await status(chat.token, `/api/conversations/${id}`, { title: "mine" }, "PATCH"), 200);
+  assert.equal(
+    await status(chat.token, `/api/conversations/${id}`, { title: "mine" }, "PATCH"),
+    200,
+  );
   assert.equal(await status(admin.token, "/api/admin/state"), 200);
-  for (const path of ["/api/keys", "/api/sessions", "/api/totp"]) assert.equal(await status(chat.token, path), 403);
+  for (const path of ["/api/keys", "/api/sessions", "/api/totp"]) {
+    assert.equal(await status(chat.token, path), 403);
+  }
   assert.equal(await status("nxk_" + "0".repeat(48), "/api/me"), 401);
   const { keys } = (await send(world, "alice", "GET", "/api/keys")).body;
   assert.deepEqual(keys.map(({ name, begins }: Record<string, string>) => [name, begins]).sort(), [
@@ -143,7 +193,10 @@ Deno.test("limits refuse with what and until when, and usage can be read", async
   for (let i = 0; i < 4; i++) assert.equal((await (await ask("root")).json()).content, "hi");
   assert.equal((await send(world, "root", "GET", "/api/usage")).body.days[0].messages, 4);
   const seen = (await send(world, "root", "GET", "/api/admin/people/alice/usage")).body.days[0];
-  assert.ok(seen.messages >= 2 && seen.turns === seen.messages && seen.units === 2 * seen.turns, JSON.stringify(seen));
+  assert.ok(
+    seen.messages >= 2 && seen.turns === seen.messages && seen.units === 2 * seen.turns,
+    JSON.stringify(seen),
+  );
 });
 
 Deno.test("everything a person said can be taken along", async () => {
@@ -156,10 +209,13 @@ Deno.test("everything a person said can be taken along", async () => {
   await (await world.as("bob", "/api/chat", { json: { message: "not hers" } })).body?.cancel();
   const all = await (await world.as("alice", "/api/export")).json();
   assert.equal(all.person.id, "alice");
-  assert.deepEqual(all.conversations[0].turns.map((turn: { reply: { text: string } }) => turn.reply.text), [
-    "re: one",
-    "re: two",
-  ]);
+  assert.deepEqual(
+    all.conversations[0].turns.map((turn: { reply: { text: string } }) => turn.reply.text),
+    [
+      "re: one",
+      "re: two",
+    ],
+  );
   const markdown = await (await world.as("alice", "/api/export?format=md")).text();
   assert.match(markdown, /re: two/);
   assert.doesNotMatch(markdown, /not hers/);
@@ -207,7 +263,10 @@ Deno.test("the cookie is out of reach of scripts and other sites, and of plain H
       body: JSON.stringify({ username: "alice", password: "alice-pass" }),
     });
     await response.body?.cancel();
-    return [response.headers.get("set-cookie")!, response.headers.get("strict-transport-security")] as const;
+    return [
+      response.headers.get("set-cookie")!,
+      response.headers.get("strict-transport-security"),
+    ] as const;
   };
   const [plain, none] = await cookieOf({});
   assert.match(plain, /HttpOnly; SameSite=Lax/);
@@ -233,7 +292,9 @@ Deno.test("a member's new password that looks like a hash is refused; an admin's
   };
   assert.equal((await people("POST", "", { username: "eve", password: "eve-pass" })).status, 201);
   for (const password of [phc(2_000_000, 1), phc(8, 100), phc(19_456, 2)]) {
-    const response = await world.as("eve", "/api/password", { json: { current: "eve-pass", password } });
+    const response = await world.as("eve", "/api/password", {
+      json: { current: "eve-pass", password },
+    });
     const { code } = await response.json();
     assert.deepEqual([response.status, code], [400, "invalid"]);
   }
@@ -272,7 +333,9 @@ Deno.test("keys end at the age that the operator set, also those that were there
   const from = Date.now();
   const session = await world.token("alice");
   const me = async () => {
-    const response = await fetch(`${world.url}/api/me`, { headers: { authorization: `Bearer ${session}` } });
+    const response = await fetch(`${world.url}/api/me`, {
+      headers: { authorization: `Bearer ${session}` },
+    });
     return { status: response.status, body: await response.json() };
   };
   const made = await (await world.as("alice", "/api/keys", { json: { name: "k" } })).json();

@@ -21,16 +21,31 @@ Deno.test("what a stranger writes into X-Forwarded-For is not believed", () => {
     ["unknown", "1.2.3.4", "unknown"],
   ];
   for (const [peer, forwarded, address] of cases) {
-    const headers: Record<string, string> = forwarded === undefined ? {} : { "x-forwarded-for": forwarded };
-    assert.equal(proxies.connection(request(headers), peer).address, address, `${peer} ${forwarded}`);
+    const headers: Record<string, string> = forwarded === undefined
+      ? {}
+      : { "x-forwarded-for": forwarded };
+    assert.equal(
+      proxies.connection(request(headers), peer).address,
+      address,
+      `${peer} ${forwarded}`,
+    );
   }
 });
 
 Deno.test("that TLS is in front is believed of a trusted proxy only", () => {
   const proxies = new TrustedProxies(["127.0.0.1"]);
-  assert.equal(proxies.connection(request({ "x-forwarded-proto": "https" }), "127.0.0.1").secure, true);
-  assert.equal(proxies.connection(request({ "x-forwarded-proto": "https, http" }), "127.0.0.1").secure, false);
-  assert.equal(proxies.connection(request({ "x-forwarded-proto": "https" }), "127.0.0.2").secure, false);
+  assert.equal(
+    proxies.connection(request({ "x-forwarded-proto": "https" }), "127.0.0.1").secure,
+    true,
+  );
+  assert.equal(
+    proxies.connection(request({ "x-forwarded-proto": "https, http" }), "127.0.0.1").secure,
+    false,
+  );
+  assert.equal(
+    proxies.connection(request({ "x-forwarded-proto": "https" }), "127.0.0.2").secure,
+    false,
+  );
 });
 
 Deno.test("what is neither an address nor a range is refused", () => {

@@ -41,7 +41,9 @@ Deno.test("a person signs in, asks and gets the answer in the original's shapes"
 Deno.test("a version-1 bot gets exactly the original's chat frame", async () => {
   await using world = await startWorld();
   const bot = await world.bot("one");
-  const asked = world.as("alice", "/api/chat", { json: { message: "@one look", image: "aGVsbG8=" } });
+  const asked = world.as("alice", "/api/chat", {
+    json: { message: "@one look", image: "aGVsbG8=" },
+  });
   const chat = await bot.next("chat");
   assert.deepEqual(Object.keys(chat), ["type", "id", "content", "from", "image", "timestamp"]);
   assert.equal(chat.content, "look");
@@ -77,7 +79,9 @@ Deno.test("an answer streams as start, chunks and end, with offsets to resume fr
 Deno.test("a reader resumes ten times and has every word once", async () => {
   await using world = await startWorld();
   const bot = await world.bot("s");
-  const first = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  const first = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "go" } }),
+  );
   const start = (await first.next())!;
   const { id } = await bot.next("chat");
   let last = start.id!;
@@ -85,7 +89,9 @@ Deno.test("a reader resumes ten times and has every word once", async () => {
   let have = "";
   for (let round = 0; round < 10; round++) {
     bot.reply(id, `w${round} `);
-    const response = await world.as("alice", `/api/turns/${id}/stream`, { headers: { "last-event-id": last } });
+    const response = await world.as("alice", `/api/turns/${id}/stream`, {
+      headers: { "last-event-id": last },
+    });
     const events = new Events(response);
     const got = await events.until(({ data }) => data.type === "chunk");
     have += textOf(got);
@@ -93,7 +99,9 @@ Deno.test("a reader resumes ten times and has every word once", async () => {
     await events.hangUp();
   }
   bot.reply(id, "end", true);
-  const events = new Events(await world.as("alice", `/api/turns/${id}/stream?after=${last.split(":")[1]}`));
+  const events = new Events(
+    await world.as("alice", `/api/turns/${id}/stream?after=${last.split(":")[1]}`),
+  );
   const rest = await events.rest();
   assert.equal(have + textOf(rest), "w0 w1 w2 w3 w4 w5 w6 w7 w8 w9 end");
   assert.equal(rest.at(-1)!.data.status, "done");
@@ -102,7 +110,9 @@ Deno.test("a reader resumes ten times and has every word once", async () => {
 Deno.test("hanging up does not stop the bot on the stream, and does on /api/chat", async () => {
   await using world = await startWorld();
   const bot = await world.bot("b", { protocol: 2 });
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "go" } }),
+  );
   await stream.next();
   await stream.hangUp();
   const first = await bot.next("chat");
@@ -122,7 +132,9 @@ Deno.test("hanging up does not stop the bot on the stream, and does on /api/chat
 Deno.test("stopping reaches the bot and tells whether it confirmed", async () => {
   await using world = await startWorld();
   const bot = await world.bot("two", { protocol: 2 });
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "go" } }),
+  );
   await stream.next();
   const { id } = await bot.next("chat");
   bot.reply(id, "begun", false, { seq: 1 });
@@ -138,10 +150,13 @@ Deno.test("stopping reaches the bot and tells whether it confirmed", async () =>
 Deno.test("a version-1 bot cannot confirm, and stopping says so at once", async () => {
   await using world = await startWorld();
   const bot = await world.bot("one");
-  const stream = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "go" } }));
+  const stream = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "go" } }),
+  );
   await stream.next();
   const { id } = await bot.next("chat");
-  const stopped = await (await world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" })).json();
+  const stopped = await (await world.as("alice", `/api/turns/${id}/cancel`, { method: "POST" }))
+    .json();
   assert.deepEqual(stopped, { status: "cancelled", confirmed: false });
   assert.equal((await stream.rest()).at(-1)!.data.status, "cancelled");
 });
@@ -149,7 +164,9 @@ Deno.test("a version-1 bot cannot confirm, and stopping says so at once", async 
 Deno.test("somebody else's turn does not exist: 404, not 403", async () => {
   await using world = await startWorld();
   const bot = await world.bot("s");
-  const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "secret" } }));
+  const events = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "secret" } }),
+  );
   const { turnId, conversationId } = (await events.next())!.data;
   const { id } = await bot.next("chat");
   bot.reply(id, "for alice only", true);
@@ -193,7 +210,12 @@ Deno.test("what is wrong with a request is said, with status and code", async ()
     [post('{"message":5}'), 400, "invalid", /message: must be a text/],
     [post("[]"), 400, "invalid", /must be an object/],
     [post('{"message":"x","images":"y"}'), 400, "invalid", /images: must be a list/],
-    [post("message=hi", "application/x-www-form-urlencoded"), 415, "unsupported_type", /x-www-form/],
+    [
+      post("message=hi", "application/x-www-form-urlencoded"),
+      415,
+      "unsupported_type",
+      /x-www-form/,
+    ],
     [post(JSON.stringify({ message: "x".repeat(3000) })), 413, "too_large", /2000/],
     [post('{"message":"hi"}'), 503, "no_bot", /No bot/],
     [post('{"message":"hi","target":"nobody"}'), 503, "bot_offline", /nobody/],
@@ -227,7 +249,9 @@ Deno.test("the text of an error follows Accept-Language, its code does not", asy
       "Not signed in",
     ]] as const
   ) {
-    const response = await fetch(`${world.url}/api/me`, { headers: { "accept-language": language } });
+    const response = await fetch(`${world.url}/api/me`, {
+      headers: { "accept-language": language },
+    });
     assert.deepEqual(await response.json(), { error: words, code: "unauthenticated" });
   }
 });
@@ -237,13 +261,20 @@ Deno.test("a repeat with the same Idempotency-Key gets the same turn", async () 
   const bot = await world.bot("b");
   let asked = 0;
   bot.answerAll(({ id }) => bot.reply(id, `answer ${++asked}`, true));
-  const ask = () => world.as("alice", "/api/chat", { json: { message: "once" }, headers: { "idempotency-key": "k1" } });
+  const ask = () =>
+    world.as("alice", "/api/chat", {
+      json: { message: "once" },
+      headers: { "idempotency-key": "k1" },
+    });
   const [one, two] = await Promise.all([ask(), ask()]);
   const three = await ask();
   const answers = await Promise.all([one, two, three].map((response) => response.json()));
   assert.deepEqual(answers.map(({ content }) => content), ["answer 1", "answer 1", "answer 1"]);
   assert.equal(new Set(answers.map(({ turnId }) => turnId)).size, 1);
-  const other = await world.as("bob", "/api/chat", { json: { message: "once" }, headers: { "idempotency-key": "k1" } });
+  const other = await world.as("bob", "/api/chat", {
+    json: { message: "once" },
+    headers: { "idempotency-key": "k1" },
+  });
   assert.equal((await other.json()).content, "answer 2");
 });
 
@@ -274,7 +305,8 @@ Deno.test("a reader of one kilobyte at a time gets every word, and holds up nobo
   const slow = await Deno.connect({ hostname, port: Number(port) });
   const body = '{"message":"go"}';
   await slow.write(new TextEncoder().encode(
-    `POST /api/chat/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await world.token()}\r\n` +
+    `POST /api/chat/stream HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await world
+      .token()}\r\n` +
       `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   ));
   const { id } = await bot.next("chat");
@@ -297,7 +329,9 @@ Deno.test("a reader of one kilobyte at a time gets every word, and holds up nobo
   slow.close();
   // Chunked transfer coding: a size line before each piece.
   const events = got.split(/\r\n[0-9a-f]+\r\n/).slice(1).join("").replace(/\r\n/g, "").split("\n\n")
-    .map((block) => /^data: (.*)$/m.exec(block)?.[1]).filter((text) => text !== undefined).map((text) => ({
+    .map((block) => /^data: (.*)$/m.exec(block)?.[1]).filter((text) => text !== undefined).map((
+      text,
+    ) => ({
       data: JSON.parse(text),
     }));
   assert.equal(textOf(events), words.join(""));
@@ -318,7 +352,13 @@ Deno.test("images go both ways on both chat routes", async () => {
   const whole = await (await world.as("alice", "/api/chat", { json })).json();
   assert.deepEqual([whole.content, whole.images], ["seen", ["data:image/jpeg;base64,/9j/AAAA"]]);
   const events = await new Events(await world.as("alice", "/api/chat/stream", { json })).rest();
-  assert.deepEqual(events.map(({ data }) => data.type), ["start", "chunk", "image", "chunk", "end"]);
+  assert.deepEqual(events.map(({ data }) => data.type), [
+    "start",
+    "chunk",
+    "image",
+    "chunk",
+    "end",
+  ]);
   assert.equal(events[2]!.data.image, "data:image/jpeg;base64,/9j/AAAA");
 });
 
@@ -330,7 +370,11 @@ Deno.test("a page hears of bots, of turns begun elsewhere and of pushes; a push 
   const events = new Events(await world.as("alice", "/api/events"));
   assert.deepEqual((await events.next())!.data.bots.map(({ id }: { id: string }) => id), ["b"]);
   const early = (await events.next())!;
-  assert.deepEqual([early.data.type, early.data.content, early.data.botId], ["push", "before anybody listened", "b"]);
+  assert.deepEqual([early.data.type, early.data.content, early.data.botId], [
+    "push",
+    "before anybody listened",
+    "b",
+  ]);
 
   const asked = world.as("alice", "/api/chat", { json: { message: "elsewhere" } });
   const { id } = await bot.next("chat");
@@ -341,7 +385,12 @@ Deno.test("a page hears of bots, of turns begun elsewhere and of pushes; a push 
 
   bot.send({ type: "push", id: "p1", to: "user:alice", content: "before anybody listened" });
   await bot.next("pushed");
-  bot.send({ type: "push", id: "p2", to: `conversation:${early.data.conversationId}`, content: "again" });
+  bot.send({
+    type: "push",
+    id: "p2",
+    to: `conversation:${early.data.conversationId}`,
+    content: "again",
+  });
   const second = (await events.until(({ data }) => data.type === "push")).at(-1)!;
   assert.equal(second.data.content, "again", "a repeat of p1 is dropped");
   bot.send({ type: "push", id: "p3", to: "user:nobody", content: "x" });
@@ -351,8 +400,12 @@ Deno.test("a page hears of bots, of turns begun elsewhere and of pushes; a push 
   assert.equal(third.success, false);
   await events.hangUp();
 
-  const page = await (await world.as("alice", `/api/conversations/${early.data.conversationId}/turns`)).json();
-  assert.ok(page.turns.some((turn: { reply: { text: string } }) => turn.reply.text === "again"), "and it is kept");
+  const page =
+    await (await world.as("alice", `/api/conversations/${early.data.conversationId}/turns`)).json();
+  assert.ok(
+    page.turns.some((turn: { reply: { text: string } }) => turn.reply.text === "again"),
+    "and it is kept",
+  );
 });
 
 Deno.test("conversations are made, listed, renamed, pinned, searched, exported and deleted", async () => {
@@ -363,7 +416,8 @@ Deno.test("conversations are made, listed, renamed, pinned, searched, exported a
     seen.push(conversationId);
     bot.reply(id, `about ${content}`, true, { seq: 1 });
   });
-  const made = await (await world.as("alice", "/api/conversations", { json: { title: "Plans" } })).json();
+  const made = await (await world.as("alice", "/api/conversations", { json: { title: "Plans" } }))
+    .json();
   const say = async (message: string, conversationId?: string) =>
     await (await world.as("alice", "/api/chat", { json: { message, conversationId } })).json();
   await say("北京的天气怎么样", made.id);
@@ -383,13 +437,19 @@ Deno.test("conversations are made, listed, renamed, pinned, searched, exported a
     });
   assert.equal((await (await patch({ title: "Weather", pinned: true })).json()).title, "Weather");
   const { conversations } = await (await world.as("alice", "/api/conversations")).json();
-  assert.deepEqual(conversations.map((one: { title: string }) => one.title), ["Weather", "hello there"]);
+  assert.deepEqual(conversations.map((one: { title: string }) => one.title), [
+    "Weather",
+    "hello there",
+  ]);
 
-  const { results } = await (await world.as("alice", `/api/search?q=${encodeURIComponent("天气")}`)).json();
+  const { results } = await (await world.as("alice", `/api/search?q=${encodeURIComponent("天气")}`))
+    .json();
   assert.deepEqual(results.map((one: { conversationId: string }) => one.conversationId), [made.id]);
   const { turns } = await (await world.as("alice", `/api/conversations/${made.id}/turns`)).json();
   assert.deepEqual(
-    turns.map((turn: { message: { text: string }; reply: { text: string } }) => [turn.message.text, turn.reply.text]),
+    turns.map((
+      turn: { message: { text: string }; reply: { text: string } },
+    ) => [turn.message.text, turn.reply.text]),
     [[
       "北京的天气怎么样",
       "about 北京的天气怎么样",
@@ -399,13 +459,17 @@ Deno.test("conversations are made, listed, renamed, pinned, searched, exported a
   assert.match(markdown, /# Weather[\s\S]*北京的天气怎么样[\s\S]*about/);
 
   assert.equal(
-    (await (await world.as("alice", `/api/conversations/${made.id}`, { method: "DELETE" })).json()).success,
+    (await (await world.as("alice", `/api/conversations/${made.id}`, { method: "DELETE" })).json())
+      .success,
     true,
   );
   const gone = await world.as("alice", `/api/conversations/${made.id}`);
   assert.equal(gone.status, 404);
   await gone.body?.cancel();
-  assert.deepEqual((await (await world.as("alice", `/api/search?q=${encodeURIComponent("天气")}`)).json()).results, []);
+  assert.deepEqual(
+    (await (await world.as("alice", `/api/search?q=${encodeURIComponent("天气")}`)).json()).results,
+    [],
+  );
 });
 
 Deno.test("five thousand wrong passwords are refused without hashing five thousand times", async () => {
@@ -425,7 +489,11 @@ Deno.test("five thousand wrong passwords are refused without hashing five thousa
     await Promise.all(Array.from({ length: 100 }, (_, index) => ask(round * 100 + index)));
   }
   assert.ok((statuses.get(401) ?? 0) <= 15, "few are even tried");
-  assert.equal((statuses.get(401) ?? 0) + (statuses.get(429) ?? 0), 5000, "and nothing else comes back");
+  assert.equal(
+    (statuses.get(401) ?? 0) + (statuses.get(429) ?? 0),
+    5000,
+    "and nothing else comes back",
+  );
 });
 
 Deno.test("another site's page cannot use a browser's cookie, our own can", async () => {
@@ -509,14 +577,21 @@ Deno.test("who hangs up and asks again with the same Idempotency-Key gets the an
   await using world = await startWorld();
   const bot = await world.bot("b", { protocol: 2 });
   const ask = (signal?: AbortSignal) =>
-    world.as("alice", "/api/chat", { json: { message: "go" }, headers: { "idempotency-key": "k1" }, signal });
+    world.as("alice", "/api/chat", {
+      json: { message: "go" },
+      headers: { "idempotency-key": "k1" },
+      signal,
+    });
   const gone = new AbortController();
   const first = ask(gone.signal);
   const { id } = await bot.next("chat");
   gone.abort();
   await assert.rejects(first);
   const second = ask();
-  await until(() => world.app.gateway.running().some(({ reply }) => reply.readers > 1), "the second reader");
+  await until(
+    () => world.app.gateway.running().some(({ reply }) => reply.readers > 1),
+    "the second reader",
+  );
   bot.reply(id, "whole", true, { seq: 1 });
   assert.equal((await (await second).json()).content, "whole");
   assert.ok(bot.frames.every(({ type }) => type !== "cancel"));
@@ -528,7 +603,10 @@ Deno.test("a repeat whose answer is no longer in memory is answered from the arc
   const bot = await world.bot("b");
   bot.answerAll(({ id }) => bot.reply(id, "kept", true));
   const ask = (path: string) =>
-    world.as("alice", path, { json: { message: "go" }, headers: { "idempotency-key": "k2", "x-request-id": "r7" } });
+    world.as("alice", path, {
+      json: { message: "go" },
+      headers: { "idempotency-key": "k2", "x-request-id": "r7" },
+    });
   const first = await (await ask("/api/chat")).json();
   const again = await ask("/api/chat");
   assert.equal(again.headers.get("x-request-id"), "r7");
@@ -574,7 +652,9 @@ Deno.test("a turn's stream ends with the session, says so, and is no end of the 
     "accept-language": "en",
   };
   const body = JSON.stringify({ message: "go" });
-  const elsewhere = new Events(await fetch(`${world.url}/api/chat/stream`, { method: "POST", headers, body }));
+  const elsewhere = new Events(
+    await fetch(`${world.url}/api/chat/stream`, { method: "POST", headers, body }),
+  );
   const [start] = await elsewhere.until(({ data }) => data.type === "start");
   const chat = await bot.next("chat");
   const here = new Events(await world.as("alice", `/api/turns/${start!.data.turnId}/stream`));
@@ -597,7 +677,8 @@ Deno.test("an OpenAI stream ends with its key, never as if it were whole, and th
   const clock = new ManualClock();
   await using world = await startWorld({}, { clock });
   const bot = await world.bot("b", { protocol: 2 });
-  const made = await (await world.as("alice", "/api/keys", { json: { name: "k", scopes: ["chat"] } })).json();
+  const made =
+    await (await world.as("alice", "/api/keys", { json: { name: "k", scopes: ["chat"] } })).json();
   const asked = fetch(`${world.url}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${made.token}`, "content-type": "application/json" },
@@ -631,7 +712,11 @@ Deno.test("a person has so many streams open and no more, whatever they read, an
       ["/api/events"],
       ["/api/chat/stream", { message: "again" }],
       [`/api/turns/${start!.data.turnId}/stream`],
-      ["/v1/chat/completions", { model: "b", stream: true, messages: [{ role: "user", content: "go" }] }],
+      ["/v1/chat/completions", {
+        model: "b",
+        stream: true,
+        messages: [{ role: "user", content: "go" }],
+      }],
     ] as [string, unknown?][]
   ) {
     const refused = await world.as("alice", path, { json, headers });
@@ -639,7 +724,11 @@ Deno.test("a person has so many streams open and no more, whatever they read, an
     assert.equal(refused.headers.get("retry-after"), "5");
     assert.match(await refused.text(), /2 streams are open; close one/);
   }
-  assert.equal(bot.frames.filter(({ type }) => type === "chat").length, 1, "what is refused is not asked");
+  assert.equal(
+    bot.frames.filter(({ type }) => type === "chat").length,
+    1,
+    "what is refused is not asked",
+  );
   const others = new Events(await world.as("bob", "/api/events"));
   await others.next();
   await others.hangUp();
@@ -660,11 +749,15 @@ Deno.test("a person keeps so many conversations and no more, and deleting one ma
   await using world = await startWorld({ limits: { conversations: 3 } });
   const bot = await world.bot("b");
   bot.answerAll(({ id }) => bot.reply(id, "ok", true));
-  const make = () => world.as("alice", "/api/conversations", { json: {}, headers: { "accept-language": "en" } });
+  const make = () =>
+    world.as("alice", "/api/conversations", { json: {}, headers: { "accept-language": "en" } });
   const first = await (await make()).json();
   await (await make()).json();
   const completion = { model: "b", messages: [{ role: "user", content: "go" }] };
-  assert.equal((await (await world.as("alice", "/v1/chat/completions", { json: completion })).json()).error, undefined);
+  assert.equal(
+    (await (await world.as("alice", "/v1/chat/completions", { json: completion })).json()).error,
+    undefined,
+  );
   const refused = await make();
   assert.equal(refused.status, 409);
   assert.deepEqual(await refused.json(), {
@@ -672,11 +765,18 @@ Deno.test("a person keeps so many conversations and no more, and deleting one ma
     code: "conversations_full",
   });
   const program = await world.as("alice", "/v1/chat/completions", { json: completion });
-  assert.deepEqual([program.status, (await program.json()).error.code], [409, "conversations_full"]);
+  assert.deepEqual([program.status, (await program.json()).error.code], [
+    409,
+    "conversations_full",
+  ]);
   const own = await world.as("alice", "/api/chat", { json: { message: "go" } });
   assert.equal((await own.json()).content, "ok", "the default conversation is always there");
-  for (const { id } of (await (await world.as("alice", "/api/conversations")).json()).conversations.slice(0, 2)) {
-    await (await world.as("alice", `/api/conversations/${id}`, { method: "DELETE" })).body?.cancel();
+  for (
+    const { id } of (await (await world.as("alice", "/api/conversations")).json()).conversations
+      .slice(0, 2)
+  ) {
+    await (await world.as("alice", `/api/conversations/${id}`, { method: "DELETE" })).body
+      ?.cancel();
   }
   assert.equal((await (await make()).json()).title, first.title);
 });
@@ -691,7 +791,9 @@ Deno.test("a stream of news ends with the session, and with the person", async (
     body: JSON.stringify({ username: "alice", password: "alice-pass" }),
   })).json();
   const open = async (token: string) => {
-    const response = await fetch(`${world.url}/api/events`, { headers: { authorization: `Bearer ${token}` } });
+    const response = await fetch(`${world.url}/api/events`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     const events = new Events(response);
     await events.next();
     return events;
@@ -713,11 +815,20 @@ Deno.test("a stream of news ends with the session, and with the person", async (
 Deno.test("a proxy's own Authorization header does not hide the browser's cookie", async () => {
   await using world = await startWorld();
   const response = await fetch(`${world.url}/api/me`, {
-    headers: { authorization: "Basic bWU6c2VjcmV0", cookie: `nexus_session=${await world.token()}` },
+    headers: {
+      authorization: "Basic bWU6c2VjcmV0",
+      cookie: `nexus_session=${await world.token()}`,
+    },
   });
   assert.equal((await response.json()).user?.username, "alice");
-  const lower = await fetch(`${world.url}/api/me`, { headers: { authorization: `bearer ${await world.token()}` } });
-  assert.equal((await lower.json()).user?.username, "alice", "the scheme's case does not count (RFC 9110, 11.1)");
+  const lower = await fetch(`${world.url}/api/me`, {
+    headers: { authorization: `bearer ${await world.token()}` },
+  });
+  assert.equal(
+    (await lower.json()).user?.username,
+    "alice",
+    "the scheme's case does not count (RFC 9110, 11.1)",
+  );
 });
 
 /** A disk that takes its time for turns that run, or for those that have ended. */
@@ -743,7 +854,9 @@ Deno.test("nobody hears that an answer has begun before the question would survi
   const bot = await world.bot("b");
   const page = new Events(await world.as("alice", "/api/events"));
   await page.until(({ data }) => data.type === "bots");
-  const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const events = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }),
+  );
   const { id } = await bot.next("chat");
   bot.send({ type: "reply", replyTo: id, content: "hello", done: false });
   let heard = 0;
@@ -765,7 +878,9 @@ Deno.test("nobody hears that an answer has ended before it would survive the end
   const disk = Promise.withResolvers<void>();
   await using world = await startWorld({}, { store: new SlowDisk("ended", disk.promise) });
   const bot = await world.bot("b");
-  const events = new Events(await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }));
+  const events = new Events(
+    await world.as("alice", "/api/chat/stream", { json: { message: "hi" } }),
+  );
   const whole = world.as("alice", "/api/chat", { json: { message: "hi" } });
   for (let asked = 0; asked < 2; asked++) {
     const { id } = await bot.next("chat");

@@ -1,4 +1,7 @@
-/** Whoever asks sees within three seconds that the question has arrived, and how it stands; over real sockets. */
+/**
+ * Whoever asks sees within three seconds that the question has arrived, and how it stands; over
+ * real sockets.
+ */
 import assert from "node:assert/strict";
 import { Events, startWorld, until } from "../world.ts";
 
@@ -35,5 +38,8 @@ Deno.test("a question that waits for the only bot has its place in line, or at l
   bot.answerAll((chat) => bot.reply(chat.id, "", true));
   bot.reply(id, "", true);
   await until(() => world.app.gateway.running().length === 0);
-  assert.deepEqual(signs, [["queued", 1], ["chat.completion.chunk", undefined], ["response.created", undefined]]);
+  assert.deepEqual(signs, [["queued", 1], ["chat.completion.chunk", undefined], [
+    "response.created",
+    undefined,
+  ]]);
 });

@@ -15,13 +15,19 @@ function imageHost() {
       case "/image":
         return new Response(PNG, png);
       case "/to":
-        return new Response(null, { status: 302, headers: { location: searchParams.get("place")! } });
+        return new Response(null, {
+          status: 302,
+          headers: { location: searchParams.get("place")! },
+        });
       case "/page":
         return new Response("<html>", { headers: { "content-type": "text/html" } });
       case "/large":
         return new Response(new Uint8Array(Number(searchParams.get("bytes"))), png);
       case "/endless":
-        return new Response(new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(65_536)) }), png);
+        return new Response(
+          new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(65_536)) }),
+          png,
+        );
       case "/stall":
         return new Response(
           new ReadableStream({
@@ -58,7 +64,15 @@ const anywhere = () => false;
 
 Deno.test("an address of the public internet is public, in both families, and every other one is private", () => {
   for (
-    const address of ["8.8.8.8", "1.1.1.1", "93.184.216.34", "172.32.0.1", "192.169.0.1", "11.0.0.1", "223.255.255.254"]
+    const address of [
+      "8.8.8.8",
+      "1.1.1.1",
+      "93.184.216.34",
+      "172.32.0.1",
+      "192.169.0.1",
+      "11.0.0.1",
+      "223.255.255.254",
+    ]
   ) assert.equal(isPrivate(address), false, address);
   for (const address of ["2606:4700::1111", "2001:4860:4860::8888", "2a00:1450::1"]) {
     assert.equal(isPrivate(address), false, address);
@@ -90,7 +104,8 @@ Deno.test("a private address is refused before anything is asked: by number, by 
   assert.deepEqual(host.seen, []);
   // Every address of 127.0.0.0/8 is this machine; for this test only the first of them may be asked.
   const refuses = (address: string) => address !== "127.0.0.1";
-  const to = (place: string) => fetchImage(host.url(`/to?place=${encodeURIComponent(place)}`), { refuses });
+  const to = (place: string) =>
+    fetchImage(host.url(`/to?place=${encodeURIComponent(place)}`), { refuses });
   await assert.rejects(to(host.url("/image", "127.0.0.2")), refused);
   await assert.rejects(to(host.url("/image", "2130706434")), refused);
   await assert.rejects(to(host.url("/image", "0x7f.2")), refused);
@@ -99,7 +114,8 @@ Deno.test("a private address is refused before anything is asked: by number, by 
 
 Deno.test("a redirect to no address, to another kind of address or without end is an error at once", async () => {
   await using host = imageHost();
-  const to = (place: string) => fetchImage(host.url(`/to?place=${encodeURIComponent(place)}`), { refuses: anywhere });
+  const to = (place: string) =>
+    fetchImage(host.url(`/to?place=${encodeURIComponent(place)}`), { refuses: anywhere });
   const begun = performance.now();
   await assert.rejects(to("http://"), /moved to no proper address/);
   await assert.rejects(to("http://[::"), /moved to no proper address/);
@@ -119,6 +135,9 @@ Deno.test("what is no image, too large, endless or silent is refused, and none o
   assert.ok((await from(`/large?bytes=${1 << 20}`)).length > 1 << 20);
   await assert.rejects(from("/endless"), /more than 1 MiB/);
   await assert.rejects(from("/stall", 100), /did not come within 0.1 s/);
-  await assert.rejects(fetchImage("http://127.0.0.1:1/", { refuses: anywhere }), /could not be fetched/);
+  await assert.rejects(
+    fetchImage("http://127.0.0.1:1/", { refuses: anywhere }),
+    /could not be fetched/,
+  );
   await assert.rejects(fetchImage("http:// /", { refuses: anywhere }), /no proper address/);
 });

@@ -20,13 +20,22 @@ function stage() {
     open.shift()!();
     await new Promise((resolve) => setTimeout(resolve));
   };
-  const begin = (person: string, url = `https://x/${person}`) => loads.during(person, (load) => load(url));
+  const begin = (person: string, url = `https://x/${person}`) =>
+    loads.during(person, (load) => load(url));
   return { clock, asked, open, loads, letGo, begin };
 }
 
 Deno.test("so many requests load images at once, of one person and of all; the others wait for their turn", async () => {
   const { asked, letGo, begin, open } = stage();
-  const running = [begin("a", "1"), begin("a", "2"), begin("a", "3"), begin("b"), begin("c"), begin("d"), begin("e")];
+  const running = [
+    begin("a", "1"),
+    begin("a", "2"),
+    begin("a", "3"),
+    begin("b"),
+    begin("c"),
+    begin("d"),
+    begin("e"),
+  ];
   await letGo().catch(() => {});
   // The third of `a` waits for another of `a`; everybody else had room.
   assert.deepEqual(asked.map(({ url }) => url).slice(0, LOADS.ofAll), [
@@ -59,7 +68,10 @@ Deno.test("who has too many waiting, or waits too long, is told to come again", 
   clock.pass(WAITING.time);
   await Promise.all(waiting);
   while (open.length > 0) await letGo();
-  assert.deepEqual(await Promise.all(running.slice(0, LOADS.ofOne)), ["https://x/a", "https://x/a"]);
+  assert.deepEqual(await Promise.all(running.slice(0, LOADS.ofOne)), [
+    "https://x/a",
+    "https://x/a",
+  ]);
   assert.equal(clock.waiting, 0);
 });
 

@@ -1,4 +1,7 @@
-/** Answers with megabytes in them: each write is bounded, so that a reader that is stuck costs a place in the answer and no copy of it. */
+/**
+ * Answers with megabytes in them: each write is bounded, so that a reader that is stuck costs a
+ * place in the answer and no copy of it.
+ */
 import assert from "node:assert/strict";
 import { answerStream, Cut, type Format } from "../../src/channels/openai/answer.ts";
 import { chatFormat } from "../../src/channels/openai/chat.ts";
@@ -10,10 +13,17 @@ import { ManualClock } from "../../src/core/clock.ts";
 import { Reply } from "../../src/core/reply.ts";
 import { Turn } from "../../src/core/turn.ts";
 
-const READER: Reader = { person: "alice", refusal: "session_expired", holds: () => Promise.resolve(true) };
+const READER: Reader = {
+  person: "alice",
+  refusal: "session_expired",
+  holds: () => Promise.resolve(true),
+};
 const describe = () => ({ message: "gone", type: "server_error", param: null, code: "limited" });
 
-/** Bytes of one write at most: what is collected, in Chinese, and one piece with every character escaped. */
+/**
+ * Bytes of one write at most: what is collected, in Chinese, and one piece with every character
+ * escaped.
+ */
 const MOST = 3 * 256 * 1024 + 6 * 64 * 1024;
 
 const PICTURE = `data:image/png;base64,${"A".repeat(3 << 20)}`;
@@ -22,7 +32,13 @@ const THOUGHT = "hm ".repeat(100_000);
 
 function turnWith(...chunks: ["text" | "reasoning" | "image" | "tool", string][]): Turn {
   const person = { id: "alice", name: "Alice", role: "member" } as const;
-  const turn = new Turn("t", "c", { person, text: "go", images: [], channel: "web" }, new Reply(), 1000);
+  const turn = new Turn(
+    "t",
+    "c",
+    { person, text: "go", images: [], channel: "web" },
+    new Reply(),
+    1000,
+  );
   turn.bot = { id: "b", name: "B" };
   for (const [kind, content] of chunks) turn.reply.append(kind, content);
   return turn;
@@ -35,7 +51,12 @@ const formats: Record<string, (turn: Turn) => Format> = {
   "a useChat page": (turn) => uiFormat(turn, describe),
 };
 
-function answer(turn: Turn, format: Format, pulse: Pulse, more: { stop?: string[]; stopped?: () => void } = {}) {
+function answer(
+  turn: Turn,
+  format: Format,
+  pulse: Pulse,
+  more: { stop?: string[]; stopped?: () => void } = {},
+) {
   return answerStream(turn, {
     format,
     pulse,
@@ -59,9 +80,8 @@ async function readAll(stream: ReadableStream<Uint8Array>): Promise<string> {
 
 // deno-lint-ignore no-explicit-any -- events of four kinds of streams
 function eventsOf(text: string): any[] {
-  return text.split("\n\n").filter((event) => event.includes("data: ") && !event.includes("[DONE]")).map((event) =>
-    JSON.parse(event.slice(event.indexOf("data: ") + 6))
-  );
+  return text.split("\n\n").filter((event) => event.includes("data: ") && !event.includes("[DONE]"))
+    .map((event) => JSON.parse(event.slice(event.indexOf("data: ") + 6)));
 }
 
 function pulseOf() {
@@ -70,7 +90,13 @@ function pulseOf() {
 
 Deno.test("a turn with large texts, steps and pictures comes in bounded writes, and nothing of it is missing", async () => {
   const step = JSON.stringify({ name: "find", output: "x".repeat(200_000) });
-  const turn = turnWith(["reasoning", THOUGHT], ["tool", step], ["text", TEXT], ["image", PICTURE], ["text", "end"]);
+  const turn = turnWith(
+    ["reasoning", THOUGHT],
+    ["tool", step],
+    ["text", TEXT],
+    ["image", PICTURE],
+    ["text", "end"],
+  );
   turn.reply.end({ status: "done" });
   const pulse = pulseOf();
   const all = await readAll(turnStream(turn, { after: 0, language: "en", pulse }));
@@ -97,7 +123,10 @@ Deno.test("a reader that comes back in the middle of a large text gets the rest 
   for (const after of [...new Set(ids)].slice(0, -1)) {
     const rest = eventsOf(await readAll(turnStream(turn, { after, language: "en", pulse })));
     const text = rest.filter(({ type }) => type === "chunk").map(({ content }) => content).join("");
-    assert.equal(text, after <= TEXT.length ? `${TEXT.slice(after)}end` : "end".slice(after - TEXT.length - 1));
+    assert.equal(
+      text,
+      after <= TEXT.length ? `${TEXT.slice(after)}end` : "end".slice(after - TEXT.length - 1),
+    );
     assert.equal(rest.some(({ type }) => type === "image"), after <= TEXT.length);
   }
   pulse.close();
@@ -105,7 +134,10 @@ Deno.test("a reader that comes back in the middle of a large text gets the rest 
 
 for (const [name, formatOf] of Object.entries(formats)) {
   Deno.test(`an answer for ${name} with large texts and pictures comes in bounded writes, whole`, async () => {
-    const turn = turnWith(["reasoning", THOUGHT], ["text", TEXT], ["image", PICTURE], ["text", "end"]);
+    const turn = turnWith(["reasoning", THOUGHT], ["text", TEXT], ["image", PICTURE], [
+      "text",
+      "end",
+    ]);
     turn.reply.end({ status: "done" });
     const pulse = pulseOf();
     const all = await readAll(answer(turn, formatOf(turn), pulse));
@@ -113,7 +145,9 @@ for (const [name, formatOf] of Object.entries(formats)) {
     const events = eventsOf(all);
     const text = events.map((event) =>
       event.choices?.[0]?.delta.content ??
-        (event.type === "response.output_text.delta" || event.type === "text-delta" ? event.delta : "")
+        (event.type === "response.output_text.delta" || event.type === "text-delta"
+          ? event.delta
+          : "")
     ).join("");
     const picture = `\n\n![image](${PICTURE})\n\n`;
     assert.equal(text, name === "a useChat page" ? `${TEXT}end` : `${TEXT}${picture}end`);
@@ -124,8 +158,14 @@ for (const [name, formatOf] of Object.entries(formats)) {
       assert.equal(last.type, "response.completed");
       assert.equal(last.response.output[1].content[0].text, `${TEXT}${picture}end`);
       assert.equal(last.response.output[0].content[0].text, THOUGHT);
-      assert.deepEqual(events.map((event) => event.sequence_number), events.map((_event, at) => at));
-      assert.deepEqual(events.find(({ type }) => type === "response.output_text.done").text, `${TEXT}${picture}end`);
+      assert.deepEqual(
+        events.map((event) => event.sequence_number),
+        events.map((_event, at) => at),
+      );
+      assert.deepEqual(
+        events.find(({ type }) => type === "response.output_text.done").text,
+        `${TEXT}${picture}end`,
+      );
     } else assert.match(all, /data: \[DONE\]\n\n$/);
   });
 

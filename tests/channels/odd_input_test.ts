@@ -1,5 +1,6 @@
 /**
- * Text that nobody means, wherever a route takes a text: in its path, its query and every field of its body.
+ * Text that nobody means, wherever a route takes a text: in its path, its query and every field of
+ * its body.
  */
 import assert from "node:assert/strict";
 import { SqliteStore } from "../../src/backends/sqlite.ts";
@@ -11,8 +12,12 @@ const IN_ADDRESSES = ["%00", "a%00b", "%zz", "%ED%A0%80", "__proto__"];
 const IN_BODIES = ["\0", "a\0b", "\ud800", "__proto__"];
 
 /** What a route is asked with: its own request with one part of it replaced. */
-function* variants(route: Route, { params = {}, json }: Ask): Iterable<{ path: string; json?: unknown }> {
-  const pathWith = (value: (name: string) => string) => route.path.replace(/\{(\w+)\}/g, (_, name) => value(name));
+function* variants(
+  route: Route,
+  { params = {}, json }: Ask,
+): Iterable<{ path: string; json?: unknown }> {
+  const pathWith = (value: (name: string) => string) =>
+    route.path.replace(/\{(\w+)\}/g, (_, name) => value(name));
   const plain = pathWith((name) => encodeURIComponent(params[name] ?? "none"));
   for (const odd of IN_ADDRESSES) {
     if (plain !== route.path) yield { path: pathWith(() => odd), json };
@@ -36,15 +41,25 @@ function swap(value: unknown, odd: string): unknown {
 Deno.test("no text in a path, a query or a body is a fault of the gateway", async () => {
   const folder = await Deno.makeTempDir();
   {
-    await using house = await House.open({}, { store: new SqliteStore({ path: `${folder}/nexus.db` }) });
+    await using house = await House.open({}, {
+      store: new SqliteStore({ path: `${folder}/nexus.db` }),
+    });
     const root = CALLERS.find(({ name }) => name === "root")!;
     let tries = 0;
     for (const route of house.world.app.routes) {
       // Each try would cost a password's hash.
       if (route.path === "/api/login" || route.path === "/api/password") continue;
-      const asked = await SCENES[`${route.method} ${route.path}`]!(house, await Things.of(house, root));
+      const asked = await SCENES[`${route.method} ${route.path}`]!(
+        house,
+        await Things.of(house, root),
+      );
       for (const { path, json } of variants(route, asked)) {
-        const response = await house.send(await house.tokenOf(root), route.method.toUpperCase(), path, json);
+        const response = await house.send(
+          await house.tokenOf(root),
+          route.method.toUpperCase(),
+          path,
+          json,
+        );
         await response.body?.cancel();
         const isTold = response.status < 500 || response.status === 503;
         assert.ok(isTold, `${route.method} ${path} ${JSON.stringify(json)}: ${response.status}`);

@@ -7,7 +7,11 @@ import { NAMED_BOTS } from "../../src/prometheus.ts";
 import { FakeUpstream } from "../bots/upstream/fake_upstream.ts";
 import { startWorld, until, type World } from "../world.ts";
 
-async function ask(world: World, path: string, token?: string): Promise<{ status: number; text: string }> {
+async function ask(
+  world: World,
+  path: string,
+  token?: string,
+): Promise<{ status: number; text: string }> {
   const headers = new Headers();
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   const response = await fetch(world.url + path, { headers });
@@ -26,16 +30,29 @@ Deno.test("strangers are not told which bots there are, people are told of their
   const health = async (token?: string) => JSON.parse((await ask(world, "/health", token)).text);
   assert.deepEqual(await health(), { status: "ok", bots: 2 });
   assert.deepEqual(await health("wrong"), { status: "ok", bots: 2 });
-  assert.deepEqual(await health(await world.token("alice")), { status: "ok", bots: 1, botIds: ["hers"] });
-  assert.deepEqual(await health(await world.token("root")), { status: "ok", bots: 2, botIds: ["hers", "secret-bot"] });
+  assert.deepEqual(await health(await world.token("alice")), {
+    status: "ok",
+    bots: 1,
+    botIds: ["hers"],
+  });
+  assert.deepEqual(await health(await world.token("root")), {
+    status: "ok",
+    bots: 2,
+    botIds: ["hers", "secret-bot"],
+  });
   for (const token of [undefined, await world.token("alice")]) {
     const { status, text } = await ask(world, "/metrics", token);
     assert.equal(status, 200);
     assert.match(text, /nexus_bots 2/);
     assert.doesNotMatch(text, /secret-bot|hers/);
   }
-  assert.match((await ask(world, "/metrics", await world.token("root"))).text, /nexus_bot_busy\{bot="secret-bot"\} 0/);
-  for (const path of ["/livez", "/readyz", "/openapi.json", "/config.schema.json", "/api/sign-in"]) {
+  assert.match(
+    (await ask(world, "/metrics", await world.token("root"))).text,
+    /nexus_bot_busy\{bot="secret-bot"\} 0/,
+  );
+  for (
+    const path of ["/livez", "/readyz", "/openapi.json", "/config.schema.json", "/api/sign-in"]
+  ) {
     assert.doesNotMatch((await ask(world, path)).text, /secret-bot/, path);
   }
 });
@@ -55,7 +72,11 @@ Deno.test("the token of the metrics opens what is counted, and nobody else reads
 Deno.test("with publicBots anybody is told, as the original did", async () => {
   await using world = await startWorld({ publicBots: true });
   await world.bot("known");
-  assert.deepEqual(JSON.parse((await ask(world, "/health")).text), { status: "ok", bots: 1, botIds: ["known"] });
+  assert.deepEqual(JSON.parse((await ask(world, "/health")).text), {
+    status: "ok",
+    bots: 1,
+    botIds: ["known"],
+  });
   assert.match((await ask(world, "/metrics")).text, /nexus_bot_busy\{bot="known"\}/);
 });
 
@@ -86,24 +107,46 @@ Deno.test("/readyz tells strangers whether it is well, and admins and the metric
     await say("gpt");
 
     for (const token of [undefined, "wrong", await world.token("alice")]) {
-      assert.deepEqual(JSON.parse((await ask(world, "/readyz?verbose", token)).text), { status: "ok" });
+      assert.deepEqual(JSON.parse((await ask(world, "/readyz?verbose", token)).text), {
+        status: "ok",
+      });
     }
     for (const token of ["scrape", await world.token("root")]) {
-      assert.deepEqual(JSON.parse((await ask(world, "/readyz", token)).text), { status: "ok", troubles: [] });
+      assert.deepEqual(JSON.parse((await ask(world, "/readyz", token)).text), {
+        status: "ok",
+        troubles: [],
+      });
       const report = JSON.parse((await ask(world, "/readyz?verbose", token)).text);
-      const byId = new Map<string, Record<string, unknown>>(report.bots.map((one: { id: string }) => [one.id, one]));
+      const byId = new Map<string, Record<string, unknown>>(
+        report.bots.map((one: { id: string }) => [one.id, one]),
+      );
       assert.deepEqual([...byId.keys()].sort(), ["b", "expected", "gone", "gpt"]);
       const { since, succeededAt, failedAt, ...b } = byId.get("b")!;
       assert.deepEqual(b, {
-        ...{ id: "b", wire: "socket", protocol: 2, pool: "team", state: "online", busy: 0, failure: "bot_failed" },
+        ...{
+          id: "b",
+          wire: "socket",
+          protocol: 2,
+          pool: "team",
+          state: "online",
+          busy: 0,
+          failure: "bot_failed",
+        },
       });
       for (const at of [succeededAt, failedAt]) assert.ok(Number(at) >= before);
       assert.ok(Number(since) <= before);
       const gpt = byId.get("gpt")!;
-      assert.deepEqual([gpt.wire, gpt.state, gpt.failure], ["model", "online", "bot_misconfigured"]);
+      assert.deepEqual([gpt.wire, gpt.state, gpt.failure], [
+        "model",
+        "online",
+        "bot_misconfigured",
+      ]);
       assert.match(String(gpt.note), /refuses the key/);
       assert.ok(Number(gpt.succeededAt) >= before);
-      assert.deepEqual([byId.get("gone")!.state, byId.get("gone")!.why], ["offline", "the socket closed"]);
+      assert.deepEqual([byId.get("gone")!.state, byId.get("gone")!.why], [
+        "offline",
+        "the socket closed",
+      ]);
       assert.deepEqual(byId.get("expected"), { id: "expected", state: "offline", busy: 0 });
       const { text } = await ask(world, "/metrics", token);
       for (
@@ -132,6 +175,9 @@ Deno.test("however many bots come and go, few are remembered and fewer are named
   }
   assert.ok(world.app.bots.reports().length <= REMEMBERED_BOTS + 1);
   const { text } = await ask(world, "/metrics");
-  assert.equal(text.split("\n").filter((line) => line.startsWith("nexus_bot_up{")).length, NAMED_BOTS);
+  assert.equal(
+    text.split("\n").filter((line) => line.startsWith("nexus_bot_up{")).length,
+    NAMED_BOTS,
+  );
   assert.match(text, /nexus_bot_up\{bot="here",wire="socket"\} 1/);
 });

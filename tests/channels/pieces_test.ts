@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { jsonInPieces, Parts, partsOf, PIECE, pieceOf, piecesOf } from "../../src/channels/pieces.ts";
+import {
+  jsonInPieces,
+  Parts,
+  partsOf,
+  PIECE,
+  pieceOf,
+  piecesOf,
+} from "../../src/channels/pieces.ts";
 
 const written = (value: unknown) => [...jsonInPieces(value)];
 
@@ -33,7 +40,15 @@ Deno.test("texts that are not put together are written as one, wherever they sta
 });
 
 Deno.test("a text in pieces is the text, and no character is cut in two", () => {
-  for (const text of ["", "a", "😀".repeat(PIECE), `a${"😀".repeat(PIECE)}`, "\ud83d".repeat(PIECE + 1)]) {
+  for (
+    const text of [
+      "",
+      "a",
+      "😀".repeat(PIECE),
+      `a${"😀".repeat(PIECE)}`,
+      "\ud83d".repeat(PIECE + 1),
+    ]
+  ) {
     const pieces = [...piecesOf(text)];
     assert.equal(pieces.join(""), text);
     if (text.isWellFormed()) { for (const piece of pieces) assert.ok(piece.isWellFormed()); }

@@ -12,7 +12,16 @@ Deno.test("private addresses are refused, by number and after a name was resolve
     return new Response("secret");
   });
   const { port } = server.addr;
-  for (const host of ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"]) {
+  for (
+    const host of [
+      "127.0.0.1",
+      "localhost",
+      "[::1]",
+      "[::ffff:127.0.0.1]",
+      "0.0.0.0",
+      "169.254.169.254",
+    ]
+  ) {
     await assert.rejects(publicFetch(`http://${host}:${port}/`), isForbidden, host);
   }
   await assert.rejects(publicFetch("file:///etc/passwd"), TypeError);
@@ -23,7 +32,9 @@ Deno.test("private addresses are refused, by number and after a name was resolve
 Deno.test("what may be reached is answered with its status, headers and bytes; a redirect is not followed", async () => {
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, ({ url }) => {
     const { pathname } = new URL(url);
-    if (pathname === "/moved") return new Response(null, { status: 302, headers: { location: "http://10.0.0.1/" } });
+    if (pathname === "/moved") {
+      return new Response(null, { status: 302, headers: { location: "http://10.0.0.1/" } });
+    }
     if (pathname === "/nothing") return new Response(null, { status: 204 });
     return new Response(new Uint8Array([1, 2, 3]), {
       headers: { "content-disposition": "attachment; filename=a.txt" },

@@ -31,13 +31,35 @@ export const CALLERS: readonly Caller[] = [
   { name: "alice's key", person: "alice", role: "member", scopes: ["chat", "read"] },
   { name: "alice's key to ask", person: "alice", role: "member", scopes: ["chat"] },
   { name: "alice's key to read", person: "alice", role: "member", scopes: ["read"] },
-  { name: "alice's key for a", person: "alice", role: "member", scopes: ["chat", "read"], bots: ["a"] },
-  { name: "alice's key for the pool of a", person: "alice", role: "member", scopes: ["chat", "read"], bots: ["pool"] },
+  {
+    name: "alice's key for a",
+    person: "alice",
+    role: "member",
+    scopes: ["chat", "read"],
+    bots: ["a"],
+  },
+  {
+    name: "alice's key for the pool of a",
+    person: "alice",
+    role: "member",
+    scopes: ["chat", "read"],
+    bots: ["pool"],
+  },
   { name: "alice's key to ask a", person: "alice", role: "member", scopes: ["chat"], bots: ["a"] },
   { name: "bob's key", person: "bob", role: "member", scopes: ["chat", "read"] },
   { name: "root's key for admins", person: "root", role: "admin", scopes: ["admin"] },
-  { name: "root's key for everything", person: "root", role: "admin", scopes: ["chat", "read", "admin"] },
-  { name: "root's key without the scope admin", person: "root", role: "admin", scopes: ["chat", "read"] },
+  {
+    name: "root's key for everything",
+    person: "root",
+    role: "admin",
+    scopes: ["chat", "read", "admin"],
+  },
+  {
+    name: "root's key without the scope admin",
+    person: "root",
+    role: "admin",
+    scopes: ["chat", "read"],
+  },
   {
     name: "root's old key for admins and a",
     person: "root",
@@ -51,7 +73,10 @@ export const CALLERS: readonly Caller[] = [
 
 export const passwordOf = (id: string) => `${id}-pass-word`;
 
-/** What a bot says to a question: its own name and the question. A question with `wait` is never answered to its end. */
+/**
+ * What a bot says to a question: its own name and the question. A question with `wait` is never
+ * answered to its end.
+ */
 async function seat(world: World, id: string, more: Record<string, unknown>): Promise<TestBot> {
   const bot = await world.bot(id, { protocol: 2, ...more });
   const counts = new Map<string, number>();
@@ -81,14 +106,23 @@ export class House implements AsyncDisposable {
   ) {}
 
   static async open(settings: Record<string, unknown> = {}, parts: AppParts = {}): Promise<House> {
-    const world = await startWorld({ users: {}, signIn: { proxy: { from: ["127.0.0.1"] } }, ...settings }, parts);
+    const world = await startWorld({
+      users: {},
+      signIn: { proxy: { from: ["127.0.0.1"] } },
+      ...settings,
+    }, parts);
     const { accounts } = world.app;
     for (const id of ["alice", "bob", "root", "zoe"]) {
-      await accounts.add(id, { password: passwordOf(id), role: id === "root" ? "admin" : "member" });
+      await accounts.add(id, {
+        password: passwordOf(id),
+        role: id === "root" ? "admin" : "member",
+      });
     }
     const bots = { a: await seat(world, "a", { pool: "pool" }), b: await seat(world, "b", {}) };
     const house = new House(world, bots, await new Passwords(argon2idInWasm).hash("member-pass"));
-    for (const caller of CALLERS) if (caller.person && (caller.scopes || caller.out)) await house.tokenOf(caller);
+    for (const caller of CALLERS) {
+      if (caller.person && (caller.scopes || caller.out)) await house.tokenOf(caller);
+    }
     await accounts.change("zoe", { disabled: true });
     return house;
   }
@@ -102,7 +136,10 @@ export class House implements AsyncDisposable {
     return ++this.#count;
   }
 
-  /** What a caller shows: a key of theirs, or a session, a new one each time so that a cell may end it. */
+  /**
+   * What a caller shows: a key of theirs, or a session, a new one each time so that a cell may end
+   * it.
+   */
   async tokenOf({ name, person, scopes, bots, out }: Caller): Promise<string | undefined> {
     if (name === "nobody") return undefined;
     if (person === undefined) return "f".repeat(64);
@@ -116,7 +153,12 @@ export class House implements AsyncDisposable {
     return token;
   }
 
-  async send(token: string | undefined, method: string, path: string, body?: unknown): Promise<Response> {
+  async send(
+    token: string | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<Response> {
     const headers = new Headers();
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
     if (body !== undefined) headers.set("content-type", "application/json");
@@ -134,17 +176,25 @@ export class House implements AsyncDisposable {
 
   /** Somebody new, whom an admin may change and remove. */
   async newcomer(role: "admin" | "member" = "member"): Promise<string> {
-    return (await this.world.app.accounts.add(`${role}${this.next()}`, { password: this.hash, role })).id;
+    return (await this.world.app.accounts.add(`${role}${this.next()}`, {
+      password: this.hash,
+      role,
+    })).id;
   }
 }
 
-/** What belongs to somebody: made with what they show, so that a key that reads only its own finds it. */
+/**
+ * What belongs to somebody: made with what they show, so that a key that reads only its own finds
+ * it.
+ */
 export class Things {
   constructor(readonly house: House, readonly person: string, readonly token: string) {}
 
   static async of(house: House, caller: Caller): Promise<Things> {
     // A key that may not ask finds what its person asked.
-    const maker = caller.scopes?.includes("chat") ?? true ? caller : { name: "", person: caller.person };
+    const maker = caller.scopes?.includes("chat") ?? true
+      ? caller
+      : { name: "", person: caller.person };
     return new Things(house, caller.person!, (await house.tokenOf(maker))!);
   }
 
@@ -157,8 +207,15 @@ export class Things {
   async conversation(bot = "a"): Promise<{ conversation: string; turn: string }> {
     const { world } = this.house;
     const { id } = await this.#json("/api/conversations", {});
-    const turn = await this.#json("/api/chat", { message: this.words(bot), target: bot, conversationId: id });
-    await until(() => world.app.gateway.running().every((one) => one.id !== turn.turnId), "the turn's end");
+    const turn = await this.#json("/api/chat", {
+      message: this.words(bot),
+      target: bot,
+      conversationId: id,
+    });
+    await until(
+      () => world.app.gateway.running().every((one) => one.id !== turn.turnId),
+      "the turn's end",
+    );
     return { conversation: id, turn: turn.turnId };
   }
 
@@ -173,9 +230,16 @@ export class Things {
   async running(bot = "a", chat?: string): Promise<{ conversation: string; turn: string }> {
     const words = `${this.words(bot)} wait`;
     if (chat !== undefined) {
-      const response = await this.house.send(this.token, "POST", "/api/ai/chat", uiBody(chat, words, bot));
+      const response = await this.house.send(
+        this.token,
+        "POST",
+        "/api/ai/chat",
+        uiBody(chat, words, bot),
+      );
       await response.body?.cancel();
-      const turn = this.house.world.app.gateway.running().findLast(({ message }) => message.text === words)!;
+      const turn = this.house.world.app.gateway.running().findLast(({ message }) =>
+        message.text === words
+      )!;
       return { conversation: turn.conversationId, turn: turn.id };
     }
     const { id } = await this.#json("/api/conversations", {});

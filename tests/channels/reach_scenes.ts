@@ -1,5 +1,6 @@
 /**
- * For each route a request that whoever is let in gets answered, with the ids of somebody's own things. A route without a scene fails the walk.
+ * For each route a request that whoever is let in gets answered, with the ids of somebody's own
+ * things. A route without a scene fails the walk.
  */
 import { totpCode } from "../../src/core/totp.ts";
 import { type House, passwordOf, Things, uiBody } from "./reach_house.ts";
@@ -51,8 +52,14 @@ const simple: Record<string, Scene> = {
   "get /config.schema.json": plain,
   "get /v1/models": plain,
   "get /v1/models/{id}": () => ({ params: { id: "a" } }),
-  "post /channels/{platform}/{name}": () => ({ params: { platform: "feishu", name: "none" }, status: 404 }),
-  "get /channels/{platform}/{name}": () => ({ params: { platform: "feishu", name: "none" }, status: 404 }),
+  "post /channels/{platform}/{name}": () => ({
+    params: { platform: "feishu", name: "none" },
+    status: 404,
+  }),
+  "get /channels/{platform}/{name}": () => ({
+    params: { platform: "feishu", name: "none" },
+    status: 404,
+  }),
   "get /bot-ws": () => ({ status: 400 }),
 };
 
@@ -65,7 +72,9 @@ const account: Record<string, Scene> = {
   "post /api/password": (_, { person }) => ({
     json: { current: passwordOf(person), password: passwordOf(person) },
   }),
-  "post /api/totp": ({ world }, { person }) => ({ after: () => world.app.accounts.dropFactor(person) }),
+  "post /api/totp": ({ world }, { person }) => ({
+    after: () => world.app.accounts.dropFactor(person),
+  }),
   "post /api/totp/confirm": async ({ world }, { person }) => {
     const secret = await world.app.accounts.newFactor(person);
     const code = await totpCode(secret, Math.floor(Date.now() / 30_000));
@@ -82,7 +91,11 @@ const account: Record<string, Scene> = {
   }),
   "delete /api/keys/{id}": async ({ world }, { person }) => {
     const { key } = await world.app.keys.make(person, { name: "to revoke" });
-    return { params: { id: key.id }, names: true, after: () => void world.app.keys.revoke(person, key.id) };
+    return {
+      params: { id: key.id },
+      names: true,
+      after: () => void world.app.keys.revoke(person, key.id),
+    };
   },
   "post /api/pair": async (house) => {
     const who = { channel: "lark", app: "office", id: `ou_pair_${house.next()}` };
@@ -110,14 +123,19 @@ const chat: Record<string, Scene> = {
   },
   "get /api/turns/{id}/stream": async (_, things) => {
     const { turn } = await things.conversation();
-    return { params: { id: turn }, says: new RegExp(`a on ${things.words("a")}.*"status":"done"`, "s"), names: true };
+    return {
+      params: { id: turn },
+      says: new RegExp(`a on ${things.words("a")}.*"status":"done"`, "s"),
+      names: true,
+    };
   },
   "post /api/turns/{id}/cancel": async (_, things) => {
     const { turn } = await things.running();
     return { params: { id: turn }, says: /"status":"cancelled"/, names: true };
   },
   "get /api/events": (house, things) => ({
-    // The last that comes is theirs, so that everything that another might have slipped in is before it.
+    // The last that comes is theirs, so that everything that another might have slipped in is
+    // before it.
     meanwhile: async () => {
       await bustle(house, things.person);
       await things.conversation();
@@ -151,7 +169,12 @@ const chat: Record<string, Scene> = {
   "delete /v1/responses/{id}": async (_, things) => response(await things.conversation()),
   "post /api/ai/chat": async (_, things) => {
     const { conversation } = await things.conversation();
-    return { json: uiBody(conversation, "more", "a"), says: /"type":"finish"/, names: true, foreign: 200 };
+    return {
+      json: uiBody(conversation, "more", "a"),
+      says: /"type":"finish"/,
+      names: true,
+      foreign: 200,
+    };
   },
   "get /api/ai/chat/{id}/stream": async (house, things) => {
     const chat = `chat-${house.next()}`;
@@ -170,10 +193,13 @@ function response({ turn }: { turn: string }): Ask {
 }
 
 /**
- * Both bots answer this person, who is signed in, and speak by themselves; a conversation with b is begun, renamed and deleted. Returns the
- * ids of what each bot did.
+ * Both bots answer this person, who is signed in, and speak by themselves; a conversation with b is
+ * begun, renamed and deleted. Returns the ids of what each bot did.
  */
-export async function bustle(house: House, person: string): Promise<{ readonly a: string[]; readonly b: string[] }> {
+export async function bustle(
+  house: House,
+  person: string,
+): Promise<{ readonly a: string[]; readonly b: string[] }> {
   const { gateway, sessions } = house.world.app;
   const done = { a: [] as string[], b: [] as string[] };
   const things = new Things(house, person, (await sessions.begin(person)).token);
@@ -181,11 +207,18 @@ export async function bustle(house: House, person: string): Promise<{ readonly a
     const { conversation, turn } = await things.conversation(id);
     done[id].push(turn, conversation);
     const content = `push ${things.words(id)}`;
-    house.bots[id].send({ type: "push", id: `push-${house.next()}`, to: `user:${person}`, content });
+    house.bots[id].send({
+      type: "push",
+      id: `push-${house.next()}`,
+      to: `user:${person}`,
+      content,
+    });
     await house.bots[id].next("pushed");
   }
   const [, conversation = ""] = done.b;
-  await (await house.send(things.token, "PATCH", `/api/conversations/${conversation}`, { title: "new" })).body
+  await (await house.send(things.token, "PATCH", `/api/conversations/${conversation}`, {
+    title: "new",
+  })).body
     ?.cancel();
   await gateway.removeConversation({ id: person }, conversation);
   return done;
@@ -266,7 +299,13 @@ const admin: Record<string, Scene> = {
   "post /api/admin/connections/check": plain,
   "get /api/admin/turns": plain,
   "post /api/admin/turns/{id}/cancel": async (house) => {
-    const asked = { person: house.person("bob"), text: "wait", images: [], channel: "web", target: "a" } as const;
+    const asked = {
+      person: house.person("bob"),
+      text: "wait",
+      images: [],
+      channel: "web",
+      target: "a",
+    } as const;
     return { params: { id: (await house.world.app.gateway.ask(asked)).id } };
   },
   "post /api/admin/bots/{id}/disconnect": async (house) => {
@@ -287,7 +326,10 @@ const admin: Record<string, Scene> = {
   "post /api/admin/pairings": async (house) => {
     const who = { channel: "lark", app: "office", id: `ou_admin_${house.next()}` };
     const code = await house.world.app.apps.pairing.code(who);
-    return { json: { code, account: "bob" }, onAdmin: { json: { code, account: await house.newcomer("admin") } } };
+    return {
+      json: { code, account: "bob" },
+      onAdmin: { json: { code, account: await house.newcomer("admin") } },
+    };
   },
   "delete /api/admin/pairings": async (house) => {
     const { pairing } = house.world.app.apps;
@@ -309,4 +351,10 @@ async function onAccount(house: House, more: Ask = {}): Promise<Ask> {
   return { params: { id }, onAdmin: { params: { id: await house.newcomer("admin") } }, ...more };
 }
 
-export const SCENES: Readonly<Record<string, Scene>> = { ...simple, ...account, ...chat, ...history, ...admin };
+export const SCENES: Readonly<Record<string, Scene>> = {
+  ...simple,
+  ...account,
+  ...chat,
+  ...history,
+  ...admin,
+};

@@ -1,8 +1,9 @@
 /**
- * The walk over the table of routes: every route by every kind of caller, and every route that names something with the things of another
- * person, of another bot and of another key.
+ * The walk over the table of routes: every route by every kind of caller, and every route that
+ * names something with the things of another person, of another bot and of another key.
  *
- * What is expected comes from the declaration of the route, by rules that are written here once more.
+ * What is expected comes from the declaration of the route, by rules that are written here once
+ * more.
  */
 import assert from "node:assert/strict";
 import type { Route } from "../../src/channels/route.ts";
@@ -55,10 +56,23 @@ async function textOf(response: Response, route: Route, ask: Ask): Promise<strin
   }
 }
 
-async function ask(house: House, route: Route, caller: Caller, asked: Ask): Promise<{ status: number; text: string }> {
-  const path = route.path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(asked.params?.[name] ?? "none"));
+async function ask(
+  house: House,
+  route: Route,
+  caller: Caller,
+  asked: Ask,
+): Promise<{ status: number; text: string }> {
+  const path = route.path.replace(
+    /\{(\w+)\}/g,
+    (_, name) => encodeURIComponent(asked.params?.[name] ?? "none"),
+  );
   const url = asked.query === undefined ? path : `${path}?${asked.query}`;
-  const response = await house.send(await house.tokenOf(caller), route.method.toUpperCase(), url, asked.json);
+  const response = await house.send(
+    await house.tokenOf(caller),
+    route.method.toUpperCase(),
+    url,
+    asked.json,
+  );
   const text = await textOf(response, route, asked);
   await asked.after?.();
   return { status: response.status, text };
@@ -89,12 +103,16 @@ Deno.test("every route lets in by what it declares, whoever calls", async () => 
     for (const caller of CALLERS) {
       const door = atTheDoor(route, caller);
       // Whoever is refused is refused with a request that would be answered.
-      const owner = caller.person !== undefined && !caller.out ? caller : CALLERS.find(({ name }) => name === "bob")!;
+      const owner = caller.person !== undefined && !caller.out
+        ? caller
+        : CALLERS.find(({ name }) => name === "bob")!;
       const asked = await SCENES[nameOf(route)]!(house, await Things.of(house, owner));
       const answer = await ask(house, route, caller, asked);
       const expected = door === "in" ? asked.status ?? route.status ?? 200 : door;
       check(route, caller, answer, expected);
-      if (door === "in" && asked.says) assert.match(answer.text, asked.says, `${nameOf(route)} by ${caller.name}`);
+      if (door === "in" && asked.says) {
+        assert.match(answer.text, asked.says, `${nameOf(route)} by ${caller.name}`);
+      }
       cells++;
     }
   }
@@ -106,7 +124,10 @@ Deno.test("every route lets in by what it declares, whoever calls", async () => 
 
 /** Whose things are reached for, and by whom. */
 const REACHES: readonly { readonly owner: string; readonly by: readonly string[] }[] = [
-  { owner: "alice", by: ["bob", "root", "bob's key", "root's key for everything", "alice's key to ask"] },
+  {
+    owner: "alice",
+    by: ["bob", "root", "bob's key", "root's key for everything", "alice's key to ask"],
+  },
   { owner: "alice's key to ask", by: ["bob", "root", "bob's key"] },
   { owner: "bob", by: ["alice", "alice's key", "alice's key for a", "alice's key to ask a"] },
 ];
@@ -119,7 +140,9 @@ Deno.test("what is another person's, or was asked with another key, does not exi
   const reached: Record<string, number> = {};
   for (const { path, method, who } of house.world.app.routes) {
     // A model is nobody's thing.
-    if (who === "member" && path.includes("{") && !path.startsWith("/v1/models/")) reached[`${method} ${path}`] = 0;
+    if (who === "member" && path.includes("{") && !path.startsWith("/v1/models/")) {
+      reached[`${method} ${path}`] = 0;
+    }
   }
   for (const { owner, by } of REACHES) {
     const things = await Things.of(house, callerOf(owner));
@@ -131,7 +154,10 @@ Deno.test("what is another person's, or was asked with another key, does not exi
         const asked = await SCENES[nameOf(route)]!(house, things);
         if (!asked.names) continue;
         reached[nameOf(route)] = (reached[nameOf(route)] ?? 0) + 1;
-        const { status, text } = await ask(house, route, caller, { ...asked, says: asked.says ?? /$/ });
+        const { status, text } = await ask(house, route, caller, {
+          ...asked,
+          says: asked.says ?? /$/,
+        });
         const cell = `${nameOf(route)} with the things of ${owner} by ${caller.name}`;
         assert.equal(status, asked.foreign ?? 404, `${cell}: ${text.slice(0, 300)}`);
         assert.doesNotMatch(text, new RegExp(`zebra-of-${things.person}|"stopped":true`), cell);
@@ -140,11 +166,19 @@ Deno.test("what is another person's, or was asked with another key, does not exi
     }
   }
   const named = Object.entries(reached).filter(([, times]) => times === 0);
-  assert.deepEqual(named, [], "every member's route that names something is tried with the things of others");
+  assert.deepEqual(
+    named,
+    [],
+    "every member's route that names something is tried with the things of others",
+  );
   console.log(`${cells} cells walked with the things of others`);
   await house.world.app.audit.settled();
   const lines = await house.world.app.audit.lines(undefined, 1000);
-  assert.ok(lines.some(({ did, who, whom }) => did === "reached_for_another" && who === "bob" && whom === "alice"));
+  assert.ok(
+    lines.some(({ did, who, whom }) =>
+      did === "reached_for_another" && who === "bob" && whom === "alice"
+    ),
+  );
 });
 
 Deno.test("upon an admin's account no key does what a session does", async () => {
@@ -160,7 +194,11 @@ Deno.test("upon an admin's account no key does what a session does", async () =>
       cells++;
     }
     const { status, text } = await ask(house, route, callerOf("root"), upon);
-    assert.equal(status, route.status ?? 200, `${nameOf(route)} upon an admin by a session: ${text}`);
+    assert.equal(
+      status,
+      route.status ?? 200,
+      `${nameOf(route)} upon an admin by a session: ${text}`,
+    );
   }
   assert.equal(cells, 2 * house.world.app.routes.filter((route) => "guarded" in route).length);
   assert.ok(cells > 10);
@@ -197,17 +235,36 @@ Deno.test("a key that is bound to a bot sees of a conversation what that bot ans
     [404, "GET", `/api/conversations/${other.conversation}`],
     [404, "DELETE", `/api/conversations/${other.conversation}`],
     [404, "POST", "/api/chat", { message: "x", conversationId: other.conversation }],
-    [404, "POST", "/api/chat", { message: "x", conversationId: mixed.conversation, parentTurnId: mixed.other }],
-    [200, "POST", "/api/chat", { message: "more", conversationId: mixed.conversation, parentTurnId: mixed.turn }],
-    [404, "POST", "/v1/responses", { model: "a", input: "x", previous_response_id: `resp_${mixed.other}` }],
-    [200, "POST", "/v1/responses", { model: "a", input: "more", previous_response_id: `resp_${mixed.turn}` }],
+    [404, "POST", "/api/chat", {
+      message: "x",
+      conversationId: mixed.conversation,
+      parentTurnId: mixed.other,
+    }],
+    [200, "POST", "/api/chat", {
+      message: "more",
+      conversationId: mixed.conversation,
+      parentTurnId: mixed.turn,
+    }],
+    [404, "POST", "/v1/responses", {
+      model: "a",
+      input: "x",
+      previous_response_id: `resp_${mixed.other}`,
+    }],
+    [200, "POST", "/v1/responses", {
+      model: "a",
+      input: "more",
+      previous_response_id: `resp_${mixed.turn}`,
+    }],
     [404, "GET", `/v1/responses/resp_${mixed.other}`],
     [404, "GET", `/v1/responses/resp_${mixed.other}/input_items`],
     [404, "POST", `/v1/responses/resp_${running.turn}/cancel`],
     [404, "DELETE", `/v1/responses/resp_${other.turn}`],
     [200, "GET", `/v1/responses/resp_${mixed.turn}`],
     [409, "DELETE", `/v1/responses/resp_${mixed.turn}`],
-    [404, "POST", "/v1/chat/completions", { model: "b", messages: [{ role: "user", content: "x" }] }],
+    [404, "POST", "/v1/chat/completions", {
+      model: "b",
+      messages: [{ role: "user", content: "x" }],
+    }],
     [404, "POST", "/api/conversations", { botId: "b" }],
     [204, "GET", "/api/ai/chat/shared-chat/stream"],
     [200, "DELETE", "/api/ai/chat/shared-chat/stream"],
@@ -222,7 +279,11 @@ Deno.test("a key that is bound to a bot sees of a conversation what that bot ans
   ];
   for (const [status, method, path, json] of cells) {
     const answer = await by(method, path, json);
-    assert.equal(answer.status, status, `${method} ${path} ${JSON.stringify(json)}: ${answer.text}`);
+    assert.equal(
+      answer.status,
+      status,
+      `${method} ${path} ${JSON.stringify(json)}: ${answer.text}`,
+    );
   }
   const { turns } = JSON.parse((await by("GET", `${conversation}/turns`)).text);
   assert.deepEqual(new Set(turns.map(({ botId }: { botId: string }) => botId)), new Set(["a"]));
@@ -244,7 +305,12 @@ Deno.test("a name that a client gives its conversation leads a key to no convers
   });
   const idBy = async (name: string, content: string) => {
     const token = await house.tokenOf(callerOf(name));
-    const response = await house.send(token, "POST", "/v1/chat/completions", body("support", content));
+    const response = await house.send(
+      token,
+      "POST",
+      "/v1/chat/completions",
+      body("support", content),
+    );
     await response.body?.cancel();
     assert.equal(response.status, 200);
     return response.headers.get("x-conversation-id")!;
@@ -281,7 +347,9 @@ Deno.test("a key's stream of events tells only what the key reads, while both bo
     const done = await bustle(house, "alice");
     // The last that they are told is a turn of their own.
     const own = await (await Things.of(house, caller)).conversation();
-    const heard = await events.until(({ data }) => data.type === "turn_end" && data.turnId === own.turn);
+    const heard = await events.until(({ data }) =>
+      data.type === "turn_end" && data.turnId === own.turn
+    );
     await events.hangUp();
     const text = JSON.stringify(heard.map(({ data }) => data));
     assert.deepEqual(
@@ -289,7 +357,9 @@ Deno.test("a key's stream of events tells only what the key reads, while both bo
       [a, b],
       `${name}: ${text}`,
     );
-    for (const id of [...a ? [] : done.a, ...b ? [] : done.b]) assert.ok(!text.includes(id), `${name} hears of ${id}`);
+    for (const id of [...a ? [] : done.a, ...b ? [] : done.b]) {
+      assert.ok(!text.includes(id), `${name} hears of ${id}`);
+    }
     assert.equal(text.includes("push zebra-of-alice-with-a"), a, name);
     assert.equal(text.includes("push zebra-of-alice-with-b"), b, name);
   }
@@ -297,10 +367,15 @@ Deno.test("a key's stream of events tells only what the key reads, while both bo
 
 Deno.test("a model API is told no more of a conversation than the key reads by which it is asked", async () => {
   const api = new FakeUpstream("openai");
-  await using house = await House.open({ bots: { api: { type: "openai", baseUrl: api.url, model: "m" } } });
+  await using house = await House.open({
+    bots: { api: { type: "openai", baseUrl: api.url, model: "m" } },
+  });
   const alice = await Things.of(house, callerOf("alice"));
   const { conversation } = await alice.mixed();
-  const { key, token } = await house.world.app.keys.make("alice", { name: "k", bots: ["a", "api"] });
+  const { key, token } = await house.world.app.keys.make("alice", {
+    name: "k",
+    bots: ["a", "api"],
+  });
   const asked = async (token: string, conversationId?: string) => {
     const json = { message: "say all of it again", target: "api", conversationId };
     const response = await house.send(token, "POST", "/api/chat", json);
@@ -312,7 +387,8 @@ Deno.test("a model API is told no more of a conversation than the key reads by w
   assert.doesNotMatch(byKey, /zebra-of-alice-with-b/);
   assert.match(await asked(alice.token, conversation), /zebra-of-alice-with-b/);
   // In the default conversation with this bot, where she has asked before.
-  await (await house.send(alice.token, "POST", "/api/chat", { message: "zebra", target: "api" })).body?.cancel();
+  await (await house.send(alice.token, "POST", "/api/chat", { message: "zebra", target: "api" }))
+    .body?.cancel();
   assert.match(await asked(alice.token), /zebra/);
   assert.doesNotMatch(await asked((await house.tokenOf(callerOf("alice's key to ask")))!), /zebra/);
   await house.world.app.keys.revoke("alice", key.id);
@@ -326,16 +402,23 @@ Deno.test("the table keeps its rules: reading changes nothing, no key opens an a
   const namesOf = (fits: (route: Route) => boolean) => routes.filter(fits).map(nameOf).sort();
   assert.deepEqual(namesOf((route) => (route.who === "admin") !== isAdmins(route)), []);
   assert.deepEqual(
-    namesOf((route) => "keys" in route && route.keys.some((key) => key === "read") && route.method !== "get"),
+    namesOf((route) =>
+      "keys" in route && route.keys.some((key) => key === "read") && route.method !== "get"
+    ),
     [],
   );
   assert.deepEqual(
-    namesOf((route) => isAdmins(route) && !("bots" in route && `${route.keys}` === "admin" && route.bots === "closed")),
+    namesOf((route) =>
+      isAdmins(route) &&
+      !("bots" in route && `${route.keys}` === "admin" && route.bots === "closed")
+    ),
     [],
   );
   assert.deepEqual(
     namesOf((route) => "guarded" in route),
-    namesOf(({ method, path }) => method !== "get" && /^\/api\/admin\/(people|pairings)/.test(path)),
+    namesOf(({ method, path }) =>
+      method !== "get" && /^\/api\/admin\/(people|pairings)/.test(path)
+    ),
   );
   // Whoever takes a route from these lists or adds to them does so on purpose.
   assert.deepEqual(

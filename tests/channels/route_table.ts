@@ -1,14 +1,19 @@
 /**
- * The table of routes in docs/security.md. Run it to write the table anew: `deno run -A tests/channels/route_table.ts`.
+ * The table of routes in docs/security.md. Run it to write the table anew: `deno run -A
+ * tests/channels/route_table.ts`.
  */
 import { createApp } from "../../src/app.ts";
 import { readConfig } from "../../src/config.ts";
 import type { Route } from "../../src/channels/route.ts";
 
 const PAGE = new URL("../../docs/security.md", import.meta.url);
-const BEGIN = "<!-- routes: written by tests/channels/route_table.ts -->\n", END = "\n<!-- end of routes -->";
+const BEGIN = "<!-- routes: written by tests/channels/route_table.ts -->\n",
+  END = "\n<!-- end of routes -->";
 
-/** The table in the page, and as the declarations have it; white space, which the formatter lines up, is single. */
+/**
+ * The table in the page, and as the declarations have it; white space, which the formatter lines
+ * up, is single.
+ */
 export async function routeTables(): Promise<{ inPage: string; declared: string }> {
   const page = await Deno.readTextFile(PAGE);
   return { inPage: single(between(page)), declared: single(await declaredTable()) };
@@ -20,7 +25,9 @@ async function declaredTable(): Promise<string> {
   const app = await createApp(read.config);
   const rows = app.routes.map(rowOf);
   await app.close();
-  return ["| route | who | keys | bound to bots |", "| --- | --- | --- | --- |", ...rows].join("\n");
+  return ["| route | who | keys | bound to bots |", "| --- | --- | --- | --- |", ...rows].join(
+    "\n",
+  );
 }
 
 function rowOf(route: Route): string {

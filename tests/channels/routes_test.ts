@@ -1,5 +1,6 @@
 /**
- * The table of routes: what is declared, what answers and what `/openapi.json` describes are the same.
+ * The table of routes: what is declared, what answers and what `/openapi.json` describes are the
+ * same.
  */
 import assert from "node:assert/strict";
 import { z } from "zod";
@@ -20,9 +21,14 @@ async function declared(folder = "src/channels/"): Promise<string[]> {
     if (isDirectory) found.push(...await declared(`${folder}${name}/`));
     else if ((await Deno.readTextFile(new URL(folder + name, ROOT))).includes("declare({")) {
       const routes: Route[] = Object.values(await import(new URL(folder + name, ROOT).href))
-        .flatMap((value) => typeof value === "object" && value !== null ? [value, ...Object.values(value)] : [])
+        .flatMap((value) =>
+          typeof value === "object" && value !== null ? [value, ...Object.values(value)] : []
+        )
         .filter((value) => typeof value?.path === "string" && typeof value.method === "string");
-      assert.ok(name === "route.ts" || routes.length > 0, `${folder}${name} declares routes and exports none`);
+      assert.ok(
+        name === "route.ts" || routes.length > 0,
+        `${folder}${name} declares routes and exports none`,
+      );
       found.push(...routes.map(nameOf));
     }
   }
@@ -42,10 +48,16 @@ Deno.test("every declared route answers and is described in /openapi.json, and n
   for (const one of described) {
     const [method = "", path = ""] = one.split(" ");
     const asked = path.replace(/\{\w+\}/g, "none");
-    const response = await fetch(world.url + asked, { method: method.toUpperCase(), redirect: "manual" });
+    const response = await fetch(world.url + asked, {
+      method: method.toUpperCase(),
+      redirect: "manual",
+    });
     const text = await response.text();
-    // A route that is not there says only `Not found`; one that is there asks who you are, or answers.
-    if (response.status === 404 && path !== "/channels/{platform}/{name}") unsafe.push(`${one}: ${text}`);
+    // A route that is not there says only `Not found`; one that is there asks who you are, or
+    // answers.
+    if (response.status === 404 && path !== "/channels/{platform}/{name}") {
+      unsafe.push(`${one}: ${text}`);
+    }
   }
   assert.deepEqual(unsafe, []);
 });
@@ -55,18 +67,33 @@ Deno.test("the description says who may take a route, by which keys, and points 
   const { paths, components } = await (await fetch(`${world.url}/openapi.json`)).json();
   assert.deepEqual(paths["/api/login"].post["x-nexus-access"], { who: "anyone" });
   assert.equal(paths["/api/login"].post.security, undefined);
-  assert.deepEqual(paths["/api/conversations"].get["x-nexus-access"], { who: "member", keys: ["read"], bots: "bound" });
-  assert.deepEqual(paths["/api/conversations"].get.security, [{ session: [] }, { cookie: [] }, { key: ["read"] }]);
+  assert.deepEqual(paths["/api/conversations"].get["x-nexus-access"], {
+    who: "member",
+    keys: ["read"],
+    bots: "bound",
+  });
+  assert.deepEqual(paths["/api/conversations"].get.security, [{ session: [] }, { cookie: [] }, {
+    key: ["read"],
+  }]);
   assert.deepEqual(paths["/api/password"].post.security, [{ session: [] }, { cookie: [] }]);
-  assert.deepEqual(paths["/api/admin/people"].get["x-nexus-access"], { who: "admin", keys: ["admin"], bots: "closed" });
+  assert.deepEqual(paths["/api/admin/people"].get["x-nexus-access"], {
+    who: "admin",
+    keys: ["admin"],
+    bots: "closed",
+  });
   assert.equal(
     paths["/api/chat"].post.requestBody.content["application/json"].schema.$ref,
     "#/components/schemas/Chat",
   );
-  const refs = [...JSON.stringify({ paths, components }).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref!);
+  const refs = [...JSON.stringify({ paths, components }).matchAll(/"\$ref":"([^"]+)"/g)].map((
+    [, ref],
+  ) => ref!);
   assert.ok(refs.length > 50);
   for (const ref of new Set(refs)) {
-    assert.ok(components.schemas[ref.replace("#/components/schemas/", "")], `${ref} points at nothing`);
+    assert.ok(
+      components.schemas[ref.replace("#/components/schemas/", "")],
+      `${ref} points at nothing`,
+    );
   }
 });
 
@@ -83,7 +110,10 @@ Deno.test("a route has one handler, and an answer its declared status", async ()
     status: 201,
   });
   routes.on(made, (call) => ({ id: call.param("id") }));
-  assert.throws(() => routes.on(made, () => ({ id: "" })), /get \/made\/\{id\} has a handler already/);
+  assert.throws(
+    () => routes.on(made, () => ({ id: "" })),
+    /get \/made\/\{id\} has a handler already/,
+  );
   const response = await routes.fetch(new Request("http://x/made/a%20b"), { address: "x" });
   assert.deepEqual([response.status, await response.json()], [201, { id: "a b" }]);
 });

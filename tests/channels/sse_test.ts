@@ -7,49 +7,69 @@ import { ManualClock } from "../../src/core/clock.ts";
 import { Reply } from "../../src/core/reply.ts";
 import { Turn } from "../../src/core/turn.ts";
 
-const READER: Reader = { person: "alice", refusal: "session_expired", holds: () => Promise.resolve(true) };
+const READER: Reader = {
+  person: "alice",
+  refusal: "session_expired",
+  holds: () => Promise.resolve(true),
+};
 
 function begun(clock: ManualClock): Turn {
   const person = { id: "alice", name: "Alice", role: "member" } as const;
-  const turn = new Turn("t", "c", { person, text: "go", images: [], channel: "web" }, new Reply(), clock.now());
+  const turn = new Turn(
+    "t",
+    "c",
+    { person, text: "go", images: [], channel: "web" },
+    new Reply(),
+    clock.now(),
+  );
   turn.bot = { id: "b", name: "B" };
   return turn;
 }
 
-/** Every kind of stream of a turn or of news, and what its reader is given who reads on after it was let go. */
-const kinds: { name: string; stream: (turn: Turn, pulse: Pulse, gone: () => void) => ReadableStream; late: RegExp }[] =
-  [
-    {
-      name: "a turn",
-      stream: (turn, pulse) => turnStream(turn, { after: 0, language: "en", pulse }),
-      late: /"start"(?!.*"end")/s,
-    },
-    {
-      name: "an answer of the OpenAI face",
-      stream: (turn, pulse, gone) =>
-        answerStream(turn, {
-          format: chatFormat(
-            turn,
-            "m",
-            false,
-            () => ({ message: "", type: "server_error", param: null, code: "limited" }),
-          ),
-          pulse,
-          reader: READER,
-          said: [],
-          cut: () => new Cut({}),
-          stop: () => {},
-          onHangUp: gone,
-        }),
-      late: /"error"(?!.*DONE)/s,
-    },
-    {
-      name: "news",
-      stream: (turn, pulse) =>
-        newsStream(pulse, READER, (send) => turn.reply.watch(() => send({ type: "chunk", text: turn.reply.text }))),
-      late: /"never taken"/,
-    },
-  ];
+/**
+ * Every kind of stream of a turn or of news, and what its reader is given who reads on after it was
+ * let go.
+ */
+const kinds: {
+  name: string;
+  stream: (turn: Turn, pulse: Pulse, gone: () => void) => ReadableStream;
+  late: RegExp;
+}[] = [
+  {
+    name: "a turn",
+    stream: (turn, pulse) => turnStream(turn, { after: 0, language: "en", pulse }),
+    late: /"start"(?!.*"end")/s,
+  },
+  {
+    name: "an answer of the OpenAI face",
+    stream: (turn, pulse, gone) =>
+      answerStream(turn, {
+        format: chatFormat(
+          turn,
+          "m",
+          false,
+          () => ({ message: "", type: "server_error", param: null, code: "limited" }),
+        ),
+        pulse,
+        reader: READER,
+        said: [],
+        cut: () => new Cut({}),
+        stop: () => {},
+        onHangUp: gone,
+      }),
+    late: /"error"(?!.*DONE)/s,
+  },
+  {
+    name: "news",
+    stream: (turn, pulse) =>
+      newsStream(
+        pulse,
+        READER,
+        (send) => turn.reply.watch(() => send({ type: "chunk", text: turn.reply.text })),
+      ),
+    late: /"never taken"/,
+  },
+];
 
 for (const { name, stream, late } of kinds) {
   Deno.test(`a reader of ${name} who takes nothing for ten minutes is let go, and holds the words no longer`, async () => {
@@ -64,8 +84,16 @@ for (const { name, stream, late } of kinds) {
     assert.equal(turn.reply.readers, 1);
     clock.pass(2 * 60_000);
     assert.equal(pulse.size + turn.reply.readers, 0);
-    assert.equal(gone, name.includes("OpenAI") ? 1 : 0, "there, a reader that is gone stops the bot");
-    assert.match(await new Response(stalled).text(), late, "who reads on after all is not told that this was all");
+    assert.equal(
+      gone,
+      name.includes("OpenAI") ? 1 : 0,
+      "there, a reader that is gone stops the bot",
+    );
+    assert.match(
+      await new Response(stalled).text(),
+      late,
+      "who reads on after all is not told that this was all",
+    );
     pulse.close();
     assert.equal(clock.waiting, 0);
   });

@@ -8,7 +8,8 @@ Deno.test("where the store cannot be written the gateway signs in, answers and k
   const bot = await world.bot("echo");
   bot.answerAll(({ id, content }) => bot.reply(id, content, true));
   assert.equal(
-    (await (await world.as("alice", "/api/chat", { json: { message: "still here" } })).json()).content,
+    (await (await world.as("alice", "/api/chat", { json: { message: "still here" } })).json())
+      .content,
     "still here",
   );
   const { conversations } = await (await world.as("alice", "/api/conversations")).json();
@@ -21,5 +22,8 @@ Deno.test("where the store cannot be written the gateway signs in, answers and k
   const state = await ready.json();
   assert.equal(state.status, "degraded");
   assert.match(state.troubles[0], /^store: /);
-  assert.deepEqual((await (await world.as("root", "/api/admin/state")).json()).troubles, state.troubles);
+  assert.deepEqual(
+    (await (await world.as("root", "/api/admin/state")).json()).troubles,
+    state.troubles,
+  );
 });

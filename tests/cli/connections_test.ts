@@ -163,7 +163,9 @@ Deno.test("past the bound of an address its idle connections go, the oldest firs
   assert.deepEqual(crowds, [[10, most + 1]]);
   assert.equal(connections.refuses("10.0.0.1"), false);
   // All of them are at work: nothing can be closed.
-  for (const { address, port } of table.files.values()) if (address === "10.0.0.1") connections.begin(port);
+  for (const { address, port } of table.files.values()) {
+    if (address === "10.0.0.1") connections.begin(port);
+  }
   for (let port = 1_000; port < 1_005; port++) {
     table.open("10.0.0.1", port);
     connections.begin(port);
@@ -177,7 +179,9 @@ Deno.test("past the bound of an address its idle connections go, the oldest firs
 
 Deno.test("the networks of IPv6 count as one address each, and trusted proxies are not bounded", () => {
   const { clock, table, connections } = stage(1_000);
-  for (let n = 0; n < connections.mostOfAddress + 10; n++) table.open(`2001:db8::${n.toString(16)}`, n);
+  for (let n = 0; n < connections.mostOfAddress + 10; n++) {
+    table.open(`2001:db8::${n.toString(16)}`, n);
+  }
   for (let n = 0; n < connections.mostOfAddress + 10; n++) table.open("127.0.0.1", 1_000 + n);
   clock.pass(1_000);
   assert.equal(table.closed.length, 10);
@@ -206,7 +210,9 @@ Deno.test("past the bound of all the idle go, strangers' first; when all are at 
 
 Deno.test("docs/security.md has these bounds as they are", async () => {
   const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
-  const rows = page.split("\n").filter((line) => line.startsWith("| ")).map((line) => line.replaceAll(/ +/g, " "));
+  const rows = page.split("\n").filter((line) => line.startsWith("| ")).map((line) =>
+    line.replaceAll(/ +/g, " ")
+  );
   const number = (value: number) => value.toLocaleString("en");
   for (
     const [what, ...values] of [
@@ -218,7 +224,11 @@ Deno.test("docs/security.md has these bounds as they are", async () => {
       ],
       ["connections of one address", "a quarter", `at least ${LEAST_OF_ADDRESS}`],
       ["a connection without a whole request", `${FIRST_REQUEST / 1_000} s`],
-      ["a connection after its answer", `${KEEP_ALIVE / 1_000} s;`, `${KEEP_ALIVE_PROXY / 60_000} min`],
+      [
+        "a connection after its answer",
+        `${KEEP_ALIVE / 1_000} s;`,
+        `${KEEP_ALIVE_PROXY / 60_000} min`,
+      ],
       ["the time of an HTTP body", `${BODY_TIME / 1_000} s`, `each ${BODY_RATE >> 10} KiB`],
       ["lines of the log that wait", `${MAX_WAITING >> 10} KiB`],
     ] as const
@@ -237,21 +247,31 @@ Deno.test("the bounds follow the limit of open files", () => {
 });
 
 Deno.test({
-  name: "the system's own sockets: who is at the other end, when something was sent, and how one is closed",
+  name:
+    "the system's own sockets: who is at the other end, when something was sent, and how one is closed",
   ignore: await lacks("a Unix"),
   async fn() {
     const sockets = ownSockets();
     assert.ok(!("why" in sockets));
-    const listeners = [Deno.listen({ hostname: "127.0.0.1", port: 0 }), Deno.listen({ hostname: "::1", port: 0 })];
+    const listeners = [
+      Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+      Deno.listen({ hostname: "::1", port: 0 }),
+    ];
     for (const listener of listeners) {
       const { hostname, port } = listener.addr;
-      const [client, server] = await Promise.all([Deno.connect({ hostname, port }), listener.accept()]);
+      const [client, server] = await Promise.all([
+        Deno.connect({ hostname, port }),
+        listener.accept(),
+      ]);
       const found: [number, Peer][] = [];
       for (let file = 0; file < sockets.top(); file++) {
         const peer = sockets.peer(file, port);
         if (peer) found.push([file, peer]);
       }
-      assert.deepEqual(found.map(([, peer]) => peer), [{ address: hostname, port: client.localAddr.port }]);
+      assert.deepEqual(found.map(([, peer]) => peer), [{
+        address: hostname,
+        port: client.localAddr.port,
+      }]);
       const file = found[0]![0];
       if (Deno.build.os === "linux") {
         await until(() => sockets.sentAgo(file)! > 20);
@@ -260,7 +280,11 @@ Deno.test({
         await client.read(new Uint8Array(1));
       }
       sockets.close(file);
-      assert.equal(await client.read(new Uint8Array(1)), null, "the other end sees that it is over");
+      assert.equal(
+        await client.read(new Uint8Array(1)),
+        null,
+        "the other end sees that it is over",
+      );
       client.close();
       server.close();
       listener.close();

@@ -11,7 +11,9 @@ class Crowd implements Disposable {
 
   constructor(readonly port: number) {}
 
-  /** Opens so many, or as many as there is room for, and sends something on each. Returns how many. */
+  /**
+   * Opens so many, or as many as there is room for, and sends something on each. Returns how many.
+   */
   async join(count: number, text = ""): Promise<number> {
     const before = this.open.length;
     for (let n = 0; n < count; n++) {
@@ -67,7 +69,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a port that is lost because no file is left is open again within a moment, and what was open goes on",
+  name:
+    "a port that is lost because no file is left is open again within a moment, and what was open goes on",
   ignore: await lacks("a Unix"),
   async fn() {
     await using folder = await folderWith();
@@ -85,7 +88,11 @@ Deno.test({
       "the port to be lost",
       30,
     );
-    await until(() => /port \d+ is open again after \d+ ms/.test(program.log), "the port to be open again", 30);
+    await until(
+      () => /port \d+ is open again after \d+ ms/.test(program.log),
+      "the port to be open again",
+      30,
+    );
     await until(() => answers(program), "an answer", 30);
     const chat = await program.as(token, "/api/chat", { message: "hello" });
     assert.equal((await chat.json()).content, "well", "the bot's socket is the old one");
@@ -101,8 +108,15 @@ Deno.test({
   async fn() {
     await using folder = await folderWith();
     // Without its sockets in sight the gateway cannot close what does nothing.
-    await using program = await Program.start(folder.dir, { shell: "ulimit -n 300", flags: ["--deny-ffi"] });
-    await until(() => program.log.includes("the connections of the port are not bounded"), "the warning", 30);
+    await using program = await Program.start(folder.dir, {
+      shell: "ulimit -n 300",
+      flags: ["--deny-ffi"],
+    });
+    await until(
+      () => program.log.includes("the connections of the port are not bounded"),
+      "the warning",
+      30,
+    );
     using crowd = new Crowd(program.port);
     const ended = program.ended();
     let code: number | undefined;
@@ -116,6 +130,9 @@ Deno.test({
       60,
     );
     assert.equal(code, 1);
-    assert.match(program.log, /port \d+ cannot be opened again: the gateway ends.*Too many open files/);
+    assert.match(
+      program.log,
+      /port \d+ cannot be opened again: the gateway ends.*Too many open files/,
+    );
   },
 });

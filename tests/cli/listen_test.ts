@@ -102,6 +102,10 @@ Deno.test("a port that the process before cannot share is asked for, and opened 
   const listener = await Listener.open({ ...parts, follows: true, onTaken });
   assert.equal(asked, 3);
   assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "well");
-  await assert.rejects(Listener.open(parts), Deno.errors.AddrInUse, "a third one takes no half of the connections");
+  await assert.rejects(
+    Listener.open(parts),
+    Deno.errors.AddrInUse,
+    "a third one takes no half of the connections",
+  );
   await listener.shutdown();
 });

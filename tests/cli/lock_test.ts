@@ -7,7 +7,9 @@ import { freePort } from "../deploy/running.ts";
 import { emptyFolder, folderWith, MAIN, Program } from "./program.ts";
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", MAIN, ...args] })
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, ...args],
+  })
     .output();
   return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
 }
@@ -20,7 +22,9 @@ Deno.test("a second gateway on the same store says who has it and ends with 1; t
   assert.equal(await second.ended(), 1);
   assert.match(
     second.log,
-    new RegExp(`nexus.db is in use by process ${first.child.pid} on ${Deno.hostname()} since 20.*stop that one first`),
+    new RegExp(
+      `nexus.db is in use by process ${first.child.pid} on ${Deno.hostname()} since 20.*stop that one first`,
+    ),
   );
   assert.match(second.log, /waits up to 5 s for/);
   const me = await first.as(token, "/api/me");
@@ -58,7 +62,9 @@ Deno.test("a restart that overlaps: the new process waits until the old one has 
   await until(() => second.isUp, "the second to serve", 60);
   const { conversations } = await (await second.as(token, "/api/conversations")).json();
   const turns = await second.as(token, `/api/conversations/${conversations[0].id}/turns`);
-  assert.deepEqual((await turns.json()).turns.map(({ status }: { status: string }) => status), ["done"]);
+  assert.deepEqual((await turns.json()).turns.map(({ status }: { status: string }) => status), [
+    "done",
+  ]);
 });
 
 Deno.test("a restart that overlaps refuses no connection, and who comes meanwhile is asked to come again", async () => {
@@ -83,7 +89,10 @@ Deno.test("a restart that overlaps refuses no connection, and who comes meanwhil
   assert.deepEqual(
     [...new Set(answers)].filter((one) => one !== "ConnectionReset").sort(),
     ["200", "503, again after 1 s, close"],
-    JSON.stringify(Object.groupBy(answers, (one) => one), (_, value) => Array.isArray(value) ? value.length : value),
+    JSON.stringify(
+      Object.groupBy(answers, (one) => one),
+      (_, value) => Array.isArray(value) ? value.length : value,
+    ),
   );
   assert.deepEqual(answers.slice(before + 1).filter((one) => one !== "200"), []);
 });
@@ -92,12 +101,16 @@ Deno.test("a restart that overlaps refuses no connection, and who comes meanwhil
 async function ask(port: number): Promise<string> {
   try {
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    await connection.write(new TextEncoder().encode("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"));
+    await connection.write(
+      new TextEncoder().encode("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+    );
     const bytes = new Uint8Array(4096);
     const text = new TextDecoder().decode(bytes.subarray(0, await connection.read(bytes) ?? 0));
     const header = (name: string) => new RegExp(`^${name}: (.*)\r$`, "im").exec(text)?.[1];
     const status = text.slice(9, 12);
-    return status === "200" ? status : `${status}, again after ${header("retry-after")} s, ${header("connection")}`;
+    return status === "200"
+      ? status
+      : `${status}, again after ${header("retry-after")} s, ${header("connection")}`;
   } catch (error) {
     return (error as Error).name;
   }
@@ -120,7 +133,9 @@ Deno.test("commands work beside a gateway and beside each other, and the audit l
   const verdict = await run("audit", "verify", "--json", ...dir);
   assert.equal(verdict.code, 0, verdict.out);
   assert.deepEqual(
-    Object.entries(JSON.parse(verdict.out) as Record<string, Verdict>).map(([node, { lines }]) => [node, lines]).sort(),
+    Object.entries(JSON.parse(verdict.out) as Record<string, Verdict>).map((
+      [node, { lines }],
+    ) => [node, lines]).sort(),
     [["1", 2], ["cli", 3]],
   );
 });
@@ -149,6 +164,7 @@ Deno.test("a store is the same by whatever link it is opened, and a folder that 
   lock.release();
   (await StoreLock.take(link, { patience: 0 })).release();
   const why: string[] = [];
-  (await StoreLock.take(join(folder.dir, "gone", "nexus.db"), { onNone: (text) => why.push(text) })).release();
+  (await StoreLock.take(join(folder.dir, "gone", "nexus.db"), { onNone: (text) => why.push(text) }))
+    .release();
   assert.equal(why.length, 1);
 });

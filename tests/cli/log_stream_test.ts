@@ -4,7 +4,8 @@ import { LogStream } from "../../src/cli/log_stream.ts";
 /** A stream whose reader reads when the test says so. */
 class Pipe {
   text = "";
-  #waiting: { bytes: Uint8Array; done: (written: number) => void; fail: (error: Error) => void }[] = [];
+  #waiting: { bytes: Uint8Array; done: (written: number) => void; fail: (error: Error) => void }[] =
+    [];
   #decoder = new TextDecoder();
 
   write = (bytes: Uint8Array): Promise<number> =>
@@ -31,7 +32,10 @@ const line = (n: number) => `${JSON.stringify({ n, text: "天".repeat(100) })}\n
 
 Deno.test("lines wait for a reader, whole and in order, however little it takes at once", async () => {
   const pipe = new Pipe();
-  const stream = new LogStream({ write: pipe.write, onDropped: () => assert.fail("nothing is dropped") });
+  const stream = new LogStream({
+    write: pipe.write,
+    onDropped: () => assert.fail("nothing is dropped"),
+  });
   let expected = "";
   for (let n = 0; n < 100; n++) {
     stream.write(line(n));
@@ -54,7 +58,11 @@ Deno.test("past the bound lines are dropped, and their number is logged when som
   const lines = pipe.text.trimEnd().split("\n");
   const dropped = lines.filter((line) => line.startsWith("dropped "));
   assert.equal(dropped.length, 1);
-  assert.equal(lines.length - 1 + Number(dropped[0]!.slice("dropped ".length)), 10_000, "every line is accounted for");
+  assert.equal(
+    lines.length - 1 + Number(dropped[0]!.slice("dropped ".length)),
+    10_000,
+    "every line is accounted for",
+  );
   assert.ok(pipe.text.length < 300_000);
   stream.write(line(7));
   await pipe.read();

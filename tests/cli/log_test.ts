@@ -45,7 +45,10 @@ Deno.test("a reader of the log that stops reading stops no request; what it miss
   };
   for (let round = 0; round < 50; round++) await Promise.all(Array.from({ length: 20 }, chat));
   program.readLog();
-  await until(() => /\d+ lines of the log were dropped: nobody read it/.test(program.log), "the count");
+  await until(
+    () => /\d+ lines of the log were dropped: nobody read it/.test(program.log),
+    "the count",
+  );
   const dropped = Number(/(\d+) lines of the log were dropped/.exec(program.log)![1]);
   await chat();
   await bot.close();

@@ -1,4 +1,7 @@
-/** `nexus check --online` against the emulated platforms, a model API and an OpenID provider, each set up rightly or with one mistake. */
+/**
+ * `nexus check --online` against the emulated platforms, a model API and an OpenID provider, each
+ * set up rightly or with one mistake.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../main.ts";
@@ -19,13 +22,25 @@ const AES_KEY = "nexusEmulatedEncodingAesKey0123456789ABCDEF";
 const FEISHU = { appId: "cli_0123456789abcdef", appSecret: "feishu-app-secret" };
 const DINGTALK = { clientId: "dingemulated", clientSecret: "dingtalk-client-secret" };
 const WECOM = { corpId: "wwemulated", agentId: 1_000_002, secret: "wecom-app-secret" };
-const MODEL_KEY = "sk-model-key", WEBHOOK_KEY = "wecom-webhook-key", CLIENT_SECRET = "client-secret";
-const SECRETS = [FEISHU.appSecret, DINGTALK.clientSecret, WECOM.secret, MODEL_KEY, WEBHOOK_KEY, CLIENT_SECRET];
+const MODEL_KEY = "sk-model-key",
+  WEBHOOK_KEY = "wecom-webhook-key",
+  CLIENT_SECRET = "client-secret";
+const SECRETS = [
+  FEISHU.appSecret,
+  DINGTALK.clientSecret,
+  WECOM.secret,
+  MODEL_KEY,
+  WEBHOOK_KEY,
+  CLIENT_SECRET,
+];
 
 // deno-lint-ignore no-explicit-any -- a configuration, of which each test changes a part
 type Settings = any;
 
-/** Everything that a configuration can name outside, each on a port, and the configuration that meets all of it. */
+/**
+ * Everything that a configuration can name outside, each on a port, and the configuration that
+ * meets all of it.
+ */
 class Outside implements AsyncDisposable {
   readonly feishu = new FeishuEmulator({ ...FEISHU, clock: systemClock });
   readonly dingtalk = new DingTalkEmulator({ ...DINGTALK, clock: systemClock });
@@ -36,7 +51,10 @@ class Outside implements AsyncDisposable {
     encodingAesKey: AES_KEY,
     clock: systemClock,
   });
-  readonly model = new FakeUpstream("openai", { key: MODEL_KEY, knows: ["first-model", "unlisted-model"] });
+  readonly model = new FakeUpstream("openai", {
+    key: MODEL_KEY,
+    knows: ["first-model", "unlisted-model"],
+  });
   readonly claude = new FakeUpstream("anthropic", { key: MODEL_KEY });
   /** A server on which there is no model API, and says so as JSON. */
   readonly site = serveOn(0, () => Response.json({ detail: "Not Found" }, { status: 404 }));
@@ -48,9 +66,21 @@ class Outside implements AsyncDisposable {
 
   private constructor(private readonly provider: { url: string; close(): Promise<void> }) {
     this.#served = [
-      serveOn(0, (request) => this.#feishuSocket.fetch(request), (request) => this.feishu.fetch(request)),
-      serveOn(0, (request) => this.#stream.fetch(request), (request) => this.dingtalk.fetch(request)),
-      serveOn(0, (request) => this.#wecomSocket.fetch(request), (request) => this.wecom.fetch(request)),
+      serveOn(
+        0,
+        (request) => this.#feishuSocket.fetch(request),
+        (request) => this.feishu.fetch(request),
+      ),
+      serveOn(
+        0,
+        (request) => this.#stream.fetch(request),
+        (request) => this.dingtalk.fetch(request),
+      ),
+      serveOn(
+        0,
+        (request) => this.#wecomSocket.fetch(request),
+        (request) => this.wecom.fetch(request),
+      ),
     ];
     this.wecom.webhookKeys = new Set([WEBHOOK_KEY]);
     this.dingtalk.templates = new Set(["right.schema"]);
@@ -59,11 +89,27 @@ class Outside implements AsyncDisposable {
       channels: {
         feishu: { main: { ...FEISHU, baseUrl: feishu, rules: [{ department: "d1", bot: "gpt" }] } },
         dingtalk: {
-          main: { ...DINGTALK, cardTemplateId: "right.schema", baseUrl: dingtalk, oapiBaseUrl: dingtalk },
+          main: {
+            ...DINGTALK,
+            cardTemplateId: "right.schema",
+            baseUrl: dingtalk,
+            oapiBaseUrl: dingtalk,
+          },
         },
         wecom: {
-          app: { kind: "app", ...WECOM, token: "callback-token", encodingAesKey: AES_KEY, baseUrl: wecom },
-          bot: { kind: "aibot", botId: "bot-1", secret: WECOM.secret, wsUrl: wecom!.replace("http", "ws") },
+          app: {
+            kind: "app",
+            ...WECOM,
+            token: "callback-token",
+            encodingAesKey: AES_KEY,
+            baseUrl: wecom,
+          },
+          bot: {
+            kind: "aibot",
+            botId: "bot-1",
+            secret: WECOM.secret,
+            wsUrl: wecom!.replace("http", "ws"),
+          },
           group: { kind: "webhook", secret: WEBHOOK_KEY, baseUrl: wecom },
         },
       },
@@ -78,27 +124,46 @@ class Outside implements AsyncDisposable {
         claude: { type: "anthropic", baseUrl: this.claude.url, apiKey: MODEL_KEY, model: "second" },
       },
       signIn: {
-        oidc: { issuer: provider.url, clientId: "nexus", clientSecret: CLIENT_SECRET, allowHttp: true },
+        oidc: {
+          issuer: provider.url,
+          clientId: "nexus",
+          clientSecret: CLIENT_SECRET,
+          allowHttp: true,
+        },
         lark: { ...FEISHU, api: feishu },
-        dingtalk: { appKey: DINGTALK.clientId, appSecret: DINGTALK.clientSecret, corpId: "dingcorp", api: dingtalk },
+        dingtalk: {
+          appKey: DINGTALK.clientId,
+          appSecret: DINGTALK.clientSecret,
+          corpId: "dingcorp",
+          api: dingtalk,
+        },
         wecom: { ...WECOM, agentId: String(WECOM.agentId), api: wecom },
       },
     };
   }
 
   static async open(): Promise<Outside> {
-    return new Outside(await quiet(() => startProvider(() => "https://nexus.example.com/callback")));
+    return new Outside(
+      await quiet(() => startProvider(() => "https://nexus.example.com/callback")),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of [this.#feishuSocket, this.#stream, this.#wecomSocket]) socket.close();
     for (const emulator of [this.feishu, this.dingtalk, this.wecom]) emulator.stop();
-    await Promise.all([...this.#served, this.site, this.model, this.claude, this.provider].map((one) => one.close()));
+    await Promise.all(
+      [...this.#served, this.site, this.model, this.claude, this.provider].map((one) =>
+        one.close()
+      ),
+    );
   }
 }
 
 /** Runs the command as it is typed. */
-async function check(config: unknown, ...args: string[]): Promise<{ code: number; printed: string }> {
+async function check(
+  config: unknown,
+  ...args: string[]
+): Promise<{ code: number; printed: string }> {
   await using folder = await emptyFolder();
   await Deno.writeTextFile(join(folder.dir, "config.json"), JSON.stringify(config));
   const { log, error } = console;
@@ -126,7 +191,8 @@ const MISTAKES: readonly Mistake[] = [
     name: "a Feishu app's secret is wrong",
     plant: ({ config }) => config.channels.feishu.main.appSecret = "wrong-secret",
     path: "channels.feishu.main.appSecret",
-    en: /the App Secret is wrong[^]*Credentials & Basic Info[^]*open\.feishu\.cn\/app\/cli_0123456789abcdef\/baseinfo/,
+    en:
+      /the App Secret is wrong[^]*Credentials & Basic Info[^]*open\.feishu\.cn\/app\/cli_0123456789abcdef\/baseinfo/,
     zh: /App Secret 错误[^]*凭证与基础信息/,
   },
   {
@@ -322,7 +388,10 @@ Deno.test("nexus check --online finds nothing where everything is right, and say
   const { code, printed } = await check(outside.config, "--language", "en");
   assert.equal(printed, "Tried 11: all right.");
   assert.equal(code, 0);
-  assert.equal((await check(outside.config, "--language", "zh")).printed, "已检查 11 项，全部正常。");
+  assert.equal(
+    (await check(outside.config, "--language", "zh")).printed,
+    "已检查 11 项，全部正常。",
+  );
   assert.equal(outside.dingtalk.counts.counted, 4, "two calls of the month for each check");
 });
 
@@ -336,7 +405,9 @@ for (const { name, plant, path, en, zh } of MISTAKES) {
       assert.match(printed, words);
       assert.ok(printed.includes(`  ${path}: `), printed);
       assert.equal(printed.match(/^ {2}\S+: /gm)!.length, 1, printed);
-      for (const secret of [...SECRETS, "wrong-secret", "sk-wrong-key"]) assert.ok(!printed.includes(secret), printed);
+      for (const secret of [...SECRETS, "wrong-secret", "sk-wrong-key"]) {
+        assert.ok(!printed.includes(secret), printed);
+      }
     }
   });
 }
@@ -372,7 +443,11 @@ Deno.test("nexus check --online --json tells everything in both languages, and n
   assert.equal(ok, false);
   assert.equal(checked.length, 11);
   const [finding] = checked.find((one: Settings) => one.target === "bots.gpt").findings;
-  assert.deepEqual([finding.path, finding.level, finding.said], ["bots.gpt.apiKey", "error", "401"]);
+  assert.deepEqual([finding.path, finding.level, finding.said], [
+    "bots.gpt.apiKey",
+    "error",
+    "401",
+  ]);
   assert.ok(finding.what.en && finding.what.zh && finding.todo.en && finding.todo.zh);
 });
 
@@ -398,7 +473,13 @@ Deno.test("the check leaves the connection of a gateway alone that runs in the s
   const config = { users: {}, botToken: "t", channels: { wecom: { bot: wecom.bot } } };
   await Deno.writeTextFile(join(folder.dir, "config.json"), JSON.stringify(config));
   await using program = await Program.start(folder.dir);
-  const args = ["run", "-A", new URL("../../main.ts", import.meta.url).pathname, "check", "--online"];
+  const args = [
+    "run",
+    "-A",
+    new URL("../../main.ts", import.meta.url).pathname,
+    "check",
+    "--online",
+  ];
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [...args, "--language", "en", "--dir", folder.dir],
   }).output();
@@ -416,7 +497,11 @@ Deno.test("the start tries everything as well, after it listens, and warns of wh
   await Deno.writeTextFile(join(folder.dir, "config.json"), JSON.stringify(config));
   await using program = await Program.start(folder.dir);
   assert.ok(!program.log.includes("refuses the key"), "it listens first");
-  await until(() => program.log.includes("bots.gpt.apiKey: the model API refuses the key (401)"), "the warning", 30);
+  await until(
+    () => program.log.includes("bots.gpt.apiKey: the model API refuses the key (401)"),
+    "the warning",
+    30,
+  );
   assert.ok(!program.log.includes("sk-wrong-key") && !program.log.includes("bots.claude"));
   await program.stop();
 });

@@ -31,14 +31,26 @@ async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {
 
 Deno.test("people are added, listed, given a new password and removed on the command line", () =>
   inFolder(async (dir) => {
-    const added = await nexus("user", "add", "alice", "--admin", "--display", "Alice", "--dir", dir);
+    const added = await nexus(
+      "user",
+      "add",
+      "alice",
+      "--admin",
+      "--display",
+      "Alice",
+      "--dir",
+      dir,
+    );
     assert.equal(added.code, 0, added.err);
     assert.match(added.out, /Password: \S{20,}/);
     const list = JSON.parse((await nexus("user", "list", "--json", "--dir", dir)).out);
-    assert.deepEqual(list.map(({ id, role, source }: Record<string, string>) => [id, role, source]), [
-      ["alice", "admin", "store"],
-      ["root", "admin", "config"],
-    ]);
+    assert.deepEqual(
+      list.map(({ id, role, source }: Record<string, string>) => [id, role, source]),
+      [
+        ["alice", "admin", "store"],
+        ["root", "admin", "config"],
+      ],
+    );
     const again = await nexus("user", "add", "alice", "--dir", dir);
     assert.deepEqual([again.code, again.err], [1, "nexus: there is somebody with the name alice"]);
     assert.equal((await nexus("user", "passwd", "alice", "--dir", dir)).code, 0);
@@ -46,7 +58,9 @@ Deno.test("people are added, listed, given a new password and removed on the com
     assert.equal((await nexus("user", "rm", "alice", "--dir", dir)).code, 0);
     assert.equal((await nexus("user", "rm", "alice", "--dir", dir)).code, 1);
     assert.doesNotMatch((await nexus("user", "list", "--dir", dir)).out, /alice/);
-    for (const wrong of [[], ["add"], ["list", "x"], ["fly", "x"], ["add", "x", "--password", "shown"]]) {
+    for (
+      const wrong of [[], ["add"], ["list", "x"], ["fly", "x"], ["add", "x", "--password", "shown"]]
+    ) {
       assert.equal((await nexus("user", ...wrong, "--dir", dir)).code, 2, wrong.join(" "));
     }
   }));
@@ -57,8 +71,19 @@ Deno.test("a token's pools are named on the command line, and no name is given t
     await Deno.writeTextFile(`${dir}/config.json`, JSON.stringify({ bots }));
     const make = (...args: string[]) => nexus("bot", "token", "make", ...args, "--dir", dir);
     assert.equal((await make("helper", "--pool", "crew", "--pool", "models")).code, 0);
-    assert.match((await nexus("bot", "token", "list", "--dir", dir)).out, /^helper {2}.* {2}pool crew {2}pool models$/);
-    for (const wrong of [["gpt2", "--pool", "gpt"], ["crew"], ["models"], ["gpt2", "--pool", "helper"], ["Helper"]]) {
+    assert.match(
+      (await nexus("bot", "token", "list", "--dir", dir)).out,
+      /^helper {2}.* {2}pool crew {2}pool models$/,
+    );
+    for (
+      const wrong of [
+        ["gpt2", "--pool", "gpt"],
+        ["crew"],
+        ["models"],
+        ["gpt2", "--pool", "helper"],
+        ["Helper"],
+      ]
+    ) {
       const { code, err } = await make(...wrong);
       assert.equal(code, 1, wrong.join(" "));
       assert.match(err, /invalid|is a pool|is the id|looks like/);
@@ -67,7 +92,9 @@ Deno.test("a token's pools are named on the command line, and no name is given t
 
 Deno.test("a bot's token is made once, shown once and revoked on the command line", () =>
   inFolder(async (dir) => {
-    const made = JSON.parse((await nexus("bot", "token", "make", "helper", "--json", "--dir", dir)).out);
+    const made = JSON.parse(
+      (await nexus("bot", "token", "make", "helper", "--json", "--dir", dir)).out,
+    );
     assert.match(made.token, /^nxb_[0-9a-f]{48}$/);
     assert.match((await nexus("bot", "token", "list", "--dir", dir)).out, /^helper {2}/);
     assert.equal((await nexus("bot", "token", "revoke", "helper", "--dir", dir)).code, 0);

@@ -34,8 +34,11 @@ export class Program implements AsyncDisposable {
     { args = ["--port", "0"], flags = [], env, shell, holdLog, early }: Start = {},
   ): Promise<Program> {
     const call = [Deno.execPath(), "run", "-A", ...flags, MAIN, "--dir", dir, ...args];
-    const [command, ...rest] = shell === undefined ? call : ["sh", "-c", `${shell} && exec "$0" "$@"`, ...call];
-    const child = new Deno.Command(command!, { args: rest, env, stdout: "piped", stderr: "piped" }).spawn();
+    const [command, ...rest] = shell === undefined
+      ? call
+      : ["sh", "-c", `${shell} && exec "$0" "$@"`, ...call];
+    const child = new Deno.Command(command!, { args: rest, env, stdout: "piped", stderr: "piped" })
+      .spawn();
     const program = new Program(dir, child);
     if (!holdLog) program.readLog();
     if (early) return program;
@@ -127,7 +130,9 @@ export async function emptyFolder(): Promise<{ dir: string } & AsyncDisposable> 
 }
 
 /** A folder with a configuration: alice signs in with x, bots register with t. */
-export async function folderWith(config: Record<string, unknown> = {}): Promise<{ dir: string } & AsyncDisposable> {
+export async function folderWith(
+  config: Record<string, unknown> = {},
+): Promise<{ dir: string } & AsyncDisposable> {
   const folder = await emptyFolder();
   const file = { botToken: "t", users: { alice: { password: "x" } }, ...config };
   await Deno.writeTextFile(join(folder.dir, "config.json"), JSON.stringify(file));

@@ -53,7 +53,10 @@ Deno.test("a first start on another port writes that port down", async () => {
   ) {
     await using folder = await emptyFolder();
     const given = args.map((arg) => arg === "free" ? String(expected) : arg);
-    await using program = await Program.start(folder.dir, { args: given, env: env ? { PORT: String(expected) } : {} });
+    await using program = await Program.start(folder.dir, {
+      args: given,
+      env: env ? { PORT: String(expected) } : {},
+    });
     const config = JSON.parse(await Deno.readTextFile(join(folder.dir, "config.json")));
     assert.equal(config.port, expected);
     assert.equal(config.$schema, `http://localhost:${expected}/config.schema.json`);
@@ -67,7 +70,10 @@ Deno.test("a second start keeps the configuration and makes up nothing", async (
   await using program = await Program.start(folder.dir);
   assert.doesNotMatch(program.out, /admin|token/);
   await until(() => program.log.includes("plain text"), "the warning");
-  assert.equal(await Deno.readTextFile(join(folder.dir, "config.json")), '{"users":{"alice":{"password":"x"}}}');
+  assert.equal(
+    await Deno.readTextFile(join(folder.dir, "config.json")),
+    '{"users":{"alice":{"password":"x"}}}',
+  );
 });
 
 Deno.test("a configuration that is wrong stops the start with all reasons and code 1", async () => {
@@ -115,7 +121,9 @@ Deno.test("the file is followed: people come and go, a broken edit changes nothi
   await write({ users: { bob: { password: "two" } } });
   await until(() => program.log.includes("config_changed"), "the change");
   assert.ok(await signIn("bob", "two"));
-  const me = await fetch(`${program.url}/api/me`, { headers: { authorization: `Bearer ${alice}` } });
+  const me = await fetch(`${program.url}/api/me`, {
+    headers: { authorization: `Bearer ${alice}` },
+  });
   assert.equal(me.status, 401, "who is gone from the file is gone");
   await me.body?.cancel();
   await write('{"users":');
@@ -131,7 +139,10 @@ Deno.test("the file is followed: people come and go, a broken edit changes nothi
   assert.match(program.log, /users: would lose all people; restart the gateway if that is meant/);
   assert.ok(await signIn("bob", "two"), "everybody is still there");
   await write({ users: { bob: { password: "two" } }, botToken: "secret", misspelt: 1 });
-  await until(() => program.log.includes("misspelt is not a setting"), "the warning about a key that nobody knows");
+  await until(
+    () => program.log.includes("misspelt is not a setting"),
+    "the warning about a key that nobody knows",
+  );
   before = refusals();
   await write({ users: { bob: { password: "two" } }, botToken: "" });
   await until(() => refusals() > before, "the refusal of an empty token");
@@ -139,7 +150,11 @@ Deno.test("the file is followed: people come and go, a broken edit changes nothi
   stranger.send({ type: "register", botId: "b", botName: "B", token: "any" });
   assert.equal((await stranger.next("registered")).success, false, "the token still holds");
   await stranger.close();
-  await write({ users: { bob: { password: "two" } }, botToken: "secret", log: { level: "debug", format: "pretty" } });
+  await write({
+    users: { bob: { password: "two" } },
+    botToken: "secret",
+    log: { level: "debug", format: "pretty" },
+  });
   await until(() => program.log.includes("config changed"), "the log to change its form");
   await write({ users: { bob: { password: "two" } }, botToken: "secret", demo: true });
   await until(() => program.log.includes("counts after a restart"), "the hint");
@@ -148,7 +163,9 @@ Deno.test("the file is followed: people come and go, a broken edit changes nothi
 Deno.test("nexus check tells without starting, version and help answer, a wrong call is code 2", async () => {
   await using folder = await emptyFolder();
   const run = async (...args: string[]) => {
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", MAIN, ...args] })
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", MAIN, ...args],
+    })
       .output();
     return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
   };
@@ -156,9 +173,13 @@ Deno.test("nexus check tells without starting, version and help answer, a wrong 
   await Deno.writeTextFile(join(folder.dir, "config.json"), '{"port":-1}');
   const wrong = await run("check", "--dir", folder.dir, "--json");
   assert.equal(wrong.code, 1);
-  assert.deepEqual(JSON.parse(wrong.out).problems.map(({ path }: { path: string }) => path), ["port"]);
+  assert.deepEqual(JSON.parse(wrong.out).problems.map(({ path }: { path: string }) => path), [
+    "port",
+  ]);
   const version = await run("version");
-  const { version: expected } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const { version: expected } = JSON.parse(
+    await Deno.readTextFile(new URL("../../deno.json", import.meta.url)),
+  );
   assert.equal(version.out.trim(), expected);
   assert.match((await run("--help")).out, /serve[\s\S]*check/);
   const unknown = await run("srve");
@@ -169,7 +190,10 @@ Deno.test("nexus check tells without starting, version and help answer, a wrong 
 
 Deno.test("a second signal exits at once", async () => {
   await using folder = await emptyFolder();
-  await Deno.writeTextFile(join(folder.dir, "config.json"), '{"botToken":"t","users":{"alice":{"password":"x"}}}');
+  await Deno.writeTextFile(
+    join(folder.dir, "config.json"),
+    '{"botToken":"t","users":{"alice":{"password":"x"}}}',
+  );
   await using program = await Program.start(folder.dir);
   const bot = await TestBot.connect(`${program.url.replace("http", "ws")}/bot-ws`);
   bot.send({ type: "register", botId: "b", botName: "B", token: "t" });

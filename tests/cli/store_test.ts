@@ -23,9 +23,13 @@ async function used(dir: string): Promise<(name: string) => number> {
   const db = new DatabaseSync(join(dir, "nexus.db"), { readOnly: true });
   const rows = db.prepare("SELECT name, pageno FROM dbstat ORDER BY pageno").all();
   db.close();
-  for (const suffix of ["-wal", "-shm"]) await Deno.remove(join(dir, `nexus.db${suffix}`)).catch(() => {});
+  for (const suffix of ["-wal", "-shm"]) {
+    await Deno.remove(join(dir, `nexus.db${suffix}`)).catch(() => {});
+  }
   return (name) => {
-    const pages = (rows as unknown as { name: string; pageno: number }[]).filter((row) => row.name === name);
+    const pages = (rows as unknown as { name: string; pageno: number }[]).filter((row) =>
+      row.name === name
+    );
     return pages[Math.floor(pages.length / 2)]!.pageno;
   };
 }
@@ -49,7 +53,15 @@ Deno.test("a store that is damaged in its middle stops the start, with what to d
     /Cannot start: .*nexus\.db is not a store of Nexus, or it is damaged .*`nexus restore FILE`/,
   );
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../../main.ts", import.meta.url).pathname, "restore", copy, "--dir", folder.dir],
+    args: [
+      "run",
+      "-A",
+      new URL("../../main.ts", import.meta.url).pathname,
+      "restore",
+      copy,
+      "--dir",
+      folder.dir,
+    ],
   }).output();
   assert.ok(success);
   await using again = await Program.start(folder.dir);
@@ -63,7 +75,10 @@ Deno.test("a search index that is damaged is made again at the start, and nothin
     const page = await used(folder.dir);
     await damage(join(folder.dir, "nexus.db"), page(name));
     await using program = await Program.start(folder.dir);
-    await until(() => program.log.includes("search index was damaged and is made again"), "the warning");
+    await until(
+      () => program.log.includes("search index was damaged and is made again"),
+      "the warning",
+    );
     const token = await program.signIn();
     for (const words of ["needle", "number 59"]) {
       const found = await program.as(token, `/api/search?q=${encodeURIComponent(words)}`);
@@ -83,7 +98,10 @@ Deno.test("a store that is deleted or replaced while the gateway runs is told an
   await using program = await Program.start(folder.dir);
   const token = await program.signIn();
   await Deno.remove(path);
-  await until(() => program.log.includes("nexus.db was deleted; it was written anew"), "the store to be written anew");
+  await until(
+    () => program.log.includes("nexus.db was deleted; it was written anew"),
+    "the store to be written anew",
+  );
   await Deno.rename(path, `${path}.away`);
   await Deno.writeTextFile(path, "");
   await until(() => program.log.includes("was replaced by another file"), "the warning");
@@ -102,7 +120,11 @@ Deno.test("a lock that another program keeps holds up no request; /readyz says d
     other.exec("BEGIN EXCLUSIVE");
     let worst = 0;
     for (let n = 0; n < 20; n++) {
-      for (const [path, body] of [["/api/chat", { message: `${n}` }], ["/api/conversations"], ["/livez"]] as const) {
+      for (
+        const [path, body] of [["/api/chat", { message: `${n}` }], ["/api/conversations"], [
+          "/livez",
+        ]] as const
+      ) {
         const began = performance.now();
         const response = await program.as(token, path, body);
         await response.text();
@@ -115,9 +137,13 @@ Deno.test("a lock that another program keeps holds up no request; /readyz says d
     const degraded = await program.as(token, "/readyz");
     assert.match((await degraded.json()).status, /degraded/);
     other.exec("ROLLBACK");
-    await until(async () => (await (await program.as(token, "/readyz")).json()).status === "ok", "it to be over");
+    await until(
+      async () => (await (await program.as(token, "/readyz")).json()).status === "ok",
+      "it to be over",
+    );
     assert.equal(
-      other.prepare("SELECT count(*) AS n FROM entries WHERE key >= 'turn:' AND key < 'turn;'").get()!.n,
+      other.prepare("SELECT count(*) AS n FROM entries WHERE key >= 'turn:' AND key < 'turn;'")
+        .get()!.n,
       20,
     );
   } finally {

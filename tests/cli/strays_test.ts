@@ -20,7 +20,9 @@ Deno.test("what nobody caught is logged, and what libraries write to the console
   }
   assert.deepEqual(
     told.map((one) => one.type === "fault" ? [one.where, String(one.error)] : [one.type]),
-    [["unhandled rejection", "Error: nobody waits for it"], ["uncaught", "Error: in a timer"], ["warning"]],
+    [["unhandled rejection", "Error: nobody waits for it"], ["uncaught", "Error: in a timer"], [
+      "warning",
+    ]],
   );
   const { what } = told[2] as { what: string };
   assert.match(what, /^console: careful: \{\s+reason: "x/);

@@ -17,7 +17,9 @@ function ours(url: string, protocol: 1 | 2 = 2): () => Promise<void> {
 
 /** `name: seen` of the cases with that result. */
 function named(results: readonly Result[], which: Result["result"]): string[] {
-  return results.filter(({ result }) => result === which).map(({ name, seen }) => `${name}: ${seen}`);
+  return results.filter(({ result }) => result === which).map(({ name, seen }) =>
+    `${name}: ${seen}`
+  );
 }
 
 Deno.test("our client passes every case for a bot", async () => {
@@ -44,7 +46,9 @@ Deno.test("a case's name is its own, and its link leads to a heading of the prot
   for (const cases of [BOT_CASES, GATEWAY_CASES]) {
     const names = cases.map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
-    for (const { name, anchor } of cases) assert.ok(known.has(anchor), `${name} links to #${anchor}`);
+    for (const { name, anchor } of cases) {
+      assert.ok(known.has(anchor), `${name} links to #${anchor}`);
+    }
   }
 });
 
@@ -57,7 +61,8 @@ function broken(faults: Partial<Record<string, boolean>>) {
     const dial = () => {
       if (stopped) return;
       socket = new WebSocket(url);
-      const say = (frame: unknown) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(frame));
+      const say = (frame: unknown) =>
+        socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(frame));
       socket.onopen = () => {
         if (faults.hello) say({ type: "hello" });
         say({
@@ -83,7 +88,13 @@ function broken(faults: Partial<Record<string, boolean>>) {
         });
         say({ type: "reply", replyTo: frame.id, seq: seq + 1, content: "", done: true });
         if (faults.chatty) {
-          say({ type: "reply", replyTo: frame.id, seq: seq + 2, content: "one more thing", done: true });
+          say({
+            type: "reply",
+            replyTo: frame.id,
+            seq: seq + 2,
+            content: "one more thing",
+            done: true,
+          });
         }
       };
       socket.onerror = () => {};
@@ -122,14 +133,23 @@ const FAULTS: [fault: string, only: string[], failed: string[]][] = [
 for (const [fault, only, failed] of FAULTS) {
   Deno.test(`a bot with the fault "${fault}" fails ${failed.join(" and ") || "nothing that it does right"}`, async () => {
     const target = { patience: 700, redial: 2000, stayAway: 200, start: broken({ [fault]: true }) };
-    assert.deepEqual(named(await conformBot(target, { only }), "fail").map((text) => text.split(":")[0]), failed);
+    assert.deepEqual(
+      named(await conformBot(target, { only }), "fail").map((text) => text.split(":")[0]),
+      failed,
+    );
   });
 }
 
 Deno.test("the command prints where it listens, waits for the bot, and scores it", async () => {
   const lines: string[] = [];
   let stop: (() => Promise<void>) | undefined;
-  const code = await runConform(["ws://127.0.0.1:0/bot-ws", "--only", "register-f", "--only", "exact-text"], (line) => {
+  const code = await runConform([
+    "ws://127.0.0.1:0/bot-ws",
+    "--only",
+    "register-f",
+    "--only",
+    "exact-text",
+  ], (line) => {
     lines.push(line);
     const [, url] = /^Waiting for the bot at (ws:\S+)$/.exec(line) ?? [];
     if (url) stop = ours(url);

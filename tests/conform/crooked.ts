@@ -1,6 +1,6 @@
 /**
- * This is a proxy that stands in front of a good gateway and spoils what passes: so a gateway with one fault is made of one
- * function.
+ * This is a proxy that stands in front of a good gateway and spoils what passes: so a gateway with
+ * one fault is made of one function.
  */
 // deno-lint-ignore-file no-explicit-any
 
@@ -25,12 +25,20 @@ export function crooked(host: string, fault: Fault) {
     const headers = new Headers(request.headers);
     headers.delete("host");
     const body = request.body && await request.text();
-    const answer = await fetch(`http://${host}${url.pathname}${url.search}`, { method: request.method, headers, body });
+    const answer = await fetch(`http://${host}${url.pathname}${url.search}`, {
+      method: request.method,
+      headers,
+      body,
+    });
     const { toPerson } = fault;
     const through = toPerson &&
-      new TransformStream<string, string>({ transform: (text, out) => out.enqueue(toPerson(text)) });
+      new TransformStream<string, string>({
+        transform: (text, out) => out.enqueue(toPerson(text)),
+      });
     const spoilt = through
-      ? answer.body?.pipeThrough(new TextDecoderStream()).pipeThrough(through).pipeThrough(new TextEncoderStream())
+      ? answer.body?.pipeThrough(new TextDecoderStream()).pipeThrough(through).pipeThrough(
+        new TextEncoderStream(),
+      )
       : answer.body;
     return new Response(spoilt, { status: answer.status, headers: answer.headers });
   });
@@ -52,7 +60,9 @@ function join(request: Request, url: string, fault: Fault, open: Set<WebSocket>)
   const gateway = new WebSocket(url);
   const waiting: string[] = [];
   const pass = (to: WebSocket, data: unknown, change?: (frame: any) => any) => {
-    const text = change && typeof data === "string" && data.startsWith("{") ? changed(data, change) : data as string;
+    const text = change && typeof data === "string" && data.startsWith("{")
+      ? changed(data, change)
+      : data as string;
     if (text === undefined) return;
     if (to.readyState === WebSocket.CONNECTING) waiting.push(text);
     else if (to.readyState === WebSocket.OPEN) to.send(text);
@@ -62,7 +72,9 @@ function join(request: Request, url: string, fault: Fault, open: Set<WebSocket>)
     one.onerror = () => {};
     one.onclose = ({ code }) => {
       open.delete(one);
-      const allowed = code === 1000 || (code >= 3000 && code < 5000) ? fault.closeCode?.(code) ?? code : undefined;
+      const allowed = code === 1000 || (code >= 3000 && code < 5000)
+        ? fault.closeCode?.(code) ?? code
+        : undefined;
       if (other.readyState <= WebSocket.OPEN) other.close(allowed);
     };
   }

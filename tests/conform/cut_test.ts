@@ -9,14 +9,24 @@ Deno.test("an answer over a line that is cut six times reaches the person whole,
   await using line = crooked(gateway.host, {});
   let registrations = 0, cuts = 0;
   const bot = connect({
-    ...{ url: `ws://${line.host}`, botId: "parrot", token: PERSON.token, reconnectInterval: 10, onProblem() {} },
+    ...{
+      url: `ws://${line.host}`,
+      botId: "parrot",
+      token: PERSON.token,
+      reconnectInterval: 10,
+      onProblem() {},
+    },
     onState: ({ phase }) => phase === "ready" && registrations++,
     async *answer() {
       for (let n = 1; n <= 120; n++) {
         yield `w${n} `;
         // A turn that nobody has begun may be asked anew, so the first word arrives before the first cut.
-        if (n === 1) await until(() => gateway.app.gateway.running().some(({ reply }) => reply.length > 0), "a word");
-        else await new Promise((resolve) => setTimeout(resolve, 4));
+        if (n === 1) {
+          await until(
+            () => gateway.app.gateway.running().some(({ reply }) => reply.length > 0),
+            "a word",
+          );
+        } else await new Promise((resolve) => setTimeout(resolve, 4));
         if (n % 20 === 0) {
           cuts++;
           line.cut();

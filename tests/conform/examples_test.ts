@@ -3,7 +3,8 @@ import { node } from "./runtime.ts";
 import { conformBot, scoreOf } from "../../src/conform/conform.ts";
 import { lacks, type Need } from "../needs.ts";
 
-const path = (name: string) => decodeURIComponent(new URL(`../../examples/${name}`, import.meta.url).pathname);
+const path = (name: string) =>
+  decodeURIComponent(new URL(`../../examples/${name}`, import.meta.url).pathname);
 
 const BOTS: [name: string, runtime: string[] | undefined, ...needs: Need[]][] = [
   ["bot.ts", [Deno.execPath(), "run", "-A"]],
@@ -11,7 +12,8 @@ const BOTS: [name: string, runtime: string[] | undefined, ...needs: Need[]][] = 
   ["bot.py", ["python3"], "python3 with websockets"],
 ];
 
-// Those that need neither directives nor more than one dial, so that the examples' honest back-off costs no time here.
+// Those that need neither directives nor more than one dial, so that the examples' honest back-off
+// costs no time here.
 const ONLY = [
   "register-f",
   "pong",

@@ -95,7 +95,10 @@ Deno.test("the command prints a table for people, or JSON for programs, and its 
 
   const good = await run("--gateway", url, "--only", "registers-", "--only=wrong-token");
   assert.equal(good.code, 0);
-  assert.match(good.text, /✓ registers-version-1 .*\n.*\n.*\n.*wrong-token[^]*4 cases: 4 passed, 0 failed, 0 skipped/);
+  assert.match(
+    good.text,
+    /✓ registers-version-1 .*\n.*\n.*\n.*wrong-token[^]*4 cases: 4 passed, 0 failed, 0 skipped/,
+  );
 
   const json = await run("--gateway", url, "--only", "wrong-token", "--json");
   const { score, results } = JSON.parse(json.text);
@@ -119,7 +122,10 @@ Deno.test("a command that makes no sense is told what would, with exit code 2", 
   for (
     const [args, told] of [
       [["--gatway", "ws://x"], /unknown option --gatway/],
-      [["--gateway", "http://x"], /--gateway must be a ws:\/\/ or wss:\/\/ address, got "http:\/\/x"/],
+      [
+        ["--gateway", "http://x"],
+        /--gateway must be a ws:\/\/ or wss:\/\/ address, got "http:\/\/x"/,
+      ],
       [["--gateway"], /--gateway needs a value/],
       [["--gateway", "ws://x", "ws://y"], /takes no address/],
       [["nonsense"], /must begin with ws:\/\//],

@@ -13,9 +13,24 @@ const bot = connect({
 });
 `;
 
-/** The cases in which a runtime's WebSocket may differ: failed dials, cut lines, large and binary messages, silence. */
+/**
+ * The cases in which a runtime's WebSocket may differ: failed dials, cut lines, large and binary
+ * messages, silence.
+ */
 const ONLY = [
-  ...["register-", "pong", "silence", "answers", "exact-text", "long-", "max-frame", "gap", "image-", "cancel", "push"],
+  ...[
+    "register-",
+    "pong",
+    "silence",
+    "answers",
+    "exact-text",
+    "long-",
+    "max-frame",
+    "gap",
+    "image-",
+    "cancel",
+    "push",
+  ],
   ...[
     "bad-frames",
     "late-receipts",
@@ -28,11 +43,18 @@ const ONLY = [
   ],
 ];
 
-/** In a process of its own: esbuild's service may outlive a test by a moment, and the sanitizers see it. */
+/**
+ * In a process of its own: esbuild's service may outlive a test by a moment, and the sanitizers see
+ * it.
+ */
 function bundle(options: unknown): void {
-  const code = `import { build, stop } from "esbuild"; await build(${JSON.stringify(options)}); await stop();`;
+  const code = `import { build, stop } from "esbuild"; await build(${
+    JSON.stringify(options)
+  }); await stop();`;
   const config = decodeURIComponent(new URL("../../deno.json", import.meta.url).pathname);
-  const { success, stderr } = new Deno.Command(Deno.execPath(), { args: ["eval", "--config", config, code] })
+  const { success, stderr } = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--config", config, code],
+  })
     .outputSync();
   assert.ok(success, new TextDecoder().decode(stderr));
 }
@@ -49,11 +71,23 @@ Deno.test({
       const outfile = `${folder}/bot.mjs`;
       bundle({
         stdin: { contents: ENTRY, resolveDir, loader: "ts" },
-        ...{ outfile, bundle: true, platform: "node", target: "node22", format: "esm", logLevel: "error" },
+        ...{
+          outfile,
+          bundle: true,
+          platform: "node",
+          target: "node22",
+          format: "esm",
+          logLevel: "error",
+        },
         // A bundle is the main module, but this one is not the example.
         define: { "import.meta.main": "false" },
       });
-      const target = { command: [...runtime!, outfile], patience: 5000, redial: 10_000, stayAway: 300 };
+      const target = {
+        command: [...runtime!, outfile],
+        patience: 5000,
+        redial: 10_000,
+        stayAway: 300,
+      };
       const results = await conformBot(target, { only: ONLY });
       assert.deepEqual(results.filter(({ result }) => result !== "pass"), []);
       assert.ok(scoreOf(results).passed >= 30);

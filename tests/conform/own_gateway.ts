@@ -8,7 +8,13 @@ import { readConfig } from "../../src/config.ts";
 export async function ours() {
   const read = readConfig(
     JSON.stringify({
-      ...{ botToken: "t0ken-for-bots", demo: false, pingInterval: 1000, botTimeout: 2000, resumeGrace: 1000 },
+      ...{
+        botToken: "t0ken-for-bots",
+        demo: false,
+        pingInterval: 1000,
+        botTimeout: 2000,
+        resumeGrace: 1000,
+      },
       users: { ann: { password: "correct horse", displayName: "Ann" } },
     }),
     {},

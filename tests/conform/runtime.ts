@@ -15,8 +15,11 @@ export function output(command: string, ...args: string[]): string | undefined {
 
 /** Node with a global WebSocket: from 22 on without a word, from 20.10 on when asked. */
 export function node(): string[] | undefined {
-  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(output("node", "--version") ?? "")?.map(Number) ?? [];
+  const [, major, minor] = /^v(\d+)\.(\d+)/.exec(output("node", "--version") ?? "")?.map(Number) ??
+    [];
   if (major === undefined) return undefined;
   if (major >= 22) return ["node"];
-  return major === 20 && minor! >= 10 ? ["node", "--experimental-websocket", "--no-warnings"] : undefined;
+  return major === 20 && minor! >= 10
+    ? ["node", "--experimental-websocket", "--no-warnings"]
+    : undefined;
 }

@@ -54,7 +54,12 @@ const HERE = "127.0.0.1";
 
 Deno.test("a person who was added signs in, also after a restart, and the password is kept as a hash", () =>
   rig(async ({ accounts, store, open }) => {
-    await accounts.add("alice", { password: "correct horse", displayName: "Alice", role: "member", bots: ["bot"] });
+    await accounts.add("alice", {
+      password: "correct horse",
+      displayName: "Alice",
+      role: "member",
+      bots: ["bot"],
+    });
     assert.deepEqual(await accounts.signIn("alice", "correct horse", HERE), {
       id: "alice",
       name: "Alice",
@@ -95,12 +100,18 @@ Deno.test("a disabled person is nobody until they are enabled, and a removed one
 Deno.test("a person of the configuration counts before one of the store, and is changed only there", () =>
   rig(async ({ accounts }) => {
     await accounts.add("bob", { password: "of the store" });
-    await accounts.replace({ bob: { password: "of the file" }, admin: { password: "from the file" } });
+    await accounts.replace({
+      bob: { password: "of the file" },
+      admin: { password: "from the file" },
+    });
     await accounts.signIn("bob", "of the file", HERE);
     await refuses("wrong_credentials", accounts.signIn("bob", "of the store", HERE));
     await refuses("conflict", accounts.change("bob", { role: "admin" }));
     await refuses("conflict", accounts.remove("admin"));
-    assert.deepEqual(accounts.list().map(({ id, source }) => [id, source]), [["bob", "config"], ["admin", "config"]]);
+    assert.deepEqual(accounts.list().map(({ id, source }) => [id, source]), [["bob", "config"], [
+      "admin",
+      "config",
+    ]]);
   }));
 
 Deno.test("what another process changed is known within seconds", () =>
@@ -145,9 +156,15 @@ Deno.test("codes cannot be guessed: after five wrong ones a minute passes for ea
     const secret = await accounts.newFactor("alice");
     await accounts.confirmFactor("alice", await totpCode(secret, Math.floor(clock.now() / 30_000)));
     for (let i = 0; i < 4; i++) {
-      await refuses("second_factor", accounts.signIn("alice", "correct horse", `10.0.0.${i}`, "000000"));
+      await refuses(
+        "second_factor",
+        accounts.signIn("alice", "correct horse", `10.0.0.${i}`, "000000"),
+      );
     }
-    const error = await refuses("limited", accounts.signIn("alice", "correct horse", HERE, "000000"));
+    const error = await refuses(
+      "limited",
+      accounts.signIn("alice", "correct horse", HERE, "000000"),
+    );
     assert.ok(error.retryAfter! > 0);
   }));
 
@@ -155,9 +172,9 @@ Deno.test("whoever has a network of IPv6 addresses has the tries of one address"
   rig(async ({ accounts }) => {
     const codes = new Set<string>();
     for (let i = 0; i < 60; i++) {
-      await accounts.signIn(`name${i}`, "wrong", `2001:db8:1:2::${i.toString(16)}`).catch(({ code }) =>
-        codes.add(code)
-      );
+      await accounts.signIn(`name${i}`, "wrong", `2001:db8:1:2::${i.toString(16)}`).catch((
+        { code },
+      ) => codes.add(code));
       if (codes.has("limited")) break;
     }
     assert.ok(codes.has("limited"));
@@ -169,7 +186,10 @@ Deno.test("sign-in takes the same time and gives the same answer whether the nam
     await accounts.add("alice", { password: "correct horse" });
     const time = async (name: string, address: string) => {
       const from = performance.now();
-      const error = await refuses("wrong_credentials", accounts.signIn(name, "wrong horse", address));
+      const error = await refuses(
+        "wrong_credentials",
+        accounts.signIn(name, "wrong horse", address),
+      );
       return { took: performance.now() - from, text: error.message };
     };
     await time("nobody", "10.1.0.0");
@@ -181,7 +201,8 @@ Deno.test("sign-in takes the same time and gives the same answer whether the nam
       unknown.push(b.took);
     }
     const median = (times: number[]) => times.sort((a, b) => a - b)[2]!;
-    // Both cost one argon2id, tens of milliseconds; without the decoy the ratio would be above a thousand.
+    // Both cost one argon2id, tens of milliseconds; without the decoy the ratio would be above a
+    // thousand.
     const ratio = median(known) / median(unknown);
     assert.ok(ratio > 0.2 && ratio < 5, `${ratio}`);
   }));
@@ -195,7 +216,13 @@ Deno.test("a member cannot choose what their password costs: a text that looks l
   rig(async ({ accounts }) => {
     await accounts.add("alice", { password: "correct horse" });
     for (
-      const password of [phc(8, 1, 1), phc(2_000_000, 1, 1), phc(M, 100, 1), "$2b$12$abcdefghijk", "$scrypt$ln=20$x$y"]
+      const password of [
+        phc(8, 1, 1),
+        phc(2_000_000, 1, 1),
+        phc(M, 100, 1),
+        "$2b$12$abcdefghijk",
+        "$scrypt$ln=20$x$y",
+      ]
     ) await refuses("invalid", accounts.setPassword("alice", password));
     await accounts.setPassword("alice", "$ecret$ money");
     assert.equal((await accounts.signIn("alice", "$ecret$ money", HERE)).id, "alice");
@@ -207,7 +234,14 @@ Deno.test("an admin may bring a hash along, inside the bounds", () =>
     await accounts.add("alice", { password: hash });
     assert.equal((await accounts.signIn("alice", "brought along", HERE)).id, "alice");
     for (
-      const dear of [phc(M + 1, T, P), phc(M, T + 1, P), phc(M, T, P + 1), phc(8, 1, 2), phc(8, 0, 1), phc(8, 1, 0)]
+      const dear of [
+        phc(M + 1, T, P),
+        phc(M, T + 1, P),
+        phc(M, T, P + 1),
+        phc(8, 1, 2),
+        phc(8, 0, 1),
+        phc(8, 1, 0),
+      ]
     ) {
       const error = await refuses("invalid", accounts.change("alice", { password: dear }));
       assert.match(error.detail!, new RegExp(`m up to ${M}, t up to ${T} and p up to ${P}`));
@@ -248,7 +282,11 @@ Deno.test("the second account of a name has another id and nothing of the first,
     });
     await accounts.remove("alice~2");
     const again = await open();
-    assert.deepEqual([again.isOut("alice"), again.isOut("alice~2"), again.isOut("alice~3")], [true, true, false]);
+    assert.deepEqual([again.isOut("alice"), again.isOut("alice~2"), again.isOut("alice~3")], [
+      true,
+      true,
+      false,
+    ]);
     await again.replace({ alice: { password: "of the file" } });
     assert.equal((await again.signIn("alice", "of the file", HERE)).id, "alice~3");
     assert.equal(again.find("alice")!.id, "alice~3");
@@ -304,10 +342,18 @@ Deno.test("what somebody left who stood in the configuration is adopted only whe
 Deno.test("who changed a password in the configuration ends what was begun with the old one, and no other", () =>
   rig(async ({ accounts }) => {
     const hash = await new Passwords().hash("hashed");
-    await accounts.replace({ a: { password: "one" }, b: { password: "two" }, c: { password: hash } });
+    await accounts.replace({
+      a: { password: "one" },
+      b: { password: "two" },
+      c: { password: hash },
+    });
     const changes: string[] = [];
     accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
-    await accounts.replace({ a: { password: "other" }, b: { password: "two" }, c: { password: hash } });
+    await accounts.replace({
+      a: { password: "other" },
+      b: { password: "two" },
+      c: { password: hash },
+    });
     assert.deepEqual(changes.splice(0), ["password a"]);
     await accounts.replace({
       a: { password: "other" },

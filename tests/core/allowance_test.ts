@@ -12,7 +12,8 @@ const NOON = Date.UTC(2026, 10, 23, 12, 0, 0);
 function rig(limits: Allowance) {
   const clock = new ManualClock(NOON);
   const store = new MemoryStore({ now: () => clock.now() });
-  const open = () => new Allowances({ store, clock, observer: silent, of: (id) => (id === "free" ? {} : limits) });
+  const open = () =>
+    new Allowances({ store, clock, observer: silent, of: (id) => (id === "free" ? {} : limits) });
   return { clock, store, open, allowances: open() };
 }
 
@@ -94,7 +95,10 @@ Deno.test("turns at once are those that run", async () => {
     outputTokens: 5,
   } as const;
   await allowances.admit(message("alice"));
-  assert.match((await refusal(() => allowances.admit(message("alice")))).detail!, /1 answers at once/);
+  assert.match(
+    (await refusal(() => allowances.admit(message("alice")))).detail!,
+    /1 answers at once/,
+  );
   await allowances.admit(message("bob"));
   allowances.tell(ended);
   await allowances.admit(message("alice"));

@@ -21,7 +21,16 @@ Deno.test("a key opens, is told once, and is kept only as a hash", async () => {
   assert.ok(!JSON.stringify([await store.list("key"), await keys.of("alice")]).includes(token));
   assert.equal((await keys.of("alice"))[0]!.lastUsedAt, clock.now());
   assert.deepEqual(Object.keys((await keys.of("alice"))[0]!).includes("hash"), false);
-  for (const wrong of ["", "nxk_", token.slice(0, -1), token + "0", token.toUpperCase(), "nxk_" + "0".repeat(48)]) {
+  for (
+    const wrong of [
+      "",
+      "nxk_",
+      token.slice(0, -1),
+      token + "0",
+      token.toUpperCase(),
+      "nxk_" + "0".repeat(48),
+    ]
+  ) {
     assert.equal(await keys.find(wrong), undefined);
   }
 });
@@ -74,7 +83,8 @@ Deno.test("a bound on the age of keys ends those without an end and those with a
   const made = clock.now();
   assert.equal(endless.key.expiresAt, undefined);
   keys.maxAge = 10 * DAY;
-  const ends = async () => Object.fromEntries((await keys.of("alice")).map(({ name, expiresAt }) => [name, expiresAt]));
+  const ends = async () =>
+    Object.fromEntries((await keys.of("alice")).map(({ name, expiresAt }) => [name, expiresAt]));
   assert.deepEqual(await ends(), {
     endless: made + 10 * DAY,
     long: made + 10 * DAY,

@@ -23,7 +23,11 @@ const KINDS: Readonly<Record<string, (path: string, clock: ManualClock) => Store
 };
 
 /** One test for each store that keeps an archive on one node. */
-function onEach(sentence: string, kinds: readonly string[], test: (house: House) => Promise<void>): void {
+function onEach(
+  sentence: string,
+  kinds: readonly string[],
+  test: (house: House) => Promise<void>,
+): void {
   for (const kind of kinds) {
     Deno.test(`${sentence} (${kind})`, async () => {
       const dir = Deno.makeTempDirSync();
@@ -61,12 +65,24 @@ const BOB: Person = { id: "bob", name: "Bob", role: "member" };
 
 function turnOf(house: House, person: Person, conversationId: string, text: string): Turn {
   const message = { person, text, images: [], channel: "web", conversationId } as const;
-  const turn = new Turn(crypto.randomUUID(), conversationId, message, new Reply(), house.clock.now());
+  const turn = new Turn(
+    crypto.randomUUID(),
+    conversationId,
+    message,
+    new Reply(),
+    house.clock.now(),
+  );
   turn.bot = { id: "bot", name: "Bot" };
   return turn;
 }
 
-function say(house: House, person: Person, conversationId: string, text: string, answer: string): Turn {
+function say(
+  house: House,
+  person: Person,
+  conversationId: string,
+  text: string,
+  answer: string,
+): Turn {
   const turn = turnOf(house, person, conversationId, text);
   house.archive.keep(turn);
   turn.reply.append("text", answer);
@@ -76,20 +92,24 @@ function say(house: House, person: Person, conversationId: string, text: string,
   return turn;
 }
 
-onEach("words are found in questions and answers, by their own person only", BOTH, async (house) => {
-  const mine = house.archive.create("alice", { title: "Weather" });
-  const his = house.archive.create("bob");
-  say(house, ALICE, mine.id, "今天天气怎么样", "Sunny, 25 degrees");
-  house.clock.pass(10);
-  say(house, ALICE, mine.id, "And tomorrow?", "明天有雨 rain");
-  say(house, BOB, his.id, "secret 天气", "nothing");
-  assert.deepEqual((await house.archive.search("alice", "天气")).map(({ snippet }) => snippet), [
-    "今天天气怎么样 Sunny, 25 degrees",
-  ]);
-  assert.equal((await house.archive.search("alice", "TOMORROW 有雨"))[0]!.title, "Weather");
-  assert.deepEqual(await house.archive.search("alice", "secret"), []);
-  assert.equal((await house.archive.search("bob", "secret")).length, 1);
-});
+onEach(
+  "words are found in questions and answers, by their own person only",
+  BOTH,
+  async (house) => {
+    const mine = house.archive.create("alice", { title: "Weather" });
+    const his = house.archive.create("bob");
+    say(house, ALICE, mine.id, "今天天气怎么样", "Sunny, 25 degrees");
+    house.clock.pass(10);
+    say(house, ALICE, mine.id, "And tomorrow?", "明天有雨 rain");
+    say(house, BOB, his.id, "secret 天气", "nothing");
+    assert.deepEqual((await house.archive.search("alice", "天气")).map(({ snippet }) => snippet), [
+      "今天天气怎么样 Sunny, 25 degrees",
+    ]);
+    assert.equal((await house.archive.search("alice", "TOMORROW 有雨"))[0]!.title, "Weather");
+    assert.deepEqual(await house.archive.search("alice", "secret"), []);
+    assert.equal((await house.archive.search("bob", "secret")).length, 1);
+  },
+);
 
 onEach("a deleted conversation is gone with every word, also from search", BOTH, async (house) => {
   const conversation = house.archive.create("alice");
@@ -101,22 +121,31 @@ onEach("a deleted conversation is gone with every word, also from search", BOTH,
   assert.deepEqual(await house.store.list("turn"), []);
 });
 
-onEach("what is older than the retention goes, and a pinned conversation stays whole", BOTH, async (house) => {
-  const old = house.archive.create("alice"), pinned = house.archive.create("alice"), used = house.archive.create("bob");
-  pinned.pinned = true;
-  await house.archive.save(pinned);
-  for (const [person, { id }] of [[ALICE, old], [ALICE, pinned], [BOB, used]] as const) {
-    say(house, person, id, "long ago", "yes");
-  }
-  house.clock.pass(10 * 86_400_000);
-  const kept = say(house, BOB, used.id, "today", "yes");
-  house.clock.pass(1000);
-  assert.equal(await house.archive.forget(house.clock.now() - 86_400_000), 2);
-  assert.deepEqual((await house.archive.conversations("alice")).map(({ id }) => id), [pinned.id]);
-  assert.deepEqual((await house.archive.turns(used.id, undefined, 10)).turns.map(({ id }) => id), [kept.id]);
-  assert.equal((await house.archive.turns(pinned.id, undefined, 10)).turns.length, 1);
-  assert.deepEqual(await house.archive.search("bob", "long"), []);
-});
+onEach(
+  "what is older than the retention goes, and a pinned conversation stays whole",
+  BOTH,
+  async (house) => {
+    const old = house.archive.create("alice"),
+      pinned = house.archive.create("alice"),
+      used = house.archive.create("bob");
+    pinned.pinned = true;
+    await house.archive.save(pinned);
+    for (const [person, { id }] of [[ALICE, old], [ALICE, pinned], [BOB, used]] as const) {
+      say(house, person, id, "long ago", "yes");
+    }
+    house.clock.pass(10 * 86_400_000);
+    const kept = say(house, BOB, used.id, "today", "yes");
+    house.clock.pass(1000);
+    assert.equal(await house.archive.forget(house.clock.now() - 86_400_000), 2);
+    assert.deepEqual((await house.archive.conversations("alice")).map(({ id }) => id), [pinned.id]);
+    assert.deepEqual(
+      (await house.archive.turns(used.id, undefined, 10)).turns.map(({ id }) => id),
+      [kept.id],
+    );
+    assert.equal((await house.archive.turns(pinned.id, undefined, 10)).turns.length, 1);
+    assert.deepEqual(await house.archive.search("bob", "long"), []);
+  },
+);
 
 onEach(
   "a turn that was running when the process died is there, incomplete, with what it had said",
@@ -141,7 +170,9 @@ onEach(
     const expected = Reply.restore(record.chunks, { status: "incomplete" });
     assert.equal(
       expected.text,
-      Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 10 !== 9).map((i) => `${i} `).join(""),
+      Array.from({ length: 40 }, (_, i) => i).filter((i) => i % 10 !== 9).map((i) => `${i} `).join(
+        "",
+      ),
     );
     assert.equal(expected.length, turn.reply.length - "too late".length);
     assert.equal((await again.search("alice", "count")).length, 1);
@@ -157,7 +188,9 @@ onEach("a turn that ended leaves no draft behind", ["sqlite"], async (house) => 
   house.clock.pass(500);
   const [mark] = (await house.store.list("drafts:"))[0]!;
   const name = mark.replace("drafts:", "draft:");
-  assert.deepEqual(await house.store.read(name), [{ [turn.id]: [{ at: 0, kind: "text", content: "some" }] }]);
+  assert.deepEqual(await house.store.read(name), [{
+    [turn.id]: [{ at: 0, kind: "text", content: "some" }],
+  }]);
   turn.reply.end({ status: "done" });
   house.archive.keep(turn);
   assert.deepEqual(await house.store.read(name), []);
@@ -188,7 +221,10 @@ onEach(
     await house.store.set("anything", 1, { sure: true });
     const logs = await house.store.list("drafts:");
     assert.equal(logs.length, 1);
-    assert.ok((await house.store.read(logs[0]![0].replace("drafts:", "draft:"))).length < 70, "the log was begun anew");
+    assert.ok(
+      (await house.store.read(logs[0]![0].replace("drafts:", "draft:"))).length < 70,
+      "the log was begun anew",
+    );
 
     const again = house.reopen();
     assert.equal(await again.recover(), 2);
@@ -202,17 +238,21 @@ onEach(
   },
 );
 
-onEach("a crash in the moment after an ending loses neither its place nor its words", ["sqlite"], async (house) => {
-  await house.archive.recover();
-  const { id } = house.archive.create("alice");
-  const turn = say(house, ALICE, id, "and tomorrow?", "sunny spells");
-  // The clock stands still, so nothing that is late has been written.
-  await house.archive.keep(turn);
+onEach(
+  "a crash in the moment after an ending loses neither its place nor its words",
+  ["sqlite"],
+  async (house) => {
+    await house.archive.recover();
+    const { id } = house.archive.create("alice");
+    const turn = say(house, ALICE, id, "and tomorrow?", "sunny spells");
+    // The clock stands still, so nothing that is late has been written.
+    await house.archive.keep(turn);
 
-  const again = house.reopen();
-  assert.equal((await again.turn(turn.id))!.status, "done");
-  assert.deepEqual((await again.turns(id, undefined, 10)).turns, []);
-  await again.recover();
-  assert.deepEqual((await again.turns(id, undefined, 10)).turns.map((one) => one.id), [turn.id]);
-  assert.deepEqual((await again.search("alice", "sunny")).map((one) => one.turnId), [turn.id]);
-});
+    const again = house.reopen();
+    assert.equal((await again.turn(turn.id))!.status, "done");
+    assert.deepEqual((await again.turns(id, undefined, 10)).turns, []);
+    await again.recover();
+    assert.deepEqual((await again.turns(id, undefined, 10)).turns.map((one) => one.id), [turn.id]);
+    assert.deepEqual((await again.search("alice", "sunny")).map((one) => one.turnId), [turn.id]);
+  },
+);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { Audit, type AuditLine, verifyAudit } from "../../src/core/audit.ts";
-import { PER_NETWORK_LINES, PER_PERSON_LINES, STRANGERS_LINES } from "../../src/core/audit_bound.ts";
+import {
+  PER_NETWORK_LINES,
+  PER_PERSON_LINES,
+  STRANGERS_LINES,
+} from "../../src/core/audit_bound.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 
 function rig() {
@@ -15,7 +19,12 @@ Deno.test("what happened is written down in order, each line bound to the one be
   audit.tell({ type: "signed_in", person: "alice", address: "10.0.0.1" });
   clock.pass(5);
   audit.write({ who: "alice", did: "key_made", whom: "alice", from: "10.0.0.1", detail: "laptop" });
-  audit.tell({ type: "sign_in_refused", name: "bob", address: "10.0.0.2", why: "wrong_credentials" });
+  audit.tell({
+    type: "sign_in_refused",
+    name: "bob",
+    address: "10.0.0.2",
+    why: "wrong_credentials",
+  });
   audit.tell({ type: "warning", what: "not of its kind" });
   const lines = await audit.lines(undefined, 10);
   assert.deepEqual(lines.map(({ n, who, did, whom }) => [n, who, did, whom]), [
@@ -84,17 +93,31 @@ Deno.test("one network that is not let in leaves a bounded number of lines, by w
   assert.equal(ofNetwork.length, PER_NETWORK_LINES.burst);
   assert.deepEqual(lines.get("bot_refused")!.at(-1)!.whom, "real");
   assert.equal(lines.get("person_changed")!.length, 1);
-  assert.match(lines.get("flood")![0]!.detail!, new RegExp(`^${12_000 - PER_NETWORK_LINES.burst} lines`));
+  assert.match(
+    lines.get("flood")![0]!.detail!,
+    new RegExp(`^${12_000 - PER_NETWORK_LINES.burst} lines`),
+  );
   clock.pass(2 * PER_NETWORK_LINES.every);
-  for (let i = 0; i < 10; i++) audit.tell({ type: "sign_in_refused", name: "late", address, why: "limited" });
-  assert.equal((await written(store, audit)).get("sign_in_refused")!.filter(({ whom }) => whom === "late").length, 2);
+  for (let i = 0; i < 10; i++) {
+    audit.tell({ type: "sign_in_refused", name: "late", address, why: "limited" });
+  }
+  assert.equal(
+    (await written(store, audit)).get("sign_in_refused")!.filter(({ whom }) => whom === "late")
+      .length,
+    2,
+  );
   assert.equal(clock.waiting, 0);
 });
 
 Deno.test("many networks together cannot fill the disk either", async () => {
   const { clock, store, audit } = rig();
   const refused = (i: number) =>
-    audit.tell({ type: "bot_refused", bot: `b${i}`, address: `10.${i >> 8}.${i & 255}.1`, why: "Invalid token" });
+    audit.tell({
+      type: "bot_refused",
+      bot: `b${i}`,
+      address: `10.${i >> 8}.${i & 255}.1`,
+      why: "Invalid token",
+    });
   for (let i = 0; i < 5000; i++) refused(i);
   assert.equal((await written(store, audit)).get("bot_refused")!.length, STRANGERS_LINES.burst);
   clock.pass(86_400_000);

@@ -62,13 +62,17 @@ Deno.test("at the upgrade any token that could open is known, and nothing else",
 
 Deno.test("a bot id that could not be addressed gets no token", async () => {
   const { tokens } = rig();
-  for (const id of ["", "a b", "a@b", "x".repeat(129)]) await assert.rejects(tokens.make(id, "admin"), /invalid/);
+  for (const id of ["", "a b", "a@b", "x".repeat(129)]) {
+    await assert.rejects(tokens.make(id, "admin"), /invalid/);
+  }
 });
 
 Deno.test("while the common token is changed over each of the list opens, and nothing else", () => {
   const { tokens } = rig();
   const both = ["new", `sha256:${sha256("old").toUpperCase()}`];
-  for (const token of ["new", "old"]) assert.ok(tokens.opens("bot", token, both) && tokens.known(token, both), token);
+  for (const token of ["new", "old"]) {
+    assert.ok(tokens.opens("bot", token, both) && tokens.known(token, both), token);
+  }
   for (const token of ["", "other", both[1]!]) assert.ok(!tokens.opens("bot", token, both), token);
 });
 

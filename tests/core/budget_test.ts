@@ -5,7 +5,10 @@ import { MemoryStore } from "../../src/backends/memory.ts";
 
 const chat = (limit: number, per = 1000): Scope => ({ key: "chat", rates: [{ limit, per }] });
 
-/** A small generator of repeatable "random" numbers (mulberry32): a failing property can be run again. */
+/**
+ * A small generator of repeatable "random" numbers (mulberry32): a failing property can be run
+ * again.
+ */
 function dice(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -15,7 +18,9 @@ function dice(seed: number): () => number {
   };
 }
 
-/** The largest number of arrivals in any window of `per`, counted the way a strict platform would. */
+/**
+ * The largest number of arrivals in any window of `per`, counted the way a strict platform would.
+ */
 function busiest(arrivals: number[], per: number): number {
   arrivals.sort((a, b) => a - b);
   let most = 0;
@@ -43,7 +48,10 @@ Deno.test("no spread of latencies puts more calls into any window than its limit
       clock.after(roll() * 40_000, async () => {
         open++;
         const own: Scope = { key: `chat:${n % 7}`, rates: [{ limit: 4, per: 1000 }] };
-        const permit = await budget.take([app, own], { priority: priorities[n % 4]!, chat: own.key }) as Permit;
+        const permit = await budget.take([app, own], {
+          priority: priorities[n % 4]!,
+          chat: own.key,
+        }) as Permit;
         const there = roll() * 800, back = roll() * 800;
         clock.after(there, () => arrivals.push(clock.now()));
         clock.after(there + back, () => {
@@ -52,8 +60,13 @@ Deno.test("no spread of latencies puts more calls into any window than its limit
         });
       });
     }
-    assert.ok(await clock.until(() => arrivals.length === 600 && open === 0, 3_600_000), `seed ${seed} got stuck`);
-    for (const rate of rates) assert.ok(busiest(arrivals, rate.per) <= rate.limit, `seed ${seed}: over ${rate.limit}`);
+    assert.ok(
+      await clock.until(() => arrivals.length === 600 && open === 0, 3_600_000),
+      `seed ${seed} got stuck`,
+    );
+    for (const rate of rates) {
+      assert.ok(busiest(arrivals, rate.per) <= rate.limit, `seed ${seed}: over ${rate.limit}`);
+    }
     budget.stop();
   }
 });
@@ -66,7 +79,8 @@ Deno.test("a permit is taken from every scope of the path or from none", async (
   await budget.take([app, chat(1)], ask);
   const second = budget.take([app, chat(1)], ask);
   await clock.advance(10);
-  const used = () => Object.fromEntries(budget.snapshot().map((view) => [view.key, view.windows[0]!.used]));
+  const used = () =>
+    Object.fromEntries(budget.snapshot().map((view) => [view.key, view.windows[0]!.used]));
   assert.deepEqual(used(), { app: 1, chat: 1 });
   budget.stop();
   assert.equal(await second, "dropped");
@@ -102,7 +116,10 @@ Deno.test("a chat with a hundred edits does not keep another chat's one edit wai
   for (let n = 0; n < 100; n++) ask("loud");
   ask("quiet");
   await clock.advance(2100);
-  assert.ok(order.indexOf("quiet") >= 0 && order.indexOf("quiet") <= 5, `quiet came at ${order.indexOf("quiet")}`);
+  assert.ok(
+    order.indexOf("quiet") >= 0 && order.indexOf("quiet") <= 5,
+    `quiet came at ${order.indexOf("quiet")}`,
+  );
   budget.stop();
 });
 
@@ -173,7 +190,11 @@ Deno.test("an edit that is withdrawn while it waits costs nothing", async () => 
   const clock = new DrivenClock(0);
   const store = new MemoryStore();
   const budget = new Budget({ clock, store });
-  const scope: Scope = { key: "s", rates: [{ limit: 1, per: 1000 }], quota: { limit: 10, period: "month" } };
+  const scope: Scope = {
+    key: "s",
+    rates: [{ limit: 1, per: 1000 }],
+    quota: { limit: 10, period: "month" },
+  };
   (await budget.take([scope], { priority: "edit", chat: "a" }) as Permit).done();
   const stop = new AbortController();
   const edit = budget.take([scope], { priority: "edit", chat: "a", signal: stop.signal });
@@ -215,7 +236,8 @@ Deno.test("a reservation charges the quota once, and a release gives it back", a
   const scope: Scope = { key: "m", rates: [], quota: { limit: 10, period: "month" } };
   const [used, released] = [await budget.reserve([scope]), await budget.reserve([scope])];
   assert.equal(await budget.left(scope), 8);
-  (await budget.take([scope], { priority: "final", chat: "a", reservation: used }) as Permit).done();
+  (await budget.take([scope], { priority: "final", chat: "a", reservation: used }) as Permit)
+    .done();
   assert.equal(await budget.left(scope), 8);
   released!.release();
   released!.release();

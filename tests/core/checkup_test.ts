@@ -18,7 +18,9 @@ Deno.test("a checkup reports every target, also one whose check fails or does no
     clock,
     probes: () => [
       probe("bots.quoting", (report) => {
-        report.wrong("apiKey", words("refused: sk-secret"), words("change sk-secret"), { said: "sk-secret is wrong" });
+        report.wrong("apiKey", words("refused: sk-secret"), words("change sk-secret"), {
+          said: "sk-secret is wrong",
+        });
         return Promise.resolve(["sk-secret"]);
       }),
       probe("bots.failing", () => Promise.reject(new Error("sk-secret"))),
@@ -77,7 +79,9 @@ Deno.test("after a start what is wrong is a warning; what counts against a quota
     clock,
     probes: () => [probe("channels.dingtalk.main", (report, thoroughness) => {
       how.push(thoroughness);
-      report.wrong("clientSecret", words("the Client Secret is wrong"), words("copy it again"), { said: "40089" });
+      report.wrong("clientSecret", words("the Client Secret is wrong"), words("copy it again"), {
+        said: "40089",
+      });
       report.hint("", words("could not be asked"), words("look"));
       return Promise.resolve([]);
     })],

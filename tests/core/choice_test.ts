@@ -5,13 +5,21 @@ import { Limit } from "../../src/core/limit.ts";
 import { Notices, type Numbered } from "../../src/core/notice.ts";
 import { Queue } from "../../src/core/queue.ts";
 
-/** Numbers that look random and are the same in every run (a linear congruential generator, Numerical Recipes' constants). */
+/**
+ * Numbers that look random and are the same in every run (a linear congruential generator,
+ * Numerical Recipes' constants).
+ */
 function sequence(seed = 1): () => number {
   let state = seed;
   return () => (state = (state * 1664525 + 1013904223) >>> 0) / 2 ** 32;
 }
 
-const bot = (id: string, busy = 0, maxConcurrent = Infinity, weight = 1) => ({ id, busy, maxConcurrent, weight });
+const bot = (id: string, busy = 0, maxConcurrent = Infinity, weight = 1) => ({
+  id,
+  busy,
+  maxConcurrent,
+  weight,
+});
 
 Deno.test("the conversation's own bot answers if it is there and not full", () => {
   const random = sequence();
@@ -33,7 +41,10 @@ Deno.test("a bot of weight three gets about three times the work", () => {
   const random = sequence(3);
   const bots = [bot("small"), bot("large", 0, Infinity, 3)];
   for (let turn = 0; turn < 400; turn++) pick(bots, undefined, random)!.busy++;
-  assert.ok(Math.abs(bots[1]!.busy / bots[0]!.busy - 3) < 0.3, `${bots[1]!.busy} / ${bots[0]!.busy}`);
+  assert.ok(
+    Math.abs(bots[1]!.busy / bots[0]!.busy - 3) < 0.3,
+    `${bots[1]!.busy} / ${bots[0]!.busy}`,
+  );
 });
 
 Deno.test("people are served in turn, however much one of them asks", () => {
@@ -93,14 +104,27 @@ Deno.test("a limit's memory is bounded however many keys come", () => {
 Deno.test("a push waits until a page takes it, a page that comes back gets what it missed, and no other", () => {
   const notices = new Notices(1_000);
   const push = (content: string) =>
-    ({ type: "push", turnId: "t", conversationId: "c", botId: "b", botName: "B", content, images: [] }) as const;
+    ({
+      type: "push",
+      turnId: "t",
+      conversationId: "c",
+      botId: "b",
+      botName: "B",
+      content,
+      images: [],
+    }) as const;
   const seen: Numbered[] = [];
   const read = (after?: number) => notices.subscribe("p", after, (notice) => seen.push(notice));
-  const contents = () => seen.splice(0).map(({ notice }) => "content" in notice ? notice.content : notice.type);
+  const contents = () =>
+    seen.splice(0).map(({ notice }) => "content" in notice ? notice.content : notice.type);
   notices.tell("p", push("one"), []);
   notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" }, []);
   let close = read();
-  assert.deepEqual(contents(), ["one"], "what is only news of the moment is not kept for a new page");
+  assert.deepEqual(
+    contents(),
+    ["one"],
+    "what is only news of the moment is not kept for a new page",
+  );
   notices.tell("p", push("two"), []);
   const last = seen.at(-1)!.number;
   assert.deepEqual(contents(), ["two"]);

@@ -18,6 +18,8 @@ Deno.test("a data URL is taken apart: type, parameters, whether it is base64, an
 });
 
 Deno.test("what is no data URL is none, and neither is one whose head has no end", () => {
-  for (const odd of ["", "data:", "data:image/png;base64", "https://x/,y"]) assert.equal(readDataUrl(odd), undefined);
+  for (const odd of ["", "data:", "data:image/png;base64", "https://x/,y"]) {
+    assert.equal(readDataUrl(odd), undefined);
+  }
   assert.equal(readDataUrl(`data:a/b;name=${"x".repeat(MAX_DATA_HEAD)};base64,AAAA`), undefined);
 });

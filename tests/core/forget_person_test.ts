@@ -11,13 +11,20 @@ import { FEISHU } from "../channels/im/crash_keys.ts";
 /** Nothing of her may be found: her name, her ids, her words, and what she was answered. */
 const TRACES = /zoe|unforgettable/i;
 
-/** Where she is found among all keys, values, logs and search words of a file; the tombstone, bars and the audit log stay. */
+/**
+ * Where she is found among all keys, values, logs and search words of a file; the tombstone, bars
+ * and the audit log stay.
+ */
 function traces(path: string): string[] {
   const db = new DatabaseSync(path, { readOnly: true });
-  const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '%_config'").all();
+  const tables = db.prepare(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '%_config'",
+  ).all();
   const found: string[] = [];
   for (const { name } of tables as { name: string }[]) {
-    const audit = name === "lines" ? "WHERE log NOT IN (SELECT id FROM logs WHERE name LIKE 'audit:%')" : "";
+    const audit = name === "lines"
+      ? "WHERE log NOT IN (SELECT id FROM logs WHERE name LIKE 'audit:%')"
+      : "";
     for (const row of db.prepare(`SELECT * FROM "${name}" ${audit}`).all()) {
       const text = Object.values(row).map((value) =>
         value instanceof Uint8Array ? new TextDecoder().decode(value) : value
@@ -55,16 +62,33 @@ Deno.test("a person who is forgotten is in no key and no value, whatever the pro
   const served = serveOn(0, (request) => feishu.fetch(request));
   try {
     await using world = await startWorld({
-      channels: { feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, access: "open" } } },
+      channels: {
+        feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, access: "open" } },
+      },
       limits: { messagesPerMinute: 1000, messagesPerDay: 1000, imageBytesPerDay: 1_000_000 },
     }, { store });
     deliver.to = async (request) => await world.app.fetch(request, { address: "127.0.0.1" });
     await leaveTraces(world, feishu, store, path);
     store.flush();
-    const kinds = new Set(traces(path).map((text) => /\d+ ([a-z]+):/.exec(text)?.[1]).filter(Boolean));
+    const kinds = new Set(
+      traces(path).map((text) => /\d+ ([a-z]+):/.exec(text)?.[1]).filter(Boolean),
+    );
     for (
       const kind of [
-        ...["person", "totp", "session", "token", "key", "keyhash", "use", "conv", "turn", "default", "owner", "talk"],
+        ...[
+          "person",
+          "totp",
+          "session",
+          "token",
+          "key",
+          "keyhash",
+          "use",
+          "conv",
+          "turn",
+          "default",
+          "owner",
+          "talk",
+        ],
         ...["networks", "identity", "identities", "bottoken", "im", "outbox", "pair"],
       ]
     ) assert.ok(kinds.has(kind), `the test writes no ${kind}: ${[...kinds]}`);
@@ -83,7 +107,10 @@ Deno.test("a person who is forgotten is in no key and no value, whatever the pro
     // Her bot's id is not free for whoever knows the common token.
     await assert.rejects(world.bot("her-bot"), /Invalid token/);
     // Whatever was on its way meanwhile is deleted a second time.
-    assert.deepEqual(world.app.accounts.tombstones.pending(), ["zoe", `lark:${FEISHU.appId}:ou_zoe`]);
+    assert.deepEqual(world.app.accounts.tombstones.pending(), [
+      "zoe",
+      `lark:${FEISHU.appId}:ou_zoe`,
+    ]);
   } finally {
     feishu.stop();
     await served.close();
@@ -97,7 +124,12 @@ Deno.test("a person who is forgotten is in no key and no value, whatever the pro
 });
 
 /** Zoe does whatever leaves something behind, and asks more than is answered. */
-async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteStore, path: string): Promise<void> {
+async function leaveTraces(
+  world: World,
+  feishu: FeishuEmulator,
+  store: SqliteStore,
+  path: string,
+): Promise<void> {
   const helper = await world.bot("helper", { protocol: 2 });
   helper.answerAll(({ id, content }) => {
     if (content.includes("slowly")) helper.reply(id, `so far: ${content}`, false, { seq: 1 });
@@ -109,14 +141,22 @@ async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteSt
     displayName: "Zoe",
     role: "admin",
   });
-  await send(world, "zoe", "POST", "/api/chat", { message: "unforgettable", images: ["iVBORw0KGgo="] });
-  const { id } = await send(world, "zoe", "POST", "/api/conversations", { title: "unforgettable talk" });
+  await send(world, "zoe", "POST", "/api/chat", {
+    message: "unforgettable",
+    images: ["iVBORw0KGgo="],
+  });
+  const { id } = await send(world, "zoe", "POST", "/api/conversations", {
+    title: "unforgettable talk",
+  });
   await send(world, "zoe", "POST", "/api/chat", { message: "unforgettable", conversationId: id });
   const { token } = await send(world, "zoe", "POST", "/api/keys", { name: "zoe's key" });
   const completion = await fetch(`${world.url}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ model: "helper", messages: [{ role: "user", content: "unforgettable" }] }),
+    body: JSON.stringify({
+      model: "helper",
+      messages: [{ role: "user", content: "unforgettable" }],
+    }),
   });
   assert.equal(completion.status, 200);
   await completion.body?.cancel();
@@ -126,7 +166,8 @@ async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteSt
   await send(world, "root", "POST", "/api/admin/bot-tokens", { botId: "her-bot", owner: "zoe" });
   await send(world, "zoe", "POST", "/api/admin/bot-tokens", { botId: "other-bot" });
 
-  // In Feishu: first as somebody unknown, then linked, alone and in a group; a question that nobody answered.
+  // In Feishu: first as somebody unknown, then linked, alone and in a group; a question that nobody
+  // answered.
   const said = async (chat: string, count: number) => {
     await until(() => feishu.log.finals(chat).length >= count, `message ${count} in ${chat}`);
     return feishu.log.finals(chat).at(-1)!.text;
@@ -154,11 +195,16 @@ async function leaveTraces(world: World, feishu: FeishuEmulator, store: SqliteSt
   await helper.next("pushed");
   await said("oc_1", 7);
   feishu.say({ chat: "oc_1", sender: "ou_zoe", text: "slowly, unforgettable" });
-  const stream = await world.as("zoe", "/api/chat/stream", { json: { message: "slowly, unforgettable" } });
+  const stream = await world.as("zoe", "/api/chat/stream", {
+    json: { message: "slowly, unforgettable" },
+  });
   await stream.body?.cancel();
   const other = await world.as("alice", "/api/chat/stream", { json: { message: "slowly" } });
   await other.body?.cancel();
-  await until(() => world.app.gateway.running().filter(({ reply }) => reply.length > 0).length === 3, "three answers");
+  await until(
+    () => world.app.gateway.running().filter(({ reply }) => reply.length > 0).length === 3,
+    "three answers",
+  );
   await until(() => {
     store.flush();
     return traces(path).some((text) => text.startsWith("lines:") && text.includes("slowly"));

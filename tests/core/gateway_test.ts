@@ -143,8 +143,11 @@ Deno.test("a bot that is lost before the first chunk is replaced by one that was
 for (const late of [false, true]) {
   Deno.test(`a turn that moves belongs to the default conversation with the bot that answers: ${late ? "written down already" : "at once"}`, async () => {
     const clock = new ManualClock();
-    // A store that lasts, as far as the archive can see: then turns are written down while they run.
-    const store = Object.defineProperty(new MemoryStore({ now: () => clock.now() }), "volatile", { value: false });
+    // A store that lasts, as far as the archive can see: then turns are written down while they
+    // run.
+    const store = Object.defineProperty(new MemoryStore({ now: () => clock.now() }), "volatile", {
+      value: false,
+    });
     const gateway = new Gateway({ store, clock, observer: silent });
     const ask = (text: string, target?: string) =>
       gateway.ask({ person: alice, text, images: [], channel: "web", target });
@@ -166,7 +169,9 @@ for (const late of [false, true]) {
     assert.notEqual(turn.conversationId, own);
     assert.equal(b.asked[0]!.conversationId, turn.conversationId);
     const texts = async (id: string) =>
-      (await gateway.reading.turns({ id: "alice" }, id, undefined, 10)).turns.map(({ text }) => text);
+      (await gateway.reading.turns({ id: "alice" }, id, undefined, 10)).turns.map(({ text }) =>
+        text
+      );
     assert.deepEqual([await texts(own), await texts(turn.conversationId)], [["before"], ["go"]]);
     assert.equal((await gateway.archive.conversation("alice", own))!.botId, "a");
     assert.equal((await ask("and", "b")).conversationId, turn.conversationId);
@@ -241,7 +246,11 @@ Deno.test("a turn that ended an hour ago is read from the archive, from any offs
   world.clock.pass(3_600_000);
   assert.equal(world.gateway.kept.turns, 0, "it is not in memory any more");
   const again = (await world.gateway.reading.turn(turn.id, { id: "alice" }))!;
-  assert.deepEqual([again.reply.text, again.ending!.status, again.bot!.id], ["one two three", "done", "a"]);
+  assert.deepEqual([again.reply.text, again.ending!.status, again.bot!.id], [
+    "one two three",
+    "done",
+    "a",
+  ]);
   assert.equal(again.reply.since(4).map(({ content }) => content).join("|"), "two |why|three");
   assert.equal(again.reply.length, turn.reply.length);
   assert.equal(await world.gateway.reading.turn(turn.id, { id: "bob" }), undefined);
@@ -267,7 +276,10 @@ Deno.test("a person's id that looks like part of a key opens nobody else's", asy
     assert.equal(await world.gateway.archive.conversation(id, turn.conversationId), undefined, id);
     assert.deepEqual(await world.gateway.archive.conversations(id), [], id);
   }
-  assert.equal(await world.gateway.archive.conversation("alice", `../${turn.conversationId}`), undefined);
+  assert.equal(
+    await world.gateway.archive.conversation("alice", `../${turn.conversationId}`),
+    undefined,
+  );
 });
 
 Deno.test("nothing is asked while the gateway drains, and who waits is told", async () => {
@@ -314,8 +326,17 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   const { id: conversationId } = world.gateway.archive.create("alice");
   const there = await world.ask("second", { conversationId });
   const nowhere = await world.ask("third");
-  const { turns } = await world.gateway.reading.turns({ id: "alice" }, conversationId, undefined, 10);
-  assert.deepEqual(turns.map(({ id, text, status }) => [id, text, status]), [[there.id, "second", "running"]]);
+  const { turns } = await world.gateway.reading.turns(
+    { id: "alice" },
+    conversationId,
+    undefined,
+    10,
+  );
+  assert.deepEqual(turns.map(({ id, text, status }) => [id, text, status]), [[
+    there.id,
+    "second",
+    "running",
+  ]]);
   world.clock.pass(61_000);
   assert.equal(nowhere.ending!.code, "queue_timeout");
   world.clock.pass(3_600_000);
@@ -323,7 +344,12 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   for (const turn of [there, nowhere]) {
     const again = await world.gateway.reading.turn(turn.id, { id: "alice" });
     assert.equal(again!.ending!.code, "queue_timeout", turn.message.text);
-    const kept = await world.gateway.reading.turns({ id: "alice" }, again!.conversationId, undefined, 10);
+    const kept = await world.gateway.reading.turns(
+      { id: "alice" },
+      again!.conversationId,
+      undefined,
+      10,
+    );
     assert.ok(kept.turns.some(({ id }) => id === turn.id), turn.message.text);
   }
 });
@@ -338,7 +364,9 @@ Deno.test("deleting a conversation stops what runs in it, and no word of it stay
   assert.equal(turn.ending!.status, "cancelled");
   assert.deepEqual(puppet.cancelled, [turn.id]);
   assert.equal(await world.gateway.reading.turn(turn.id, { id: "alice" }), undefined);
-  for (const prefix of ["turn:", "turns:", "conv:", "owner:"]) assert.deepEqual(await world.store.list(prefix), []);
+  for (const prefix of ["turn:", "turns:", "conv:", "owner:"]) {
+    assert.deepEqual(await world.store.list(prefix), []);
+  }
 });
 
 Deno.test("a question to a conversation that is deleted meanwhile is refused, and not kept", async () => {
@@ -349,7 +377,9 @@ Deno.test("a question to a conversation that is deleted meanwhile is refused, an
   const removed = world.gateway.removeConversation({ id: "alice" }, conversationId);
   await assert.rejects(asked, { code: "not_found" });
   await removed;
-  for (const prefix of ["turn:", "turns:", "conv:"]) assert.deepEqual(await world.store.list(prefix), []);
+  for (const prefix of ["turn:", "turns:", "conv:"]) {
+    assert.deepEqual(await world.store.list(prefix), []);
+  }
 });
 
 Deno.test("a conversation that was deleted does not come back because somebody still renames it", async () => {
@@ -379,7 +409,8 @@ Deno.test("one push sent twice at the same time is told once, and one that faile
   const told: string[] = [];
   world.gateway.notices.subscribe("alice", undefined, ({ notice }) => told.push(notice.type));
   const bot = { id: "a", name: "A" };
-  const push = (content: string) => world.gateway.push(bot, { to: "user:alice", content, images: [], id: "p1" });
+  const push = (content: string) =>
+    world.gateway.push(bot, { to: "user:alice", content, images: [], id: "p1" });
   await assert.rejects(push("too long for the cap"), { code: "reply_too_large" });
   await assert.rejects(push("too long for the cap"), { code: "reply_too_large" });
   await Promise.all([push("hi"), push("hi")]);
@@ -423,7 +454,12 @@ for (const limits of [{ turnsAtOnce: 1 }, { turnsAtOnce: 1, messagesPerMinute: 1
   });
 }
 
-for (const limits of [{ turnsAtOnce: 2 }, { messagesPerMinute: 2 }, { messagesPerDay: 2, imageBytesPerDay: 200 }]) {
+for (
+  const limits of [{ turnsAtOnce: 2 }, { messagesPerMinute: 2 }, {
+    messagesPerDay: 2,
+    imageBytesPerDay: 200,
+  }]
+) {
   Deno.test(`a question that became no turn does not count: ${JSON.stringify(limits)}`, async () => {
     await using world = limited(limits, { queue: { total: 1, perPerson: 1 } });
     const images = ["A".repeat(100)];
@@ -431,10 +467,14 @@ for (const limits of [{ turnsAtOnce: 2 }, { messagesPerMinute: 2 }, { messagesPe
     const bot = new Puppet("a", { maxConcurrent: 1 });
     world.gateway.roster.join(bot);
     await world.ask({ images });
-    for (let i = 0; i < 5; i++) await assert.rejects(world.ask({ images, target: "b" }), { code: "bot_offline" });
+    for (let i = 0; i < 5; i++) {
+      await assert.rejects(world.ask({ images, target: "b" }), { code: "bot_offline" });
+    }
     await world.ask({ images });
     assert.deepEqual(
-      (await world.allowances.usage("alice")).map(({ messages, imageBytes }) => [messages, imageBytes]),
+      (await world.allowances.usage("alice")).map((
+        { messages, imageBytes },
+      ) => [messages, imageBytes]),
       [[2, 150]],
     );
     await assert.rejects(world.ask(), { code: "limited" });
@@ -457,7 +497,10 @@ Deno.test("stopping twice tells both the bot's receipt", async () => {
   using world = start();
   world.join("a");
   const turn = await world.ask("go");
-  assert.deepEqual(await Promise.all([world.gateway.cancel(turn), world.gateway.cancel(turn)]), [true, true]);
+  assert.deepEqual(await Promise.all([world.gateway.cancel(turn), world.gateway.cancel(turn)]), [
+    true,
+    true,
+  ]);
 });
 
 Deno.test("a temporary turn leaves no trace in the store and on no page, and its answer can be read for a while", async () => {
@@ -476,7 +519,11 @@ Deno.test("a temporary turn leaves no trace in the store and on no page, and its
 
   const [kept] = await gateway.archive.conversations("alice");
   const turns = [];
-  for (const named of [{}, { conversationId: kept!.id, parentTurnId: "id1" }, { conversationId: "nobody's" }]) {
+  for (
+    const named of [{}, { conversationId: kept!.id, parentTurnId: "id1" }, {
+      conversationId: "nobody's",
+    }]
+  ) {
     const turn = await ask("secret", { temporary: true, ...named });
     bot.done("answer");
     turns.push(turn);
@@ -484,7 +531,10 @@ Deno.test("a temporary turn leaves no trace in the store and on no page, and its
   clock.pass(1000);
   assert.deepEqual(await keys(), before);
   assert.deepEqual(told, []);
-  const ids = new Set([kept!.id, ...bot.asked.slice(1).map(({ conversationId }) => conversationId)]);
+  const ids = new Set([
+    kept!.id,
+    ...bot.asked.slice(1).map(({ conversationId }) => conversationId),
+  ]);
   assert.equal(ids.size, 4, "a bot with a memory mixes it with nothing");
   assert.equal((await gateway.reading.turn(turns[0]!.id, { id: "alice" }))?.reply.text, "answer");
   clock.pass(gateway.settings.keepEnded + 2000);

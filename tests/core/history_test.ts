@@ -21,19 +21,34 @@ function turn(id: string, parentTurnId?: string, fields: Partial<TurnRecord> = {
 }
 
 function message(parentTurnId?: string): Message {
-  return { person: { id: "ada", name: "Ada", role: "member" }, text: "now", images: [], channel: "web", parentTurnId };
+  return {
+    person: { id: "ada", name: "Ada", role: "member" },
+    text: "now",
+    images: [],
+    channel: "web",
+    parentTurnId,
+  };
 }
 
 const asks = (turns: TurnRecord[], parent?: string) =>
-  historyOf(turns, "now", message(parent)).filter(({ role }) => role === "user").map(({ text }) => text);
+  historyOf(turns, "now", message(parent)).filter(({ role }) => role === "user").map(({ text }) =>
+    text
+  );
 
 Deno.test("history is every turn before this one, question and answer", () => {
-  assert.deepEqual(historyOf([turn("1"), turn("2"), turn("now", undefined, { status: "running" })], "now", message()), [
-    { role: "user", text: "ask 1", images: [] },
-    { role: "assistant", text: "answer 1", images: [] },
-    { role: "user", text: "ask 2", images: [] },
-    { role: "assistant", text: "answer 2", images: [] },
-  ]);
+  assert.deepEqual(
+    historyOf(
+      [turn("1"), turn("2"), turn("now", undefined, { status: "running" })],
+      "now",
+      message(),
+    ),
+    [
+      { role: "user", text: "ask 1", images: [] },
+      { role: "assistant", text: "answer 1", images: [] },
+      { role: "user", text: "ask 2", images: [] },
+      { role: "assistant", text: "answer 2", images: [] },
+    ],
+  );
 });
 
 Deno.test("what was edited away is not told", () => {

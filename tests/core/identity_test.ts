@@ -40,8 +40,18 @@ async function isForbidden(promise: Promise<unknown>): Promise<void> {
   assert.ok(error instanceof NexusError && error.code === "forbidden", String(error));
 }
 
-const openId = (app: string, value: string): Identity => ({ platform: "lark", kind: "open_id", scope: app, value });
-const unionId = (value: string): Identity => ({ platform: "lark", kind: "union_id", scope: "tenant", value });
+const openId = (app: string, value: string): Identity => ({
+  platform: "lark",
+  kind: "open_id",
+  scope: app,
+  value,
+});
+const unionId = (value: string): Identity => ({
+  platform: "lark",
+  kind: "union_id",
+  scope: "tenant",
+  value,
+});
 
 /** Somebody of Feishu as a sign-in sees them, or an app's chat. */
 function lark(open: string, union: string | undefined, more: Partial<Vouched> = {}): Vouched {
@@ -58,7 +68,12 @@ function lark(open: string, union: string | undefined, more: Partial<Vouched> = 
 Deno.test("whoever signs in by a platform and writes in its chat is one account, whichever comes first", () =>
   rig(async ({ accounts, open }) => {
     const bySignIn = await accounts.vouch(lark("ou_1", "on_1"), HERE);
-    assert.deepEqual(bySignIn, { id: "lark:cli_1:ou_1", name: "李雷", role: "member", bots: undefined });
+    assert.deepEqual(bySignIn, {
+      id: "lark:cli_1:ou_1",
+      name: "李雷",
+      role: "member",
+      bots: undefined,
+    });
     // Another app of the same tenant knows them by another open_id.
     const inChat = await accounts.vouch({
       ...lark("ou_other", "on_1"),
@@ -67,19 +82,28 @@ Deno.test("whoever signs in by a platform and writes in its chat is one account,
     });
     assert.equal(inChat.id, "lark:cli_1:ou_1");
     // What was learned holds where the platform tells the open_id only, also after a restart.
-    const byOther = { ...lark("ou_other", undefined), identities: [openId("cli_2", "ou_other")] as [Identity] };
+    const byOther = {
+      ...lark("ou_other", undefined),
+      identities: [openId("cli_2", "ou_other")] as [Identity],
+    };
     assert.equal((await (await open()).vouch(byOther)).id, "lark:cli_1:ou_1");
     assert.equal((await accounts.vouch(lark("ou_2", "on_2"))).id, "lark:cli_1:ou_2");
-    assert.deepEqual((await accounts.identities.of("lark:cli_1:ou_1")).map(({ value }) => value).sort(), [
-      "on_1",
-      "ou_1",
-      "ou_other",
-    ]);
+    assert.deepEqual(
+      (await accounts.identities.of("lark:cli_1:ou_1")).map(({ value }) => value).sort(),
+      [
+        "on_1",
+        "ou_1",
+        "ou_other",
+      ],
+    );
   }));
 
 Deno.test("two first messages at once make one account", () =>
   rig(async ({ accounts }) => {
-    const both = await Promise.all([accounts.vouch(lark("ou_1", "on_1")), accounts.vouch(lark("ou_1", "on_1"))]);
+    const both = await Promise.all([
+      accounts.vouch(lark("ou_1", "on_1")),
+      accounts.vouch(lark("ou_1", "on_1")),
+    ]);
     assert.equal(both[0].id, both[1].id);
     assert.equal(accounts.list().length, 1);
   }));
@@ -88,7 +112,11 @@ Deno.test("an account takes the id under which there is history from before, of 
   rig(async ({ accounts, store }) => {
     await store.set("conv:lark%3Amain%3Aou_1:c1", { id: "c1", personId: "lark:main:ou_1" });
     assert.equal((await accounts.vouch(lark("ou_1", "on_1"), HERE)).id, "lark:main:ou_1");
-    await store.set("person:lark%3Acli_1%3Aou_2", { id: "lark:cli_1:ou_2", source: "lark", createdAt: 1 });
+    await store.set("person:lark%3Acli_1%3Aou_2", {
+      id: "lark:cli_1:ou_2",
+      source: "lark",
+      createdAt: 1,
+    });
     await store.set("conv:lark%3Amain%3Aou_2:c2", { id: "c2", personId: "lark:main:ou_2" });
     const other = new Accounts({ clock: new ManualClock(), observer: silent, store });
     await other.load();
@@ -100,7 +128,12 @@ Deno.test("what a provider says at each sign-in replaces what was known, and wha
   rig(async ({ accounts }) => {
     await accounts.vouch(lark("ou_1", "on_1", { role: "admin", bots: ["helper"] }), HERE);
     const person = await accounts.vouch(lark("ou_1", "on_1", { displayName: "Li Lei" }), HERE);
-    assert.deepEqual(person, { id: "lark:cli_1:ou_1", name: "Li Lei", role: "admin", bots: ["helper"] });
+    assert.deepEqual(person, {
+      id: "lark:cli_1:ou_1",
+      name: "Li Lei",
+      role: "admin",
+      bots: ["helper"],
+    });
     const nameless = await accounts.vouch(lark("ou_1", "on_1", { displayName: undefined }));
     assert.equal(nameless.name, "Li Lei");
   }));
@@ -128,9 +161,14 @@ Deno.test("who is disabled is vouched for in vain, by sign-in and by chat", () =
     await accounts.change(id, { disabled: true });
     await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
     await isForbidden(accounts.vouch(lark("ou_1", "on_1")));
-    await isForbidden(accounts.vouch({ ...lark("ou_9", "on_1", { displayName: "X" }), ids: ["lark:second:ou_9"] }));
+    await isForbidden(
+      accounts.vouch({ ...lark("ou_9", "on_1", { displayName: "X" }), ids: ["lark:second:ou_9"] }),
+    );
     assert.equal(accounts.view(id)!.name, "李雷");
-    assert.deepEqual((await accounts.identities.of(id)).map(({ value }) => value).sort(), ["on_1", "ou_1"]);
+    assert.deepEqual((await accounts.identities.of(id)).map(({ value }) => value).sort(), [
+      "on_1",
+      "ou_1",
+    ]);
     await accounts.change(id, { disabled: false });
     assert.equal((await accounts.vouch(lark("ou_1", "on_1"))).id, id);
   }));
@@ -142,7 +180,9 @@ Deno.test("who was removed is vouched for again only when an admin allows it, an
     await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
     await isForbidden(accounts.vouch({ ...lark("ou_9", "on_1"), ids: ["lark:second:ou_9"] }));
     // What stays of the identities are hashes.
-    assert.ok(!JSON.stringify([await store.list("identit"), await store.list("barred:")]).includes("on_1"));
+    assert.ok(
+      !JSON.stringify([await store.list("identit"), await store.list("barred:")]).includes("on_1"),
+    );
     const again = await open();
     await isForbidden(again.vouch(lark("ou_1", "on_1"), HERE));
     assert.equal(await again.allow(id), true);
@@ -156,12 +196,20 @@ Deno.test("an identity that was linked by hand leads to its account; a second fa
     await accounts.identities.link(unionId("on_1"), "alice", "pairing");
     assert.equal((await accounts.vouch(lark("ou_1", "on_1"), HERE)).id, "alice");
     assert.equal((await accounts.vouch(lark("ou_1", undefined))).id, "alice");
-    assert.equal(accounts.person("alice")!.name, "alice", "the platform's name does not replace the account's");
+    assert.equal(
+      accounts.person("alice")!.name,
+      "alice",
+      "the platform's name does not replace the account's",
+    );
     const secret = await accounts.newFactor("alice");
     await accounts.vouch(lark("ou_1", "on_1"), HERE);
     await accounts.confirmFactor("alice", await totpCode(secret, Math.floor(clock.now() / 30_000)));
     await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
-    assert.equal((await accounts.vouch(lark("ou_1", "on_1"))).id, "alice", "a chat asks for no factor");
+    assert.equal(
+      (await accounts.vouch(lark("ou_1", "on_1"))).id,
+      "alice",
+      "a chat asks for no factor",
+    );
     await accounts.identities.link(unionId("on_1"), "bob", "admin");
     assert.deepEqual((await accounts.identities.of("alice")).map(({ value }) => value), ["ou_1"]);
     assert.equal(await accounts.identities.unlink(unionId("on_1")), true);
@@ -231,7 +279,11 @@ Deno.test("an app offers strangers and guests what nobody is barred from, unless
     await accounts.change(guest.id, { bots: ["z"] });
     assert.deepEqual(within(guest.id), [], "what the operator gave to a guest counts");
     await accounts.change(carl.id, { disabled: true });
-    assert.deepEqual(within(undefined), [["z"], ["a", "b"]], "also who is disabled may write as a stranger");
+    assert.deepEqual(
+      within(undefined),
+      [["z"], ["a", "b"]],
+      "also who is disabled may write as a stranger",
+    );
     await accounts.change(carl.id, { bots: null });
     assert.deepEqual(within(undefined), [["z"]]);
   }));
@@ -240,15 +292,26 @@ Deno.test("what a person is linked by is unlinked together, and nothing else of 
   rig(async ({ accounts }) => {
     await accounts.add("alice", { password: "alice-password" });
     const { identities } = accounts;
-    const chat = (scope: string, value: string): Identity => ({ platform: "lark", kind: "chat", scope, value });
+    const chat = (scope: string, value: string): Identity => ({
+      platform: "lark",
+      kind: "chat",
+      scope,
+      value,
+    });
     await identities.link(chat("main", "ou_1"), "alice", "pairing", "李雷", unionId("on_1"));
     await identities.link(unionId("on_1"), "alice", "pairing", "李雷");
     await identities.link(chat("other", "ou_9"), "alice", "pairing");
     // Another app of the same company: the platform says that it is the same person.
-    const inSecond: Vouched = { ...lark("ou_7", "on_1"), identities: [unionId("on_1"), chat("second", "ou_7")] };
+    const inSecond: Vouched = {
+      ...lark("ou_7", "on_1"),
+      identities: [unionId("on_1"), chat("second", "ou_7")],
+    };
     assert.equal((await accounts.vouch(inSecond)).id, "alice");
     assert.equal(await identities.unlink(chat("second", "ou_7")), true);
-    assert.deepEqual((await identities.of("alice")).map(({ scope, value }) => `${scope} ${value}`), ["other ou_9"]);
+    assert.deepEqual(
+      (await identities.of("alice")).map(({ scope, value }) => `${scope} ${value}`),
+      ["other ou_9"],
+    );
     assert.notEqual((await accounts.vouch(inSecond)).id, "alice");
   }));
 
@@ -266,5 +329,9 @@ Deno.test("an app's own id of somebody goes along when the platform gives it to 
     await accounts.add("alice", { password: "alice-password" });
     await accounts.identities.link(chat, "alice", "pairing");
     await accounts.vouch(who("on_1"));
-    assert.equal((await accounts.identities.get(chat))!.account, "alice", "what a hand linked stays");
+    assert.equal(
+      (await accounts.identities.get(chat))!.account,
+      "alice",
+      "what a hand linked stays",
+    );
   }));

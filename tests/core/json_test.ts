@@ -25,7 +25,11 @@ Deno.test("a text that holds too many values, or stands too deep, is refused bef
 });
 
 Deno.test("brackets and commas inside strings are letters like others", () => {
-  const text = JSON.stringify({ a: "[{,".repeat(100_000), b: '\\"[[[['.repeat(1000), c: "\\".repeat(1001) });
+  const text = JSON.stringify({
+    a: "[{,".repeat(100_000),
+    b: '\\"[[[['.repeat(1000),
+    c: "\\".repeat(1001),
+  });
   assert.equal(excessOf(text, { values: 4, containers: 1 }), undefined);
   assert.deepEqual(parseJson(text), JSON.parse(text));
 });

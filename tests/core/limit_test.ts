@@ -19,5 +19,6 @@ const NETWORKS: readonly (readonly [address: string, network: string])[] = [
 ];
 
 for (const [address, network] of NETWORKS) {
-  Deno.test(`for limits ${address} counts as ${network}`, () => assert.equal(networkOf(address), network));
+  Deno.test(`for limits ${address} counts as ${network}`, () =>
+    assert.equal(networkOf(address), network));
 }

@@ -7,7 +7,8 @@ function rig() {
   const clock = new ManualClock();
   const told: Happening[] = [];
   const log = new LogBound({ tell: (one) => told.push(one) }, clock);
-  const refuse = (address: string, n = 0) => log.tell({ type: "bot_refused", bot: `made-up-${n}`, address, why: "no" });
+  const refuse = (address: string, n = 0) =>
+    log.tell({ type: "bot_refused", bot: `made-up-${n}`, address, why: "no" });
   return { clock, told, log, refuse };
 }
 
@@ -23,7 +24,9 @@ Deno.test("made-up bot ids write few lines for each network, and hide nothing of
   clock.pass(60_000);
   assert.deepEqual(told.at(-1), {
     type: "warning",
-    what: `${4_000 - PER_NETWORK_LOG.burst} lines about what was refused are left out: too many at once`,
+    what: `${
+      4_000 - PER_NETWORK_LOG.burst
+    } lines about what was refused are left out: too many at once`,
   });
   log.close();
   assert.equal(clock.waiting, 0);

@@ -65,8 +65,12 @@ async function stage(): Promise<Stage> {
     deliver: (request) => deliver.to!(request),
   });
   const served = serveOn(0, (request) => feishu.fetch(request));
-  const channels = { feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, access: "open" } } };
-  const world = await startWorld({ ...CONFIG, channels }, { store: new SqliteStore({ path: `${dir}/nexus.db` }) });
+  const channels = {
+    feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, access: "open" } },
+  };
+  const world = await startWorld({ ...CONFIG, channels }, {
+    store: new SqliteStore({ path: `${dir}/nexus.db` }),
+  });
   deliver.to = async (request) => await world.app.fetch(request, { address: "127.0.0.1" });
   const helper = await world.bot("helper", { protocol: 2 });
   const send = async (method: string, path: string, body?: unknown) => {
@@ -100,12 +104,21 @@ async function stage(): Promise<Stage> {
 }
 
 /** Signs somebody in and lets them do everything that has to end when they are out. */
-async function enter(world: World, helper: TestBot, feishu: FeishuEmulator, username: string, id: string) {
+async function enter(
+  world: World,
+  helper: TestBot,
+  feishu: FeishuEmulator,
+  username: string,
+  id: string,
+) {
   const session = await world.token(username, `${username}-pass`);
   const post = async (path: string, json: unknown, who = username) =>
     await (await world.as(who, path, { json })).json();
   const { token: key } = await post("/api/keys", { name: "k" });
-  const { token: ownToken } = await post("/api/admin/bot-tokens", { botId: `bot-of-${username}`, owner: id }, "root");
+  const { token: ownToken } = await post("/api/admin/bot-tokens", {
+    botId: `bot-of-${username}`,
+    owner: id,
+  }, "root");
   const own = await world.bot(`bot-of-${username}`, { token: ownToken });
   const chat = `oc_${username}`;
   feishu.say({ chat, sender: `ou_${username}`, text: "/pair" });
@@ -125,7 +138,12 @@ async function enter(world: World, helper: TestBot, feishu: FeishuEmulator, user
   return { id, session, key, streams: [news, answer], helper, turn, own, ownToken, chat };
 }
 
-async function statusOf(world: World, token: string, path: string, body?: unknown): Promise<number> {
+async function statusOf(
+  world: World,
+  token: string,
+  path: string,
+  body?: unknown,
+): Promise<number> {
   const response = await fetch(world.url + path, {
     method: body === undefined ? "GET" : "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -166,7 +184,10 @@ async function isOut({ world, feishu }: Stage, who: Everywhere, since: number): 
   await until(() => feishu.log.finals(who.chat).length === before + 1, "an answer in the chat");
   assert.match(feishu.log.finals(who.chat).at(-1)!.text, /may not use|没有使用/);
   assert.ok(!who.helper.frames.some(({ type }) => type === "chat"), "no bot hears of them");
-  assert.equal(world.app.gateway.running().filter(({ message }) => message.person.id === who.id).length, 0);
+  assert.equal(
+    world.app.gateway.running().filter(({ message }) => message.person.id === who.id).length,
+    0,
+  );
 }
 
 Deno.test("who is disabled is out everywhere at once, comes back when enabled, and with the keys that they had", async () => {
@@ -178,7 +199,11 @@ Deno.test("who is disabled is out everywhere at once, comes back when enabled, a
   await isOut(on, alex, since);
   await on.send("PATCH", "/api/admin/people/alex", { disabled: false });
   assert.equal(await statusOf(on.world, alex.key, "/api/me"), 200);
-  assert.equal(await statusOf(on.world, alex.session, "/api/me"), 401, "a session that has ended stays so");
+  assert.equal(
+    await statusOf(on.world, alex.session, "/api/me"),
+    401,
+    "a session that has ended stays so",
+  );
   await on.world.bot("bot-of-alex", { token: alex.ownToken });
 });
 
@@ -232,7 +257,10 @@ Deno.test("a password that is changed in config.json ends that person's sessions
   const carl = await on.enter("carl", "carl");
   const alice = await on.world.token("alice");
   const read = readConfig(
-    JSON.stringify({ ...on.world.app.config, users: { ...CONFIG.users, carl: { password: "another" } } }),
+    JSON.stringify({
+      ...on.world.app.config,
+      users: { ...CONFIG.users, carl: { password: "another" } },
+    }),
   );
   assert.ok(read.ok);
   const since = performance.now();
@@ -250,7 +278,10 @@ Deno.test("whom a provider vouches for comes back neither disabled nor removed, 
   await using on = await stage();
   const signIn = async () => {
     const headers = { "x-remote-user": "frank" };
-    const response = await fetch(`${on.world.url}/api/sign-in/proxy`, { headers, redirect: "manual" });
+    const response = await fetch(`${on.world.url}/api/sign-in/proxy`, {
+      headers,
+      redirect: "manual",
+    });
     await response.body?.cancel();
     return response.headers.get("location");
   };
@@ -275,13 +306,18 @@ Deno.test("whom a provider vouches for comes back neither disabled nor removed, 
 Deno.test("an answer that runs on the OpenAI face ends, and a chat that was asked to link is linked no more", async () => {
   await using on = await stage();
   const { world, feishu } = on;
-  const post = async (path: string, json: unknown) => await (await world.as("carl", path, { json })).json();
+  const post = async (path: string, json: unknown) =>
+    await (await world.as("carl", path, { json })).json();
   const { token } = await post("/api/keys", { name: "k" });
   const helper = await world.bot("talker", { protocol: 2 });
   const running = await fetch(`${world.url}/v1/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ model: "talker", stream: true, messages: [{ role: "user", content: "go on" }] }),
+    body: JSON.stringify({
+      model: "talker",
+      stream: true,
+      messages: [{ role: "user", content: "go on" }],
+    }),
   });
   const { id } = await helper.next("chat");
   helper.reply(id, "and so ", false, { seq: 1 });
@@ -308,7 +344,9 @@ Deno.test("whose provider is taken out of config.json is out, with the stream th
   const headers = { "x-remote-user": "frank" };
   const entered = await fetch(`${world.url}/api/sign-in/proxy`, { headers, redirect: "manual" });
   await entered.body?.cancel();
-  const cookie = entered.headers.getSetCookie().find((line) => /nexus/.test(line) && !/sign-in/.test(line))!.split(
+  const cookie = entered.headers.getSetCookie().find((line) =>
+    /nexus/.test(line) && !/sign-in/.test(line)
+  )!.split(
     ";",
   )[0]!;
   const status = async () => {
@@ -340,7 +378,9 @@ Deno.test("whose group no longer lets them in is out, until a sign-in says that 
   const changes: string[] = [];
   accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
   const letsIn = (...allowed: string[]) =>
-    accounts.setVouching(({ source, groups }) => source !== "oidc" || groups!.some((group) => allowed.includes(group)));
+    accounts.setVouching(({ source, groups }) =>
+      source !== "oidc" || groups!.some((group) => allowed.includes(group))
+    );
   const vouch = (...groups: string[]) =>
     accounts.vouch({
       platform: "oidc",
@@ -371,7 +411,10 @@ Deno.test("somebody who no longer stands in config.json is listed and can be for
   await until(() => on.world.app.gateway.running().length === 0);
   await on.nexus("user", "rm", "carl");
   await until(() => on.world.app.accounts.view("carl") === undefined, "the look");
-  await until(async () => (await on.world.app.gateway.archive.conversations("carl")).length === 0, "the words");
+  await until(
+    async () => (await on.world.app.gateway.archive.conversations("carl")).length === 0,
+    "the words",
+  );
   assert.equal(await statusOf(on.world, carl.key, "/api/me"), 401);
   await Promise.all(carl.streams.map((stream) => stream.rest()));
 });

@@ -19,13 +19,18 @@ Deno.test("open to all is what every restricted person may use, by id or by pool
 });
 
 Deno.test("the bounds of many people with the same rights are one, and a wider list adds none", () => {
-  const people = Array.from({ length: 1000 }, (_, n) => ({ bots: n % 2 ? ["a", "b"] : ["b", "a", "c"] }));
+  const people = Array.from(
+    { length: 1000 },
+    (_, n) => ({ bots: n % 2 ? ["a", "b"] : ["b", "a", "c"] }),
+  );
   assert.deepEqual(openToAll(people), [["a", "b"]]);
 });
 
 Deno.test("a bot is offered where every list names it and no exception does", () => {
   const offered = (except?: string[]) =>
-    BOTS.filter((bot) => offers({ within: [["a", "p"]], except }, bot)).map(({ id }) => id).join("");
+    BOTS.filter((bot) => offers({ within: [["a", "p"]], except }, bot)).map(({ id }) => id).join(
+      "",
+    );
   assert.equal(offered(), "abc");
   assert.equal(offered(["b"]), "ac");
   assert.equal(offered(["p"]), "a");

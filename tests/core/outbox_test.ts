@@ -6,7 +6,10 @@ const box = (store = new MemoryStore()) => new Outbox(store, "t");
 
 Deno.test("a message that comes three times is accepted once, also after it is done", async () => {
   const outbox = box();
-  assert.deepEqual([await outbox.accept("m1", { n: 1 }), await outbox.accept("m1", { n: 2 })], [true, false]);
+  assert.deepEqual([await outbox.accept("m1", { n: 1 }), await outbox.accept("m1", { n: 2 })], [
+    true,
+    false,
+  ]);
   await outbox.done("m1");
   assert.equal(await outbox.accept("m1", { n: 3 }), false);
   assert.deepEqual(await outbox.pending(), []);

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { addTrace, mayRead, type Reach, shareOf, type Trace, UNKNOWN } from "../../src/core/reach.ts";
+import {
+  addTrace,
+  mayRead,
+  type Reach,
+  shareOf,
+  type Trace,
+  UNKNOWN,
+} from "../../src/core/reach.ts";
 
 const bound: Reach = { key: "k", bots: ["a", "pool"], own: false };
 const asking: Reach = { key: "k", own: true };

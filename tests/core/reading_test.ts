@@ -24,11 +24,31 @@ const toA = by({ bots: ["a"] });
 const asking = by({ key: "asks", own: true });
 
 function start(store: Store = new MemoryStore()) {
-  const gateway = new Gateway({ store, clock: new ManualClock(), observer: silent, personById: () => alice });
-  const bots = { a: new Puppet("a"), b: new Puppet("b"), c: new Puppet("c", { pool: "p", restart: "safe" }) };
+  const gateway = new Gateway({
+    store,
+    clock: new ManualClock(),
+    observer: silent,
+    personById: () => alice,
+  });
+  const bots = {
+    a: new Puppet("a"),
+    b: new Puppet("b"),
+    c: new Puppet("c", { pool: "p", restart: "safe" }),
+  };
   for (const bot of Object.values(bots)) gateway.roster.join(bot);
-  const ask = async (bot: keyof typeof bots, text: string, more: Partial<Message> = {}): Promise<Turn> => {
-    const turn = await gateway.ask({ person: alice, text, images: [], channel: "web", target: bot, ...more });
+  const ask = async (
+    bot: keyof typeof bots,
+    text: string,
+    more: Partial<Message> = {},
+  ): Promise<Turn> => {
+    const turn = await gateway.ask({
+      person: alice,
+      text,
+      images: [],
+      channel: "web",
+      target: bot,
+      ...more,
+    });
     bots[bot].done(`${bot} on ${text}`);
     await turn.kept;
     return turn;
@@ -51,7 +71,10 @@ Deno.test("a key that is bound to a bot reads what that bot answered, and nothin
   assert.equal((await reading.turn(first.id, toA))?.id, first.id);
   assert.equal(await reading.turn(second.id, toA), undefined);
   const listed = await reading.conversations(toA);
-  assert.deepEqual(listed.map(({ id, title }) => [id, title]).sort(), [[only, "about a"], [mixed, ""]].sort());
+  assert.deepEqual(
+    listed.map(({ id, title }) => [id, title]).sort(),
+    [[only, "about a"], [mixed, ""]].sort(),
+  );
   assert.equal((await reading.conversation(toA, mixed))!.botId, undefined);
   assert.equal(await reading.conversation(toA, other), undefined);
   const { turns } = await reading.turns(toA, mixed, undefined, 10);
@@ -67,7 +90,9 @@ Deno.test("a key that is bound to a bot reads what that bot answered, and nothin
 Deno.test("a page of a key's turns is full although most turns are not for it", async () => {
   using world = start();
   const { id } = await world.gateway.beginConversation(alice);
-  for (let n = 0; n < 30; n++) await world.ask(n % 10 === 0 ? "a" : "b", `${n}`, { conversationId: id });
+  for (let n = 0; n < 30; n++) {
+    await world.ask(n % 10 === 0 ? "a" : "b", `${n}`, { conversationId: id });
+  }
   const page = await world.reading.turns(toA, id, undefined, 2);
   assert.deepEqual([page.turns.map(({ text }) => text), page.more], [["10", "20"], true]);
   const rest = await world.reading.turns(toA, id, page.turns[0]!.id, 2);
@@ -77,7 +102,8 @@ Deno.test("a page of a key's turns is full although most turns are not for it", 
 Deno.test("a key changes and deletes only a conversation that it reads whole, also one in which another bot answers now", async () => {
   using world = start();
   const { gateway, bots } = world;
-  const mixed = await gateway.beginConversation(alice), own = await gateway.beginConversation(alice);
+  const mixed = await gateway.beginConversation(alice),
+    own = await gateway.beginConversation(alice);
   await world.ask("a", "1", { conversationId: mixed.id });
   await world.ask("a", "2", { conversationId: own.id });
   const running = await gateway.ask({
@@ -97,11 +123,21 @@ Deno.test("a key changes and deletes only a conversation that it reads whole, al
 Deno.test("an empty conversation is for whoever began it, or for the bot that it was begun for", async () => {
   using world = start();
   const { gateway, reading } = world;
-  const mine = await gateway.beginConversation(toA), named = await gateway.beginConversation(alice, { botId: "a" });
+  const mine = await gateway.beginConversation(toA),
+    named = await gateway.beginConversation(alice, { botId: "a" });
   const hers = await gateway.beginConversation(alice, { title: "secret" });
-  assert.deepEqual((await reading.conversations(toA)).map(({ id }) => id).sort(), [mine.id, named.id].sort());
+  assert.deepEqual(
+    (await reading.conversations(toA)).map(({ id }) => id).sort(),
+    [mine.id, named.id].sort(),
+  );
   assert.equal(await reading.conversation(toA, hers.id), undefined);
-  const ask = gateway.ask({ person: toA, text: "x", images: [], channel: "api", conversationId: hers.id });
+  const ask = gateway.ask({
+    person: toA,
+    text: "x",
+    images: [],
+    channel: "api",
+    conversationId: hers.id,
+  });
   await assert.rejects(ask, { code: "not_found" });
   assert.deepEqual((await reading.conversations(asking)).length, 0);
 });
@@ -117,7 +153,11 @@ Deno.test("a key that may ask and not read reads what was asked with it, and a b
   assert.equal(await reading.turn(own.id, by({ key: "another", own: true })), undefined);
   const { turns } = await reading.turns(asking, own.conversationId, undefined, 10);
   assert.deepEqual(turns.map(({ text }) => text), ["asked by the key"]);
-  const refused = ask("a", "x", { person: asking, conversationId: own.conversationId, parentTurnId: before.id });
+  const refused = ask("a", "x", {
+    person: asking,
+    conversationId: own.conversationId,
+    parentTurnId: before.id,
+  });
   await assert.rejects(refused, { code: "not_found" });
   const [repeat, same] = [
     await ask("a", "one", { idempotencyKey: "k" }),
@@ -131,14 +171,25 @@ Deno.test("a turn that moved is for those who may read every bot that spoke in i
   using world = start();
   const { gateway, reading, bots } = world;
   gateway.roster.join(new Puppet("d", { pool: "p", restart: "safe" }));
-  const turn = await gateway.ask({ person: alice, text: "x", images: [], channel: "web", target: "p" });
+  const turn = await gateway.ask({
+    person: alice,
+    text: "x",
+    images: [],
+    channel: "web",
+    target: "p",
+  });
   const first = turn.bot!.id;
   const puppet = gateway.roster.get(first)!.link as Puppet;
   puppet.sink.write("text", "half");
   puppet.sink.fail("bot_failed", undefined, true);
   const second = turn.bot!.id;
   assert.notEqual(first, second);
-  for (const [open, may] of [[["p"], true], [[first, second], true], [[first], false], [[second], false]] as const) {
+  for (
+    const [open, may] of [[["p"], true], [[first, second], true], [[first], false], [
+      [second],
+      false,
+    ]] as const
+  ) {
     assert.equal(await reading.turn(turn.id, by({ bots: open })) !== undefined, may, `${open}`);
   }
   (gateway.roster.get(second)!.link as Puppet).done("whole");
@@ -173,19 +224,26 @@ Deno.test("a key hears of its bots' turns and pushes only, and takes no push awa
   stop();
   const page: Numbered[] = [];
   gateway.notices.subscribe("alice", undefined, (one) => page.push(one));
-  assert.deepEqual(page.map(({ notice }) => notice.type === "push" && notice.content), ["a pear", "an apple"]);
+  assert.deepEqual(page.map(({ notice }) => notice.type === "push" && notice.content), [
+    "a pear",
+    "an apple",
+  ]);
 });
 
 Deno.test("of a conversation older than the traces its turns are looked at, once", async () => {
   const store = new MemoryStore();
   using world = start(store);
-  const mixed = await world.gateway.beginConversation(alice), own = await world.gateway.beginConversation(alice);
+  const mixed = await world.gateway.beginConversation(alice),
+    own = await world.gateway.beginConversation(alice);
   await world.ask("a", "1", { conversationId: mixed.id });
   await world.ask("b", "2", { conversationId: mixed.id });
   await world.ask("a", "3", { conversationId: own.id });
   for (const [key, { traces: _, ...old }] of await store.list("conv:")) await store.set(key, old);
   using again = start(store);
-  assert.deepEqual((await again.reading.conversations(toA)).map(({ title }) => title).sort(), ["", "3"]);
+  assert.deepEqual((await again.reading.conversations(toA)).map(({ title }) => title).sort(), [
+    "",
+    "3",
+  ]);
   await assert.rejects(again.reading.changeable(toA, mixed.id), { code: "forbidden" });
   assert.equal((await again.reading.changeable(toA, own.id))?.id, own.id);
   assert.equal((await store.get(`conv:alice:${mixed.id}`)).traces.length, 2);
@@ -225,8 +283,11 @@ Deno.test("keys that ask at once look at an old conversation once, and none read
   await Promise.all([...asked, turn]);
   assert.ok(reads <= 2, `${reads} reads`);
   assert.equal((await again.reading.conversation(toA, id))?.title, "");
-  assert.deepEqual((await store.get(`conv:alice:${id}`)).traces.map(({ bots }: Trace) => bots[0]!.id).sort(), [
-    "a",
-    "b",
-  ]);
+  assert.deepEqual(
+    (await store.get(`conv:alice:${id}`)).traces.map(({ bots }: Trace) => bots[0]!.id).sort(),
+    [
+      "a",
+      "b",
+    ],
+  );
 });

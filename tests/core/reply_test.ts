@@ -85,12 +85,17 @@ Deno.test("waiting for more ends with a chunk or with the ending", async () => {
   assert.equal(reply.readers, 0);
 });
 
-/** What a reader that follows has put together: every unit of every kind, so that nothing can be lost or doubled unseen. */
+/**
+ * What a reader that follows has put together: every unit of every kind, so that nothing can be
+ * lost or doubled unseen.
+ */
 function collect(reply: Reply, from: number): { text: string; next: number } {
   let text = "", next = from;
   for (const chunk of reply.since(from)) {
     const mark = chunk.kind === "image" || chunk.kind === "replace";
-    text += mark ? `<${chunk.kind}:${chunk.content}>` : `${chunk.kind[0]}:${chunk.content};`.replace(/;$/, "");
+    text += mark
+      ? `<${chunk.kind}:${chunk.content}>`
+      : `${chunk.kind[0]}:${chunk.content};`.replace(/;$/, "");
     next = mark ? chunk.at + 1 : chunk.at + chunk.content.length;
   }
   return { text, next };
@@ -120,7 +125,8 @@ Deno.test("whatever the order of appending, reading, resuming and ending, every 
   );
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     const reply = new Reply();
-    // Readers put plain characters together kind by kind, because joined neighbours come as one chunk.
+    // Readers put plain characters together kind by kind, because joined neighbours come as one
+    // chunk.
     const readers = Array.from({ length: 5 }, () => ({ offset: 0, units: [] as string[] }));
     const read = (reader: { offset: number; units: string[] }) => {
       for (const chunk of reply.since(reader.offset)) {

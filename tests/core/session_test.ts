@@ -9,7 +9,8 @@ const DAY = 86_400_000;
 function rig() {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const open = () => new Sessions({ store, clock, observer: silent }, { ttl: DAY, maxAge: 30 * DAY });
+  const open = () =>
+    new Sessions({ store, clock, observer: silent }, { ttl: DAY, maxAge: 30 * DAY });
   return { clock, store, open, sessions: open() };
 }
 
@@ -79,7 +80,10 @@ Deno.test("a session is bound to the password in the configuration, over a resta
   const { clock, store } = rig();
   const passwords: Record<string, string> = { alice: "one" };
   const open = () =>
-    new Sessions({ store, clock, observer: silent, credential: (id) => passwords[id] }, { ttl: DAY, maxAge: DAY });
+    new Sessions({ store, clock, observer: silent, credential: (id) => passwords[id] }, {
+      ttl: DAY,
+      maxAge: DAY,
+    });
   const before = open();
   const alice = await before.begin("alice"), bob = await before.begin("bob");
   assert.ok(await open().find(alice.token));
@@ -97,7 +101,10 @@ Deno.test("a session of an earlier version holds on, and is bound to the passwor
   const { token } = await plain.begin("alice");
   let password = "one";
   const open = () =>
-    new Sessions({ store, clock, observer: silent, credential: () => password }, { ttl: DAY, maxAge: 2 * DAY });
+    new Sessions({ store, clock, observer: silent, credential: () => password }, {
+      ttl: DAY,
+      maxAge: 2 * DAY,
+    });
   const bound = open();
   assert.ok(await bound.find(token));
   clock.pass(DAY / 10);

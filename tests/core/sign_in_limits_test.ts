@@ -56,10 +56,16 @@ Deno.test("whoever uses up a name's tries locks out neither the browser nor the 
   const device = await limits.remember("alice", { address: HOME });
   assert.equal(await tries(limits, "alice", "alice", anywhere(1)), PER_NAME.burst);
   assert.equal(typeof await limits.take("alice", "alice", { address: HOME }), "function");
-  assert.equal(typeof await limits.take("alice", "alice", { address: "203.0.113.9", device }), "function");
+  assert.equal(
+    typeof await limits.take("alice", "alice", { address: "203.0.113.9", device }),
+    "function",
+  );
   // Somebody in the same network can use up that network's tries, but not the browser's.
   assert.ok(await tries(limits, "alice", "alice", () => HOME) <= PER_KNOWN.burst);
-  assert.equal(typeof await limits.take("alice", "alice", { address: "203.0.113.9", device }), "function");
+  assert.equal(
+    typeof await limits.take("alice", "alice", { address: "203.0.113.9", device }),
+    "function",
+  );
 });
 
 Deno.test("a browser and a network are bounded too, and are known for one account only, for so long", async () => {
@@ -68,7 +74,10 @@ Deno.test("a browser and a network are bounded too, and are known for one accoun
   assert.equal(await tries(limits, "alice", "alice", anywhere(1), device), PER_KNOWN.burst);
   // What was made for alice is of no use for bob, nor is a made-up one.
   assert.equal(await tries(limits, "bob", "bob", anywhere(2), device), PER_NAME.burst);
-  assert.equal(typeof await limits.take("bob", "bob", { address: HOME, device: `${device}x` }), "number");
+  assert.equal(
+    typeof await limits.take("bob", "bob", { address: HOME, device: `${device}x` }),
+    "number",
+  );
   // A restart forgets neither.
   const again = open();
   await tries(again, "alice", "alice", anywhere(3));
@@ -76,17 +85,25 @@ Deno.test("a browser and a network are bounded too, and are known for one accoun
   clock.pass((NETWORKS.days + 1) * 86_400_000);
   await tries(again, "alice", "alice", anywhere(4));
   assert.equal(typeof await again.take("alice", "alice", { address: HOME }), "number");
-  assert.equal(typeof await again.take("alice", "alice", { address: "203.0.113.9", device }), "function");
+  assert.equal(
+    typeof await again.take("alice", "alice", { address: "203.0.113.9", device }),
+    "function",
+  );
   clock.pass((DEVICE_DAYS - NETWORKS.days) * 86_400_000);
   await tries(again, "alice", "alice", anywhere(5));
-  assert.equal(typeof await again.take("alice", "alice", { address: "203.0.113.9", device }), "number");
+  assert.equal(
+    typeof await again.take("alice", "alice", { address: "203.0.113.9", device }),
+    "number",
+  );
 });
 
 Deno.test("a name's bound is reset neither by a flood of other names nor by a sign-in elsewhere", async () => {
   const { limits } = rig();
   await tries(limits, "alice", "alice", anywhere(1));
   for (let n = 0; n < 250_000; n++) {
-    await limits.take(`made up ${n}`, undefined, { address: `10.${2 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}` });
+    await limits.take(`made up ${n}`, undefined, {
+      address: `10.${2 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`,
+    });
   }
   const mallory = await limits.take("mallory", "mallory", { address: office() });
   assert.ok(typeof mallory === "function");
@@ -96,7 +113,9 @@ Deno.test("a name's bound is reset neither by a flood of other names nor by a si
 
 Deno.test("a network that may try no more uses up nobody's tries", async () => {
   const { limits } = rig();
-  for (let n = 0; n < PER_NETWORK.burst; n++) await limits.take(`name ${n}`, undefined, { address: office() });
+  for (let n = 0; n < PER_NETWORK.burst; n++) {
+    await limits.take(`name ${n}`, undefined, { address: office() });
+  }
   assert.equal(await tries(limits, "alice", "alice", office), 0);
   assert.equal(await tries(limits, "alice", "alice", anywhere(1)), PER_NAME.burst);
 });

@@ -12,15 +12,22 @@ Deno.test("codes are those of RFC 6238, appendix B", async () => {
     [2000000000, "69279037"],
     [20000000000, "65353130"],
   ];
-  for (const [seconds, code] of vectors) assert.equal(await totpCode(SECRET, Math.floor(seconds / 30), 8), code);
+  for (const [seconds, code] of vectors) {
+    assert.equal(await totpCode(SECRET, Math.floor(seconds / 30), 8), code);
+  }
 });
 
 Deno.test("base32 is that of RFC 4648", () => {
-  const vectors: [string, string][] = [["f", "MY"], ["fo", "MZXQ"], ["foo", "MZXW6"], ["foob", "MZXW6YQ"], [
+  const vectors: [string, string][] = [["f", "MY"], ["fo", "MZXQ"], ["foo", "MZXW6"], [
+    "foob",
+    "MZXW6YQ",
+  ], [
     "foobar",
     "MZXW6YTBOI",
   ]];
-  for (const [text, base32] of vectors) assert.equal(toBase32(new TextEncoder().encode(text)), base32);
+  for (const [text, base32] of vectors) {
+    assert.equal(toBase32(new TextEncoder().encode(text)), base32);
+  }
   assert.match(newTotpSecret(), /^[A-Z2-7]{32}$/);
   assert.notEqual(newTotpSecret(), newTotpSecret());
 });

@@ -1,6 +1,6 @@
 /**
- * The files that others read — Docker, systemd, PM2 — checked as far as a machine without them can: their rules, and the commands they
- * would run. No image is built.
+ * The files that others read — Docker, systemd, PM2 — checked as far as a machine without them can:
+ * their rules, and the commands they would run. No image is built.
  */
 import assert from "node:assert/strict";
 import { lacks } from "../needs.ts";
@@ -10,15 +10,18 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 /** The instructions of a Dockerfile, with continued lines joined and comments left out. */
 function instructions(text: string): { word: string; rest: string }[] {
-  return text.replace(/^\s*#.*\n/gm, "").replace(/\\\n\s*/g, "").split("\n").filter((line) => line.trim() !== "")
+  return text.replace(/^\s*#.*\n/gm, "").replace(/\\\n\s*/g, "").split("\n").filter((line) =>
+    line.trim() !== ""
+  )
     .map((line) => {
       const [word, ...rest] = line.trim().split(/\s+/);
       return { word: word!, rest: rest.join(" ") };
     });
 }
 
-const KNOWN = "FROM COPY RUN ENV USER VOLUME WORKDIR EXPOSE HEALTHCHECK STOPSIGNAL ENTRYPOINT CMD ARG LABEL ADD SHELL"
-  .split(" ");
+const KNOWN =
+  "FROM COPY RUN ENV USER VOLUME WORKDIR EXPOSE HEALTHCHECK STOPSIGNAL ENTRYPOINT CMD ARG LABEL ADD SHELL"
+    .split(" ");
 
 Deno.test("the text of the Dockerfile has known words, pinned images, stages that exist, and JSON where it must be", async () => {
   const lines = instructions(await read("Dockerfile"));
@@ -36,7 +39,9 @@ Deno.test("the text of the Dockerfile has known words, pinned images, stages tha
     if (from) assert.ok(stages.has(from), `there is no stage ${from}`);
     // A shell in between would keep signals from the program.
     if (word === "ENTRYPOINT" || word === "CMD") assert.ok(Array.isArray(JSON.parse(rest)), rest);
-    if (word === "HEALTHCHECK") assert.ok(Array.isArray(JSON.parse(rest.slice(rest.indexOf("CMD") + 3))), rest);
+    if (word === "HEALTHCHECK") {
+      assert.ok(Array.isArray(JSON.parse(rest.slice(rest.indexOf("CMD") + 3))), rest);
+    }
   }
 });
 
@@ -46,22 +51,32 @@ Deno.test("the Dockerfile names a user other than root, a health check, and the 
   const last = lines.slice(lines.findLastIndex(({ word }) => word === "FROM"));
   const user = last.find(({ word }) => word === "USER")?.rest;
   assert.match(user ?? "", /^[1-9]\d*:[1-9]\d*$/);
-  assert.ok(last.findIndex(({ word }) => word === "USER") < last.findIndex(({ word }) => word === "ENTRYPOINT"));
+  assert.ok(
+    last.findIndex(({ word }) => word === "USER") <
+      last.findIndex(({ word }) => word === "ENTRYPOINT"),
+  );
   assert.ok(last.some(({ word }) => word === "HEALTHCHECK"));
   const version = /denoland\/deno:bin-(\S+)/.exec(text)?.[1];
   assert.ok((await read(".ci/run")).includes(`deno@${version}`), `deno ${version}`);
 });
 
 Deno.test(".dockerignore leaves out secrets, and nothing that the build needs", async () => {
-  const ignored = (await read(".dockerignore")).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  for (const secret of ["config.json", "nexus.db*", ".git"]) assert.ok(ignored.includes(secret), secret);
-  for (const needed of ["deno.json", "deno.lock", "main.ts", "src", "static", "deploy", "LICENSE"]) {
+  const ignored = (await read(".dockerignore")).split("\n").filter((line) =>
+    line !== "" && !line.startsWith("#")
+  );
+  for (const secret of ["config.json", "nexus.db*", ".git"]) {
+    assert.ok(ignored.includes(secret), secret);
+  }
+  for (
+    const needed of ["deno.json", "deno.lock", "main.ts", "src", "static", "deploy", "LICENSE"]
+  ) {
     assert.ok(!ignored.includes(needed), needed);
   }
 });
 
 Deno.test("the health check's command ends with 0 for a healthy gateway and with 1 for none", async () => {
-  const check = instructions(await read("Dockerfile")).find(({ word }) => word === "HEALTHCHECK")!.rest;
+  const check =
+    instructions(await read("Dockerfile")).find(({ word }) => word === "HEALTHCHECK")!.rest;
   const [, ...args] = JSON.parse(check.slice(check.indexOf("CMD") + 3)) as string[];
   let status = 200;
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, ({ url }) => {
@@ -89,7 +104,10 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     try {
       // The one thing that this machine need not have: Deno in that place.
-      const unit = (await read("deploy/nexus.service")).replace("/usr/local/bin/deno", Deno.execPath());
+      const unit = (await read("deploy/nexus.service")).replace(
+        "/usr/local/bin/deno",
+        Deno.execPath(),
+      );
       await Deno.writeTextFile(`${folder}/nexus.service`, unit);
       const { stdout, stderr } = await new Deno.Command("systemd-analyze", {
         args: ["verify", "--man=no", `${folder}/nexus.service`],

@@ -1,6 +1,7 @@
 /**
- * The nginx site does what it says: that very file, with addresses and certificate of the test, in front of a real gateway. Answers come
- * through piece by piece, a bot's WebSocket is upgraded, and plain HTTP is sent to TLS.
+ * The nginx site does what it says: that very file, with addresses and certificate of the test, in
+ * front of a real gateway. Answers come through piece by piece, a bot's WebSocket is upgraded, and
+ * plain HTTP is sent to TLS.
  */
 import assert from "node:assert/strict";
 import { BOT_TOKEN, freePort, PASSWORD, start } from "./running.ts";
@@ -10,7 +11,11 @@ Deno.test({
   name: "nginx with the site of deploy/ passes streams on piece by piece, and a bot's WebSocket",
   ignore: await lacks("linux", "nginx", "openssl", "setsid"),
   async fn() {
-    const gateway = await start(Deno.execPath(), ["run", "-A", new URL("../../main.ts", import.meta.url).pathname]);
+    const gateway = await start(Deno.execPath(), [
+      "run",
+      "-A",
+      new URL("../../main.ts", import.meta.url).pathname,
+    ]);
     const nginx = await startNginx(gateway.port);
     let code: number | undefined;
     try {
@@ -40,8 +45,25 @@ async function startNginx(gatewayPort: number): Promise<Nginx> {
   const folder = await Deno.makeTempDir({ prefix: "nexus-nginx-" });
   const port = freePort(), plainPort = freePort();
   const made = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"].concat(
-      ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"],
+    args: [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "2",
+    ].concat(
+      [
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-addext",
+        "basicConstraints=CA:FALSE",
+      ],
       ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`],
     ),
   }).output();
@@ -74,7 +96,9 @@ async function startNginx(gatewayPort: number): Promise<Nginx> {
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(`${folder}/cert.pem`)] });
+  const client = Deno.createHttpClient({
+    caCerts: [await Deno.readTextFile(`${folder}/cert.pem`)],
+  });
   const stop = async () => {
     client.close();
     process.kill("SIGTERM");
@@ -136,7 +160,8 @@ async function streams({ port, client }: Nginx, token: string): Promise<void> {
   const frames = inbox(socket);
   await new Promise<void>((resolve, reject) => {
     socket.onopen = () => resolve();
-    socket.onerror = (event) => reject(new Error(`the bot's socket: ${(event as ErrorEvent).message}`));
+    socket.onerror = (event) =>
+      reject(new Error(`the bot's socket: ${(event as ErrorEvent).message}`));
   });
   socket.send(JSON.stringify({ type: "register", botId: "b", botName: "B", token: BOT_TOKEN }));
   assert.equal((await frames("registered")).success, true);
@@ -149,7 +174,9 @@ async function streams({ port, client }: Nginx, token: string): Promise<void> {
   });
   const { id } = await frames("chat");
   const say = (content: string, done: boolean) =>
-    socket.send(JSON.stringify({ type: "reply", id: "1", replyTo: id, content, done, timestamp: Date.now() }));
+    socket.send(
+      JSON.stringify({ type: "reply", id: "1", replyTo: id, content, done, timestamp: Date.now() }),
+    );
   const response = await asked;
   assert.equal(response.status, 200);
   assert.match(response.headers.get("content-type") ?? "", /^text\/event-stream/);

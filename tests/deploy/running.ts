@@ -5,15 +5,25 @@
 export interface Running {
   readonly port: number;
   readonly folder: string;
-  /** SIGTERM to the whole group: a launcher such as npx passes no signal on. Resolves with the exit code. */
+  /**
+   * SIGTERM to the whole group: a launcher such as npx passes no signal on. Resolves with the exit
+   * code.
+   */
   stop(): Promise<number>;
 }
 
 export const BOT_TOKEN = "shipped-bot-token";
 export const PASSWORD = "shipped-password";
 
-/** Starts a command with `--dir` and waits for `/livez`. Throws with what it said when that does not come. */
-export async function start(command: string, args: string[], env: Record<string, string> = {}): Promise<Running> {
+/**
+ * Starts a command with `--dir` and waits for `/livez`. Throws with what it said when that does not
+ * come.
+ */
+export async function start(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Running> {
   const folder = await Deno.makeTempDir({ prefix: "nexus-shipped-" });
   const port = freePort();
   await Deno.writeTextFile(
@@ -23,7 +33,17 @@ export async function start(command: string, args: string[], env: Record<string,
   const log = `${folder}/log`;
   // `setsid` gives it a group of its own, which can be told as a whole.
   const process = new Deno.Command("setsid", {
-    args: ["--wait", "/bin/sh", "-c", `exec "$@" > '${log}' 2>&1`, "sh", command, ...args, "--dir", folder],
+    args: [
+      "--wait",
+      "/bin/sh",
+      "-c",
+      `exec "$@" > '${log}' 2>&1`,
+      "sh",
+      command,
+      ...args,
+      "--dir",
+      folder,
+    ],
     env,
     stdin: "null",
   }).spawn();

@@ -1,6 +1,6 @@
 /**
- * What is shipped starts where only what it names is there: the npm package by `npm install -g` and by npx, and the program that
- * unpacks itself.
+ * What is shipped starts where only what it names is there: the npm package by `npm install -g` and
+ * by npx, and the program that unpacks itself.
  */
 import assert from "node:assert/strict";
 import { bundleInto } from "../../deploy/bundle.ts";
@@ -29,7 +29,15 @@ Deno.test({
     try {
       const tarball = await packInto(new URL(`file://${folder}/`));
       const installed = await new Deno.Command("npm", {
-        args: ["install", "--silent", "--global", "--offline", "--prefix", `${folder}/prefix`, tarball],
+        args: [
+          "install",
+          "--silent",
+          "--global",
+          "--offline",
+          "--prefix",
+          `${folder}/prefix`,
+          tarball,
+        ],
       }).output();
       assert.ok(installed.success, new TextDecoder().decode(installed.stderr));
       // The launcher takes the Deno on the PATH; the one that runs this test is it.
@@ -38,7 +46,10 @@ Deno.test({
         await serves(await start(`${folder}/prefix/bin/${name}`, [], { PATH: path }));
       }
       // npx itself dies of the signal; what counts is that it starts, and that nothing stays behind.
-      await serves(await start("npx", ["--yes", "--offline", `file:${tarball}`], { PATH: path }), "any");
+      await serves(
+        await start("npx", ["--yes", "--offline", `file:${tarball}`], { PATH: path }),
+        "any",
+      );
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
@@ -51,20 +62,26 @@ Deno.test({
   async fn() {
     const folder = await Deno.makeTempDir({ prefix: "nexus-compile-" });
     try {
-      const bundle = new URL(`file://${folder}/bundle/`), output = new URL(`file://${folder}/nexus`);
+      const bundle = new URL(`file://${folder}/bundle/`),
+        output = new URL(`file://${folder}/nexus`);
       await bundleInto(bundle);
       await selfExtracting(bundle, output, 1);
       // Two first starts at the same moment: both must find a whole program.
       const env = { XDG_CACHE_HOME: `${folder}/cache` };
-      const [first, second] = await Promise.all([start(output.pathname, [], env), start(output.pathname, [], env)]);
-      const unpacked = [...Deno.readDirSync(`${folder}/cache/nexus`)].map(({ name }) => name).filter((name) =>
-        name !== "deno"
-      );
+      const [first, second] = await Promise.all([
+        start(output.pathname, [], env),
+        start(output.pathname, [], env),
+      ]);
+      const unpacked = [...Deno.readDirSync(`${folder}/cache/nexus`)].map(({ name }) => name)
+        .filter((name) => name !== "deno");
       assert.equal(unpacked.length, 1, unpacked.join());
       await Promise.all([serves(first), serves(second)]);
       const version = await new Deno.Command(output.pathname, { args: ["version"], env }).output();
       assert.match(new TextDecoder().decode(version.stdout), /^\d+\.\d+\.\d+\n$/);
-      const wrong = await new Deno.Command(output.pathname, { args: ["nonsense", `${freePort()}`], env }).output();
+      const wrong = await new Deno.Command(output.pathname, {
+        args: ["nonsense", `${freePort()}`],
+        env,
+      }).output();
       assert.equal(wrong.code, 2);
     } finally {
       await Deno.remove(folder, { recursive: true });

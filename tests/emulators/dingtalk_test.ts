@@ -1,4 +1,7 @@
-/** The emulator of DingTalk, proven by the vendor's own Stream client and API client, and our Stream connection against it. */
+/**
+ * The emulator of DingTalk, proven by the vendor's own Stream client and API client, and our Stream
+ * connection against it.
+ */
 import assert from "node:assert/strict";
 import cards from "@alicloud/dingtalk/card_1_0.js";
 import oauth2 from "@alicloud/dingtalk/oauth2_1_0.js";
@@ -28,7 +31,11 @@ async function until(done: () => boolean) {
 Deno.test("the vendor's Stream client connects, answers pings, hears a message and acknowledges it", async () => {
   const emulator = new DingTalkEmulator({ ...KEYS, clock: systemClock });
   const stream = new DingTalkStream(emulator, { ...KEYS, clock: systemClock });
-  const served = serveOn(0, (request) => stream.fetch(request), (request) => emulator.fetch(request));
+  const served = serveOn(
+    0,
+    (request) => stream.fetch(request),
+    (request) => emulator.fetch(request),
+  );
   // Its gateway's address is a constant; the client it calls it with is shared.
   const redirect = axios.interceptors.request.use((config) => ({
     ...config,
@@ -48,7 +55,11 @@ Deno.test("the vendor's Stream client connects, answers pings, hears a message a
     await until(() => stream.connections === 1 && stream.echoed === 1);
     emulator.say({ chat: "cid1", text: "你好" });
     await until(() => heard.length === 1);
-    emulator.say({ chat: "cid1", text: "贵吗", replyTo: { msgType: "text", content: { text: "报价" } } });
+    emulator.say({
+      chat: "cid1",
+      text: "贵吗",
+      replyTo: { msgType: "text", content: { text: "报价" } },
+    });
     await until(() => heard.length === 2);
     assert.deepEqual([heard, quoted], [["你好", "贵吗"], ["报价"]]);
     await until(() => stream.waiting === 0);
@@ -63,9 +74,17 @@ Deno.test("the vendor's Stream client connects, answers pings, hears a message a
 });
 
 Deno.test("our own Stream connection does the same, and comes back with a new ticket when told to", async () => {
-  const emulator: DingTalkEmulator = new DingTalkEmulator({ ...KEYS, clock: systemClock, origin: "http://later" });
+  const emulator: DingTalkEmulator = new DingTalkEmulator({
+    ...KEYS,
+    clock: systemClock,
+    origin: "http://later",
+  });
   const stream = new DingTalkStream(emulator, { ...KEYS, clock: systemClock });
-  const served = serveOn(0, (request) => stream.fetch(request), (request) => emulator.fetch(request));
+  const served = serveOn(
+    0,
+    (request) => stream.fetch(request),
+    (request) => emulator.fetch(request),
+  );
   const clock = new DrivenClock();
   const gateway = new ScriptedGateway(clock, () => ({ pieces: [[0, "答案"]] }));
   const store = new MemoryStore();
@@ -116,18 +135,32 @@ Deno.test("our own Stream connection does the same, and comes back with a new ti
 Deno.test("a wrong secret of the Stream is named as such, with where to mend it", async () => {
   const emulator = new DingTalkEmulator({ ...KEYS, clock: systemClock });
   const stream = new DingTalkStream(emulator, { ...KEYS, clock: systemClock });
-  const served = serveOn(0, (request) => stream.fetch(request), (request) => emulator.fetch(request));
+  const served = serveOn(
+    0,
+    (request) => stream.fetch(request),
+    (request) => emulator.fetch(request),
+  );
   const settings = DingTalkSettings.parse({ ...KEYS, clientSecret: "wrong", baseUrl: served.url });
   const store = new MemoryStore();
   const budget = new Budget({ clock: systemClock, store });
   const gateway = new ScriptedGateway(systemClock, () => ({ pieces: [] }));
-  const parts = { gateway, account: () => undefined, store, budget, clock: systemClock, observer: new Notes() };
+  const parts = {
+    gateway,
+    account: () => undefined,
+    store,
+    budget,
+    clock: systemClock,
+    observer: new Notes(),
+  };
   const channel = new DingTalkChannel("main", settings, parts);
   try {
     await channel.start();
     assert.equal(channel.health.connected, false);
     await until(() => channel.health.lastError !== undefined);
-    assert.match(channel.health.lastError!.words, /^the Client ID or the Client Secret is wrong \(developer console/);
+    assert.match(
+      channel.health.lastError!.words,
+      /^the Client ID or the Client Secret is wrong \(developer console/,
+    );
   } finally {
     await channel.stop();
     budget.stop();
@@ -187,8 +220,13 @@ async function withTheirClient() {
   const config = new Config({ protocol: "http", endpoint: new URL(served.url).host });
   const options = new RuntimeOptions({ autoretry: false });
   try {
-    const asked = new oauth2.GetAccessTokenRequest({ appKey: KEYS.clientId, appSecret: KEYS.clientSecret });
-    const { body: { accessToken, expireIn } } = await new oauth2.default(config).getAccessToken(asked);
+    const asked = new oauth2.GetAccessTokenRequest({
+      appKey: KEYS.clientId,
+      appSecret: KEYS.clientSecret,
+    });
+    const { body: { accessToken, expireIn } } = await new oauth2.default(config).getAccessToken(
+      asked,
+    );
     assert.ok(accessToken && expireIn === 7200);
     const who = { xAcsDingtalkAccessToken: accessToken };
 
@@ -197,28 +235,54 @@ async function withTheirClient() {
       cardTemplateId: "t.schema",
       outTrackId: "track1",
       callbackType: "STREAM",
-      cardData: new cards.CreateAndDeliverRequestCardData({ cardParamMap: { content: "…", flowStatus: "2" } }),
+      cardData: new cards.CreateAndDeliverRequestCardData({
+        cardParamMap: { content: "…", flowStatus: "2" },
+      }),
       openSpaceId: "dtv1.card//IM_GROUP.cid1",
-      imGroupOpenDeliverModel: new cards.CreateAndDeliverRequestImGroupOpenDeliverModel({ robotCode: KEYS.clientId }),
+      imGroupOpenDeliverModel: new cards.CreateAndDeliverRequestImGroupOpenDeliverModel({
+        robotCode: KEYS.clientId,
+      }),
     });
-    const made = await card.createAndDeliverWithOptions(make, new cards.CreateAndDeliverHeaders(who), options);
+    const made = await card.createAndDeliverWithOptions(
+      make,
+      new cards.CreateAndDeliverHeaders(who),
+      options,
+    );
     assert.equal(made.body.success, true);
     assert.equal(made.body.result?.outTrackId, "track1");
     const stream = async (guid: string, content: string, isFinalize: boolean) => {
-      const update = { outTrackId: "track1", guid, key: "content", content, isFull: true, isFinalize, isError: false };
+      const update = {
+        outTrackId: "track1",
+        guid,
+        key: "content",
+        content,
+        isFull: true,
+        isFinalize,
+        isError: false,
+      };
       const request = new cards.StreamingUpdateRequest(update);
-      return await card.streamingUpdateWithOptions(request, new cards.StreamingUpdateHeaders(who), options);
+      return await card.streamingUpdateWithOptions(
+        request,
+        new cards.StreamingUpdateHeaders(who),
+        options,
+      );
     };
     assert.equal((await stream("g1", "你", false)).body.success, true);
     assert.equal((await stream("g2", "你好", true)).body.success, true);
-    assert.deepEqual(emulator.log.finals("cid1").map((m) => [m.kind, m.text]), [["AI card", "你好"]]);
+    assert.deepEqual(emulator.log.finals("cid1").map((m) => [m.kind, m.text]), [[
+      "AI card",
+      "你好",
+    ]]);
     const state = new cards.UpdateCardRequest({
       outTrackId: "track1",
       cardData: new cards.UpdateCardRequestCardData({ cardParamMap: { flowStatus: "3" } }),
-      cardUpdateOptions: new cards.UpdateCardRequestCardUpdateOptions({ updateCardDataByKey: true }),
+      cardUpdateOptions: new cards.UpdateCardRequestCardUpdateOptions({
+        updateCardDataByKey: true,
+      }),
     });
     assert.equal(
-      (await card.updateCardWithOptions(state, new cards.UpdateCardHeaders(who), options)).body.success,
+      (await card.updateCardWithOptions(state, new cards.UpdateCardHeaders(who), options)).body
+        .success,
       true,
     );
     assert.deepEqual(emulator.statuses("cid1"), ["3"]);
@@ -233,17 +297,35 @@ async function withTheirClient() {
     );
 
     const robot = new robots.default(config);
-    const said = { robotCode: KEYS.clientId, msgKey: "sampleText", msgParam: JSON.stringify({ content: "hello" }) };
+    const said = {
+      robotCode: KEYS.clientId,
+      msgKey: "sampleText",
+      msgParam: JSON.stringify({ content: "hello" }),
+    };
     const toPeople = new robots.BatchSendOTORequest({ ...said, userIds: ["staff1"] });
-    const direct = await robot.batchSendOTOWithOptions(toPeople, new robots.BatchSendOTOHeaders(who), options);
-    assert.deepEqual([direct.body.flowControlledStaffIdList, direct.body.invalidStaffIdList], [[], []]);
-    const toGroup = new robots.OrgGroupSendRequest({ ...said, openConversationId: "cid2" });
-    const group = await robot.orgGroupSendWithOptions(toGroup, new robots.OrgGroupSendHeaders(who), options);
-    assert.ok(group.body.processQueryKey);
-    assert.deepEqual([...emulator.log.finals("staff1"), ...emulator.log.finals("cid2")].map((m) => m.text), [
-      "hello",
-      "hello",
+    const direct = await robot.batchSendOTOWithOptions(
+      toPeople,
+      new robots.BatchSendOTOHeaders(who),
+      options,
+    );
+    assert.deepEqual([direct.body.flowControlledStaffIdList, direct.body.invalidStaffIdList], [
+      [],
+      [],
     ]);
+    const toGroup = new robots.OrgGroupSendRequest({ ...said, openConversationId: "cid2" });
+    const group = await robot.orgGroupSendWithOptions(
+      toGroup,
+      new robots.OrgGroupSendHeaders(who),
+      options,
+    );
+    assert.ok(group.body.processQueryKey);
+    assert.deepEqual(
+      [...emulator.log.finals("staff1"), ...emulator.log.finals("cid2")].map((m) => m.text),
+      [
+        "hello",
+        "hello",
+      ],
+    );
     const stale = new robots.BatchSendOTOHeaders({ xAcsDingtalkAccessToken: "stale" });
     await assert.rejects(
       robot.batchSendOTOWithOptions(toPeople, stale, options),

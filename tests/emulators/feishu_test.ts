@@ -1,4 +1,7 @@
-/** The emulator of Feishu, proven by the vendor's own client: what it accepts from us it would accept from Feishu. */
+/**
+ * The emulator of Feishu, proven by the vendor's own client: what it accepts from us it would
+ * accept from Feishu.
+ */
 import assert from "node:assert/strict";
 import * as lark from "@larksuiteoapi/node-sdk";
 import { MemoryStore } from "../../src/backends/memory.ts";
@@ -13,7 +16,12 @@ import { type Answers, serveOn } from "../../src/emulate/serve.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
 import { until } from "../world.ts";
 
-const KEYS = { appId: "cli_0123456789abcdef", appSecret: "secret", encryptKey: "key", verificationToken: "token" };
+const KEYS = {
+  appId: "cli_0123456789abcdef",
+  appSecret: "secret",
+  encryptKey: "key",
+  verificationToken: "token",
+};
 const quiet = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
 
 Deno.test("the vendor's dispatcher verifies and opens the emulator's events", async () => {
@@ -24,7 +32,8 @@ Deno.test("the vendor's dispatcher verifies and opens the emulator's events", as
     logger: quiet,
   })
     .register({
-      "im.message.receive_v1": (data: { message: { content: string } }) => heard.resolve(data.message.content),
+      "im.message.receive_v1": (data: { message: { content: string } }) =>
+        heard.resolve(data.message.content),
     });
   const emulator = new FeishuEmulator({
     ...KEYS,
@@ -45,26 +54,41 @@ Deno.test("the vendor's dispatcher verifies and opens the emulator's events", as
 Deno.test("the vendor's dispatcher finds who is quoted, who pressed a button of which card, and its answer is the toast", async () => {
   const { encryptKey, verificationToken } = KEYS;
   const heard: unknown[] = [];
-  type Pressed = { operator: { open_id: string }; context: { open_message_id: string }; action: { value: unknown } };
-  const dispatcher = new lark.EventDispatcher({ encryptKey, verificationToken, logger: quiet }).register({
-    "im.message.receive_v1": ({ message }: { message: { parent_id?: string; mentions?: { name: string }[] } }) => {
-      heard.push([message.parent_id, message.mentions?.map(({ name }) => name)]);
-    },
-    "card.action.trigger": ({ operator, context, action }: Pressed) => {
-      heard.push([operator.open_id, context.open_message_id, action.value]);
-      return { toast: { type: "success", content: "stopped" } };
-    },
-  });
+  type Pressed = {
+    operator: { open_id: string };
+    context: { open_message_id: string };
+    action: { value: unknown };
+  };
+  const dispatcher = new lark.EventDispatcher({ encryptKey, verificationToken, logger: quiet })
+    .register({
+      "im.message.receive_v1": (
+        { message }: { message: { parent_id?: string; mentions?: { name: string }[] } },
+      ) => {
+        heard.push([message.parent_id, message.mentions?.map(({ name }) => name)]);
+      },
+      "card.action.trigger": ({ operator, context, action }: Pressed) => {
+        heard.push([operator.open_id, context.open_message_id, action.value]);
+        return { toast: { type: "success", content: "stopped" } };
+      },
+    });
   const emulator = new FeishuEmulator({
     ...KEYS,
     clock: systemClock,
     deliver: async (request) => {
       const headers = Object.fromEntries(request.headers);
-      const answer = await dispatcher.invoke(Object.assign(Object.create({ headers }), await request.json()));
+      const answer = await dispatcher.invoke(
+        Object.assign(Object.create({ headers }), await request.json()),
+      );
       return Response.json(answer ?? {});
     },
   });
-  emulator.say({ chat: "oc_g", type: "group", text: "@_user_2 贵吗", replyTo: "om_1", others: ["Alice"] });
+  emulator.say({
+    chat: "oc_g",
+    type: "group",
+    text: "@_user_2 贵吗",
+    replyTo: "om_1",
+    others: ["Alice"],
+  });
   await until(() => heard.length === 1, "the message");
   emulator.press("om_2", { stop: "om_1" }, "ou_alice");
   await until(() => emulator.toasts.length === 1, "the toast");
@@ -108,7 +132,11 @@ Deno.test("the vendor's client sends, streams a card, patches and closes against
     }
     await client.cardkit.v1.card.settings({
       path: { card_id },
-      data: { settings: JSON.stringify({ config: { streaming_mode: false } }), sequence: 9, uuid: "end" },
+      data: {
+        settings: JSON.stringify({ config: { streaming_mode: false } }),
+        sequence: 9,
+        uuid: "end",
+      },
     });
     const shown = emulator.log.get(sent.data!.message_id!)!;
     assert.deepEqual([shown.text, shown.final, shown.edits], ["你好。", true, 3]);
@@ -131,10 +159,18 @@ Deno.test("the emulator keeps the documented limits and says so in the documente
     const response = await emulator.fetch(
       new Request(`http://x${path}`, { method, headers, body: JSON.stringify(body) }),
     );
-    return { status: response.status, reset: response.headers.get("x-ogw-ratelimit-reset"), ...await response.json() };
+    return {
+      status: response.status,
+      reset: response.headers.get("x-ogw-ratelimit-reset"),
+      ...await response.json(),
+    };
   };
   const login = { app_id: KEYS.appId, app_secret: KEYS.appSecret };
-  const { tenant_access_token: token } = await call("POST", "/open-apis/auth/v3/tenant_access_token/internal", login);
+  const { tenant_access_token: token } = await call(
+    "POST",
+    "/open-apis/auth/v3/tenant_access_token/internal",
+    login,
+  );
   const send = (chat: string, uuid?: string) =>
     call(
       "POST",
@@ -175,7 +211,11 @@ Deno.test("an event that nobody acknowledges comes again after 15 s, 5 min, 1 h 
 Deno.test("over the long connection, carried by the vendor's client, an answer arrives like over the webhook", async () => {
   const emulator = new FeishuEmulator({ ...KEYS, clock: systemClock });
   const socket = new FeishuSocket(emulator, KEYS);
-  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const served = serveOn(
+    0,
+    (request) => socket.fetch(request),
+    (request) => emulator.fetch(request),
+  );
   const clock = new DrivenClock();
   const gateway = new ScriptedGateway(clock, () => ({ pieces: [[0, "答案"]] }));
   const store = new MemoryStore();
@@ -263,7 +303,12 @@ Deno.test("an address of the long connection that is not Feishu's is not dialled
       msg: "ok",
       data: {
         URL: `ws://127.0.0.1:${stranger.addr.port}/ws?device_id=1&service_id=7`,
-        ClientConfig: { ReconnectCount: -1, ReconnectInterval: 1, ReconnectNonce: 1, PingInterval: 120 },
+        ClientConfig: {
+          ReconnectCount: -1,
+          ReconnectInterval: 1,
+          ReconnectNonce: 1,
+          PingInterval: 120,
+        },
       },
     });
   await inSocketMode(KEYS.appSecret, [elsewhere], (channel) => {
@@ -288,7 +333,10 @@ Deno.test("the vendor's client takes an element from a card and reads a message;
           data: JSON.stringify({
             schema: "2.0",
             body: {
-              elements: [{ tag: "markdown", element_id: "answer", content }, { tag: "button", element_id: "stop" }],
+              elements: [{ tag: "markdown", element_id: "answer", content }, {
+                tag: "button",
+                element_id: "stop",
+              }],
             },
           }),
         },

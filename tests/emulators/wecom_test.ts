@@ -1,4 +1,6 @@
-/** The emulator of WeCom, proven by the vendor's own clients, and our long connection against it. */
+/**
+ * The emulator of WeCom, proven by the vendor's own clients, and our long connection against it.
+ */
 import assert from "node:assert/strict";
 import { WSClient } from "@wecom/aibot-node-sdk";
 import { decrypt, getSignature } from "@wecom/crypto";
@@ -14,7 +16,14 @@ import { WecomSocket } from "../../src/emulate/wecom_socket.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
 
 const AES = "BRAbJjE8R1JdaHN+iZSfqrXAy9bh7PcCDRgjLjlET1o";
-const KEYS = { corpId: "ww01", agentId: 1000002, secret: "secret", botId: "bot1", token: "token", encodingAesKey: AES };
+const KEYS = {
+  corpId: "ww01",
+  agentId: 1000002,
+  secret: "secret",
+  botId: "bot1",
+  token: "token",
+  encodingAesKey: AES,
+};
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 async function until(done: () => boolean) {
@@ -47,7 +56,11 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
     },
   });
   const socket = new WecomSocket(emulator);
-  const served: Served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const served: Served = serveOn(
+    0,
+    (request) => socket.fetch(request),
+    (request) => emulator.fetch(request),
+  );
   const options = {
     botId: KEYS.botId,
     secret: KEYS.secret,
@@ -76,7 +89,10 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
     emulator.sayToBot({ from: "zhangsan", text: "hi" });
     await until(() => emulator.log.finals("zhangsan").length === 2);
     assert.deepEqual(emulator.log.finals("zhangsan").map((m) => m.text), ["你好", "再见"]);
-    emulator.sayToBot({ from: "zhangsan", file: { name: "报告.txt", bytes: new TextEncoder().encode("报价 300 元") } });
+    emulator.sayToBot({
+      from: "zhangsan",
+      file: { name: "报告.txt", bytes: new TextEncoder().encode("报价 300 元") },
+    });
     await until(() => file !== undefined);
     // The name is the download's, not the frame's.
     assert.deepEqual([file!.name, file!.text], ["报告.txt", "报价 300 元"]);
@@ -97,7 +113,11 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
 Deno.test("our own long connection subscribes, answers, and comes back when it is lost", async () => {
   const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
   const socket = new WecomSocket(emulator);
-  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
+  const served = serveOn(
+    0,
+    (request) => socket.fetch(request),
+    (request) => emulator.fetch(request),
+  );
   const clock = new DrivenClock();
   const gateway = new ScriptedGateway(
     clock,
@@ -105,7 +125,11 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
   );
   const store = new MemoryStore();
   const budget = new Budget({ clock: systemClock, store });
-  const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, wsUrl: served.url.replace("http", "ws") });
+  const settings = WecomBotSettings.parse({
+    kind: "aibot",
+    ...KEYS,
+    wsUrl: served.url.replace("http", "ws"),
+  });
   const bot = new WecomBot("main", settings, {
     gateway,
     account: () => undefined,
@@ -120,10 +144,13 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
       await new Promise((resolve) => setTimeout(resolve, 10));
       await clock.advance(10);
     }
-    assert.deepEqual(emulator.log.finals(from).map((m) => [m.kind, m.text]).sort(), [["image", ""], [
-      "stream",
-      "答案",
-    ]]);
+    assert.deepEqual(emulator.log.finals(from).map((m) => [m.kind, m.text]).sort(), [
+      ["image", ""],
+      [
+        "stream",
+        "答案",
+      ],
+    ]);
   };
   try {
     await bot.start();
@@ -155,7 +182,14 @@ Deno.test("a wrong secret of the AI bot is named as such, with where to mend it"
   const store = new MemoryStore();
   const budget = new Budget({ clock: systemClock, store });
   const gateway = new ScriptedGateway(systemClock, () => ({ pieces: [] }));
-  const parts = { gateway, account: () => undefined, store, budget, clock: systemClock, observer: new Notes() };
+  const parts = {
+    gateway,
+    account: () => undefined,
+    store,
+    budget,
+    clock: systemClock,
+    observer: new Notes(),
+  };
   const bot = new WecomBot("main", settings, parts);
   try {
     await bot.start();
@@ -174,12 +208,22 @@ Deno.test("a wrong secret of the AI bot is named as such, with where to mend it"
 Deno.test("the emulator drops past a member's thirty a minute and says ok, as WeCom does; the AI bot's conversation is told", async () => {
   const clock = new DrivenClock();
   const emulator = new WecomEmulator({ ...KEYS, clock });
-  const token = await emulator.fetch(new Request(`http://x/cgi-bin/gettoken?corpid=ww01&corpsecret=secret`));
+  const token = await emulator.fetch(
+    new Request(`http://x/cgi-bin/gettoken?corpid=ww01&corpsecret=secret`),
+  );
   const { access_token } = await token.json();
   for (let n = 0; n < 31; n++) {
-    const body = JSON.stringify({ touser: "a", msgtype: "text", agentid: KEYS.agentId, text: { content: `${n}` } });
+    const body = JSON.stringify({
+      touser: "a",
+      msgtype: "text",
+      agentid: KEYS.agentId,
+      text: { content: `${n}` },
+    });
     const response = await emulator.fetch(
-      new Request(`http://x/cgi-bin/message/send?access_token=${access_token}`, { method: "POST", body }),
+      new Request(`http://x/cgi-bin/message/send?access_token=${access_token}`, {
+        method: "POST",
+        body,
+      }),
     );
     assert.equal((await response.json()).errcode, 0);
   }
@@ -200,15 +244,30 @@ Deno.test("the emulator drops past a member's thirty a minute and says ok, as We
 Deno.test("two gateways on one AI bot: the first leaves it to the second, says so, comes back once soon and then rarely", async () => {
   const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
   const socket = new WecomSocket(emulator);
-  const served = serveOn(0, (request) => socket.fetch(request), (request) => emulator.fetch(request));
-  const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, wsUrl: served.url.replace("http", "ws") });
+  const served = serveOn(
+    0,
+    (request) => socket.fetch(request),
+    (request) => emulator.fetch(request),
+  );
+  const settings = WecomBotSettings.parse({
+    kind: "aibot",
+    ...KEYS,
+    wsUrl: served.url.replace("http", "ws"),
+  });
   const make = (clock: Clock) => {
     const store = new MemoryStore();
     const gateway = new ScriptedGateway(clock, () => ({ pieces: [] }));
     const budget = new Budget({ clock, store });
     return {
       budget,
-      bot: new WecomBot("main", settings, { gateway, account: () => undefined, store, budget, clock, observer: notes }),
+      bot: new WecomBot("main", settings, {
+        gateway,
+        account: () => undefined,
+        store,
+        budget,
+        clock,
+        observer: notes,
+      }),
     };
   };
   const notes = new Notes();
@@ -238,7 +297,11 @@ Deno.test("two gateways on one AI bot: the first leaves it to the second, says s
   const clock = new DrivenClock();
   const { bot, budget } = make(clock);
   const waits = Array.from({ length: 7 }, () => {
-    bot.heard({ cmd: "aibot_event_callback", headers: {}, body: { event: { eventtype: "disconnected_event" } } });
+    bot.heard({
+      cmd: "aibot_event_callback",
+      headers: {},
+      body: { event: { eventtype: "disconnected_event" } },
+    });
     return (bot.health.nextTryAt! - clock.now()) / 60_000;
   });
   assert.deepEqual(waits, [2, 30, 60, 120, 240, 360, 360]);

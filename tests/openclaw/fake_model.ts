@@ -1,6 +1,7 @@
 /**
- * This is a model for tests: a small server that speaks OpenAI's chat completions and does what the prompt tells it to.
- * What it says is determined by the prompt alone, and it writes down when it said it.
+ * This is a model for tests: a small server that speaks OpenAI's chat completions and does what the
+ * prompt tells it to. What it says is determined by the prompt alone, and it writes down when it
+ * said it.
  *
  * A prompt's last `#model:` directive decides; without one it repeats what it was told.
  *
@@ -58,90 +59,113 @@ export function startFakeModel(): FakeModel {
 
   const stop = new AbortController();
   const { signal } = stop;
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", signal, onListen: () => {} }, async (request) => {
-    if (!new URL(request.url).pathname.endsWith("/chat/completions")) return new Response("not found", { status: 404 });
-    const { messages, stream } = await request.json() as { messages: Message[]; stream?: boolean };
-    requests.push(messages);
-    const plan = planOf(messages, cuts);
-    if (plan.broken) {
-      return Response.json({ error: { message: "the model is out of order", type: "server_error" } }, { status: 500 });
-    }
-    if (plan.refuse) {
-      return Response.json({ error: { message: "the model refuses this prompt", type: "invalid_request_error" } }, {
-        status: 400,
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", signal, onListen: () => {} },
+    async (request) => {
+      if (!new URL(request.url).pathname.endsWith("/chat/completions")) {
+        return new Response(
+          "not found",
+          { status: 404 },
+        );
+      }
+      const { messages, stream } = await request.json() as {
+        messages: Message[];
+        stream?: boolean;
+      };
+      requests.push(messages);
+      const plan = planOf(messages, cuts);
+      if (plan.broken) {
+        return Response.json({
+          error: { message: "the model is out of order", type: "server_error" },
+        }, { status: 500 });
+      }
+      if (plan.refuse) {
+        return Response.json({
+          error: { message: "the model refuses this prompt", type: "invalid_request_error" },
+        }, {
+          status: 400,
+        });
+      }
+      if (!stream) {
+        return Response.json({
+          id: "c",
+          object: "chat.completion",
+          model: "fake-1",
+          choices: [{
+            index: 0,
+            finish_reason: "stop",
+            message: { role: "assistant", content: plan.words.join("") },
+          }],
+          usage: USAGE,
+        });
+      }
+      deltas = [];
+      const mine = deltas;
+      const body = new ReadableStream<Uint8Array>({
+        async start(controller) {
+          const send = (delta: object, finish: string | null = null) =>
+            controller.enqueue(encoder.encode(`data: ${
+              JSON.stringify({
+                id: "c",
+                object: "chat.completion.chunk",
+                created: 0,
+                model: "fake-1",
+                choices: [{ index: 0, delta, finish_reason: finish }],
+              })
+            }\n\n`));
+          try {
+            send({ role: "assistant", content: "" });
+            for (const text of plan.reasoning) {
+              await pause(plan.ms);
+              send({ reasoning_content: text });
+            }
+            let said = 0;
+            for (const text of plan.words) {
+              if (said++ > 0 || plan.reasoning.length > 0) await pause(plan.ms);
+              if (plan.cutAfter !== undefined && said > plan.cutAfter) {
+                return controller.error(new TypeError("cut"));
+              }
+              mine.push({ at: performance.now(), text });
+              send({ content: text });
+            }
+            if (plan.call) {
+              send({
+                tool_calls: [{
+                  index: 0,
+                  id: `call_${requests.length}`,
+                  type: "function",
+                  function: { name: plan.call.name, arguments: JSON.stringify(plan.call.args) },
+                }],
+              });
+            }
+            send({}, plan.call ? "tool_calls" : "stop");
+            controller.enqueue(
+              encoder.encode(
+                `data: ${
+                  JSON.stringify({
+                    id: "c",
+                    object: "chat.completion.chunk",
+                    created: 0,
+                    model: "fake-1",
+                    choices: [],
+                    usage: USAGE,
+                  })
+                }\n\ndata: [DONE]\n\n`,
+              ),
+            );
+            controller.close();
+          } catch (error) {
+            // The asker hung up, so the stream can no longer be written to.
+            if (!(error instanceof TypeError)) throw error;
+            aborted++;
+          }
+        },
       });
-    }
-    if (!stream) {
-      return Response.json({
-        id: "c",
-        object: "chat.completion",
-        model: "fake-1",
-        choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", content: plan.words.join("") } }],
-        usage: USAGE,
+      return new Response(body, {
+        headers: { "content-type": "text/event-stream", "cache-control": "no-cache" },
       });
-    }
-    deltas = [];
-    const mine = deltas;
-    const body = new ReadableStream<Uint8Array>({
-      async start(controller) {
-        const send = (delta: object, finish: string | null = null) =>
-          controller.enqueue(encoder.encode(`data: ${
-            JSON.stringify({
-              id: "c",
-              object: "chat.completion.chunk",
-              created: 0,
-              model: "fake-1",
-              choices: [{ index: 0, delta, finish_reason: finish }],
-            })
-          }\n\n`));
-        try {
-          send({ role: "assistant", content: "" });
-          for (const text of plan.reasoning) {
-            await pause(plan.ms);
-            send({ reasoning_content: text });
-          }
-          let said = 0;
-          for (const text of plan.words) {
-            if (said++ > 0 || plan.reasoning.length > 0) await pause(plan.ms);
-            if (plan.cutAfter !== undefined && said > plan.cutAfter) return controller.error(new TypeError("cut"));
-            mine.push({ at: performance.now(), text });
-            send({ content: text });
-          }
-          if (plan.call) {
-            send({
-              tool_calls: [{
-                index: 0,
-                id: `call_${requests.length}`,
-                type: "function",
-                function: { name: plan.call.name, arguments: JSON.stringify(plan.call.args) },
-              }],
-            });
-          }
-          send({}, plan.call ? "tool_calls" : "stop");
-          controller.enqueue(
-            encoder.encode(
-              `data: ${
-                JSON.stringify({
-                  id: "c",
-                  object: "chat.completion.chunk",
-                  created: 0,
-                  model: "fake-1",
-                  choices: [],
-                  usage: USAGE,
-                })
-              }\n\ndata: [DONE]\n\n`,
-            ),
-          );
-          controller.close();
-        } catch (error) {
-          // The asker hung up, so the stream can no longer be written to.
-          if (!(error instanceof TypeError)) throw error;
-          aborted++;
-        }
-      },
-    });
-    return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache" } });
-  });
+    },
+  );
   return {
     url: `http://127.0.0.1:${server.addr.port}/v1`,
     requests,
@@ -172,10 +196,13 @@ interface Plan {
 const USAGE = { prompt_tokens: 10, completion_tokens: 10, total_tokens: 20 };
 
 function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
-  const users = messages.filter((message) => message.role === "user" && !isInternal(textOf(message)));
+  const users = messages.filter((message) =>
+    message.role === "user" && !isInternal(textOf(message))
+  );
   const last = users.at(-1);
   const text = last ? textOf(last) : "";
-  const [, directive = "echo", rest = ""] = [...text.matchAll(/#model:(\w+)([^\n]*)/g)].at(-1) ?? [];
+  const [, directive = "echo", rest = ""] = [...text.matchAll(/#model:(\w+)([^\n]*)/g)].at(-1) ??
+    [];
   const [first = "", second = ""] = rest.trim().split(/\s+/);
   const [a, b] = [Number(first) || 0, Number(second) || 0];
   // A tool has answered since: this is the second half of a turn. OpenClaw may put a message of its own behind the result.
@@ -187,10 +214,18 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
     case "long":
       return { words: pieces(longText(a), b), reasoning: [], ms: 1 };
     case "reason":
-      return { words: numbered(a), reasoning: numbered(a).map((word) => word.replace("w", "thought")), ms: b };
+      return {
+        words: numbered(a),
+        reasoning: numbered(a).map((word) => word.replace("w", "thought")),
+        ms: b,
+      };
     case "tool":
       if (results.length > 0) {
-        return { words: split(`The tool said: ${textOf(results.at(-1)!).trim()}`), reasoning: [], ms: 5 };
+        return {
+          words: split(`The tool said: ${textOf(results.at(-1)!).trim()}`),
+          reasoning: [],
+          ms: 5,
+        };
       }
       return {
         words: split("Let me look that up."),
@@ -200,7 +235,11 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
       };
     case "ask":
       if (results.length > 0) {
-        return { words: split(`They answered: ${textOf(results.at(-1)!).trim()}`), reasoning: [], ms: 5 };
+        return {
+          words: split(`They answered: ${textOf(results.at(-1)!).trim()}`),
+          reasoning: [],
+          ms: 5,
+        };
       }
       return {
         words: split("I need to know something."),
@@ -213,7 +252,10 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
               id: "colour",
               header: "Colour",
               question: "Which colour?",
-              options: [{ label: "red", description: "warm" }, { label: "blue", description: "cold" }],
+              options: [{ label: "red", description: "warm" }, {
+                label: "blue",
+                description: "cold",
+              }],
             }],
           },
         },
@@ -235,7 +277,9 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
       const images = typeof last?.content === "string"
         ? 0
         : last?.content?.filter((part) => part.image_url).length ?? 0;
-      const told = users.map((message) => textOf(message).replace(/#model:\w+/g, "").trim()).join(" | ");
+      const told = users.map((message) => textOf(message).replace(/#model:\w+/g, "").trim()).join(
+        " | ",
+      );
       return { words: split(`images=${images} heard: ${told}`), reasoning: [], ms: 2 };
     }
     default:
@@ -245,13 +289,16 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
 
 /** OpenClaw adds messages of its own in the name of the user. */
 function isInternal(text: string): boolean {
-  return text.includes("BEGIN_OPENCLAW_INTERNAL_CONTEXT") || text.startsWith("OpenClaw runtime context");
+  return text.includes("BEGIN_OPENCLAW_INTERNAL_CONTEXT") ||
+    text.startsWith("OpenClaw runtime context");
 }
 
 /** What a message says, without what OpenClaw writes around a person's words. */
 export function textOf(message: Message): string {
   const { content } = message;
-  const text = typeof content === "string" ? content : content?.map((part) => part.text ?? "").join("") ?? "";
+  const text = typeof content === "string"
+    ? content
+    : content?.map((part) => part.text ?? "").join("") ?? "";
   if (message.role !== "user") return text;
   return text.replace(/\[[^\]\n]*\] Conversation info:[^`]*```json[\s\S]*?```\s*/g, "").replace(
     /\n+Runtime: agent=[\s\S]*$/,
@@ -264,7 +311,10 @@ export function numbered(count: number): string[] {
   return Array.from({ length: count }, (_, i) => (i === 0 ? "" : " ") + `w${i + 1}`);
 }
 
-/** Text of exactly so many UTF-16 units, of several scripts, with paragraphs; no two places are alike. */
+/**
+ * Text of exactly so many UTF-16 units, of several scripts, with paragraphs; no two places are
+ * alike.
+ */
 export function longText(length: number): string {
   const words = ["alpha", "βήτα", "数字", "emoji 😀", "**bold**", "`code`", "строка", "naïve"];
   let text = "";
@@ -281,7 +331,10 @@ export function pieces(text: string, count: number): string[] {
   return Array.from(
     { length: count },
     (_, i) =>
-      chars.slice(Math.floor((i * chars.length) / count), Math.floor(((i + 1) * chars.length) / count)).join(""),
+      chars.slice(
+        Math.floor((i * chars.length) / count),
+        Math.floor(((i + 1) * chars.length) / count),
+      ).join(""),
   )
     .filter((piece) => piece !== "");
 }

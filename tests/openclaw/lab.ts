@@ -1,14 +1,17 @@
 /**
- * This is the laboratory: the real OpenClaw on the real Node, with a home of its own, next to a gateway and a fake model.
+ * This is the laboratory: the real OpenClaw on the real Node, with a home of its own, next to a
+ * gateway and a fake model.
  *
- * OpenClaw is 650 MB, so it is installed once into a folder that outlives the run (`OPENCLAW_LAB`, default
- * `nexus-openclaw-lab` in the system's temporary folder). Everything else is made for a run and removed after it.
+ * OpenClaw is 650 MB, so it is installed once into a folder that outlives the run (`OPENCLAW_LAB`,
+ * default `nexus-openclaw-lab` in the system's temporary folder). Everything else is made for a run
+ * and removed after it.
  */
 
 export const NEWEST = "2026.9.6";
 const NODE = "24.21.0";
 
-const LAB = Deno.env.get("OPENCLAW_LAB") ?? `${Deno.env.get("TMPDIR") ?? "/tmp"}/nexus-openclaw-lab`;
+const LAB = Deno.env.get("OPENCLAW_LAB") ??
+  `${Deno.env.get("TMPDIR") ?? "/tmp"}/nexus-openclaw-lab`;
 const ROOT = new URL("../../", import.meta.url);
 
 /** The folder that holds the package, installed there with npm if it was not yet. */
@@ -19,7 +22,8 @@ export async function installed(name: string, version: string, nodePath?: string
     await Deno.remove(folder, { recursive: true }).catch(ignoreMissing);
     await Deno.mkdir(folder, { recursive: true });
     await Deno.writeTextFile(`${folder}/package.json`, '{"private":true}');
-    // OpenClaw's own check refuses to be installed by an older Node, so it is installed with the one that will run it.
+    // OpenClaw's own check refuses to be installed by an older Node, so it is installed with the
+    // one that will run it.
     const path = [...(nodePath ? [nodePath] : []), Deno.env.get("PATH")].join(":");
     const { success, stderr } = await new Deno.Command("npm", {
       args: ["install", `${name}@${version}`, "--no-audit", "--no-fund", "--loglevel=error"],
@@ -28,7 +32,9 @@ export async function installed(name: string, version: string, nodePath?: string
       stdout: "null",
       stderr: "piped",
     }).output();
-    if (!success) throw new Error(`npm install ${name}@${version} failed: ${new TextDecoder().decode(stderr)}`);
+    if (!success) {
+      throw new Error(`npm install ${name}@${version} failed: ${new TextDecoder().decode(stderr)}`);
+    }
     await Deno.writeTextFile(done, "");
   }
   return `${folder}/node_modules/${name}`;
@@ -51,7 +57,12 @@ export class Program {
   ended = false;
 
   constructor(command: string, options: Deno.CommandOptions) {
-    this.#child = new Deno.Command(command, { ...options, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+    this.#child = new Deno.Command(command, {
+      ...options,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
     this.#reading = Promise.all([this.#read(this.#child.stdout), this.#read(this.#child.stderr)]);
     this.#child.status.then(() => this.ended = true);
   }
@@ -116,7 +127,10 @@ export class OpenClaw {
     this.#package = folder;
   }
 
-  static async open(version: string, config: (parts: { home: string }) => Record<string, unknown>): Promise<OpenClaw> {
+  static async open(
+    version: string,
+    config: (parts: { home: string }) => Record<string, unknown>,
+  ): Promise<OpenClaw> {
     const node = await nodeFolder();
     const folder = await installed("openclaw", version, node);
     const home = await Deno.makeTempDir({ prefix: "nexus-openclaw-" });
@@ -124,10 +138,21 @@ export class OpenClaw {
     const port = await freePort();
     const openclaw = new OpenClaw(home, port, node, folder, version);
     const full = merge({
-      gateway: { mode: "local", port, bind: "loopback", auth: { mode: "token", token: "lab-token" } },
+      gateway: {
+        mode: "local",
+        port,
+        bind: "loopback",
+        auth: { mode: "token", token: "lab-token" },
+      },
       logging: { file: `${home}/openclaw.log` },
       update: { checkOnStart: false },
-      agents: { defaults: { workspace: `${home}/ws`, skipBootstrap: true, model: { primary: "fake/fake-1" } } },
+      agents: {
+        defaults: {
+          workspace: `${home}/ws`,
+          skipBootstrap: true,
+          model: { primary: "fake/fake-1" },
+        },
+      },
       plugins: { slots: { memory: "none" } },
     }, config({ home }));
     await openclaw.configure(full);
@@ -135,7 +160,10 @@ export class OpenClaw {
   }
 
   async configure(config: object): Promise<void> {
-    await Deno.writeTextFile(`${this.home}/.openclaw/openclaw.json`, JSON.stringify(config, null, 2));
+    await Deno.writeTextFile(
+      `${this.home}/.openclaw/openclaw.json`,
+      JSON.stringify(config, null, 2),
+    );
   }
 
   /** Adds to the configuration; a running gateway notices by itself. */
@@ -181,7 +209,10 @@ export class OpenClaw {
   }
 
   /** Runs a command to its end. */
-  async cli(args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number; text: string }> {
+  async cli(
+    args: readonly string[],
+    env: Record<string, string> = {},
+  ): Promise<{ code: number; text: string }> {
     const { code, stdout, stderr } = await new Deno.Command(`${this.#node}/node`, {
       args: [`${this.#package}/openclaw.mjs`, ...args],
       ...this.#options(env),
@@ -194,8 +225,9 @@ export class OpenClaw {
   }
 
   /**
-   * Runs a command on a terminal. As each question appears its answer is typed; when one does not, the command is ended and
-   * the error tells what was on the screen. Needs `python3`, for the terminal.
+   * Runs a command on a terminal. As each question appears its answer is typed; when one does not,
+   * the command is ended and the error tells what was on the screen. Needs `python3`, for the
+   * terminal.
    */
   async talk(
     args: readonly string[],
@@ -383,7 +415,9 @@ export async function read(
       for (let end = buffer.indexOf("\n\n"); end >= 0; end = buffer.indexOf("\n\n")) {
         const block = buffer.slice(0, end);
         buffer = buffer.slice(end + 2);
-        const data = block.split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join(
+        const data = block.split("\n").filter((line) => line.startsWith("data: ")).map((line) =>
+          line.slice(6)
+        ).join(
           "\n",
         );
         if (!data) continue;
@@ -404,7 +438,9 @@ export async function originalGateway(token = "bot-token"): Promise<Front> {
   const folder = await installed("@houchenyang/nexus-gateway", "1.0.6");
   const home = await Deno.makeTempDir({ prefix: "nexus-original-" });
   const port = await freePort();
-  const users = Object.fromEntries(PEOPLE.map((name) => [name, { password: `${name}-password`, displayName: name }]));
+  const users = Object.fromEntries(
+    PEOPLE.map((name) => [name, { password: `${name}-password`, displayName: name }]),
+  );
   await Deno.writeTextFile(`${home}/config.json`, JSON.stringify({ port, botToken: token, users }));
   await Deno.writeTextFile(
     `${home}/loopback.mjs`,
@@ -423,12 +459,19 @@ net.Server.prototype.listen = function (port, ...rest) {
 
 /** This project's gateway, as people start it. */
 export async function ourGateway(
-  options: { readonly port?: number; readonly home?: string; readonly token?: string; readonly more?: object } = {},
+  options: {
+    readonly port?: number;
+    readonly home?: string;
+    readonly token?: string;
+    readonly more?: object;
+  } = {},
 ): Promise<Front & { readonly home: string; readonly port: number }> {
   const home = options.home ?? await Deno.makeTempDir({ prefix: "nexus-gateway-" });
   const port = options.port ?? await freePort();
   if (!(await exists(`${home}/config.json`))) {
-    const users = Object.fromEntries(PEOPLE.map((name) => [name, { password: `${name}-password`, displayName: name }]));
+    const users = Object.fromEntries(
+      PEOPLE.map((name) => [name, { password: `${name}-password`, displayName: name }]),
+    );
     const config = {
       port,
       host: "127.0.0.1",
@@ -440,7 +483,13 @@ export async function ourGateway(
     await Deno.writeTextFile(`${home}/config.json`, JSON.stringify(config));
   }
   const program = new Program(Deno.execPath(), {
-    args: ["run", "-A", "--config", new URL("deno.json", ROOT).pathname, new URL("main.ts", ROOT).pathname],
+    args: [
+      "run",
+      "-A",
+      "--config",
+      new URL("deno.json", ROOT).pathname,
+      new URL("main.ts", ROOT).pathname,
+    ],
     cwd: home,
   });
   return { ...await front(program, port, home), home, port };
@@ -463,7 +512,9 @@ export class Relay {
 
   async #accept(): Promise<void> {
     for await (const near of this.#listener) {
-      const far = await Deno.connect({ port: this.target, hostname: "127.0.0.1" }).catch(() => undefined);
+      const far = await Deno.connect({ port: this.target, hostname: "127.0.0.1" }).catch(() =>
+        undefined
+      );
       if (!far) {
         near.close();
         continue;
@@ -499,7 +550,10 @@ export const PEOPLE = ["alice", "bob", "carol"];
 async function front(program: Program, port: number, home: string): Promise<Front> {
   const url = `http://127.0.0.1:${port}`;
   const health = () =>
-    fetch(`${url}/health`).then((response) => response.json() as Promise<{ botIds: string[] }>, () => undefined);
+    fetch(`${url}/health`).then(
+      (response) => response.json() as Promise<{ botIds: string[] }>,
+      () => undefined,
+    );
   await until("the gateway to start", async () => {
     if (program.ended) throw new Error(`the gateway ended at once:\n${program.output}`);
     return await health();
@@ -525,7 +579,10 @@ async function front(program: Program, port: number, home: string): Promise<Fron
   };
 }
 
-export function merge(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+export function merge(
+  base: Record<string, unknown>,
+  over: Record<string, unknown>,
+): Record<string, unknown> {
   const out: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const before = out[key];

@@ -1,6 +1,6 @@
 /**
- * The neighbours: a new set-up by flags, two OpenClaws behind one gateway, the plugin at the original gateway, and the original
- * plugin at ours.
+ * The neighbours: a new set-up by flags, two OpenClaws behind one gateway, the plugin at the
+ * original gateway, and the original plugin at ours.
  */
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
@@ -13,10 +13,16 @@ const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResour
 const LAST_OF_THE_ORIGINAL = "2026.7.35";
 
 async function tarball(): Promise<string> {
-  return await buildPlugin(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`));
+  return await buildPlugin(
+    new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`),
+  );
 }
 
-function nexusChannel(serverUrl: string, botId: string, more: object = {}): Record<string, unknown> {
+function nexusChannel(
+  serverUrl: string,
+  botId: string,
+  more: object = {},
+): Record<string, unknown> {
   return {
     channels: {
       nexus: {
@@ -35,7 +41,10 @@ function nexusChannel(serverUrl: string, botId: string, more: object = {}): Reco
 }
 
 Deno.test(
-  { ...options, name: "a new set-up by flags pairs strangers, and OpenClaw's audits have nothing against it" },
+  {
+    ...options,
+    name: "a new set-up by flags pairs strangers, and OpenClaw's audits have nothing against it",
+  },
   async () => {
     const model = startFakeModel();
     const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
@@ -56,10 +65,14 @@ Deno.test(
         dmPolicy: "pairing",
         enabled: true,
       });
-      const wrong = await claw.cli("channels add --channel nexus --server-url nonsense --bot-id x".split(" "));
+      const wrong = await claw.cli(
+        "channels add --channel nexus --server-url nonsense --bot-id x".split(" "),
+      );
       assert.notEqual(wrong.code, 0);
       assert.match(wrong.text, /must be a ws:\/\/ or wss:\/\/ address, got "nonsense"/);
-      const inspect = JSON.parse(jsonOf((await claw.cli(["plugins", "inspect", "nexus", "--runtime", "--json"])).text));
+      const inspect = JSON.parse(
+        jsonOf((await claw.cli(["plugins", "inspect", "nexus", "--runtime", "--json"])).text),
+      );
       const found = JSON.stringify(inspect);
       assert.match(found, /"status":"loaded"/);
       assert.match(found, /"diagnostics":\[\]/);
@@ -80,7 +93,8 @@ Deno.test(
 Deno.test(
   {
     ...options,
-    name: "a home whose settings are older than the plugin is clear of upgrade warnings after doctor --fix",
+    name:
+      "a home whose settings are older than the plugin is clear of upgrade warnings after doctor --fix",
   },
   async () => {
     const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt("http://127.0.0.1:9/v1") }));
@@ -122,7 +136,9 @@ Deno.test(guided, async () => {
       [/Set up administration from your own chat account/, "\r"],
     ]);
     assert.equal(code, 0, text);
-    const { channels, session } = JSON.parse(await Deno.readTextFile(`${claw.home}/.openclaw/openclaw.json`));
+    const { channels, session } = JSON.parse(
+      await Deno.readTextFile(`${claw.home}/.openclaw/openclaw.json`),
+    );
     const { serverUrl, botId, botName, token, dmPolicy, enabled } = channels.nexus;
     assert.deepEqual({ serverUrl, botId, botName, token, dmPolicy, enabled }, {
       serverUrl: "ws://127.0.0.1:9/bot-ws",
@@ -139,7 +155,10 @@ Deno.test(guided, async () => {
 });
 
 Deno.test(
-  { ...options, name: "the plugin at the original gateway: streamed, with tools, commands and images in" },
+  {
+    ...options,
+    name: "the plugin at the original gateway: streamed, with tools, commands and images in",
+  },
   async () => {
     const model = startFakeModel();
     const gateway = await originalGateway();
@@ -154,14 +173,23 @@ Deno.test(
       const words = await alice.ask("#model:words 20 60");
       assert.equal(words.text, numbered(20).join(""));
       assert.ok(words.chunks.length >= 15, `${words.chunks.length} chunks`);
-      assert.equal((await alice.ask("#model:tool echo hi")).text, "Let me look that up.\n\nThe tool said: hi");
+      assert.equal(
+        (await alice.ask("#model:tool echo hi")).text,
+        "Let me look that up.\n\nThe tool said: hi",
+      );
       assert.match((await alice.ask("/status")).text, /OpenClaw/);
-      const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-      assert.match((await alice.ask("#model:history", { image: `data:image/png;base64,${png}` })).text, /^images=1 /);
+      const png =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+      assert.match(
+        (await alice.ask("#model:history", { image: `data:image/png;base64,${png}` })).text,
+        /^images=1 /,
+      );
       const bob = await gateway.signIn("bob");
       await alice.ask("DELTA #model:words 1 1");
       assert.doesNotMatch((await bob.ask("#model:history")).text, /DELTA/);
-      const push = await claw.cli("message send --channel nexus --target user:bob --message hello".split(" "));
+      const push = await claw.cli(
+        "message send --channel nexus --target user:bob --message hello".split(" "),
+      );
       assert.notEqual(push.code, 0);
       assert.match(push.text, /no open question/);
     } finally {
@@ -173,7 +201,10 @@ Deno.test(
 );
 
 Deno.test(
-  { ...options, name: "the original plugin on the last OpenClaw that loads it works at this gateway" },
+  {
+    ...options,
+    name: "the original plugin on the last OpenClaw that loads it works at this gateway",
+  },
   async () => {
     const model = startFakeModel();
     const gateway = await ourGateway();
@@ -257,7 +288,10 @@ Deno.test({
     for (
       const [path, body] of [
         ["/api/chat", { message: "#model:words 3 5", target: "second" }],
-        ["/v1/chat/completions", { model: "second", messages: [{ role: "user", content: "#model:words 3 5" }] }],
+        ["/v1/chat/completions", {
+          model: "second",
+          messages: [{ role: "user", content: "#model:words 3 5" }],
+        }],
       ] as const
     ) {
       const response = await bob.call(path, { method: "POST", body: JSON.stringify(body) });

@@ -1,6 +1,7 @@
 /**
- * End to end: the real OpenClaw with the built plugin, in front of it this project's gateway, behind it a fake model.
- * `deno task test:openclaw`; with `--all` also every monthly release of OpenClaw that the plugin serves.
+ * End to end: the real OpenClaw with the built plugin, in front of it this project's gateway,
+ * behind it a fake model. `deno task test:openclaw`; with `--all` also every monthly release of
+ * OpenClaw that the plugin serves.
  */
 import assert from "node:assert/strict";
 import * as esbuild from "esbuild";
@@ -22,14 +23,17 @@ import {
 } from "./lab.ts";
 import { lacks } from "../needs.ts";
 
-const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const GRACE = 3000;
 
 const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResources: false };
 
 Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, async (t) => {
   const figures: Record<string, unknown> = {};
-  const tarball = await buildPlugin(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`));
+  const tarball = await buildPlugin(
+    new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`),
+  );
   figures.tarballKiB = Math.round((await Deno.stat(tarball)).size / 1024);
   const model = startFakeModel();
   let nexus = await ourGateway({ more: { resumeGrace: GRACE, allowedOrigins: [] } });
@@ -73,13 +77,19 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       });
     });
 
-    await step("three accounts come online, one with its token from a secret reference", async () => {
-      const began = performance.now();
-      await claw.start({ NEXUS_TOKEN: "bot-token" });
-      await until("the bots", async () => (await nexus.bots()).sort().join() === "claw,listed,paired");
-      figures.startMs = Math.round(performance.now() - began);
-      figures.pluginStartMs = startOf(claw.gateway!.output);
-    });
+    await step(
+      "three accounts come online, one with its token from a secret reference",
+      async () => {
+        const began = performance.now();
+        await claw.start({ NEXUS_TOKEN: "bot-token" });
+        await until(
+          "the bots",
+          async () => (await nexus.bots()).sort().join() === "claw,listed,paired",
+        );
+        figures.startMs = Math.round(performance.now() - began);
+        figures.pluginStartMs = startOf(claw.gateway!.output);
+      },
+    );
 
     const alice = await nexus.signIn("alice");
     const bob = await nexus.signIn("bob");
@@ -98,19 +108,26 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       assert.equal(endOf(told), "done");
     });
 
-    await step("the first chunk comes within 300 ms of the model's first token, median of ten", async () => {
-      const delays: number[] = [];
-      const every: number[] = [];
-      for (let i = 0; i < 10; i++) {
-        const told = await alice.ask("#model:words 30 15", { target: "claw" });
-        delays.push(told.chunks[0]!.at - model.deltas[0]!.at);
-        every.push(...latencies(told, model.deltas));
-      }
-      const median = quantile(delays, 0.5);
-      figures.firstChunkMs = { median: round(median), worst: round(quantile(delays, 1)) };
-      figures.tokenMs = { p50: round(quantile(every, 0.5)), p99: round(quantile(every, 0.99)), tokens: every.length };
-      assert.ok(median <= 300, `${median} ms`);
-    });
+    await step(
+      "the first chunk comes within 300 ms of the model's first token, median of ten",
+      async () => {
+        const delays: number[] = [];
+        const every: number[] = [];
+        for (let i = 0; i < 10; i++) {
+          const told = await alice.ask("#model:words 30 15", { target: "claw" });
+          delays.push(told.chunks[0]!.at - model.deltas[0]!.at);
+          every.push(...latencies(told, model.deltas));
+        }
+        const median = quantile(delays, 0.5);
+        figures.firstChunkMs = { median: round(median), worst: round(quantile(delays, 1)) };
+        figures.tokenMs = {
+          p50: round(quantile(every, 0.5)),
+          p99: round(quantile(every, 0.99)),
+          tokens: every.length,
+        };
+        assert.ok(median <= 300, `${median} ms`);
+      },
+    );
 
     // Twenty seconds for a figure that tells nothing of whether it works.
     if (Deno.env.has("OPENCLAW_FIGURES")) {
@@ -124,25 +141,30 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const told = await alice.ask("#model:long 12000 1500", { target: "claw" });
       assert.ok(told.text === longText(12_000), "it differs");
       figures.longMs = Math.round(told.events.at(-1)!.at - told.started);
-      figures.openclawCpuMsPer1000Tokens = Math.round(((await cpuOf(claw.gateway!.pid)) - cpu) / 1.5);
+      figures.openclawCpuMsPer1000Tokens = Math.round(
+        ((await cpuOf(claw.gateway!.pid)) - cpu) / 1.5,
+      );
     });
 
-    await step("two people at once have sessions of their own, and neither sees a word of the other's", async () => {
-      const [a, b] = await Promise.all([
-        alice.ask("my secret is ALPHA #model:words 10 20", { target: "claw" }),
-        bob.ask("my secret is BETA #model:words 12 20", { target: "claw" }),
-      ]);
-      assert.equal(a.text, numbered(10).join(""));
-      assert.equal(b.text, numbered(12).join(""));
-      const [ofAlice, ofBob] = await Promise.all([
-        alice.ask("#model:history", { target: "claw" }),
-        bob.ask("#model:history", { target: "claw" }),
-      ]);
-      assert.match(ofAlice.text, /ALPHA/);
-      assert.doesNotMatch(ofAlice.text, /BETA/);
-      assert.match(ofBob.text, /BETA/);
-      assert.doesNotMatch(ofBob.text, /ALPHA/);
-    });
+    await step(
+      "two people at once have sessions of their own, and neither sees a word of the other's",
+      async () => {
+        const [a, b] = await Promise.all([
+          alice.ask("my secret is ALPHA #model:words 10 20", { target: "claw" }),
+          bob.ask("my secret is BETA #model:words 12 20", { target: "claw" }),
+        ]);
+        assert.equal(a.text, numbered(10).join(""));
+        assert.equal(b.text, numbered(12).join(""));
+        const [ofAlice, ofBob] = await Promise.all([
+          alice.ask("#model:history", { target: "claw" }),
+          bob.ask("#model:history", { target: "claw" }),
+        ]);
+        assert.match(ofAlice.text, /ALPHA/);
+        assert.doesNotMatch(ofAlice.text, /BETA/);
+        assert.match(ofBob.text, /BETA/);
+        assert.doesNotMatch(ofBob.text, /ALPHA/);
+      },
+    );
 
     await step(
       "two messages of one person at once are answered one after the other, each with its own answer",
@@ -174,13 +196,19 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
         image: `data:image/png;base64,${PNG}`,
       });
       assert.match(one.text, /^images=1 /);
-      const two = await alice.ask("and these? #model:history", { target: "claw", images: [PNG, PNG] });
+      const two = await alice.ask("and these? #model:history", {
+        target: "claw",
+        images: [PNG, PNG],
+      });
       assert.match(two.text, /^images=2 /);
     });
 
     await step("an image of the answer is shown once, its text once", async () => {
       await Deno.mkdir(`${claw.home}/ws`, { recursive: true });
-      await Deno.writeFile(`${claw.home}/ws/picture.png`, Uint8Array.from(atob(PNG), (char) => char.charCodeAt(0)));
+      await Deno.writeFile(
+        `${claw.home}/ws/picture.png`,
+        Uint8Array.from(atob(PNG), (char) => char.charCodeAt(0)),
+      );
       const told = await alice.ask(`#model:media ${claw.home}/ws/picture.png`, { target: "claw" });
       const images = told.events.filter((event) => event.type === "image");
       assert.equal(images.length, 1, told.text);
@@ -194,16 +222,25 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       assert.doesNotMatch(told.text, new RegExp(Deno.hostname()));
     });
 
-    await step("a tool call keeps its preamble, and its steps are a kind of their own", async () => {
-      const told = await alice.ask("#model:tool echo forty-two", { target: "claw" });
-      assert.equal(told.text, "Let me look that up.\n\nThe tool said: forty-two");
-      assert.ok(told.events.some((event) => event.type === "tool"), told.events.map((event) => event.type).join());
-    });
+    await step(
+      "a tool call keeps its preamble, and its steps are a kind of their own",
+      async () => {
+        const told = await alice.ask("#model:tool echo forty-two", { target: "claw" });
+        assert.equal(told.text, "Let me look that up.\n\nThe tool said: forty-two");
+        assert.ok(
+          told.events.some((event) => event.type === "tool"),
+          told.events.map((event) => event.type).join(),
+        );
+      },
+    );
 
-    await step("a model that breaks off is asked again by the host, and its text is told once", async () => {
-      const told = await alice.ask("#model:cut 6 14", { target: "claw" });
-      assert.equal(told.text, numbered(14).join(""));
-    });
+    await step(
+      "a model that breaks off is asked again by the host, and its text is told once",
+      async () => {
+        const told = await alice.ask("#model:cut 6 14", { target: "claw" });
+        assert.equal(told.text, numbered(14).join(""));
+      },
+    );
 
     await step("a model that refuses is an answer in words, not a silence", async () => {
       const told = await alice.ask("#model:refuse", { target: "claw" });
@@ -215,7 +252,9 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const told = await alice.ask("#model:reason 6 20", { target: "claw" });
       await alice.ask("/model fake/fake-1", { target: "claw" });
       assert.equal(told.text, numbered(6).join(""));
-      const thoughts = told.events.filter((event) => event.type === "reasoning").map((event) => event.content).join("");
+      const thoughts = told.events.filter((event) => event.type === "reasoning").map((event) =>
+        event.content
+      ).join("");
       assert.match(thoughts, /thought1 .*thought6/);
       // OpenClaw holds the text back until it is complete: plugin/README.md names the place. A change there would show here.
       assert.equal(told.chunks.length, 1);
@@ -261,7 +300,10 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const telling = alice.ask("#model:ask", { target: "claw" }, (event) => {
         if (event.type === "chunk" && /colour/i.test(event.content ?? "")) asked();
       });
-      await Promise.race([question, telling.then((told) => assert.fail(`no question came: ${told.text}`))]);
+      await Promise.race([
+        question,
+        telling.then((told) => assert.fail(`no question came: ${told.text}`)),
+      ]);
       await alice.ask("blue", { target: "claw" });
       assert.match((await telling).text, /They answered: .*blue/s);
     });
@@ -270,7 +312,14 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const first = await bob.ask("hello", { target: "paired" });
       const code = /\b[A-Z0-9]{8}\b/.exec(first.text)?.[0];
       assert.ok(code, first.text);
-      const { code: exit, text } = await claw.cli(["pairing", "approve", "nexus", code, "--account", "paired"]);
+      const { code: exit, text } = await claw.cli([
+        "pairing",
+        "approve",
+        "nexus",
+        code,
+        "--account",
+        "paired",
+      ]);
       assert.equal(exit, 0, text);
       const second = await until("bob to be let in", async () => {
         const told = await bob.ask("#model:words 3 1", { target: "paired" });
@@ -291,7 +340,11 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
     await step("a message that nobody asked for reaches its person, and no other", async () => {
       events = listen(bob);
       const others = listen(alice);
-      await until("the event stream", () => events!.seen.length > 0 || others.seen.length > 0 || undefined, 1500).catch(
+      await until(
+        "the event stream",
+        () => events!.seen.length > 0 || others.seen.length > 0 || undefined,
+        1500,
+      ).catch(
         () => {},
       );
       const { code, text } = await claw.cli([
@@ -301,7 +354,11 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
         `${claw.home}/ws/picture.png`,
       ]);
       assert.equal(code, 0, text);
-      await until("the push", () => JSON.stringify(events!.seen).includes("good morning, bob"), 10_000);
+      await until(
+        "the push",
+        () => JSON.stringify(events!.seen).includes("good morning, bob"),
+        10_000,
+      );
       await until("its picture", () => JSON.stringify(events!.seen).includes(PNG), 10_000);
       assert.equal(JSON.stringify(others.seen).includes("good morning, bob"), false);
       others.stop();
@@ -320,25 +377,28 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       assert.equal(endOf(told), "done");
     });
 
-    await step("the gateway is restarted in the middle of a reply, and the reply is complete", async () => {
-      let chunks = 0;
-      let turnId = "";
-      const telling = alice.ask("#model:words 80 40", { target: "claw" }, (event) => {
-        if (event.type === "start") turnId = String(event.turnId);
-        if (event.type === "chunk") chunks++;
-      });
-      await until("some words", () => chunks > 15);
-      const { home, port } = nexus;
-      await nexus.program.stop("SIGTERM");
-      await telling;
-      nexus = await ourGateway({ home, port });
-      const again = await alice.call(`/api/turns/${turnId}/stream`);
-      const told = await read(again, performance.now());
-      assert.equal(told.text, numbered(80).join(""));
-      assert.equal(endOf(told), "done");
-      await until("the bots to come back", async () => (await nexus.bots()).length === 3);
-      assert.equal((await alice.ask("#model:words 3 5", { target: "claw" })).text, "w1 w2 w3");
-    });
+    await step(
+      "the gateway is restarted in the middle of a reply, and the reply is complete",
+      async () => {
+        let chunks = 0;
+        let turnId = "";
+        const telling = alice.ask("#model:words 80 40", { target: "claw" }, (event) => {
+          if (event.type === "start") turnId = String(event.turnId);
+          if (event.type === "chunk") chunks++;
+        });
+        await until("some words", () => chunks > 15);
+        const { home, port } = nexus;
+        await nexus.program.stop("SIGTERM");
+        await telling;
+        nexus = await ourGateway({ home, port });
+        const again = await alice.call(`/api/turns/${turnId}/stream`);
+        const told = await read(again, performance.now());
+        assert.equal(told.text, numbered(80).join(""));
+        assert.equal(endOf(told), "done");
+        await until("the bots to come back", async () => (await nexus.bots()).length === 3);
+        assert.equal((await alice.ask("#model:words 3 5", { target: "claw" })).text, "w1 w2 w3");
+      },
+    );
 
     await step(
       "the gateway is killed in the middle of a reply: that turn ends as incomplete, and the next question is answered",
@@ -355,7 +415,8 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
         await nexus.program.stop("SIGKILL");
         assert.equal(await telling, "the line broke");
         nexus = await ourGateway({ home, port });
-        const turn = async () => await read(await alice.call(`/api/turns/${turnId}/stream`), performance.now());
+        const turn = async () =>
+          await read(await alice.call(`/api/turns/${turnId}/stream`), performance.now());
         const told = await turn();
         // No process is left that could go on with the turn, so what was kept of it is all there is.
         assert.equal(endOf(told), "incomplete", JSON.stringify(told.events.at(-1)));
@@ -390,7 +451,10 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const block = await alice.ask("#model:long 6000 300", { target: "claw" });
       assert.equal(oneLine(block.text), oneLine(longText(6000)));
       figures.chunksOf300Deltas = { block: block.chunks.length };
-      assert.ok(block.chunks.length >= 2 && block.chunks.length <= 30, `${block.chunks.length} blocks`);
+      assert.ok(
+        block.chunks.length >= 2 && block.chunks.length <= 30,
+        `${block.chunks.length} blocks`,
+      );
       await mode("off");
       const off = await alice.ask("#model:long 6000 300", { target: "claw" });
       assert.equal(off.text, longText(6000));
@@ -408,9 +472,13 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       const text = await until("a question for approval", async () => {
         let told = "";
         let over = false;
-        const telling = alice.ask("#model:tool echo approved-output", { target: "claw" }, (event) => {
-          if (event.type === "chunk") told += event.content;
-        }).finally(() => over = true);
+        const telling = alice.ask(
+          "#model:tool echo approved-output",
+          { target: "claw" },
+          (event) => {
+            if (event.type === "chunk") told += event.content;
+          },
+        ).finally(() => over = true);
         const id = await until(
           "a question or an end",
           () => /\/approve\s+([\w-]+)/.exec(told)?.[1] ?? (over && "none"),
@@ -434,18 +502,24 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       await bob.ask("/stop", { target: "claw" });
       await telling;
       assert.doesNotMatch(told, /The tool said: forbidden-output/);
-      assert.doesNotMatch((await bob.ask("/config show", { target: "claw" })).text, /bot-token|lab-token/);
+      assert.doesNotMatch(
+        (await bob.ask("/config show", { target: "claw" })).text,
+        /bot-token|lab-token/,
+      );
     });
 
-    await step("the status advises against one session for all people while OpenClaw is set so", async () => {
-      const shown = async () => (await claw.cli(["channels", "status"])).text;
-      assert.match(await shown(), /session\.dmScope is main/);
-      await claw.patch({ session: { dmScope: "per-account-channel-peer" } });
-      await until("the advice to be gone", async () => {
-        const text = await shown();
-        return /Nexus.*connected/.test(text) && !text.includes("session.dmScope");
-      });
-    });
+    await step(
+      "the status advises against one session for all people while OpenClaw is set so",
+      async () => {
+        const shown = async () => (await claw.cli(["channels", "status"])).text;
+        assert.match(await shown(), /session\.dmScope is main/);
+        await claw.patch({ session: { dmScope: "per-account-channel-peer" } });
+        await until("the advice to be gone", async () => {
+          const text = await shown();
+          return /Nexus.*connected/.test(text) && !text.includes("session.dmScope");
+        });
+      },
+    );
 
     await step("OpenClaw finds nothing to complain about", async () => {
       const inspect = await claw.cli(["plugins", "inspect", "nexus", "--runtime"]);
@@ -462,20 +536,23 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       );
     });
 
-    await step("OpenClaw is killed in the middle, and the person is told within 3 s of the grace", async () => {
-      let chunks = 0;
-      const telling = alice.ask("#model:words 400 50", { target: "claw" }, (event) => {
-        if (event.type === "chunk") chunks++;
-      });
-      await until("some words", () => chunks > 10);
-      const killed = performance.now();
-      await claw.stop("SIGKILL");
-      const told = await telling;
-      const after = told.events.at(-1)!.at - killed;
-      assert.equal(endOf(told), "incomplete", JSON.stringify(told.events.at(-1)));
-      assert.ok(after <= GRACE + 3000, `${after} ms`);
-      figures.toldAfterKillMs = Math.round(after);
-    });
+    await step(
+      "OpenClaw is killed in the middle, and the person is told within 3 s of the grace",
+      async () => {
+        let chunks = 0;
+        const telling = alice.ask("#model:words 400 50", { target: "claw" }, (event) => {
+          if (event.type === "chunk") chunks++;
+        });
+        await until("some words", () => chunks > 10);
+        const killed = performance.now();
+        await claw.stop("SIGKILL");
+        const told = await telling;
+        const after = told.events.at(-1)!.at - killed;
+        assert.equal(endOf(told), "incomplete", JSON.stringify(told.events.at(-1)));
+        assert.ok(after <= GRACE + 3000, `${after} ms`);
+        figures.toldAfterKillMs = Math.round(after);
+      },
+    );
   } catch (error) {
     console.error(claw.gateway?.output.slice(-4000));
     throw error;
@@ -539,7 +616,9 @@ function later<T>(ms: number, run: () => Promise<T>): Promise<T> {
 function latencies(told: Told, deltas: readonly { at: number; text: string }[]): number[] {
   const arrivals: { to: number; at: number }[] = [];
   let length = 0;
-  for (const chunk of told.chunks) arrivals.push({ to: length += chunk.content!.length, at: chunk.at });
+  for (const chunk of told.chunks) {
+    arrivals.push({ to: length += chunk.content!.length, at: chunk.at });
+  }
   let position = 0;
   return deltas.map(({ at, text }) => {
     position += text.length;
@@ -564,7 +643,10 @@ async function cpuOf(pid: number): Promise<number> {
 }
 
 /** CPU milliseconds for 1,000 tokens of what the plugin adds to OpenClaw: `plugin_cpu.ts` on the same Node, at the same gateway. */
-async function pluginCpu(nexus: { readonly botUrl: string; bots(): Promise<string[]> }, person: Person) {
+async function pluginCpu(
+  nexus: { readonly botUrl: string; bots(): Promise<string[]> },
+  person: Person,
+) {
   const folder = await Deno.makeTempDir({ prefix: "nexus-plugin-cpu-" });
   try {
     const outfile = `${folder}/plugin_cpu.mjs`;
@@ -578,7 +660,9 @@ async function pluginCpu(nexus: { readonly botUrl: string; bots(): Promise<strin
       tsconfigRaw: {},
     });
     await esbuild.stop();
-    const program = new Program(`${await nodeFolder()}/node`, { args: [outfile, nexus.botUrl, "bot-token"] });
+    const program = new Program(`${await nodeFolder()}/node`, {
+      args: [outfile, nexus.botUrl, "bot-token"],
+    });
     try {
       await until("the program", async () => {
         if (program.ended) throw new Error(`it ended at once:\n${program.output}`);
@@ -587,7 +671,12 @@ async function pluginCpu(nexus: { readonly botUrl: string; bots(): Promise<strin
       const costs: number[] = [];
       for (let i = 0; i < 5; i++) {
         assert.equal((await person.ask(String(i), { target: "cpu" })).text, longText(12_000));
-        costs.push(await until("the cost", () => Number(new RegExp(`^${i} (\\S+)$`, "m").exec(program.output)?.[1])));
+        costs.push(
+          await until(
+            "the cost",
+            () => Number(new RegExp(`^${i} (\\S+)$`, "m").exec(program.output)?.[1]),
+          ),
+        );
       }
       return round(quantile(costs.slice(1), 0.5));
     } finally {
@@ -613,8 +702,10 @@ function listen(person: Person): { stop(): void; seen: Event[] } {
   fetch(`${person.url}/api/events`, {
     headers: { authorization: `Bearer ${person.token}` },
     signal: controller.signal,
-  }).then((response) => read(response, performance.now(), (event) => seen.push(event))).catch((error) => {
-    if (!controller.signal.aborted) throw error;
-  });
+  }).then((response) => read(response, performance.now(), (event) => seen.push(event))).catch(
+    (error) => {
+      if (!controller.signal.aborted) throw error;
+    },
+  );
   return { stop: () => controller.abort(), seen };
 }

@@ -1,7 +1,8 @@
 /**
- * A program for Node that measures what the plugin itself costs: it is a bot made of the plugin's own path of a token, the
- * answer and the line, and feeds it as OpenClaw does, with the whole message so far at every delta. After each answer it
- * prints the number of the answer and the CPU milliseconds for 1,000 tokens, less those of a loop that only waits and adds.
+ * A program for Node that measures what the plugin itself costs: it is a bot made of the plugin's
+ * own path of a token, the answer and the line, and feeds it as OpenClaw does, with the whole
+ * message so far at every delta. After each answer it prints the number of the answer and the CPU
+ * milliseconds for 1,000 tokens, less those of a loop that only waits and adds.
  */
 import process from "node:process";
 import { Answer } from "../../plugin/src/answer.ts";

@@ -1,8 +1,10 @@
 /**
- * This is `deno task test:openclaw`: the plugin on the real OpenClaw. `--all` adds every monthly release that it serves.
- * It takes minutes, and 650 MB of disk for each release of OpenClaw the first time.
+ * This is `deno task test:openclaw`: the plugin on the real OpenClaw. `--all` adds every monthly
+ * release that it serves. It takes minutes, and 650 MB of disk for each release of OpenClaw the
+ * first time.
  *
- * `--figures` measures only, and prints what it found as JSON: times are milliseconds. Best on a machine that is idle.
+ * `--figures` measures only, and prints what it found as JSON: times are milliseconds. Best on a
+ * machine that is idle.
  */
 const here = new URL("./", import.meta.url).pathname;
 Deno.exit(Deno.args.includes("--figures") ? await figures() : await tests());
@@ -17,7 +19,12 @@ async function tests(): Promise<number> {
     ...(Deno.args.includes("--all") ? ["versions.ts"] : []),
   ];
   const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", new URL("../run.ts", import.meta.url).pathname, ...files.map((file) => here + file)],
+    args: [
+      "run",
+      "-A",
+      new URL("../run.ts", import.meta.url).pathname,
+      ...files.map((file) => here + file),
+    ],
     stdin: "null",
   }).spawn().status;
   return code;
@@ -30,7 +37,8 @@ async function figures(): Promise<number> {
       args: ["test", "-A", here + "openclaw.ts"],
       env: {
         OPENCLAW_FIGURES: found,
-        OPENCLAW_STEPS: "median of ten|letter by letter|own part of a token|in the middle, and the person is told",
+        OPENCLAW_STEPS:
+          "median of ten|letter by letter|own part of a token|in the middle, and the person is told",
         NO_COLOR: "1",
       },
       stdin: "null",

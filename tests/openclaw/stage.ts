@@ -1,6 +1,6 @@
 /**
- * This is the stage: one OpenClaw with the built plugin, this project's gateway before it, a fake model after it, and three
- * accounts that let people in by three policies.
+ * This is the stage: one OpenClaw with the built plugin, this project's gateway before it, a fake
+ * model after it, and three accounts that let people in by three policies.
  */
 import { buildPlugin } from "../../plugin/build.ts";
 import { type FakeModel, startFakeModel } from "./fake_model.ts";
@@ -25,7 +25,9 @@ export const GRACE = 15_000;
 
 /** Sets it, and lets OpenClaw warm up with a first answer. */
 export async function setStage(): Promise<Stage> {
-  const tarball = await buildPlugin(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`));
+  const tarball = await buildPlugin(
+    new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`),
+  );
   const model = startFakeModel();
   const nexus = await ourGateway({ more: { resumeGrace: GRACE } });
   const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
@@ -34,7 +36,10 @@ export async function setStage(): Promise<Stage> {
     alice: await nexus.signIn("alice"),
     bob: await nexus.signIn("bob"),
     async online() {
-      await until("the bots", async () => (await stage.nexus.bots()).sort().join() === "claw,listed,paired");
+      await until(
+        "the bots",
+        async () => (await stage.nexus.bots()).sort().join() === "claw,listed,paired",
+      );
     },
     async close() {
       await claw.close();
@@ -72,7 +77,11 @@ export async function setStage(): Promise<Stage> {
 }
 
 /** One step. Its failure is printed at once, because the others take minutes. `OPENCLAW_STEPS`, a regular expression, picks. */
-export async function step(t: Deno.TestContext, name: string, run: () => Promise<void>): Promise<void> {
+export async function step(
+  t: Deno.TestContext,
+  name: string,
+  run: () => Promise<void>,
+): Promise<void> {
   const chosen = Deno.env.get("OPENCLAW_STEPS");
   await t.step({
     name,

@@ -1,5 +1,6 @@
 /**
- * The types: the plugin's sources compiled against the SDK's own declarations, strictly. The ones in `plugin/types` only stand in.
+ * The types: the plugin's sources compiled against the SDK's own declarations, strictly. The ones
+ * in `plugin/types` only stand in.
  */
 import assert from "node:assert/strict";
 import ts from "typescript";
@@ -32,10 +33,18 @@ Deno.test({
     paths: { "openclaw/plugin-sdk/*": [`${openclaw}/dist/plugin-sdk/*.d.ts`] },
   });
   const found = ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
-    const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
-    return `${file?.fileName.split("/").at(-1)}:${line} ${ts.flattenDiagnosticMessageText(messageText, " ")}`;
+    const line = file && start !== undefined
+      ? file.getLineAndCharacterOfPosition(start).line + 1
+      : 0;
+    return `${file?.fileName.split("/").at(-1)}:${line} ${
+      ts.flattenDiagnosticMessageText(messageText, " ")
+    }`;
   });
   assert.deepEqual(found.slice(0, 20), []);
   // A wrong path would make everything `any`, and so everything right.
-  assert.ok(program.getSourceFiles().some(({ fileName }) => fileName.endsWith("plugin-sdk/channel-core.d.ts")));
+  assert.ok(
+    program.getSourceFiles().some(({ fileName }) =>
+      fileName.endsWith("plugin-sdk/channel-core.d.ts")
+    ),
+  );
 });

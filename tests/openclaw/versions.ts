@@ -1,6 +1,6 @@
 /**
- * The versions: the newest OpenClaw and one earlier release of every month, back to the first whose SDK has what the plugin
- * uses. Each is installed, loads the plugin, and streams an answer.
+ * The versions: the newest OpenClaw and one earlier release of every month, back to the first whose
+ * SDK has what the plugin uses. Each is installed, loads the plugin, and streams an answer.
  */
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
@@ -21,7 +21,11 @@ for (const version of VERSIONS) {
     const gateway = await ourGateway();
     const claw = await OpenClaw.open(version, () => ({ models: modelAt(model.url) }));
     try {
-      await claw.install(await buildPlugin(new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`)));
+      await claw.install(
+        await buildPlugin(
+          new URL(`file://${await Deno.makeTempDir({ prefix: "nexus-plugin-" })}/`),
+        ),
+      );
       await claw.patch({
         channels: {
           nexus: {

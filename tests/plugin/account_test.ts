@@ -75,7 +75,11 @@ Deno.test("named accounts share the top level, except for who they are", () => {
   assert.equal(second.botId, "second-bot");
   assert.equal(second.botName, "second-bot");
   assert.equal(second.streaming, "off");
-  assert.equal(readAccount(config, "third").configured, false, "it must not push the default bot out");
+  assert.equal(
+    readAccount(config, "third").configured,
+    false,
+    "it must not push the default bot out",
+  );
 });
 
 Deno.test("an account with a policy of its own does not inherit the list of another policy", () => {
@@ -90,14 +94,17 @@ Deno.test("an account with a policy of its own does not inherit the list of anot
 
 Deno.test("without a bot at the top level only the named accounts exist", () => {
   assert.deepEqual(
-    listAccounts(settings({ serverUrl: "ws://g", accounts: { b: { botId: "b" }, a: { botId: "a" } } })),
+    listAccounts(
+      settings({ serverUrl: "ws://g", accounts: { b: { botId: "b" }, a: { botId: "a" } } }),
+    ),
     ["a", "b"],
   );
 });
 
 Deno.test("switching the section off switches every account off", () => {
   assert.equal(
-    readAccount(settings({ enabled: false, accounts: { a: { enabled: true, botId: "a" } } }), "a").enabled,
+    readAccount(settings({ enabled: false, accounts: { a: { enabled: true, botId: "a" } } }), "a")
+      .enabled,
     false,
   );
 });
@@ -117,7 +124,14 @@ Deno.test("what is shown of an account has no token in it", () => {
 
 Deno.test("nonsense in the configuration reads as the default, never as an exception", () => {
   const account = readAccount(
-    settings({ serverUrl: 7, botId: null, reconnectInterval: "x", mediaMaxMb: 1e9, allowFrom: "a", accounts: [] }),
+    settings({
+      serverUrl: 7,
+      botId: null,
+      reconnectInterval: "x",
+      mediaMaxMb: 1e9,
+      allowFrom: "a",
+      accounts: [],
+    }),
   );
   assert.equal(account.configured, false);
   assert.equal(account.reconnectInterval, 5000);

@@ -190,7 +190,12 @@ Deno.test("thoughts are told once each, and anew after they were over", () => {
 
 Deno.test("a tool's step that is told from two sides is told once, with what both know", () => {
   const steps: unknown[] = [];
-  const answer = new Answer({ write() {}, reasoning() {}, image() {}, tool: (step) => steps.push(step) });
+  const answer = new Answer({
+    write() {},
+    reasoning() {},
+    image() {},
+    tool: (step) => steps.push(step),
+  });
   answer.tool({ id: "1", name: "exec", status: "start", title: "Print" });
   answer.tool({ id: "1", name: "exec", status: "start", input: "echo" });
   answer.tool({ id: "1", name: "exec", status: "update", title: "Print" });

@@ -8,7 +8,10 @@ Deno.test("what OpenClaw throws back while its state is held is tried again, a l
   const waits: number[] = [];
   let tries = 0;
   const wait = (ms: number) => Promise.resolve(void waits.push(ms));
-  assert.equal(await whenFree(() => ++tries < 3 ? held() : Promise.resolve("answer"), () => true, wait), "answer");
+  assert.equal(
+    await whenFree(() => ++tries < 3 ? held() : Promise.resolve("answer"), () => true, wait),
+    "answer",
+  );
   assert.deepEqual(waits, [500, 1000]);
   await assert.rejects(whenFree(held, () => true, wait), /state-lifecycle/);
   assert.deepEqual(waits, [500, 1000, 500, 1000, 2000, 4000]);

@@ -1,5 +1,6 @@
 /**
- * This is an OpenClaw of a few lines for tests: it lets in whom it is told to, and runs what a test says.
+ * This is an OpenClaw of a few lines for tests: it lets in whom it is told to, and runs what a test
+ * says.
  */
 import type { Admission, Config, Host, Run, RunResult } from "../../plugin/src/host.ts";
 import { type Account, readAccount } from "../../plugin/src/account.ts";
@@ -60,7 +61,9 @@ export function fakeHost(agent: FakeHost["agent"] = () => Promise.resolve()): Fa
 
 export function account(fields: Record<string, unknown> = {}): Account {
   return readAccount({
-    channels: { nexus: { serverUrl: "ws://127.0.0.1:1/bot-ws", botId: "claw", dmPolicy: "open", ...fields } },
+    channels: {
+      nexus: { serverUrl: "ws://127.0.0.1:1/bot-ws", botId: "claw", dmPolicy: "open", ...fields },
+    },
   });
 }
 

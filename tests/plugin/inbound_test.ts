@@ -5,7 +5,8 @@ import { Inbound } from "../../plugin/src/inbound.ts";
 import { Present } from "../../plugin/src/present.ts";
 import { account, deferred, type FakeHost, fakeHost } from "./fake_host.ts";
 
-const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 class FakeReply implements Reply {
   readonly controller = new AbortController();
@@ -75,7 +76,14 @@ function parts(host: FakeHost, fields: Record<string, unknown> = {}, protocol: 1
     stopPatience: 10,
   });
   const ask = (content: string, more: Partial<Chat> = {}) => {
-    const chat: Chat = { type: "chat", id: `t${++count}`, content, from: "alice", timestamp: 1, ...more };
+    const chat: Chat = {
+      type: "chat",
+      id: `t${++count}`,
+      content,
+      from: "alice",
+      timestamp: 1,
+      ...more,
+    };
     const reply = new FakeReply(chat.id);
     return { reply, settled: inbound.answer(chat, reply) };
   };
@@ -165,7 +173,9 @@ Deno.test("/stop stops one's own turn even where the host takes no commands from
 
 Deno.test("a stopped run that does not come to its end is not waited for", async () => {
   const gate = deferred();
-  const host = fakeHost(({ message }) => (message.text === "/stop" ? Promise.resolve() : gate.promise));
+  const host = fakeHost((
+    { message },
+  ) => (message.text === "/stop" ? Promise.resolve() : gate.promise));
   const { ask } = parts(host);
   const running = ask("wait for approval");
   await Promise.all([running.settled, ask("/stop").settled]);
@@ -232,7 +242,12 @@ Deno.test("stop reaches a run that has begun, and its turn is not reported as fa
   assert.equal(isStopped, false);
   reply.controller.abort();
   await settled;
-  assert.deepEqual([isStopped, reply.text, reply.failure, problems], [true, "so far", undefined, []]);
+  assert.deepEqual([isStopped, reply.text, reply.failure, problems], [
+    true,
+    "so far",
+    undefined,
+    [],
+  ]);
 });
 
 Deno.test("a stranger is told a pairing code once, and the agent hears nothing", async () => {
@@ -258,7 +273,10 @@ Deno.test("a stranger is told a pairing code once, and the agent hears nothing",
 
 Deno.test("who was given a code is watched for, on every question of theirs", async () => {
   const host = fakeHost();
-  host.verdict = () => ({ verdict: "pairing", challenge: (tell) => Promise.resolve(tell("Pairing code: ABC")) });
+  host.verdict = () => ({
+    verdict: "pairing",
+    challenge: (tell) => Promise.resolve(tell("Pairing code: ABC")),
+  });
   const { ask, challenged } = parts(host, { dmPolicy: "pairing" });
   await ask("let me in", { userId: "bob" }).settled;
   assert.deepEqual(challenged, ["bob"]);
@@ -279,8 +297,13 @@ Deno.test("who is not on the list is refused in words, and the owner's log says 
 Deno.test("all images of a message are saved, and what is no image is left out and logged", async () => {
   const host = fakeHost();
   const { ask, problems } = parts(host);
-  await ask("look", { images: [`data:image/png;base64,${PNG}`, PNG, "data:text/plain;base64,aGk="] }).settled;
-  assert.deepEqual(host.runs[0]!.message.media.map((file) => file.path), ["/inbound/1", "/inbound/2"]);
+  await ask("look", {
+    images: [`data:image/png;base64,${PNG}`, PNG, "data:text/plain;base64,aGk="],
+  }).settled;
+  assert.deepEqual(host.runs[0]!.message.media.map((file) => file.path), [
+    "/inbound/1",
+    "/inbound/2",
+  ]);
   assert.equal(problems.length, 1);
   await ask("", { image: PNG }).settled;
   assert.equal(host.runs[1]!.message.media.length, 1, "a version-1 gateway has one image");
@@ -289,7 +312,10 @@ Deno.test("all images of a message are saved, and what is no image is left out a
 Deno.test("an image or a file of the answer is shown, its text not again; a file that may not be read is not", async () => {
   const host = fakeHost(async ({ callbacks, deliver }) => {
     callbacks.onPartialReply?.({ text: "Here it is." });
-    await deliver({ text: "Here it is.", mediaUrls: ["/staged/a.png", "/etc/passwd", "/staged/b 1.pdf"] }, "block");
+    await deliver({
+      text: "Here it is.",
+      mediaUrls: ["/staged/a.png", "/etc/passwd", "/staged/b 1.pdf"],
+    }, "block");
     await deliver({ text: "Here it is." }, "final");
   });
   host.files.set("/staged/a.png", new Uint8Array([0x89, 0x50, 0x4e, 0x47]));
@@ -306,7 +332,9 @@ Deno.test("an image or a file of the answer is shown, its text not again; a file
 });
 
 Deno.test("towards a version-1 gateway a file is told in words", async () => {
-  const host = fakeHost(({ deliver }) => deliver({ text: "Here.", mediaUrl: "/staged/b.pdf" }, "final"));
+  const host = fakeHost(({ deliver }) =>
+    deliver({ text: "Here.", mediaUrl: "/staged/b.pdf" }, "final")
+  );
   host.files.set("/staged/b.pdf", new Uint8Array([0x25, 0x50, 0x44, 0x46]));
   const { reply, settled } = parts(host, {}, 1).ask("show me");
   await settled;
@@ -315,7 +343,9 @@ Deno.test("towards a version-1 gateway a file is told in words", async () => {
 });
 
 Deno.test("a file above the account's bound is not read for sending", async () => {
-  const host = fakeHost(({ deliver }) => deliver({ text: "Here.", mediaUrl: "/staged/b.pdf" }, "final"));
+  const host = fakeHost(({ deliver }) =>
+    deliver({ text: "Here.", mediaUrl: "/staged/b.pdf" }, "final")
+  );
   let bound = 0;
   host.loadMedia = (_url, { maxBytes }) => Promise.reject(new Error(`above ${bound = maxBytes}`));
   const { reply, settled } = parts(host, { mediaMaxMb: 2 }).ask("show me");
@@ -388,7 +418,11 @@ Deno.test("a model that fails ends the turn as failed, in OpenClaw's words", asy
   });
   const { reply, settled } = parts(host).ask("x");
   await settled;
-  assert.deepEqual([reply.text, reply.failure, reply.code], ["", "The model is out of order.", undefined]);
+  assert.deepEqual([reply.text, reply.failure, reply.code], [
+    "",
+    "The model is out of order.",
+    undefined,
+  ]);
 });
 
 Deno.test("a model's line that is cut for good ends the turn as incomplete, with what was told", async () => {
@@ -400,7 +434,11 @@ Deno.test("a model's line that is cut for good ends the turn as incomplete, with
   });
   const { reply, settled } = parts(host).ask("x");
   await settled;
-  assert.deepEqual([reply.text, reply.failure, reply.code], ["w1 w2 w3 w4", "Timed out.", "incomplete"]);
+  assert.deepEqual([reply.text, reply.failure, reply.code], [
+    "w1 w2 w3 w4",
+    "Timed out.",
+    "incomplete",
+  ]);
 });
 
 Deno.test("an answer that was stopped by /stop ends as cancelled, the /stop itself as done", async () => {
@@ -410,7 +448,9 @@ Deno.test("an answer that was stopped by /stop ends as cancelled, the /stop itse
     callbacks.onAgentRunStart?.();
     callbacks.onPartialReply?.({ text: "w1 w2" });
     told.resolve();
-    await new Promise<void>((resolve) => callbacks.abortSignal.addEventListener("abort", () => resolve()));
+    await new Promise<void>((resolve) =>
+      callbacks.abortSignal.addEventListener("abort", () => resolve())
+    );
   });
   const { ask } = parts(host);
   const running = ask("count");
@@ -443,7 +483,10 @@ Deno.test("a tool that failed beside a good answer is a warning behind it, and t
   });
   const { reply, settled } = parts(host).ask("x");
   await settled;
-  assert.deepEqual([reply.text, reply.failure], ["I could not write the file.\n\nWrite failed", undefined]);
+  assert.deepEqual([reply.text, reply.failure], [
+    "I could not write the file.\n\nWrite failed",
+    undefined,
+  ]);
 });
 
 Deno.test("a message that went into another run of its session is told so and is done", async () => {
@@ -492,7 +535,13 @@ Deno.test("the end of a command carries what it printed, and is told once", asyn
     callbacks.onCommandOutput?.({ ...call, phase: "delta", output: "forty" });
     callbacks.onItemEvent?.({ ...item, phase: "end", status: "completed" });
     callbacks.onCommandOutput?.({ ...call, phase: "end", status: "completed" });
-    callbacks.onCommandOutput?.({ ...call, phase: "end", status: "completed", output: "forty-two", exitCode: 0 });
+    callbacks.onCommandOutput?.({
+      ...call,
+      phase: "end",
+      status: "completed",
+      output: "forty-two",
+      exitCode: 0,
+    });
     callbacks.onItemEvent?.({ ...item, toolCallId: "2", phase: "start" });
     callbacks.onItemEvent?.({ ...item, toolCallId: "2", phase: "end", status: "completed" });
     await deliver({ text: "done" }, "final");
@@ -511,7 +560,9 @@ Deno.test("the end of a command carries what it printed, and is told once", asyn
 Deno.test("a question that came while OpenClaw's state was held is answered, once", async () => {
   let tries = 0;
   const host = fakeHost(({ callbacks, deliver }) => {
-    if (++tries === 1) return Promise.reject(new Error("another OpenClaw process owns state-lifecycle"));
+    if (++tries === 1) {
+      return Promise.reject(new Error("another OpenClaw process owns state-lifecycle"));
+    }
     callbacks.onAgentRunStart?.();
     return deliver({ text: "here" }, "final");
   });

@@ -30,11 +30,15 @@ class FakeGateway {
 
   #hear(socket: WebSocket, frame: Frame): void {
     this.heard.push(frame);
-    this.#waiting = this.#waiting.filter(({ test, resolve }) => !test(frame) || (resolve(frame), false));
+    this.#waiting = this.#waiting.filter(({ test, resolve }) =>
+      !test(frame) || (resolve(frame), false)
+    );
     if (frame.type === "register") {
       this.registrations++;
       if (this.close) return socket.close(this.close, "no");
-      const more = this.protocol === 2 ? { protocol: 2, pingInterval: 30_000, botTimeout: 90_000, grace: 15_000 } : {};
+      const more = this.protocol === 2
+        ? { protocol: 2, pingInterval: 30_000, botTimeout: 90_000, grace: 15_000 }
+        : {};
       socket.send(JSON.stringify({ type: "registered", success: true, ...more }));
     }
     if (frame.type === "reply" && this.protocol === 2) {
@@ -43,7 +47,12 @@ class FakeGateway {
     if (frame.type === "push") {
       const known = frame.to !== "user:nobody";
       socket.send(
-        JSON.stringify({ type: "pushed", id: frame.id, success: known, error: known ? undefined : "not_found" }),
+        JSON.stringify({
+          type: "pushed",
+          id: frame.id,
+          success: known,
+          error: known ? undefined : "not_found",
+        }),
       );
     }
   }
@@ -51,7 +60,9 @@ class FakeGateway {
   /** The first frame, heard or to come, that passes. */
   frame(test: (frame: Frame) => boolean): Promise<Frame> {
     const found = this.heard.find(test);
-    return found ? Promise.resolve(found) : new Promise((resolve) => this.#waiting.push({ test, resolve }));
+    return found
+      ? Promise.resolve(found)
+      : new Promise((resolve) => this.#waiting.push({ test, resolve }));
   }
 
   say(frame: Frame): void {
@@ -77,7 +88,12 @@ class FakeGateway {
 async function running(
   gateway: FakeGateway,
   use: (
-    parts: { lines: Lines; line: () => Line; status: () => Status; host: ReturnType<typeof fakeHost> },
+    parts: {
+      lines: Lines;
+      line: () => Line;
+      status: () => Status;
+      host: ReturnType<typeof fakeHost>;
+    },
   ) => Promise<void>,
 ): Promise<Status> {
   const lines = new Lines();
@@ -127,11 +143,20 @@ Deno.test("a gateway that restarts is found again, and what it missed is sent", 
       callbacks.onPartialReply?.({ text: "before and after" });
       await deliver({ text: "before and after" }, "final");
     };
-    gateway.say({ type: "chat", id: "t1", content: "hi", from: "alice", userId: "alice", timestamp: 1 });
+    gateway.say({
+      type: "chat",
+      id: "t1",
+      content: "hi",
+      from: "alice",
+      userId: "alice",
+      timestamp: 1,
+    });
     await gateway.frame((frame) => frame.content === "before");
     gateway.cut();
     gate.resolve();
-    const again = await gateway.frame((frame) => frame.type === "register" && Array.isArray(frame.resume));
+    const again = await gateway.frame((frame) =>
+      frame.type === "register" && Array.isArray(frame.resume)
+    );
     assert.deepEqual(again.resume, [{ replyTo: "t1", seq: 1 }]);
     assert.equal(gateway.registrations, 2);
     await line().bot.ready();
@@ -159,22 +184,39 @@ Deno.test("an account that cannot dial says what is missing, and a secret that w
       tell: () => {},
     });
   await assert.rejects(start({ botId: "" }), /set botId in channels\.nexus/);
-  await assert.rejects(start({ token: { source: "env", provider: "default", id: "X" } }), /secret reference/);
+  await assert.rejects(
+    start({ token: { source: "env", provider: "default", id: "X" } }),
+    /secret reference/,
+  );
 });
 
 Deno.test("a message that nobody asked for is pushed, with the gateway's receipt", async () => {
   const gateway = new FakeGateway(2);
   await running(gateway, async ({ lines, line }) => {
     await line().bot.ready();
-    const sent = await send(lines, { accountId: "default", to: "nexus:user:bob", text: "good morning", id: "m1" });
+    const sent = await send(lines, {
+      accountId: "default",
+      to: "nexus:user:bob",
+      text: "good morning",
+      id: "m1",
+    });
     assert.deepEqual(sent, { messageId: "m1", to: "user:bob" });
     const push = gateway.heard.find((frame) => frame.type === "push");
-    assert.deepEqual(push, { type: "push", to: "user:bob", content: "good morning", images: [], id: "m1" });
+    assert.deepEqual(push, {
+      type: "push",
+      to: "user:bob",
+      content: "good morning",
+      images: [],
+      id: "m1",
+    });
     await assert.rejects(
       send(lines, { accountId: "default", to: "user:nobody", text: "x" }),
       /did not take it: not_found/,
     );
-    await assert.rejects(send(lines, { accountId: "other", to: "user:bob", text: "x" }), /"other" is not running/);
+    await assert.rejects(
+      send(lines, { accountId: "other", to: "user:bob", text: "x" }),
+      /"other" is not running/,
+    );
     await assert.rejects(
       send(lines, { accountId: "default", to: "user:bob", text: " " }),
       /neither a text nor an image/,
@@ -190,12 +232,15 @@ Deno.test("a file is pushed by its name; a version-1 gateway is told of it in wo
     await line().bot.ready();
     await send(lines, outgoing);
     const push = gateway.heard.find((frame) => frame.type === "push");
-    assert.deepEqual([push!.content, push!.images], ["", ["data:text/csv;name=a%20b.csv;base64,aGk="]]);
+    assert.deepEqual([push!.content, push!.images], ["", [
+      "data:text/csv;name=a%20b.csv;base64,aGk=",
+    ]]);
   });
   const old = new FakeGateway(1);
   await running(old, async ({ lines, line, host }) => {
     await line().bot.ready();
-    host.agent = async () => void await send(lines, { ...outgoing, to: "user:alice", text: "Look:" });
+    host.agent = async () =>
+      void await send(lines, { ...outgoing, to: "user:alice", text: "Look:" });
     old.say({ type: "chat", id: "t1", content: "hi", from: "alice", timestamp: 1 });
     await old.frame((frame) => frame.done === true);
     assert.equal(
@@ -229,7 +274,9 @@ Deno.test("a question for approval is shown inside the turn that waits for it", 
       timestamp: 1,
     });
     await gateway.frame((frame) => frame.done === true);
-    const text = gateway.heard.filter((frame) => frame.type === "reply").flatMap((frame) => frame.content).join("");
+    const text = gateway.heard.filter((frame) => frame.type === "reply").flatMap((frame) =>
+      frame.content
+    ).join("");
     assert.equal(text, "I want to run it.\n\nApprove?\n\nDone.");
     assert.equal(gateway.heard.some((frame) => frame.type === "push"), false);
   });
@@ -239,7 +286,10 @@ Deno.test("towards a version-1 gateway a push is only possible inside an open tu
   const gateway = new FakeGateway(1);
   await running(gateway, async ({ lines, line, host }) => {
     await line().bot.ready();
-    await assert.rejects(send(lines, { accountId: "default", to: "user:alice", text: "x" }), /no open question/);
+    await assert.rejects(
+      send(lines, { accountId: "default", to: "user:alice", text: "x" }),
+      /no open question/,
+    );
     host.agent = async ({ callbacks }) => {
       callbacks.onPartialReply?.({ text: "a" });
       await send(lines, { accountId: "default", to: "user:alice", text: "b" });
@@ -247,7 +297,9 @@ Deno.test("towards a version-1 gateway a push is only possible inside an open tu
     gateway.say({ type: "chat", id: "t1", content: "hi", from: "alice", timestamp: 1 });
     await gateway.frame((frame) => frame.done === true);
     assert.equal(
-      gateway.heard.filter((frame) => frame.type === "reply").map((frame) => frame.content).join(""),
+      gateway.heard.filter((frame) => frame.type === "reply").map((frame) => frame.content).join(
+        "",
+      ),
       "a\n\nb",
     );
   });
@@ -261,14 +313,23 @@ Deno.test("a probe dials without registering", async () => {
   await gateway.stop();
   const gone = await probeAccount(account({ serverUrl: gateway.url }), 2000);
   assert.equal(gone.ok, false);
-  assert.equal((await probeAccount(account({ botId: "" }), 10)).error, "set botId in channels.nexus");
+  assert.equal(
+    (await probeAccount(account({ botId: "" }), 10)).error,
+    "set botId in channels.nexus",
+  );
 });
 
 Deno.test("the status names what its owner should do something about", () => {
   const issues = issuesOf([
     { accountId: "a", configured: false },
     { accountId: "b", configured: true, lifecycle: "blocked", lastError: "the token is wrong" },
-    { accountId: "c", configured: true, lifecycle: "recovering", lastError: "the line was cut", sharesMain: true },
+    {
+      accountId: "c",
+      configured: true,
+      lifecycle: "recovering",
+      lastError: "the line was cut",
+      sharesMain: true,
+    },
     { accountId: "d", configured: true, lifecycle: "ready", dmPolicy: "open" },
     { accountId: "e", enabled: false, configured: false },
   ]);
@@ -279,5 +340,8 @@ Deno.test("the status names what its owner should do something about", () => {
     "d config",
     "c config",
   ]);
-  assert.deepEqual(issuesOf([{ accountId: "x", configured: true, lifecycle: "ready", dmPolicy: "pairing" }]), []);
+  assert.deepEqual(
+    issuesOf([{ accountId: "x", configured: true, lifecycle: "ready", dmPolicy: "pairing" }]),
+    [],
+  );
 });

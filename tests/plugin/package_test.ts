@@ -16,7 +16,9 @@ async function built(release?: Release) {
     }
   };
   walk("./");
-  const [manifest, plugin] = ["package.json", "openclaw.plugin.json"].map((name) => JSON.parse(read(name)));
+  const [manifest, plugin] = ["package.json", "openclaw.plugin.json"].map((name) =>
+    JSON.parse(read(name))
+  );
   const remove = () => Deno.remove(new URL("..", folder), { recursive: true });
   return { names, read, manifest, plugin, [Symbol.asyncDispose]: remove };
 }
@@ -26,12 +28,22 @@ Deno.test("the package holds what OpenClaw looks for, and no source maps", async
   const { names, manifest, plugin } = made;
   assert.deepEqual(names.filter((name) => name.endsWith(".map")), []);
   const { extensions, runtimeExtensions, setupEntry, runtimeSetupEntry } = manifest.openclaw;
-  const entries = [...extensions, ...runtimeExtensions, setupEntry, runtimeSetupEntry, manifest.main, manifest.types];
+  const entries = [
+    ...extensions,
+    ...runtimeExtensions,
+    setupEntry,
+    runtimeSetupEntry,
+    manifest.main,
+    manifest.types,
+  ];
   // Found by name.
   const contracts = ["./dist/secret-contract-api.js", "./dist/doctor-contract-api.js"];
   for (const path of [...entries, ...contracts]) assert.ok(names.includes(path.slice(2)), path);
   for (const name of names) {
-    assert.ok(name === "package.json" || manifest.files.some((kept: string) => name.startsWith(kept)), name);
+    assert.ok(
+      name === "package.json" || manifest.files.some((kept: string) => name.startsWith(kept)),
+      name,
+    );
   }
   assert.deepEqual(plugin.doctorContract, { stateMigrations: [] });
   assert.equal(manifest.version, plugin.version);
@@ -43,11 +55,18 @@ Deno.test("the package holds what OpenClaw looks for, and no source maps", async
 Deno.test("without a home the package names none: no repository, no name on npm that is anybody's to take", async () => {
   await using made = await built();
   const { repository, homepage, bugs, publishConfig, openclaw } = made.manifest;
-  assert.deepEqual([repository, homepage, bugs, publishConfig], [undefined, undefined, undefined, undefined]);
+  assert.deepEqual([repository, homepage, bugs, publishConfig], [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
   assert.deepEqual(openclaw.install, { minHostVersion: ">=2026.8.1" });
   assert.deepEqual(openclaw.release, { publishToNpm: false, publishToClawHub: false });
   for (const name of ["README.md", "README.zh.md"]) {
-    for (const link of linksOf(made.read(name))) assert.ok(isFine(link, made.names), `${name}: ${link}`);
+    for (const link of linksOf(made.read(name))) {
+      assert.ok(isFine(link, made.names), `${name}: ${link}`);
+    }
   }
 });
 
@@ -56,7 +75,11 @@ Deno.test("a release names its home, and its pages link there", async () => {
   await using made = await built({ repository, npm: true, clawhub: "owner/name" });
   const { version, homepage, bugs, publishConfig, openclaw } = made.manifest;
   assert.equal(homepage, `${repository}/blob/v${version}/plugin/README.md`);
-  assert.deepEqual(made.manifest.repository, { type: "git", url: `git+${repository}.git`, directory: "plugin" });
+  assert.deepEqual(made.manifest.repository, {
+    type: "git",
+    url: `git+${repository}.git`,
+    directory: "plugin",
+  });
   assert.deepEqual([bugs, publishConfig], [{ url: `${repository}/issues` }, { access: "public" }]);
   assert.deepEqual(openclaw.install, {
     clawhubSpec: "clawhub:owner/name",

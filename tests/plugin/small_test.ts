@@ -7,7 +7,8 @@ import { peerKey, sessionKey, sharesMain, withOwnScope } from "../../plugin/src/
 import { toolStep } from "../../plugin/src/step.ts";
 import { normalizeTarget, readTarget } from "../../plugin/src/target.ts";
 
-const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 Deno.test("a target is a person or a conversation, however it is written", () => {
   assert.deepEqual(readTarget("user:bob"), { kind: "user", id: "bob" });
@@ -20,7 +21,17 @@ Deno.test("a target is a person or a conversation, however it is written", () =>
 });
 
 Deno.test("people whose ids differ in case or punctuation only have sessions of their own", () => {
-  const ids = ["alice", "Alice", "ALICE", "lark:ou_1", "lark_ou_1", "lark/ou_1", "管理员", "a b", "a_b"];
+  const ids = [
+    "alice",
+    "Alice",
+    "ALICE",
+    "lark:ou_1",
+    "lark_ou_1",
+    "lark/ou_1",
+    "管理员",
+    "a b",
+    "a_b",
+  ];
   const keys = ids.map(peerKey);
   assert.equal(new Set(keys).size, ids.length);
   assert.equal(peerKey("alice"), "alice");
@@ -32,7 +43,10 @@ Deno.test("people whose ids differ in case or punctuation only have sessions of 
 });
 
 Deno.test("each further conversation is a session of its own", () => {
-  assert.equal(sessionKey("agent:main:nexus:default:direct:alice", undefined), "agent:main:nexus:default:direct:alice");
+  assert.equal(
+    sessionKey("agent:main:nexus:default:direct:alice", undefined),
+    "agent:main:nexus:default:direct:alice",
+  );
   assert.equal(sessionKey("base", "c-1"), "base:thread:c-1");
   assert.notEqual(sessionKey("base", "C-1"), sessionKey("base", "c-1"));
 });
@@ -49,7 +63,13 @@ Deno.test("the default scope, which would put everyone into one session, is not 
       "per-peer",
     ],
   );
-  assert.deepEqual(scopes.map((dmScope) => sharesMain({ session: { dmScope } })), [true, true, false, false, false]);
+  assert.deepEqual(scopes.map((dmScope) => sharesMain({ session: { dmScope } })), [
+    true,
+    true,
+    false,
+    false,
+    false,
+  ]);
 });
 
 Deno.test("an image is read from a data URL and from bare base64, and its bytes say what it is", () => {
@@ -60,7 +80,16 @@ Deno.test("an image is read from a data URL and from bare base64, and its bytes 
 });
 
 Deno.test("what is no image, or too large, is refused before it is decoded", () => {
-  for (const text of ["", "data:", "data:image/png,hello", "%%%", "aGVsbG8gd29ybGQ=", "data:text/html;base64,PGI+"]) {
+  for (
+    const text of [
+      "",
+      "data:",
+      "data:image/png,hello",
+      "%%%",
+      "aGVsbG8gd29ybGQ=",
+      "data:text/html;base64,PGI+",
+    ]
+  ) {
     assert.equal(readImage(text, 1000), undefined, text);
   }
   assert.equal(readImage(PNG, 20), undefined);
@@ -75,15 +104,26 @@ Deno.test("a file is a data URL with its name; what it says it is counts only wh
     "data:text/plain;name=%E6%8A%A5%E5%91%8A%3B1%2C.txt;base64,aGk=",
   );
   assert.equal(url("image/png", "a.png"), "data:application/octet-stream;name=a.png;base64,aGk=");
-  assert.equal(url("a/b,c", "..\\x/y/a.bin"), "data:application/octet-stream;name=a.bin;base64,aGk=");
+  assert.equal(
+    url("a/b,c", "..\\x/y/a.bin"),
+    "data:application/octet-stream;name=a.bin;base64,aGk=",
+  );
   assert.equal(url(), "data:application/octet-stream;base64,aGk=");
   assert.equal(url("a/b", `${"x".repeat(300)}\ud800.pdf`)!.length < 200, true);
-  assert.equal(writeMedia({ bytes: readImage(PNG, 1000)!.bytes, type: "a/b" }, 1).url, `data:image/png;base64,${PNG}`);
+  assert.equal(
+    writeMedia({ bytes: readImage(PNG, 1000)!.bytes, type: "a/b" }, 1).url,
+    `data:image/png;base64,${PNG}`,
+  );
   assert.equal(writeMedia({ bytes }, 1).words, "(A file that cannot be shown here: unnamed)");
 });
 
 Deno.test("a tool's step is small, whatever the tool was given", () => {
-  const step = toolStep({ toolCallId: "1", name: "write", phase: "start", args: { content: "x".repeat(10_000) } });
+  const step = toolStep({
+    toolCallId: "1",
+    name: "write",
+    phase: "start",
+    args: { content: "x".repeat(10_000) },
+  });
   assert.equal(step.status, "start");
   assert.ok(JSON.stringify(step).length < 500);
   assert.equal(toolStep({ name: "exec", phase: "end", status: "failed" }).status, "error");
@@ -103,11 +143,18 @@ Deno.test("where owners are named they alone approve, and owners of other channe
     false,
     false,
   ]);
-  assert.equal(mayApprove({ commands: { ownerAllowFrom: ["*"] } }, "default", "bob").authorized, true);
+  assert.equal(
+    mayApprove({ commands: { ownerAllowFrom: ["*"] } }, "default", "bob").authorized,
+    true,
+  );
 });
 
 Deno.test("where no owner is named, who was let in approves; where everyone is let in, nobody does", () => {
-  const nexus = { serverUrl: "ws://g", botId: "b", accounts: { open: { botId: "o", dmPolicy: "open" } } };
+  const nexus = {
+    serverUrl: "ws://g",
+    botId: "b",
+    accounts: { open: { botId: "o", dmPolicy: "open" } },
+  };
   assert.equal(mayApprove({ channels: { nexus } }, "default", "bob").authorized, true);
   const refused = mayApprove({ channels: { nexus } }, "open", "bob");
   assert.equal(refused.authorized, false);
@@ -124,7 +171,14 @@ Deno.test("a lane lets one through at a time, in the order they came", async () 
   const other = await lanes.enter("b", signal);
   assert.equal(typeof other, "function", "another session does not wait");
   assert.deepEqual(order, []);
-  for (const leave of [first, await (leaveNow(first), second), await (leaveNow(await second), third), other]) {
+  for (
+    const leave of [
+      first,
+      await (leaveNow(first), second),
+      await (leaveNow(await second), third),
+      other,
+    ]
+  ) {
     leaveNow(leave);
   }
   assert.deepEqual(order, ["second", "third"]);

@@ -5,7 +5,13 @@ import { Welcome } from "../../plugin/src/welcome.ts";
 function welcoming() {
   const told: string[] = [];
   const problems: string[] = [];
-  const state = { now: 0, paired: [] as string[], run: undefined as (() => void) | undefined, looks: 0, broken: false };
+  const state = {
+    now: 0,
+    paired: [] as string[],
+    run: undefined as (() => void) | undefined,
+    looks: 0,
+    broken: false,
+  };
   const welcome = new Welcome({
     paired: () => {
       state.looks++;

@@ -1,7 +1,7 @@
 /**
- * A browser for tests: `CHROME_PATH`, else Debian's chromium, else the one inside the npm package `@sparticuz/chromium`, which
- * needs nothing installed. The packages are named here and not in deno.json, so that nobody who only runs the gateway fetches
- * a browser.
+ * A browser for tests: `CHROME_PATH`, else Debian's chromium, else the one inside the npm package
+ * `@sparticuz/chromium`, which needs nothing installed. The packages are named here and not in
+ * deno.json, so that nobody who only runs the gateway fetches a browser.
  */
 import { tmpdir } from "node:os";
 // deno-lint-ignore no-import-prefix -- see above
@@ -25,34 +25,57 @@ const FLAGS = [
 /** Where a browser is, or `undefined` when none can be had. */
 export async function findBrowser(): Promise<string | undefined> {
   const named = Deno.env.get("CHROME_PATH");
-  for (const path of [named, "/usr/bin/chromium", "/usr/bin/google-chrome", "/usr/bin/chromium-browser"]) {
+  for (
+    const path of [
+      named,
+      "/usr/bin/chromium",
+      "/usr/bin/google-chrome",
+      "/usr/bin/chromium-browser",
+    ]
+  ) {
     if (path && await isFile(path)) return path;
   }
   return await unpackBrowser();
 }
 
 /**
- * Lets the package unpack its browser into the system's folder for temporary files, and says where. In a process of its own, outside of
- * the project: what that fetches is nobody's business who runs the gateway, and must not enter its lock file.
+ * Lets the package unpack its browser into the system's folder for temporary files, and says where.
+ * In a process of its own, outside of the project: what that fetches is nobody's business who runs
+ * the gateway, and must not enter its lock file.
  */
 async function unpackBrowser(): Promise<string | undefined> {
-  const script = `import packed from "npm:@sparticuz/chromium@153.0.0"; console.log(await packed.executablePath());`;
+  const script =
+    `import packed from "npm:@sparticuz/chromium@153.0.0"; console.log(await packed.executablePath());`;
   const folder = await Deno.makeTempDir();
   try {
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["eval", "--quiet", "--no-lock", "--no-config", "--minimum-dependency-age=P60D", script],
+      args: [
+        "eval",
+        "--quiet",
+        "--no-lock",
+        "--no-config",
+        "--minimum-dependency-age=P60D",
+        script,
+      ],
       cwd: folder,
     }).output();
     const path = new TextDecoder().decode(stdout).trim();
     if (success && await isFile(path)) return path;
-    console.warn(`no browser: none is installed, and none can be unpacked: ${new TextDecoder().decode(stderr).trim()}`);
+    console.warn(
+      `no browser: none is installed, and none can be unpacked: ${
+        new TextDecoder().decode(stderr).trim()
+      }`,
+    );
     return undefined;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** Whether it is the package's browser: the headless shell, which has no notifications (their permission is always "denied"). */
+/**
+ * Whether it is the package's browser: the headless shell, which has no notifications (their
+ * permission is always "denied").
+ */
 export function isHeadlessShell(path: string): boolean {
   return path.startsWith(`${tmpdir()}/`);
 }
@@ -69,7 +92,11 @@ async function isFile(path: string): Promise<boolean> {
 export async function openBrowser(path: string, extra: readonly string[] = []): Promise<Browser> {
   // deno-lint-ignore no-import-prefix -- see above
   const { chromium } = await import("npm:playwright-core@1.63.0");
-  return await chromium.launch({ executablePath: path, args: [...FLAGS, ...extra], headless: true });
+  return await chromium.launch({
+    executablePath: path,
+    args: [...FLAGS, ...extra],
+    headless: true,
+  });
 }
 
 /** What a tab said that it should not: errors, requests to elsewhere, breaches of the policy. */
@@ -78,13 +105,19 @@ export function listen(tab: Tab, origin: string): { readonly faults: string[] } 
   tab.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   tab.on("console", (message) => {
     const text = message.text();
-    // The browser reports each answer that is not a 2xx; those are tested by what the page makes of them.
-    if (message.type() === "error" && !/Failed to load resource/.test(text)) faults.push(`console: ${text}`);
-    else if (/Content Security Policy|TrustedHTML|TrustedScript/.test(text)) faults.push(`policy: ${text}`);
+    // The browser reports each answer that is not a 2xx; those are tested by what the page makes of
+    // them.
+    if (message.type() === "error" && !/Failed to load resource/.test(text)) {
+      faults.push(`console: ${text}`);
+    } else if (/Content Security Policy|TrustedHTML|TrustedScript/.test(text)) {
+      faults.push(`policy: ${text}`);
+    }
   });
   tab.on("request", (request) => {
     const url = request.url();
-    if (!url.startsWith(origin) && !/^(?:data|blob):/.test(url)) faults.push(`request: ${url.slice(0, 200)}`);
+    if (!url.startsWith(origin) && !/^(?:data|blob):/.test(url)) {
+      faults.push(`request: ${url.slice(0, 200)}`);
+    }
   });
   return { faults };
 }

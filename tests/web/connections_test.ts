@@ -26,11 +26,20 @@ Deno.test(
       assert.deepEqual(visit.faults, []);
       await visit.close();
 
-      const phone = await scene.visit({ user: "root", locale: "zh-CN", width: 390, height: 844, touch: true });
+      const phone = await scene.visit({
+        user: "root",
+        locale: "zh-CN",
+        width: 390,
+        height: 844,
+        touch: true,
+      });
       await phone.tab.goto(`${scene.world.url}/#/admin/connections`);
       await phone.sees("模型 API 拒绝了该密钥", ".finding-error");
       await phone.sees("处理方法：在厂商控制台的 API keys 页面创建密钥并填写", ".finding-error");
-      assert.equal(await phone.tab.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+      assert.equal(
+        await phone.tab.evaluate(() => document.documentElement.scrollWidth > innerWidth),
+        false,
+      );
       assert.deepEqual(phone.faults, []);
       await phone.close();
     }

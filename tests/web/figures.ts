@@ -1,6 +1,7 @@
 /**
- * This is `deno task figures:page`: the page's figures, measured in the browser against a real gateway: bytes and time of the first load, and
- * the longest task of the main thread while a long conversation gets a fast answer. Exit code 1 when a bound is missed.
+ * This is `deno task figures:page`: the page's figures, measured in the browser against a real
+ * gateway: bytes and time of the first load, and the longest task of the main thread while a long
+ * conversation gets a fast answer. Exit code 1 when a bound is missed.
  */
 import { chrome, openScene, reply, type Scene, type Visit } from "./harness.ts";
 import type { Frame, TestBot } from "../world.ts";
@@ -11,7 +12,9 @@ if (!chrome) {
 }
 let missed = 0;
 {
-  await using scene = await openScene({ limits: { messagesPerMinute: 100_000, messagesPerDay: 1_000_000 } });
+  await using scene = await openScene({
+    limits: { messagesPerMinute: 100_000, messagesPerDay: 1_000_000 },
+  });
   const bot = await scene.world.bot("quick", { botName: "Quick", protocol: 2 });
   bot.answerAll((chat) => void answer(bot, chat));
   await firstLoad(scene);
@@ -23,12 +26,16 @@ Deno.exit(missed > 0 ? 1 : 0);
 function tell(what: string, value: number, unit: string, bound: number): void {
   const good = value <= bound;
   if (!good) missed++;
-  console.log(`${good ? "ok  " : "MISS"} ${what}: ${value.toFixed(1)} ${unit} (must be ≤ ${bound} ${unit})`);
+  console.log(
+    `${good ? "ok  " : "MISS"} ${what}: ${value.toFixed(1)} ${unit} (must be ≤ ${bound} ${unit})`,
+  );
 }
 
 /** Script before the first answer as it travels, and the time until a person can type. */
 async function firstLoad(scene: Scene): Promise<void> {
-  const manifest = JSON.parse(await Deno.readTextFile(new URL("../../static/build/manifest.json", import.meta.url)));
+  const manifest = JSON.parse(
+    await Deno.readTextFile(new URL("../../static/build/manifest.json", import.meta.url)),
+  );
   const bytes = (manifest.first as string[]).filter((name) => name.endsWith(".js"))
     .reduce((sum, name) => sum + (manifest.files[name].gzip ?? manifest.files[name].bytes), 0);
   tell("first load, script, gzip", bytes / 1024, "KB", 110);
@@ -97,17 +104,24 @@ async function conversation(scene: Scene, what: string, how: "fast" | "code"): P
     return { longest: held.longest, tasks: held.tasks };
   });
   const cpu = longestCpu(await scene.browser.stopTracing());
-  // By the thread's own clock, which does not run while other programs have the processor; the wall's clock is said beside it.
+  // By the thread's own clock, which does not run while other programs have the processor; the
+  // wall's clock is said beside it.
   tell(
-    `${what}: longest task, CPU (by the wall's clock ${longest.toFixed(0)} ms, ${tasks} of 50 or more)`,
+    `${what}: longest task, CPU (by the wall's clock ${
+      longest.toFixed(0)
+    } ms, ${tasks} of 50 or more)`,
     cpu,
     "ms",
     50,
   );
   tell(`${what}: the reader's place moved by`, Math.abs(await place(visit) - before), "px", 1);
-  const text = await tab.evaluate(() => document.querySelector(".turn.last .prose")!.textContent ?? "");
+  const text = await tab.evaluate(() =>
+    document.querySelector(".turn.last .prose")!.textContent ?? ""
+  );
   const expected = how === "fast" ? 4000 : 50;
-  const came = how === "fast" ? (text.match(/w\d+;/g) ?? []).length : (text.match(/block \d+/g) ?? []).length;
+  const came = how === "fast"
+    ? (text.match(/w\d+;/g) ?? []).length
+    : (text.match(/block \d+/g) ?? []).length;
   tell(`${what}: missing pieces`, expected - came, "", 0);
   await visit.close();
 }
@@ -137,7 +151,9 @@ function longestCpu(trace: Uint8Array): number {
 function place(visit: Visit): Promise<number> {
   return visit.tab.evaluate(() => {
     const held = globalThis as unknown as { anchor?: Element };
-    held.anchor ??= document.elementFromPoint(innerWidth / 2 + 100, innerHeight / 2)!.closest(".turn")!;
+    held.anchor ??= document.elementFromPoint(innerWidth / 2 + 100, innerHeight / 2)!.closest(
+      ".turn",
+    )!;
     return held.anchor.getBoundingClientRect().top;
   });
 }
@@ -166,5 +182,8 @@ async function answer(bot: TestBot, chat: Frame): Promise<void> {
     }
     return write("", true);
   }
-  write(`An answer with **some** words to ${chat.content}, a list:\n\n- one\n- two\n\nand \`code\`.`, true);
+  write(
+    `An answer with **some** words to ${chat.content}, a list:\n\n- one\n- two\n\nand \`code\`.`,
+    true,
+  );
 }

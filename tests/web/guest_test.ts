@@ -27,7 +27,11 @@ Deno.test(
     const shown = () =>
       tab.evaluate(async () => {
         const worker = await navigator.serviceWorker.ready;
-        return (await worker.getNotifications()).map(({ title, body, data }) => ({ title, body, place: data.place }));
+        return (await worker.getNotifications()).map(({ title, body, data }) => ({
+          title,
+          body,
+          place: data.place,
+        }));
       });
     const push = async (content: string) => {
       bot.send({ type: "push", to: "user:alice", content, id: content });
@@ -49,41 +53,50 @@ Deno.test(
       await tab.waitForTimeout(50);
       notes = await shown();
     }
-    assert.deepEqual(notes.map(({ title, body }) => [title, body]), [["Herald", "The build is green"]]);
+    assert.deepEqual(notes.map(({ title, body }) => [title, body]), [[
+      "Herald",
+      "The build is green",
+    ]]);
     assert.match(notes[0]!.place, /^#\/c\//);
     assert.deepEqual(visit.faults, []);
   },
 );
 
-Deno.test("the page offers to be installed where the browser does, and only once", options, async () => {
-  await using scene = await openScene();
-  const visit = await scene.visit();
-  const { tab } = visit;
-  await tab.keyboard.press("Control+,");
-  await visit.sees("Notifications", "dialog");
-  assert.equal(await tab.getByRole("button", { name: "Install" }).count(), 0);
-  await tab.evaluate(() => {
-    const offer = new Event("beforeinstallprompt", { cancelable: true });
-    Object.assign(offer, {
-      prompt: () => {
-        document.title = `asked${offer.defaultPrevented ? ", in its own time" : ""}`;
-        return Promise.resolve({ outcome: "accepted" });
-      },
+Deno.test(
+  "the page offers to be installed where the browser does, and only once",
+  options,
+  async () => {
+    await using scene = await openScene();
+    const visit = await scene.visit();
+    const { tab } = visit;
+    await tab.keyboard.press("Control+,");
+    await visit.sees("Notifications", "dialog");
+    assert.equal(await tab.getByRole("button", { name: "Install" }).count(), 0);
+    await tab.evaluate(() => {
+      const offer = new Event("beforeinstallprompt", { cancelable: true });
+      Object.assign(offer, {
+        prompt: () => {
+          document.title = `asked${offer.defaultPrevented ? ", in its own time" : ""}`;
+          return Promise.resolve({ outcome: "accepted" });
+        },
+      });
+      dispatchEvent(offer);
     });
-    dispatchEvent(offer);
-  });
-  await tab.getByRole("button", { name: "Install" }).click();
-  assert.equal(await tab.title(), "asked, in its own time");
-  await tab.getByRole("button", { name: "Install" }).waitFor({ state: "detached" });
-  assert.deepEqual(visit.faults, []);
-});
+    await tab.getByRole("button", { name: "Install" }).click();
+    assert.equal(await tab.title(), "asked, in its own time");
+    await tab.getByRole("button", { name: "Install" }).waitFor({ state: "detached" });
+    assert.deepEqual(visit.faults, []);
+  },
+);
 
 /** What is wider than the window: nothing may be. What scrolls inside of its own frame is not. */
 function overflow({ tab }: Visit): Promise<string[]> {
   return tab.evaluate(() => {
     const width = document.documentElement.clientWidth;
     const found: string[] = [];
-    if (document.documentElement.scrollWidth > width) found.push(`the page is ${document.documentElement.scrollWidth}`);
+    if (document.documentElement.scrollWidth > width) {
+      found.push(`the page is ${document.documentElement.scrollWidth}`);
+    }
     const framed = (element: Element): boolean => {
       for (let at = element.parentElement; at && at !== document.body; at = at.parentElement) {
         if (/auto|scroll/.test(getComputedStyle(at).overflowX) && at.scrollWidth > at.clientWidth) {
@@ -96,7 +109,11 @@ function overflow({ tab }: Visit): Promise<string[]> {
       const { left, right, width: own } = element.getBoundingClientRect();
       if (own === 0 || element.closest(".off-screen, .skip, svg, .katex")) continue;
       if ((right > width + 1 || left < -1) && !framed(element)) {
-        found.push(`${element.tagName} .${element.getAttribute("class")} ${Math.round(left)}–${Math.round(right)}`);
+        found.push(
+          `${element.tagName} .${element.getAttribute("class")} ${Math.round(left)}–${
+            Math.round(right)
+          }`,
+        );
       }
     }
     return found.slice(0, 5);
@@ -104,7 +121,8 @@ function overflow({ tab }: Visit): Promise<string[]> {
 }
 
 const LONG = "# A title\n\nA word that is very long: " + "Donaudampfschifffahrt".repeat(8) +
-  "\n\n|a|b|c|d|e|f|\n|-|-|-|-|-|-|\n|" + "some cell text|".repeat(6) + "\n\n```\n" + "x".repeat(300) +
+  "\n\n|a|b|c|d|e|f|\n|-|-|-|-|-|-|\n|" + "some cell text|".repeat(6) + "\n\n```\n" +
+  "x".repeat(300) +
   "\n```\n\n$$" + "a+b+c+d+e+f+g+h+".repeat(8) + "z$$\n\nhttps://example.com/" + "path/".repeat(40);
 
 /** Admin pages, and what is there when they have been told what they show. */
@@ -148,7 +166,10 @@ for (const [width, height] of [[360, 640], [390, 844], [1440, 900], [2560, 1440]
       },
     });
     const { world } = scene;
-    const bot = await world.bot("parrot", { botName: "Parrot of a rather long name", description: "Says it again" });
+    const bot = await world.bot("parrot", {
+      botName: "Parrot of a rather long name",
+      description: "Says it again",
+    });
     const touch = width < 600;
     const first = await scene.open({ width, height, touch, path: "/?sign_in=forbidden" });
     await first.tab.waitForSelector(".providers");

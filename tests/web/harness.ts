@@ -1,11 +1,19 @@
 /**
- * The real page in a real browser against a real gateway with bots on real sockets: what every browser test starts with.
+ * The real page in a real browser against a real gateway with bots on real sockets: what every
+ * browser test starts with.
  */
 import { page } from "../../src/channels/page.ts";
 import type { BuildOptions } from "../../src/web/build.ts";
 import { sourcesState } from "../../src/web/sources.ts";
 import { type Frame, startWorld, type TestBot, type World } from "../world.ts";
-import { type Browser, type BrowserContext, findBrowser, listen, openBrowser, type Tab } from "./browser.ts";
+import {
+  type Browser,
+  type BrowserContext,
+  findBrowser,
+  listen,
+  openBrowser,
+  type Tab,
+} from "./browser.ts";
 
 const STATIC = new URL("../../static/", import.meta.url);
 
@@ -14,7 +22,9 @@ export const chrome = await findBrowser();
 
 /** Answers for the page's files, built anew when a source is not what it was. */
 export async function pageFiles(): Promise<(request: Request) => Promise<Response>> {
-  if (await isStale()) await buildApart({ outDir: new URL("build", STATIC).pathname, minify: true });
+  if (await isStale()) {
+    await buildApart({ outDir: new URL("build", STATIC).pathname, minify: true });
+  }
   return page({
     read: async (path) => {
       try {
@@ -27,19 +37,27 @@ export async function pageFiles(): Promise<(request: Request) => Promise<Respons
   });
 }
 
-/** Builds in a process of its own: the compiler's may outlive the build by a moment, and the sanitizers see it. */
+/**
+ * Builds in a process of its own: the compiler's may outlive the build by a moment, and the
+ * sanitizers see it.
+ */
 export async function buildApart(options: BuildOptions): Promise<void> {
   const module = new URL("../../src/web/build.ts", import.meta.url).href;
-  const code = `import { buildPage } from "${module}"; await buildPage(${JSON.stringify(options)});`;
+  const code = `import { buildPage } from "${module}"; await buildPage(${
+    JSON.stringify(options)
+  });`;
   const config = decodeURIComponent(new URL("../../deno.json", import.meta.url).pathname);
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", "--config", config, code] })
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--config", config, code],
+  })
     .output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 async function isStale(): Promise<boolean> {
   try {
-    return await Deno.readTextFile(new URL("build/sources", STATIC)) !== await sourcesState(new URL("../", STATIC));
+    return await Deno.readTextFile(new URL("build/sources", STATIC)) !==
+      await sourcesState(new URL("../", STATIC));
   } catch {
     return true;
   }
@@ -144,5 +162,13 @@ export function reply(
   done = false,
   more: Record<string, unknown> = {},
 ): void {
-  bot.send({ type: "reply", id: crypto.randomUUID(), replyTo: chat.id, content, done, timestamp: Date.now(), ...more });
+  bot.send({
+    type: "reply",
+    id: crypto.randomUUID(),
+    replyTo: chat.id,
+    content,
+    done,
+    timestamp: Date.now(),
+    ...more,
+  });
 }

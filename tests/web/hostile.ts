@@ -1,6 +1,7 @@
 /**
- * What a bot could write to hurt whoever reads it: each line is one answer. `PWN` stands for a script that would be seen if it ran, `LEAK`
- * for an address elsewhere that would be seen if it was asked for.
+ * What a bot could write to hurt whoever reads it: each line is one answer. `PWN` stands for a
+ * script that would be seen if it ran, `LEAK` for an address elsewhere that would be seen if it was
+ * asked for.
  */
 const PWN = "window.__pwned=1";
 const LEAK = "https://leak.invalid/x";
@@ -55,7 +56,9 @@ const EVENTS = [
   "oncontentvisibilityautostatechange",
 ];
 const handlers = [
-  ...EVENTS.map((event) => `<img src="data:image/png;base64,AAAA" ${event}="${PWN}" autofocus tabindex=1>`),
+  ...EVENTS.map((event) =>
+    `<img src="data:image/png;base64,AAAA" ${event}="${PWN}" autofocus tabindex=1>`
+  ),
   `<img src=x onerror=${PWN}>`,
   `<img src=x onerror="${PWN}"`,
   `<img/src=x/onerror=${PWN}>`,

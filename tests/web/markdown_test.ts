@@ -1,8 +1,17 @@
-/** Markdown as it streams is Markdown: however the text is cut, what stands there in the end is the same. */
+/**
+ * Markdown as it streams is Markdown: however the text is cut, what stands there in the end is the
+ * same.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isImageData, safeLink } from "../../src/web/known_html.ts";
-import { MarkdownStream, MOST_BLOCKS, MOST_DEFINITIONS, MOST_TAGS, renderMarkdown } from "../../src/web/markdown.ts";
+import {
+  MarkdownStream,
+  MOST_BLOCKS,
+  MOST_DEFINITIONS,
+  MOST_TAGS,
+  renderMarkdown,
+} from "../../src/web/markdown.ts";
 import { DEEPEST, MOST_CELLS, MOST_MARKS } from "../../src/web/markdown_engine.ts";
 
 /** Pieces that Markdown gives a meaning to, so that random texts hit its corners. */
@@ -79,15 +88,18 @@ const WORDS = [
   ">",
 ];
 // prettier would put one on a line
-const markdown = fc.array(fc.constantFrom(...WORDS), { maxLength: 60 }).map((words) => words.join(""));
+const markdown = fc.array(fc.constantFrom(...WORDS), { maxLength: 60 }).map((words) =>
+  words.join("")
+);
 const cuts = fc.array(fc.nat(), { maxLength: 20 });
 
 /** The blocks after the text came in these pieces, with a look after each. */
 function streamed(text: string, places: readonly number[], look: boolean) {
   const stream = new MarkdownStream();
-  const sorted = [...places.map((place) => text.length === 0 ? 0 : place % text.length), text.length].sort((a, b) =>
-    a - b
-  );
+  const sorted = [
+    ...places.map((place) => text.length === 0 ? 0 : place % text.length),
+    text.length,
+  ].sort((a, b) => a - b);
   let from = 0;
   for (const to of sorted) {
     stream.push(text.slice(from, to));
@@ -119,7 +131,9 @@ Deno.test("even without the last look, cutting changes nothing", () => {
   fc.assert(
     fc.property(markdown, cuts, (text, places) => {
       const html = (stream: MarkdownStream) =>
-        stream.blocks().map((block) => block.code ? `${block.code.language}:${block.code.text}` : block.html).join("");
+        stream.blocks().map((block) =>
+          block.code ? `${block.code.language}:${block.code.text}` : block.html
+        ).join("");
       assert.equal(html(streamed(text, places, true)), html(streamed(text, [], true)));
     }),
     { numRuns: 1500, seed: 20261123 },
@@ -164,7 +178,8 @@ Deno.test("a link definition that comes late reaches back", () => {
 
 Deno.test("a long text is read in pieces, not from its beginning each time", () => {
   const stream = new MarkdownStream();
-  const paragraph = "Some words that make a paragraph of a usual length, with **bold** and `code`.\n\n";
+  const paragraph =
+    "Some words that make a paragraph of a usual length, with **bold** and `code`.\n\n";
   const begun = performance.now();
   for (let count = 0; count < 3000; count++) {
     stream.push(paragraph);
@@ -186,8 +201,12 @@ Deno.test("dollars are maths only where they mean it", () => {
   for (const text of ["It costs $5 and $6.", "$ a $", "a$b", "price: $10"]) {
     assert.doesNotMatch(html(text), /data-math/, text);
   }
-  for (const text of ["$x^2$", "\\(a+b\\)", "so $a_1$, then"]) assert.match(html(text), /data-math="inline"/, text);
-  for (const text of ["$$\nx\n$$", "\\[\ny\n\\]"]) assert.match(html(text), /data-math="block"/, text);
+  for (const text of ["$x^2$", "\\(a+b\\)", "so $a_1$, then"]) {
+    assert.match(html(text), /data-math="inline"/, text);
+  }
+  for (const text of ["$$\nx\n$$", "\\[\ny\n\\]"]) {
+    assert.match(html(text), /data-math="block"/, text);
+  }
 });
 
 Deno.test("only links to the web, mail and telephone are links", () => {
@@ -242,7 +261,8 @@ Deno.test("HTML that is not known is shown as it was written", () => {
   assert.doesNotMatch(html('<p title="<script>">x</p>'), /<script/);
 });
 
-const shown = (text: string) => renderMarkdown(text).map((block) => block.plain ? block.raw : block.html).join("");
+const shown = (text: string) =>
+  renderMarkdown(text).map((block) => block.plain ? block.raw : block.html).join("");
 const times = (unit: string, count: number) => unit.repeat(count);
 
 Deno.test("quotes in each other end at a depth at which no page breaks, and the words stay", () => {
@@ -272,11 +292,17 @@ Deno.test("after so many blocks an answer goes on as text, and none of it is los
   const blocks = renderMarkdown(text);
   assert.ok(blocks.length < MOST_BLOCKS * 1.5, `${blocks.length}`);
   assert.ok(blocks.at(-1)!.plain);
-  assert.equal(blocks.map((block) => block.raw.replace(/\s+/g, "")).join("").length, MOST_BLOCKS * 2);
+  assert.equal(
+    blocks.map((block) => block.raw.replace(/\s+/g, "")).join("").length,
+    MOST_BLOCKS * 2,
+  );
 });
 
 Deno.test("of link definitions no more are known than one answer has", () => {
-  const text = Array.from({ length: MOST_DEFINITIONS + 100 }, (_, n) => `[l${n}]: https://a.invalid/${n}\n`).join("");
+  const text = Array.from(
+    { length: MOST_DEFINITIONS + 100 },
+    (_, n) => `[l${n}]: https://a.invalid/${n}\n`,
+  ).join("");
   const html = shown(`${text}\n${times("a\n\n", 3000)}[l1] [l${MOST_DEFINITIONS + 50}]`);
   assert.match(html, /href="https:\/\/a\.invalid\/1"/);
   assert.doesNotMatch(html, new RegExp(`href="https://a\\.invalid/${MOST_DEFINITIONS + 50}"`));

@@ -29,7 +29,9 @@ Deno.test(
     };
     /** Every tab counts the messages that came. */
     const sees = async (count: number) => {
-      for (const { tab } of tabs) await tab.locator(".sidebar .badge", { hasText: String(count) }).waitFor();
+      for (const { tab } of tabs) {
+        await tab.locator(".sidebar .badge", { hasText: String(count) }).waitFor();
+      }
     };
     await push("one");
     await sees(1);
@@ -50,7 +52,10 @@ Deno.test(
       await gate.promise;
       await route.continue();
     });
-    const asks = first.context.waitForEvent("request", (request) => request.url().endsWith("/api/events"));
+    const asks = first.context.waitForEvent(
+      "request",
+      (request) => request.url().endsWith("/api/events"),
+    );
     await first.tab.close();
     tabs.shift();
     await until(() => notices.pages === 0, "the reader's stream to end");
@@ -64,29 +69,35 @@ Deno.test(
     const late = await scene.visit({ beside: tabs[0]! });
     await late.tab.locator(".card", { hasText: "Parrot" }).waitFor();
     bot.send({ type: "status", draining: true });
-    for (const { tab } of [...tabs, late]) await tab.getByText("takes nothing new").first().waitFor();
+    for (const { tab } of [...tabs, late]) {
+      await tab.getByText("takes nothing new").first().waitFor();
+    }
     assert.equal(notices.pages, 1);
     for (const { faults } of [...tabs, late]) assert.deepEqual(faults, []);
   },
 );
 
-Deno.test("a tab that its browser put to sleep does not keep the others from hearing", options, async () => {
-  await using scene = await openScene();
-  const { world } = scene;
-  const sleeper = await scene.visit();
-  await until(() => world.app.gateway.notices.pages === 1, "the first reader");
-  // As a browser does to a tab in the background: nothing of it runs, and its lock stays.
-  const debug = await sleeper.context.newCDPSession(sleeper.tab);
-  await debug.send("Debugger.enable");
-  await debug.send("Debugger.pause");
-  sleeper.tab.evaluate(() => 1).catch(() => undefined);
-  const visit = await scene.visit({ beside: sleeper });
-  await world.bot("parrot", { botName: "Parrot" });
-  await visit.tab.locator(".card", { hasText: "Parrot" }).waitFor();
-  await debug.send("Debugger.disable");
-  await sleeper.tab.locator(".card", { hasText: "Parrot" }).waitFor();
-  await until(() => world.app.gateway.notices.pages === 1, "one reader again");
-});
+Deno.test(
+  "a tab that its browser put to sleep does not keep the others from hearing",
+  options,
+  async () => {
+    await using scene = await openScene();
+    const { world } = scene;
+    const sleeper = await scene.visit();
+    await until(() => world.app.gateway.notices.pages === 1, "the first reader");
+    // As a browser does to a tab in the background: nothing of it runs, and its lock stays.
+    const debug = await sleeper.context.newCDPSession(sleeper.tab);
+    await debug.send("Debugger.enable");
+    await debug.send("Debugger.pause");
+    sleeper.tab.evaluate(() => 1).catch(() => undefined);
+    const visit = await scene.visit({ beside: sleeper });
+    await world.bot("parrot", { botName: "Parrot" });
+    await visit.tab.locator(".card", { hasText: "Parrot" }).waitFor();
+    await debug.send("Debugger.disable");
+    await sleeper.tab.locator(".card", { hasText: "Parrot" }).waitFor();
+    await until(() => world.app.gateway.notices.pages === 1, "one reader again");
+  },
+);
 
 Deno.test("signing out in one tab signs out the others", options, async () => {
   await using scene = await openScene();

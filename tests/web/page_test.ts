@@ -20,12 +20,19 @@ Deno.test("the page", options, async (test) => {
     reply(bot, chat, "Hello **wor");
     await visit.sees("answering");
     await visit.sees("Hello", ".answer");
-    reply(bot, chat, "ld**\n\n```js\nlet a = 1;\n```\n\n$$\\frac{a}{b}$$\n\n|a|b|\n|:-:|-:|\n|1|2|\n\n- [x] done\n");
+    reply(
+      bot,
+      chat,
+      "ld**\n\n```js\nlet a = 1;\n```\n\n$$\\frac{a}{b}$$\n\n|a|b|\n|:-:|-:|\n|1|2|\n\n- [x] done\n",
+    );
     reply(bot, chat, "", true);
     await visit.tab.locator(".answer strong", { hasText: "world" }).waitFor();
     await visit.tab.locator(".code .hl-keyword").waitFor();
     await visit.tab.locator(".katex-display").waitFor();
-    assert.equal(await visit.tab.locator(".answer input[type=checkbox]:checked:disabled").count(), 1);
+    assert.equal(
+      await visit.tab.locator(".answer input[type=checkbox]:checked:disabled").count(),
+      1,
+    );
     assert.deepEqual(visit.faults, []);
     await visit.close();
   });
@@ -48,7 +55,11 @@ Deno.test("the page", options, async (test) => {
 
   await test.step("stop reaches the bot, and the receipt is shown", async () => {
     const visit = await scene.visit();
-    const second = await world.bot("second", { botName: "Second", protocol: 2, capabilities: ["cancel"] });
+    const second = await world.bot("second", {
+      botName: "Second",
+      protocol: 2,
+      capabilities: ["cancel"],
+    });
     await visit.tab.fill("#composer", "@second go on for ever");
     await visit.tab.press("#composer", "Enter");
     const chat = await second.next("chat");
@@ -111,7 +122,9 @@ Deno.test("the page", options, async (test) => {
     assert.equal(await tab.inputValue("#composer"), "half a thought");
     for (const init of [{ isComposing: true, keyCode: 13 }, { isComposing: false, keyCode: 229 }]) {
       await tab.locator("#composer").evaluate((field, init) => {
-        field.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...init }));
+        field.dispatchEvent(
+          new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...init }),
+        );
       }, init);
     }
     assert.equal(await tab.inputValue("#composer"), "half a thought");
@@ -173,7 +186,9 @@ Deno.test("the page", options, async (test) => {
     reply(bot, chat, "during ");
     await visit.context.setOffline(false);
     reply(bot, chat, "after", true);
-    await visit.tab.locator(".answer", { hasText: "before during after" }).waitFor({ timeout: 20_000 });
+    await visit.tab.locator(".answer", { hasText: "before during after" }).waitFor({
+      timeout: 20_000,
+    });
     await visit.tab.locator(".turn.last[data-state=done]").waitFor();
     await visit.close();
   });
@@ -209,14 +224,21 @@ Deno.test("the page", options, async (test) => {
     await tab.locator(".sidebar .new").click();
     await visit.say("a report, please");
     const chat = await bot.next("chat");
-    const pdf = `data:application/pdf;name=${encodeURIComponent("报告 1.pdf")};base64,${btoa("%PDF-1.7 report")}`;
+    const pdf = `data:application/pdf;name=${encodeURIComponent("报告 1.pdf")};base64,${
+      btoa("%PDF-1.7 report")
+    }`;
     reply(bot, chat, "Here:", false, { images: [pdf] });
     const file = tab.locator(".answer .file");
     await file.waitFor();
-    assert.equal(await file.innerText().then((text) => text.replace(/\s+/g, " ")), "报告 1.pdf 15 B");
+    assert.equal(
+      await file.innerText().then((text) => text.replace(/\s+/g, " ")),
+      "报告 1.pdf 15 B",
+    );
     reply(bot, chat, "", true, {
       images: [
-        `data:text/html;name=${encodeURIComponent("..\\..//a\u202Efdp.html")};base64,${btoa("<script>1</script>")}`,
+        `data:text/html;name=${encodeURIComponent("..\\..//a\u202Efdp.html")};base64,${
+          btoa("<script>1</script>")
+        }`,
         `data:image/svg+xml;base64,${btoa("<svg onload='1'/>")}`,
         "data:application/zip;name=broken.zip;base64,*",
       ],
@@ -226,7 +248,11 @@ Deno.test("the page", options, async (test) => {
       const download = tab.waitForEvent("download");
       await file.nth(index).click();
       const saved = await download;
-      return [saved.suggestedFilename(), await Deno.readTextFile(await saved.path()), saved.url().slice(0, 5)];
+      return [
+        saved.suggestedFilename(),
+        await Deno.readTextFile(await saved.path()),
+        saved.url().slice(0, 5),
+      ];
     };
     for (let round = 0; round < 2; round++) {
       await file.nth(3).waitFor();
@@ -258,7 +284,9 @@ Deno.test("the page", options, async (test) => {
     second.send({ type: "push", to: "user:bob", content: "The build is green", id: "p1" });
     await visit.tab.locator(".sidebar .badge").first().waitFor();
     await beside.tab.locator(".sidebar .badge").first().waitFor();
-    await visit.tab.locator(".conversation", { has: visit.tab.locator(".badge") }).first().locator("a").click();
+    await visit.tab.locator(".conversation", { has: visit.tab.locator(".badge") }).first().locator(
+      "a",
+    ).click();
     await visit.sees("The build is green", ".answer");
     await visit.tab.locator(".sidebar .badge").waitFor({ state: "detached" });
     await second.close();
@@ -306,7 +334,13 @@ Deno.test("the page", options, async (test) => {
     const second = await world.bot("weak", { botName: "Weak", protocol: 2, maxConcurrent: 1 });
     await visit.say("@weak fail");
     const chat = await second.next("chat");
-    second.send({ type: "fail", replyTo: chat.id, code: "bot_failed", message: "no more ink", retryable: false });
+    second.send({
+      type: "fail",
+      replyTo: chat.id,
+      code: "bot_failed",
+      message: "no more ink",
+      retryable: false,
+    });
     await tab.locator(".ending.danger").waitFor();
     await tab.locator(".ending .button", { hasText: "Try again" }).waitFor();
     await tab.locator(".sidebar .new").click();
@@ -317,7 +351,13 @@ Deno.test("the page", options, async (test) => {
     const other = await scene.visit({ user: "bob" });
     await other.say("@weak me too");
     await other.sees("waiting, number 1 in line");
-    second.send({ type: "fail", replyTo: begun.id, code: "bot_gone", message: "line broke", retryable: false });
+    second.send({
+      type: "fail",
+      replyTo: begun.id,
+      code: "bot_gone",
+      message: "line broke",
+      retryable: false,
+    });
     await tab.locator(".turn.last[data-state=incomplete], .turn.last[data-state=failed]").waitFor();
     await visit.sees("I have beg", ".answer");
     reply(second, await second.next("chat"), "your turn", true, { seq: 1 });

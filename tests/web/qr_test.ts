@@ -5,7 +5,10 @@ import { qrCode } from "../../src/web/account/qr.ts";
 
 const URI = "otpauth://totp/Nexus:%E5%BC%A0%E4%B8%89?secret=JBSWY3DPEHPK3PXP&issuer=Nexus";
 
-/** What a reader makes of a picture of these squares: four pixels each, and the white edge that the standard asks for. */
+/**
+ * What a reader makes of a picture of these squares: four pixels each, and the white edge that the
+ * standard asks for.
+ */
 function read(rows: readonly (readonly boolean[])[]): string | undefined {
   const pixels = 4, edge = 4;
   const width = (rows.length + 2 * edge) * pixels;
@@ -15,7 +18,9 @@ function read(rows: readonly (readonly boolean[])[]): string | undefined {
       if (!dark) continue;
       for (let line = 0; line < pixels; line++) {
         const at = (((y + edge) * pixels + line) * width + (x + edge) * pixels) * 4;
-        for (let pixel = 0; pixel < pixels; pixel++) picture.fill(0, at + pixel * 4, at + pixel * 4 + 3);
+        for (let pixel = 0; pixel < pixels; pixel++) {
+          picture.fill(0, at + pixel * 4, at + pixel * 4 + 3);
+        }
       }
     }
   }

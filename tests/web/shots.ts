@@ -1,6 +1,7 @@
 /**
- * This is `deno task shots`: pictures of the page in both themes, both languages and two sizes, to be looked at. They go to
- * `dist/shots`; with `--readme` the two for the README go to `docs/images`.
+ * This is `deno task shots`: pictures of the page in both themes, both languages and two sizes, to
+ * be looked at. They go to `dist/shots`; with `--readme` the two for the README go to
+ * `docs/images`.
  */
 import { chrome, openScene, reply, type Scene, type Visit } from "./harness.ts";
 import type { Frame, TestBot } from "../world.ts";
@@ -9,7 +10,14 @@ const OUT = new URL("../../dist/shots/", import.meta.url);
 const README = new URL("../../docs/images/", import.meta.url);
 const only = Deno.args.find((arg) => !arg.startsWith("--"));
 
-async function shoot(scene: Scene, language: "zh" | "en", dark: boolean, width: number, height: number, name: string) {
+async function shoot(
+  scene: Scene,
+  language: "zh" | "en",
+  dark: boolean,
+  width: number,
+  height: number,
+  name: string,
+) {
   const touch = width < 600;
   const options = { locale: language === "zh" ? "zh-CN" : "en-US", dark, width, height, touch };
   const take = async (visit: Visit, what: string) => {
@@ -112,7 +120,8 @@ async function talkative({ world }: Scene): Promise<TestBot[]> {
 
 function answer(bot: TestBot, chat: Frame): void {
   let seq = 0;
-  const write = (content: string, done = false, kind?: string) => reply(bot, chat, content, done, { seq: ++seq, kind });
+  const write = (content: string, done = false, kind?: string) =>
+    reply(bot, chat, content, done, { seq: ++seq, kind });
   if (/Take your time|慢慢讲/.test(chat.content)) {
     const zh = /慢/.test(chat.content);
     write(
@@ -124,7 +133,9 @@ function answer(bot: TestBot, chat: Frame): void {
   }
   const zh = /[\u4e00-\u9fff]/.test(chat.content);
   write(
-    zh ? "先看用户要的是什么，再决定用表格还是代码。" : "The person wants a comparison and a runnable example.",
+    zh
+      ? "先看用户要的是什么，再决定用表格还是代码。"
+      : "The person wants a comparison and a runnable example.",
     false,
     "reasoning",
   );

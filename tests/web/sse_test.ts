@@ -53,7 +53,9 @@ Deno.test("a stream cut at any places gives the same events", () => {
       fc.array(fc.nat(), { maxLength: 12 }),
       (lines, cuts) => {
         const text = lines.map((each) => each.join("")).join("");
-        const places = [...cuts.map((cut) => cut % (text.length + 1)), text.length].sort((a, b) => a - b);
+        const places = [...cuts.map((cut) => cut % (text.length + 1)), text.length].sort((a, b) =>
+          a - b
+        );
         const pieces = places.map((to, index) => text.slice(places[index - 1] ?? 0, to));
         assert.deepEqual(read(...pieces), read(text));
       },

@@ -8,8 +8,9 @@ import { fill } from "../worst_cases.ts";
 import { openScene, reply } from "./harness.ts";
 
 /**
- * Milliseconds for which nothing may hold the page, drawing included, on a machine that does six other things meanwhile. Without the
- * bounds it was held for minutes. What reading alone costs is in `worst_inputs_test.ts`, in CPU.
+ * Milliseconds for which nothing may hold the page, drawing included, on a machine that does six
+ * other things meanwhile. Without the bounds it was held for minutes. What reading alone costs is
+ * in `worst_inputs_test.ts`, in CPU.
  */
 const MOST = 8_000;
 
@@ -48,14 +49,20 @@ Deno.test("no answer holds the page", {
         const held = { longest: 0 };
         Object.assign(globalThis, { held });
         new PerformanceObserver((list) => {
-          for (const { duration } of list.getEntries()) held.longest = Math.max(held.longest, duration);
+          for (const { duration } of list.getEntries()) {
+            held.longest = Math.max(held.longest, duration);
+          }
         }).observe({ type: "longtask" });
       });
       await visit.say(name);
       await tab.locator(".turn.last[data-state=done]").waitFor({ timeout: 60_000 });
-      await tab.waitForFunction(() => document.querySelector(".turn.last .prose")!.textContent !== "");
+      await tab.waitForFunction(() =>
+        document.querySelector(".turn.last .prose")!.textContent !== ""
+      );
       await tab.fill("#composer", "still here");
-      const longest = await tab.evaluate(() => (globalThis as unknown as { held: { longest: number } }).held.longest);
+      const longest = await tab.evaluate(() =>
+        (globalThis as unknown as { held: { longest: number } }).held.longest
+      );
       assert.ok(longest <= MOST, `${longest} ms`);
       assert.deepEqual(visit.faults, []);
       await visit.close();
@@ -66,7 +73,12 @@ Deno.test("no answer holds the page", {
 Deno.test("docs/security.md says of drawing, formulas and colours what the code does", async () => {
   const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
   const row = (begins: string, figure: string) =>
-    assert.ok(page.split("\n").some((line) => line.startsWith(`| ${begins}`) && line.includes(`| ${figure} `)), begins);
+    assert.ok(
+      page.split("\n").some((line) =>
+        line.startsWith(`| ${begins}`) && line.includes(`| ${figure} `)
+      ),
+      begins,
+    );
   row("reading and drawing before", `${SLICE} ms`);
   row("a formula", `${LONGEST_FORMULA.toLocaleString("en")} characters`);
   row(

@@ -1,8 +1,9 @@
 /**
  * This is the dialect of Anthropic's Messages API.
  *
- * Source: https://docs.anthropic.com/en/api/messages-streaming. A stream is `message_start`, content blocks with `content_block_delta`,
- * `message_delta` (stop reason, counts) and `message_stop`; `ping` at any time; `error` instead of the rest.
+ * Source: https://docs.anthropic.com/en/api/messages-streaming. A stream is `message_start`,
+ * content blocks with `content_block_delta`, `message_delta` (stop reason, counts) and
+ * `message_stop`; `ping` at any time; `error` instead of the rest.
  */
 import { parseJson } from "../../core/json.ts";
 import { dataUrl, goOn, type Said } from "../../core/message.ts";
@@ -17,14 +18,19 @@ const TAKEN = new Set(["temperature", "top_p", "top_k", "user"]);
 export const anthropic: Dialect = {
   path: "/messages",
 
-  headers: (key) => ({ "anthropic-version": "2023-06-01", ...(key === undefined ? {} : { "x-api-key": key }) }),
+  headers: (key) => ({
+    "anthropic-version": "2023-06-01",
+    ...(key === undefined ? {} : { "x-api-key": key }),
+  }),
 
   takes(name, value) {
     return name === "response_format" ? schemaOf(value) !== undefined : TAKEN.has(name);
   },
 
   body({ said, model, wishes, stream }, settings) {
-    const system = said.filter(({ role }) => role === "system").map(({ text }) => text).join("\n\n");
+    const system = said.filter(({ role }) => role === "system").map(({ text }) => text).join(
+      "\n\n",
+    );
     const temperature = wishes.temperature ?? settings.temperature;
     const { top_k, user, response_format } = wishes.more ?? {};
     const schema = schemaOf(response_format);
@@ -38,7 +44,9 @@ export const anthropic: Dialect = {
       temperature: temperature === undefined ? undefined : Math.min(1, temperature),
       top_p: wishes.topP,
       // White space alone is refused here.
-      stop_sequences: wishes.stop?.some((word) => word.trim()) ? wishes.stop.filter((word) => word.trim()) : undefined,
+      stop_sequences: wishes.stop?.some((word) => word.trim())
+        ? wishes.stop.filter((word) => word.trim())
+        : undefined,
       top_k,
       metadata: user === undefined ? undefined : { user_id: user },
       output_config: schema === undefined ? undefined : { format: { type: "json_schema", schema } },
@@ -84,14 +92,20 @@ export const anthropic: Dialect = {
   },
 };
 
-/** The schema of `{"type": "json_schema", "json_schema": {"schema": …}}`; this API knows no other format. */
+/**
+ * The schema of `{"type": "json_schema", "json_schema": {"schema": …}}`; this API knows no other
+ * format.
+ */
 function schemaOf(format: unknown): unknown {
   return isFields(format) && format.type === "json_schema" && isFields(format.json_schema)
     ? format.json_schema.schema
     : undefined;
 }
 
-/** This API wants user and assistant by turns, the user first: neighbours of one role become one message. */
+/**
+ * This API wants user and assistant by turns, the user first: neighbours of one role become one
+ * message.
+ */
 function alternating(said: readonly Said[]): unknown[] {
   const messages: { role: string; content: Fields[] }[] = [];
   for (const { role, text, images } of said) {
@@ -105,7 +119,10 @@ function alternating(said: readonly Said[]): unknown[] {
     if (role === "user") {
       for (const image of images) {
         const { type, base64 } = splitDataUrl(dataUrl(image));
-        last.content.push({ type: "image", source: { type: "base64", media_type: type, data: base64 } });
+        last.content.push({
+          type: "image",
+          source: { type: "base64", media_type: type, data: base64 },
+        });
       }
     }
     if (text.trim()) last.content.push({ type: "text", text });
@@ -126,24 +143,37 @@ function content(block: Fields, hearing: Hearing): void {
   if (type === "text" || type === "text_delta") {
     if (typeof block.text === "string" && block.text) hearing.say("text", block.text);
   } else if (type === "thinking" || type === "thinking_delta") {
-    if (typeof block.thinking === "string" && block.thinking) hearing.say("reasoning", block.thinking);
+    if (typeof block.thinking === "string" && block.thinking) {
+      hearing.say("reasoning", block.thinking);
+    }
   } else if (type === "tool_use") {
-    // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is not its answer.
+    // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is
+    // not its answer.
     hearing.error(unsupported("a tool call"));
-  } else if (!SILENT.test(type)) hearing.error(unsupported(`a block of type ${JSON.stringify(type.slice(0, 40))}`));
+  } else if (!SILENT.test(type)) {
+    hearing.error(unsupported(`a block of type ${JSON.stringify(type.slice(0, 40))}`));
+  }
 }
 
-/** What belongs to an answer and is not shown: signatures, citations, and tools that the API runs itself. */
+/**
+ * What belongs to an answer and is not shown: signatures, citations, and tools that the API runs
+ * itself.
+ */
 const SILENT =
   /^(redacted_thinking|signature_delta|citations_delta|input_json_delta|server_tool_use|mcp_tool_use|\w+_tool_result)$/;
 
 function usage(counted: unknown, hearing: Hearing): void {
   if (!isFields(counted)) return;
-  const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } = counted;
+  const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } =
+    counted;
   if (typeof input_tokens === "number") {
-    const cached = [cache_read_input_tokens, cache_creation_input_tokens].filter((count) => typeof count === "number");
+    const cached = [cache_read_input_tokens, cache_creation_input_tokens].filter((count) =>
+      typeof count === "number"
+    );
     hearing.count({ inputTokens: cached.reduce((sum, count) => sum + count, input_tokens) });
-    if (typeof cache_read_input_tokens === "number") hearing.count({ cachedTokens: cache_read_input_tokens });
+    if (typeof cache_read_input_tokens === "number") {
+      hearing.count({ cachedTokens: cache_read_input_tokens });
+    }
   }
   if (typeof output_tokens === "number") hearing.count({ outputTokens: output_tokens });
 }

@@ -1,9 +1,10 @@
 /**
- * This is what a model API may cost: requests and tokens a minute, money a month. Counted in the store, so that a restart
- * forgets nothing.
+ * This is what a model API may cost: requests and tokens a minute, money a month. Counted in the
+ * store, so that a restart forgets nothing.
  *
- * Minutes and months are those of the clock (UTC), not sliding ones: one counter each instead of a log, at the price that the end of one minute and
- * the beginning of the next may together let twice the figure pass.
+ * Minutes and months are those of the clock (UTC), not sliding ones: one counter each instead of a
+ * log, at the price that the end of one minute and the beginning of the next may together let twice
+ * the figure pass.
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
@@ -19,7 +20,10 @@ const MINUTE = 60_000;
 /** A month and a day, so that nothing is left behind. */
 const MONTH = 32 * 86_400_000;
 
-/** Requests and tokens of this minute, money of this month; what has neither bound nor price is absent. */
+/**
+ * Requests and tokens of this minute, money of this month; what has neither bound nor price is
+ * absent.
+ */
 export interface BudgetUse {
   readonly requests?: { readonly used: number; readonly limit: number };
   readonly tokens?: { readonly used: number; readonly limit: number };
@@ -53,22 +57,33 @@ export class UpstreamBudget {
     if (budget.tokensPerMinute !== undefined) {
       const used = await this.#store.count(this.#key("tokens", minute(now)), 0, 2 * MINUTE);
       if (used >= budget.tokensPerMinute) {
-        throw new NexusError("limited", "this bot's tokens for the minute are used up", { retryAfter: untilMinute });
+        throw new NexusError("limited", "this bot's tokens for the minute are used up", {
+          retryAfter: untilMinute,
+        });
       }
     }
     if (budget.requestsPerMinute !== undefined) {
       const asked = await this.#store.count(this.#key("requests", minute(now)), 1, 2 * MINUTE);
       if (asked > budget.requestsPerMinute) {
-        throw new NexusError("limited", "this bot's requests for the minute are used up", { retryAfter: untilMinute });
+        throw new NexusError("limited", "this bot's requests for the minute are used up", {
+          retryAfter: untilMinute,
+        });
       }
     }
   }
 
   /** Counts what an answer took, finished or not. */
-  async spend({ budget, price }: UpstreamSettings, { inputTokens, outputTokens }: Usage): Promise<void> {
+  async spend(
+    { budget, price }: UpstreamSettings,
+    { inputTokens, outputTokens }: Usage,
+  ): Promise<void> {
     const now = this.#clock.now();
     if (budget.tokensPerMinute !== undefined) {
-      await this.#store.count(this.#key("tokens", minute(now)), inputTokens + outputTokens, 2 * MINUTE);
+      await this.#store.count(
+        this.#key("tokens", minute(now)),
+        inputTokens + outputTokens,
+        2 * MINUTE,
+      );
     }
     if (price === undefined) return;
     // Per million tokens and in millionths: the two cancel out.
@@ -87,7 +102,9 @@ export class UpstreamBudget {
       tokens: budget.tokensPerMinute === undefined
         ? undefined
         : { used: await count("tokens"), limit: budget.tokensPerMinute },
-      spend: price === undefined ? undefined : { used: await this.spent(), limit: budget.spendPerMonth },
+      spend: price === undefined
+        ? undefined
+        : { used: await this.spent(), limit: budget.spendPerMonth },
     };
   }
 

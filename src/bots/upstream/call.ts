@@ -1,8 +1,9 @@
 /**
  * This is one question to a model API, from the first try to the last word.
  *
- * What can go wrong before the first word is tried again, with growing pauses or the one that the API asks for; what goes wrong behind it is
- * told as it is, because half an answer cannot be taken back. An answer is whole only when the API's own end marker came.
+ * What can go wrong before the first word is tried again, with growing pauses or the one that the
+ * API asks for; what goes wrong behind it is told as it is, because half an answer cannot be taken
+ * back. An answer is whole only when the API's own end marker came.
  */
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../../core/clock.ts";
@@ -32,7 +33,9 @@ export interface CallEnd {
   /** Absent: well, called off, or the question's own fault. */
   readonly trouble?: { readonly code: Code; readonly detail: string; readonly retryAfter?: number };
   readonly calledOff: boolean;
-  /** Tells the sink. Left to the caller, so that its books are right when the next question comes. */
+  /**
+   * Tells the sink. Left to the caller, so that its books are right when the next question comes.
+   */
   readonly tell: () => void;
   /** As the API counted; a field that it did not send is missing. */
   readonly usage: Partial<Usage>;
@@ -50,22 +53,33 @@ interface Trouble extends Fault {
   readonly free?: boolean;
 }
 
-/** A pause the API asks for is kept up to this, in milliseconds; past it another bot, or the person, is better served by a clear answer. */
+/**
+ * A pause the API asks for is kept up to this, in milliseconds; past it another bot, or the person,
+ * is better served by a clear answer.
+ */
 const MAX_WAIT = 8_000;
 
 /** The first pause, doubled each time. */
 const FIRST_PAUSE = 300;
 
-/** Units of an answer that comes in one piece, and of one event of a stream: the reply's own cap is 20 MiB. */
+/**
+ * Units of an answer that comes in one piece, and of one event of a stream: the reply's own cap is
+ * 20 MiB.
+ */
 const MAX_WHOLE = 32 << 20;
 
 /** Units of an error's body that are looked at. */
 const MAX_ERROR = 64 << 10;
 
-/** How long the API may take to end its body behind the end marker before the socket is given up, in milliseconds. */
+/**
+ * How long the API may take to end its body behind the end marker before the socket is given up, in
+ * milliseconds.
+ */
 const LEAVE = 500;
 
-/** An answer in one piece gives no sign of life; ten minutes is what the providers' own SDKs wait. */
+/**
+ * An answer in one piece gives no sign of life; ten minutes is what the providers' own SDKs wait.
+ */
 const WHOLE_TIMEOUT = 600_000;
 
 export class Call implements Hearing {
@@ -102,7 +116,10 @@ export class Call implements Hearing {
     return this.#halt;
   }
 
-  /** Looks at the clock; called now and then by whoever holds the calls, because a timer per delta would cost more than the delta. */
+  /**
+   * Looks at the clock; called now and then by whoever holds the calls, because a timer per delta
+   * would cost more than the delta.
+   */
   look(now: number): void {
     if (this.#try === undefined || this.#try.halted) return;
     const { firstTimeout, stallTimeout } = this.#parts.settings;
@@ -110,10 +127,14 @@ export class Call implements Hearing {
       if (now - this.#triedAt < Math.max(firstTimeout, WHOLE_TIMEOUT)) this.#parts.sink.alive();
       else this.#fallSilent("the model API did not answer in time");
     } else if (!this.#begun) {
-      if (now - this.#triedAt >= firstTimeout) this.#fallSilent("the model API did not answer in time");
+      if (now - this.#triedAt >= firstTimeout) {
+        this.#fallSilent("the model API did not answer in time");
+      }
     } else if (now - this.#heardAt >= stallTimeout) {
       this.#fallSilent(
-        `the model API fell silent for ${Math.round(stallTimeout / 1000)} s in the middle of the answer`,
+        `the model API fell silent for ${
+          Math.round(stallTimeout / 1000)
+        } s in the middle of the answer`,
       );
     }
   }
@@ -123,7 +144,10 @@ export class Call implements Hearing {
     this.#try?.halt();
   }
 
-  /** Asks, and asks again where that may help. `request` is put together anew for each try: the key may have changed. */
+  /**
+   * Asks, and asks again where that may help. `request` is put together anew for each try: the key
+   * may have changed.
+   */
   async run(request: () => Omit<HttpRequest, "halt">, whole: boolean): Promise<CallEnd> {
     const { settings, sink, clock, random } = this.#parts;
     for (let tries = 1;;) {
@@ -190,21 +214,30 @@ export class Call implements Hearing {
       answer = await this.#parts.http.request({ ...request(), halt: this.#try });
       if (answer.status < 200 || answer.status > 299) return await this.#refused(answer);
       const first = await firstText(answer);
-      // Some servers stream although nobody asked for it, or the reverse; not all say so in the content type.
+      // Some servers stream although nobody asked for it, or the reverse; not all say so in the
+      // content type.
       if (first?.startsWith("{")) this.#readWhole(first + await readAll(answer, MAX_WHOLE));
       else if (first !== undefined) await this.#readEvents(answer, first);
       this.#flush();
-      if (this.#fault) return { ...(this.#fault as Fault), again: (this.#fault as Fault).retryable };
+      if (this.#fault) {
+        return { ...(this.#fault as Fault), again: (this.#fault as Fault).retryable };
+      }
       if (this.#ended) return void this.#leave(answer);
-      if (this.#finish !== undefined && this.#parts.settings.endMarker === "optional") return undefined;
+      if (this.#finish !== undefined && this.#parts.settings.endMarker === "optional") {
+        return undefined;
+      }
       return broken("the model API ended the answer without its end marker");
     } catch (error) {
       this.#flush();
       // Everything had been said; what breaks behind the end marker harms nobody.
       if (this.#ended) return undefined;
       if (this.#silent) return broken(this.#silent);
-      if (error instanceof Broken) return { ...broken(`the model API: ${error.message}`), free: error.stale };
-      if (error instanceof SyntaxError) return broken("the model API sent something that cannot be read");
+      if (error instanceof Broken) {
+        return { ...broken(`the model API: ${error.message}`), free: error.stale };
+      }
+      if (error instanceof SyntaxError) {
+        return broken("the model API sent something that cannot be read");
+      }
       const { code, detail } = asNexusError(error);
       return {
         code: code === "internal" ? "bot_failed" : code,
@@ -226,7 +259,9 @@ export class Call implements Hearing {
     };
   }
 
-  /** Reads an answer that came as one JSON text. Of one that cannot be passed on nothing is said. */
+  /**
+   * Reads an answer that came as one JSON text. Of one that cannot be passed on nothing is said.
+   */
   #readWhole(text: string): void {
     const said: [kind: "text" | "reasoning" | "image", content: string][] = [];
     this.#parts.dialect.whole(text, {
@@ -278,7 +313,10 @@ export class Call implements Hearing {
     }
   }
 
-  /* ── what the dialect hears ──────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── what the dialect hears
+   * ────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   say(kind: "text" | "reasoning" | "image", content: string): void {
     if (kind !== this.#kind) {
@@ -295,7 +333,9 @@ export class Call implements Hearing {
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#begun = true;
-    if (!this.#parts.sink.write(this.#kind, waiting.length === 1 ? waiting[0]! : waiting)) this.stop();
+    if (!this.#parts.sink.write(this.#kind, waiting.length === 1 ? waiting[0]! : waiting)) {
+      this.stop();
+    }
   }
 
   count(usage: Partial<Usage>): void {
@@ -325,7 +365,10 @@ function wholeUsage({ inputTokens, outputTokens, ...details }: Partial<Usage>): 
   return { inputTokens, outputTokens, ...details };
 }
 
-/** `retry-after-ms` (OpenAI) or `Retry-After` as seconds or a date (RFC 9110, 10.2.3), in milliseconds. */
+/**
+ * `retry-after-ms` (OpenAI) or `Retry-After` as seconds or a date (RFC 9110, 10.2.3), in
+ * milliseconds.
+ */
 function retryAfter(answer: HttpAnswer, now: number): number | undefined {
   const exact = Number(answer.header("retry-after-ms") ?? NaN);
   if (exact >= 0) return exact;

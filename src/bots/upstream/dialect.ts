@@ -1,6 +1,7 @@
 /**
- * This is what differs between model APIs: how a question is put and how an answer reads. One implementation each in `openai.ts` and
- * `anthropic.ts`; calling, retrying, counting and judging are the same for all and live in `upstream.ts`.
+ * This is what differs between model APIs: how a question is put and how an answer reads. One
+ * implementation each in `openai.ts` and `anthropic.ts`; calling, retrying, counting and judging
+ * are the same for all and live in `upstream.ts`.
  */
 import { readDataUrl } from "../../core/data_url.ts";
 import type { Said, Usage, Wishes } from "../../core/message.ts";
@@ -12,7 +13,10 @@ export interface Hearing {
   say(kind: "text" | "reasoning" | "image", content: string): void;
   /** Counts so far; a later one replaces it field by field. */
   count(usage: Partial<Usage>): void;
-  /** The model says that it is done and why (`stop`, `length`, `content_filter`, …). The answer may go on with counts. */
+  /**
+   * The model says that it is done and why (`stop`, `length`, `content_filter`, …). The answer may
+   * go on with counts.
+   */
   finish(reason: string): void;
   /** The end marker: nothing comes behind it. */
   end(): void;
@@ -33,7 +37,10 @@ export interface Dialect {
   /** Behind the base URL. */
   readonly path: string;
   headers(key: string | undefined): Record<string, string>;
-  /** Whether this API has such a parameter, by its name in OpenAI's chat completions, with this value. */
+  /**
+   * Whether this API has such a parameter, by its name in OpenAI's chat completions, with this
+   * value.
+   */
   takes(name: string, value: unknown, settings: Pick<UpstreamSettings, "baseUrl">): boolean;
   body(question: Question, settings: UpstreamSettings): string;
   /** Reads one event of a stream. Throws where it is not what it should be. */
@@ -51,5 +58,7 @@ export function isFields(value: unknown): value is Fields {
 /** `data:image/png;base64,AAAA` taken apart. */
 export function splitDataUrl(url: string): { type: string; base64: string } {
   const parts = readDataUrl(url);
-  return parts ? { type: parts.type || "image/png", base64: parts.data } : { type: "image/png", base64: url };
+  return parts
+    ? { type: parts.type || "image/png", base64: parts.data }
+    : { type: "image/png", base64: url };
 }

@@ -1,6 +1,6 @@
 /**
- * What a model API's refusal means, by its status and by what it says of the error: who has to do something about it, and
- * whether another try may help.
+ * What a model API's refusal means, by its status and by what it says of the error: who has to do
+ * something about it, and whether another try may help.
  */
 import type { Code } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";
@@ -34,13 +34,21 @@ export function faultOf(status: number, body: string): Fault {
 /** What an error means that came with status 200, as the answer or in the middle of it. */
 export function faultOfEvent(text: string): Fault {
   const error = told(text);
-  const status = error.status ?? STATUS_OF_KIND.find(([kind]) => kind.test(`${error.kind} ${error.reason ?? ""}`))?.[1];
+  const status = error.status ??
+    STATUS_OF_KIND.find(([kind]) => kind.test(`${error.kind} ${error.reason ?? ""}`))?.[1];
   return classify(status ?? 500, error, `the model API reported ${error.kind || "an error"}`);
 }
 
-/** The answer holds something that people and clients cannot be given, and without it the rest is not what the model meant. */
+/**
+ * The answer holds something that people and clients cannot be given, and without it the rest is
+ * not what the model meant.
+ */
 export function unsupported(what: string): Fault {
-  return { code: "answer_unsupported", detail: `the model answered with ${what}`, retryable: false };
+  return {
+    code: "answer_unsupported",
+    detail: `the model answered with ${what}`,
+    retryable: false,
+  };
 }
 
 /** Whether the same bot may be asked again at once: the list that the providers' own SDKs retry. */
@@ -63,7 +71,11 @@ function classify(status: number, { text, reason, kind }: Told, answered: string
     case 401:
     case 403:
       // What the API says of a key may quote it.
-      return { code: "bot_misconfigured", detail: `the model API refuses the key (${status})`, retryable: true };
+      return {
+        code: "bot_misconfigured",
+        detail: `the model API refuses the key (${status})`,
+        retryable: true,
+      };
     case 404:
       return { code: "bot_misconfigured", detail, retryable: true };
     case 413:
@@ -74,7 +86,9 @@ function classify(status: number, { text, reason, kind }: Told, answered: string
     case 409:
       return { code: "bot_failed", detail, retryable: true };
   }
-  if (status >= 400 && status < 500) return { code: "question_refused", detail, retryable: false, reason };
+  if (status >= 400 && status < 500) {
+    return { code: "question_refused", detail, retryable: false, reason };
+  }
   return { code: "bot_failed", detail, retryable: true };
 }
 
@@ -89,7 +103,10 @@ const STATUS_OF_KIND: readonly (readonly [RegExp, number])[] = [
   [/invalid|context|content_filter|content_policy|BadRequest/, 400],
 ];
 
-/** Words for a conversation that does not fit, where an API has no code for it (Anthropic, vLLM, llama.cpp, Gemini). */
+/**
+ * Words for a conversation that does not fit, where an API has no code for it (Anthropic, vLLM,
+ * llama.cpp, Gemini).
+ */
 const TOO_LONG = [
   "context length",
   "context window",
@@ -104,7 +121,8 @@ function isTooLong(status: number, kind: string, text = ""): boolean {
   if (status < 400 || status >= 500 || status === 429) return false;
   if (/context_length|context_window|exceed_context/.test(kind)) return true;
   const lower = text.toLowerCase();
-  return (status === 400 || status === 413 || status === 422) && TOO_LONG.some((words) => lower.includes(words));
+  return (status === 400 || status === 413 || status === 422) &&
+    TOO_LONG.some((words) => lower.includes(words));
 }
 
 /** Units of an error's words that are shown: some APIs send a whole page. */
@@ -136,7 +154,9 @@ function textOf(message: unknown): string | undefined {
   return redacted(message.length > MAX_TEXT ? `${message.slice(0, MAX_TEXT)}…` : message);
 }
 
-/** APIs quote the key they refuse ("Incorrect API key provided: sk-ab…"), and people would see it. */
+/**
+ * APIs quote the key they refuse ("Incorrect API key provided: sk-ab…"), and people would see it.
+ */
 export function redacted(text: string): string {
   return text.replace(/\b(sk|pk|key|Bearer)[-_ ][\w*.-]{4,}/gi, "$1-…");
 }

@@ -1,5 +1,6 @@
 /**
- * This is the word for "stop" between a call and its socket. An `AbortSignal` says the same at ten times the cost, and a call makes two of them.
+ * This is the word for "stop" between a call and its socket. An `AbortSignal` says the same at ten
+ * times the cost, and a call makes two of them.
  */
 export class Halt {
   #halted = false;
@@ -17,7 +18,9 @@ export class Halt {
     for (const call of calls) call();
   }
 
-  /** Calls once when it is halted; not where it has been already. Returns the way to take it back. */
+  /**
+   * Calls once when it is halted; not where it has been already. Returns the way to take it back.
+   */
   on(call: () => void): () => void {
     this.#calls.push(call);
     return () => {

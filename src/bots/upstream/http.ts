@@ -1,8 +1,10 @@
 /**
- * This is how Nexus calls a model API: HTTP/1.1 over a plain or TLS socket, answers read piece by piece.
+ * This is how Nexus calls a model API: HTTP/1.1 over a plain or TLS socket, answers read piece by
+ * piece.
  *
- * Why not `fetch`: a bare relay of 16-byte deltas takes 87 µs of CPU each where it reads through `fetch` on Deno 2.9, 61 with a BYOB reader, and
- * 48 where it reads the socket; reading deltas is most of what a gateway in front of a model does. {@linkcode fetchHttp} is there for what this
+ * Why not `fetch`: a bare relay of 16-byte deltas takes 87 µs of CPU each where it reads through
+ * `fetch` on Deno 2.9, 61 with a BYOB reader, and 48 where it reads the socket; reading deltas is
+ * most of what a gateway in front of a model does. {@linkcode fetchHttp} is there for what this
  * client does not know: proxies, HTTP/2, other runtimes.
  *
  * Message framing after RFC 9112: sections 6 (length), 7.1 (chunked) and 9.3 (keep-alive).
@@ -23,7 +25,10 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   header(name: string): string | undefined;
-  /** The next piece of the body as text, cut anywhere but inside a character; `undefined` at its proper end. Throws {@linkcode Broken}. */
+  /**
+   * The next piece of the body as text, cut anywhere but inside a character; `undefined` at its
+   * proper end. Throws {@linkcode Broken}.
+   */
   read(): Promise<string | undefined>;
   /** Whether the proper end of the body was seen. */
   readonly ended: boolean;
@@ -44,7 +49,10 @@ export class Broken extends Error {
 
   constructor(
     message: string,
-    /** The socket had served another request before and may simply have been closed in between: another one may be tried at once. */
+    /**
+     * The socket had served another request before and may simply have been closed in between:
+     * another one may be tried at once.
+     */
     readonly stale = false,
     cause?: unknown,
   ) {
@@ -64,7 +72,10 @@ export type Dial = (to: { tls: boolean; hostname: string; port: number }) => Pro
 /** Idle sockets kept per address: as many as one busy bot may have had streams. */
 const MAX_IDLE = 512;
 
-/** Milliseconds an idle socket is kept: below the five seconds after which Node's and many other servers close theirs. */
+/**
+ * Milliseconds an idle socket is kept: below the five seconds after which Node's and many other
+ * servers close theirs.
+ */
 const KEEP_IDLE = 4_000;
 
 /** A delta is about 200 bytes; a burst or an image comes in several reads. */
@@ -152,7 +163,10 @@ export class SocketHttp implements Http {
   }
 }
 
-/** The socket, unless the halt comes first: a connection to a silent address takes minutes to fail, and then closes itself here. */
+/**
+ * The socket, unless the halt comes first: a connection to a silent address takes minutes to fail,
+ * and then closes itself here.
+ */
 function orCalledOff(dialled: Promise<Socket>, halt: Halt): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const over = halt.on(() => reject(new Broken("called off")));
@@ -174,7 +188,9 @@ function head({ method, headers, body }: HttpRequest, target: URL): Uint8Array {
     // A key read from a file may end in a newline; a header that holds one would be two headers.
     const clean = value.trim();
     // deno-lint-ignore no-control-regex -- control characters are what it refuses
-    if (/[\u0000-\u001f\u007f]/.test(clean)) throw new NexusError("invalid", `header ${name} holds control characters`);
+    if (/[\u0000-\u001f\u007f]/.test(clean)) {
+      throw new NexusError("invalid", `header ${name} holds control characters`);
+    }
     text += `${name}: ${clean}\r\n`;
   }
   if (body === undefined) return ENCODER.encode(`${text}\r\n`);
@@ -223,7 +239,8 @@ class Line {
     let head = "";
     while (true) {
       const { bytes } = this;
-      // Bytes, not characters: an empty line that falls into two reads is found in what they make together.
+      // Bytes, not characters: an empty line that falls into two reads is found in what they make
+      // together.
       const text = head + LATIN.decode(bytes);
       const end = text.indexOf("\r\n\r\n");
       if (end >= 0) {
@@ -262,10 +279,15 @@ class Line {
   }
 }
 
-/** A decoder that is not in the middle of anything: a fifth of the cost of one that keeps a state. */
+/**
+ * A decoder that is not in the middle of anything: a fifth of the cost of one that keeps a state.
+ */
 const WHOLE = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Bytes to text, cut anywhere: what ends in a whole character is decoded at once, and events always do. */
+/**
+ * Bytes to text, cut anywhere: what ends in a whole character is decoded at once, and events always
+ * do.
+ */
 class Characters {
   #decoder: TextDecoder | undefined;
   #inside = false;
@@ -274,7 +296,10 @@ class Characters {
     const whole = bytes[bytes.length - 1]! < 0x80;
     if (whole && !this.#inside) return WHOLE.decode(bytes);
     this.#inside = !whole;
-    return (this.#decoder ??= new TextDecoder("utf-8", { ignoreBOM: true })).decode(bytes, STREAMING);
+    return (this.#decoder ??= new TextDecoder("utf-8", { ignoreBOM: true })).decode(
+      bytes,
+      STREAMING,
+    );
   }
 }
 
@@ -348,7 +373,9 @@ class LineAnswer implements HttpAnswer {
     const count = this.#framing === "length" ? Math.min(bytes.length, this.#left) : bytes.length;
     const text = count > 0 ? this.#characters.decode(bytes.subarray(0, count)) : "";
     this.line.take(count);
-    if (this.#framing === "length" && (this.#left -= count) === 0) this.#finish(bytes.length === count);
+    if (this.#framing === "length" && (this.#left -= count) === 0) {
+      this.#finish(bytes.length === count);
+    }
     return text;
   }
 
@@ -423,7 +450,9 @@ function parseHead(head: string): { status: number; headers: Map<string, string>
   return { status: Number(match[2]), headers, old: match[1] === "0" };
 }
 
-async function dialDeno({ tls, hostname, port }: { tls: boolean; hostname: string; port: number }): Promise<Socket> {
+async function dialDeno(
+  { tls, hostname, port }: { tls: boolean; hostname: string; port: number },
+): Promise<Socket> {
   if (tls) return await Deno.connectTls({ hostname, port, alpnProtocols: ["http/1.1"] });
   const socket = await Deno.connect({ hostname, port });
   socket.setNoDelay(true);
@@ -469,14 +498,20 @@ export function fetchHttp(fetch: typeof globalThis.fetch): Http {
             if (text !== "") return text;
           }
         },
-        close: () => void reader?.cancel().catch(() => {/* it was broken already, and nobody reads it any more */}),
+        close: () =>
+          void reader?.cancel().catch(
+            () => {/* it was broken already, and nobody reads it any more */},
+          ),
       };
     },
     close() {},
   };
 }
 
-/** What a network error says, without the addresses of a private network that some runtimes put behind it. */
+/**
+ * What a network error says, without the addresses of a private network that some runtimes put
+ * behind it.
+ */
 function reason(error: unknown): string {
   if (error instanceof Broken) return error.message;
   if (!(error instanceof Error)) return "the connection broke";

@@ -1,8 +1,9 @@
 /**
  * This is the dialect of OpenAI's chat completions, which most other model servers speak too.
  *
- * Source: https://platform.openai.com/docs/api-reference/chat. Beyond it: `reasoning_content` (DeepSeek, vLLM) and `reasoning` (OpenRouter,
- * Ollama) in a delta, and `images` (OpenRouter) in a delta or a message.
+ * Source: https://platform.openai.com/docs/api-reference/chat. Beyond it: `reasoning_content`
+ * (DeepSeek, vLLM) and `reasoning` (OpenRouter, Ollama) in a delta, and `images` (OpenRouter) in a
+ * delta or a message.
  */
 import { parseJson } from "../../core/json.ts";
 import { dataUrl, type Said } from "../../core/message.ts";
@@ -23,7 +24,10 @@ const COMMON = new Set([
   "verbosity",
 ]);
 
-/** Parameters of OpenAI's own API. Clients send some of them unasked, and strict servers refuse them. */
+/**
+ * Parameters of OpenAI's own API. Clients send some of them unasked, and strict servers refuse
+ * them.
+ */
 const OPENAI = new Set([
   "user",
   "safety_identifier",
@@ -62,7 +66,9 @@ export const openai: Dialect = {
   body({ said, model, wishes, stream }, settings) {
     const maxTokens = wishes.maxTokens ?? settings.maxTokens;
     // OpenAI's models that think refuse the old name, many other servers know no other.
-    const most = isOpenAi(settings) ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens };
+    const most = isOpenAi(settings)
+      ? { max_completion_tokens: maxTokens }
+      : { max_tokens: maxTokens };
     return JSON.stringify({
       model,
       messages: said.map(message),
@@ -83,7 +89,9 @@ export const openai: Dialect = {
     if (!isFields(chunk)) throw new SyntaxError("not an object");
     if (chunk.error) return hearing.error(faultOfEvent(data));
     // Azure sends a first chunk without choices, and the usage chunk has none either.
-    const choice = Array.isArray(chunk.choices) ? chunk.choices[0] as Fields | undefined : undefined;
+    const choice = Array.isArray(chunk.choices)
+      ? chunk.choices[0] as Fields | undefined
+      : undefined;
     if (choice) {
       // A server that was asked for a stream and sends the whole in one event calls it `message`.
       const said = choice.delta ?? choice.message;
@@ -97,7 +105,9 @@ export const openai: Dialect = {
     const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
     if (answer.error) return hearing.error(faultOfEvent(text));
-    const choice = Array.isArray(answer.choices) ? answer.choices[0] as Fields | undefined : undefined;
+    const choice = Array.isArray(answer.choices)
+      ? answer.choices[0] as Fields | undefined
+      : undefined;
     if (!choice || !isFields(choice.message)) throw new SyntaxError("no message");
     content(choice.message, hearing);
     usage(answer.usage, hearing);
@@ -108,7 +118,8 @@ export const openai: Dialect = {
 
 /** Whether it is OpenAI's own API, on Azure too. */
 function isOpenAi({ baseUrl }: Pick<UpstreamSettings, "baseUrl">): boolean {
-  return baseUrl === undefined || /^https:\/\/[^/]*\.openai\.(?:azure\.)?com(?:[:/]|$)/i.test(baseUrl);
+  return baseUrl === undefined ||
+    /^https:\/\/[^/]*\.openai\.(?:azure\.)?com(?:[:/]|$)/i.test(baseUrl);
 }
 
 function message({ role, text, images }: Said): unknown {
@@ -122,12 +133,19 @@ function content(delta: Fields, hearing: Hearing): void {
   const reasoning = delta.reasoning_content ?? delta.reasoning;
   if (typeof reasoning === "string" && reasoning) hearing.say("reasoning", reasoning);
   if (typeof delta.content === "string" && delta.content) hearing.say("text", delta.content);
-  else if (Array.isArray(delta.content)) { for (const part of delta.content) partOf(part, hearing); }
+  else if (Array.isArray(delta.content)) {
+    for (const part of delta.content) {
+      partOf(part, hearing);
+    }
+  }
   // A refusal is what the model says to the person.
   if (typeof delta.refusal === "string" && delta.refusal) hearing.say("text", delta.refusal);
   if (Array.isArray(delta.images)) { for (const image of delta.images) picture(image, hearing); }
-  // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is not its answer.
-  if (isFilled(delta.tool_calls) || isFilled(delta.function_call)) hearing.error(unsupported("a tool call"));
+  // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is
+  // not its answer.
+  if (isFilled(delta.tool_calls) || isFilled(delta.function_call)) {
+    hearing.error(unsupported("a tool call"));
+  }
   if (isFields(delta.audio)) hearing.error(unsupported("sound"));
 }
 
@@ -136,13 +154,17 @@ function partOf(part: unknown, hearing: Hearing): void {
   if (typeof part === "string") return hearing.say("text", part);
   if (!isFields(part)) return hearing.error(unsupported("a part that is not text"));
   const { type, text, refusal, thinking } = part;
-  if ((type === "text" || type === "output_text") && typeof text === "string") return hearing.say("text", text);
+  if ((type === "text" || type === "output_text") && typeof text === "string") {
+    return hearing.say("text", text);
+  }
   if (type === "refusal" && typeof refusal === "string") return hearing.say("text", refusal);
   if (type === "image_url" && picture(part, hearing)) return;
   // Mistral's models think so: a list of parts again.
   if (type === "thinking" && Array.isArray(thinking)) {
     for (const thought of thinking) {
-      if (isFields(thought) && typeof thought.text === "string") hearing.say("reasoning", thought.text);
+      if (isFields(thought) && typeof thought.text === "string") {
+        hearing.say("reasoning", thought.text);
+      }
     }
     return;
   }
@@ -162,10 +184,16 @@ function isFilled(value: unknown): boolean {
 }
 
 function finish(reason: string, hearing: Hearing): void {
-  if (reason === "tool_calls" || reason === "function_call") return hearing.error(unsupported("a tool call"));
+  if (reason === "tool_calls" || reason === "function_call") {
+    return hearing.error(unsupported("a tool call"));
+  }
   // OpenRouter and vLLM say so where the model broke off.
   if (reason === "error" || reason === "abort") {
-    return hearing.error({ code: "bot_failed", detail: "the model API broke the answer off", retryable: true });
+    return hearing.error({
+      code: "bot_failed",
+      detail: "the model API broke the answer off",
+      retryable: true,
+    });
   }
   hearing.finish(reason);
 }
@@ -175,7 +203,8 @@ function usage(counted: unknown, hearing: Hearing): void {
   const { prompt_tokens, completion_tokens } = counted;
   if (typeof prompt_tokens === "number") hearing.count({ inputTokens: prompt_tokens });
   if (typeof completion_tokens === "number") hearing.count({ outputTokens: completion_tokens });
-  const cached = detail(counted.prompt_tokens_details, "cached_tokens") ?? counted.prompt_cache_hit_tokens;
+  const cached = detail(counted.prompt_tokens_details, "cached_tokens") ??
+    counted.prompt_cache_hit_tokens;
   if (typeof cached === "number") hearing.count({ cachedTokens: cached });
   const reasoning = detail(counted.completion_tokens_details, "reasoning_tokens");
   if (typeof reasoning === "number") hearing.count({ reasoningTokens: reasoning });

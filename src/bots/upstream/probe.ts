@@ -1,7 +1,7 @@
 /**
- * Tries a model API once: its address, its key, its model, its price. The list of models is free. Only where the list
- * proves nothing (strangers may read it, it does not name the model, there is none) and the check is a full one, the
- * model is asked for one token.
+ * Tries a model API once: its address, its key, its model, its price. The list of models is free.
+ * Only where the list proves nothing (strangers may read it, it does not name the model, there is
+ * none) and the check is a full one, the model is asked for one token.
  */
 import { withoutSlashes } from "../../core/address.ts";
 import { readBytes } from "../../core/bytes.ts";
@@ -50,7 +50,9 @@ const WORDS = 4_000;
 /** Models of a list that are named. */
 const NAMED = 5;
 
-type Answer = { readonly status: number; readonly text: string } | { readonly trouble: "network" | "timeout" };
+type Answer = { readonly status: number; readonly text: string } | {
+  readonly trouble: "network" | "timeout";
+};
 
 /** One check for each model API of the configuration. */
 export function probesOfModels(
@@ -108,7 +110,9 @@ class ModelCheck {
     if ("trouble" in listed) return this.#unreachable(listed.trouble);
     if (listed.status === 401 || listed.status === 403) return this.#wrongKey(listed.status);
     const { status } = listed;
-    if ((status >= 300 && status < 400) || (status === 200 && !isJson(listed.text))) return this.#wrongAddress(status);
+    if ((status >= 300 && status < 400) || (status === 200 && !isJson(listed.text))) {
+      return this.#wrongAddress(status);
+    }
     const ids = status === 200 ? modelsIn(listed.text) : undefined;
     if (model === undefined) {
       if (ids?.length) return;
@@ -141,8 +145,14 @@ class ModelCheck {
 
   #headers(key: string | undefined): Record<string, string> {
     // Where the key stands among the configured headers, a stranger has none of them.
-    const own = key === undefined && this.#settings.apiKey !== undefined ? {} : this.#settings.headers;
-    return { accept: "application/json", ...APIS[this.#settings.type].dialect.headers(key), ...own };
+    const own = key === undefined && this.#settings.apiKey !== undefined
+      ? {}
+      : this.#settings.headers;
+    return {
+      accept: "application/json",
+      ...APIS[this.#settings.type].dialect.headers(key),
+      ...own,
+    };
   }
 
   /** Asks for one token, and judges only what is about key, account and model. */
@@ -165,7 +175,9 @@ class ModelCheck {
     }
     if (status === 401 || status === 403) return this.#wrongKey(status);
     const { code, detail } = faultOf(status, text);
-    if (status === 402 || (status === 429 && code === "bot_misconfigured")) return this.#noMoney(detail);
+    if (status === 402 || (status === 429 && code === "bot_misconfigured")) {
+      return this.#noMoney(detail);
+    }
     const isAboutModel = isJson(text) && /model/i.test(text.slice(0, WORDS));
     if (status === 404 && listed === 404 && !isAboutModel) return this.#wrongAddress(status);
     if (status === 404 || (status === 400 && isAboutModel)) this.#wrongModel(model, ids, detail);
@@ -174,7 +186,11 @@ class ModelCheck {
   async #call(path: string, init: RequestInit, ms: number): Promise<Answer> {
     try {
       const signal = AbortSignal.timeout(ms);
-      const response = await this.#fetch(this.#base + path, { ...init, signal, redirect: "manual" });
+      const response = await this.#fetch(this.#base + path, {
+        ...init,
+        signal,
+        redirect: "manual",
+      });
       const bytes = await readBytes(response.body, MOST);
       return { status: response.status, text: bytes ? new TextDecoder().decode(bytes) : "" };
     } catch (error) {
@@ -240,7 +256,10 @@ class ModelCheck {
         zh: `模型 API 没有模型 ${model}，或该密钥无权使用`,
       },
       some === ""
-        ? { en: "look up its name in the vendor's list of models", zh: "在厂商的模型列表中查找正确的名称" }
+        ? {
+          en: "look up its name in the vendor's list of models",
+          zh: "在厂商的模型列表中查找正确的名称",
+        }
         : { en: `choose one that it lists: ${some}`, zh: `选择它列出的模型之一：${some}` },
       { said },
     );
@@ -252,7 +271,9 @@ function modelsIn(text: string): string[] | undefined {
   try {
     const list: unknown = parseJson(text);
     if (!isFields(list) || !Array.isArray(list.data)) return undefined;
-    return list.data.flatMap((model) => isFields(model) && typeof model.id === "string" ? [model.id] : []);
+    return list.data.flatMap((model) =>
+      isFields(model) && typeof model.id === "string" ? [model.id] : []
+    );
   } catch {
     return undefined;
   }

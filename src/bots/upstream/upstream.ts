@@ -1,8 +1,10 @@
 /**
- * This is a model API as a bot: a {@linkcode Link} that Nexus dials out to instead of being dialled.
+ * This is a model API as a bot: a {@linkcode Link} that Nexus dials out to instead of being
+ * dialled.
  *
- * Model APIs remember nothing, so every question carries the conversation: what the client told (OpenAI clients do), else what the archive
- * knows, back to as many tokens as the configuration allows.
+ * Model APIs remember nothing, so every question carries the conversation: what the client told
+ * (OpenAI clients do), else what the archive knows, back to as many tokens as the configuration
+ * allows.
  */
 import { estimateTokenCount } from "tokenx";
 import { withoutSlashes } from "../../core/address.ts";
@@ -31,7 +33,10 @@ export interface UpstreamParts {
   readonly http: Http;
   /** What was said in the task's conversation before it, oldest first. */
   readonly history: (task: Task) => Promise<readonly Said[]>;
-  /** What a setting such as `env:NAME` stands for; `undefined` where it is not set. Other texts stand for themselves. */
+  /**
+   * What a setting such as `env:NAME` stands for; `undefined` where it is not set. Other texts
+   * stand for themselves.
+   */
   readonly secret: (text: string) => string | undefined;
   /** Told when `draining` or what it says of itself changed. */
   readonly changed?: () => void;
@@ -39,12 +44,16 @@ export interface UpstreamParts {
   readonly random?: () => number;
 }
 
-const DIALECTS: Readonly<Record<UpstreamSettings["type"], { dialect: Dialect; baseUrl: string }>> = {
-  openai: { dialect: openai, baseUrl: "https://api.openai.com/v1" },
-  anthropic: { dialect: anthropic, baseUrl: "https://api.anthropic.com/v1" },
-};
+const DIALECTS: Readonly<Record<UpstreamSettings["type"], { dialect: Dialect; baseUrl: string }>> =
+  {
+    openai: { dialect: openai, baseUrl: "https://api.openai.com/v1" },
+    anthropic: { dialect: anthropic, baseUrl: "https://api.anthropic.com/v1" },
+  };
 
-/** How often calls are looked at for silence, in milliseconds; a tenth of the shortest timeout where that is less. */
+/**
+ * How often calls are looked at for silence, in milliseconds; a tenth of the shortest timeout where
+ * that is less.
+ */
 const LOOK = 1_000;
 
 /** The longest rest that an API's `Retry-After` can bring, in milliseconds. */
@@ -82,7 +91,8 @@ export class Upstream implements Link {
 
   /** In a pool the others answer while this one rests; alone, it says itself that it is limited. */
   get draining(): boolean {
-    return this.#closed || (this.#settings.pool !== undefined && this.#restsUntil > this.#parts.clock.now());
+    return this.#closed ||
+      (this.#settings.pool !== undefined && this.#restsUntil > this.#parts.clock.now());
   }
 
   get busy(): number {
@@ -104,7 +114,10 @@ export class Upstream implements Link {
     return this.#budget.spent();
   }
 
-  /** Goes on with other settings: a new key counts from the next try on. Answers that run are not disturbed. */
+  /**
+   * Goes on with other settings: a new key counts from the next try on. Answers that run are not
+   * disturbed.
+   */
   configure(settings: UpstreamSettings): void {
     this.#settings = settings;
     this.#bot = botOf(this.#bot.id, settings, this.#bot.connectedAt);
@@ -116,7 +129,8 @@ export class Upstream implements Link {
 
   honours(name: string, value: unknown): boolean {
     const settings = this.#settings;
-    return !settings.ignore.includes(name) && DIALECTS[settings.type].dialect.takes(name, value, settings);
+    return !settings.ignore.includes(name) &&
+      DIALECTS[settings.type].dialect.takes(name, value, settings);
   }
 
   /** Of what a client wishes, what this API can do. */
@@ -142,7 +156,9 @@ export class Upstream implements Link {
       end.tell();
     }).catch((error) => {
       const { code, detail, retryAfter } = asNexusError(error);
-      if (code === "internal") this.#parts.observer.tell({ type: "fault", where: `bot ${this.#bot.id}`, error });
+      if (code === "internal") {
+        this.#parts.observer.tell({ type: "fault", where: `bot ${this.#bot.id}`, error });
+      }
       if (code === "bot_misconfigured") this.#trouble = detail;
       sink.fail(code === "internal" ? "bot_failed" : code, detail, true, { retryAfter });
     }).finally(() => {
@@ -158,7 +174,9 @@ export class Upstream implements Link {
     const limits = settings.budget;
     const now = this.#parts.clock.now();
     if (this.#restsUntil > now) {
-      throw new NexusError("limited", this.#trouble, { retryAfter: Math.ceil((this.#restsUntil - now) / 1000) });
+      throw new NexusError("limited", this.#trouble, {
+        retryAfter: Math.ceil((this.#restsUntil - now) / 1000),
+      });
     }
     if (
       limits.requestsPerMinute !== undefined || limits.tokensPerMinute !== undefined ||
@@ -192,7 +210,9 @@ export class Upstream implements Link {
   /** What is sent: the configuration's own words first, and no images to a model that sees none. */
   #told(before: readonly Said[], last: Said | undefined): Said[] {
     const { system, images } = this.#settings;
-    const said: Said[] = system ? [{ role: "system", text: system, images: [] }, ...before] : [...before];
+    const said: Said[] = system
+      ? [{ role: "system", text: system, images: [] }, ...before]
+      : [...before];
     if (last) said.push(last);
     return images ? said : said.map(blind);
   }
@@ -232,14 +252,19 @@ export class Upstream implements Link {
     const url = `${withoutSlashes(this.#settings.baseUrl ?? baseUrl)}/models`;
     let list: unknown, refused: Fault | undefined;
     try {
-      const answer = await this.#parts.http.request({ ...this.#request(dialect, url, undefined), halt });
+      const answer = await this.#parts.http.request({
+        ...this.#request(dialect, url, undefined),
+        halt,
+      });
       const text = await textOf(answer);
       if (answer.status === 401 || answer.status === 403) refused = faultOf(answer.status, text);
       else if (answer.status === 200) list = parseJson(text);
       else throw new Broken(`status ${answer.status}`);
     } catch (cause) {
       if (cause instanceof NexusError) throw cause;
-      throw new NexusError("bot_failed", "the model API does not list its models; set `model`", { cause });
+      throw new NexusError("bot_failed", "the model API does not list its models; set `model`", {
+        cause,
+      });
     }
     if (refused) throw new NexusError(refused.code, refused.detail);
     const models = isFields(list) && Array.isArray(list.data) ? list.data : [];
@@ -250,13 +275,18 @@ export class Upstream implements Link {
     return this.#model = id;
   }
 
-  /* ── its own books ───────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── its own books
+   * ─────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #learn({ calledOff, trouble }: CallEnd): void {
     if (calledOff) return;
     const before = this.#trouble;
     this.#trouble = trouble?.detail;
-    if (trouble?.code === "limited" && trouble.retryAfter !== undefined) this.#rest(trouble.retryAfter * 1000);
+    if (trouble?.code === "limited" && trouble.retryAfter !== undefined) {
+      this.#rest(trouble.retryAfter * 1000);
+    }
     if (before !== this.#trouble) this.#parts.changed?.();
   }
 
@@ -278,7 +308,10 @@ export class Upstream implements Link {
     this.#parts.changed?.();
   }
 
-  /* ── its calls ───────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── its calls
+   * ─────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #lookEvery(): number {
     const { firstTimeout, stallTimeout } = this.#settings;
@@ -290,7 +323,9 @@ export class Upstream implements Link {
     for (const call of this.#calls.values()) call.look(now);
   }
 
-  /** The socket is closed, which is a stop that every API understands; none of them sends a receipt. */
+  /**
+   * The socket is closed, which is a stop that every API understands; none of them sends a receipt.
+   */
   cancel(taskId: string): Promise<boolean> {
     const known = this.#calls.has(taskId);
     this.forget(taskId);
@@ -328,7 +363,8 @@ export class Upstream implements Link {
 }
 
 function botOf(id: string, settings: UpstreamSettings, connectedAt: number): Bot {
-  const { name = id, description, pool, weight, maxConcurrent = Infinity, restart, images } = settings;
+  const { name = id, description, pool, weight, maxConcurrent = Infinity, restart, images } =
+    settings;
   return {
     id,
     name,
@@ -343,8 +379,9 @@ function botOf(id: string, settings: UpstreamSettings, connectedAt: number): Bot
 }
 
 /**
- * The end of a conversation that fits into so many tokens, by estimate: within some 5 % of the real count for European languages and
- * 15 % for Chinese, for a thousandth of the memory of a tokenizer's tables. Four tokens a message are what the APIs add.
+ * The end of a conversation that fits into so many tokens, by estimate: within some 5 % of the real
+ * count for European languages and 15 % for Chinese, for a thousandth of the memory of a
+ * tokenizer's tables. Four tokens a message are what the APIs add.
  */
 export function within(tokens: number, said: readonly Said[]): readonly Said[] {
   const estimate = new Estimate(estimateTokenCount);
@@ -352,7 +389,8 @@ export function within(tokens: number, said: readonly Said[]): readonly Said[] {
   let first = said.length;
   while (first > 0) {
     const { text, images } = said[first - 1]!;
-    // A text of more units than eight times what is left cannot fit, and need not be read to know it.
+    // A text of more units than eight times what is left cannot fit, and need not be read to know
+    // it.
     if (text.length > left * 8) break;
     left -= estimate.of(text) + images.length * IMAGE_TOKENS + 4;
     if (left < 0) break;
@@ -370,7 +408,8 @@ const IMAGE_TOKENS = 1000;
 function counted({ usage, units }: CallEnd, said: readonly Said[]): Usage {
   const { inputTokens, outputTokens } = usage;
   return {
-    inputTokens: inputTokens ?? said.reduce((sum, { text }) => sum + Math.ceil(text.length / UNITS_PER_TOKEN), 0),
+    inputTokens: inputTokens ??
+      said.reduce((sum, { text }) => sum + Math.ceil(text.length / UNITS_PER_TOKEN), 0),
     outputTokens: outputTokens ?? Math.ceil(units / UNITS_PER_TOKEN),
   };
 }

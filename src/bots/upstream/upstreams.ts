@@ -1,5 +1,6 @@
 /**
- * These are all model APIs of the configuration, on the roster: who is new joins, who is gone leaves, who changed goes on with what is new.
+ * These are all model APIs of the configuration, on the roster: who is new joins, who is gone
+ * leaves, who changed goes on with what is new.
  */
 import type { Roster } from "../../core/roster.ts";
 import type { BudgetUse } from "./budget.ts";
@@ -17,7 +18,9 @@ export class Upstreams {
     this.#parts = { ...parts, changed: () => this.#roster.changed() };
   }
 
-  /** Takes over what stands in the configuration now. A bot that is gone answers what it has begun. */
+  /**
+   * Takes over what stands in the configuration now. A bot that is gone answers what it has begun.
+   */
   set(all: Readonly<Record<string, UpstreamSettings>>): void {
     for (const [id, { bot, leave }] of this.#present) {
       if (Object.hasOwn(all, id)) continue;
@@ -53,7 +56,9 @@ export class Upstreams {
 
   /** What is wrong with which of them, in lines for admins. */
   troubles(): string[] {
-    return [...this.#present].flatMap(([id, { bot: { note } }]) => note === undefined ? [] : [`bot ${id}: ${note}`]);
+    return [...this.#present].flatMap(([id, { bot: { note } }]) =>
+      note === undefined ? [] : [`bot ${id}: ${note}`]
+    );
   }
 
   /** Stops every call. Resolves when no socket is held any more. */

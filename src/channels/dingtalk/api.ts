@@ -18,7 +18,10 @@ import { foreignFetch, wireOf } from "../im/wire.ts";
 import { delivered, isUsedUp, judge, plain } from "./judge.ts";
 import type { DingTalkSettings } from "./settings.ts";
 
-/** What an edition may do: calls a second per API, API calls and deliveries a month; the rates with headroom. */
+/**
+ * What an edition may do: calls a second per API, API calls and deliveries a month; the rates with
+ * headroom.
+ */
 const EDITIONS = {
   standard: { second: 18, month: 5000, webhookMonth: 3000 },
   professional: { second: 36, month: 200_000, webhookMonth: 50_000 },
@@ -29,12 +32,20 @@ const EDITIONS = {
 const INPUTING = "2", FINISHED = "3";
 
 /** Where a session's webhook may be. */
-const SESSION_HOSTS = ["oapi.dingtalk.com", "api.dingtalk.com", "oapi.dingtalk.io", "api.dingtalk.io"];
+const SESSION_HOSTS = [
+  "oapi.dingtalk.com",
+  "api.dingtalk.com",
+  "oapi.dingtalk.io",
+  "api.dingtalk.io",
+];
 
 /** Where the Stream and files may be; any other address must at least be a public one. */
 const FILE_HOSTS = [".dingtalk.com", ".dingtalk.io", ".aliyuncs.com", ".alicdn.com"];
 
-/** Milliseconds for which the month counts as used up once DingTalk has said so: a raised quota is seen after that. */
+/**
+ * Milliseconds for which the month counts as used up once DingTalk has said so: a raised quota is
+ * seen after that.
+ */
 const USED_UP = 3_600_000;
 
 /** A chat as the API names it. */
@@ -57,7 +68,10 @@ export class DingTalkApi {
   readonly #sessions: Hosts;
   readonly #files: Hosts;
   readonly #clock: Clock;
-  /** Until when DingTalk's word counts that the organisation's month is used up, whatever our own count says. */
+  /**
+   * Until when DingTalk's word counts that the organisation's month is used up, whatever our own
+   * count says.
+   */
   #usedUpUntil = 0;
   readonly #s: DingTalkSettings;
 
@@ -83,7 +97,9 @@ export class DingTalkApi {
       const json = typeof answer === "string" ? undefined : parse(answer.text);
       const found = json && read(json);
       if (found) return { token: found.token, lifetime: found.seconds * 1000 };
-      const code = String(json?.code ?? json?.errcode ?? (typeof answer === "string" ? answer : answer.status));
+      const code = String(
+        json?.code ?? json?.errcode ?? (typeof answer === "string" ? answer : answer.status),
+      );
       const wrong = /invalid|40089|40096/i.test(code);
       throw new PlatformError(wrong ? "refused" : "unavailable", code, "no accessToken");
     };
@@ -95,7 +111,10 @@ export class DingTalkApi {
         { appKey: settings.clientId, appSecret: settings.clientSecret },
         (json) => json.accessToken && { token: json.accessToken, seconds: json.expireIn },
       ));
-    const query = new URLSearchParams({ appkey: settings.clientId, appsecret: settings.clientSecret });
+    const query = new URLSearchParams({
+      appkey: settings.clientId,
+      appsecret: settings.clientSecret,
+    });
     const oldToken = new Token(parts.clock, (patience) =>
       asked(
         patience,
@@ -120,17 +139,27 @@ export class DingTalkApi {
 
   api(name: string): Scope {
     const { clientId, limits, edition } = this.#s;
-    return { key: `dingtalk:${clientId}:${name}`, rates: rates(limits.api, { second: EDITIONS[edition].second }) };
+    return {
+      key: `dingtalk:${clientId}:${name}`,
+      rates: rates(limits.api, { second: EDITIONS[edition].second }),
+    };
   }
 
   /** The organisation's API calls of this month. */
   month(): Scope {
     const { clientId, corpId, limits, edition } = this.#s;
     const limit = limits.month ?? EDITIONS[edition].month;
-    return { key: `dingtalk:${corpId ?? clientId}:month`, rates: [], quota: { limit, period: "month" } };
+    return {
+      key: `dingtalk:${corpId ?? clientId}:month`,
+      rates: [],
+      quota: { limit, period: "month" },
+    };
   }
 
-  /** API calls that are left of the month: none for a while after DingTalk said so, whatever was counted here. */
+  /**
+   * API calls that are left of the month: none for a while after DingTalk said so, whatever was
+   * counted here.
+   */
   async monthLeft(budget: Budget): Promise<number> {
     return this.#usedUpUntil > this.#clock.now() ? 0 : await budget.left(this.month());
   }
@@ -139,7 +168,11 @@ export class DingTalkApi {
   webhookMonth(): Scope {
     const { clientId, corpId, limits, edition } = this.#s;
     const limit = limits.webhookMonth ?? EDITIONS[edition].webhookMonth;
-    return { key: `dingtalk:${corpId ?? clientId}:webhook`, rates: [], quota: { limit, period: "month" } };
+    return {
+      key: `dingtalk:${corpId ?? clientId}:webhook`,
+      rates: [],
+      quota: { limit, period: "month" },
+    };
   }
 
   chat(chat: DingChat): Scope {
@@ -157,14 +190,36 @@ export class DingTalkApi {
       outTrackId: id,
       callbackType: "STREAM",
       // The map's values may hold 1 KB; the answer itself follows as a stream.
-      cardData: { cardParamMap: { [cardKey]: text().slice(0, 300), ...this.#flow(send.final ? FINISHED : INPUTING) } },
-      openSpaceId: group ? `dtv1.card//IM_GROUP.${chat.conversationId}` : `dtv1.card//IM_ROBOT.${chat.staffId}`,
+      cardData: {
+        cardParamMap: {
+          [cardKey]: text().slice(0, 300),
+          ...this.#flow(send.final ? FINISHED : INPUTING),
+        },
+      },
+      openSpaceId: group
+        ? `dtv1.card//IM_GROUP.${chat.conversationId}`
+        : `dtv1.card//IM_ROBOT.${chat.staffId}`,
       ...(group
-        ? { imGroupOpenSpaceModel: { supportForward: true }, imGroupOpenDeliverModel: { robotCode: this.#robot } }
-        : { imRobotOpenSpaceModel: { supportForward: true }, imRobotOpenDeliverModel: { spaceType: "IM_ROBOT" } }),
+        ? {
+          imGroupOpenSpaceModel: { supportForward: true },
+          imGroupOpenDeliverModel: { robotCode: this.#robot },
+        }
+        : {
+          imRobotOpenSpaceModel: { supportForward: true },
+          imRobotOpenDeliverModel: { spaceType: "IM_ROBOT" },
+        }),
       userIdType: 1,
     });
-    await this.#call("POST", "/v1.0/card/instances/createAndDeliver", "card.create", chat, send, body, true, delivered);
+    await this.#call(
+      "POST",
+      "/v1.0/card/instances/createAndDeliver",
+      "card.create",
+      chat,
+      send,
+      body,
+      true,
+      delivered,
+    );
   }
 
   async streamCard(id: string, text: () => string, last: boolean, send: Send): Promise<void> {
@@ -205,7 +260,10 @@ export class DingTalkApi {
 
   /** By the webhook that came with the question: no token, no API call. Nothing tells a repeat apart. */
   async replyByWebhook(chat: DingChat, text: () => string, send: Send): Promise<void> {
-    const body = () => ({ msgtype: "markdown", markdown: { title: titleOf(text()), text: text() } });
+    const body = () => ({
+      msgtype: "markdown",
+      markdown: { title: titleOf(text()), text: text() },
+    });
     const about = this.chat(chat);
     await this.#bare.call({
       ...send,
@@ -221,7 +279,12 @@ export class DingTalkApi {
   }
 
   async sendMarkdown(chat: DingChat, text: () => string, send: Send): Promise<void> {
-    await this.#robotSend(chat, "sampleMarkdown", () => ({ title: titleOf(text()), text: text() }), send);
+    await this.#robotSend(
+      chat,
+      "sampleMarkdown",
+      () => ({ title: titleOf(text()), text: text() }),
+      send,
+    );
   }
 
   async sendImage(chat: DingChat, mediaId: string, send: Send): Promise<void> {
@@ -245,7 +308,10 @@ export class DingTalkApi {
       ...send,
       reservation: undefined,
       method: "POST",
-      url: (token) => `${this.#s.oapiBaseUrl}/media/upload?type=${type}&access_token=${encodeURIComponent(token)}`,
+      url: (token) =>
+        `${this.#s.oapiBaseUrl}/media/upload?type=${type}&access_token=${
+          encodeURIComponent(token)
+        }`,
       body,
       path: [this.address(), this.month(), api],
       repeatable: true,
@@ -291,12 +357,16 @@ export class DingTalkApi {
   }
 
   /** Somebody of the company; an API call of the month. */
-  async user(userid: string, send: Send): Promise<{ readonly unionid?: string; readonly dept_id_list?: number[] }> {
+  async user(
+    userid: string,
+    send: Send,
+  ): Promise<{ readonly unionid?: string; readonly dept_id_list?: number[] }> {
     const api = this.api("user.get");
     const answer = await this.#oldCaller.call({
       ...send,
       method: "POST",
-      url: (token) => `${this.#s.oapiBaseUrl}/topapi/v2/user/get?access_token=${encodeURIComponent(token)}`,
+      url: (token) =>
+        `${this.#s.oapiBaseUrl}/topapi/v2/user/get?access_token=${encodeURIComponent(token)}`,
       body: () => ({ userid }),
       path: [this.address(), this.month(), api],
       repeatable: true,
@@ -375,7 +445,9 @@ export class DingTalkApi {
       repeatable,
       judge: (answer) => {
         const verdict = judge(answer, this.address(), api, about, read);
-        if ("code" in verdict && isUsedUp(verdict.code)) this.#usedUpUntil = this.#clock.now() + USED_UP;
+        if ("code" in verdict && isUsedUp(verdict.code)) {
+          this.#usedUpUntil = this.#clock.now() + USED_UP;
+        }
         return verdict;
       },
     });

@@ -33,7 +33,9 @@ import { UnionIds } from "./union_ids.ts";
 /** `msgParam` may hold 15,000 bytes as JSON, where quotes and line breaks take two. */
 const MARKDOWN_BYTES = 9000;
 
-/** Milliseconds between edits where the month is not the concern: what the vendor's own SDK leaves. */
+/**
+ * Milliseconds between edits where the month is not the concern: what the vendor's own SDK leaves.
+ */
 const FREE_PAUSE = 800;
 
 /** Milliseconds to the first edit in quota pace; each further one waits three times as long. */
@@ -42,15 +44,22 @@ const QUOTA_PAUSE = 4000;
 /** Milliseconds that a session webhook must still hold for an answer to begin with it. */
 const WEBHOOK_MARGIN = 60_000;
 
-/** Milliseconds of silence after which the Stream is dialled anew; DingTalk's own pings are far more frequent. */
+/**
+ * Milliseconds of silence after which the Stream is dialled anew; DingTalk's own pings are far more
+ * frequent.
+ */
 const SILENCE = 10 * 60_000;
 
-/** Milliseconds after which an answer without a card says that the bot is at work, so that it is there within three seconds. */
+/**
+ * Milliseconds after which an answer without a card says that the bot is at work, so that it is
+ * there within three seconds.
+ */
 const PLACEHOLDER = 2500;
 
 /**
- * Images and files of up to 20 MB: help.dingtalk.io, "upload-media-files". It lets .xls, .ppt and .pptx be uploaded as well, but a
- * `sampleFile` message names only these kinds ("robot-message-type", as clients quote it: xlsx, pdf, zip, rar, doc, docx).
+ * Images and files of up to 20 MB: help.dingtalk.io, "upload-media-files". It lets .xls, .ppt and
+ * .pptx be uploaded as well, but a `sampleFile` message names only these kinds
+ * ("robot-message-type", as clients quote it: xlsx, pdf, zip, rar, doc, docx).
  */
 const TAKES: Takes = {
   image: { types: /^image\/(?:png|jpe?g|gif|bmp)$/, bytes: 20 << 20 },
@@ -89,7 +98,8 @@ export class DingTalkChannel implements Channel, Platform {
     await this.desk.resume();
     if (this.#s.mode !== "stream") return;
     const { clock, observer, random } = this.#parts;
-    // Not the vendor's client: its gateway's address is a constant, so neither a proxy nor a test counterpart could stand in for it.
+    // Not the vendor's client: its gateway's address is a constant, so neither a proxy nor a test
+    // counterpart could stand in for it.
     this.#line = new Line({
       clock,
       random: random ?? Math.random,
@@ -118,9 +128,14 @@ export class DingTalkChannel implements Channel, Platform {
     await this.#line?.stop();
   }
 
-  /** `POST /channels/dingtalk/NAME`: the robot's messages, and sealed events where a subscription is set up. */
+  /**
+   * `POST /channels/dingtalk/NAME`: the robot's messages, and sealed events where a subscription is
+   * set up.
+   */
   async fetch(request: Request, address?: string): Promise<Response> {
-    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
+    if (request.method !== "POST") {
+      return new Response(null, { status: 405, headers: { allow: "POST" } });
+    }
     const body = await readBody(request);
     if (!body) return new Response(null, { status: 413 });
     const refuse = (why: string) => {
@@ -129,7 +144,9 @@ export class DingTalkChannel implements Channel, Platform {
     };
     const json = parse(new TextDecoder().decode(body));
     if (typeof json !== "object" || json === null) return new Response(null, { status: 400 });
-    if (typeof json.encrypt === "string") return this.#sealed(new URL(request.url), json.encrypt, refuse);
+    if (typeof json.encrypt === "string") {
+      return this.#sealed(new URL(request.url), json.encrypt, refuse);
+    }
     const forged = robotForged(this.#s.clientSecret, request.headers, this.#parts.clock.now());
     if (forged) return refuse(forged);
     await this.#take(json);
@@ -138,7 +155,9 @@ export class DingTalkChannel implements Channel, Platform {
 
   #sealed(url: URL, encrypted: string, refuse: (why: string) => Response): Response {
     const { token, aesKey, clientId } = this.#s;
-    if (token === undefined || aesKey === undefined) return refuse("sealed, and no token and aesKey are configured");
+    if (token === undefined || aesKey === undefined) {
+      return refuse("sealed, and no token and aesKey are configured");
+    }
     const envelope = new Envelope({ token, aesKey, receiver: clientId });
     const query = (name: string) => url.searchParams.get(name) ?? "";
     const opened = envelope.open(
@@ -150,7 +169,12 @@ export class DingTalkChannel implements Channel, Platform {
     if ("forged" in opened) return refuse(opened.forged);
     const timeStamp = String(this.#parts.clock.now()), nonce = crypto.randomUUID().slice(0, 8);
     const encrypt = envelope.encrypt("success");
-    return Response.json({ msg_signature: envelope.sign(timeStamp, nonce, encrypt), encrypt, timeStamp, nonce });
+    return Response.json({
+      msg_signature: envelope.sign(timeStamp, nonce, encrypt),
+      encrypt,
+      timeStamp,
+      nonce,
+    });
   }
 
   async #take(json: Json): Promise<void> {
@@ -164,8 +188,12 @@ export class DingTalkChannel implements Channel, Platform {
     });
     if (!incoming) return;
     if (await this.desk.receive(incoming) === "repeat") return;
-    // A delivery counts for the month whether it is wanted or not; what is counted here is only for those who look.
-    const permit = await budget.take([this.#api.webhookMonth()], { priority: "final", chat: "deliveries" });
+    // A delivery counts for the month whether it is wanted or not; what is counted here is only for
+    // those who look.
+    const permit = await budget.take([this.#api.webhookMonth()], {
+      priority: "final",
+      chat: "deliveries",
+    });
     if (typeof permit !== "string") permit.done();
   }
 
@@ -203,7 +231,10 @@ export class DingTalkChannel implements Channel, Platform {
     answer(JSON.stringify({ response: null }));
   }
 
-  /* ── the ways ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── the ways
+   * ──────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async ways(incoming: Incoming): Promise<readonly Way[]> {
     const chat: DingChat = incoming.address;
@@ -217,23 +248,34 @@ export class DingTalkChannel implements Channel, Platform {
     return [...ladder, ...this.#plain(chat)];
   }
 
-  /** What the gateway itself says never grows: a card would cost two calls of the month for nothing. */
+  /**
+   * What the gateway itself says never grows: a card would cost two calls of the month for nothing.
+   */
   notices(incoming: Incoming): Promise<readonly Way[]> {
     return Promise.resolve(this.#plain(incoming.address));
   }
 
-  /** The session's webhook while it holds, which costs nothing of the month, and the robot's own message. */
+  /**
+   * The session's webhook while it holds, which costs nothing of the month, and the robot's own
+   * message.
+   */
   #plain(chat: DingChat): Way[] {
     const holds = (chat.webhookUntil ?? Infinity) > this.#parts.clock.now() + WEBHOOK_MARGIN;
     const webhook = this.#api.isSession(chat.webhook) && holds;
     return webhook ? [this.#webhook(chat), this.#message(chat)] : [this.#message(chat)];
   }
 
-  /** A card shows once however often it is sent, and costs two calls; where each is dear it is a message. */
+  /**
+   * A card shows once however often it is sent, and costs two calls; where each is dear it is a
+   * message.
+   */
   async unasked(incoming: Incoming): Promise<readonly Way[]> {
     const ladder = await this.ways(incoming);
     const month = this.#api.month();
-    const sparing = this.#sparing(await this.#api.monthLeft(this.#parts.budget), month.quota!.limit);
+    const sparing = this.#sparing(
+      await this.#api.monthLeft(this.#parts.budget),
+      month.quota!.limit,
+    );
     return sparing ? ladder.slice(-1) : ladder;
   }
 
@@ -242,13 +284,17 @@ export class DingTalkChannel implements Channel, Platform {
     return { ...address, webhook: undefined, webhookUntil: undefined };
   }
 
-  /** Whether each call is dear: always in the standard edition, elsewhere when the month is used up faster than it passes. */
+  /**
+   * Whether each call is dear: always in the standard edition, elsewhere when the month is used up
+   * faster than it passes.
+   */
   #sparing(left: number, limit: number): boolean {
     const { pace, edition } = this.#s;
     if (pace !== "auto") return pace === "quota";
     if (edition === "standard") return true;
     const china = new Date(this.#parts.clock.now() + 480 * 60_000);
-    const days = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 0)).getUTCDate();
+    const days = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 0))
+      .getUTCDate();
     return left / limit < 1 - china.getUTCDate() / days;
   }
 
@@ -269,7 +315,8 @@ export class DingTalkChannel implements Channel, Platform {
       live: true,
       repeatable: true,
       life: Infinity,
-      // What does not fit goes on as messages when calls are dear: a card costs two calls, a webhook none.
+      // What does not fit goes on as messages when calls are dear: a card costs two calls, a
+      // webhook none.
       places: sparing ? 1 : 20,
       pause: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
       placeholderAfter: Infinity,
@@ -321,18 +368,25 @@ export class DingTalkChannel implements Channel, Platform {
       places: Infinity,
       pause: () => Infinity,
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
-      render: (markdown) => withoutPings(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
+      render: (markdown) =>
+        withoutPings(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
       edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
       close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
     };
   }
 
   async departments(incoming: Incoming): Promise<readonly string[]> {
-    const { dept_id_list = [] } = await this.#api.user(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+    const { dept_id_list = [] } = await this.#api.user(
+      incoming.sender.id,
+      plainSend(`${incoming.id}:dept`),
+    );
     return dept_id_list.map(String);
   }
 
-  /** Where the message names no union id, it is asked for once a week: each question is a call of the month. */
+  /**
+   * Where the message names no union id, it is asked for once a week: each question is a call of
+   * the month.
+   */
   async vouch(incoming: Incoming): Promise<Voucher | undefined> {
     const chat: DingChat = incoming.address;
     if (chat.corpId === undefined) return undefined;
@@ -343,7 +397,10 @@ export class DingTalkChannel implements Channel, Platform {
     return union === undefined ? undefined : voucherOf(chat, union, this.#app);
   }
 
-  /* ── pictures and files ──────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── pictures and files
+   * ────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
     const answer = await this.#api.download(ref, plainSend(`${incoming.id}:in`));
@@ -357,7 +414,12 @@ export class DingTalkChannel implements Channel, Platform {
     return await this.#api.download(ref, plainSend(`${incoming.id}:in`), max);
   }
 
-  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+  async attach(
+    incoming: Incoming,
+    attachment: Attachment,
+    form: "image" | "file",
+    send: Send,
+  ): Promise<void> {
     const media: string = send.half?.media ?? await this.#api.upload(attachment, form, send);
     await send.keepHalf({ media });
     if (form === "image") await this.#api.sendImage(incoming.address, media, send);

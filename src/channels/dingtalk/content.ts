@@ -1,6 +1,6 @@
 /**
- * What a message of DingTalk's robot holds, in our words: the same for a message and for one that it
- * replies to. Kinds that hold nothing for a bot are named, so that the person can be answered.
+ * What a message of DingTalk's robot holds, in our words: the same for a message and for one that
+ * it replies to. Kinds that hold nothing for a bot are named, so that the person can be answered.
  *
  * Sources: DingTalk 接收消息 (2025-12); kinds beyond it and `repliedMsg` as the vendor's OpenClaw
  * connector reads them.
@@ -28,7 +28,9 @@ interface Said {
   unread: Unread[];
 }
 
-/** `words`: the text of a kind that has one. `raw`: its content, as an object or as JSON in a text. */
+/**
+ * `words`: the text of a kind that has one. `raw`: its content, as an object or as JSON in a text.
+ */
 export function contentOf(type: string, words: string, raw: Json): Content {
   const content = typeof raw === "string" ? parse(raw) : raw;
   const said: Said = { text: words, images: [], files: [], unread: [] };
@@ -50,7 +52,9 @@ function read(type: string, content: Json, said: Said): void {
       else said.unread.push("unknown");
       return;
     case "richText":
-      for (const piece of Array.isArray(content.richText) ? content.richText : []) richPiece(piece, said);
+      for (const piece of Array.isArray(content.richText) ? content.richText : []) {
+        richPiece(piece, said);
+      }
       return;
     case "audio":
       // DingTalk has heard it already, mostly.
@@ -77,8 +81,11 @@ function richPiece(piece: Json, said: Said): void {
   if (typeof piece?.text === "string") said.text += piece.text;
   if (!piece?.downloadCode) return;
   if (piece.type === "picture" || piece.type === undefined) said.images.push(piece.downloadCode);
-  else if (piece.type === "file") said.files.push({ ref: piece.downloadCode, name: String(piece.fileName ?? "file") });
-  else said.unread.push(piece.type === "video" ? "video" : piece.type === "audio" ? "voice" : "unknown");
+  else if (piece.type === "file") {
+    said.files.push({ ref: piece.downloadCode, name: String(piece.fileName ?? "file") });
+  } else {said.unread.push(
+      piece.type === "video" ? "video" : piece.type === "audio" ? "voice" : "unknown",
+    );}
 }
 
 /** The words and addresses of a card: of a shared document it is the address that counts. */
@@ -86,7 +93,13 @@ function cardText(content: Json): string {
   const links = Array.isArray(content.actionUrlItemList)
     ? content.actionUrlItemList.slice(0, 10).map((item: Json) => item?.actionUrl)
     : [];
-  const parts = [content.title, content.text, content.biz_custom_action_url, content.messageUrl, ...links];
+  const parts = [
+    content.title,
+    content.text,
+    content.biz_custom_action_url,
+    content.messageUrl,
+    ...links,
+  ];
   return parts.filter((part) => typeof part === "string" && part !== "").join("\n");
 }
 

@@ -1,7 +1,7 @@
 /**
- * What protects DingTalk's robot callbacks: `sign` = base64(HMAC-SHA256(key = app secret, data = timestamp ‖ "\n" ‖ app secret)), with a
- * window of an hour. The body is not covered, so HTTPS and dropping repeats matter. Event subscriptions use the envelope of
- * `../im/envelope.ts`.
+ * What protects DingTalk's robot callbacks: `sign` = base64(HMAC-SHA256(key = app secret, data =
+ * timestamp ‖ "\n" ‖ app secret)), with a window of an hour. The body is not covered, so HTTPS and
+ * dropping repeats matter. Event subscriptions use the envelope of `../im/envelope.ts`.
  *
  * Source: DingTalk 接收消息. Known answers: `tests/vectors/im_crypto.json`.
  */
@@ -16,7 +16,11 @@ export function robotSign(appSecret: string, timestamp: string): string {
 }
 
 /** Why a robot callback is not one; `undefined` where it is. */
-export function robotForged(appSecret: string, headers: Headers, now: number): "signature" | "stale" | undefined {
+export function robotForged(
+  appSecret: string,
+  headers: Headers,
+  now: number,
+): "signature" | "stale" | undefined {
   const timestamp = headers.get("timestamp") ?? "";
   if (!same(robotSign(appSecret, timestamp), headers.get("sign") ?? "")) return "signature";
   return Math.abs(now - Number(timestamp)) > WINDOW ? "stale" : undefined;

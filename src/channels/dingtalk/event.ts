@@ -43,7 +43,10 @@ export interface Circumstances {
 }
 
 /** `undefined`: not a message. */
-export function readMessage(json: Json, { app, now, webhook }: Circumstances): Incoming | undefined {
+export function readMessage(
+  json: Json,
+  { app, now, webhook }: Circumstances,
+): Incoming | undefined {
   const parsed = Message.safeParse(json);
   if (!parsed.success) return undefined;
   const message = parsed.data;
@@ -78,12 +81,21 @@ export function readMessage(json: Json, { app, now, webhook }: Circumstances): I
 }
 
 /** The company, of people of the robot's own; others are strangers. */
-function corpOf({ senderStaffId, senderCorpId, chatbotCorpId }: z.infer<typeof Message>): string | undefined {
+function corpOf(
+  { senderStaffId, senderCorpId, chatbotCorpId }: z.infer<typeof Message>,
+): string | undefined {
   return senderStaffId && senderCorpId === chatbotCorpId ? senderCorpId : undefined;
 }
 
-/** DingTalk's word for somebody of the company. Not by their userid: a company may give it again to somebody else. */
-export function voucherOf({ corpId = "", staffId }: DingChat, unionId: string, { clientId, name }: App): Voucher {
+/**
+ * DingTalk's word for somebody of the company. Not by their userid: a company may give it again to
+ * somebody else.
+ */
+export function voucherOf(
+  { corpId = "", staffId }: DingChat,
+  unionId: string,
+  { clientId, name }: App,
+): Voucher {
   return {
     identities: [{ platform: "dingtalk", kind: "union_id", scope: corpId, value: unionId }],
     ids: [`dingtalk:${clientId}:${unionId}`, `dingtalk:${name}:${staffId}`],

@@ -1,4 +1,7 @@
-/** What DingTalk's codes mean for whoever set an app up, and where to mend it. Source: DingTalk 全局错误码. */
+/**
+ * What DingTalk's codes mean for whoever set an app up, and where to mend it. Source: DingTalk
+ * 全局错误码.
+ */
 
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [
@@ -11,9 +14,15 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   ],
   [/ApiCountLimitForOrg|^90020$/i, "the organisation's API calls of this month are used up"],
   [/robotCode|robot\.not\.?exist/i, "the robot's code is wrong (developer console → Robot)"],
-  [/cardTemplate|^param\.error$/i, "the card template is missing or wrong (card platform; cardTemplateId, cardKey)"],
+  [
+    /cardTemplate|^param\.error$/i,
+    "the card template is missing or wrong (card platform; cardTemplateId, cardKey)",
+  ],
   [/param\.stream/i, "DingTalk refused the content of a card"],
-  [/Forbidden\.AccessDenied\.IpNotInWhiteList|^60020$/i, "this address is not on the app's list of servers"],
+  [
+    /Forbidden\.AccessDenied\.IpNotInWhiteList|^60020$/i,
+    "this address is not on the app's list of servers",
+  ],
   [/^1111$/, "DingTalk shut this address out for five minutes: too many calls"],
   [/^310000$/, "a session's webhook has expired"],
   [/^webhook$/, "a message named a webhook that is not DingTalk's; it was not called"],

@@ -11,7 +11,8 @@ import { type Answer, parse, type Verdict } from "../im/caller.ts";
 const BAN = 5 * 60_000, ROBOT_BLOCK = 10 * 60_000, MINUTE = 60_000;
 
 /**
- * What an answer means. The ban of an address has no error code but a page, and a 200 may say that somebody did not get it.
+ * What an answer means. The ban of an address has no error code but a page, and a 200 may say that
+ * somebody did not get it.
  */
 export function judge(
   answer: Answer,
@@ -21,10 +22,20 @@ export function judge(
   read: (body: Json, about: Scope) => Verdict = plain,
 ): Verdict {
   const body = parse(answer.text);
-  if (isBan(answer, body)) return { kind: "throttled", scope: address, ms: BAN, code: "1111", uncounted: true };
-  if (answer.status >= 500 || body === undefined) return { kind: "retry", code: String(answer.status) };
+  if (isBan(answer, body)) {
+    return { kind: "throttled", scope: address, ms: BAN, code: "1111", uncounted: true };
+  }
+  if (answer.status >= 500 || body === undefined) {
+    return { kind: "retry", code: String(answer.status) };
+  }
   const code = String(body.code ?? body.errcode ?? 0);
-  const slow = (scope: Scope, ms: number): Verdict => ({ kind: "throttled", scope, ms, code, uncounted: true });
+  const slow = (scope: Scope, ms: number): Verdict => ({
+    kind: "throttled",
+    scope,
+    ms,
+    code,
+    uncounted: true,
+  });
   if (/QpmLimit/.test(code)) return slow(api, MINUTE);
   if (/QpsLimitForApi$/.test(code) || code === "90002") return slow(api, 2000);
   if (/QpsLimit/.test(code) || code === "90018") return slow(api, 1000);
@@ -34,7 +45,9 @@ export function judge(
   if (code === "410100" || code === "130101") return slow(about, ROBOT_BLOCK);
   if (/too\.?fast|too\.many|flow/i.test(code)) return slow(about, 2000);
   if (answer.status === 429 || /system\.?busy/i.test(code)) return slow(api, 1000);
-  if (/InvalidAuthentication/i.test(code) || ["40014", "42001", "40001"].includes(code)) return { kind: "token", code };
+  if (/InvalidAuthentication/i.test(code) || ["40014", "42001", "40001"].includes(code)) {
+    return { kind: "token", code };
+  }
   if (answer.status >= 400 || code !== "0") {
     return { kind: "refused", code, text: String(body.message ?? body.errmsg ?? "").slice(0, 200) };
   }
@@ -47,8 +60,9 @@ export function isUsedUp(code: string): boolean {
 }
 
 /**
- * Whether the address is shut out, which has words of its own: a JSON with status 1111, or a page of
- * the guard in front of DingTalk. Any other page comes from something in between, which repeats help.
+ * Whether the address is shut out, which has words of its own: a JSON with status 1111, or a page
+ * of the guard in front of DingTalk. Any other page comes from something in between, which repeats
+ * help.
  */
 function isBan({ status, text }: Answer, body: Json | undefined): boolean {
   if (body?.status === 1111) return true;
@@ -71,6 +85,8 @@ export function plain(body: Json, about: Scope): Verdict {
 /** `createAndDeliver` may answer 200 and have delivered nothing. */
 export function delivered(body: Json, about: Scope): Verdict {
   const failed = body.result?.deliverResults?.find((result: Json) => result.success === false);
-  if (failed) return { kind: "refused", code: "deliver", text: String(failed.errorMsg ?? "").slice(0, 200) };
+  if (failed) {
+    return { kind: "refused", code: "deliver", text: String(failed.errorMsg ?? "").slice(0, 200) };
+  }
   return plain(body, about);
 }

@@ -4,16 +4,22 @@ import { AesKeySetting, deskSettings, RateSetting } from "../im/settings.ts";
 
 export const DingTalkSettings = z.looseObject({
   clientId: z.string().min(1).describe("Client ID (AppKey) of the app."),
-  clientSecret: z.string().min(1).describe("Client Secret (AppSecret); `env:NAME` reads it from the environment."),
+  clientSecret: z.string().min(1).describe(
+    "Client Secret (AppSecret); `env:NAME` reads it from the environment.",
+  ),
   robotCode: z.string().min(1).optional().describe("The robot's code; the Client ID unless set."),
-  corpId: z.string().min(1).optional().describe("The organisation, where several apps share its monthly quota."),
+  corpId: z.string().min(1).optional().describe(
+    "The organisation, where several apps share its monthly quota.",
+  ),
   mode: z.enum(["webhook", "stream"]).default("stream").describe(
     "`stream`: the app dials out, no public address is needed. `webhook`: DingTalk calls /channels/dingtalk/NAME.",
   ),
   cardTemplateId: z.string().min(1).optional().describe(
     "An AI card's template; without one answers are Markdown messages.",
   ),
-  cardKey: z.string().min(1).default("content").describe("The template's variable that holds the answer."),
+  cardKey: z.string().min(1).default("content").describe(
+    "The template's variable that holds the answer.",
+  ),
   cardBytes: z.number().int().min(1000).default(12_000).describe(
     "UTF-8 bytes of one card; the documentation advises 3 KB in all, the vendor's own SDK sends more.",
   ),
@@ -30,10 +36,14 @@ export const DingTalkSettings = z.looseObject({
   callsPerAnswer: z.number().int().min(2).default(4).describe(
     "API calls for one answer in quota pace, opening and final included.",
   ),
-  token: z.string().min(1).optional().describe("Token of the HTTP event subscription, where one is set up."),
+  token: z.string().min(1).optional().describe(
+    "Token of the HTTP event subscription, where one is set up.",
+  ),
   aesKey: AesKeySetting.optional().describe("AES key of the HTTP event subscription."),
   baseUrl: z.url().default("https://api.dingtalk.com"),
-  oapiBaseUrl: z.url().default("https://oapi.dingtalk.com").describe("The old API's host: uploads."),
+  oapiBaseUrl: z.url().default("https://oapi.dingtalk.com").describe(
+    "The old API's host: uploads.",
+  ),
   limits: z.looseObject({
     api: RateSetting.optional().describe(
       "Each API of the app; 18 a second in the standard edition (documented: 20), 36 above (40).",
@@ -53,7 +63,12 @@ export const DingTalkSettings = z.looseObject({
 }).check(({ value: { token, aesKey }, issues }) => {
   if ((token === undefined) === (aesKey === undefined)) return;
   const path = token === undefined ? "token" : "aesKey";
-  issues.push({ code: "custom", input: undefined, path: [path], message: "must be set where the other one is" });
+  issues.push({
+    code: "custom",
+    input: undefined,
+    path: [path],
+    message: "must be set where the other one is",
+  });
 });
 
 export type DingTalkSettings = z.infer<typeof DingTalkSettings>;

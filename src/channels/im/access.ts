@@ -1,6 +1,7 @@
 /**
- * Who may speak to an app, as whom, and with which of the bots. Somebody is the account that a hand has linked them to; else the
- * account of whom the platform vouches for; else a person made of the platform's id, who is nobody's account.
+ * Who may speak to an app, as whom, and with which of the bots. Somebody is the account that a hand
+ * has linked them to; else the account of whom the platform vouches for; else a person made of the
+ * platform's id, who is nobody's account.
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
@@ -17,13 +18,18 @@ import { type Incoming, type Platform, PlatformError, type Voucher } from "./sur
 export interface ChatAccounts {
   /** Somebody who may come in, by the id of their account. */
   readonly account: (id: string) => Person | undefined;
-  /** Whether there is an account of this id that may not come in: disabled, removed, or no longer configured. */
+  /**
+   * Whether there is an account of this id that may not come in: disabled, removed, or no longer
+   * configured.
+   */
   readonly isOut?: (id: string) => boolean;
   /** Whether a chat made this account and nobody has signed in with it. */
   readonly isGuest?: (id: string) => boolean;
   /** Finds or makes the account of somebody whom the platform vouches for. Throws `forbidden`. */
   readonly vouch?: (who: Vouched) => Promise<Person>;
-  /** Which bots an app that is set to offer `bots` offers to an account, or to somebody without one. */
+  /**
+   * Which bots an app that is set to offer `bots` offers to an account, or to somebody without one.
+   */
   readonly offer?: (id: string | undefined, bots: readonly string[] | undefined) => Offer;
 }
 
@@ -58,8 +64,8 @@ export class Access {
   }
 
   /**
-   * Who asks, with the bots that they get here; an account that the platform vouches for is made where there is none. Throws a
-   * `PlatformError` where the platform has to say more and does not.
+   * Who asks, with the bots that they get here; an account that the platform vouches for is made
+   * where there is none. Throws a `PlatformError` where the platform has to say more and does not.
    */
   async who(incoming: Incoming): Promise<Person | "refused" | "unpaired"> {
     const { owner, voucher } = await this.#known(incoming);
@@ -67,17 +73,25 @@ export class Access {
     const barred = await this.#barred(incoming, owner, voucher);
     if (barred) return barred;
     try {
-      return await this.#seen(incoming, voucher ? await this.#vouch(incoming, voucher) : this.#accountOf(owner));
+      return await this.#seen(
+        incoming,
+        voucher ? await this.#vouch(incoming, voucher) : this.#accountOf(owner),
+      );
     } catch (error) {
       if (error instanceof NexusError && error.code === "forbidden") return "refused";
       throw error;
     }
   }
 
-  /** As whom somebody would be written to who has not asked; `undefined`: they may not use this app (any more). */
+  /**
+   * As whom somebody would be written to who has not asked; `undefined`: they may not use this app
+   * (any more).
+   */
   async present(from: Incoming): Promise<Person | undefined> {
     const owner = await this.#linked(from.sender);
-    if (this.#isOut(owner, from.sender) || await this.#barred(from, owner, undefined)) return undefined;
+    if (this.#isOut(owner, from.sender) || await this.#barred(from, owner, undefined)) {
+      return undefined;
+    }
     return await this.#seen(from, this.#accountOf(owner));
   }
 
@@ -146,7 +160,10 @@ export class Access {
     return displayName === undefined ? person : await vouch!({ ...who, displayName });
   }
 
-  /** What the platform calls somebody; `undefined` where it does not tell, which is no reason to keep them waiting. */
+  /**
+   * What the platform calls somebody; `undefined` where it does not tell, which is no reason to
+   * keep them waiting.
+   */
   async #nameOf(incoming: Incoming): Promise<string | undefined> {
     const { platform, clock } = this.#p;
     if (!platform.nameOf || this.#namelessUntil > clock.now()) return undefined;
@@ -166,7 +183,13 @@ export class Access {
     const offer = await this.#offer(incoming, account?.id);
     const more = offer.within.length > 0 || offer.except ? { offer } : {};
     if (chat.type === "group" && this.#p.settings.group === "shared") {
-      return { id: `${this.#prefix}chat:${chat.id}`, name, role: "member", bots: account?.bots, ...more };
+      return {
+        id: `${this.#prefix}chat:${chat.id}`,
+        name,
+        role: "member",
+        bots: account?.bots,
+        ...more,
+      };
     }
     return { ...account ?? { id: this.#prefix + sender.id, name, role: "member" }, ...more };
   }
@@ -176,7 +199,12 @@ export class Access {
     const all = offer(id, settings.bots);
     const { rules } = settings;
     if (accessRules(rules).length === 0) return all;
-    return boundBy(all, rules, incoming, needDepartments(rules) ? await departments.of(incoming) : []);
+    return boundBy(
+      all,
+      rules,
+      incoming,
+      needDepartments(rules) ? await departments.of(incoming) : [],
+    );
   }
 
   /** Why the app's settings let somebody not in, or nothing where they do. */
@@ -191,7 +219,9 @@ export class Access {
     const isNamed = (list: readonly string[]) => names.some((name) => list.includes(name));
     if (isNamed(deny)) return "refused";
     if (await this.#isInOne(deny, incoming)) return "refused";
-    if (access === "open" || isNamed(allow) || await this.#isInOne(allow, incoming)) return undefined;
+    if (access === "open" || isNamed(allow) || await this.#isInOne(allow, incoming)) {
+      return undefined;
+    }
     if (access === "allowlist") return "refused";
     const account = this.#accountOf(owner);
     return account && !this.#p.isGuest?.(account.id) ? undefined : "unpaired";
@@ -204,7 +234,9 @@ export class Access {
   }
 }
 
-/** Whether a name in a list can be a department's: asking for somebody's departments costs a call. */
+/**
+ * Whether a name in a list can be a department's: asking for somebody's departments costs a call.
+ */
 function mayBeDepartment(channel: ChannelName, name: string): boolean {
   return channel === "lark" ? !/^(?:ou|on|oc)_/.test(name) : /^\d+$/.test(name);
 }

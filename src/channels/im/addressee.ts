@@ -1,6 +1,6 @@
 /**
- * Who is to answer in a chat: what the person chose, else the first rule that fits, else the app's own
- * bot, else the bot that the message names, else any.
+ * Who is to answer in a chat: what the person chose, else the first rule that fits, else the app's
+ * own bot, else the bot that the message names, else any.
  */
 import { mentioned } from "../../core/mention.ts";
 import type { Person } from "../../core/message.ts";
@@ -24,8 +24,13 @@ export interface AddresseeParts {
 export class Addressee {
   constructor(private readonly parts: AddresseeParts) {}
 
-  /** The target of a question and its text, without the name of the bot where it begins with one. */
-  async of(incoming: Incoming, person: Person): Promise<{ readonly target?: string; readonly text: string }> {
+  /**
+   * The target of a question and its text, without the name of the bot where it begins with one.
+   */
+  async of(
+    incoming: Incoming,
+    person: Person,
+  ): Promise<{ readonly target?: string; readonly text: string }> {
     const text = incoming.text.trim();
     const target = await this.#set(incoming);
     if (target !== undefined) return { target, text };
@@ -44,7 +49,9 @@ export class Addressee {
     const bot = bots.find(({ id }) => is(id)) ?? bots.find(({ pool }) => is(pool)) ??
       bots.find(({ name }) => is(name));
     if (!bot) return undefined;
-    await this.parts.store.set(this.parts.key(incoming), { bot: !is(bot.id) && is(bot.pool) ? bot.pool : bot.id });
+    await this.parts.store.set(this.parts.key(incoming), {
+      bot: !is(bot.id) && is(bot.pool) ? bot.pool : bot.id,
+    });
     return bot.name;
   }
 
@@ -53,17 +60,26 @@ export class Addressee {
   }
 
   /**
-   * The bots a person may use. Marked is who answers: the target, or of a pool and of all bots the one
-   * that the conversation has.
+   * The bots a person may use. Marked is who answers: the target, or of a pool and of all bots the
+   * one that the conversation has.
    */
-  async list(incoming: Incoming, person: Person, conversationId: string | undefined): Promise<Listed[]> {
+  async list(
+    incoming: Incoming,
+    person: Person,
+    conversationId: string | undefined,
+  ): Promise<Listed[]> {
     const { gateway } = this.parts;
     const target = await this.#set(incoming);
     const bots = gateway.bots(person);
-    const own = conversationId === undefined ? undefined : await gateway.own?.(person, conversationId);
-    const isMeant = (bot: typeof bots[number]) => target === undefined || bot.id === target || bot.pool === target;
+    const own = conversationId === undefined
+      ? undefined
+      : await gateway.own?.(person, conversationId);
+    const isMeant = (bot: typeof bots[number]) =>
+      target === undefined || bot.id === target || bot.pool === target;
     const meant = bots.filter((bot) => bot.id === target).concat(bots.filter(isMeant));
-    const one = bots.some(({ id }) => id === target) ? target : meant.find(({ id }) => id === own)?.id;
+    const one = bots.some(({ id }) => id === target)
+      ? target
+      : meant.find(({ id }) => id === own)?.id;
     return bots.map((bot) => ({
       id: bot.id,
       name: bot.name,

@@ -1,6 +1,6 @@
 /**
- * Every app on every chat platform that the configuration names, running: their callbacks, their connections, their budgets.
- * A platform's code is loaded only when an app of it is configured.
+ * Every app on every chat platform that the configuration names, running: their callbacks, their
+ * connections, their budgets. A platform's code is loaded only when an app of it is configured.
  */
 import { Budget, type ScopeView } from "../../core/budget.ts";
 import { NexusError } from "../../core/error.ts";
@@ -70,9 +70,15 @@ export class Apps {
         } catch (error) {
           this.#parts.observer.tell({ type: "fault", where: `${platform} ${name}: start`, error });
           if (!this.#channels.has(`${platform}/${name}`)) {
-            const words = error instanceof NexusError ? error.message : "could not be started; the log says why";
+            const words = error instanceof NexusError
+              ? error.message
+              : "could not be started; the log says why";
             const lastError = { at: this.#parts.clock.now(), code: "start", words };
-            this.#unmade.set(`${platform}/${name}`, { connected: false, lastError, refusedCallbacks: 0 });
+            this.#unmade.set(`${platform}/${name}`, {
+              connected: false,
+              lastError,
+              refusedCallbacks: 0,
+            });
           }
         }
       })());
@@ -91,9 +97,16 @@ export class Apps {
     for (const [name, app] of Object.entries(settings.wecom)) {
       open("wecom", name, async () => {
         const plain = this.#plain(app);
-        if (plain.kind === "app") return new (await import("../wecom/app.ts")).WecomApp(name, plain, parts);
-        if (plain.kind === "aibot") return new (await import("../wecom/aibot.ts")).WecomBot(name, plain, parts);
-        this.#webhooks.set(name, new (await import("../wecom/webhook.ts")).WecomWebhook(name, plain, parts));
+        if (plain.kind === "app") {
+          return new (await import("../wecom/app.ts")).WecomApp(name, plain, parts);
+        }
+        if (plain.kind === "aibot") {
+          return new (await import("../wecom/aibot.ts")).WecomBot(name, plain, parts);
+        }
+        this.#webhooks.set(
+          name,
+          new (await import("../wecom/webhook.ts")).WecomWebhook(name, plain, parts),
+        );
         return undefined;
       });
     }
@@ -104,7 +117,9 @@ export class Apps {
   fetch(path: string, request: Request, address: string): Promise<Response> | undefined {
     const [, , platform, name, ...more] = path.split("/");
     const plain = more.length > 0 ? undefined : decoded(name ?? "");
-    return plain === undefined ? undefined : this.#channels.get(`${platform}/${plain}`)?.fetch(request, address);
+    return plain === undefined
+      ? undefined
+      : this.#channels.get(`${platform}/${plain}`)?.fetch(request, address);
   }
 
   /** Says something into the group of a webhook. Throws `not_found`. */
@@ -114,7 +129,10 @@ export class Apps {
     await webhook.say(crypto.randomUUID(), markdown);
   }
 
-  /** Asks in a private chat whether it is to be linked to an account. `false`: it could not be asked there. */
+  /**
+   * Asks in a private chat whether it is to be linked to an account. `false`: it could not be asked
+   * there.
+   */
   async askToLink({ channel, app, id }: Identity, account: Person): Promise<boolean> {
     return await this.#deskOf(`${channel}:${app}:`)?.askToLink(id, account) ?? false;
   }
@@ -126,10 +144,12 @@ export class Apps {
   }
 
   /**
-   * Shows what a bot says by itself in the chats of its person: in the chat that the conversation was begun in, else in the private chat with each
-   * app where they are known. When this resolves it is stored and will be shown there once. `key` tells a repeat.
+   * Shows what a bot says by itself in the chats of its person: in the chat that the conversation
+   * was begun in, else in the private chat with each app where they are known. When this resolves
+   * it is stored and will be shown there once. `key` tells a repeat.
    *
-   * Throws `not_found` where the person has no account and no app could take it: then nobody would ever see it.
+   * Throws `not_found` where the person has no account and no app could take it: then nobody would
+   * ever see it.
    */
   async push(person: Person, push: PushNotice, key: string): Promise<void> {
     if (this.#channels.size === 0) return;
@@ -139,7 +159,9 @@ export class Apps {
       const said = { text: push.content, images: push.images };
       if (await desk.push(id, said, reach, push.botId) !== "refused") taken++;
     }
-    if (taken === 0 && !this.#parts.account(person.id)) throw new NexusError("not_found", "no chat takes it");
+    if (taken === 0 && !this.#parts.account(person.id)) {
+      throw new NexusError("not_found", "no chat takes it");
+    }
   }
 
   async #placesOf(person: Person, conversationId: string): Promise<[Desk, Reach][]> {
@@ -149,7 +171,9 @@ export class Apps {
       if (home) return [[desk, home]];
     }
     const names = new Set([person.id]);
-    for (const { channel, app, id } of await this.pairing.bound(person.id)) names.add(`${channel}:${app}:${id}`);
+    for (const { channel, app, id } of await this.pairing.bound(person.id)) {
+      names.add(`${channel}:${app}:${id}`);
+    }
     const places: [Desk, Reach][] = [];
     for (const name of names) {
       const desk = this.#deskOf(name);
@@ -169,7 +193,13 @@ export class Apps {
     const view = (key: string, health: AppHealth, desk?: Desk): AppView => {
       const slash = key.indexOf("/");
       const cost = desk?.cost ?? { answers: 0, calls: 0, pushes: 0 };
-      return { platform: key.slice(0, slash), name: key.slice(slash + 1), ...health, open: desk?.open ?? 0, ...cost };
+      return {
+        platform: key.slice(0, slash),
+        name: key.slice(slash + 1),
+        ...health,
+        open: desk?.open ?? 0,
+        ...cost,
+      };
     };
     return [
       ...[...this.#channels].map(([key, { health, desk }]) => view(key, health, desk)),
@@ -190,7 +220,10 @@ export class Apps {
   async settled(ms: number): Promise<void> {
     const late = Promise.withResolvers<void>();
     const stop = this.#parts.clock.after(ms, late.resolve);
-    await Promise.race([Promise.all([...this.#channels.values()].map(({ desk }) => desk.idle())), late.promise]);
+    await Promise.race([
+      Promise.all([...this.#channels.values()].map(({ desk }) => desk.idle())),
+      late.promise,
+    ]);
     stop();
   }
 
@@ -205,7 +238,9 @@ export class Apps {
     for (const [key, value] of Object.entries(plain)) {
       if (typeof value !== "string" || !value.startsWith("env:")) continue;
       const secret = this.#parts.secret(value);
-      if (secret === undefined || secret === "") throw new NexusError("invalid", `${key}: ${value} is not set`);
+      if (secret === undefined || secret === "") {
+        throw new NexusError("invalid", `${key}: ${value} is not set`);
+      }
       plain[key] = secret;
     }
     return plain as T;
@@ -223,6 +258,8 @@ function decoded(part: string): string | undefined {
 
 /** Any text as a short name that is safe in an id of any platform. */
 async function digest(text: string): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const hash = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),
+  );
   return hash.subarray(0, 12).toHex();
 }

@@ -57,13 +57,19 @@ export class AtWork {
     return this.#stop(id, work);
   }
 
-  /** `/stop` was said by this message: everything of its sender's in its chat ends, for an admin everything. */
+  /**
+   * `/stop` was said by this message: everything of its sender's in its chat ends, for an admin
+   * everything.
+   */
   async stopFrom({ id: own, chat, sender: { id: sender } }: Incoming): Promise<Stopped> {
     const here = [...this.#works].filter(([id, { incoming, turn }]) =>
       id !== own && incoming.chat.id === chat.id && !turn?.ending
     );
-    const isAdmin = here.some(([, { incoming }]) => incoming.sender.id !== sender) && await this.parts.isAdmin(sender);
-    const theirs = isAdmin ? here : here.filter(([, { incoming }]) => incoming.sender.id === sender);
+    const isAdmin = here.some(([, { incoming }]) => incoming.sender.id !== sender) &&
+      await this.parts.isAdmin(sender);
+    const theirs = isAdmin
+      ? here
+      : here.filter(([, { incoming }]) => incoming.sender.id === sender);
     let stopped = false;
     for (const [id, work] of theirs) if (this.#stop(id, work) === "stopped") stopped = true;
     return stopped ? "stopped" : here.length > theirs.length ? "not_yours" : "nothing";

@@ -1,6 +1,7 @@
 /**
- * An attachment is a picture or another file of an answer. On the wire it is a data URL among the images; a file says its name as a
- * parameter: `data:application/pdf;name=report.pdf;base64,…`, percent-encoded.
+ * An attachment is a picture or another file of an answer. On the wire it is a data URL among the
+ * images; a file says its name as a parameter: `data:application/pdf;name=report.pdf;base64,…`,
+ * percent-encoded.
  */
 import { readDataUrl } from "../../core/data_url.ts";
 
@@ -14,7 +15,10 @@ export interface Attachment {
   readonly base64: string;
 }
 
-/** What a platform takes: images and files up to so many bytes. What is absent it does not take at all. */
+/**
+ * What a platform takes: images and files up to so many bytes. What is absent it does not take at
+ * all.
+ */
 export interface Takes {
   readonly image?: { readonly types: RegExp; readonly bytes: number };
   readonly file?: {
@@ -51,11 +55,19 @@ export function attachmentOf(url: string): Attachment | undefined {
   return { name, type, size: Math.floor(base64.length * 3 / 4) - padding, base64 };
 }
 
-/** As what a platform shows it; `undefined`: it cannot. A picture that is too large or of a strange type may still be a file. */
-export function formOf({ name, type, size }: Attachment, takes: Takes): "image" | "file" | undefined {
+/**
+ * As what a platform shows it; `undefined`: it cannot. A picture that is too large or of a strange
+ * type may still be a file.
+ */
+export function formOf(
+  { name, type, size }: Attachment,
+  takes: Takes,
+): "image" | "file" | undefined {
   const { image, file } = takes;
   if (image && size <= image.bytes && image.types.test(type)) return "image";
-  if (file && size > (file.above ?? 0) && size <= file.bytes && (file.names?.test(name) ?? true)) return "file";
+  if (file && size > (file.above ?? 0) && size <= file.bytes && (file.names?.test(name) ?? true)) {
+    return "file";
+  }
   return undefined;
 }
 
@@ -77,7 +89,9 @@ function plainName(said: string): string {
   } catch (_notEncoded) {
     // A bare percent sign is a sign like others.
   }
-  return name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "").split(/[/\\]/).at(-1)!.trim().slice(-100);
+  return name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "").split(/[/\\]/).at(-1)!.trim().slice(
+    -100,
+  );
 }
 
 function endOf(type: string): string {

@@ -6,8 +6,14 @@ import { inTime } from "../body_time.ts";
 /** Bytes; the largest documented callback (a card with 30 KB, sealed) stays far below. */
 export const MAX_CALLBACK = 1 << 20;
 
-/** The bytes as they came, or `undefined` where they are more than `max`. Throws `request_timeout` or `invalid`. */
-export async function readBody(request: Request, max = MAX_CALLBACK): Promise<Uint8Array<ArrayBuffer> | undefined> {
+/**
+ * The bytes as they came, or `undefined` where they are more than `max`. Throws `request_timeout`
+ * or `invalid`.
+ */
+export async function readBody(
+  request: Request,
+  max = MAX_CALLBACK,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const promised = Number(request.headers.get("content-length") ?? 0);
   if (promised > max) return undefined;
   try {

@@ -15,7 +15,12 @@ export interface CallbackParts {
   readonly draining: () => boolean;
 }
 
-const common = { path: "/channels/{platform}/{name}", who: "platform", tag: "platforms", ok: "text/plain" } as const;
+const common = {
+  path: "/channels/{platform}/{name}",
+  who: "platform",
+  tag: "platforms",
+  ok: "text/plain",
+} as const;
 
 export const callbackRoutes = {
   event: declare({

@@ -1,6 +1,7 @@
 /**
- * A caller makes calls to one platform's API: a permit first, then the call, then what the answer means. Throttling answers close the
- * budget they are about and the call waits; nothing is lost. The vendors' SDKs neither pace nor honour these answers, hence our own.
+ * A caller makes calls to one platform's API: a permit first, then the call, then what the answer
+ * means. Throttling answers close the budget they are about and the call waits; nothing is lost.
+ * The vendors' SDKs neither pace nor honour these answers, hence our own.
  */
 import type { Budget, Priority, Reservation, Scope } from "../../core/budget.ts";
 import { readBytes } from "../../core/bytes.ts";
@@ -44,7 +45,8 @@ export type Timeouts = Readonly<Partial<Record<CallKind, number>>>;
 
 /**
  * Seconds until a call is given up and, where that does no harm, made again. A platform that takes
- * ten seconds for each call still answers in time; an edit may be short, because a newer one follows.
+ * ten seconds for each call still answers in time; an edit may be short, because a newer one
+ * follows.
  */
 export const TIMEOUTS: Readonly<Record<CallKind, number>> = {
   token: 15,
@@ -81,7 +83,10 @@ export interface Call {
 /** Bytes of an answer that are read: the largest file that a platform takes has 30 MB. */
 export const MAX_ANSWER = 32 << 20;
 
-/** Finals and first frames are tried for this long: Feishu's idempotency ids hold for an hour, and a repeat after that would show twice. */
+/**
+ * Finals and first frames are tried for this long: Feishu's idempotency ids hold for an hour, and a
+ * repeat after that would show twice.
+ */
 export const PATIENCE = 55 * 60_000;
 
 export interface CallerParts {
@@ -91,7 +96,9 @@ export interface CallerParts {
   readonly token?: Token;
   readonly random: () => number;
   readonly throttled?: (scope: string, ms: number, code: string) => void;
-  /** Gets what goes wrong and is tried again, or given up: whoever set the app up must hear of it. */
+  /**
+   * Gets what goes wrong and is tried again, or given up: whoever set the app up must hear of it.
+   */
   readonly failed?: (code: string, said: string) => void;
   readonly timeouts?: Timeouts;
 }
@@ -99,7 +106,9 @@ export interface CallerParts {
 export class Caller {
   constructor(private readonly parts: CallerParts) {}
 
-  /** The body of the answer. Throws a `PlatformError`. Edits are tried once: a newer one will come. */
+  /**
+   * The body of the answer. Throws a `PlatformError`. Edits are tried once: a newer one will come.
+   */
   async call(call: Call): Promise<Json> {
     const { budget, clock, token, random } = this.parts;
     const began = clock.now();
@@ -125,7 +134,9 @@ export class Caller {
           break;
         case "token":
           token?.spoiled(held);
-          if (++renewed > 2) throw new PlatformError("refused", verdict.code, "the token is refused even when new");
+          if (++renewed > 2) {
+            throw new PlatformError("refused", verdict.code, "the token is refused even when new");
+          }
           break;
         case "retry":
           this.parts.failed?.(verdict.code, "no answer that counts");
@@ -134,7 +145,11 @@ export class Caller {
             throw new PlatformError("ambiguous", verdict.code, "no clear answer");
           }
           // Half of the wait is random, or everything that failed at once comes back at once.
-          await sleep(clock, Math.min(30_000, 500 * 2 ** attempt++) * (0.5 + random() / 2), call.signal);
+          await sleep(
+            clock,
+            Math.min(30_000, 500 * 2 ** attempt++) * (0.5 + random() / 2),
+            call.signal,
+          );
           if (call.signal?.aborted) throw new PlatformError("dropped", verdict.code, "withdrawn");
       }
       if (clock.now() - began > (call.patience ?? PATIENCE)) {
@@ -151,10 +166,17 @@ export class Caller {
         return await token.get();
       } catch (error) {
         if (error instanceof PlatformError) this.parts.failed?.(error.code, "no token");
-        if (!(error instanceof PlatformError) || error.trouble !== "unavailable" || call.priority === "edit") {
+        if (
+          !(error instanceof PlatformError) || error.trouble !== "unavailable" ||
+          call.priority === "edit"
+        ) {
           throw error;
         }
-        await sleep(clock, Math.min(30_000, 500 * 2 ** attempt) * (0.5 + random() / 2), call.signal);
+        await sleep(
+          clock,
+          Math.min(30_000, 500 * 2 ** attempt) * (0.5 + random() / 2),
+          call.signal,
+        );
       }
     }
     throw new PlatformError("unavailable", "token", "no token for too long");
@@ -171,8 +193,12 @@ export class Caller {
       { ...body, headers: call.headers?.(token) ?? {}, most: call.most },
       patienceAfter(attempt),
     );
-    if (answer === "too_large") return { kind: "refused", code: answer, text: "the answer is too large" };
-    if (answer === "private") return { kind: "refused", code: answer, text: "an address inside the network" };
+    if (answer === "too_large") {
+      return { kind: "refused", code: answer, text: "the answer is too large" };
+    }
+    if (answer === "private") {
+      return { kind: "refused", code: answer, text: "an address inside the network" };
+    }
     if (typeof answer === "string") return { kind: "retry", code: answer };
     // Never followed: it comes from something in between, and nothing was shown.
     if (answer.status >= 300 && answer.status < 400) {
@@ -208,7 +234,9 @@ export async function request(
   const ms = (parts.timeouts?.[kind] ?? TIMEOUTS[kind]) * 1000 * patience;
   const callOff = parts.clock.after(ms, () => stop.abort());
   try {
-    const headers = init.json ? { "content-type": "application/json; charset=utf-8", ...init.headers } : init.headers;
+    const headers = init.json
+      ? { "content-type": "application/json; charset=utf-8", ...init.headers }
+      : init.headers;
     const response = await parts.fetch(url, {
       method,
       headers,
@@ -242,7 +270,10 @@ function bodyOf(body: Json | FormData | undefined): { body?: BodyInit; json?: bo
   return { body: JSON.stringify(body), json: true };
 }
 
-/** JSON within bounds, or `undefined` for what is not: platforms answer with HTML when they mean it, and strangers call too. */
+/**
+ * JSON within bounds, or `undefined` for what is not: platforms answer with HTML when they mean it,
+ * and strangers call too.
+ */
 export function parse(text: string): Json | undefined {
   try {
     return parseJson(text);

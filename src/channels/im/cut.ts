@@ -1,5 +1,6 @@
 /**
- * Long texts in parts that fit, by UTF-8 bytes, with nothing lost. Only as much of a text is looked at as a part may hold.
+ * Long texts in parts that fit, by UTF-8 bytes, with nothing lost. Only as much of a text is looked
+ * at as a part may hold.
  */
 import { type Fence, fenceAfter } from "./fence.ts";
 
@@ -16,7 +17,10 @@ export function fitsIn(text: string, bytes: number): boolean {
   return text.length * 3 <= bytes || (text.length <= bytes && byteLength(text) <= bytes);
 }
 
-/** A text in parts of at most `bytes`; nothing is lost and nothing doubled except the fences that are closed and opened again. */
+/**
+ * A text in parts of at most `bytes`; nothing is lost and nothing doubled except the fences that
+ * are closed and opened again.
+ */
 export function split(text: string, bytes: number): string[] {
   const parts: string[] = [];
   let opening = "", from = 0;
@@ -31,7 +35,10 @@ export function split(text: string, bytes: number): string[] {
   }
 }
 
-/** Where a text that goes on is best cut: behind a paragraph, else a line, else a sentence, else a word, else anywhere. */
+/**
+ * Where a text that goes on is best cut: behind a paragraph, else a line, else a sentence, else a
+ * word, else anywhere.
+ */
 export interface Cut {
   /** UTF-16 units before the cut. */
   readonly at: number;
@@ -62,7 +69,11 @@ export function cutAt(text: string, bytes: number): Cut {
   if (line > end / 3 && !onlyOpening) return fenced(line, text, fence);
   // The line is longer than a third of everything: cut inside it.
   const half = line + Math.floor((end - line) / 2);
-  return fenced(lastAfter(room, SENTENCE_ENDS, half) || lastAfter(room, SPACES, half) || end, text, fence);
+  return fenced(
+    lastAfter(room, SENTENCE_ENDS, half) || lastAfter(room, SPACES, half) || end,
+    text,
+    fence,
+  );
 }
 
 /** What closes a fence that a text leaves open, and what opens it again. */
@@ -82,7 +93,10 @@ function fenced(at: number, text: string, fence: Fence | undefined): Cut {
   };
 }
 
-/** The place behind the last of these signs, and the spaces that follow it, where that is behind `from`; else 0. */
+/**
+ * The place behind the last of these signs, and the spaces that follow it, where that is behind
+ * `from`; else 0.
+ */
 function lastAfter(text: string, signs: RegExp, from: number): number {
   for (let at = text.length - 1; at >= from; at--) {
     if (!signs.test(text[at]!)) continue;

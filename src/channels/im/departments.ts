@@ -1,8 +1,14 @@
-/** The departments of people, as a platform tells them, remembered for a while: some platforms bill each question. */
+/**
+ * The departments of people, as a platform tells them, remembered for a while: some platforms bill
+ * each question.
+ */
 import type { Clock } from "../../core/clock.ts";
 import type { Incoming, Platform } from "./surface.ts";
 
-/** Milliseconds for which an answer counts: somebody who changes departments is known there after that. */
+/**
+ * Milliseconds for which an answer counts: somebody who changes departments is known there after
+ * that.
+ */
 const HOLDS = 10 * 60_000;
 
 /** People who are remembered. */
@@ -13,7 +19,10 @@ export class Departments {
 
   constructor(private readonly parts: { readonly platform: Platform; readonly clock: Clock }) {}
 
-  /** The ids of the sender's departments; none where the platform does not tell. Throws a `PlatformError`. */
+  /**
+   * The ids of the sender's departments; none where the platform does not tell. Throws a
+   * `PlatformError`.
+   */
   async of(incoming: Incoming): Promise<readonly string[]> {
     const { platform, clock } = this.parts;
     const { id, departments = [] } = incoming.sender;

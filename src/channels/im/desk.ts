@@ -1,6 +1,7 @@
 /**
- * The desk is where an app's messages arrive: dropped when seen before, stored, and only then acknowledged; answered later, by whoever the
- * rules name, in words the person understands. One desk per app; what differs between platforms stands behind {@linkcode Platform}.
+ * The desk is where an app's messages arrive: dropped when seen before, stored, and only then
+ * acknowledged; answered later, by whoever the rules name, in words the person understands. One
+ * desk per app; what differs between platforms stands behind {@linkcode Platform}.
  */
 import type { Budget } from "../../core/budget.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -56,13 +57,18 @@ export interface DeskParts extends ChatAccounts {
   readonly reached?: (step: Step) => void;
 }
 
-/** Deliveries at work at once; past it a message is still accepted and waits its turn in the outbox. */
+/**
+ * Deliveries at work at once; past it a message is still accepted and waits its turn in the outbox.
+ */
 const MAX_WORKING = 2000;
 
 /** Milliseconds until a delivery that no way led to is tried again. */
 const TRY_AGAIN = 5 * 60_000;
 
-/** Milliseconds for which a push with the same key is a repeat: as long as the gateway drops it, and longer than a restart takes. */
+/**
+ * Milliseconds for which a push with the same key is a repeat: as long as the gateway drops it, and
+ * longer than a restart takes.
+ */
 const PUSH_SEEN = 10 * 60_000;
 
 /** Somebody who can be written to without having asked, and where. */
@@ -83,7 +89,10 @@ export class Desk {
   /** Conversations that are just being begun, by the key they will stand under. */
   readonly #beginning = new Map<string, Promise<string>>();
   #closed = false;
-  /** What answers have cost, for metrics: number of answers and of calls; and how many pushes went out. */
+  /**
+   * What answers have cost, for metrics: number of answers and of calls; and how many pushes went
+   * out.
+   */
   readonly cost = { answers: 0, calls: 0, pushes: 0 };
   /** What the ids of this app's people begin with: `lark:main:`. */
   readonly prefix: string;
@@ -92,7 +101,8 @@ export class Desk {
     this.#p = parts;
     this.prefix = `${parts.channel}:${parts.app}:`;
     this.#outbox = new Outbox(parts.store, `${parts.channel}:${parts.app}`);
-    const identities = parts.identities ?? new Identities(parts), departments = new Departments(parts);
+    const identities = parts.identities ?? new Identities(parts),
+      departments = new Departments(parts);
     this.pairing = new Pairing({ ...parts, identities });
     this.#access = new Access({ ...parts, identities, departments });
     const key = (incoming: Incoming) => this.#key("use", incoming, incoming.sender.id);
@@ -108,8 +118,8 @@ export class Desk {
   }
 
   /**
-   * Takes a message. When this resolves it is stored, or known from before, and may be acknowledged; a rejection must not be
-   * acknowledged, so that the platform sends it again.
+   * Takes a message. When this resolves it is stored, or known from before, and may be
+   * acknowledged; a rejection must not be acknowledged, so that the platform sends it again.
    */
   async receive(incoming: Incoming): Promise<"accepted" | "repeat"> {
     if (this.#closed) throw new NexusError("shutting_down");
@@ -121,7 +131,10 @@ export class Desk {
     return "accepted";
   }
 
-  /** Where somebody can be written to: the private chat in which they last wrote, or, by `chat:<id>`, a group that shares a conversation. */
+  /**
+   * Where somebody can be written to: the private chat in which they last wrote, or, by
+   * `chat:<id>`, a group that shares a conversation.
+   */
   async reach(who: string): Promise<Reach | undefined> {
     return await this.#p.store.get(this.#reachKey(who));
   }
@@ -139,8 +152,9 @@ export class Desk {
   }
 
   /**
-   * Takes what a bot says by itself. When this resolves with `accepted` it is stored and will be shown, once; a rejection means that it could
-   * not be stored. `refused`: the person may not use this app or get this bot here (any more), or the app cannot speak first.
+   * Takes what a bot says by itself. When this resolves with `accepted` it is stored and will be
+   * shown, once; a rejection means that it could not be stored. `refused`: the person may not use
+   * this app or get this bot here (any more), or the app cannot speak first.
    *
    * @param bot the bot's id; absent: the gateway itself speaks
    */
@@ -155,7 +169,9 @@ export class Desk {
     const { language } = to;
     const now = this.#p.clock.now();
     const incoming = unasked(id, to, now);
-    if (bot === undefined ? await this.#access.isOut(to.sender) : !await this.#gets(bot, incoming)) return "refused";
+    if (
+      bot === undefined ? await this.#access.isOut(to.sender) : !await this.#gets(bot, incoming)
+    ) return "refused";
     if ((await this.#p.platform.unasked(incoming)).length === 0) return "refused";
     const job: Job = { ...freshJob(incoming, now, language), push: said };
     if (!await this.#outbox.accept(id, job, PUSH_SEEN)) return "repeat";
@@ -177,22 +193,31 @@ export class Desk {
     }
   }
 
-  /** Asks in somebody's private chat whether it is to be linked to an account. `false`: the app cannot ask. */
+  /**
+   * Asks in somebody's private chat whether it is to be linked to an account. `false`: the app
+   * cannot ask.
+   */
   async askToLink(who: string, account: Person): Promise<boolean> {
     const reach = await this.reach(who);
     if (reach?.chat.type !== "direct") return false;
     const text = wordsIn(reach.language).pairAsk(nameOf(account));
-    return await this.push(`pair-${crypto.randomUUID()}`, { text, images: [] }, reach) === "accepted";
+    return await this.push(`pair-${crypto.randomUUID()}`, { text, images: [] }, reach) ===
+      "accepted";
   }
 
-  /** Whether an event was seen before; marks it as seen. For what is not a message: cards pressed, people entering. */
+  /**
+   * Whether an event was seen before; marks it as seen. For what is not a message: cards pressed,
+   * people entering.
+   */
   async seen(eventId: string): Promise<boolean> {
     return await this.#outbox.seen(`event:${eventId}`);
   }
 
   /** A message was taken back: its answer stops. */
   async recall(messageId: string): Promise<void> {
-    if (this.#atWork.turn(messageId) || await this.#outbox.read(messageId)) this.#atWork.recall(messageId);
+    if (this.#atWork.turn(messageId) || await this.#outbox.read(messageId)) {
+      this.#atWork.recall(messageId);
+    }
   }
 
   /** The stop button of an answer was pressed. `sender`: by whom, where the platform tells. */
@@ -200,7 +225,9 @@ export class Desk {
     return await this.#atWork.stop(messageId, sender);
   }
 
-  /** Goes on with what an earlier process left behind. Call it once, before anything is received. */
+  /**
+   * Goes on with what an earlier process left behind. Call it once, before anything is received.
+   */
   async resume(): Promise<number> {
     const pending = await this.#outbox.pending();
     for (const { id, entry } of pending) {
@@ -241,11 +268,13 @@ export class Desk {
       this.#waiting.push([id, job]);
       return;
     }
-    const work = this.#deliver(id, job).catch((error) => this.#failed(id, job, error)).finally(() => {
-      this.#working.delete(work);
-      const next = this.#waiting.shift();
-      if (next) this.#begin(...next);
-    });
+    const work = this.#deliver(id, job).catch((error) => this.#failed(id, job, error)).finally(
+      () => {
+        this.#working.delete(work);
+        const next = this.#waiting.shift();
+        if (next) this.#begin(...next);
+      },
+    );
     this.#working.add(work);
   }
 
@@ -253,8 +282,11 @@ export class Desk {
     const { observer, clock, channel, app } = this.#p;
     observer.tell({ type: "fault", where: `${channel}:${app}: delivery`, error });
     if (this.#closed) return;
-    // Refused on every rung, or there is no place any more: nothing will make it go. Anything else gets another try.
-    if (error instanceof PlatformError && (error.trouble === "refused" || error.trouble === "gone")) {
+    // Refused on every rung, or there is no place any more: nothing will make it go. Anything else
+    // gets another try.
+    if (
+      error instanceof PlatformError && (error.trouble === "refused" || error.trouble === "gone")
+    ) {
       await this.#apologise(job);
       return await this.#done(id, job);
     }
@@ -275,7 +307,12 @@ export class Desk {
     if (job.push) return;
     const { incoming, at, language, tries } = job;
     const words = wordsIn(language);
-    const apology: Job = { ...freshJob(incoming, at, language), tries, opened: job.opened + 1, notice: true };
+    const apology: Job = {
+      ...freshJob(incoming, at, language),
+      tries,
+      opened: job.opened + 1,
+      notice: true,
+    };
     try {
       await this.#writer(apology, () => Promise.resolve()).say(words.notShown);
     } catch (error) {
@@ -308,7 +345,14 @@ export class Desk {
       if (said !== undefined) await writer.say(said);
     }
     const turn = this.#atWork.turn(id);
-    observer.tell({ type: "delivered", channel, app, turn: turn?.id, calls: job.calls, took: clock.now() - began });
+    observer.tell({
+      type: "delivered",
+      channel,
+      app,
+      turn: turn?.id,
+      calls: job.calls,
+      took: clock.now() - began,
+    });
     await this.#done(id, job);
   }
 
@@ -340,7 +384,10 @@ export class Desk {
     this.#p.failed(error.code, error.message);
   }
 
-  /** Whether there is nobody left to write to: they were forgotten, or may not come in any more and did not ask. */
+  /**
+   * Whether there is nobody left to write to: they were forgotten, or may not come in any more and
+   * did not ask.
+   */
   async #isForgotten(id: string, job: Job): Promise<boolean> {
     if (await this.#outbox.read(id) === undefined) return true;
     return job.push !== undefined && job.incoming.chat.type === "direct" &&
@@ -389,22 +436,31 @@ export class Desk {
         return words.notChecked;
       }
       const error = asNexusError(thrown);
-      if (error.code === "internal") this.#p.observer.tell({ type: "fault", where: "im: ask", error: thrown });
+      if (error.code === "internal") {
+        this.#p.observer.tell({ type: "fault", where: "im: ask", error: thrown });
+      }
       return words.failed(error.code, error.retryAfter);
     }
   }
 
   async #turn(id: string, job: Job, person: Person): Promise<Turn | string> {
     const { gateway, channel, app, platform } = this.#p;
-    // After a restart the turn may have gone on elsewhere, or be in the archive; else it is asked again.
+    // After a restart the turn may have gone on elsewhere, or be in the archive; else it is asked
+    // again.
     if (job.turnId && job.personId) {
       const known = await gateway.turn(job.turnId, job.personId);
-      if (known && (known.reply.ending?.status !== "incomplete" || known.reply.length > 0)) return known;
+      if (known && (known.reply.ending?.status !== "incomplete" || known.reply.length > 0)) {
+        return known;
+      }
     }
     const words = wordsIn(job.language);
     const { target, text: said } = await this.#addressee.of(job.incoming, person);
     const incoming = { ...job.incoming, text: said };
-    const question = await read(incoming, { platform, words, troubled: (error) => this.#troubled(error) });
+    const question = await read(incoming, {
+      platform,
+      words,
+      troubled: (error) => this.#troubled(error),
+    });
     if ("refusal" in question) return question.refusal;
     if (this.#atWork.isStopped(id)) return words.cancelled;
     const { text, images, notes } = question;
@@ -443,7 +499,10 @@ export class Desk {
     if (account) await languages.set(account.id, language);
   }
 
-  /** What is said to whoever has answered whether their chat is to be linked; `undefined`: they were not asked, or said something else. */
+  /**
+   * What is said to whoever has answered whether their chat is to be linked; `undefined`: they were
+   * not asked, or said something else.
+   */
   async #answered(incoming: Incoming, words: Words): Promise<string | undefined> {
     const yes = incoming.chat.type === "direct" ? yesOrNo(incoming.text) : undefined;
     if (yes === undefined) return undefined;
@@ -454,12 +513,18 @@ export class Desk {
     const account = accountOf(asked.account);
     await this.pairing.answer(asked, account !== undefined && yes);
     if (!account) return words.notAllowed;
-    const act = { who: account.id, did: yes ? "identity_linked" : "identity_refused", whom: account.id };
+    const act = {
+      who: account.id,
+      did: yes ? "identity_linked" : "identity_refused",
+      whom: account.id,
+    };
     observer.tell({ type: "acted", act: { ...act, detail: `${channel}:${app}:${who.id}` } });
     return yes ? words.bound(nameOf(account)) : words.pairRefused;
   }
 
-  /** What is said to somebody who is to link an account: their code, or the question that is open. */
+  /**
+   * What is said to somebody who is to link an account: their code, or the question that is open.
+   */
   async #pair(incoming: Incoming, words: Words): Promise<string> {
     if (incoming.chat.type !== "direct") return words.pairPrivately;
     const who = this.#identity(incoming);
@@ -475,11 +540,17 @@ export class Desk {
   async #remember({ incoming, language }: Job): Promise<void> {
     const { store, settings } = this.#p;
     const { chat, sender } = incoming;
-    const who = chat.type === "direct" ? sender.id : settings.group === "shared" ? `chat:${chat.id}` : undefined;
+    const who = chat.type === "direct"
+      ? sender.id
+      : settings.group === "shared"
+      ? `chat:${chat.id}`
+      : undefined;
     if (who === undefined) return;
     const reach = this.#reachOf(incoming, language);
     // It changes with the language at most, and every message comes through here.
-    if (JSON.stringify(await this.reach(who)) !== JSON.stringify(reach)) await store.set(this.#reachKey(who), reach);
+    if (JSON.stringify(await this.reach(who)) !== JSON.stringify(reach)) {
+      await store.set(this.#reachKey(who), reach);
+    }
   }
 
   #reachOf(incoming: Incoming, language: Language): Reach {
@@ -541,7 +612,10 @@ export class Desk {
   async #newConversation(incoming: Incoming, person: Person): Promise<string> {
     const { gateway, store, settings } = this.#p;
     const id = await gateway.begin(person, incoming.text.slice(0, 60));
-    await store.set(this.#homeKey(id), this.#reachOf(incoming, languageOf(incoming.text, settings.language)));
+    await store.set(
+      this.#homeKey(id),
+      this.#reachOf(incoming, languageOf(incoming.text, settings.language)),
+    );
     await store.set(this.#key("conv", incoming, person.id), { id });
     return id;
   }

@@ -8,7 +8,9 @@ export interface Fence {
   readonly line: string;
 }
 
-/** What is open after this line: the fence that it opens or leaves open; `undefined` where none is. */
+/**
+ * What is open after this line: the fence that it opens or leaves open; `undefined` where none is.
+ */
 export function fenceAfter(line: string, open: Fence | undefined): Fence | undefined {
   if (!mayFence(line)) return open;
   if (open) return closes(line, open.marks) ? undefined : open;

@@ -1,4 +1,6 @@
-/** The name that a download gives its file: `Content-Disposition`, RFC 6266, as platforms write it. */
+/**
+ * The name that a download gives its file: `Content-Disposition`, RFC 6266, as platforms write it.
+ */
 
 /** Units of a header that are read. */
 const MAX_HEADER = 2000;
@@ -8,9 +10,12 @@ const MAX_NAME = 200;
 
 /** `undefined` where the headers tell none. */
 export function fileNameOf(headers: Headers): string | undefined {
-  const parameters = (headers.get("content-disposition") ?? "").slice(0, MAX_HEADER).split(";").slice(1);
+  const parameters = (headers.get("content-disposition") ?? "").slice(0, MAX_HEADER).split(";")
+    .slice(1);
   const read = (name: string) => {
-    const found = parameters.find((parameter) => parameter.trimStart().toLowerCase().startsWith(`${name}=`));
+    const found = parameters.find((parameter) =>
+      parameter.trimStart().toLowerCase().startsWith(`${name}=`)
+    );
     return found?.slice(found.indexOf("=") + 1).trim();
   };
   const extended = read("filename*");
@@ -20,10 +25,15 @@ export function fileNameOf(headers: Headers): string | undefined {
 }
 
 function unquoted(value: string): string {
-  return value.startsWith('"') && value.endsWith('"') && value.length > 1 ? value.slice(1, -1) : value;
+  return value.startsWith('"') && value.endsWith('"') && value.length > 1
+    ? value.slice(1, -1)
+    : value;
 }
 
-/** Percent-encoded, which platforms also do where the RFC does not say so; else UTF-8 that came as Latin-1. */
+/**
+ * Percent-encoded, which platforms also do where the RFC does not say so; else UTF-8 that came as
+ * Latin-1.
+ */
 function decoded(value: string): string {
   try {
     if (value.includes("%")) return decodeURIComponent(value);

@@ -3,7 +3,9 @@ import type { Ending, Reply } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Words } from "./words.ts";
 
-/** Where a sentence ends, an edit goes at once; inside one it waits half as long again for the end. */
+/**
+ * Where a sentence ends, an edit goes at once; inside one it waits half as long again for the end.
+ */
 const SENTENCE_ENDS = "。！？；：.!?;:";
 
 /** Units of an answer's end in which the end of a sentence is looked for. */
@@ -24,8 +26,11 @@ export function finalWords(text: string, ending: Ending, images: boolean, words:
     : ending.status === "incomplete"
     ? words.cutOff
     : "";
-  // What the bot itself says of its failure tells the person what to do, in the words of its own world.
-  const own = ending.code === "bot_failed" || ending.code === "bot_declined" ? ending.detail : undefined;
+  // What the bot itself says of its failure tells the person what to do, in the words of its own
+  // world.
+  const own = ending.code === "bot_failed" || ending.code === "bot_declined"
+    ? ending.detail
+    : undefined;
   const whole = note && own ? `${note}\n\n${own}` : note;
   if (whole) return body ? `${body}\n\n${whole}` : whole;
   return body || (images ? words.seeImages : words.empty);
@@ -39,5 +44,6 @@ export function lastLine(text: string): number {
 export function endsSentence(reply: Reply): boolean {
   const end = reply.tail(ENDING).slice(-ENDING);
   const words = end.trimEnd();
-  return end.includes("\n", words.length) || (words !== "" && SENTENCE_ENDS.includes(words.at(-1)!));
+  return end.includes("\n", words.length) ||
+    (words !== "" && SENTENCE_ENDS.includes(words.at(-1)!));
 }

@@ -1,13 +1,16 @@
 /**
- * How an app is doing: since when it is connected, when the platform was last heard, what went wrong
- * last and in whose words. For the log, `/metrics`, and whoever looks after it.
+ * How an app is doing: since when it is connected, when the platform was last heard, what went
+ * wrong last and in whose words. For the log, `/metrics`, and whoever looks after it.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Observer } from "../../core/observer.ts";
 
 /** Times are milliseconds since the epoch. */
 export interface AppHealth {
-  /** Whether a connection that should be there is there; an app that is called has none and says `true`. */
+  /**
+   * Whether a connection that should be there is there; an app that is called has none and says
+   * `true`.
+   */
   readonly connected: boolean;
   readonly connectedSince?: number;
   /** When the platform last sent something that was its own. */
@@ -21,7 +24,10 @@ export interface AppHealth {
   readonly nextTryAt?: number;
 }
 
-/** What a platform's code means for whoever set the app up, and where to mend it; `undefined`: nothing is known of it. */
+/**
+ * What a platform's code means for whoever set the app up, and where to mend it; `undefined`:
+ * nothing is known of it.
+ */
 export type Explain = (code: string) => string | undefined;
 
 export interface HealthParts {
@@ -34,10 +40,16 @@ export interface HealthParts {
   readonly explain: Explain;
 }
 
-/** Milliseconds for which the same trouble is not logged again: a platform that is down fails every call. */
+/**
+ * Milliseconds for which the same trouble is not logged again: a platform that is down fails every
+ * call.
+ */
 const QUIET = 60_000;
 
-/** Milliseconds for which what went wrong while dialling counts as the cause of a connection that is not there. */
+/**
+ * Milliseconds for which what went wrong while dialling counts as the cause of a connection that is
+ * not there.
+ */
 const CAUSE = 10_000;
 
 export class Health {

@@ -1,11 +1,14 @@
 /**
- * Which addresses that a platform names are called. A message or an answer names some (where to reply,
- * where a picture is), and whoever forges one must not make the gateway call another machine of the
- * company's network.
+ * Which addresses that a platform names are called. A message or an answer names some (where to
+ * reply, where a picture is), and whoever forges one must not make the gateway call another machine
+ * of the company's network.
  */
 
 export interface HostParts {
-  /** The addresses of the configuration: their origins are trusted as they stand, private clouds and tests too. */
+  /**
+   * The addresses of the configuration: their origins are trusted as they stand, private clouds and
+   * tests too.
+   */
   readonly base: readonly string[];
   /** Hosts of the platform: `api.example.com`, or `.example.com` for all below it. */
   readonly platform: readonly string[];
@@ -25,7 +28,10 @@ export class Hosts {
     this.#names.push(...platform);
   }
 
-  /** Whether an address is the platform's own: over TLS at one of its hosts, or at an origin of the configuration. */
+  /**
+   * Whether an address is the platform's own: over TLS at one of its hosts, or at an origin of the
+   * configuration.
+   */
   has(address: unknown): address is string {
     if (typeof address !== "string" || !URL.canParse(address)) return false;
     const url = new URL(address);
@@ -39,7 +45,9 @@ export class Hosts {
 function isAt(host: string, name: string): boolean {
   if (!name.startsWith(".")) return host === name;
   // What a cloud calls so is reached from inside it only.
-  const isInside = host.split(/[.-]/).some((part) => part === "internal" || /^vpc\d{0,9}$/.test(part));
+  const isInside = host.split(/[.-]/).some((part) =>
+    part === "internal" || /^vpc\d{0,9}$/.test(part)
+  );
   return host.endsWith(name) && !isInside;
 }
 

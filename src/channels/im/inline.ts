@@ -1,9 +1,13 @@
 /**
- * Links, images and emphasis of one line of Markdown. Each function goes over the line once: the usual regular expressions for
- * these take the square of the length of a line of brackets or asterisks, and a bot may send a megabyte of them.
+ * Links, images and emphasis of one line of Markdown. Each function goes over the line once: the
+ * usual regular expressions for these take the square of the length of a line of brackets or
+ * asterisks, and a bot may send a megabyte of them.
  */
 
-/** The line with each `[label](address "title")`, or each image where `opener` is `![`, written anew. */
+/**
+ * The line with each `[label](address "title")`, or each image where `opener` is `![`, written
+ * anew.
+ */
 export function replaceLinks(
   line: string,
   opener: "[" | "![",
@@ -11,7 +15,8 @@ export function replaceLinks(
 ): string {
   let out = "", from = 0, after = 0, open = -1, end = -1;
   for (let close = line.indexOf("]"); close >= 0; close = line.indexOf("]", after)) {
-    // The first opener behind the last bracket that closed; looked for again only when that one is passed.
+    // The first opener behind the last bracket that closed; looked for again only when that one is
+    // passed.
     if (open < after) open = line.indexOf(opener, after);
     if (open < 0) break;
     after = close + 1;
@@ -33,7 +38,11 @@ export function withoutBold(line: string): string {
 
 function withoutPairs(line: string, mark: string): string {
   let out = "", from = 0, close = -1;
-  for (let open = line.indexOf(mark); open >= 0; open = line.indexOf(mark, Math.max(open + 1, from))) {
+  for (
+    let open = line.indexOf(mark);
+    open >= 0;
+    open = line.indexOf(mark, Math.max(open + 1, from))
+  ) {
     const inside = open + mark.length;
     if (inside >= line.length || isSpace(line[inside]!)) continue;
     if (close <= inside) close = closing(line, mark, inside + 1);
@@ -57,6 +66,7 @@ function isSpace(sign: string): boolean {
 
 /** The line without the marks of code: `` `name` `` becomes `name`. */
 export function withoutCode(line: string): string {
-  // linear: a backtick is looked at once as a beginning, and what stands up to the next one is passed over.
+  // linear: a backtick is looked at once as a beginning, and what stands up to the next one is
+  // passed over.
   return line.replace(/`([^`\n]+)`/g, "$1");
 }

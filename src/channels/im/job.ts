@@ -15,16 +15,28 @@ export interface Job {
   personId?: string;
   /** The rung of the ladder, by name: the ladder may look different after a restart. */
   way?: string;
-  /** What is open and not closed. `opening`: the call was begun, whether it arrived is not known. */
+  /**
+   * What is open and not closed. `opening`: the call was begun, whether it arrived is not known.
+   */
   place?: { readonly json: Json; readonly at: number };
   opening?: boolean;
   /** What an `opening` of several calls has so far. */
   half?: Json;
-  /** What closed places have shown, and what opens a fence again that the last of them had to close. */
+  /**
+   * What closed places have shown, and what opens a fence again that the last of them had to close.
+   */
   shown: string;
   prefix: string;
-  /** A whole piece of an answer that goes on, on its way as a message of its own; what comes behind it begins with `prefix`. */
-  piece?: { readonly text: string; readonly id: string; readonly shown: string; readonly prefix: string };
+  /**
+   * A whole piece of an answer that goes on, on its way as a message of its own; what comes behind
+   * it begins with `prefix`.
+   */
+  piece?: {
+    readonly text: string;
+    readonly id: string;
+    readonly shown: string;
+    readonly prefix: string;
+  };
   /** How many places have been opened: makes ids. */
   opened: number;
   /** The answer as it must be seen, and how many parts of it have been. */
@@ -37,7 +49,10 @@ export interface Job {
   notes?: readonly string[];
   /** Set for a notice of the gateway's own, which goes by {@linkcode Platform.notices}. */
   notice?: boolean;
-  /** Set where nobody asked: what a bot says by itself. It goes behind everything else and pays for nothing ahead. */
+  /**
+   * Set where nobody asked: what a bot says by itself. It goes behind everything else and pays for
+   * nothing ahead.
+   */
   readonly push?: { readonly text: string; readonly images: readonly string[] };
 }
 
@@ -66,7 +81,10 @@ export type Step =
   | "done";
 
 /** The ways that suit what is to be shown. */
-export function laddersOf(platform: Platform, { push, notice, incoming }: Job): Promise<readonly Way[]> {
+export function laddersOf(
+  platform: Platform,
+  { push, notice, incoming }: Job,
+): Promise<readonly Way[]> {
   if (push) return platform.unasked(incoming);
   return notice && platform.notices ? platform.notices(incoming) : platform.ways(incoming);
 }

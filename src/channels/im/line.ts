@@ -1,5 +1,6 @@
 /**
- * A line that stays open: dials, hands on what arrives, and dials again with a jittered back-off when it is lost, until it is stopped.
+ * A line that stays open: dials, hands on what arrives, and dials again with a jittered back-off
+ * when it is lost, until it is stopped.
  */
 import type { Clock } from "../../core/clock.ts";
 import { parseJson } from "../../core/json.ts";
@@ -8,7 +9,10 @@ import { sleep } from "../../core/sleep.ts";
 export interface LineParts {
   readonly clock: Clock;
   readonly random: () => number;
-  /** Gets the address for the next try; a ticket may belong to it. The signal says that the line is being stopped. */
+  /**
+   * Gets the address for the next try; a ticket may belong to it. The signal says that the line is
+   * being stopped.
+   */
   readonly address: (stop: AbortSignal) => Promise<string>;
   /** The socket is open; say who we are. */
   readonly opened: (send: (frame: unknown) => void) => void;
@@ -85,7 +89,11 @@ export class Line {
       }
       lost(why);
       const [least, most] = BACKOFF;
-      await sleep(clock, Math.min(most, least * 2 ** failures++) * (0.5 + random() / 2), this.#stop.signal);
+      await sleep(
+        clock,
+        Math.min(most, least * 2 ** failures++) * (0.5 + random() / 2),
+        this.#stop.signal,
+      );
     }
   }
 
@@ -117,7 +125,8 @@ export class Line {
       }
       this.#p.frame(frame, send);
     };
-    socket.onerror = (event) => over.resolve(event instanceof ErrorEvent ? event.message : "connection failed");
+    socket.onerror = (event) =>
+      over.resolve(event instanceof ErrorEvent ? event.message : "connection failed");
     socket.onclose = ({ code, reason }) => over.resolve(`closed with ${code} ${reason}`.trim());
     const why = await over.promise;
     this.#watch?.();

@@ -70,8 +70,14 @@ function headingOf(line: string): string | undefined {
 
 function inline(line: string, to: Downgrade): string {
   let text = line;
-  if (to.images || to.plain) text = replaceLinks(text, "![", (label, address) => `[${label}](${address})`);
+  if (to.images || to.plain) {
+    text = replaceLinks(text, "![", (label, address) => `[${label}](${address})`);
+  }
   if (!to.plain) return text;
-  text = replaceLinks(text, "[", (label, address) => label && label !== address ? `${label} (${address})` : address);
+  text = replaceLinks(
+    text,
+    "[",
+    (label, address) => label && label !== address ? `${label} (${address})` : address,
+  );
   return withoutCode(withoutBold(text));
 }

@@ -1,7 +1,9 @@
 /**
- * Pairing binds an identity on a chat platform to an account here: then history, limits and a running answer are the same in both
- * places. A stranger gets a code in their private chat; whoever is signed in enters it on the page; then the chat asks whether it is to
- * be linked to that account, and only the answer there links it. An admin may confirm a code for somebody, which the audit log tells.
+ * Pairing binds an identity on a chat platform to an account here: then history, limits and a
+ * running answer are the same in both places. A stranger gets a code in their private chat; whoever
+ * is signed in enters it on the page; then the chat asks whether it is to be linked to that
+ * account, and only the answer there links it. An admin may confirm a code for somebody, which the
+ * audit log tells.
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
@@ -38,17 +40,27 @@ export interface Bound extends Identity {
 /** Milliseconds for which a code holds, and for which the chat waits for the answer. */
 export const CODE_LIFETIME = 5 * 60_000;
 
-/** Codes that are open at once, per app: a crowd of strangers must not fill the store, nor make guessing likely. */
+/**
+ * Codes that are open at once, per app: a crowd of strangers must not fill the store, nor make
+ * guessing likely.
+ */
 const MAX_OPEN = 500;
 
-/** Digits and letters that are not taken for each other; 31^8 codes, so 500 open ones are not found by guessing. */
+/**
+ * Digits and letters that are not taken for each other; 31^8 codes, so 500 open ones are not found
+ * by guessing.
+ */
 const ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 export class Pairing {
   readonly #identities: Identities;
 
   constructor(
-    private readonly parts: { readonly store: Store; readonly clock: Clock; readonly identities?: Identities },
+    private readonly parts: {
+      readonly store: Store;
+      readonly clock: Clock;
+      readonly identities?: Identities;
+    },
   ) {
     this.#identities = parts.identities ?? new Identities(parts);
   }
@@ -59,7 +71,10 @@ export class Pairing {
     return owner && "account" in owner ? owner.account : undefined;
   }
 
-  /** The account that a hand has linked this identity to, or to which the platform says that it belongs since. */
+  /**
+   * The account that a hand has linked this identity to, or to which the platform says that it
+   * belongs since.
+   */
   async linkedTo(who: Identity): Promise<string | undefined> {
     const account = await this.account(who);
     return account !== undefined && await this.#isByHand(who, account) ? account : undefined;
@@ -80,16 +95,22 @@ export class Pairing {
   }
 
   /**
-   * An account's person has entered a code: it is used up, and from now on the chat is to be asked. Throws `not_found`, and `conflict`
-   * while the chat is asked about another account. The caller bounds how often somebody may try.
+   * An account's person has entered a code: it is used up, and from now on the chat is to be asked.
+   * Throws `not_found`, and `conflict` while the chat is asked about another account. The caller
+   * bounds how often somebody may try.
    */
   async claim(code: string, account: string): Promise<Identity> {
     const who = await this.#use(code);
     const asked = await this.asked(who);
     if (asked && asked.account !== account) {
-      throw new NexusError("conflict", "the chat is being asked about another account: try again in five minutes");
+      throw new NexusError(
+        "conflict",
+        "the chat is being asked about another account: try again in five minutes",
+      );
     }
-    await this.parts.store.set(askedKey(who), { who, account, at: this.parts.clock.now() }, { ttl: CODE_LIFETIME });
+    await this.parts.store.set(askedKey(who), { who, account, at: this.parts.clock.now() }, {
+      ttl: CODE_LIFETIME,
+    });
     return who;
   }
 
@@ -115,12 +136,18 @@ export class Pairing {
   /** Codes that are open, for an admin to confirm. */
   async open(): Promise<{ code: string; who: Identity; at: number }[]> {
     const found = await this.parts.store.list("pair:code:");
-    return found.map(([key, { who: { known: _, ...who }, at }]) => ({ code: key.slice("pair:code:".length), who, at }));
+    return found.map(([key, { who: { known: _, ...who }, at }]) => ({
+      code: key.slice("pair:code:".length),
+      who,
+      at,
+    }));
   }
 
   /** Identities and their accounts. */
   async bound(account?: string): Promise<Bound[]> {
-    const found = account === undefined ? await this.#identities.all() : await this.#identities.of(account);
+    const found = account === undefined
+      ? await this.#identities.all()
+      : await this.#identities.of(account);
     const byHand = new Set(
       found.filter(({ by }) => by !== "vouched").map(({ account, group }) => `${account} ${group}`),
     );
@@ -171,7 +198,9 @@ export class Pairing {
   async #link(who: Identity, account: string): Promise<void> {
     const { known = [], name } = who;
     const [surest = knownAs(who)] = known;
-    for (const one of [...known, knownAs(who)]) await this.#identities.link(one, account, "pairing", name, surest);
+    for (const one of [...known, knownAs(who)]) {
+      await this.#identities.link(one, account, "pairing", name, surest);
+    }
   }
 }
 

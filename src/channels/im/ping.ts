@@ -1,7 +1,7 @@
 /**
- * Mentions in what a bot says. Whoever makes a model repeat `<at id=all></at>` must not ping a whole
- * group, so each mark that a platform reads as a mention gets a sign into it that nobody sees. The
- * words stay as they are. Nothing that Nexus itself sends mentions anybody.
+ * Mentions in what a bot says. Whoever makes a model repeat `<at id=all></at>` must not ping a
+ * whole group, so each mark that a platform reads as a mention gets a sign into it that nobody
+ * sees. The words stay as they are. Nothing that Nexus itself sends mentions anybody.
  */
 import { type Fence, fenceAfter } from "./fence.ts";
 
@@ -16,7 +16,9 @@ export function withoutPings(text: string, platform: Pinger): string {
     case "feishu":
       return text.includes("<") ? text.replace(FEISHU, `<${BREAK}`) : text;
     case "wecom":
-      return text.includes("@") ? text.replace(WECOM_ID, `<${BREAK}`).replace(ALL, `@${BREAK}`) : text;
+      return text.includes("@")
+        ? text.replace(WECOM_ID, `<${BREAK}`).replace(ALL, `@${BREAK}`)
+        : text;
     case "dingtalk":
       return text.includes("@") || text.includes("<") ? withoutDingTalk(text) : text;
   }
@@ -43,7 +45,10 @@ const AT_TAG = /<(?=\/?a\s+at|@)/gi;
  * only the first two are touched: `@Override` must still compile when it is copied.
  */
 function withoutDingTalk(text: string): string {
-  const marked = text.replace(AT_TAG, `<${BREAK}`).replace(ALL, `@${BREAK}`).replace(MOBILE, `@${BREAK}`);
+  const marked = text.replace(AT_TAG, `<${BREAK}`).replace(ALL, `@${BREAK}`).replace(
+    MOBILE,
+    `@${BREAK}`,
+  );
   let fence: Fence | undefined;
   return marked.split("\n").map((line) => {
     fence = fenceAfter(line, fence);
@@ -68,7 +73,10 @@ function withoutIds(line: string): string {
   return pieces.length === 0 ? line : [...pieces, line.slice(from)].join(BREAK);
 }
 
-/** Whether an `@` mentions nobody: inside an address such as `a@example.com`, before a space or another one, or marked already. */
+/**
+ * Whether an `@` mentions nobody: inside an address such as `a@example.com`, before a space or
+ * another one, or marked already.
+ */
 function isAddress(text: string, at: number): boolean {
   const next = text[at + 1] ?? "";
   if (next.trim() === "" || next === BREAK || next === "@") return true;

@@ -1,6 +1,6 @@
 /**
- * What the checks of all platforms' apps have in common: one call with a deadline, and the words for a platform that
- * cannot be reached. Each platform has a `probe.ts` of its own beside its API.
+ * What the checks of all platforms' apps have in common: one call with a deadline, and the words
+ * for a platform that cannot be reached. Each platform has a `probe.ts` of its own beside its API.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Report, Words } from "../../core/finding.ts";
@@ -34,7 +34,10 @@ export interface Ask {
 }
 
 /** Makes one call. Never throws. */
-export async function tryOnce(parts: ProbeParts, { method, url, headers, body }: Ask): Promise<Tried> {
+export async function tryOnce(
+  parts: ProbeParts,
+  { method, url, headers, body }: Ask,
+): Promise<Tried> {
   const answer = await request(
     { ...parts, timeouts: { token: SECONDS } },
     "token",
@@ -55,7 +58,10 @@ export async function tryOnce(parts: ProbeParts, { method, url, headers, body }:
   return { status: typeof answer === "string" ? 0 : answer.status, body: read };
 }
 
-/** The finding for a platform that gave no answer of its own. @param key the setting that holds its address */
+/**
+ * The finding for a platform that gave no answer of its own. @param key the setting that holds its
+ * address
+ */
 export function unreachable(
   report: Report,
   key: string,
@@ -76,7 +82,9 @@ export function unreachable(
   }
   const isSlow = tried.trouble === "timeout";
   report.wrong(key, {
-    en: isSlow ? `${platform.en} does not answer at ${host}` : `${platform.en} cannot be reached at ${host}`,
+    en: isSlow
+      ? `${platform.en} does not answer at ${host}`
+      : `${platform.en} cannot be reached at ${host}`,
     zh: isSlow ? `${platform.zh}（${host}）没有应答` : `无法连接${platform.zh}（${host}）`,
   }, {
     en: `check ${key}, DNS, the firewall and HTTPS_PROXY`,

@@ -1,6 +1,6 @@
 /**
- * The checks of all apps on chat platforms that the configuration names. A platform's code is loaded when an app of it
- * is checked.
+ * The checks of all apps on chat platforms that the configuration names. A platform's code is
+ * loaded when an app of it is checked.
  */
 import type { Probe, Thoroughness } from "../../core/checkup.ts";
 import { filled, type Report } from "../../core/finding.ts";
@@ -11,14 +11,17 @@ import type { ProbeParts } from "./probe.ts";
 export interface AppProbeParts extends ProbeParts {
   readonly env: (name: string) => string | undefined;
   /**
-   * How an app's running connection does, where a second one would close it; `elsewhere`: another process has it;
-   * `undefined`: none is running.
+   * How an app's running connection does, where a second one would close it; `elsewhere`: another
+   * process has it; `undefined`: none is running.
    */
   readonly live: (platform: string, name: string) => AppHealth | "elsewhere" | undefined;
 }
 
 /** One check for each app. */
-export function probesOfApps({ feishu, dingtalk, wecom }: AppsSettings, parts: AppProbeParts): Probe[] {
+export function probesOfApps(
+  { feishu, dingtalk, wecom }: AppsSettings,
+  parts: AppProbeParts,
+): Probe[] {
   const probe = <T extends object>(
     platform: string,
     apps: Readonly<Record<string, T>>,

@@ -1,7 +1,10 @@
 /** Figures of the configuration as budgets. */
 import type { Rate } from "../../core/budget.ts";
 
-/** What is written in the configuration, over the platform's default; windows that are absent do not limit. */
+/**
+ * What is written in the configuration, over the platform's default; windows that are absent do not
+ * limit.
+ */
 export function rates(
   written: { second?: number; minute?: number; hour?: number } | undefined,
   otherwise: { second?: number; minute?: number; hour?: number },

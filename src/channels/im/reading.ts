@@ -49,8 +49,15 @@ export async function read(incoming: Incoming, parts: ReadingParts): Promise<Rea
   const notes = [...files.notes];
   if (incoming.unread?.length) notes.push(words.partsLost(incoming.unread));
   if (lost) notes.push(words.quoteLost);
-  if (incoming.images.length + (quote?.images.length ?? 0) > MAX_IMAGES) notes.push(words.onlySomePictures(MAX_IMAGES));
-  const text = [quote && quoted(quote, words), incoming.text.trim(), marks(incoming, words), ...files.read]
+  if (incoming.images.length + (quote?.images.length ?? 0) > MAX_IMAGES) {
+    notes.push(words.onlySomePictures(MAX_IMAGES));
+  }
+  const text = [
+    quote && quoted(quote, words),
+    incoming.text.trim(),
+    marks(incoming, words),
+    ...files.read,
+  ]
     .filter(Boolean).join("\n\n");
   return { text, images, notes };
 }
@@ -80,7 +87,9 @@ function quoted(quote: Content, words: Words): string {
   const cut = text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE).toWellFormed()}…` : text;
   const lines = [cut, marks(quote, words)].filter(Boolean).join("\n");
   const pictures = quote.images.length > 0 ? [words.quotedPictures(quote.images.length)] : [];
-  return [...(lines === "" ? [] : lines.split("\n")), ...pictures].map((line) => `> ${line}`).join("\n");
+  return [...(lines === "" ? [] : lines.split("\n")), ...pictures].map((line) => `> ${line}`).join(
+    "\n",
+  );
 }
 
 /** `[sticker]` for each part that is not words, picture or file. */
@@ -88,14 +97,19 @@ function marks({ unread = [] }: Content, words: Words): string {
   return unread.map((kind) => `[${words.kinds[kind]}]`).join(" ");
 }
 
-/** `undefined`: one could not be fetched, and a bot that does not see it would answer something else. */
+/**
+ * `undefined`: one could not be fetched, and a bot that does not see it would answer something
+ * else.
+ */
 async function imagesOf(
   refs: readonly Json[],
   incoming: Incoming,
   { platform, troubled }: ReadingParts,
 ): Promise<string[] | undefined> {
   try {
-    return await Promise.all(refs.slice(0, MAX_IMAGES).map((ref) => platform.fetchImage(incoming, ref)));
+    return await Promise.all(
+      refs.slice(0, MAX_IMAGES).map((ref) => platform.fetchImage(incoming, ref)),
+    );
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     troubled(error);
@@ -111,7 +125,10 @@ async function filesOf(
 ): Promise<{ read: string[]; notes: string[] }> {
   const { words } = parts;
   const found = await Promise.all(
-    files.slice(0, MAX_FILES).map(async (file) => ({ file, ...await fileOf(file, incoming, parts) })),
+    files.slice(0, MAX_FILES).map(async (file) => ({
+      file,
+      ...await fileOf(file, incoming, parts),
+    })),
   );
   const isAlone = found.every(({ text }) => text === undefined);
   const read: string[] = [], notes: string[] = [];
@@ -147,7 +164,9 @@ async function fileOf(
   }
 }
 
-/** As UTF-8, as UTF-16 where it says so, else as what editors in China write. `undefined`: no text. */
+/**
+ * As UTF-8, as UTF-16 where it says so, else as what editors in China write. `undefined`: no text.
+ */
 function decoded(bytes: Uint8Array): string | undefined {
   const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
   for (const encoding of utf16 ? ["utf-16le"] : ["utf-8", "gb18030"]) {
@@ -162,4 +181,5 @@ function decoded(bytes: Uint8Array): string | undefined {
 }
 
 /** Files that are words. */
-const TEXT_FILE = /\.(txt|md|csv|tsv|json|ya?ml|xml|html?|log|ini|toml|sql|py|js|ts|java|go|rs|c|h|cpp|sh)$/i;
+const TEXT_FILE =
+  /\.(txt|md|csv|tsv|json|ya?ml|xml|html?|log|ini|toml|sql|py|js|ts|java|go|rs|c|h|cpp|sh)$/i;

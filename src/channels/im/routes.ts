@@ -18,8 +18,16 @@ export interface PlatformParts {
   readonly observer: Observer;
 }
 
-const identity = z.object({ channel: z.string(), app: z.string(), id: z.string(), name: z.string().optional() });
-const code = z.string({ error: "must be a text" }).min(1, "must be the code").max(32, "must be the code");
+const identity = z.object({
+  channel: z.string(),
+  app: z.string(),
+  id: z.string(),
+  name: z.string().optional(),
+});
+const code = z.string({ error: "must be a text" }).min(1, "must be the code").max(
+  32,
+  "must be the code",
+);
 const pairBody = z.object({ code }, { error: "must be an object" }).meta({ id: "Pairing" });
 const confirmBody = z.object({ code, account: z.string({ error: "must be an account's name" }) }, {
   error: "must be an object",
@@ -34,7 +42,9 @@ const bound = z.object({
   identities: z.array(identity.extend({
     account: z.string(),
     at: z.number(),
-    vouched: z.boolean().meta({ description: "The platform itself says whose it is: it cannot be unlinked" }),
+    vouched: z.boolean().meta({
+      description: "The platform itself says whose it is: it cannot be unlinked",
+    }),
   })),
 });
 
@@ -43,11 +53,15 @@ const appView = z.object({
   name: z.string(),
   connected: z.boolean(),
   connectedSince: z.number().optional(),
-  lastEventAt: z.number().optional().meta({ description: "When the platform last sent something of its own" }),
+  lastEventAt: z.number().optional().meta({
+    description: "When the platform last sent something of its own",
+  }),
   lastError: z.object({ at: z.number(), code: z.string(), words: z.string() }).optional(),
   refusedCallbacks: z.number().meta({ description: "Callbacks that were not the platform's" }),
   lastRefused: z.object({ at: z.number(), why: z.string() }).optional(),
-  nextTryAt: z.number().optional().meta({ description: "When the connection is tried again, where that is not soon" }),
+  nextTryAt: z.number().optional().meta({
+    description: "When the connection is tried again, where that is not soon",
+  }),
   open: z.number().meta({ description: "Answers under way" }),
   answers: z.number(),
   calls: z.number().meta({ description: "Calls to the platform that those answers cost" }),
@@ -56,8 +70,11 @@ const appView = z.object({
 const budgetView = z.object({
   key: z.string(),
   windows: z.array(z.object({ limit: z.number(), per: z.number(), used: z.number() })),
-  quota: z.object({ limit: z.number(), used: z.number(), left: z.number(), period: z.string() }).optional(),
-  closedFor: z.number().meta({ description: "Milliseconds until a throttled scope opens again; 0: it is open" }),
+  quota: z.object({ limit: z.number(), used: z.number(), left: z.number(), period: z.string() })
+    .optional(),
+  closedFor: z.number().meta({
+    description: "Milliseconds until a throttled scope opens again; 0: it is open",
+  }),
   waiting: z.number(),
   granted: z.record(z.string(), z.number()).meta({ description: "Sends by priority" }),
 }).meta({ id: "Budget" });
@@ -77,7 +94,9 @@ export const platformRoutes = {
     body: pairBody,
     maxBody: SMALL,
     ok: identity.extend({
-      asked: z.boolean().meta({ description: "False: the app cannot speak first; write to it and answer there" }),
+      asked: z.boolean().meta({
+        description: "False: the app cannot speak first; write to it and answer there",
+      }),
     }),
     errors: ["invalid", "not_found", "conflict", "limited"],
   }),
@@ -161,8 +180,12 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
   const { apps, account, observer } = parts;
   const tries = new Limit(TRIES, parts.clock);
   const act = ({ caller, address }: Call, did: string, whom: string, detail?: string) =>
-    observer.tell({ type: "acted", act: { who: caller!.person.id, did, whom, from: address, detail } });
-  const nameOf = (who: { channel: string; app: string; id: string }) => `${who.channel}:${who.app}:${who.id}`;
+    observer.tell({
+      type: "acted",
+      act: { who: caller!.person.id, did, whom, from: address, detail },
+    });
+  const nameOf = (who: { channel: string; app: string; id: string }) =>
+    `${who.channel}:${who.app}:${who.id}`;
 
   routes.on(platformRoutes.pair, async (call) => {
     const { person } = call.caller;

@@ -1,4 +1,6 @@
-/** The rules of an app: who is answered by which bot, and which of them bound what somebody may use. */
+/**
+ * The rules of an app: who is answered by which bot, and which of them bound what somebody may use.
+ */
 import type { Offer } from "../../core/offer.ts";
 import type { DeskSettings } from "./settings.ts";
 import type { Incoming } from "./surface.ts";
@@ -14,7 +16,11 @@ export function firstRule(
   return rules.find((rule) => fits(rule, incoming, departments));
 }
 
-function fits({ chat, person, department }: Rule, incoming: Pick<Incoming, "chat" | "sender">, own: readonly string[]) {
+function fits(
+  { chat, person, department }: Rule,
+  incoming: Pick<Incoming, "chat" | "sender">,
+  own: readonly string[],
+) {
   return (chat === undefined || chat === incoming.chat.id) &&
     (person === undefined || person === incoming.sender.id) &&
     (department === undefined || own.includes(department));
@@ -39,7 +45,9 @@ export function boundBy(
 ): Offer {
   const first = firstRule(rules, incoming, departments);
   const reserved = rules.filter(({ reserve }) => reserve);
-  const own = new Set(reserved.filter((rule) => fits(rule, incoming, departments)).map(({ bot }) => bot));
+  const own = new Set(
+    reserved.filter((rule) => fits(rule, incoming, departments)).map(({ bot }) => bot),
+  );
   const except = reserved.map(({ bot }) => bot).filter((bot) => !own.has(bot));
   return {
     within: first?.lock ? [...offer.within, [first.bot]] : offer.within,

@@ -2,8 +2,8 @@
 import type { Send } from "./surface.ts";
 
 /**
- * Milliseconds for which something is asked for that a question needs, such as its picture. After that
- * the person hears that it could not be fetched, while they still remember what they asked.
+ * Milliseconds for which something is asked for that a question needs, such as its picture. After
+ * that the person hears that it could not be fetched, while they still remember what they asked.
  */
 const WHILE_THEY_WAIT = 30_000;
 

@@ -21,7 +21,9 @@ const seconds = z.number().min(1).max(600).optional();
 /** How long calls to the platform may take; {@linkcode TIMEOUTS} where nothing is set. */
 const TimeoutSettings = z.looseObject({
   token: seconds.describe("Seconds for a token; 15 unless set."),
-  send: seconds.describe("Seconds for a message, a card and everything that is not below; 20 unless set."),
+  send: seconds.describe(
+    "Seconds for a message, a card and everything that is not below; 20 unless set.",
+  ),
   edit: seconds.describe("Seconds for an edit, which the next one replaces; 12 unless set."),
   upload: seconds.describe("Seconds for an upload; 120 unless set."),
   download: seconds.describe("Seconds for a picture or file of a message; 60 unless set."),
@@ -61,14 +63,17 @@ export const deskSettings = {
   group: z.enum(["person", "shared"]).default("person").describe(
     "Whether each person in a group has a conversation of their own or all share one.",
   ),
-  language: z.enum(["zh", "en"]).default("zh").describe("Spoken where a message does not show one."),
+  language: z.enum(["zh", "en"]).default("zh").describe(
+    "Spoken where a message does not show one.",
+  ),
   staleAfter: z.number().int().min(1).default(30 * 60).describe(
     "Seconds after which a message that could not be answered gets an apology instead.",
   ),
-  hosts: z.array(z.string().refine(isHostOrOrigin, "must be a host or an origin")).default([]).describe(
-    "Further hosts of the platform that its messages may name, for private clouds: `im.example.com`, `.example.com` with all " +
-      "below it, or an origin such as `http://10.0.0.7:8080`.",
-  ),
+  hosts: z.array(z.string().refine(isHostOrOrigin, "must be a host or an origin")).default([])
+    .describe(
+      "Further hosts of the platform that its messages may name, for private clouds: `im.example.com`, `.example.com` with all " +
+        "below it, or an origin such as `http://10.0.0.7:8080`.",
+    ),
   timeouts: TimeoutSettings.default({}).describe(
     "Seconds that a call to the platform may take, by kind; a repeat gets more.",
   ),

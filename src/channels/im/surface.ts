@@ -1,6 +1,7 @@
 /**
- * What a chat platform is to the rest of this folder: where messages come from ({@linkcode Incoming}), the ways in which an answer can
- * be shown there ({@linkcode Way}, best first), and how a call to it can fail ({@linkcode PlatformError}).
+ * What a chat platform is to the rest of this folder: where messages come from ({@linkcode
+ * Incoming}), the ways in which an answer can be shown there ({@linkcode Way}, best first), and how
+ * a call to it can fail ({@linkcode PlatformError}).
  */
 import type { Priority, Reservation, Scope } from "../../core/budget.ts";
 import type { Json } from "../../core/store.ts";
@@ -79,35 +80,62 @@ export interface Platform {
    * `too_large` where it has more than `max` bytes.
    */
   fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile>;
-  /** The message that this one replies to, where the platform only names it. Throws a `PlatformError`. */
+  /**
+   * The message that this one replies to, where the platform only names it. Throws a
+   * `PlatformError`.
+   */
   quoted?(incoming: Incoming): Promise<Content | undefined>;
   /** What of an answer's attachments can be shown here. */
   readonly takes: Takes;
-  /** Shows an attachment as a message of its own, in a form that {@linkcode Platform.takes} allows. */
-  attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void>;
-  /** The ladder for what the gateway itself says, such as a command's answer; {@linkcode Platform.ways} unless set. */
+  /**
+   * Shows an attachment as a message of its own, in a form that {@linkcode Platform.takes} allows.
+   */
+  attach(
+    incoming: Incoming,
+    attachment: Attachment,
+    form: "image" | "file",
+    send: Send,
+  ): Promise<void>;
+  /**
+   * The ladder for what the gateway itself says, such as a command's answer; {@linkcode
+   * Platform.ways} unless set.
+   */
   notices?(incoming: Incoming): Promise<readonly Way[]>;
   /** Whom the platform vouches for, where that takes a call. Throws a `PlatformError`. */
   vouch?(incoming: Incoming): Promise<Voucher | undefined>;
-  /** What the sender is called, where a call tells what the message does not. Throws a `PlatformError`. */
+  /**
+   * What the sender is called, where a call tells what the message does not. Throws a
+   * `PlatformError`.
+   */
   nameOf?(incoming: Incoming): Promise<string | undefined>;
   /** Names of the sender's departments, where the platform tells. */
   departments?(incoming: Incoming): Promise<readonly string[]>;
-  /** What of a message's address still holds when somebody is written to later; nothing unless it says otherwise. */
+  /**
+   * What of a message's address still holds when somebody is written to later; nothing unless it
+   * says otherwise.
+   */
   lasting?(incoming: Incoming): Json;
-  /** The ladder for what a bot says by itself, best way first; empty where the app cannot speak first. */
+  /**
+   * The ladder for what a bot says by itself, best way first; empty where the app cannot speak
+   * first.
+   */
   unasked(incoming: Incoming): Promise<readonly Way[]>;
 }
 
 /** What every call of one delivery carries. */
 export interface Send {
-  /** Unique for what is sent, and the same when it is sent again: idempotency ids are made from it. */
+  /**
+   * Unique for what is sent, and the same when it is sent again: idempotency ids are made from it.
+   */
   readonly id: string;
   readonly priority: Priority;
   readonly chat: string;
   readonly signal?: AbortSignal;
   readonly reservation?: Reservation;
-  /** Milliseconds for which it is tried again, where that is not for as long as an answer may be late. */
+  /**
+   * Milliseconds for which it is tried again, where that is not for as long as an answer may be
+   * late.
+   */
   readonly patience?: number;
   /** The whole of the answer or of its part: there will be no edit. */
   readonly final: boolean;
@@ -128,9 +156,15 @@ export interface Way {
   readonly name: string;
   /** UTF-8 bytes of one place; a longer answer is split over several. */
   readonly bytes: number;
-  /** UTF-8 bytes after which a way that is not live says a piece of an answer that goes on; {@linkcode Way.bytes} unless set. */
+  /**
+   * UTF-8 bytes after which a way that is not live says a piece of an answer that goes on;
+   * {@linkcode Way.bytes} unless set.
+   */
   readonly piece?: number;
-  /** Whether what was opened can be edited and closed; else it can only be opened, with a final text. */
+  /**
+   * Whether what was opened can be edited and closed; else it can only be opened, with a final
+   * text.
+   */
   readonly live: boolean;
   /** Tables that one place takes; any number unless set. */
   readonly tables?: number;
@@ -144,17 +178,27 @@ export interface Way {
   readonly places: number;
   /** Milliseconds to leave after the `n`th edit (0: after opening); Infinity: no further edits. */
   pause(n: number): number;
-  /** Milliseconds after which a way that is not live says that the bot is at work; Infinity: never. */
+  /**
+   * Milliseconds after which a way that is not live says that the bot is at work; Infinity: never.
+   */
   readonly placeholderAfter: number;
-  /** Says that the bot is at work, where there is a better way than a message like others: with a button that stops it. */
+  /**
+   * Says that the bot is at work, where there is a better way than a message like others: with a
+   * button that stops it.
+   */
   wait?(text: string, send: Send): Promise<Json>;
-  /** Takes that button away once the answer is there; `place` is what {@linkcode Way.wait} returned. */
+  /**
+   * Takes that button away once the answer is there; `place` is what {@linkcode Way.wait} returned.
+   */
   endWait?(place: Json, label: string, send: Send): Promise<void>;
   /** The path whose quota pays for the final, ahead. */
   readonly finalPath: readonly Scope[];
   /** The bot's Markdown as this way can show it. */
   render(markdown: string): string;
-  /** Shows something new. `text` is asked when the permit is there: the newest. Returns the place, as plain JSON. */
+  /**
+   * Shows something new. `text` is asked when the permit is there: the newest. Returns the place,
+   * as plain JSON.
+   */
   open(text: () => string, send: Send): Promise<Json>;
   edit(place: Json, text: () => string, send: Send): Promise<void>;
   /** The last words, and no more edits. Calling it again with the same words does no harm. */
@@ -162,11 +206,19 @@ export interface Way {
 }
 
 /**
- * `gone`: this place can no longer be written (expired, recalled). `refused`: this call will never go through. `unavailable`: no
- * answer, or a failing one, for longer than patience lasts. `ambiguous`: it may have been shown, and a repeat might show twice.
- * `throttled`, `dropped`: an edit that was not worth waiting for. `exhausted`: the month's quota has nothing left.
+ * `gone`: this place can no longer be written (expired, recalled). `refused`: this call will never
+ * go through. `unavailable`: no answer, or a failing one, for longer than patience lasts.
+ * `ambiguous`: it may have been shown, and a repeat might show twice. `throttled`, `dropped`: an
+ * edit that was not worth waiting for. `exhausted`: the month's quota has nothing left.
  */
-export type Trouble = "gone" | "refused" | "unavailable" | "ambiguous" | "throttled" | "dropped" | "exhausted";
+export type Trouble =
+  | "gone"
+  | "refused"
+  | "unavailable"
+  | "ambiguous"
+  | "throttled"
+  | "dropped"
+  | "exhausted";
 
 export class PlatformError extends Error {
   override readonly name = "PlatformError";

@@ -1,4 +1,6 @@
-/** Tables of Markdown: as lines for platforms that have none, and counted for those that take few. */
+/**
+ * Tables of Markdown: as lines for platforms that have none, and counted for those that take few.
+ */
 import { type Fence, fenceAfter } from "./fence.ts";
 
 /** UTF-16 units of a header that stand before a cell. */
@@ -19,7 +21,10 @@ export function isDivider(line: string): boolean {
   return columns.length > 1 && columns.every((column) => /^:?-+:?$/.test(column));
 }
 
-/** The place in a text where its table after the first `most` begins; `undefined` where it has no more than these. */
+/**
+ * The place in a text where its table after the first `most` begins; `undefined` where it has no
+ * more than these.
+ */
 export function tableAfter(text: string, most: number): number | undefined {
   let fence: Fence | undefined;
   let count = 0, header: number | undefined, isInside = false;
@@ -42,7 +47,8 @@ export function tableAfter(text: string, most: number): number | undefined {
 /**
  * One line a row, `- header: cell · header: cell`, from all lines of a table.
  *
- * A table that would become much longer stays as it is: a header of 500 KB over 200,000 rows would make 100 GB.
+ * A table that would become much longer stays as it is: a header of 500 KB over 200,000 rows would
+ * make 100 GB.
  */
 export function rowsAsLines(table: readonly string[]): readonly string[] {
   const [header = "", _divider, ...rows] = table;
@@ -61,6 +67,9 @@ export function rowsAsLines(table: readonly string[]): readonly string[] {
 
 function cellsOf(row: string): string[] {
   const line = row.trim();
-  const inner = line.slice(line.startsWith("|") ? 1 : 0, line.length > 1 && line.endsWith("|") ? -1 : undefined);
+  const inner = line.slice(
+    line.startsWith("|") ? 1 : 0,
+    line.length > 1 && line.endsWith("|") ? -1 : undefined,
+  );
   return inner.split("|").map((cell) => cell.trim());
 }

@@ -1,5 +1,6 @@
 /**
- * An access token of a platform's app: kept, renewed ahead of its time, and asked for by one flight at a time however many wait.
+ * An access token of a platform's app: kept, renewed ahead of its time, and asked for by one flight
+ * at a time however many wait.
  */
 import type { Clock } from "../../core/clock.ts";
 
@@ -14,9 +15,9 @@ export class Token {
   #flight: Promise<string> | undefined;
 
   /**
-   * `ask` gets a new one, with its lifetime in milliseconds, and throws a `PlatformError`; `patience` is by
-   * what its time is multiplied, more after each failure. `ahead`: milliseconds before the end at which it
-   * is renewed; the old one still holds meanwhile.
+   * `ask` gets a new one, with its lifetime in milliseconds, and throws a `PlatformError`;
+   * `patience` is by what its time is multiplied, more after each failure. `ahead`: milliseconds
+   * before the end at which it is renewed; the old one still holds meanwhile.
    */
   constructor(
     clock: Clock,
@@ -57,7 +58,10 @@ export class Token {
   }
 }
 
-/** By what the time of a repeat is multiplied: a platform that has become slow is not given up four times as fast. */
+/**
+ * By what the time of a repeat is multiplied: a platform that has become slow is not given up four
+ * times as fast.
+ */
 export function patienceAfter(failures: number): number {
   return Math.min(4, 2 ** failures);
 }

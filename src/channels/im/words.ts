@@ -1,5 +1,6 @@
 /**
- * What the gateway itself says in a chat, in the person's language, and the words by which a person tells it what to do.
+ * What the gateway itself says in a chat, in the person's language, and the words by which a person
+ * tells it what to do.
  */
 import type { Code } from "../../core/error.ts";
 import type { Language } from "../../core/languages.ts";
@@ -7,7 +8,9 @@ import type { Unread } from "./surface.ts";
 
 export type { Language };
 
-/** The language of what was said: one Chinese character is enough, a name or a number says nothing. */
+/**
+ * The language of what was said: one Chinese character is enough, a name or a number says nothing.
+ */
 export function languageOf(text: string, otherwise: Language): Language {
   return languageIn(text) ?? otherwise;
 }
@@ -21,8 +24,12 @@ export function languageIn(text: string): Language | undefined {
 /** What was answered to a question that wants a yes or a no; `undefined`: neither. */
 export function yesOrNo(text: string): boolean | undefined {
   const word = text.trim().toLowerCase().replace(/[。.!！]$/, "");
-  if (["yes", "y", "/yes", "ok", "是", "是的", "好", "好的", "确认", "同意"].includes(word)) return true;
-  return ["no", "n", "/no", "cancel", "否", "不", "不是", "取消", "拒绝"].includes(word) ? false : undefined;
+  if (["yes", "y", "/yes", "ok", "是", "是的", "好", "好的", "确认", "同意"].includes(word)) {
+    return true;
+  }
+  return ["no", "n", "/no", "cancel", "否", "不", "不是", "取消", "拒绝"].includes(word)
+    ? false
+    : undefined;
 }
 
 export type Command =
@@ -57,7 +64,10 @@ const COMMANDS: Readonly<Record<string, Command["name"]>> = {
 /** Units of a message that are read as a command. */
 const MAX_COMMAND = 300;
 
-/** A command, where a message is nothing but one. Words without a slash count only when they stand alone. */
+/**
+ * A command, where a message is nothing but one. Words without a slash count only when they stand
+ * alone.
+ */
 export function commandOf(text: string): Command | undefined {
   const trimmed = text.trim();
   const [word = "", ...more] = trimmed.slice(0, MAX_COMMAND).split(/\s+/);
@@ -137,9 +147,11 @@ export function wordsIn(language: Language): Words {
   return language === "zh" ? zh : en;
 }
 
-const zhList = (kinds: readonly Unread[]) => [...new Set(kinds)].map((kind) => zh.kinds[kind]).join("、");
+const zhList = (kinds: readonly Unread[]) =>
+  [...new Set(kinds)].map((kind) => zh.kinds[kind]).join("、");
 
-const enList = (kinds: readonly Unread[]) => [...new Set(kinds)].map((kind) => en.kinds[kind]).join(", ");
+const enList = (kinds: readonly Unread[]) =>
+  [...new Set(kinds)].map((kind) => en.kinds[kind]).join(", ");
 
 const zh: Words = {
   thinking: "思考中…",
@@ -271,7 +283,9 @@ const en: Words = {
   noBots: "No bot is online right now.",
   bots: (names) =>
     "Bots you can use:\n\n" +
-    names.map((bot) => `- ${bot.name} (\`${bot.id}\`)${bot.chosen ? " ← current" : ""}`).join("\n") +
+    names.map((bot) => `- ${bot.name} (\`${bot.id}\`)${bot.chosen ? " ← current" : ""}`).join(
+      "\n",
+    ) +
     "\n\nSend `/use NAME` to choose one, `/use` to let any answer.",
   using: (name) => `${name} answers from now on.`,
   usingAny: "Any bot may answer from now on.",
@@ -279,7 +293,8 @@ const en: Words = {
   help:
     "Just ask. Commands:\n\n- `/stop` stops the answer\n- `/new` begins a new conversation\n- `/bots` lists the bots\n- `/use NAME` chooses a bot\n- `/help` shows this",
   notAllowed: "Sorry, you may not use this bot. Please ask your administrator.",
-  notChecked: "⚠️ Whether you may use this bot could not be checked right now, please try again later.",
+  notChecked:
+    "⚠️ Whether you may use this bot could not be checked right now, please try again later.",
   notShown: "⚠️ The platform did not let this answer be shown.",
   pairing: (code, minutes) =>
     `To link your account, sign in on the web page and enter the code **${code}**, or ask an administrator to confirm it. It holds for ${minutes} minutes. Show it to nobody.`,
@@ -289,7 +304,8 @@ const en: Words = {
   pairRefused: "Nothing was linked.",
   tooManyCodes: "Too many people are linking their accounts right now, please try again later.",
   bound: (name) => `Linked to the account ${name}.`,
-  late: "Sorry, this message waited too long and was not answered. Please send it again if you still need it.",
+  late:
+    "Sorry, this message waited too long and was not answered. Please send it again if you still need it.",
   continued: "(continued)",
   maybeAgain: "(possibly sent twice)",
   tooLong: "⚠️ This is too long: the rest cannot be shown here.",
@@ -317,7 +333,8 @@ const en: Words = {
     folder: "folder",
     unknown: "message of this kind",
   },
-  notUnderstood: (kinds) => `⚠️ I cannot read a ${enList(kinds)} yet. Please send text, pictures or text files.`,
+  notUnderstood: (kinds) =>
+    `⚠️ I cannot read a ${enList(kinds)} yet. Please send text, pictures or text files.`,
   partsLost: (kinds) => `⚠️ The bot did not get this part of the message: ${enList(kinds)}.`,
   fileNotRead: (name, why) =>
     why === "fetch"
@@ -342,7 +359,9 @@ const en: Words = {
       case "queue_timeout":
         return "⚠️ The bots are busy, please try again later.";
       case "limited":
-        return `⚠️ You ask too often, please try again ${retryAfter ? `in ${retryAfter} s` : "later"}.`;
+        return `⚠️ You ask too often, please try again ${
+          retryAfter ? `in ${retryAfter} s` : "later"
+        }.`;
       case "reply_timeout":
         return "⚠️ The bot has not answered for too long.";
       case "bot_gone":

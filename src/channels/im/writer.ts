@@ -1,9 +1,11 @@
 /**
- * The writer of one answer: it reads the reply's log and shows it on a platform, one edit in flight, always the newest snapshot, and in
- * the end exactly one visible final, whatever dies in between.
+ * The writer of one answer: it reads the reply's log and shows it on a platform, one edit in
+ * flight, always the newest snapshot, and in the end exactly one visible final, whatever dies in
+ * between.
  *
- * It goes down the ladder of ways when one fails, closes a place before the platform does and goes on in the next, and splits what is too
- * long. Everything that a restart must know stands in the {@linkcode Job}, which is written to the outbox before each step it describes.
+ * It goes down the ladder of ways when one fails, closes a place before the platform does and goes
+ * on in the next, and splits what is too long. Everything that a restart must know stands in the
+ * {@linkcode Job}, which is written to the outbox before each step it describes.
  */
 import type { Budget, Reservation } from "../../core/budget.ts";
 import { breathe } from "../../core/breathe.ts";
@@ -34,19 +36,28 @@ export interface WriterParts {
   readonly troubled?: (error: PlatformError) => void;
 }
 
-/** Milliseconds until something must stand in the chat: with a call of a second it is there within three. */
+/**
+ * Milliseconds until something must stand in the chat: with a call of a second it is there within
+ * three.
+ */
 const SIGN_AFTER = 1000;
 
 /** Milliseconds between edits up to which a change of the place in line is worth one. */
 const EDITS_ARE_FREE = 3000;
 
-/** Milliseconds before its end at which a place is closed and continued: edits that wait for a permit must not be late. */
+/**
+ * Milliseconds before its end at which a place is closed and continued: edits that wait for a
+ * permit must not be late.
+ */
 const ROLL_AHEAD = 60_000;
 
 /** Units of an answer that are cut into parts without a pause. */
 const AT_ONCE = 64_000;
 
-/** Units that are rendered to see whether they fit, as a multiple of the bytes that may be there: marks take up most of a text at times. */
+/**
+ * Units that are rendered to see whether they fit, as a multiple of the bytes that may be there:
+ * marks take up most of a text at times.
+ */
 const WINDOW = 4;
 
 export class Writer {
@@ -63,7 +74,10 @@ export class Writer {
   #shownInLine = false;
   /** Units written, and the place in line, when there was nothing new to show. */
   #dullAt: string | undefined;
-  /** Units written when the words were last rendered to see whether they fit, and from which on that is worth while again. */
+  /**
+   * Units written when the words were last rendered to see whether they fit, and from which on that
+   * is worth while again.
+   */
   #measuredAt = 0;
   #measureAt = 0;
   #reservation: Reservation | undefined;
@@ -72,7 +86,10 @@ export class Writer {
     this.#p = parts;
   }
 
-  /** Shows the turn until it has ended, then its final. Rejects with a `PlatformError` when no way led there. */
+  /**
+   * Shows the turn until it has ended, then its final. Rejects with a `PlatformError` when no way
+   * led there.
+   */
   async run(turn: Turn): Promise<void> {
     const { job } = this.#p;
     await this.#begin();
@@ -98,7 +115,9 @@ export class Writer {
     const done = new AbortController();
     void work.then(() => done.abort(), () => done.abort());
     await sleep(clock, job.at + SIGN_AFTER - clock.now(), done.signal);
-    if (done.signal.aborted || job.place !== undefined || job.final !== undefined) return await work;
+    if (done.signal.aborted || job.place !== undefined || job.final !== undefined) {
+      return await work;
+    }
     await this.#begin();
     const way = this.#way;
     if (way.live) await this.#open(() => words.reading, false);
@@ -109,10 +128,15 @@ export class Writer {
     return await work;
   }
 
-  /** Shows a text that is final from the start: a command's answer, an apology, a push with its images. */
+  /**
+   * Shows a text that is final from the start: a command's answer, an apology, a push with its
+   * images.
+   */
   async say(text: string, images: readonly string[] = []): Promise<void> {
     const { job } = this.#p;
-    if (this.#ways.length === 0 && job.place === undefined && job.way === undefined) job.notice = true;
+    if (this.#ways.length === 0 && job.place === undefined && job.way === undefined) {
+      job.notice = true;
+    }
     await this.#begin();
     await this.finish(text, { status: "done" }, images);
   }
@@ -130,7 +154,9 @@ export class Writer {
     // The same place again, by the same id.
     if (job.opening && job.opened > 0) job.opened--;
     this.#ways = await laddersOf(platform, job);
-    if (this.#ways.length === 0) throw new PlatformError("refused", "no_way", "the app cannot speak first");
+    if (this.#ways.length === 0) {
+      throw new PlatformError("refused", "no_way", "the app cannot speak first");
+    }
     const known = this.#ways.findIndex((way) => way.name === job.way);
     this.#rung = Math.max(0, known);
     // A place of a way that is no longer on the ladder cannot be written any more.
@@ -170,14 +196,19 @@ export class Writer {
     }
   }
 
-  /** A way that cannot edit: says once that the bot is at work, where that takes longer, and each piece of the answer when it is whole. */
+  /**
+   * A way that cannot edit: says once that the bot is at work, where that takes longer, and each
+   * piece of the answer when it is whole.
+   */
   async #wait(turn: Turn, way: Way, ended: AbortSignal) {
     const { job } = this.#p;
     const { reply } = turn;
     const late = new AbortController();
     const silent = this.#isSilent(way);
     const left = job.at + way.placeholderAfter - this.#p.clock.now();
-    const patience = silent ? sleep(this.#p.clock, left, ended).then(() => late.abort()) : undefined;
+    const patience = silent
+      ? sleep(this.#p.clock, left, ended).then(() => late.abort())
+      : undefined;
     const most = way.piece ?? way.bytes;
     for (let waiting = silent; !reply.ending;) {
       const rest = this.#overflow(reply, way, most);
@@ -192,7 +223,12 @@ export class Writer {
       if (way.places !== Infinity) return void await reply.ended();
       const { at, closing, opening } = this.#cut(way, rest, most);
       const shown = job.shown + rest.slice(job.prefix.length, at);
-      job.piece = { text: rest.slice(0, at) + closing, id: `p${job.opened++}`, shown, prefix: opening };
+      job.piece = {
+        text: rest.slice(0, at) + closing,
+        id: `p${job.opened++}`,
+        shown,
+        prefix: opening,
+      };
       await this.#p.keep();
       // What does not get through now comes with the final.
       if (!await this.#sendPiece(way, false)) await reply.ended();
@@ -201,8 +237,9 @@ export class Writer {
   }
 
   /**
-   * The words of this place once they no longer fit into `most` bytes. They are rendered only when they may have grown enough:
-   * rendering them for each chunk would take the square of their length.
+   * The words of this place once they no longer fit into `most` bytes. They are rendered only when
+   * they may have grown enough: rendering them for each chunk would take the square of their
+   * length.
    */
   #overflow(reply: Reply, way: Way, most: number): string | undefined {
     const { written } = reply;
@@ -216,7 +253,10 @@ export class Writer {
     return room < 0 ? rest : undefined;
   }
 
-  /** Whether a way that cannot edit has still to say that somebody is at work, once and in the first process only. */
+  /**
+   * Whether a way that cannot edit has still to say that somebody is at work, once and in the first
+   * process only.
+   */
   #isSilent(way: Way): boolean {
     const { opened, tries } = this.#p.job;
     return opened === 0 && tries === 0 && way.placeholderAfter !== Infinity;
@@ -251,7 +291,9 @@ export class Writer {
     const { text, id, shown, prefix } = job.piece!;
     const send = async (again: boolean) => {
       const mark = again && !way.repeatable ? `${words.maybeAgain}\n\n` : "";
-      return await this.#try(() => way.open(() => mark + way.render(text), this.#how(id, "first", undefined, true)));
+      return await this.#try(() =>
+        way.open(() => mark + way.render(text), this.#how(id, "first", undefined, true))
+      );
     };
     let sent = await send(again);
     if (sent.trouble === "ambiguous" && !again) sent = await send(true);
@@ -271,11 +313,14 @@ export class Writer {
     this.#places++;
     await keep();
     reached?.("opening");
-    const opened = await this.#try(() => way.open(() => way.render(text()), this.#how(id, "first", undefined, final)));
+    const opened = await this.#try(() =>
+      way.open(() => way.render(text()), this.#how(id, "first", undefined, final))
+    );
     job.opening = false;
     job.half = undefined;
     if (opened.trouble) {
-      // `exhausted` is the month's quota: no live way is worth it now, the final's own part is kept.
+      // `exhausted` is the month's quota: no live way is worth it now, the final's own part is
+      // kept.
       this.#down();
       return await keep();
     }
@@ -290,7 +335,11 @@ export class Writer {
     const { job, clock, reached, keep } = this.#p;
     const text = () => way.render(this.#frame(turn, way));
     const done = await this.#try(() =>
-      way.edit(job.place!.json, text, this.#how(`e${job.opened}.${job.tries}.${this.#edits}`, "edit", ended))
+      way.edit(
+        job.place!.json,
+        text,
+        this.#how(`e${job.opened}.${job.tries}.${this.#edits}`, "edit", ended),
+      )
     );
     this.#edits++;
     this.#lastAt = clock.now();
@@ -319,7 +368,11 @@ export class Writer {
     const text = rest.slice(0, at) + open.closing;
     const way = this.#way;
     const closed = await this.#try(() =>
-      way.close(place.json, way.render(text || this.#p.words.thinking), this.#how(`c${job.opened}`, "first"))
+      way.close(
+        place.json,
+        way.render(text || this.#p.words.thinking),
+        this.#how(`c${job.opened}`, "first"),
+      )
     );
     job.place = undefined;
     // What was certainly not shown there comes in the next place.
@@ -341,13 +394,19 @@ export class Writer {
     const at = Math.min(end, this.#lastAt + pause);
     await sleep(clock, at - clock.now(), ended);
     if (turn.reply.ending) return;
-    while (!turn.reply.ending && clock.now() < end && !this.#news(turn)) await this.#next(turn, end - clock.now());
+    while (!turn.reply.ending && clock.now() < end && !this.#news(turn)) {
+      await this.#next(turn, end - clock.now());
+    }
     if (pause > 0 && pause !== Infinity && !endsSentence(turn.reply)) {
       const enough = new AbortController();
       const leave = turn.reply.watch(() => {
         if (turn.reply.ending || endsSentence(turn.reply)) enough.abort();
       });
-      await sleep(clock, Math.max(0, Math.min(end, this.#lastAt + pause * 1.5) - clock.now()), enough.signal);
+      await sleep(
+        clock,
+        Math.max(0, Math.min(end, this.#lastAt + pause * 1.5) - clock.now()),
+        enough.signal,
+      );
       leave();
     }
   }
@@ -368,7 +427,9 @@ export class Writer {
     return isInLine !== this.#shownInLine || this.#way.pause(this.#edits) <= EDITS_ARE_FREE;
   }
 
-  /** What a place is to show now: the answer so far, as much of it as fits, else why there is none. */
+  /**
+   * What a place is to show now: the answer so far, as much of it as fits, else why there is none.
+   */
   #frame(turn: Turn, way: Way): string {
     const words = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
     const frame = this.#fitting(way, words);
@@ -404,7 +465,8 @@ export class Writer {
   }
 
   #fits(way: Way, text: string): boolean {
-    return this.#size(way, text, way.bytes) <= way.bytes && this.#tableTooMany(way, text) === undefined;
+    return this.#size(way, text, way.bytes) <= way.bytes &&
+      this.#tableTooMany(way, text) === undefined;
   }
 
   /** Where the first table begins that a place of this way does not take any more. */
@@ -417,7 +479,10 @@ export class Writer {
     return this.#fits(way, text) ? text : text.slice(0, this.#cut(way, text).at);
   }
 
-  /** The bytes of a text as it will be sent; more than `most` where it is longer than anything that could fit. */
+  /**
+   * The bytes of a text as it will be sent; more than `most` where it is longer than anything that
+   * could fit.
+   */
   #size(way: Way, text: string, most: number): number {
     if (text.length * 3 <= most / 2) return text.length * 3;
     return text.length > WINDOW * most ? Infinity : byteLength(way.render(text));
@@ -425,10 +490,15 @@ export class Writer {
 
   /** A cut that fits also after rendering, which may add some. */
   #cut(way: Way, text: string, most = way.bytes): Cut {
-    const window = text.slice(0, Math.min(most, this.#tableTooMany(way, text.slice(0, most)) ?? most));
+    const window = text.slice(
+      0,
+      Math.min(most, this.#tableTooMany(way, text.slice(0, most)) ?? most),
+    );
     for (let bytes = most;; bytes = Math.floor(bytes * 0.8)) {
       const cut = cutAt(window, bytes);
-      if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= most) return cut;
+      if (bytes < 256 || byteLength(way.render(text.slice(0, cut.at) + cut.closing)) <= most) {
+        return cut;
+      }
     }
   }
 
@@ -464,12 +534,16 @@ export class Writer {
     return { taken, lines };
   }
 
-  /** The final in pieces that fit the rung we stand on; the first goes where the answer stands already. */
+  /**
+   * The final in pieces that fit the rung we stand on; the first goes where the answer stands
+   * already.
+   */
   async #parts(text: string, place: Json | undefined, prefix: string): Promise<Part[]> {
     const parts: Part[] = [];
     const add = (piece: string) => {
       const first = parts.length === 0;
-      // A way of few places has one for the answer it has begun, and no more: the next rung takes the rest.
+      // A way of few places has one for the answer it has begun, and no more: the next rung takes
+      // the rest.
       const rung = first && place !== undefined ? this.#rung : this.#rungFor(parts.length);
       parts.push({
         text: piece,
@@ -483,7 +557,9 @@ export class Writer {
         await breathe();
         rested = from;
       }
-      const way = this.#ways[parts.length === 0 && place !== undefined ? this.#rung : this.#rungFor(parts.length)]!;
+      const way = this.#ways[
+        parts.length === 0 && place !== undefined ? this.#rung : this.#rungFor(parts.length)
+      ]!;
       // One unit more than is looked at tells that there is more.
       const rest = opening + text.slice(from, from + WINDOW * way.bytes + 1);
       if (this.#fits(way, rest)) {
@@ -497,7 +573,10 @@ export class Writer {
     }
   }
 
-  /** Where the last rung has a bound and the answer is longer, it ends there, and says so: a part that has nowhere to go would be lost in silence. */
+  /**
+   * Where the last rung has a bound and the answer is longer, it ends there, and says so: a part
+   * that has nowhere to go would be lost in silence.
+   */
   #clipped(parts: Part[]): Part[] {
     const way = this.#ways.at(-1)!;
     const own = parts.filter((part) => part.way === way.name);
@@ -509,7 +588,9 @@ export class Writer {
     return [...parts.slice(0, parts.indexOf(last)), { ...last, text: end + note }];
   }
 
-  /** A place that the platform turned away and the answer leaves must not look as if it still grew. */
+  /**
+   * A place that the platform turned away and the answer leaves must not look as if it still grew.
+   */
   async #leave(way: Way, place: Json) {
     const how = this.#how(`l${this.#p.job.opened}`, "first");
     await this.#try(() => way.close(place, way.render(this.#p.words.moved), how));
@@ -529,7 +610,9 @@ export class Writer {
       const part = final.parts[final.sent]!;
       const rung = Math.max(0, this.#ways.findIndex((way) => way.name === part.way));
       const way = this.#ways[rung]!;
-      const mark = again && !way.repeatable && part.place === undefined ? `${this.#p.words.maybeAgain}\n\n` : "";
+      const mark = again && !way.repeatable && part.place === undefined
+        ? `${this.#p.words.maybeAgain}\n\n`
+        : "";
       const text = mark + way.render(part.text);
       const last = final.sent === final.parts.length - 1;
       const carried = last ? carriedBy(way, final.images) : [];
@@ -546,11 +629,14 @@ export class Writer {
       if (sent.trouble) {
         if (sent.trouble === "unavailable" || sent.trouble === "dropped") throw sent.error;
         if (rung + 1 >= this.#ways.length) throw sent.error;
-        // What stood in this place goes into a new one, a rung down, with everything that comes after it.
+        // What stood in this place goes into a new one, a rung down, with everything that comes
+        // after it.
         this.#rung = rung + 1;
         this.#places = 0;
         const fresh = await this.#parts(part.text, undefined, `${part.id}.`);
-        if (part.place !== undefined && sent.trouble === "refused") await this.#leave(way, part.place);
+        if (part.place !== undefined && sent.trouble === "refused") {
+          await this.#leave(way, part.place);
+        }
         final.parts.splice(final.sent, 1, ...fresh);
         final.parts = this.#clipped(final.parts);
         await keep();
@@ -573,7 +659,10 @@ export class Writer {
     await this.#endWait();
   }
 
-  /** An attachment that the platform turns away must not hold up the answer that is there already; a line says so in its place. */
+  /**
+   * An attachment that the platform turns away must not hold up the answer that is there already; a
+   * line says so in its place.
+   */
   async #attach(attachment: Attachment, n: number) {
     const { platform, job, words } = this.#p;
     const form = formOf(attachment, platform.takes);
@@ -586,7 +675,9 @@ export class Writer {
     const still = this.#ways.at(-1)!;
     if (still.live) return;
     const line = words.notSent(attachment.name, sizeWords(attachment.size));
-    await this.#try(() => still.open(() => still.render(line), this.#how(`n${n}`, "final", undefined, true)));
+    await this.#try(() =>
+      still.open(() => still.render(line), this.#how(`n${n}`, "final", undefined, true))
+    );
   }
 
   /** One rung down the ladder. `false`: the last one has nothing below it. */
@@ -611,7 +702,8 @@ export class Writer {
       signal,
       reservation: priority === "final" ? this.#reservation : undefined,
       final,
-      // A process that died may have used numbers that were not written down: each try has a range of its own.
+      // A process that died may have used numbers that were not written down: each try has a range
+      // of its own.
       next: () => job.tries * 100_000 + ++this.#n,
       half: job.half,
       keepHalf: async (half) => {
@@ -624,7 +716,9 @@ export class Writer {
 
   async #try<T>(
     act: () => Promise<T>,
-  ): Promise<{ value: T; trouble?: undefined } | { trouble: PlatformError["trouble"]; error: PlatformError }> {
+  ): Promise<
+    { value: T; trouble?: undefined } | { trouble: PlatformError["trouble"]; error: PlatformError }
+  > {
     try {
       return { value: await act() };
     } catch (error) {

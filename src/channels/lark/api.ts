@@ -1,5 +1,6 @@
 /**
- * The calls to Feishu's open platform that answers need, each with its budgets and its errors read rightly.
+ * The calls to Feishu's open platform that answers need, each with its budgets and its errors read
+ * rightly.
  *
  * Sources: Feishu 频控策略 (2024-10), 发送消息, 回复消息 (2026-04), 流式更新卡片 (2026-02), 更新已发送的消息卡片 (2025-07).
  */
@@ -25,11 +26,30 @@ export interface Target {
 }
 
 /** Codes that mean "slower": of the API, or of what the call is about. */
-const SLOW_API = new Set(["99991400", "11232", "11247", "1000004", "1000005", "90217", "2200", "5000", "55001"]);
+const SLOW_API = new Set([
+  "99991400",
+  "11232",
+  "11247",
+  "1000004",
+  "1000005",
+  "90217",
+  "2200",
+  "5000",
+  "55001",
+]);
 const SLOW_CHAT = new Set(["230020", "11233"]);
 const BAD_TOKEN = new Set(["99991663", "99991664", "99991665", "99991668", "99991671"]);
 /** Recalled, expired, edited too often, streaming closed: this place is done with. */
-const GONE = new Set(["230011", "230031", "230072", "230075", "200850", "300309", "300313", "230110"]);
+const GONE = new Set([
+  "230011",
+  "230031",
+  "230072",
+  "230075",
+  "200850",
+  "300309",
+  "300313",
+  "230110",
+]);
 /** The platform's own trouble, or still at work on the same uuid. */
 const AGAIN = new Set(["230049", "1663", "2001", "99991001"]);
 
@@ -40,15 +60,19 @@ export class LarkApi {
   constructor(parts: ChannelParts, settings: LarkSettings, health: Health) {
     this.#settings = settings;
     const wire = wireOf(parts, settings, health);
-    // A token asked for with less than 30 minutes left is a new one, and the old one stays valid beside it.
+    // A token asked for with less than 30 minutes left is a new one, and the old one stays valid
+    // beside it.
     const token = new Token(parts.clock, async (patience) => {
       const url = `${settings.baseUrl}/open-apis/auth/v3/tenant_access_token/internal`;
       const body = JSON.stringify({ app_id: settings.appId, app_secret: settings.appSecret });
       const answer = await request(wire, "token", "POST", url, { body, json: true }, patience);
       const read = typeof answer === "string" ? undefined : parse(answer.text);
-      if (read?.code === 0) return { token: read.tenant_access_token, lifetime: read.expire * 1000 };
+      if (read?.code === 0) {
+        return { token: read.tenant_access_token, lifetime: read.expire * 1000 };
+      }
       const code = String(read?.code ?? (typeof answer === "string" ? answer : answer.status));
-      const wrong = read && typeof answer !== "string" && answer.status < 429 && !SLOW_API.has(code);
+      const wrong = read && typeof answer !== "string" && answer.status < 429 &&
+        !SLOW_API.has(code);
       throw new PlatformError(wrong ? "refused" : "unavailable", code, "no tenant_access_token");
     }, 25 * 60_000);
     this.#caller = new Caller({ ...wire, token });
@@ -57,34 +81,55 @@ export class LarkApi {
   /** What one kind of call of this app may do, in one tenant. */
   api(name: string): Scope {
     const { appId, limits } = this.#settings;
-    return { key: `feishu:${appId}:${name}`, rates: rates(limits.api, { second: 48, minute: 980 }) };
+    return {
+      key: `feishu:${appId}:${name}`,
+      rates: rates(limits.api, { second: 48, minute: 980 }),
+    };
   }
 
   chat(target: Target): Scope {
     const { limits, appId } = this.#settings;
     return target.chatType === "group"
       ? { key: `feishu:chat:${target.chatId}`, rates: rates(limits.chat, { second: 4 }) }
-      : { key: `feishu:person:${appId}:${target.personId}`, rates: rates(limits.person, { second: 4 }) };
+      : {
+        key: `feishu:person:${appId}:${target.personId}`,
+        rates: rates(limits.person, { second: 4 }),
+      };
   }
 
   /** Nothing, or the month of the whole app. */
   month(): Scope[] {
     const { appId, limits } = this.#settings;
     return limits.month
-      ? [{ key: `feishu:${appId}:month`, rates: [], quota: { limit: limits.month, period: "month" } }]
+      ? [{
+        key: `feishu:${appId}:month`,
+        rates: [],
+        quota: { limit: limits.month, period: "month" },
+      }]
       : [];
   }
 
-  /** Makes a card that can be sent once. Not idempotent at the platform, and harmless: a card that nobody sent is seen by nobody. */
+  /**
+   * Makes a card that can be sent once. Not idempotent at the platform, and harmless: a card that
+   * nobody sent is seen by nobody.
+   */
   async createCard(card: () => Json, send: Send): Promise<string> {
     const body = () => ({ type: "card_json", data: JSON.stringify(card()) });
-    const answer = await this.#call("POST", "/open-apis/cardkit/v1/cards", [this.api("card.create")], send, body);
+    const answer = await this.#call(
+      "POST",
+      "/open-apis/cardkit/v1/cards",
+      [this.api("card.create")],
+      send,
+      body,
+    );
     return answer.data.card_id;
   }
 
   async setCardText(card: string, element: string, text: () => string, send: Send): Promise<void> {
     const body = () => ({ content: text(), sequence: send.next(), uuid: uuid(send.id) });
-    const path = `/open-apis/cardkit/v1/cards/${encodeURIComponent(card)}/elements/${element}/content`;
+    const path = `/open-apis/cardkit/v1/cards/${
+      encodeURIComponent(card)
+    }/elements/${element}/content`;
     await this.#call("PUT", path, [this.api("card.content"), this.#card(card)], send, body);
   }
 
@@ -116,32 +161,66 @@ export class LarkApi {
     await this.#call("PATCH", path, [this.api("card.settings"), this.#card(card)], send, body);
   }
 
-  /** Sends a message and returns its id. The `uuid` makes a repeat within the hour return the first one. */
-  async sendMessage(target: Target, type: string, content: () => string, send: Send): Promise<string> {
+  /**
+   * Sends a message and returns its id. The `uuid` makes a repeat within the hour return the first
+   * one.
+   */
+  async sendMessage(
+    target: Target,
+    type: string,
+    content: () => string,
+    send: Send,
+  ): Promise<string> {
     const id = uuid(send.id);
     if (target.replyTo !== undefined) {
       try {
         const path = `/open-apis/im/v1/messages/${encodeURIComponent(target.replyTo)}/reply`;
         const body = () => ({ msg_type: type, content: content(), uuid: id });
-        const answer = await this.#call("POST", path, [this.api("im.reply"), this.chat(target)], send, body);
+        const answer = await this.#call(
+          "POST",
+          path,
+          [this.api("im.reply"), this.chat(target)],
+          send,
+          body,
+        );
         return answer.data.message_id;
       } catch (error) {
         // The question was taken back: the answer stands on its own.
         if (!(error instanceof PlatformError) || error.trouble !== "gone") throw error;
       }
     }
-    const body = () => ({ receive_id: target.chatId, msg_type: type, content: content(), uuid: id });
+    const body = () => ({
+      receive_id: target.chatId,
+      msg_type: type,
+      content: content(),
+      uuid: id,
+    });
     const path = "/open-apis/im/v1/messages?receive_id_type=chat_id";
-    const answer = await this.#call("POST", path, [this.api("im.send"), this.chat(target)], send, body);
+    const answer = await this.#call(
+      "POST",
+      path,
+      [this.api("im.send"), this.chat(target)],
+      send,
+      body,
+    );
     return answer.data.message_id;
   }
 
   /** Replaces a card that was sent as a message. */
   async patchMessage(message: string, content: () => string, send: Send): Promise<void> {
     const { limits } = this.#settings;
-    const own: Scope = { key: `feishu:message:${message}`, rates: rates(limits.message, { second: 4 }) };
+    const own: Scope = {
+      key: `feishu:message:${message}`,
+      rates: rates(limits.message, { second: 4 }),
+    };
     const path = `/open-apis/im/v1/messages/${encodeURIComponent(message)}`;
-    await this.#call("PATCH", path, [this.api("im.patch"), own], send, () => ({ content: content() }));
+    await this.#call(
+      "PATCH",
+      path,
+      [this.api("im.patch"), own],
+      send,
+      () => ({ content: content() }),
+    );
   }
 
   /** Returns the key by which a message names it. */
@@ -153,7 +232,13 @@ export class LarkApi {
       fields.set(form, blobOf(attachment), attachment.name);
       return fields;
     };
-    const answer = await this.#call("POST", `/open-apis/im/v1/${form}s`, [this.api(`im.${form}`)], send, body);
+    const answer = await this.#call(
+      "POST",
+      `/open-apis/im/v1/${form}s`,
+      [this.api(`im.${form}`)],
+      send,
+      body,
+    );
     return answer.data[`${form}_key`];
   }
 
@@ -188,7 +273,10 @@ export class LarkApi {
   }
 
   /** Somebody of the company, as far as the app's contact scope reaches. */
-  async user(person: string, send: Send): Promise<{ readonly name?: string; readonly department_ids?: string[] }> {
+  async user(
+    person: string,
+    send: Send,
+  ): Promise<{ readonly name?: string; readonly department_ids?: string[] }> {
     const path = `/open-apis/contact/v3/users/${encodeURIComponent(person)}?user_id_type=open_id`;
     const answer = await this.#call("GET", path, [this.api("contact.user")], send);
     return answer.data.user ?? {};
@@ -222,21 +310,27 @@ export class LarkApi {
   }
 }
 
-/** What an answer of the open platform means. `api` is the budget of the call's kind, `about` that of the chat, card or message. */
+/**
+ * What an answer of the open platform means. `api` is the budget of the call's kind, `about` that
+ * of the chat, card or message.
+ */
 export function judge(
   answer: Answer,
   api: Scope,
   about: Scope,
   read: (answer: Answer, body: Json) => Verdict = okVerdict,
 ): Verdict {
-  const body = answer.headers.get("content-type")?.includes("json") ? parse(answer.text) : undefined;
+  const body = answer.headers.get("content-type")?.includes("json")
+    ? parse(answer.text)
+    : undefined;
   const code = String(body?.code ?? answer.status);
   // Old APIs say 99991400 with 400, new ones with 429: the code counts, and any 429 without one.
   if (SLOW_API.has(code) || answer.status === 429) {
     return { kind: "throttled", scope: api, ms: waitOf(answer.headers), code };
   }
   if (SLOW_CHAT.has(code)) return { kind: "throttled", scope: about, ms: 1500, code };
-  // The month is used up; nothing opens before it turns, but an hour's rest lets a raised quota be seen.
+  // The month is used up; nothing opens before it turns, but an hour's rest lets a raised quota be
+  // seen.
   if (code === "99991403") return { kind: "throttled", scope: api, ms: 3_600_000, code };
   if (BAD_TOKEN.has(code)) return { kind: "token", code };
   if (AGAIN.has(code) || answer.status >= 500) return { kind: "retry", code };
@@ -258,7 +352,10 @@ function bytesVerdict(answer: Answer): Verdict {
   return { kind: "ok", body: answer };
 }
 
-/** `x-ogw-ratelimit-reset` is in seconds; without it a second and a half lets any one-second window pass. */
+/**
+ * `x-ogw-ratelimit-reset` is in seconds; without it a second and a half lets any one-second window
+ * pass.
+ */
 function waitOf(headers: Headers): number {
   const seconds = Number(headers.get("x-ogw-ratelimit-reset"));
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 1500;
@@ -274,7 +371,8 @@ function fileType(name: string): string {
 /** At most 50 characters, the same for the same id. */
 export function uuid(id: string): string {
   if (id.length <= 50 && /^[\w:.-]+$/.test(id)) return id;
-  // FNV-1a twice, with different seeds: 64 bits are plenty for ids that live an hour, and no digest has to be awaited.
+  // FNV-1a twice, with different seeds: 64 bits are plenty for ids that live an hour, and no digest
+  // has to be awaited.
   return `${fnv(id, 0x811c9dc5)}${fnv(id, 0x01000193)}-${id.replace(/[^\w.-]/g, "").slice(-30)}`;
 }
 

@@ -1,5 +1,6 @@
 /**
- * The three ways in which Feishu shows an answer: a card that streams (CardKit), a card that is patched, a text.
+ * The three ways in which Feishu shows an answer: a card that streams (CardKit), a card that is
+ * patched, a text.
  *
  * Sources: 流式更新卡片 (2026-02), 更新已发送的消息卡片 (2025-07), 发送消息 (2026-04).
  */
@@ -27,7 +28,10 @@ const TEXT_BYTES = 20_000;
 /** Streaming closes by itself after ten minutes. */
 const STREAM_LIFE = 10 * 60_000;
 
-/** Places one answer may open before it goes a rung down: a platform that closes each at once must not be tried for ever. */
+/**
+ * Places one answer may open before it goes a rung down: a platform that closes each at once must
+ * not be tried for ever.
+ */
 const PLACES = 20;
 
 export function targetOf(incoming: Incoming): Target {
@@ -48,7 +52,10 @@ function withoutControls(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, "");
 }
 
-/** A card that types: made, sent once, its one element changed, and replaced by a plain one at the end. */
+/**
+ * A card that types: made, sent once, its one element changed, and replaced by a plain one at the
+ * end.
+ */
 export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): Way {
   const target = targetOf(incoming);
   return {
@@ -59,7 +66,8 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
     repeatable: true,
     life: STREAM_LIFE,
     places: PLACES,
-    // As often as the card's own budget lets; what is beyond the app's share the budget holds back, fairly between answers.
+    // As often as the card's own budget lets; what is beyond the app's share the budget holds back,
+    // fairly between answers.
     pause: () => 120,
     placeholderAfter: Infinity,
     finalPath: [...api.month(), api.chat(target)],
@@ -70,7 +78,8 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
         () => send.final ? plainCard(text()) : streamingCard(text(), stopWord, incoming.id),
         send,
       );
-      // Written down before it is sent: the message's uuid brings back the first card, so a repeat must know which that was.
+      // Written down before it is sent: the message's uuid brings back the first card, so a repeat
+      // must know which that was.
       if (half === undefined && !send.final) await send.keepHalf({ card });
       const content = () => JSON.stringify({ type: "card", data: { card_id: card } });
       const message = await api.sendMessage(target, "interactive", content, send);
@@ -85,7 +94,8 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
         await api.replaceCard(place.card, plainCard(text), after);
       } catch (error) {
         if (!(error instanceof PlatformError) || error.trouble !== "refused") throw error;
-        // What is refused as a whole may be taken bit by bit: a button that does nothing must not stay.
+        // What is refused as a whole may be taken bit by bit: a button that does nothing must not
+        // stay.
         await api.removeElement(place.card, STOP, after);
         await api.setStreaming(place.card, false, after);
       }
@@ -125,11 +135,18 @@ export function patchWay(api: LarkApi, incoming: Incoming): Way {
     finalPath: [...api.month(), api.chat(target)],
     render: cardText,
     async open(text, send) {
-      const message = await api.sendMessage(target, "interactive", () => JSON.stringify(patchCard(text())), send);
+      const message = await api.sendMessage(
+        target,
+        "interactive",
+        () => JSON.stringify(patchCard(text())),
+        send,
+      );
       return { message };
     },
-    edit: (place, text, send) => api.patchMessage(place.message, () => JSON.stringify(patchCard(text())), send),
-    close: (place, text, send) => api.patchMessage(place.message, () => JSON.stringify(patchCard(text)), send),
+    edit: (place, text, send) =>
+      api.patchMessage(place.message, () => JSON.stringify(patchCard(text())), send),
+    close: (place, text, send) =>
+      api.patchMessage(place.message, () => JSON.stringify(patchCard(text)), send),
   };
 }
 
@@ -148,7 +165,14 @@ export function textWay(api: LarkApi, incoming: Incoming, placeholderAfter: numb
     finalPath: [...api.month(), api.chat(target)],
     render: (markdown) => withoutPings(downgrade(markdown, { plain: true }), "feishu"),
     async open(text, send) {
-      return { message: await api.sendMessage(target, "text", () => JSON.stringify({ text: text() }), send) };
+      return {
+        message: await api.sendMessage(
+          target,
+          "text",
+          () => JSON.stringify({ text: text() }),
+          send,
+        ),
+      };
     },
     edit: () => Promise.reject(new PlatformError("gone", "text", "a text is not edited")),
     close: () => Promise.reject(new PlatformError("gone", "text", "a text is not edited")),

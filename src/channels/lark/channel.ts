@@ -20,7 +20,10 @@ import { explain } from "./explain.ts";
 import { headOf, readAsked, readEvent } from "./event.ts";
 import type { LarkSettings } from "./settings.ts";
 
-/** Milliseconds after which a text-only answer gets a "thinking", so that it is there within three seconds. */
+/**
+ * Milliseconds after which a text-only answer gets a "thinking", so that it is there within three
+ * seconds.
+ */
 const PLACEHOLDER = 2500;
 
 /** `im/v1/images` and `im/v1/files` in the reference: 10 MB and 30 MB, nothing empty. */
@@ -61,11 +64,18 @@ export class LarkChannel implements Channel, Platform {
     if (this.#settings.mode !== "socket") return;
     // The vendor's SDK is large and only this mode needs it.
     const { openSocket } = await import("./socket.ts");
-    this.#socket = await openSocket(this.#settings, this.#parts, this.#health, (event) => this.#take(event));
+    this.#socket = await openSocket(
+      this.#settings,
+      this.#parts,
+      this.#health,
+      (event) => this.#take(event),
+    );
   }
 
   get health(): AppHealth {
-    return this.#health.view(this.#settings.mode === "webhook" || (this.#socket?.connected ?? false));
+    return this.#health.view(
+      this.#settings.mode === "webhook" || (this.#socket?.connected ?? false),
+    );
   }
 
   stop(): Promise<void> {
@@ -74,9 +84,13 @@ export class LarkChannel implements Channel, Platform {
     return Promise.resolve();
   }
 
-  /** `POST /channels/feishu/NAME`. Verified on the raw bytes, stored, and only then acknowledged. */
+  /**
+   * `POST /channels/feishu/NAME`. Verified on the raw bytes, stored, and only then acknowledged.
+   */
   async fetch(request: Request, address?: string): Promise<Response> {
-    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
+    if (request.method !== "POST") {
+      return new Response(null, { status: 405, headers: { allow: "POST" } });
+    }
     const body = await readBody(request);
     if (!body) return new Response(null, { status: 413 });
     const { encryptKey, verificationToken } = this.#settings;
@@ -99,25 +113,38 @@ export class LarkChannel implements Channel, Platform {
       }
       return Response.json({ challenge: String(json.challenge) });
     }
-    if (encryptKey !== undefined && !signed(encryptKey, request.headers, body)) return refuse("signature");
+    if (encryptKey !== undefined && !signed(encryptKey, request.headers, body)) {
+      return refuse("signature");
+    }
     const head = headOf(json);
     if (!head) return Response.json({});
     if (encryptKey === undefined || verificationToken !== undefined) {
       // Without an Encrypt Key the token is the only proof; without either nobody is believed.
-      if (verificationToken === undefined) return refuse("neither encryptKey nor verificationToken is configured");
+      if (verificationToken === undefined) {
+        return refuse("neither encryptKey nor verificationToken is configured");
+      }
       if (!same(verificationToken, head.token ?? "")) return refuse("verification token");
     }
-    if (head.appId !== undefined && head.appId !== this.#settings.appId) return refuse("another app's event");
+    if (head.appId !== undefined && head.appId !== this.#settings.appId) {
+      return refuse("another app's event");
+    }
     return Response.json(await this.#take(json) ?? {});
   }
 
-  /** Sees to one event; what it returns is the callback's answer. Rejects where it could not be stored. */
+  /**
+   * Sees to one event; what it returns is the callback's answer. Rejects where it could not be
+   * stored.
+   */
   async #take(json: Json): Promise<Json | undefined> {
     this.#parts.reached?.("received");
     this.#health.heard();
     const group = json?.event?.message?.chat_type === "group";
     const { appId } = this.#settings;
-    const event = readEvent(json, { appId, name: this.#name, ownId: group ? await this.#own() : undefined });
+    const event = readEvent(json, {
+      appId,
+      name: this.#name,
+      ownId: group ? await this.#own() : undefined,
+    });
     switch (event?.kind) {
       case "message":
         await this.desk.receive(event.incoming);
@@ -177,7 +204,9 @@ export class LarkChannel implements Channel, Platform {
 
   /** `ref`: a key of this message, or one of the message that it quotes. */
   #resource(incoming: Incoming, ref: Json, type: "image" | "file", most?: number): Promise<Answer> {
-    const { message, key } = typeof ref === "string" ? { message: incoming.address.message, key: ref } : ref;
+    const { message, key } = typeof ref === "string"
+      ? { message: incoming.address.message, key: ref }
+      : ref;
     return this.#api.resource(message, key, type, plainSend(`${incoming.id}:in`), most);
   }
 
@@ -188,7 +217,12 @@ export class LarkChannel implements Channel, Platform {
     return message && readAsked(message, this.#settings.appId);
   }
 
-  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+  async attach(
+    incoming: Incoming,
+    attachment: Attachment,
+    form: "image" | "file",
+    send: Send,
+  ): Promise<void> {
     // Kept before it is sent: a repeat must not upload again.
     const key: string = send.half?.key ?? await this.#api.upload(attachment, form, send);
     await send.keepHalf({ key });
@@ -202,6 +236,9 @@ export class LarkChannel implements Channel, Platform {
   }
 
   async nameOf(incoming: Incoming): Promise<string | undefined> {
-    return (await this.#api.user(incoming.sender.id, plainSend(`${incoming.id}:name`, NAME_PATIENCE))).name;
+    return (await this.#api.user(
+      incoming.sender.id,
+      plainSend(`${incoming.id}:name`, NAME_PATIENCE),
+    )).name;
   }
 }

@@ -61,7 +61,10 @@ function read(type: string, json: Json, refOf: (key: string) => Json, said: Said
       said.images.push(refOf(String(json.image_key)));
       return;
     case "file":
-      said.files.push({ ref: refOf(String(json.file_key)), name: String(json.file_name ?? "file") });
+      said.files.push({
+        ref: refOf(String(json.file_key)),
+        name: String(json.file_name ?? "file"),
+      });
       return;
     case "post":
       return post(json, refOf, said);

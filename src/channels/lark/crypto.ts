@@ -1,6 +1,6 @@
 /**
- * What protects Feishu's callbacks: AES-256-CBC with key = SHA-256(Encrypt Key) and the IV in front of the ciphertext, and a SHA-256
- * over timestamp, nonce, key and the raw body.
+ * What protects Feishu's callbacks: AES-256-CBC with key = SHA-256(Encrypt Key) and the IV in front
+ * of the ciphertext, and a SHA-256 over timestamp, nonce, key and the raw body.
  *
  * Sources: Feishu 将事件发送至开发者服务器, 接收事件. Known answers: `tests/vectors/im_crypto.json`.
  */
@@ -22,10 +22,16 @@ export function decrypt(encryptKey: string, encrypted: string): string | undefin
   }
 }
 
-/** Whether a callback is signed with our Encrypt Key. `body`: the bytes as they came; a body that was parsed and written again does not do. */
+/**
+ * Whether a callback is signed with our Encrypt Key. `body`: the bytes as they came; a body that
+ * was parsed and written again does not do.
+ */
 export function signed(encryptKey: string, headers: Headers, body: Uint8Array): boolean {
   const hash = createHash("sha256")
-    .update((headers.get("x-lark-request-timestamp") ?? "") + (headers.get("x-lark-request-nonce") ?? "") + encryptKey)
+    .update(
+      (headers.get("x-lark-request-timestamp") ?? "") +
+        (headers.get("x-lark-request-nonce") ?? "") + encryptKey,
+    )
     .update(body).digest("hex");
   return same(hash, headers.get("x-lark-signature") ?? "");
 }
@@ -34,7 +40,8 @@ export function signed(encryptKey: string, headers: Headers, body: Uint8Array): 
 export function signedCard(verificationToken: string, headers: Headers, body: Uint8Array): boolean {
   const hash = createHash("sha1")
     .update(
-      (headers.get("x-lark-request-timestamp") ?? "") + (headers.get("x-lark-request-nonce") ?? "") + verificationToken,
+      (headers.get("x-lark-request-timestamp") ?? "") +
+        (headers.get("x-lark-request-nonce") ?? "") + verificationToken,
     )
     .update(body).digest("hex");
   return same(hash, headers.get("x-lark-signature") ?? "");

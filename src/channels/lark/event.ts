@@ -9,7 +9,11 @@ import type { Identity } from "../../core/identity.ts";
 import type { Content, Incoming, Voucher } from "../im/surface.ts";
 import { contentOf } from "./content.ts";
 
-const Id = z.object({ open_id: z.string().optional(), user_id: z.string().nullish(), union_id: z.string().nullish() });
+const Id = z.object({
+  open_id: z.string().optional(),
+  user_id: z.string().nullish(),
+  union_id: z.string().nullish(),
+});
 
 const Event = z.object({
   schema: z.literal("2.0"),
@@ -43,7 +47,8 @@ const Recalled = z.object({ message_id: z.string() });
 const CardAction = z.object({
   operator: z.object({ open_id: z.string().optional() }),
   action: z.object({ value: z.record(z.string(), z.unknown()).optional() }),
-  context: z.object({ open_message_id: z.string().optional(), open_chat_id: z.string().optional() }).optional(),
+  context: z.object({ open_message_id: z.string().optional(), open_chat_id: z.string().optional() })
+    .optional(),
 });
 
 export type LarkEvent =
@@ -56,7 +61,9 @@ export type LarkEvent =
 /** The token and app of an event, for checking before anything else is believed. */
 export function headOf(json: Json): { token?: string; appId?: string } | undefined {
   const event = Event.safeParse(json);
-  return event.success ? { token: event.data.header.token, appId: event.data.header.app_id } : undefined;
+  return event.success
+    ? { token: event.data.header.token, appId: event.data.header.app_id }
+    : undefined;
 }
 
 /** How a text names whom it mentions: `@_user_1`; whose name that is stands beside the text. */
@@ -99,10 +106,13 @@ function message(event: unknown, app: App, tenant: string | undefined): LarkEven
   // Bots that answer bots never end.
   if (sender.sender_type !== "user") return { kind: "other", type: "not from a person" };
   const mentions = message.mentions ?? [];
-  const forUs = type === "direct" || (ownId !== undefined && mentions.some((mention) => mention.id.open_id === ownId));
+  const forUs = type === "direct" ||
+    (ownId !== undefined && mentions.some((mention) => mention.id.open_id === ownId));
   if (!forUs) return { kind: "other", type: "not mentioned" };
   const said = contentOf(message.message_type, message.content, (key) => key);
-  const names = new Map(mentions.map(({ key, id, name }) => [key, id.open_id === ownId ? "" : `@${name}`]));
+  const names = new Map(
+    mentions.map(({ key, id, name }) => [key, id.open_id === ownId ? "" : `@${name}`]),
+  );
   return {
     kind: "message",
     incoming: {
@@ -123,13 +133,22 @@ function message(event: unknown, app: App, tenant: string | undefined): LarkEven
 }
 
 /** Feishu's word for somebody of the app's own company; people of others are strangers. */
-function voucherOf({ open_id: value, union_id }: z.infer<typeof Id>, tenant: string, { appId, name }: App) {
+function voucherOf(
+  { open_id: value, union_id }: z.infer<typeof Id>,
+  tenant: string,
+  { appId, name }: App,
+) {
   if (!value) return undefined;
   const byApp: Identity = { platform: "lark", kind: "open_id", scope: appId, value };
-  const byUnion: Identity[] = union_id ? [{ platform: "lark", kind: "union_id", scope: tenant, value: union_id }] : [];
+  const byUnion: Identity[] = union_id
+    ? [{ platform: "lark", kind: "union_id", scope: tenant, value: union_id }]
+    : [];
   // Not the user_id: a company gives it again to somebody else.
   const [first = byApp, ...more] = [...byUnion, byApp];
-  const voucher: Voucher = { identities: [first, ...more], ids: [`lark:${appId}:${value}`, `lark:${name}:${value}`] };
+  const voucher: Voucher = {
+    identities: [first, ...more],
+    ids: [`lark:${appId}:${value}`, `lark:${name}:${value}`],
+  };
   return voucher;
 }
 
@@ -151,7 +170,10 @@ const Asked = z.object({
   mentions: z.array(z.object({ key: z.string(), name: z.string() })).optional(),
 });
 
-/** A message that was asked for by its id: another one replies to it. `undefined`: nothing of it can be read. */
+/**
+ * A message that was asked for by its id: another one replies to it. `undefined`: nothing of it can
+ * be read.
+ */
 export function readAsked(json: Json, appId: string): Content | undefined {
   const parsed = Asked.safeParse(json);
   if (!parsed.success || parsed.data.deleted) return undefined;
@@ -159,5 +181,8 @@ export function readAsked(json: Json, appId: string): Content | undefined {
   const said = contentOf(msg_type, body.content, (key) => ({ message, key }));
   // An answer of the app itself is in the bot's memory anyway.
   if (sender?.id === appId && said.text === "") return undefined;
-  return { ...said, text: named(said.text, new Map(mentions.map(({ key, name }) => [key, `@${name}`]))).trim() };
+  return {
+    ...said,
+    text: named(said.text, new Map(mentions.map(({ key, name }) => [key, `@${name}`]))).trim(),
+  };
 }

@@ -1,4 +1,7 @@
-/** What Feishu's codes mean for whoever set an app up, and where to mend it. Source: Feishu 服务端错误码, 通用错误码. */
+/**
+ * What Feishu's codes mean for whoever set an app up, and where to mend it. Source: Feishu 服务端错误码,
+ * 通用错误码.
+ */
 
 const WORDS: Readonly<Record<string, string>> = {
   "10003": "the App ID is wrong (developer console → Credentials & Basic Info)",
@@ -7,12 +10,15 @@ const WORDS: Readonly<Record<string, string>> = {
   "514": "the App ID or the App Secret is wrong (developer console → Credentials & Basic Info)",
   "403": "the app may not use the long connection (developer console → Events & Callbacks)",
   "1000040350": "50 connections of this app are open already",
-  "99991672": "a permission of the app is missing (developer console → Permissions & Scopes, then publish a version)",
-  "99991679": "a permission of the app is missing (developer console → Permissions & Scopes, then publish a version)",
+  "99991672":
+    "a permission of the app is missing (developer console → Permissions & Scopes, then publish a version)",
+  "99991679":
+    "a permission of the app is missing (developer console → Permissions & Scopes, then publish a version)",
   "99991403": "the month's API calls of the plan are used up",
   "99991662": "the app is disabled, or no version of it is published",
   "230006": "the app has no bot (developer console → Add features → Bot)",
-  "230013": "this person is not within the app's availability (developer console → Version management → Availability)",
+  "230013":
+    "this person is not within the app's availability (developer console → Version management → Availability)",
   "230002": "the bot is not in this group",
   "230018": "the group does not let bots speak",
   "230028": "the content was refused by the organisation's audit",
@@ -25,5 +31,6 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 export function explain(code: string): string | undefined {
-  return WORDS[code] ?? (/^5\d\d$/.test(code) ? "Feishu, or something in between, has trouble" : undefined);
+  return WORDS[code] ??
+    (/^5\d\d$/.test(code) ? "Feishu, or something in between, has trouble" : undefined);
 }

@@ -1,6 +1,6 @@
 /**
- * Tries a Feishu or Lark app once: its keys, its bot, its permissions, how its events and callbacks are subscribed, and
- * the long connection's address. Six calls at most.
+ * Tries a Feishu or Lark app once: its keys, its bot, its permissions, how its events and callbacks
+ * are subscribed, and the long connection's address. Six calls at most.
  *
  * Sources: Feishu 自建应用获取 tenant_access_token, 获取机器人信息, 查询租户授权状态, 获取应用信息, 获取应用版本信息, 服务端错误码.
  */
@@ -46,7 +46,9 @@ interface App {
   readonly page: (name: string) => string;
 }
 
-/** Checks one app. @param name its name in the configuration, which stands in its callbacks' address */
+/**
+ * Checks one app. @param name its name in the configuration, which stands in its callbacks' address
+ */
 export async function probeLark(
   report: Report,
   name: string,
@@ -74,7 +76,10 @@ export async function probeLark(
   ]);
 }
 
-/** A token by the app's keys; what is wrong with them is a finding. @param key the setting with the address */
+/**
+ * A token by the app's keys; what is wrong with them is a finding. @param key the setting with the
+ * address
+ */
 export async function tryLarkKeys(
   report: Report,
   { appId, appSecret }: LarkKeys,
@@ -102,10 +107,15 @@ export async function tryLarkKeys(
   const code = String(tried.body.code);
   if (code === "0") return String(tried.body.tenant_access_token);
   if (code === "10003" || code === "10013") {
-    report.wrong("appId", { en: "Feishu does not know the App ID", zh: "飞书没有这个 App ID" }, copyId, {
-      url,
-      said: code,
-    });
+    report.wrong(
+      "appId",
+      { en: "Feishu does not know the App ID", zh: "飞书没有这个 App ID" },
+      copyId,
+      {
+        url,
+        said: code,
+      },
+    );
   } else if (code === "10014" || code === "10015") {
     report.wrong("appSecret", { en: "the App Secret is wrong", zh: "App Secret 错误" }, {
       en: "copy the App Secret again: developer console → the app → Credentials & Basic Info",
@@ -116,11 +126,15 @@ export async function tryLarkKeys(
       en: "the app is disabled, or no version of it is published",
       zh: "应用已停用，或没有已发布的版本",
     }, {
-      en: "publish a version and have it approved: developer console → the app → Version Management & Release",
+      en:
+        "publish a version and have it approved: developer console → the app → Version Management & Release",
       zh: "创建版本并提交发布、通过审核：开发者后台 → 该应用 → 版本管理与发布",
     }, { url: pageOf(baseUrl, appId, "version"), said: code });
   } else {
-    report.wrong("", { en: "Feishu gives out no token for this app", zh: "飞书没有为该应用签发令牌" }, {
+    report.wrong("", {
+      en: "Feishu gives out no token for this app",
+      zh: "飞书没有为该应用签发令牌",
+    }, {
       en: "look up the code in Feishu's list of error codes",
       zh: "在飞书的错误码列表中查询该错误码",
     }, { said: `${code} ${tried.body.msg ?? ""}`.trim() });
@@ -141,7 +155,8 @@ async function checkBot({ report, get, page }: App): Promise<void> {
   const { activate_status: status } = bot ?? {};
   if (code !== 0 || typeof status !== "number" || status === 2) return;
   report.wrong("", {
-    en: "the bot is not in use in the organisation: no version of the app is published, or it was disabled",
+    en:
+      "the bot is not in use in the organisation: no version of the app is published, or it was disabled",
     zh: "机器人在企业中没有启用：应用没有已发布的版本，或已被停用",
   }, {
     en:
@@ -156,25 +171,35 @@ async function checkPermissions({ report, settings, get, page }: App): Promise<v
   if ("trouble" in tried || tried.body.code !== 0) return;
   const granted = new Set<string>();
   for (const scope of listOf(tried.body.data?.scopes)) {
-    if (scope.grant_status === 1 && scope.scope_type !== "user") granted.add(String(scope.scope_name));
+    if (scope.grant_status === 1 && scope.scope_type !== "user") {
+      granted.add(String(scope.scope_name));
+    }
   }
   const needs = [
     ...NEEDS,
     ...(settings.show === "card" ? [NEED_CARDS] : []),
     ...(namesDepartments(settings) ? NEED_DEPARTMENTS : []),
   ];
-  const missing = needs.filter((ways) => !ways.some((way) => granted.has(way))).map(([first]) => first!);
+  const missing = needs.filter((ways) => !ways.some((way) => granted.has(way))).map(([first]) =>
+    first!
+  );
   if (missing.length === 0) return;
   const names = missing.join(", ");
-  report.wrong("", { en: `permissions of the app are missing: ${names}`, zh: `应用缺少权限：${names}` }, {
-    en: "developer console → the app → Permissions & Scopes; then publish a version and have it approved",
+  report.wrong("", {
+    en: `permissions of the app are missing: ${names}`,
+    zh: `应用缺少权限：${names}`,
+  }, {
+    en:
+      "developer console → the app → Permissions & Scopes; then publish a version and have it approved",
     zh: "开发者后台 → 该应用 → 权限管理；开通后发布版本并通过审核",
   }, { url: `${page("auth")}?q=${missing.join(",")}&token_type=tenant` });
 }
 
 async function checkSubscriptions(app: App): Promise<void> {
   const { report, settings, get, page } = app;
-  const tried = await get(`application/v6/applications/${encodeURIComponent(settings.appId)}?lang=zh_cn`);
+  const tried = await get(
+    `application/v6/applications/${encodeURIComponent(settings.appId)}?lang=zh_cn`,
+  );
   if ("trouble" in tried) return;
   if (tried.body.code !== 0) {
     const code = String(tried.body.code);
@@ -182,10 +207,15 @@ async function checkSubscriptions(app: App): Promise<void> {
       en: "how events and callbacks are subscribed could not be asked",
       zh: "无法查询事件与回调的订阅方式",
     }, {
-      en: "look at it: developer console → the app → Events & Callbacks; both tabs need the same mode as `mode`" +
-        (NO_PERMISSION.has(code) ? " (or give the app `application:application:self_manage` and check again)" : ""),
+      en:
+        "look at it: developer console → the app → Events & Callbacks; both tabs need the same mode as `mode`" +
+        (NO_PERMISSION.has(code)
+          ? " (or give the app `application:application:self_manage` and check again)"
+          : ""),
       zh: "请自行查看：开发者后台 → 该应用 → 事件与回调；两个标签页的订阅方式都要与 `mode` 一致" +
-        (NO_PERMISSION.has(code) ? "（或开通 `application:application:self_manage` 权限后重新检查）" : ""),
+        (NO_PERMISSION.has(code)
+          ? "（或开通 `application:application:self_manage` 权限后重新检查）"
+          : ""),
     }, { url: page("event"), said: code });
   }
   const { event, callback_info: callback, online_version_id: version } = tried.body.data?.app ?? {};
@@ -197,7 +227,8 @@ async function checkSubscriptions(app: App): Promise<void> {
     en: "the event im.message.receive_v1 is not subscribed: no message arrives",
     zh: "没有订阅事件 im.message.receive_v1：收不到任何消息",
   }, {
-    en: "developer console → the app → Events & Callbacks → Event Configuration → Add Events, then publish a version",
+    en:
+      "developer console → the app → Events & Callbacks → Event Configuration → Add Events, then publish a version",
     zh: "开发者后台 → 该应用 → 事件与回调 → 事件配置 → 添加事件，然后发布版本",
   }, { url: page("event") });
 }
@@ -219,15 +250,24 @@ function checkCallback(app: App, callback: Json): void {
   checkMode(app, callback.callback_type, "callbacks", callback.request_url);
 }
 
-function checkMode({ report, settings, name, page }: App, mode: unknown, of: "events" | "callbacks", url?: Json): void {
+function checkMode(
+  { report, settings, name, page }: App,
+  mode: unknown,
+  of: "events" | "callbacks",
+  url?: Json,
+): void {
   const isSocket = settings.mode === "socket";
   const what = of === "events" ? "事件" : "回调";
   const tab = of === "events" ? "Event Configuration" : "Callback Configuration";
   const details = { url: page("event"), said: String(mode) };
   if (typeof mode === "string" && mode !== "" && mode !== (isSocket ? "websocket" : "webhook")) {
     return report.wrong("mode", {
-      en: `${of} go ${isSocket ? "to a webhook" : "over the long connection"}, but \`mode\` is "${settings.mode}"`,
-      zh: `${what}的订阅方式是${isSocket ? "发送至开发者服务器" : "长连接"}，但 \`mode\` 是 "${settings.mode}"`,
+      en: `${of} go ${
+        isSocket ? "to a webhook" : "over the long connection"
+      }, but \`mode\` is "${settings.mode}"`,
+      zh: `${what}的订阅方式是${
+        isSocket ? "发送至开发者服务器" : "长连接"
+      }，但 \`mode\` 是 "${settings.mode}"`,
     }, {
       en:
         `choose "${
@@ -262,7 +302,10 @@ async function eventsOf({ get, settings }: App, version: Json): Promise<string[]
 /** Asks for the connection's address, and opens none: Feishu would send events to it. */
 async function checkConnection({ report, settings, parts, page }: App): Promise<void> {
   const { baseUrl, appId: AppID, appSecret: AppSecret } = settings;
-  const tried = await tryOnce(parts, { url: `${baseUrl}/callback/ws/endpoint`, body: { AppID, AppSecret } });
+  const tried = await tryOnce(parts, {
+    url: `${baseUrl}/callback/ws/endpoint`,
+    body: { AppID, AppSecret },
+  });
   if ("trouble" in tried) return void unreachable(report, "baseUrl", FEISHU, baseUrl, tried);
   const code = String(tried.body.code);
   if (code === "0") return;
@@ -279,7 +322,8 @@ async function checkConnection({ report, settings, parts, page }: App): Promise<
     );
   }
   report.wrong("mode", { en: "Feishu gives out no long connection", zh: "飞书没有提供长连接" }, {
-    en: "developer console → the app → Events & Callbacks: choose the persistent connection, or set `mode` to webhook",
+    en:
+      "developer console → the app → Events & Callbacks: choose the persistent connection, or set `mode` to webhook",
     zh: "开发者后台 → 该应用 → 事件与回调：选择长连接，或把 `mode` 设为 webhook",
   }, { url: page("event"), said });
 }
@@ -287,7 +331,9 @@ async function checkConnection({ report, settings, parts, page }: App): Promise<
 /** A page of the app's console; a private cloud's is not known, so it gets Feishu's. */
 function pageOf(baseUrl: string, appId: string, page: string): string {
   const { hostname } = new URL(baseUrl);
-  const console = hostname.endsWith(".larksuite.com") ? "https://open.larksuite.com" : "https://open.feishu.cn";
+  const console = hostname.endsWith(".larksuite.com")
+    ? "https://open.larksuite.com"
+    : "https://open.feishu.cn";
   return `${console}/app/${encodeURIComponent(appId)}/${page}`;
 }
 

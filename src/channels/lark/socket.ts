@@ -1,6 +1,7 @@
 /**
- * Feishu's long connection, carried by the vendor's SDK: its frames are protobuf and its handshake is the vendor's own. Loaded only by
- * apps that use it. Everything that goes out goes through our own calls: the SDK neither paces nor waits when told to.
+ * Feishu's long connection, carried by the vendor's SDK: its frames are protobuf and its handshake
+ * is the vendor's own. Loaded only by apps that use it. Everything that goes out goes through our
+ * own calls: the SDK neither paces nor waits when told to.
  */
 import type { Json } from "../../core/store.ts";
 import { parse, request } from "../im/caller.ts";
@@ -19,7 +20,10 @@ const GIVEN_UP = [60_000, 30 * 60_000] as const;
 /** What the SDK gets where no connection may be opened; it gives up, and we try again later. */
 const REFUSED = 403;
 
-/** Opens the connection. `take` stores an event; what it returns is the callback's answer, and a rejection makes Feishu send it again. */
+/**
+ * Opens the connection. `take` stores an event; what it returns is the callback's answer, and a
+ * rejection makes Feishu send it again.
+ */
 export async function openSocket(
   settings: LarkSettings,
   parts: ChannelParts,
@@ -30,7 +34,10 @@ export async function openSocket(
   // What went wrong on the way to a connection is known better where the address is asked for.
   const logger = { error() {}, warn() {}, info() {}, debug() {}, trace() {} };
 
-  /** Hands every event on as it came: the SDK's own dispatching would flatten it and drop what it does not know. */
+  /**
+   * Hands every event on as it came: the SDK's own dispatching would flatten it and drop what it
+   * does not know.
+   */
   class Whole extends EventDispatcher {
     override invoke(data: unknown): Promise<Json> {
       return take(data);
@@ -84,8 +91,9 @@ export async function openSocket(
 }
 
 /**
- * Asks for the address of the connection in the SDK's place. The SDK reads `data.URL` before the code,
- * so a wrong secret would be "Cannot read properties of undefined", and it opens whatever address it gets.
+ * Asks for the address of the connection in the SDK's place. The SDK reads `data.URL` before the
+ * code, so a wrong secret would be "Cannot read properties of undefined", and it opens whatever
+ * address it gets.
  */
 function addresses(settings: LarkSettings, parts: ChannelParts, health: Health) {
   const wire = wireOf(parts, settings, health);

@@ -1,8 +1,9 @@
 /**
- * This is a turn's reply on its way to an OpenAI client: read from the log, cut at the client's stop words and length, written in a format.
+ * This is a turn's reply on its way to an OpenAI client: read from the log, cut at the client's
+ * stop words and length, written in a format.
  *
- * The rule of the house holds here above all: only a reply that ended `done` is closed the way a finished one is. Everything else ends with an error
- * that the client cannot mistake for an ending.
+ * The rule of the house holds here above all: only a reply that ended `done` is closed the way a
+ * finished one is. Everything else ends with an error that the client cannot mistake for an ending.
  */
 import { estimateTokenCount } from "tokenx";
 import { breathe } from "../../core/breathe.ts";
@@ -28,8 +29,8 @@ export interface Counted extends Usage {
 export type Finish = "stop" | "length" | "content_filter";
 
 /**
- * One way to write an answer as events. Each method returns text for the stream, `""` for nothing; what comes in pieces is taken
- * to its end before the next method is called.
+ * One way to write an answer as events. Each method returns text for the stream, `""` for nothing;
+ * what comes in pieces is taken to its end before the next method is called.
  */
 export interface Format {
   begin(turn: Turn): string;
@@ -47,7 +48,9 @@ export interface AnswerOptions {
   readonly pulse: Pulse;
   readonly reader: Reader;
   readonly said: readonly Said[];
-  /** What the gateway itself must see to; asked for at the first word, when it is known who answers. */
+  /**
+   * What the gateway itself must see to; asked for at the first word, when it is known who answers.
+   */
   readonly cut: () => Cut;
   /** Stops the bot: it has said what was asked for. */
   readonly stop: () => void;
@@ -193,7 +196,9 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (this.#over) return;
     this.#finish();
     // An event that is cut is none, and nothing can follow it.
-    const last = this.#rest ? undefined : encoder.encode(this.#options.format.fail(new NexusError(code)));
+    const last = this.#rest
+      ? undefined
+      : encoder.encode(this.#options.format.fail(new NexusError(code)));
     put(this.#controller, last, true);
   }
 
@@ -288,7 +293,9 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     yield* piecesIn(this.#tell(last));
     const given = this.#given.join("");
     this.#options.onDone?.(given);
-    yield* piecesIn(this.#options.format.end(finish, () => count(this.#turn, this.#options.said, given)));
+    yield* piecesIn(
+      this.#options.format.end(finish, () => count(this.#turn, this.#options.said, given)),
+    );
   }
 
   #finish(): void {
@@ -311,7 +318,10 @@ export interface Whole {
   readonly counted: Counted;
 }
 
-/** Waits for the whole answer. Throws how it failed, also where half of it came: half an answer is not one. */
+/**
+ * Waits for the whole answer. Throws how it failed, also where half of it came: half an answer is
+ * not one.
+ */
 export async function wholeAnswer(
   turn: Turn,
   said: readonly Said[],
@@ -368,7 +378,13 @@ export async function wholeAnswer(
 export function answerSoFar(turn: Turn): Whole {
   const { message, reply: { text, images } } = turn;
   const said = message.said ?? [{ role: "user", text: message.text, images: message.images }];
-  return { text, reasoning: reasoningOf(turn), images, finish: finishOf(turn), counted: count(turn, said, text) };
+  return {
+    text,
+    reasoning: reasoningOf(turn),
+    images,
+    finish: finishOf(turn),
+    counted: count(turn, said, text),
+  };
 }
 
 function reasoningOf({ reply }: Turn): string {
@@ -381,7 +397,10 @@ function reasoningOf({ reply }: Turn): string {
   return reasoning;
 }
 
-/** Resolves when the turn has said something or has ended, or after `ms`: until then a failure can still be a status. */
+/**
+ * Resolves when the turn has said something or has ended, or after `ms`: until then a failure can
+ * still be a status.
+ */
 export function firstWord(turn: Turn, clock: Clock, ms: number): Promise<void> {
   const { reply } = turn;
   if (reply.length > 0 || reply.ending) return Promise.resolve();
@@ -411,6 +430,8 @@ function count(turn: Turn, said: readonly Said[], text: string): Counted {
   const outputTokens = new Estimate(estimateTokenCount).of(text);
   const input = new Estimate(estimateTokenCount);
   let inputTokens = 3;
-  for (const { text, images } of said) inputTokens += 4 + input.of(text) + images.length * IMAGE_TOKENS;
+  for (const { text, images } of said) {
+    inputTokens += 4 + input.of(text) + images.length * IMAGE_TOKENS;
+  }
   return { inputTokens, outputTokens, estimated: true };
 }

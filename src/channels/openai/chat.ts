@@ -1,7 +1,8 @@
 /**
  * This is an answer in the shape of OpenAI's chat completions, streamed or whole.
  *
- * Source: https://platform.openai.com/docs/api-reference/chat-streaming. `reasoning_content` is DeepSeek's word, which most clients know.
+ * Source: https://platform.openai.com/docs/api-reference/chat-streaming. `reasoning_content` is
+ * DeepSeek's word, which most clients know.
  */
 import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -17,16 +18,22 @@ export function chatFormat(
   describe: (error: unknown) => ErrorBody,
 ): Format {
   // The same for every chunk of a stream: put together once.
-  const head = `data: {"id":"chatcmpl-${turn.id}","object":"chat.completion.chunk","created":${seconds(turn.at)},` +
+  const head =
+    `data: {"id":"chatcmpl-${turn.id}","object":"chat.completion.chunk","created":${
+      seconds(turn.at)
+    },` +
     `"model":${JSON.stringify(model)},"choices":[`;
   const tail = includeUsage ? `],"usage":null}\n\n` : `]}\n\n`;
-  const chunk = (delta: string) => `${head}{"index":0,"delta":${delta},"finish_reason":null}${tail}`;
+  const chunk = (delta: string) =>
+    `${head}{"index":0,"delta":${delta},"finish_reason":null}${tail}`;
   return {
     begin: () => chunk('{"role":"assistant","content":""}'),
     text: (delta) => chunk(`{"content":${JSON.stringify(delta)}}`),
     reasoning: (delta) => chunk(`{"reasoning_content":${JSON.stringify(delta)}}`),
     *image(url) {
-      for (const piece of piecesOf(partsOf(picture(url)))) yield chunk(`{"content":${JSON.stringify(piece)}}`);
+      for (const piece of piecesOf(partsOf(picture(url)))) {
+        yield chunk(`{"content":${JSON.stringify(piece)}}`);
+      }
     },
     end(finish, count) {
       const last = `${head}{"index":0,"delta":{},"finish_reason":"${finish}"}${tail}`;
@@ -38,7 +45,11 @@ export function chatFormat(
 }
 
 /** The whole answer as one object. */
-export function chatCompletion(turn: Turn, model: string, { text, reasoning, images, finish, counted }: Whole) {
+export function chatCompletion(
+  turn: Turn,
+  model: string,
+  { text, reasoning, images, finish, counted }: Whole,
+) {
   const content = [text, ...images.flatMap(picture)].join("");
   return {
     id: `chatcmpl-${turn.id}`,
@@ -47,7 +58,12 @@ export function chatCompletion(turn: Turn, model: string, { text, reasoning, ima
     model,
     choices: [{
       index: 0,
-      message: { role: "assistant", content, refusal: null, reasoning_content: reasoning || undefined },
+      message: {
+        role: "assistant",
+        content,
+        refusal: null,
+        reasoning_content: reasoning || undefined,
+      },
       logprobs: null,
       finish_reason: finish satisfies Finish,
     }],
@@ -61,14 +77,16 @@ function usageOf({ inputTokens, outputTokens, cachedTokens, reasoningTokens, est
     completion_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
     prompt_tokens_details: cachedTokens === undefined ? undefined : { cached_tokens: cachedTokens },
-    completion_tokens_details: reasoningTokens === undefined ? undefined : { reasoning_tokens: reasoningTokens },
+    completion_tokens_details: reasoningTokens === undefined
+      ? undefined
+      : { reasoning_tokens: reasoningTokens },
     estimated: estimated || undefined,
   };
 }
 
 /**
- * The protocol has no place for a picture or a file in an answer; every chat client shows Markdown. The address comes by itself,
- * because putting it together with the rest would copy it.
+ * The protocol has no place for a picture or a file in an answer; every chat client shows Markdown.
+ * The address comes by itself, because putting it together with the rest would copy it.
  */
 export function picture(url: string): [before: string, url: string, after: string] {
   const file = attachmentOf(url);

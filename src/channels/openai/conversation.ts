@@ -1,9 +1,12 @@
 /**
- * This is how a client that sends the whole conversation every time finds the one that the bot remembers.
+ * This is how a client that sends the whole conversation every time finds the one that the bot
+ * remembers.
  *
- * OpenAI's protocol has no conversations: each request tells everything from the beginning. A bot with a memory of its own would hear it all
- * again each time. So every answered conversation is remembered by the hash of what was said in it; a request whose beginning has such a hash goes on there,
- * and a bot that remembers gets only what is new. One without a memory goes by what the client told, in any case.
+ * OpenAI's protocol has no conversations: each request tells everything from the beginning. A bot
+ * with a memory of its own would hear it all again each time. So every answered conversation is
+ * remembered by the hash of what was said in it; a request whose beginning has such a hash goes on
+ * there, and a bot that remembers gets only what is new. One without a memory goes by what the
+ * client told, in any case.
  */
 import type { Conversation } from "../../core/archive.ts";
 import type { Gateway } from "../../core/gateway.ts";
@@ -68,11 +71,17 @@ export class Conversations {
     await this.#store.set(key, conversationId, { ttl: REMEMBERED, weak: true });
   }
 
-  async #byWords(person: Person, model: string, before: readonly Said[]): Promise<{ id: string; known: boolean }> {
+  async #byWords(
+    person: Person,
+    model: string,
+    before: readonly Said[],
+  ): Promise<{ id: string; known: boolean }> {
     if (before.some(({ role }) => role === "assistant")) {
       const id = await this.#store.get(keyOf(person, model, before));
       // It may have been deleted since.
-      if (typeof id === "string" && await this.#gateway.reading.conversation(person, id)) return { id, known: true };
+      if (typeof id === "string" && await this.#gateway.reading.conversation(person, id)) {
+        return { id, known: true };
+      }
     }
     return { id: (await this.#gateway.beginConversation(person)).id, known: false };
   }
@@ -80,11 +89,15 @@ export class Conversations {
   /** The conversation that a client named, where there is one that it may read. */
   async find(person: Person, name: string): Promise<Readonly<Conversation> | undefined> {
     const { reading } = this.#gateway;
-    return await reading.conversation(person, name) ?? await reading.conversation(person, named(person.id, name)) ??
+    return await reading.conversation(person, name) ??
+      await reading.conversation(person, named(person.id, name)) ??
       (person.reach && await reading.conversation(person, named(person.reach.key, name)));
   }
 
-  /** Clients choose names freely, so a name that is no id of ours becomes one: two people, and two keys, may choose the same. */
+  /**
+   * Clients choose names freely, so a name that is no id of ours becomes one: two people, and two
+   * keys, may choose the same.
+   */
   async #byName(person: Person, name: string): Promise<{ id: string; known: boolean }> {
     const known = await this.find(person, name);
     if (known) return { id: known.id, known: known.botId !== undefined };
@@ -95,18 +108,37 @@ export class Conversations {
     return { id, known: false };
   }
 
-  /** What follows a response: its conversation is told from the archive, because the client does not. */
+  /**
+   * What follows a response: its conversation is told from the archive, because the client does
+   * not.
+   */
   async #behind(person: Person, asked: Asked, previous: string, temporary: boolean) {
     const turn = await this.#gateway.reading.turn(previous.replace(/^resp_/, ""), person);
     if (!turn || turn.message.temporary) {
-      throw new Refused(404, "previous_response_not_found", "there is no such response", "previous_response_id");
+      throw new Refused(
+        404,
+        "previous_response_not_found",
+        "there is no such response",
+        "previous_response_id",
+      );
     }
-    const { turns } = await this.#gateway.reading.turns(person, turn.conversationId, undefined, TURNS);
+    const { turns } = await this.#gateway.reading.turns(
+      person,
+      turn.conversationId,
+      undefined,
+      TURNS,
+    );
     const spoken = asked.said.filter(({ role }) => role !== "system");
     // Where the system alone says something, that is the question.
     const fresh = spoken.length > 0 ? spoken : asked.said;
     const system = asked.said.filter(({ role }) => role === "system");
-    const message = { person, text: "", images: [], channel: "openai", parentTurnId: turn.id } as const;
+    const message = {
+      person,
+      text: "",
+      images: [],
+      channel: "openai",
+      parentTurnId: turn.id,
+    } as const;
     const before = [...system, ...historyOf(turns, "", message)];
     return {
       conversationId: turn.conversationId,
@@ -142,7 +174,10 @@ function split(said: readonly Said[]): { before: readonly Said[]; fresh: readonl
 }
 
 /** What a bot with a memory is asked. A talk that ends with its own words asks it to go on. */
-function questionOf(fresh: readonly Said[], before: readonly Said[]): { text: string; images: Image[] } {
+function questionOf(
+  fresh: readonly Said[],
+  before: readonly Said[],
+): { text: string; images: Image[] } {
   const asked = fresh.filter(({ role }) => role !== "assistant");
   if (asked.length === 0) return { text: goOn(before[before.length - 1]!.text), images: [] };
   return {
@@ -151,27 +186,35 @@ function questionOf(fresh: readonly Said[], before: readonly Said[]): { text: st
   };
 }
 
-/** The talk as its client will tell it next time: one that asked the bot to go on puts both parts together. */
+/**
+ * The talk as its client will tell it next time: one that asked the bot to go on puts both parts
+ * together.
+ */
 function withAnswer(said: readonly Said[], answer: string): Said[] {
   const last = said[said.length - 1]!;
   if (last.role !== "assistant") return [...said, { role: "assistant", text: answer, images: [] }];
   return [...said.slice(0, -1), { ...last, text: last.text + answer }];
 }
 
-/** What a bot that remembers has not heard yet, in front of the question: the system's words and an earlier talk elsewhere. */
+/**
+ * What a bot that remembers has not heard yet, in front of the question: the system's words and an
+ * earlier talk elsewhere.
+ */
 function transcript(before: readonly Said[]): string {
   if (before.length === 0) return "";
   const who = { system: "System", user: "User", assistant: "Assistant" } as const;
   const lines = before.map(({ role, text, images }) => {
-    const pictures = images.length > 0 ? ` (${images.length} image${images.length > 1 ? "s" : ""})` : "";
+    const pictures = images.length > 0
+      ? ` (${images.length} image${images.length > 1 ? "s" : ""})`
+      : "";
     return `[${who[role]}]${pictures} ${text}`;
   });
   return `${lines.join("\n\n")}\n\n[User] `;
 }
 
 /**
- * The hash of a talk. The system's words are left out: many clients put the time of day into them. So is white space at the ends, which clients
- * trim as they please.
+ * The hash of a talk. The system's words are left out: many clients put the time of day into them.
+ * So is white space at the ends, which clients trim as they please.
  */
 function keyOf(person: Person, model: string, said: readonly Said[]): string {
   const hash = sha256().update(`${person.id}\0${model}`);

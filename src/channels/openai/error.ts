@@ -1,5 +1,6 @@
 /**
- * These are failures in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}` with the statuses that its clients branch and retry on.
+ * These are failures in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}` with the
+ * statuses that its clients branch and retry on.
  *
  * Source: https://platform.openai.com/docs/guides/error-codes.
  */
@@ -21,24 +22,37 @@ export interface ErrorBody {
 export class Refused extends Worded {
   override readonly name = "Refused";
 
-  constructor(readonly status: number, readonly code: string, message: string, readonly param: string | null = null) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly param: string | null = null,
+  ) {
     super(message);
   }
 }
 
-/** A parameter that would change the answer and cannot be honoured: better no answer than one that quietly ignores it. */
+/**
+ * A parameter that would change the answer and cannot be honoured: better no answer than one that
+ * quietly ignores it.
+ */
 export function unsupported(param: string, what: string): Refused {
   return new Refused(400, "unsupported_parameter", `${param}: ${what}`, param);
 }
 
-/** Seconds that a client waits where nobody knows better: its own first pause is half a second, which would only knock again. */
+/**
+ * Seconds that a client waits where nobody knows better: its own first pause is half a second,
+ * which would only knock again.
+ */
 const RETRY_AFTER = 5;
 
 /** The answer to a failure before the first byte. `now`: milliseconds since the epoch. */
 export function refusal(thrown: unknown, request: Request, now: number): Response {
   const { status, body, retryAfter } = described(thrown, request);
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store" });
-  if (status === 429 || status === 503) headers.set("retry-after", String(retryAfter ?? RETRY_AFTER));
+  if (status === 429 || status === 503) {
+    headers.set("retry-after", String(retryAfter ?? RETRY_AFTER));
+  }
   // The SDKs would ask twice more, and the answer would be the same.
   if (isLasting(thrown)) headers.set("x-should-retry", "false");
   if (thrown instanceof NexusError) {
@@ -48,7 +62,9 @@ export function refusal(thrown: unknown, request: Request, now: number): Respons
   return new Response(JSON.stringify({ error: body }), { status, headers });
 }
 
-/** Any failure as a status and a body. What is not ours is `internal`, and its text stays inside. */
+/**
+ * Any failure as a status and a body. What is not ours is `internal`, and its text stays inside.
+ */
 export function described(
   thrown: unknown,
   request: Request,
@@ -59,21 +75,30 @@ export function described(
   }
   const { code, detail, retryAfter, extra } = asNexusError(thrown);
   const status = statusOf(code);
-  // English unless asked otherwise: OpenAI's clients send no wish, and their users look messages up.
+  // English unless asked otherwise: OpenAI's clients send no wish, and their users look messages
+  // up.
   const message = say(code, languageOf(request.headers.get("accept-language"), "en"), detail);
   const param = code === "invalid" ? /^([\w.]+): /.exec(detail ?? "")?.[1] ?? null : null;
-  return { status, body: { message, type: typeOf(status), param, code: codeOf(code, extra.reason) }, retryAfter };
+  return {
+    status,
+    body: { message, type: typeOf(status), param, code: codeOf(code, extra.reason) },
+    retryAfter,
+  };
 }
 
 /** How a turn that did not end well reads as a failure. */
 export function failureOf(ending: Ending): NexusError {
   const code: Code = ending.status === "cancelled" ? "cancelled" : ending.code ?? "internal";
-  return new NexusError(code, ending.detail, { retryAfter: ending.retryAfter, reason: ending.reason });
+  return new NexusError(code, ending.detail, {
+    retryAfter: ending.retryAfter,
+    reason: ending.reason,
+  });
 }
 
 /** Whether it is no fault of the moment although its status is one of those that clients repeat. */
 function isLasting(thrown: unknown): boolean {
-  return thrown instanceof NexusError && (thrown.code === "bot_misconfigured" || thrown.code === "answer_unsupported");
+  return thrown instanceof NexusError &&
+    (thrown.code === "bot_misconfigured" || thrown.code === "answer_unsupported");
 }
 
 function typeOf(status: number): string {
@@ -83,7 +108,10 @@ function typeOf(status: number): string {
   return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-/** Clients know these of OpenAI's codes, and what a model API called a question that it refused; the others are Nexus' own. */
+/**
+ * Clients know these of OpenAI's codes, and what a model API called a question that it refused; the
+ * others are Nexus' own.
+ */
 function codeOf(code: Code, reason?: string): string {
   if (code === "context_too_long") return "context_length_exceeded";
   if (code === "question_refused" && reason !== undefined) return reason;

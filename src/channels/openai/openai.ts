@@ -1,8 +1,9 @@
 /**
  * The OpenAI face: any client of OpenAI's API, and any `useChat` page, talks to any bot.
  *
- * `GET /v1/models`, `POST /v1/chat/completions`, `POST /v1/responses`, and the AI SDK's `POST /api/ai/chat`. What each parameter does stands
- * in `docs/openai.md`. A client that hangs up stops the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
+ * `GET /v1/models`, `POST /v1/chat/completions`, `POST /v1/responses`, and the AI SDK's `POST
+ * /api/ai/chat`. What each parameter does stands in `docs/openai.md`. A client that hangs up stops
+ * the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
  */
 import { z } from "zod";
 import type { Left } from "../../core/allowance.ts";
@@ -59,8 +60,9 @@ export interface OpenAiParts {
 }
 
 /**
- * How long a stream's headers wait for the first word, in milliseconds. Within it a failure is still a status, which official clients understand and
- * retry on; past it the client should see that it was heard.
+ * How long a stream's headers wait for the first word, in milliseconds. Within it a failure is
+ * still a status, which official clients understand and retry on; past it the client should see
+ * that it was heard.
  */
 const FIRST_WORD = 2_000;
 
@@ -116,18 +118,22 @@ export const openaiRoutes = {
   chat: declare({
     method: "post",
     path: "/v1/chat/completions",
-    summary: "OpenAI's chat completions, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
+    summary:
+      "OpenAI's chat completions, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
     tag: "openai",
     ...member(["chat"], "bound"),
     body: chatRequest,
     maxBody: "setting",
-    ok: z.looseObject({ id: z.string(), choices: z.array(z.unknown()) }).meta({ id: "ChatCompletion" }),
+    ok: z.looseObject({ id: z.string(), choices: z.array(z.unknown()) }).meta({
+      id: "ChatCompletion",
+    }),
     errors: chatErrors,
   }),
   responses: declare({
     method: "post",
     path: "/v1/responses",
-    summary: "OpenAI's responses, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
+    summary:
+      "OpenAI's responses, streamed or whole. Errors have OpenAI's shape. Hanging up stops the bot.",
     tag: "openai",
     ...member(["chat"], "bound"),
     body: responsesRequest,
@@ -149,7 +155,8 @@ export const openaiRoutes = {
   uiResume: declare({
     method: "get",
     path: "/api/ai/chat/{id}/stream",
-    summary: "Goes on with the answer that runs in this chat, from its beginning; 204 where none does.",
+    summary:
+      "Goes on with the answer that runs in this chat, from its beginning; 204 where none does.",
     tag: "openai",
     ...member(["chat", "read"], "bound"),
     ok: "text/event-stream",
@@ -174,11 +181,17 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     async fetch(url, bounds) {
       // Node's HTTP client, which few need, is loaded with it.
       const { fetchImage } = await import("../image_fetch.ts");
-      return await fetchImage(url, { ...bounds, refuses: parts.allowPrivate() ? () => false : undefined });
+      return await fetchImage(url, {
+        ...bounds,
+        refuses: parts.allowPrivate() ? () => false : undefined,
+      });
     },
   });
 
-  /** Reads what is asked. Its model is looked at first: nothing is fetched for a question that nobody answers. */
+  /**
+   * Reads what is asked. Its model is looked at first: nothing is fetched for a question that
+   * nobody answers.
+   */
   async function read<B extends { model?: string | null }>(
     { person }: Caller,
     body: B,
@@ -209,7 +222,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
 
   /** What the gateway itself sees to: stop words always, the length where the bot does not. */
   function cutFor(turn: Turn, { wishes }: Asked): Cut {
-    const honours = turn.bot && gateway.roster.get(turn.bot.id)?.bot.capabilities.includes("wishes");
+    const honours = turn.bot &&
+      gateway.roster.get(turn.bot.id)?.bot.capabilities.includes("wishes");
     return new Cut({ stop: wishes.stop, maxTokens: honours ? undefined : wishes.maxTokens });
   }
 
@@ -236,7 +250,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     }
     const turn = await ask(request, caller, asked);
     const over = hangUps.watch(request, turn);
-    const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn)).finally(over);
+    const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn))
+      .finally(over);
     remember(asked, turn, whole.text);
     return json(shape.whole(turn, whole), 200, headersOf(turn, asked));
   }
@@ -255,7 +270,9 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     await turn.known();
     over();
     // Nothing was said and nothing will be: that is a status, not a stream.
-    if (turn.ending && turn.ending.status !== "done" && turn.reply.length === 0) throw failureOf(turn.ending);
+    if (turn.ending && turn.ending.status !== "done" && turn.reply.length === 0) {
+      throw failureOf(turn.ending);
+    }
     const body = answerStream(turn, {
       format: shape.format(turn, describeFor(request)),
       pulse,
@@ -299,7 +316,12 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     });
   });
 
-  function uiStream(request: Request, turn: Turn, reader: Reader, onDone?: (text: string) => void): Response {
+  function uiStream(
+    request: Request,
+    turn: Turn,
+    reader: Reader,
+    onDone?: (text: string) => void,
+  ): Response {
     const body = answerStream(turn, {
       format: uiFormat(turn, describeFor(request)),
       pulse,
@@ -315,7 +337,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   /** The turn that runs in a chat now. */
   async function running(person: Person, chat: string): Promise<Turn | undefined> {
     const found = await conversations.find(person, chat);
-    return found && gateway.reading.running(person).find(({ conversationId }) => conversationId === found.id);
+    return found &&
+      gateway.reading.running(person).find(({ conversationId }) => conversationId === found.id);
   }
 
   routes.on(openaiRoutes.ui, async (call) => {
@@ -350,14 +373,19 @@ interface Shape {
 
 /** What is not here of OpenAI's API, and what to do about it. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  "/v1/embeddings": "bots talk and make no embeddings; give the client the address of a model API for these",
+  "/v1/embeddings":
+    "bots talk and make no embeddings; give the client the address of a model API for these",
   "/v1/completions": "bots answer conversations; use /v1/chat/completions",
 };
 
 function unknownUrl({ method, url }: Request): Refused {
   const path = pathOf(url);
   const instead = INSTEAD[path.replace(/\/$/, "")];
-  return new Refused(404, "unknown_url", `there is no ${method} ${path}${instead ? `: ${instead}` : ""}`);
+  return new Refused(
+    404,
+    "unknown_url",
+    `there is no ${method} ${path}${instead ? `: ${instead}` : ""}`,
+  );
 }
 
 type Describe = (error: unknown) => ReturnType<typeof described>["body"];
@@ -369,7 +397,11 @@ function describeFor(request: Request): Describe {
 /** Bots and pools as models, and `auto`. */
 function modelsOf(person: Person, gateway: Gateway) {
   const seats = gateway.roster.visibleTo(person);
-  const view = (id: string, created: number, about: { name?: string; description?: string } = {}) => ({
+  const view = (
+    id: string,
+    created: number,
+    about: { name?: string; description?: string } = {},
+  ) => ({
     id,
     object: "model" as const,
     created: seconds(created),

@@ -67,7 +67,10 @@ export const refusable = {
   audio: z.unknown().optional(),
 };
 
-/** Tiers that cost the bot's owner no more than the usual one. Anybody could double the bill with the others. */
+/**
+ * Tiers that cost the bot's owner no more than the usual one. Anybody could double the bill with
+ * the others.
+ */
 const USUAL_TIERS: unknown[] = ["auto", "default", "flex"];
 
 /** What is to be passed on of a request, and what is ignored whoever answers. */
@@ -76,7 +79,10 @@ export interface Parameters {
   readonly ignored: readonly string[];
 }
 
-/** Reads the parameters of chat completions. Throws {@linkcode Refused} for what would make the answer a lie. */
+/**
+ * Reads the parameters of chat completions. Throws {@linkcode Refused} for what would make the
+ * answer a lie.
+ */
 export function chatParameters(body: Fields): Parameters {
   const ignored: string[] = [];
   if (typeof body.n === "number" && body.n !== 1) {
@@ -92,7 +98,10 @@ export function chatParameters(body: Fields): Parameters {
   return { more: picked(body, Object.keys(passedOn), ignored), ignored };
 }
 
-/** Reads the parameters of the Responses API, and names them as chat completions do. Throws {@linkcode Refused}. */
+/**
+ * Reads the parameters of the Responses API, and names them as chat completions do. Throws
+ * {@linkcode Refused}.
+ */
 export function responsesParameters(body: Fields): Parameters {
   const ignored: string[] = [];
   if (body.background) {
@@ -127,7 +136,10 @@ export const RESPONSES_NAMES: Readonly<Record<string, string>> = {
   reasoning_effort: "reasoning",
 };
 
-/** What the answer ignored of a request, as its client names it. Nobody answers yet: what a bot would ignore. */
+/**
+ * What the answer ignored of a request, as its client names it. Nobody answers yet: what a bot
+ * would ignore.
+ */
 export function ignoredBy(
   link: Pick<Link, "honours"> | undefined,
   { wishes, ignored, names }: {
@@ -137,8 +149,12 @@ export function ignoredBy(
   },
 ): readonly string[] {
   const { temperature, topP: top_p, more } = wishes;
-  const asked = Object.entries({ temperature, top_p, ...more }).filter(([, value]) => value !== undefined);
-  const left = asked.filter(([name, value]) => !link?.honours?.(name, value)).map(([name]) => names?.[name] ?? name);
+  const asked = Object.entries({ temperature, top_p, ...more }).filter(([, value]) =>
+    value !== undefined
+  );
+  const left = asked.filter(([name, value]) => !link?.honours?.(name, value)).map(([name]) =>
+    names?.[name] ?? name
+  );
   return left.length > 0 ? [...ignored, ...left] : ignored;
 }
 
@@ -185,7 +201,10 @@ function offered(tools: unknown, choice: unknown, param: string): boolean {
   const kind = type === "allowed_tools" ? fieldsOf(allowed_tools)?.mode ?? mode : type ?? name;
   if (!isThere(kind) || kind === "auto") return true;
   if (kind === "none") return false;
-  throw unsupported(param, 'bots call tools of their own and none of yours; leave it out, or say "auto"');
+  throw unsupported(
+    param,
+    'bots call tools of their own and none of yours; leave it out, or say "auto"',
+  );
 }
 
 function fieldsOf(value: unknown): Fields | undefined {

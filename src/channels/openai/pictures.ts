@@ -1,16 +1,28 @@
 /**
- * Pictures in the words of a talk. A bot's pictures and files go out as Markdown (`![image](data:image/png;base64,…)`) and
- * come back in the history that clients send: megabytes of base64 that no model can read as text.
+ * Pictures in the words of a talk. A bot's pictures and files go out as Markdown
+ * (`![image](data:image/png;base64,…)`) and come back in the history that clients send: megabytes
+ * of base64 that no model can read as text.
  */
 
 /** UTF-16 units of a label; a longer one is somebody's text that happens to stand in brackets. */
 const MAX_LABEL = 300;
 
-/** The text with `[image]` for each picture and `[name]` for each other file. Goes over the text once for each kind. */
+/**
+ * The text with `[image]` for each picture and `[name]` for each other file. Goes over the text
+ * once for each kind.
+ */
 export function withoutPictures(text: string): string {
   if (!text.includes("](data:")) return text;
-  const withoutImages = replaced(text, { opener: "![", middle: "](data:image/", escapes: false }, () => "[image]");
-  return replaced(withoutImages, { opener: "[", middle: "](data:", escapes: true }, (label) => `[${label}]`);
+  const withoutImages = replaced(
+    text,
+    { opener: "![", middle: "](data:image/", escapes: false },
+    () => "[image]",
+  );
+  return replaced(
+    withoutImages,
+    { opener: "[", middle: "](data:", escapes: true },
+    (label) => `[${label}]`,
+  );
 }
 
 interface Form {
@@ -36,7 +48,10 @@ function replaced(text: string, form: Form, write: (label: string) => string): s
   return out + text.slice(from);
 }
 
-/** What opens the label that ends at `close`: the first opener behind the bracket that closed before; or -1. */
+/**
+ * What opens the label that ends at `close`: the first opener behind the bracket that closed
+ * before; or -1.
+ */
 function openingOf(text: string, close: number, from: number, { opener, escapes }: Form): number {
   const isSign = (at: number) => !escapes || !isEscaped(text, at, from);
   if (!isSign(close)) return -1;

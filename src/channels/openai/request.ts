@@ -1,5 +1,6 @@
 /**
- * This is what OpenAI's clients ask: three shapes of one question, each checked once and made into an {@linkcode Asked}.
+ * This is what OpenAI's clients ask: three shapes of one question, each checked once and made into
+ * an {@linkcode Asked}.
  *
  * What becomes of the parameters stands in `parameters.ts`.
  */
@@ -8,7 +9,14 @@ import { NexusError } from "../../core/error.ts";
 import type { Image, Said, Wishes } from "../../core/message.ts";
 import { list } from "../list.ts";
 import { unsupported } from "./error.ts";
-import { chatParameters, passedOn, refusable, RESPONSES_NAMES, responsesParameters, tooling } from "./parameters.ts";
+import {
+  chatParameters,
+  passedOn,
+  refusable,
+  RESPONSES_NAMES,
+  responsesParameters,
+  tooling,
+} from "./parameters.ts";
 import { withoutPictures } from "./pictures.ts";
 import { ToolTalk } from "./tool_talk.ts";
 
@@ -40,14 +48,22 @@ export type LoadImage = (url: string) => Promise<Image>;
 /** Images of one request: as many as `/api/chat` takes. */
 const MAX_IMAGES = 20;
 
-/** Stop words of one request, and UTF-16 units of one: each is looked for in every piece of an answer. */
+/**
+ * Stop words of one request, and UTF-16 units of one: each is looked for in every piece of an
+ * answer.
+ */
 export const MAX_STOPS = 16, MAX_STOP = 1000;
 
 const stopWord = z.string().max(MAX_STOP, `must have at most ${MAX_STOP} characters`);
 const stops = z.union([stopWord, list(stopWord, { most: MAX_STOPS })]).nullish();
 const metadata = z.record(z.string(), z.unknown()).nullish();
-const tokens = z.int({ error: "must be a whole number from 1" }).min(1, "must be a whole number from 1").nullish();
-const model = z.string({ error: "must be a model's name; GET /v1/models lists them" }).min(1).max(200);
+const tokens = z.int({ error: "must be a whole number from 1" }).min(
+  1,
+  "must be a whole number from 1",
+).nullish();
+const model = z.string({ error: "must be a model's name; GET /v1/models lists them" }).min(1).max(
+  200,
+);
 
 /** Parameters that are looked at; every other one is ignored, as the documentation lists. */
 const shared = {
@@ -158,10 +174,15 @@ export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImag
   };
 }
 
-export async function readResponses(body: z.infer<typeof responsesRequest>, load: LoadImage): Promise<Asked> {
+export async function readResponses(
+  body: z.infer<typeof responsesRequest>,
+  load: LoadImage,
+): Promise<Asked> {
   const { more, ignored } = responsesParameters(body);
   const images = counting(load);
-  const said: Said[] = body.instructions ? [{ role: "system", text: body.instructions, images: [] }] : [];
+  const said: Said[] = body.instructions
+    ? [{ role: "system", text: body.instructions, images: [] }]
+    : [];
   if (typeof body.input === "string") said.push({ role: "user", text: body.input, images: [] });
   else {
     const tools = new ToolTalk();
@@ -176,13 +197,21 @@ export async function readResponses(body: z.infer<typeof responsesRequest>, load
       }
       if (type === "function_call_output") {
         const output = outputs.safeParse(item.output).data ?? "";
-        said.push(tools.result(item.call_id, undefined, await partsOf(output, `input.${index}`, images)));
+        said.push(
+          tools.result(item.call_id, undefined, await partsOf(output, `input.${index}`, images)),
+        );
         continue;
       }
       if ((type && type !== "message") || !role) {
-        throw unsupported(`input.${index}`, `items of type ${JSON.stringify(type)} cannot be told to a bot`);
+        throw unsupported(
+          `input.${index}`,
+          `items of type ${JSON.stringify(type)} cannot be told to a bot`,
+        );
       }
-      said.push({ role: role === "developer" ? "system" : role, ...await partsOf(content, `input.${index}`, images) });
+      said.push({
+        role: role === "developer" ? "system" : role,
+        ...await partsOf(content, `input.${index}`, images),
+      });
     }
   }
   const { conversation } = body;
@@ -194,7 +223,8 @@ export async function readResponses(body: z.infer<typeof responsesRequest>, load
     names: RESPONSES_NAMES,
     stream: body.stream === true,
     includeUsage: true,
-    conversation: (typeof conversation === "string" ? conversation : conversation?.id) ?? conversationOf(body.metadata),
+    conversation: (typeof conversation === "string" ? conversation : conversation?.id) ??
+      conversationOf(body.metadata),
     previous: body.previous_response_id ?? undefined,
     temporary: body.store === false,
   };
@@ -211,7 +241,9 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
       const picture = part.type === "file" && typeof part.url === "string" &&
         String(part.mediaType).startsWith("image/");
       if (picture && role === "user") pictures.push(await images(part.url as string, "messages"));
-      else if (part.type === "file" && role === "user") throw unsupported("messages", "only files that are images");
+      else if (part.type === "file" && role === "user") {
+        throw unsupported("messages", "only files that are images");
+      }
     }
     said.push({ role, text, images: pictures });
   }
@@ -230,7 +262,11 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
 export const ANY = "auto";
 
 function wishesOf(
-  { temperature, top_p, stream }: { temperature?: number | null; top_p?: number | null; stream?: boolean | null },
+  { temperature, top_p, stream }: {
+    temperature?: number | null;
+    top_p?: number | null;
+    stream?: boolean | null;
+  },
   more: Wishes["more"],
   maxTokens: number | null | undefined,
   stop: string | string[] | null | undefined,
@@ -250,7 +286,10 @@ function conversationOf(given: Record<string, unknown> | null | undefined): stri
   const id = given?.conversation_id;
   if (id === undefined || id === null || id === "") return undefined;
   if (typeof id === "string" && id.length <= 200) return id;
-  throw new NexusError("invalid", "metadata.conversation_id: must be a text of at most 200 characters");
+  throw new NexusError(
+    "invalid",
+    "metadata.conversation_id: must be a text of at most 200 characters",
+  );
 }
 
 /** A talk may end with anybody's words, but something new must be there to answer. */
@@ -267,10 +306,15 @@ type Pictures = (url: string, where: string) => Promise<Image>;
 function counting(load: LoadImage): Pictures {
   let count = 0;
   return async (url, where) => {
-    if (++count > MAX_IMAGES) throw new NexusError("invalid", `${where}: at most ${MAX_IMAGES} images`);
+    if (++count > MAX_IMAGES) {
+      throw new NexusError("invalid", `${where}: at most ${MAX_IMAGES} images`);
+    }
     if (/^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/=_-]/.test(url)) return url;
     if (/^https?:\/\//i.test(url)) return await load(url);
-    throw new NexusError("invalid", `${where}: an image is a data URL (data:image/png;base64,…) or an http address`);
+    throw new NexusError(
+      "invalid",
+      `${where}: an image is a data URL (data:image/png;base64,…) or an http address`,
+    );
   };
 }
 
@@ -279,7 +323,9 @@ async function partsOf(
   where: string,
   images: Pictures,
 ): Promise<{ text: string; images: Image[] }> {
-  if (typeof content === "string" || !content) return { text: withoutPictures(content ?? ""), images: [] };
+  if (typeof content === "string" || !content) {
+    return { text: withoutPictures(content ?? ""), images: [] };
+  }
   const texts: string[] = [];
   const found: Image[] = [];
   for (const [index, part] of content.entries()) {
@@ -297,13 +343,20 @@ async function partsOf(
       case "image_url":
       case "input_image": {
         const given = part.image_url;
-        const url = typeof given === "object" && given !== null ? (given as { url?: unknown }).url : given;
-        if (typeof url !== "string") throw new NexusError("invalid", `${at}.image_url: must have a url`);
+        const url = typeof given === "object" && given !== null
+          ? (given as { url?: unknown }).url
+          : given;
+        if (typeof url !== "string") {
+          throw new NexusError("invalid", `${at}.image_url: must have a url`);
+        }
         found.push(await images(url, at));
         break;
       }
       default:
-        throw unsupported(`${at}.type`, `${JSON.stringify(part.type)} cannot be told to a bot, only text and images`);
+        throw unsupported(
+          `${at}.type`,
+          `${JSON.stringify(part.type)} cannot be told to a bot, only text and images`,
+        );
     }
   }
   return { text: texts.join("\n"), images: found };

@@ -1,8 +1,9 @@
 /**
  * This is an answer in the shape of OpenAI's Responses API, streamed or whole.
  *
- * Source: https://platform.openai.com/docs/api-reference/responses-streaming. A stream that does not end well ends with `response.failed` and then
- * `error`: readers of events see the first, the official client throws at the second.
+ * Source: https://platform.openai.com/docs/api-reference/responses-streaming. A stream that does
+ * not end well ends with `response.failed` and then `error`: readers of events see the first, the
+ * official client throws at the second.
  */
 import { dataUrl } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -15,7 +16,11 @@ import { ANY, type Asked } from "./request.ts";
 type Item = Record<string, unknown>;
 type Kind = "message" | "reasoning";
 
-export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unknown) => ErrorBody): Format {
+export function responsesFormat(
+  turn: Turn,
+  asked: Asked,
+  describe: (error: unknown) => ErrorBody,
+): Format {
   let number = 0;
   const output: Item[] = [];
   /** The item that is being written, and its text so far. */
@@ -42,7 +47,13 @@ export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unkn
         role: "assistant",
         content: [],
       }
-      : { id: `rs_${turn.id}_${output.length}`, type: "reasoning", status: "in_progress", summary: [], content: [] };
+      : {
+        id: `rs_${turn.id}_${output.length}`,
+        type: "reasoning",
+        status: "in_progress",
+        summary: [],
+        content: [],
+      };
     open = { item, kind, texts: [] };
     yield event("response.output_item.added", { output_index: output.length, item });
     yield event("response.content_part.added", { ...place(), part: partOf(kind, "") });
@@ -79,7 +90,8 @@ export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unkn
     for (const text of texts) yield delta(kind, text);
   }
 
-  const say = (kind: Kind, text: string) => open?.kind === kind ? delta(kind, text) : begun(kind, [text]);
+  const say = (kind: Kind, text: string) =>
+    open?.kind === kind ? delta(kind, text) : begun(kind, [text]);
 
   return {
     begin() {
@@ -94,12 +106,17 @@ export function responsesFormat(turn: Turn, asked: Asked, describe: (error: unkn
       if (output.length === 0 && !open) yield* ensure("message");
       yield* close();
       const response = responseOf(turn, asked, "completed", output, finish, count());
-      yield* largeEvent(finish === "stop" ? "response.completed" : "response.incomplete", { response });
+      yield* largeEvent(finish === "stop" ? "response.completed" : "response.incomplete", {
+        response,
+      });
     },
     fail(error) {
       const { code, message, param } = describe(error);
       const response = { ...responseOf(turn, asked, "failed", output), error: { code, message } };
-      return [...largeEvent("response.failed", { response }), event("error", { code, message, param })].join("");
+      return [
+        ...largeEvent("response.failed", { response }),
+        event("error", { code, message, param }),
+      ].join("");
     },
   };
 }
@@ -116,10 +133,13 @@ export function storedResponse(turn: Turn, whole: Whole, error?: ErrorBody) {
     wishes: {},
     previous: parentTurnId ? `resp_${parentTurnId}` : undefined,
   };
-  const output = whole.text || whole.reasoning || whole.images.length > 0 || turn.ending?.status === "done"
-    ? outputOf(turn, whole)
-    : [];
-  if (!turn.ending) return responseOf(turn, asked, turn.state === "queued" ? "queued" : "in_progress", output);
+  const output =
+    whole.text || whole.reasoning || whole.images.length > 0 || turn.ending?.status === "done"
+      ? outputOf(turn, whole)
+      : [];
+  if (!turn.ending) {
+    return responseOf(turn, asked, turn.state === "queued" ? "queued" : "in_progress", output);
+  }
   if (!error) return responseOf(turn, asked, "completed", output, whole.finish, whole.counted);
   if (turn.ending.status === "cancelled") return responseOf(turn, asked, "cancelled", output);
   const { code, message } = error;
@@ -129,7 +149,9 @@ export function storedResponse(turn: Turn, whole: Whole, error?: ErrorBody) {
 /** What a turn was asked, as items of the Responses API. */
 export function inputItems({ id, message: { text, images } }: Turn) {
   const content: Item[] = text ? [{ type: "input_text", text }] : [];
-  for (const image of images) content.push({ type: "input_image", image_url: dataUrl(image), detail: "auto" });
+  for (const image of images) {
+    content.push({ type: "input_image", image_url: dataUrl(image), detail: "auto" });
+  }
   return [{ id: `msg_${id}_in`, type: "message", status: "completed", role: "user", content }];
 }
 
@@ -138,7 +160,13 @@ function outputOf(turn: Turn, { text, reasoning, images }: Whole): Item[] {
   const output: Item[] = [];
   if (reasoning) {
     const part = partOf("reasoning", reasoning);
-    output.push({ id: `rs_${turn.id}_0`, type: "reasoning", status: "completed", summary: [], content: [part] });
+    output.push({
+      id: `rs_${turn.id}_0`,
+      type: "reasoning",
+      status: "completed",
+      summary: [],
+      content: [part],
+    });
   }
   output.push({
     id: `msg_${turn.id}_${output.length}`,
@@ -150,11 +178,15 @@ function outputOf(turn: Turn, { text, reasoning, images }: Whole): Item[] {
   return output;
 }
 
-/** Adds a text to those of an item. Short ones are put together; a piece of a picture would be copied by that. */
+/**
+ * Adds a text to those of an item. Short ones are put together; a piece of a picture would be
+ * copied by that.
+ */
 function add(texts: string[], text: string): void {
   const last = texts.at(-1);
-  if (last !== undefined && last.length + text.length < PIECE) texts[texts.length - 1] = last + text;
-  else texts.push(text);
+  if (last !== undefined && last.length + text.length < PIECE) {
+    texts[texts.length - 1] = last + text;
+  } else texts.push(text);
 }
 
 function partOf(kind: Kind, text: string | Parts) {
@@ -178,7 +210,9 @@ function responseOf(
     created_at: seconds(turn.at),
     status: cut ? "incomplete" : status,
     error: null,
-    incomplete_details: cut ? { reason: finish === "length" ? "max_output_tokens" : "content_filter" } : null,
+    incomplete_details: cut
+      ? { reason: finish === "length" ? "max_output_tokens" : "content_filter" }
+      : null,
     instructions: null,
     max_output_tokens: wishes.maxTokens ?? null,
     model,

@@ -1,9 +1,9 @@
 /**
- * Stop words, looked for in a text that comes in pieces: what may go out, and what must wait because it may be the beginning
- * of one.
+ * Stop words, looked for in a text that comes in pieces: what may go out, and what must wait
+ * because it may be the beginning of one.
  *
- * Each word is matched by Knuth, Morris and Pratt: every character is looked at once for each word, however the pieces fall and
- * however long the words are.
+ * Each word is matched by Knuth, Morris and Pratt: every character is looked at once for each word,
+ * however the pieces fall and however long the words are.
  */
 export class StopWords {
   readonly #words: readonly Matcher[];
@@ -44,7 +44,9 @@ class Matcher {
   matched = 0;
   /** The word's units: read from here they cost half of what they cost in a string. */
   readonly #word: Uint16Array;
-  /** At `i`: how long the longest beginning of the word is that its first `i + 1` units end with. */
+  /**
+   * At `i`: how long the longest beginning of the word is that its first `i + 1` units end with.
+   */
   readonly #back: Uint16Array;
 
   constructor(word: string) {

@@ -1,8 +1,9 @@
 /**
- * These are the routes for a response that was given before: read it, read its question, stop it, delete it.
+ * These are the routes for a response that was given before: read it, read its question, stop it,
+ * delete it.
  *
- * Source: https://platform.openai.com/docs/api-reference/responses/get. A response is a turn, whatever
- * brought it, so one that was asked on the page can be read here as well.
+ * Source: https://platform.openai.com/docs/api-reference/responses/get. A response is a turn,
+ * whatever brought it, so one that was asked on the page can be read here as well.
  */
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
@@ -35,7 +36,9 @@ export const storedResponseRoutes = {
     ...member(["chat", "read"], "bound"),
     summary: "What a response answers.",
     tag: "openai",
-    ok: z.looseObject({ object: z.literal("list"), data: z.array(z.unknown()) }).meta({ id: "InputItems" }),
+    ok: z.looseObject({ object: z.literal("list"), data: z.array(z.unknown()) }).meta({
+      id: "InputItems",
+    }),
     errors: ["not_found"],
   }),
   cancel: declare({
@@ -70,7 +73,9 @@ export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): v
 
   function view(turn: Turn, request: Request) {
     const { ending } = turn;
-    const failed = ending && ending.status !== "done" ? described(failureOf(ending), request).body : undefined;
+    const failed = ending && ending.status !== "done"
+      ? described(failureOf(ending), request).body
+      : undefined;
     return storedResponse(turn, answerSoFar(turn), failed);
   }
 
@@ -81,7 +86,13 @@ export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): v
   routes.on(storedResponseRoutes.input, async (call) => {
     const turn = await find(call.caller.person, call.param("id"));
     const data = inputItems(turn);
-    return { object: "list" as const, data, first_id: data[0]!.id, last_id: data[0]!.id, has_more: false };
+    return {
+      object: "list" as const,
+      data,
+      first_id: data[0]!.id,
+      last_id: data[0]!.id,
+      has_more: false,
+    };
   });
 
   routes.on(storedResponseRoutes.cancel, async (call) => {
@@ -95,7 +106,10 @@ export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): v
     const turn = await find(person, call.param("id"));
     const { turns, more } = await gateway.reading.turns(person, turn.conversationId, undefined, 1);
     if (more || turns.some(({ id }) => id !== turn.id)) {
-      throw new NexusError("conflict", "others follow it or come before it: delete the conversation");
+      throw new NexusError(
+        "conflict",
+        "others follow it or come before it: delete the conversation",
+      );
     }
     await gateway.removeConversation(person, turn.conversationId);
     return { id: `resp_${turn.id}`, object: "response" as const, deleted: true as const };

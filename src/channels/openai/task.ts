@@ -1,11 +1,12 @@
 /**
- * Requests that a chat program makes for itself: a title for the chat, tags, what one might ask next.
- * Nobody wants to find them among their conversations.
+ * Requests that a chat program makes for itself: a title for the chat, tags, what one might ask
+ * next. Nobody wants to find them among their conversations.
  *
- * Sources: Open WebUI 0.10 to 0.12 (`routers/tasks.py`, `config.py`, `utils/headers.py`), LibreChat's
- * agents (`utils/title.ts`), LobeChat (`chains/summaryTitle.ts`), Cherry Studio (`prompts.ts`). Open
- * WebUI sends what it knows of a task only in a header that an admin adds to the connection, the
- * others not at all. So tasks are known by their words as well: one message, made of a template.
+ * Sources: Open WebUI 0.10 to 0.12 (`routers/tasks.py`, `config.py`, `utils/headers.py`),
+ * LibreChat's agents (`utils/title.ts`), LobeChat (`chains/summaryTitle.ts`), Cherry Studio
+ * (`prompts.ts`). Open WebUI sends what it knows of a task only in a header that an admin adds to
+ * the connection, the others not at all. So tasks are known by their words as well: one message,
+ * made of a template.
  */
 import type { Said } from "../../core/message.ts";
 
@@ -13,8 +14,8 @@ import type { Said } from "../../core/message.ts";
 const NAMES = /^(?:[a-z_]{1,50}_generation|function_calling)$/;
 
 /**
- * Most templates of Open WebUI begin and end so. The one for documents begins in the same way and has
- * no history of a chat in it: what it asks is the person's own question.
+ * Most templates of Open WebUI begin and end so. The one for documents begins in the same way and
+ * has no history of a chat in it: what it asks is the person's own question.
  */
 const BEGIN = "### Task:\n", END = "</chat_history>";
 
@@ -34,13 +35,18 @@ const TOLD = [
 ];
 
 /** Whether a request says that it is a task. */
-export function isTask(headers: Headers, { task, said }: { task?: unknown; said: readonly Said[] }): boolean {
+export function isTask(
+  headers: Headers,
+  { task, said }: { task?: unknown; said: readonly Said[] },
+): boolean {
   // Before 0.10 Open WebUI sends the placeholder {{TASK}} as it stands, with every request.
   const named = headers.get("x-openwebui-task") || task;
   if (typeof named === "string" && NAMES.test(named)) return true;
   const [only, ...more] = said.filter(({ role }) => role !== "system");
   if (!only || more.length > 0 || only.role !== "user") return false;
-  if (begins(only.text, ASKED) || (said[0]!.role === "system" && begins(said[0]!.text, TOLD))) return true;
+  if (begins(only.text, ASKED) || (said[0]!.role === "system" && begins(said[0]!.text, TOLD))) {
+    return true;
+  }
   return only.text.startsWith(BEGIN) && only.text.trimEnd().endsWith(END);
 }
 

@@ -29,7 +29,8 @@ export class ToolTalk {
 
   /** What came back, as the user's words: nobody else can say something to a bot. */
   result(id: unknown, name: unknown, { text, images }: Pick<Said, "text" | "images">): Said {
-    const known = wordOf(name) || (typeof id === "string" ? this.#names.get(id) : undefined) || "a tool";
+    const known = wordOf(name) || (typeof id === "string" ? this.#names.get(id) : undefined) ||
+      "a tool";
     return { role: "user", text: `[result of ${known}]\n${text}`, images };
   }
 }

@@ -1,8 +1,9 @@
 /**
  * This is an answer as the AI SDK's UI message stream, which `useChat` reads.
  *
- * Source: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol (version 1, told by the header `x-vercel-ai-ui-message-stream: v1`). An error is a part of its
- * own, and a message without a `finish` part is one that did not finish.
+ * Source: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol (version 1, told by the header
+ * `x-vercel-ai-ui-message-stream: v1`). An error is a part of its own, and a message without a
+ * `finish` part is one that did not finish.
  */
 import { readDataUrl } from "../../core/data_url.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -30,7 +31,9 @@ export function uiFormat(turn: Turn, describe: (error: unknown) => ErrorBody): F
       before = close() + part({ type: `${kind}-start`, id: String(++blocks) });
       open = kind;
     }
-    return `${before}data: {"type":"${kind}-delta","id":"${blocks}","delta":${JSON.stringify(text)}}\n\n`;
+    return `${before}data: {"type":"${kind}-delta","id":"${blocks}","delta":${
+      JSON.stringify(text)
+    }}\n\n`;
   }
 
   return {
@@ -38,7 +41,11 @@ export function uiFormat(turn: Turn, describe: (error: unknown) => ErrorBody): F
       part({
         type: "start",
         messageId: turn.id,
-        messageMetadata: { conversationId: turn.conversationId, botId: turn.bot?.id, botName: turn.bot?.name },
+        messageMetadata: {
+          conversationId: turn.conversationId,
+          botId: turn.bot?.id,
+          botName: turn.bot?.name,
+        },
       }) + part({ type: "start-step" }),
     text: (text) => delta("text", text),
     reasoning: (text) => delta("reasoning", text),
@@ -57,7 +64,8 @@ export function uiFormat(turn: Turn, describe: (error: unknown) => ErrorBody): F
     fail(error) {
       const { code, message } = describe(error);
       // Stopped on purpose is no error.
-      return close() + part(code === "cancelled" ? { type: "abort" } : { type: "error", errorText: message });
+      return close() +
+        part(code === "cancelled" ? { type: "abort" } : { type: "error", errorText: message });
     },
   };
 }

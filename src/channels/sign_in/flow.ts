@@ -1,6 +1,7 @@
 /**
- * A sign-in on its way to a provider and back: an encrypted cookie of the browser that began it. Nothing is stored for a stranger, and
- * a link that an attacker began cannot be finished by somebody else.
+ * A sign-in on its way to a provider and back: an encrypted cookie of the browser that began it.
+ * Nothing is stored for a stranger, and a link that an attacker began cannot be finished by
+ * somebody else.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { ServerSecret } from "../../core/server_secret.ts";
@@ -12,7 +13,10 @@ export const FLOW_COOKIE = "nexus_sign_in";
 /** Milliseconds that a person may take at the provider. */
 export const FLOW_LIFETIME = 10 * 60_000;
 
-/** Flows that were finished lately and are not taken again; past it the oldest go, whose codes the provider takes no more either. */
+/**
+ * Flows that were finished lately and are not taken again; past it the oldest go, whose codes the
+ * provider takes no more either.
+ */
 const USED = 10_000;
 
 /** Characters of the cookie, at most. */
@@ -38,14 +42,25 @@ export class Flows {
   async begin(provider: string, redirect: string): Promise<{ flow: Flow; cookie: string }> {
     const flow = { state: randomToken(), nonce: randomToken(), verifier: randomToken(), redirect };
     const until = this.#clock.now() + FLOW_LIFETIME;
-    return { flow, cookie: await this.#secret.seal("flow", { ...flow, provider, until } satisfies SealedFlow) };
+    return {
+      flow,
+      cookie: await this.#secret.seal("flow", { ...flow, provider, until } satisfies SealedFlow),
+    };
   }
 
-  /** The flow that this browser began with this provider, by the state that came back; `undefined`: none, too late, or used. */
-  async find(provider: string, state: string, cookie: string | undefined): Promise<Flow | undefined> {
+  /**
+   * The flow that this browser began with this provider, by the state that came back; `undefined`:
+   * none, too late, or used.
+   */
+  async find(
+    provider: string,
+    state: string,
+    cookie: string | undefined,
+  ): Promise<Flow | undefined> {
     if (cookie === undefined || cookie.length > MAX_COOKIE || state === "") return undefined;
     const flow = await this.#secret.unseal("flow", cookie) as SealedFlow | undefined;
-    const isGood = flow !== undefined && sameText(flow.state, state) && flow.provider === provider &&
+    const isGood = flow !== undefined && sameText(flow.state, state) &&
+      flow.provider === provider &&
       flow.until > this.#clock.now() && !this.#used.has(state);
     return isGood ? flow : undefined;
   }

@@ -1,9 +1,11 @@
 /**
- * Signing in with the account of an office platform: Feishu/Lark, DingTalk and WeCom, each by its own kind of OAuth 2. Their app secrets stay here;
- * only members of the company that the app belongs to come in.
+ * Signing in with the account of an office platform: Feishu/Lark, DingTalk and WeCom, each by its
+ * own kind of OAuth 2. Their app secrets stay here; only members of the company that the app
+ * belongs to come in.
  *
- * Sources: open.feishu.cn "authen/v1/authorize", "authen/v2/oauth/token", "authen/v1/user_info"; open.dingtalk.com "Obtain the user token",
- * "Get the contact's own details"; developer.work.weixin.qq.com "Web login", "auth/getuserinfo".
+ * Sources: open.feishu.cn "authen/v1/authorize", "authen/v2/oauth/token", "authen/v1/user_info";
+ * open.dingtalk.com "Obtain the user token", "Get the contact's own details";
+ * developer.work.weixin.qq.com "Web login", "auth/getuserinfo".
  */
 import { readBytes } from "../../core/bytes.ts";
 import { NexusError } from "../../core/error.ts";
@@ -27,7 +29,10 @@ export const PLACES: Readonly<Record<"lark" | "dingtalk" | "wecom", Places>> = {
 
 interface Common extends Places {
   readonly name: string;
-  /** The names of the apps in the settings in whose chats the same ids of people are seen: history may stand under them. */
+  /**
+   * The names of the apps in the settings in whose chats the same ids of people are seen: history
+   * may stand under them.
+   */
   readonly chats?: readonly string[];
   readonly fetch: typeof fetch;
 }
@@ -73,7 +78,9 @@ export class LarkSignIn implements Provider {
       authorization: `Bearer ${token.access_token}`,
     });
     if (who.code !== 0) throw refusedBy("Feishu", who.code);
-    const openId = required(who.data?.open_id), unionId = who.data.union_id, tenant = String(who.data.tenant_key ?? "");
+    const openId = required(who.data?.open_id),
+      unionId = who.data.union_id,
+      tenant = String(who.data.tenant_key ?? "");
     const byApp: Identity = { platform: "lark", kind: "open_id", scope: appId, value: openId };
     return {
       platform: "lark",
@@ -91,7 +98,11 @@ export class DingtalkSignIn implements Provider {
   readonly id = "dingtalk";
   readonly name: string;
   constructor(
-    private readonly p: Common & { readonly appKey: string; readonly appSecret: string; readonly corpId: string },
+    private readonly p: Common & {
+      readonly appKey: string;
+      readonly appSecret: string;
+      readonly corpId: string;
+    },
   ) {
     this.name = p.name;
   }
@@ -119,7 +130,9 @@ export class DingtalkSignIn implements Provider {
     });
     if (typeof token.accessToken !== "string") throw refusedBy("DingTalk", token.code);
     // Anybody with DingTalk can sign in there; the token says for which company they chose to.
-    if (token.corpId !== corpId) throw new NexusError("forbidden", "sign-in is open to members of the company only");
+    if (token.corpId !== corpId) {
+      throw new NexusError("forbidden", "sign-in is open to members of the company only");
+    }
     const who = await ask(this.p.fetch, address(api, "/v1.0/contact/users/me"), undefined, {
       "x-acs-dingtalk-access-token": token.accessToken,
     });
@@ -162,12 +175,20 @@ export class WecomSignIn implements Provider {
   async finish(callback: URL): Promise<Vouched> {
     const access_token = await this.#accessToken();
     const code = codeOf(callback);
-    const who = await ask(this.p.fetch, address(this.p.api, "/cgi-bin/auth/getuserinfo", { access_token, code }));
+    const who = await ask(
+      this.p.fetch,
+      address(this.p.api, "/cgi-bin/auth/getuserinfo", { access_token, code }),
+    );
     if (who.errcode !== 0) throw refusedBy("WeCom", who.errcode);
     // People outside the company have an openid and no userid.
-    if (!who.userid) throw new NexusError("forbidden", "sign-in is open to members of the company only");
+    if (!who.userid) {
+      throw new NexusError("forbidden", "sign-in is open to members of the company only");
+    }
     const { userid } = who;
-    const more = await ask(this.p.fetch, address(this.p.api, "/cgi-bin/user/get", { access_token, userid }));
+    const more = await ask(
+      this.p.fetch,
+      address(this.p.api, "/cgi-bin/user/get", { access_token, userid }),
+    );
     const { corpId, chats } = this.p;
     return {
       platform: "wecom",
@@ -181,7 +202,10 @@ export class WecomSignIn implements Provider {
     const now = this.p.now();
     if (this.#token && this.#token.until > now) return this.#token.text;
     const { corpId: corpid, secret: corpsecret, api } = this.p;
-    const answer = await ask(this.p.fetch, address(api, "/cgi-bin/gettoken", { corpid, corpsecret }));
+    const answer = await ask(
+      this.p.fetch,
+      address(api, "/cgi-bin/gettoken", { corpid, corpsecret }),
+    );
     if (answer.errcode !== 0) throw refusedBy("WeCom", answer.errcode);
     // Some minutes early, so that it does not end on the way.
     this.#token = { text: answer.access_token, until: now + (answer.expires_in - 300) * 1000 };
@@ -189,7 +213,12 @@ export class WecomSignIn implements Provider {
   }
 }
 
-async function ask(go: typeof fetch, url: URL, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+async function ask(
+  go: typeof fetch,
+  url: URL,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const response = await go(url, {
     method: body === undefined ? "GET" : "POST",
     headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
@@ -205,8 +234,15 @@ async function ask(go: typeof fetch, url: URL, body?: unknown, headers: Record<s
   }
 }
 
-/** What an account may be called: by the sign-in, or by a chat in which its person was first seen. */
-function idsOf(platform: string, scope: string, chats: readonly string[] = [], id: string): [string, ...string[]] {
+/**
+ * What an account may be called: by the sign-in, or by a chat in which its person was first seen.
+ */
+function idsOf(
+  platform: string,
+  scope: string,
+  chats: readonly string[] = [],
+  id: string,
+): [string, ...string[]] {
   return [`${platform}:${scope}:${id}`, ...chats.map((app) => `${platform}:${app}:${id}`)];
 }
 
@@ -224,16 +260,23 @@ function codeOf(callback: URL): string {
 }
 
 function required(id: unknown): string {
-  if (typeof id !== "string" || id === "") throw new NexusError("forbidden", "the platform did not say who this is");
+  if (typeof id !== "string" || id === "") {
+    throw new NexusError("forbidden", "the platform did not say who this is");
+  }
   return id;
 }
 
 /** Their code, never their text: it may hold what we sent. */
 function refusedBy(platform: string, code: unknown): NexusError {
-  return new NexusError("forbidden", `${platform} refused the sign-in (${String(code).slice(0, 50)})`);
+  return new NexusError(
+    "forbidden",
+    `${platform} refused the sign-in (${String(code).slice(0, 50)})`,
+  );
 }
 
 async function challengeOf(verifier: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier)));
+  const digest = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier)),
+  );
   return digest.toBase64({ alphabet: "base64url", omitPadding: true });
 }

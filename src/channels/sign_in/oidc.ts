@@ -1,6 +1,7 @@
 /**
- * Signing in with any OpenID Connect provider: discovery, authorization code with PKCE, state and nonce (OpenID Connect Core 1.0; the checks are
- * those of the library openid-client). Who may come in is decided by the domain of a verified mail address or by a group.
+ * Signing in with any OpenID Connect provider: discovery, authorization code with PKCE, state and
+ * nonce (OpenID Connect Core 1.0; the checks are those of the library openid-client). Who may come
+ * in is decided by the domain of a verified mail address or by a group.
  */
 import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
@@ -21,7 +22,9 @@ export interface OidcSettings {
   readonly groups?: readonly string[];
   /** Groups whose people are admins. */
   readonly adminGroups: readonly string[];
-  /** Which bots and pools a group may use; a person may use those of all their groups. Absent: all. */
+  /**
+   * Which bots and pools a group may use; a person may use those of all their groups. Absent: all.
+   */
   readonly bots?: Readonly<Record<string, readonly string[]>>;
   /** An issuer on plain HTTP, for tests and for a provider on this very machine. */
   readonly allowHttp: boolean;
@@ -60,7 +63,8 @@ export class OidcProvider implements Provider {
 
   async finish(callback: URL, flow: Flow): Promise<Vouched> {
     const [client, config] = await Promise.all([library(), this.#discover()]);
-    // What the browser asked for is behind a proxy; the provider compares with what was told at the beginning.
+    // What the browser asked for is behind a proxy; the provider compares with what was told at the
+    // beginning.
     const seen = new URL(flow.redirect);
     seen.search = callback.search;
     const tokens = await client.authorizationCodeGrant(config, seen, {
@@ -70,7 +74,9 @@ export class OidcProvider implements Provider {
       idTokenExpected: true,
     }).catch((error) => {
       const why = refusalIn(client, error);
-      throw why === undefined ? error : new NexusError("forbidden", `the provider refused the sign-in (${why})`);
+      throw why === undefined
+        ? error
+        : new NexusError("forbidden", `the provider refused the sign-in (${why})`);
     });
     const claims = tokens.claims()!;
     // Groups and mail often stand only there.
@@ -83,7 +89,9 @@ export class OidcProvider implements Provider {
   #judge(claims: Record<string, unknown>): Vouched {
     const { issuer, domains, groups, adminGroups, groupsClaim, bots } = this.#settings;
     const sub = String(claims.sub);
-    const mail = claims.email_verified === true && typeof claims.email === "string" ? claims.email : undefined;
+    const mail = claims.email_verified === true && typeof claims.email === "string"
+      ? claims.email
+      : undefined;
     const domain = mail?.slice(mail.lastIndexOf("@") + 1).toLowerCase();
     if (domains && !domains.some((one) => one.toLowerCase() === domain)) {
       throw new NexusError("forbidden", "sign-in is not open to this mail domain");
@@ -94,15 +102,22 @@ export class OidcProvider implements Provider {
     if (groups && !mine.some((one) => groups.includes(one))) {
       throw new NexusError("forbidden", "sign-in is open to certain groups only");
     }
-    const name = [claims.name, claims.preferred_username, mail, claims.sub].find((one) => typeof one === "string");
+    const name = [claims.name, claims.preferred_username, mail, claims.sub].find((one) =>
+      typeof one === "string"
+    );
     return {
       platform: "oidc",
       identities: [{ platform: "oidc", kind: "sub", scope: issuer, value: sub }],
       ids: [`oidc:${sub}`],
       displayName: name as string,
       groups: groups && mine.filter((one) => groups.includes(one)),
-      role: adminGroups.length === 0 ? undefined : mine.some((one) => adminGroups.includes(one)) ? "admin" : "member",
-      bots: bots && [...new Set(mine.flatMap((one) => (Object.hasOwn(bots, one) ? bots[one]! : [])))],
+      role: adminGroups.length === 0
+        ? undefined
+        : mine.some((one) => adminGroups.includes(one))
+        ? "admin"
+        : "member",
+      bots: bots &&
+        [...new Set(mine.flatMap((one) => (Object.hasOwn(bots, one) ? bots[one]! : [])))],
     };
   }
 
@@ -124,12 +139,19 @@ export class OidcProvider implements Provider {
 }
 
 /**
- * Why the provider let nobody in, where that is the browser's doing: a code that was made up or is over, parameters that it did not
- * send, a person who said no. `undefined`: a fault, of the provider or of our configuration, which the log tells.
+ * Why the provider let nobody in, where that is the browser's doing: a code that was made up or is
+ * over, parameters that it did not send, a person who said no. `undefined`: a fault, of the
+ * provider or of our configuration, which the log tells.
  */
-function refusalIn(client: Awaited<ReturnType<typeof library>>, error: unknown): string | undefined {
+function refusalIn(
+  client: Awaited<ReturnType<typeof library>>,
+  error: unknown,
+): string | undefined {
   if (error instanceof client.AuthorizationResponseError) return error.error.slice(0, 50);
-  if (error instanceof client.ResponseBodyError) return error.error === "invalid_grant" ? error.error : undefined;
-  const isMalformed = error instanceof client.ClientError && error.code === "OAUTH_INVALID_RESPONSE";
+  if (error instanceof client.ResponseBodyError) {
+    return error.error === "invalid_grant" ? error.error : undefined;
+  }
+  const isMalformed = error instanceof client.ClientError &&
+    error.code === "OAUTH_INVALID_RESPONSE";
   return isMalformed ? error.code : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Tries every way to sign in once: the issuer's description and the client's secret of OpenID Connect, the keys of the
- * chat platforms' sign-in.
+ * Tries every way to sign in once: the issuer's description and the client's secret of OpenID
+ * Connect, the keys of the chat platforms' sign-in.
  */
 import { readBytes } from "../../core/bytes.ts";
 import type { Probe } from "../../core/checkup.ts";
@@ -16,7 +16,11 @@ import type { OidcSettings } from "./oidc.ts";
 export interface SignInSettings {
   readonly oidc?: OidcSettings;
   readonly lark?: { readonly appId: string; readonly appSecret: string; readonly api?: string };
-  readonly dingtalk?: { readonly appKey: string; readonly appSecret: string; readonly api?: string };
+  readonly dingtalk?: {
+    readonly appKey: string;
+    readonly appSecret: string;
+    readonly api?: string;
+  };
   readonly wecom?: {
     readonly corpId: string;
     readonly agentId: string;
@@ -26,9 +30,16 @@ export interface SignInSettings {
 }
 
 /** One check for each way that is configured. */
-export function probesOfSignIn({ oidc, lark, dingtalk, wecom }: SignInSettings, parts: ProbeParts): Probe[] {
+export function probesOfSignIn(
+  { oidc, lark, dingtalk, wecom }: SignInSettings,
+  parts: ProbeParts,
+): Probe[] {
   const probes: Probe[] = [];
-  const add = (name: string, secret: string | undefined, run: (report: Report) => Promise<unknown>) =>
+  const add = (
+    name: string,
+    secret: string | undefined,
+    run: (report: Report) => Promise<unknown>,
+  ) =>
     probes.push({
       target: `signIn.${name}`,
       run: async (report) => {
@@ -38,15 +49,27 @@ export function probesOfSignIn({ oidc, lark, dingtalk, wecom }: SignInSettings, 
     });
   if (oidc) add("oidc", oidc.clientSecret, (report) => checkOidc(report, oidc));
   if (lark) {
-    add("lark", lark.appSecret, (report) => tryLarkKeys(report, lark, lark.api ?? PLACES.lark.api, "api", parts));
+    add(
+      "lark",
+      lark.appSecret,
+      (report) => tryLarkKeys(report, lark, lark.api ?? PLACES.lark.api, "api", parts),
+    );
   }
   if (dingtalk) {
     const { appKey, appSecret, api = PLACES.dingtalk.api } = dingtalk;
     const names = { id: "appKey", secret: "appSecret", address: "api" };
-    add("dingtalk", appSecret, (report) => tryDingTalkKeys(report, appKey, appSecret, api, names, parts));
+    add(
+      "dingtalk",
+      appSecret,
+      (report) => tryDingTalkKeys(report, appKey, appSecret, api, names, parts),
+    );
   }
   if (wecom) {
-    add("wecom", wecom.secret, (report) => tryWecomKeys(report, wecom, wecom.api ?? PLACES.wecom.api, "api", parts));
+    add(
+      "wecom",
+      wecom.secret,
+      (report) => tryWecomKeys(report, wecom, wecom.api ?? PLACES.wecom.api, "api", parts),
+    );
   }
   return probes;
 }
@@ -66,7 +89,10 @@ async function wholeFetch(url: string, init: object): Promise<Response> {
   return new Response(status === 204 || status === 304 ? null : bytes, { status, headers });
 }
 
-/** Reads the description; then offers a made-up code, which a right client is refused for other reasons than a wrong one. */
+/**
+ * Reads the description; then offers a made-up code, which a right client is refused for other
+ * reasons than a wrong one.
+ */
 async function checkOidc(report: Report, settings: OidcSettings): Promise<void> {
   const { issuer, clientId, clientSecret, allowHttp } = settings;
   const client = await import("openid-client");
@@ -79,7 +105,9 @@ async function checkOidc(report: Report, settings: OidcSettings): Promise<void> 
     });
   } catch (error) {
     return report.wrong("issuer", {
-      en: `the issuer's description (${new URL(issuer).host}) cannot be read, or names another issuer`,
+      en: `the issuer's description (${
+        new URL(issuer).host
+      }) cannot be read, or names another issuer`,
       zh: `无法读取发行方的配置（${new URL(issuer).host}），或其中的 issuer 不一致`,
     }, {
       en:

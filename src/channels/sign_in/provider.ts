@@ -1,5 +1,6 @@
 /**
- * Who else may vouch for a person: the contract between the sign-in routes and OpenID Connect, Feishu, DingTalk and WeCom.
+ * Who else may vouch for a person: the contract between the sign-in routes and OpenID Connect,
+ * Feishu, DingTalk and WeCom.
  */
 
 import type { Vouched } from "../../core/vouching.ts";
@@ -23,6 +24,9 @@ export interface Provider {
   readonly name: string;
   /** Where the browser goes. Rejects where the provider cannot be reached. */
   begin(flow: Flow): Promise<URL>;
-  /** Who came back. Throws `forbidden` with the reason when they may not come in, or whatever went wrong. */
+  /**
+   * Who came back. Throws `forbidden` with the reason when they may not come in, or whatever went
+   * wrong.
+   */
   finish(callback: URL, flow: Flow): Promise<Vouched>;
 }

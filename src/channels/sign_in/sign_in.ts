@@ -1,8 +1,9 @@
 /**
- * Signing in where somebody else vouches: the way out to a provider and back, and the word of a trusted reverse proxy.
+ * Signing in where somebody else vouches: the way out to a provider and back, and the word of a
+ * trusted reverse proxy.
  *
- * What a stranger can cause is bounded: a flow is a cookie of theirs, and how many come back with a code that the provider is asked for is
- * limited per network and in all.
+ * What a stranger can cause is bounded: a flow is a cookie of theirs, and how many come back with a
+ * code that the provider is asked for is limited per network and in all.
  */
 import { z } from "zod";
 import type { Accounts } from "../../core/account.ts";
@@ -28,7 +29,10 @@ export interface SignInParts {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly providers: () => readonly Provider[];
-  /** The address at which people reach us, e.g. `https://chat.example.com`; else what the request says. */
+  /**
+   * The address at which people reach us, e.g. `https://chat.example.com`; else what the request
+   * says.
+   */
   readonly publicUrl: () => string | undefined;
   /** A reverse proxy that signs people in and names them in a header. */
   readonly proxy: () =>
@@ -46,12 +50,15 @@ export const signInRoutes = {
     summary: "The ways to sign in besides name and password: buttons of the page.",
     tag: "session",
     ...anyone,
-    ok: z.object({ providers: z.array(z.object({ id: z.string(), name: z.string(), url: z.string() })) }),
+    ok: z.object({
+      providers: z.array(z.object({ id: z.string(), name: z.string(), url: z.string() })),
+    }),
   }),
   begin: declare({
     method: "get",
     path: "/api/sign-in/{provider}",
-    summary: "Sends the browser to the provider; `proxy` signs in whom a trusted reverse proxy names.",
+    summary:
+      "Sends the browser to the provider; `proxy` signs in whom a trusted reverse proxy names.",
     tag: "session",
     ...anyone,
     ok: "text/html",
@@ -78,18 +85,22 @@ export function signIn(routes: Routes, parts: SignInParts): void {
 
   routes.on(signInRoutes.ways, () => {
     const ways = parts.providers().map(({ id, name }) => ({ id, name, url: `/api/sign-in/${id}` }));
-    if (parts.proxy()) ways.push({ id: "proxy", name: "Single sign-on", url: "/api/sign-in/proxy" });
+    if (parts.proxy()) {
+      ways.push({ id: "proxy", name: "Single sign-on", url: "/api/sign-in/proxy" });
+    }
     return { providers: ways };
   });
 
   routes.on(signInRoutes.begin, (call) => {
     const asked = call.param("provider");
-    return asked === "proxy" ? told(call, asked, () => byProxy(call)) : told(call, asked, async () => {
-      const provider = named(asked);
-      const redirect = `${parts.publicUrl() ?? here(call)}/api/sign-in/${provider.id}/callback`;
-      const { flow, cookie } = await flows.begin(provider.id, redirect);
-      return away((await provider.begin(flow)).href, flowCookie(cookie, call));
-    });
+    return asked === "proxy"
+      ? told(call, asked, () => byProxy(call))
+      : told(call, asked, async () => {
+        const provider = named(asked);
+        const redirect = `${parts.publicUrl() ?? here(call)}/api/sign-in/${provider.id}/callback`;
+        const { flow, cookie } = await flows.begin(provider.id, redirect);
+        return away((await provider.begin(flow)).href, flowCookie(cookie, call));
+      });
   });
 
   routes.on(signInRoutes.callback, (call) => {
@@ -99,7 +110,9 @@ export function signIn(routes: Routes, parts: SignInParts): void {
       const callback = new URL(call.request.url);
       const state = callback.searchParams.get("state") ?? "";
       const flow = await flows.find(provider.id, state, cookieOf(call.request, FLOW_COOKIE));
-      if (!flow) throw new NexusError("forbidden", "this sign-in was not begun here, or too long ago");
+      if (!flow) {
+        throw new NexusError("forbidden", "this sign-in was not begun here, or too long ago");
+      }
       const network = networkOf(call.address);
       const wait = tries.take(network);
       if (wait > 0 || finishing >= FINISHING) {
@@ -131,7 +144,9 @@ export function signIn(routes: Routes, parts: SignInParts): void {
     if (!id || !proxy.from.trusts(call.connection.peer ?? call.address)) {
       throw new NexusError("forbidden", "nobody vouches for this request");
     }
-    if (id.length > 200) throw new NexusError("forbidden", "the proxy's name for this person is too long");
+    if (id.length > 200) {
+      throw new NexusError("forbidden", "the proxy's name for this person is too long");
+    }
     return await enter(call, {
       platform: "proxy",
       identities: [{ platform: "proxy", kind: "user", scope: "", value: id }],
@@ -143,7 +158,10 @@ export function signIn(routes: Routes, parts: SignInParts): void {
   async function enter(call: Call, who: Vouched): Promise<Response> {
     const { address } = call;
     const person = await accounts.vouch(who, { address });
-    const { token } = await sessions.begin(person.id, { address, agent: call.header("user-agent") });
+    const { token } = await sessions.begin(person.id, {
+      address,
+      agent: call.header("user-agent"),
+    });
     return away(
       "/",
       flowCookie(undefined, call),
@@ -161,21 +179,32 @@ export function signIn(routes: Routes, parts: SignInParts): void {
       const { address } = call;
       const why = `${source}: ${error.detail ?? "the provider failed"}`;
       parts.observer.tell({ type: "sign_in_refused", name: "-", address, why });
-      if (error.code === "internal") parts.observer.tell({ type: "fault", where: `sign-in ${source}`, error: thrown });
+      if (error.code === "internal") {
+        parts.observer.tell({ type: "fault", where: `sign-in ${source}`, error: thrown });
+      }
       return away(`/?sign_in=${error.code}`, flowCookie(undefined, call));
     }
   }
 }
 
 function away(to: string, ...cookies: [string, string][]): Response {
-  return new Response(null, { status: 302, headers: [["location", to], ["cache-control", "no-store"], ...cookies] });
+  return new Response(null, {
+    status: 302,
+    headers: [["location", to], ["cache-control", "no-store"], ...cookies],
+  });
 }
 
 function here(call: Call): string {
-  return `${call.connection.secure ? "https" : "http"}://${call.header("host") ?? new URL(call.request.url).host}`;
+  return `${call.connection.secure ? "https" : "http"}://${
+    call.header("host") ?? new URL(call.request.url).host
+  }`;
 }
 
 function flowCookie(flow: string | undefined, { connection }: Call): [string, string] {
   const secure = connection.secure === true;
-  return setCookie(FLOW_COOKIE, flow, { path: "/api/sign-in", seconds: FLOW_LIFETIME / 1000, secure });
+  return setCookie(FLOW_COOKIE, flow, {
+    path: "/api/sign-in",
+    seconds: FLOW_LIFETIME / 1000,
+    secure,
+  });
 }

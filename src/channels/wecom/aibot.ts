@@ -1,6 +1,7 @@
 /**
- * A WeCom AI bot, running, in both of its modes. As a webhook it is polled: WeCom asks for the newest text until it is finished, for six
- * minutes at most. Over the long connection it pushes refreshes of the whole text. After the six minutes the rest goes another way.
+ * A WeCom AI bot, running, in both of its modes. As a webhook it is polled: WeCom asks for the
+ * newest text until it is finished, for six minutes at most. Over the long connection it pushes
+ * refreshes of the whole text. After the six minutes the rest goes another way.
  *
  * Sources: WeCom 智能机器人 (2025-07…2026-03), 智能机器人长连接 101463 (2026-03/04), 主动回复消息.
  */
@@ -23,7 +24,14 @@ import { downgrade } from "../im/markdown.ts";
 import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
 import { plainSend } from "../im/send.ts";
-import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import {
+  type FetchedFile,
+  type Incoming,
+  type Platform,
+  PlatformError,
+  type Send,
+  type Way,
+} from "../im/surface.ts";
 import { foreignFetch, wireOf } from "../im/wire.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { explain } from "./explain.ts";
@@ -35,7 +43,10 @@ import type { WecomBotSettings } from "./settings.ts";
 /** Bytes of one text; 20,480 are allowed. */
 const BYTES = 20_000;
 
-/** Bytes of a message of an answer that goes on behind its stream: ten seconds of a fast bot, so the minute is never full of them. */
+/**
+ * Bytes of a message of an answer that goes on behind its stream: ten seconds of a fast bot, so the
+ * minute is never full of them.
+ */
 const PIECE = 5000;
 
 /** Milliseconds from the question until a stream may not be refreshed any more. */
@@ -47,13 +58,17 @@ const URL_LIFE = 3_600_000;
 /** Milliseconds between pings, and of silence after which the line is dead: two pongs missing. */
 const PING = 30_000, SILENCE = 75_000;
 
-/** Milliseconds until the bot subscribes again after it was not let in: asking again at once is itself counted. */
+/**
+ * Milliseconds until the bot subscribes again after it was not let in: asking again at once is
+ * itself counted.
+ */
 const NOT_LET_IN = 30_000;
 
 /**
- * Milliseconds to stay away after another connection of the same bot took over, the first time, the second and so on.
- * Two programs that both come back would throw each other out for ever, so the vendor's SDK never
- * does; here the bot comes back once soon, for what only tried the secret, and then rarely, in case the other one is gone.
+ * Milliseconds to stay away after another connection of the same bot took over, the first time, the
+ * second and so on. Two programs that both come back would throw each other out for ever, so the
+ * vendor's SDK never does; here the bot comes back once soon, for what only tried the secret, and
+ * then rarely, in case the other one is gone.
  */
 const TAKEN_OVER = [2, 30, 60, 120, 240, 360].map((minutes) => minutes * 60_000);
 
@@ -64,8 +79,9 @@ const CARRIES: Way["carries"] = {
 };
 
 /**
- * As messages of their own, over the long connection. That they are uploaded in 512 KB × 100 is documented (path/101463); the
- * bounds are those of every temporary upload (path/96484), which other clients of the long connection hold to as well.
+ * As messages of their own, over the long connection. That they are uploaded in 512 KB × 100 is
+ * documented (path/101463); the bounds are those of every temporary upload (path/96484), which
+ * other clients of the long connection hold to as well.
  */
 const TAKES: Takes = {
   image: { types: /^image\/(?:png|jpe?g)$/, bytes: 10 << 20 },
@@ -106,7 +122,11 @@ export class WecomBot implements Channel, Platform {
   constructor(name: string, settings: WecomBotSettings, parts: ChannelParts) {
     this.#name = name;
     this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
-    this.#hosts = new Hosts({ base: [settings.baseUrl], platform: ["qyapi.weixin.qq.com"], further: settings.hosts });
+    this.#hosts = new Hosts({
+      base: [settings.baseUrl],
+      platform: ["qyapi.weixin.qq.com"],
+      further: settings.hosts,
+    });
     this.#s = settings;
     this.#parts = parts;
     const { token, encodingAesKey } = settings;
@@ -117,9 +137,12 @@ export class WecomBot implements Channel, Platform {
     const wire = wireOf(parts, settings, this.#health);
     this.#caller = new Caller({
       ...wire,
-      // Frames and HTTP calls take the same way through permits, repeats and verdicts; only the last step differs.
+      // Frames and HTTP calls take the same way through permits, repeats and verdicts; only the
+      // last step differs.
       fetch: (input, init) =>
-        String(input).startsWith("aibot:") ? this.#frame(String(input), init!) : wire.fetch(input, init),
+        String(input).startsWith("aibot:")
+          ? this.#frame(String(input), init!)
+          : wire.fetch(input, init),
     });
     const foreign = new Caller({ ...wire, fetch: foreignFetch(parts) });
     this.#media = new BotMedia({ settings, caller: this.#caller, foreign });
@@ -172,7 +195,10 @@ export class WecomBot implements Channel, Platform {
     await this.#line?.stop();
   }
 
-  /* ── webhook ─────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── webhook
+   * ───────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   async fetch(request: Request, address?: string): Promise<Response> {
     const query = new URL(request.url).searchParams;
@@ -189,7 +215,9 @@ export class WecomBot implements Channel, Platform {
       const opened = open(read("echostr"));
       return "forged" in opened ? refuse(opened.forged) : new Response(opened.message);
     }
-    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "GET, POST" } });
+    if (request.method !== "POST") {
+      return new Response(null, { status: 405, headers: { allow: "GET, POST" } });
+    }
     const body = await readBody(request);
     if (!body) return new Response(null, { status: 413 });
     const outer = parse(new TextDecoder().decode(body));
@@ -212,27 +240,44 @@ export class WecomBot implements Channel, Platform {
     if (!incoming) return new Response("");
     // In place before it is taken: what the desk says at once must find its stream.
     const id = streamOf(incoming);
-    if (!this.#polled.has(id)) this.#keep(id, { text: this.#thinking(incoming), finished: false, images: [] });
+    if (!this.#polled.has(id)) {
+      this.#keep(id, { text: this.#thinking(incoming), finished: false, images: [] });
+    }
     await this.desk.receive(incoming);
     return reply({
       msgtype: "stream",
-      stream: { id, finish: false, content: this.#polled.get(id)?.text ?? this.#thinking(incoming) },
+      stream: {
+        id,
+        finish: false,
+        content: this.#polled.get(id)?.text ?? this.#thinking(incoming),
+      },
     });
   }
 
   #read(json: Json, request: string | undefined): Incoming | undefined {
     const { corpId, name } = this.#s;
-    return readBotMessage(json, { request, name, now: this.#parts.clock.now(), corp: { corpId, name: this.#name } });
+    return readBotMessage(json, {
+      request,
+      name,
+      now: this.#parts.clock.now(),
+      corp: { corpId, name: this.#name },
+    });
   }
 
-  /** The newest text of an answer. One that this process does not know is still being resumed, or was finished by an earlier one. */
+  /**
+   * The newest text of an answer. One that this process does not know is still being resumed, or
+   * was finished by an earlier one.
+   */
   async #poll(id: string): Promise<Json> {
     const polled = this.#polled.get(id);
     if (polled) {
       if (polled.finished) queueMicrotask(() => polled.fetched?.());
       const items = polled.finished ? polled.images.map(imageItem) : [];
       const stream = { id, finish: polled.finished, content: polled.text };
-      return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
+      return {
+        msgtype: "stream",
+        stream: items.length > 0 ? { ...stream, msg_item: items } : stream,
+      };
     }
     const done = await this.#parts.store.get(this.#doneKey(id));
     // One that is still being resumed is finished by that: its pictures go with the last words.
@@ -254,7 +299,8 @@ export class WecomBot implements Channel, Platform {
   #pollWay(incoming: Incoming): Way {
     const id = streamOf(incoming);
     const { clock, store } = this.#parts;
-    const state = () => this.#polled.get(id) ?? this.#keep(id, { text: "", finished: false, images: [] });
+    const state = () =>
+      this.#polled.get(id) ?? this.#keep(id, { text: "", finished: false, images: [] });
     /** Resolves when WeCom has taken the last words. */
     const finish = async (text: string, send: Send) => {
       const left = incoming.at + STREAM_LIFE - clock.now();
@@ -272,7 +318,9 @@ export class WecomBot implements Channel, Platform {
       const stop = clock.after(left, () => fetched.resolve(false));
       const seen = await fetched.promise;
       stop();
-      if (!seen) throw new PlatformError("gone", "unpolled", "nobody asked for the answer any more");
+      if (!seen) {
+        throw new PlatformError("gone", "unpolled", "nobody asked for the answer any more");
+      }
     };
     return {
       name: "poll",
@@ -328,7 +376,10 @@ export class WecomBot implements Channel, Platform {
     };
   }
 
-  /* ── long connection ─────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── long connection
+   * ───────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   #opened(send: (frame: unknown) => void) {
     const { botId, secret } = this.#s;
@@ -363,7 +414,10 @@ export class WecomBot implements Channel, Platform {
     this.#acks.clear();
   }
 
-  /** A frame of the platform: a message, an event, or the answer to one of ours. Also the door for a test's own wire. */
+  /**
+   * A frame of the platform: a message, an event, or the answer to one of ours. Also the door for a
+   * test's own wire.
+   */
   heard(frame: Json): void {
     const id = frame?.headers?.req_id;
     if (frame?.cmd === "aibot_msg_callback") {
@@ -397,7 +451,9 @@ export class WecomBot implements Channel, Platform {
   async #notStored(incoming: Incoming, error: unknown): Promise<void> {
     const { observer } = this.#parts;
     observer.tell({ type: "fault", where: "wecom: message not stored", error });
-    const words = wordsIn(languageOf(incoming.text, this.#s.language)).failed(asNexusError(error).code);
+    const words = wordsIn(languageOf(incoming.text, this.#s.language)).failed(
+      asNexusError(error).code,
+    );
     const stream = { id: streamOf(incoming), finish: true, content: words };
     try {
       const send = plainSend(`${incoming.id}:lost`);
@@ -418,7 +474,9 @@ export class WecomBot implements Channel, Platform {
     };
   }
 
-  /** Sends a frame and waits for its acknowledgement, as if it were a call: `aibot:<cmd>?<req_id>`. */
+  /**
+   * Sends a frame and waits for its acknowledgement, as if it were a call: `aibot:<cmd>?<req_id>`.
+   */
   #frame(address: string, init: RequestInit): Promise<Response> {
     const { pathname: cmd, search } = new URL(address);
     const req_id = decodeURIComponent(search.slice(1)) || this.#requestId(cmd);
@@ -434,14 +492,19 @@ export class WecomBot implements Channel, Platform {
       });
       init.signal?.addEventListener("abort", fail, { once: true });
       const frame = { cmd, headers: { req_id }, body: JSON.parse(String(init.body)) };
-      if (this.sendFrame ? this.sendFrame(frame) : this.#isConnected && this.#line!.send(frame)) return;
+      if (this.sendFrame ? this.sendFrame(frame) : this.#isConnected && this.#line!.send(frame)) {
+        return;
+      }
       leave();
       init.signal?.removeEventListener("abort", fail);
       reject(new TypeError("no connection"));
     });
   }
 
-  /** In place of the socket, where a test or a benchmark has its own wire; returns whether it was sent. */
+  /**
+   * In place of the socket, where a test or a benchmark has its own wire; returns whether it was
+   * sent.
+   */
   sendFrame: ((frame: Json) => boolean) | undefined;
 
   #requestId(cmd: string): string {
@@ -455,7 +518,10 @@ export class WecomBot implements Channel, Platform {
       this.#call("aibot_respond_msg", incoming, send, true, () => {
         const items = (send.images ?? []).map(imageItem);
         const stream = { id, finish, content: text() };
-        return { msgtype: "stream", stream: items.length > 0 ? { ...stream, msg_item: items } : stream };
+        return {
+          msgtype: "stream",
+          stream: items.length > 0 ? { ...stream, msg_item: items } : stream,
+        };
       }, incoming.address.request);
     return {
       name: "stream",
@@ -465,7 +531,8 @@ export class WecomBot implements Channel, Platform {
       repeatable: true,
       life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
       places: 1,
-      // Whether a refresh counts against the 30 a minute is not documented; the budget counts it, and this keeps bursts small.
+      // Whether a refresh counts against the 30 a minute is not documented; the budget counts it,
+      // and this keeps bursts small.
       pause: () => 800,
       placeholderAfter: Infinity,
       finalPath: [this.#conversation(incoming)],
@@ -522,16 +589,24 @@ export class WecomBot implements Channel, Platform {
     });
   }
 
-  /* ── both ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+  /*
+   * ── both
+   * ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+   */
 
   ways(incoming: Incoming): Promise<readonly Way[]> {
-    if (this.#s.mode === "socket") return Promise.resolve([this.#streamWay(incoming), this.#sendWay(incoming)]);
+    if (this.#s.mode === "socket") {
+      return Promise.resolve([this.#streamWay(incoming), this.#sendWay(incoming)]);
+    }
     const ladder = [this.#pollWay(incoming)];
     if (this.#hosts.has(incoming.address.responseUrl)) ladder.push(this.#urlWay(incoming));
     return Promise.resolve(ladder);
   }
 
-  /** Only over the long connection, and only where the person has written before, which is where we know them from. */
+  /**
+   * Only over the long connection, and only where the person has written before, which is where we
+   * know them from.
+   */
   unasked(incoming: Incoming): Promise<readonly Way[]> {
     return Promise.resolve(this.#s.mode === "socket" ? [this.#sendWay(incoming)] : []);
   }
@@ -540,7 +615,11 @@ export class WecomBot implements Channel, Platform {
     const { bytes } = await this.#media.file(incoming, ref);
     const base64 = Buffer.from(bytes).toString("base64");
     return `data:${
-      base64.startsWith("/9j/") ? "image/jpeg" : base64.startsWith("R0lGOD") ? "image/gif" : "image/png"
+      base64.startsWith("/9j/")
+        ? "image/jpeg"
+        : base64.startsWith("R0lGOD")
+        ? "image/gif"
+        : "image/png"
     };base64,${base64}`;
   }
 
@@ -553,7 +632,12 @@ export class WecomBot implements Channel, Platform {
     return this.#s.mode === "socket" ? TAKES : {};
   }
 
-  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+  async attach(
+    incoming: Incoming,
+    attachment: Attachment,
+    form: "image" | "file",
+    send: Send,
+  ): Promise<void> {
     const media_id: string = send.half?.media ?? await this.#media.upload(attachment, form, send);
     await send.keepHalf({ media: media_id });
     await this.#call("aibot_send_msg", incoming, send, false, () => ({

@@ -1,6 +1,6 @@
 /**
- * A WeCom self-built app, running. It has no edits and no streams: one final, split where it must be, and never more than a member may
- * get, because WeCom drops the rest and says ok.
+ * A WeCom self-built app, running. It has no edits and no streams: one final, split where it must
+ * be, and never more than a member may get, because WeCom drops the rest and says ok.
  *
  * Sources: WeCom 接收消息与事件 (2024-07), 发送应用消息, 频率限制.
  */
@@ -19,7 +19,14 @@ import { downgrade } from "../im/markdown.ts";
 import { withoutPings } from "../im/ping.ts";
 import { rates } from "../im/rates.ts";
 import { NAME_PATIENCE, plainSend } from "../im/send.ts";
-import { type FetchedFile, type Incoming, type Platform, PlatformError, type Send, type Way } from "../im/surface.ts";
+import {
+  type FetchedFile,
+  type Incoming,
+  type Platform,
+  PlatformError,
+  type Send,
+  type Way,
+} from "../im/surface.ts";
 import { Token } from "../im/token.ts";
 import { wireOf } from "../im/wire.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
@@ -35,16 +42,22 @@ const BYTES = 2000;
 /** Stopped answers that are remembered until they have ended. */
 const MANY = 1000;
 
-/** Milliseconds after which a sign of life is sent, so that it is there within three seconds; it costs one of the member's messages. */
+/**
+ * Milliseconds after which a sign of life is sent, so that it is there within three seconds; it
+ * costs one of the member's messages.
+ */
 const PLACEHOLDER = 2500;
 
 /**
- * Seconds in which WeCom drops a message that says the same to the same member: long enough for a repeat after a timeout and several
- * blocked minutes, and after a restart.
+ * Seconds in which WeCom drops a message that says the same to the same member: long enough for a
+ * repeat after a timeout and several blocked minutes, and after a restart.
  */
 const SAME = 1800;
 
-/** An image 10 MB and JPG or PNG, a file 20 MB, each of more than 5 bytes: developer.work.weixin.qq.com, path/96484. */
+/**
+ * An image 10 MB and JPG or PNG, a file 20 MB, each of more than 5 bytes:
+ * developer.work.weixin.qq.com, path/96484.
+ */
 const TAKES: Takes = {
   image: { types: /^image\/(?:png|jpe?g)$/, bytes: 10 << 20 },
   file: { bytes: 20 << 20, above: 5 },
@@ -61,7 +74,10 @@ export class WecomApp implements Channel, Platform {
   readonly #caller: Caller;
   /** Questions whose answer is ending because of their button. */
   readonly #stoppedByPress = new Set<string>();
-  /** What was said to whom lately, and by which send: so that saying the same to the next question is not taken for a repeat. */
+  /**
+   * What was said to whom lately, and by which send: so that saying the same to the next question
+   * is not taken for a repeat.
+   */
   readonly #said = new Map<string, { id: string; at: number }>();
 
   constructor(name: string, settings: WecomAppSettings, parts: ChannelParts) {
@@ -77,11 +93,24 @@ export class WecomApp implements Channel, Platform {
     const wire = wireOf(parts, settings, this.#health);
     const token = new Token(parts.clock, async (patience) => {
       const query = new URLSearchParams({ corpid: settings.corpId, corpsecret: settings.secret });
-      const answer = await request(wire, "token", "GET", `${settings.baseUrl}/cgi-bin/gettoken?${query}`, {}, patience);
+      const answer = await request(
+        wire,
+        "token",
+        "GET",
+        `${settings.baseUrl}/cgi-bin/gettoken?${query}`,
+        {},
+        patience,
+      );
       const body = typeof answer === "string" ? undefined : parse(answer.text);
-      if (body?.errcode === 0) return { token: body.access_token, lifetime: body.expires_in * 1000 };
+      if (body?.errcode === 0) {
+        return { token: body.access_token, lifetime: body.expires_in * 1000 };
+      }
       const code = String(body?.errcode ?? answer);
-      throw new PlatformError(/^40/.test(code) ? "refused" : "unavailable", code, "no access_token");
+      throw new PlatformError(
+        /^40/.test(code) ? "refused" : "unavailable",
+        code,
+        "no access_token",
+      );
     });
     this.#caller = new Caller({ ...wire, token });
     this.desk = new Desk({
@@ -122,7 +151,9 @@ export class WecomApp implements Channel, Platform {
       const opened = open(read("echostr"));
       return "forged" in opened ? refuse(opened.forged) : new Response(opened.message);
     }
-    if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "GET, POST" } });
+    if (request.method !== "POST") {
+      return new Response(null, { status: 405, headers: { allow: "GET, POST" } });
+    }
     const body = await readBody(request);
     if (!body) return new Response(null, { status: 413 });
     const outer = readXml(new TextDecoder().decode(body));
@@ -141,7 +172,9 @@ export class WecomApp implements Channel, Platform {
   /** The stop button. What it did stands on it from then on. */
   async #pressed(fields: Record<string, string>): Promise<void> {
     const { FromUserName = "", CreateTime, TaskId = "", EventKey, ResponseCode } = fields;
-    if (EventKey !== STOP || await this.desk.seen(`${FromUserName}:${CreateTime}:${TaskId}`)) return;
+    if (EventKey !== STOP || await this.desk.seen(`${FromUserName}:${CreateTime}:${TaskId}`)) {
+      return;
+    }
     const question = TaskId.slice(STOP.length + 1);
     const stopped = await this.desk.stop(question, FromUserName);
     if (this.#stoppedByPress.size > MANY) this.#stoppedByPress.clear();
@@ -153,7 +186,10 @@ export class WecomApp implements Channel, Platform {
     );
   }
 
-  /** Puts words in place of a card's button, which then does nothing. A code is good for one such call (path/94888). */
+  /**
+   * Puts words in place of a card's button, which then does nothing. A code is good for one such
+   * call (path/94888).
+   */
   async #relabel(user: string, code: string, label: string, send: Send): Promise<void> {
     const api = this.#api("message.update_card");
     await this.#caller.call({
@@ -161,7 +197,9 @@ export class WecomApp implements Channel, Platform {
       reservation: undefined,
       method: "POST",
       url: (token) =>
-        `${this.#s.baseUrl}/cgi-bin/message/update_template_card?access_token=${encodeURIComponent(token)}`,
+        `${this.#s.baseUrl}/cgi-bin/message/update_template_card?access_token=${
+          encodeURIComponent(token)
+        }`,
       body: () => ({
         userids: [user],
         agentid: this.#s.agentId,
@@ -196,18 +234,30 @@ export class WecomApp implements Channel, Platform {
           "wecom",
         ),
       open: async (text, send) => {
-        await this.#send(user, this.#s.format, () => ({ content: this.#told(user, text(), send.id) }), send);
+        await this.#send(
+          user,
+          this.#s.format,
+          () => ({ content: this.#told(user, text(), send.id) }),
+          send,
+        );
         return {};
       },
       // The WeChat plugin shows no cards.
       wait: this.#s.format === "text" ? undefined : async (text, send) => {
         const { stopButton } = wordsIn(languageOf(incoming.text, this.#s.language));
-        const sent = await this.#send(user, "template_card", () => stopCard(text, stopButton, incoming.id), send);
+        const sent = await this.#send(
+          user,
+          "template_card",
+          () => stopCard(text, stopButton, incoming.id),
+          send,
+        );
         return { code: sent.response_code ?? "" };
       },
       async endWait(place, label, send) {
         // What a press did stands there already.
-        if (place.code && !pressed.delete(incoming.id)) await relabel(user, place.code, label, send);
+        if (place.code && !pressed.delete(incoming.id)) {
+          await relabel(user, place.code, label, send);
+        }
       },
       edit: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
       close: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
@@ -230,7 +280,12 @@ export class WecomApp implements Channel, Platform {
     return { bytes, name: fileNameOf(headers) };
   }
 
-  async attach(incoming: Incoming, attachment: Attachment, form: "image" | "file", send: Send): Promise<void> {
+  async attach(
+    incoming: Incoming,
+    attachment: Attachment,
+    form: "image" | "file",
+    send: Send,
+  ): Promise<void> {
     // The duplicate check knows a repeat by its content, so the media id must be the same.
     const media_id: string = send.half?.media ?? await this.#upload(attachment, form, send);
     await send.keepHalf({ media: media_id });
@@ -243,7 +298,10 @@ export class WecomApp implements Channel, Platform {
       ...send,
       reservation: undefined,
       method: "POST",
-      url: (token) => `${this.#s.baseUrl}/cgi-bin/media/upload?access_token=${encodeURIComponent(token)}&type=${type}`,
+      url: (token) =>
+        `${this.#s.baseUrl}/cgi-bin/media/upload?access_token=${
+          encodeURIComponent(token)
+        }&type=${type}`,
       body: () => {
         const form = new FormData();
         form.set("media", blobOf(attachment), attachment.name);
@@ -257,7 +315,10 @@ export class WecomApp implements Channel, Platform {
   }
 
   async departments(incoming: Incoming): Promise<readonly string[]> {
-    const { department = [] } = await this.#user(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+    const { department = [] } = await this.#user(
+      incoming.sender.id,
+      plainSend(`${incoming.id}:dept`),
+    );
     return department.map(String);
   }
 
@@ -266,13 +327,19 @@ export class WecomApp implements Channel, Platform {
   }
 
   /** A member, as far as the app may see them. */
-  async #user(userId: string, send: Send): Promise<{ readonly name?: string; readonly department?: number[] }> {
+  async #user(
+    userId: string,
+    send: Send,
+  ): Promise<{ readonly name?: string; readonly department?: number[] }> {
     const api = this.#api("user.get");
     const user = encodeURIComponent(userId);
     return await this.#caller.call({
       ...send,
       method: "GET",
-      url: (token) => `${this.#s.baseUrl}/cgi-bin/user/get?access_token=${encodeURIComponent(token)}&userid=${user}`,
+      url: (token) =>
+        `${this.#s.baseUrl}/cgi-bin/user/get?access_token=${
+          encodeURIComponent(token)
+        }&userid=${user}`,
       path: [api],
       repeatable: true,
       judge: (answer) => judge(answer, api),
@@ -284,7 +351,8 @@ export class WecomApp implements Channel, Platform {
     return await this.#caller.call({
       ...send,
       method: "POST",
-      url: (token) => `${this.#s.baseUrl}/cgi-bin/message/send?access_token=${encodeURIComponent(token)}`,
+      url: (token) =>
+        `${this.#s.baseUrl}/cgi-bin/message/send?access_token=${encodeURIComponent(token)}`,
       body: () => ({
         touser: user,
         msgtype: type,
@@ -313,11 +381,16 @@ export class WecomApp implements Channel, Platform {
       path: [api],
       repeatable: true,
       judge: (answer) =>
-        answer.text === "" && answer.status === 200 ? { kind: "ok", body: answer } : judge(answer, api),
+        answer.text === "" && answer.status === 200
+          ? { kind: "ok", body: answer }
+          : judge(answer, api),
     });
   }
 
-  /** The text, told apart from the same words of another answer a moment ago by a mark that nobody sees. */
+  /**
+   * The text, told apart from the same words of another answer a moment ago by a mark that nobody
+   * sees.
+   */
   #told(user: string, text: string, id: string): string {
     const now = this.#parts.clock.now();
     for (let words = text;; words += "\u200b") {
@@ -341,13 +414,20 @@ export class WecomApp implements Channel, Platform {
 
   #person(user: string): Scope {
     const { corpId, agentId, limits } = this.#s;
-    return { key: `wecom:${corpId}:${agentId}:person:${user}`, rates: rates(limits.person, { minute: 28, hour: 950 }) };
+    return {
+      key: `wecom:${corpId}:${agentId}:person:${user}`,
+      rates: rates(limits.person, { minute: 28, hour: 950 }),
+    };
   }
 
   #day(): Scope[] {
     const { corpId, agentId, limits } = this.#s;
     return limits.day
-      ? [{ key: `wecom:${corpId}:${agentId}:day`, rates: [], quota: { limit: limits.day, period: "day" } }]
+      ? [{
+        key: `wecom:${corpId}:${agentId}:day`,
+        rates: [],
+        quota: { limit: limits.day, period: "day" },
+      }]
       : [];
   }
 }
@@ -356,9 +436,9 @@ export class WecomApp implements Channel, Platform {
 const STOP = "stop";
 
 /**
- * A `button_interaction` card: 1 to 6 buttons, a title of some 36 characters, and a task id of digits, letters and `_-@`, at most
- * 128 bytes, that this app has not used before (path/90372). Its button is replaced by words when it was pressed and when
- * the answer is there.
+ * A `button_interaction` card: 1 to 6 buttons, a title of some 36 characters, and a task id of
+ * digits, letters and `_-@`, at most 128 bytes, that this app has not used before (path/90372). Its
+ * button is replaced by words when it was pressed and when the answer is there.
  */
 function stopCard(text: string, button: string, messageId: string): Json {
   return {

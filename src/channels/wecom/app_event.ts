@@ -18,7 +18,17 @@ export function readAppMessage(fields: Record<string, string>, app: Corp): Incom
 
 /** Text, image, voice, video, location, link; no files. */
 function contentOf(fields: Record<string, string>): Content {
-  const { MsgType, Content = "", MediaId, Recognition = "", Title, Url, Label, Location_X, Location_Y } = fields;
+  const {
+    MsgType,
+    Content = "",
+    MediaId,
+    Recognition = "",
+    Title,
+    Url,
+    Label,
+    Location_X,
+    Location_Y,
+  } = fields;
   const said = (text: string, unread?: Unread): Content => {
     const words = text.trim();
     return { text: words, images: [], files: [], unread: words === "" && unread ? [unread] : [] };

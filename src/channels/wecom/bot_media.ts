@@ -1,6 +1,6 @@
 /**
- * Pictures and files of a WeCom AI bot: downloads that are sealed, and uploads piece by piece over the
- * long connection.
+ * Pictures and files of a WeCom AI bot: downloads that are sealed, and uploads piece by piece over
+ * the long connection.
  *
  * Source: WeCom 智能机器人长连接 101463 (2026-03/04).
  */
@@ -48,7 +48,13 @@ export class BotMedia {
     const bytes = Buffer.from(attachment.base64, "base64");
     const upload = async (cmd: string, body: Json) => {
       const scope = this.#uploads();
-      const call = { ...send, reservation: undefined, method: "POST", path: [scope], repeatable: true };
+      const call = {
+        ...send,
+        reservation: undefined,
+        method: "POST",
+        path: [scope],
+        repeatable: true,
+      };
       return await caller.call({
         ...call,
         url: () => `aibot:${cmd}`,
@@ -66,12 +72,19 @@ export class BotMedia {
     const upload_id = begun.body.upload_id;
     for (let chunk_index = 0; chunk_index * CHUNK < bytes.length; chunk_index++) {
       const piece = bytes.subarray(chunk_index * CHUNK, (chunk_index + 1) * CHUNK);
-      await upload("aibot_upload_media_chunk", { upload_id, chunk_index, base64_data: piece.toString("base64") });
+      await upload("aibot_upload_media_chunk", {
+        upload_id,
+        chunk_index,
+        base64_data: piece.toString("base64"),
+      });
     }
     return (await upload("aibot_upload_media_finish", { upload_id })).body.media_id;
   }
 
-  /** Downloads are sealed: over the long connection with a key of their own, by webhook with the callback's. */
+  /**
+   * Downloads are sealed: over the long connection with a key of their own, by webhook with the
+   * callback's.
+   */
   async file(incoming: Incoming, ref: Json, most?: number): Promise<FetchedFile> {
     const scope: Scope = { key: "wecom:files", rates: [{ limit: 20, per: 1000 }] };
     const { settings, caller: own, foreign } = this.#p;
@@ -92,7 +105,8 @@ export class BotMedia {
           ? { kind: "retry", code: String(answer.status) }
           : { kind: "refused", code: String(answer.status), text: "no such file" },
     });
-    const key = ref.aeskey ?? (settings.encodingAesKey === undefined ? "" : settings.encodingAesKey + "=");
+    const key = ref.aeskey ??
+      (settings.encodingAesKey === undefined ? "" : settings.encodingAesKey + "=");
     const opened = openFile(answer.bytes, key);
     if (!opened) throw new PlatformError("refused", "sealed", "the file does not open");
     return { bytes: opened, name: fileNameOf(answer.headers) };

@@ -9,7 +9,11 @@ import type { Content, Incoming, Unread } from "../im/surface.ts";
 import { commandOf } from "../im/words.ts";
 import { type Corp, voucherOf } from "./member.ts";
 
-const File = z.object({ url: z.string(), aeskey: z.string().optional(), filename: z.string().optional() });
+const File = z.object({
+  url: z.string(),
+  aeskey: z.string().optional(),
+  filename: z.string().optional(),
+});
 const Text = z.object({ content: z.string() });
 
 const Said = z.object({
@@ -19,7 +23,9 @@ const Said = z.object({
   image: File.optional(),
   file: File.optional(),
   mixed: z.object({
-    msg_item: z.array(z.object({ msgtype: z.string(), text: Text.optional(), image: File.optional() })),
+    msg_item: z.array(
+      z.object({ msgtype: z.string(), text: Text.optional(), image: File.optional() }),
+    ),
   }).optional(),
 });
 
@@ -45,15 +51,23 @@ export interface Circumstances {
 }
 
 /** `undefined`: an event, or something else that is not said by a person. */
-export function readBotMessage(json: Json, { request, name, now, corp }: Circumstances): Incoming | undefined {
+export function readBotMessage(
+  json: Json,
+  { request, name, now, corp }: Circumstances,
+): Incoming | undefined {
   const parsed = Message.safeParse(json);
-  if (!parsed.success || parsed.data.msgtype === "event" || parsed.data.msgtype === "stream") return undefined;
+  if (!parsed.success || parsed.data.msgtype === "event" || parsed.data.msgtype === "stream") {
+    return undefined;
+  }
   const message = parsed.data;
   const group = message.chattype === "group";
   const said = contentOf(message);
   return {
     id: message.msgid,
-    chat: { id: group ? message.chatid ?? message.from.userid : message.from.userid, type: group ? "group" : "direct" },
+    chat: {
+      id: group ? message.chatid ?? message.from.userid : message.from.userid,
+      type: group ? "group" : "direct",
+    },
     sender: {
       id: message.from.userid,
       // WeCom names a corp where it is not the bot's own.
@@ -68,7 +82,10 @@ export function readBotMessage(json: Json, { request, name, now, corp }: Circums
 }
 
 function contentOf(said: z.infer<typeof Said>): Content {
-  const images: Json[] = [], texts: string[] = [], files: { ref: Json; name?: string }[] = [], unread: Unread[] = [];
+  const images: Json[] = [],
+    texts: string[] = [],
+    files: { ref: Json; name?: string }[] = [],
+    unread: Unread[] = [];
   switch (said.msgtype) {
     case "text":
       if (said.text) texts.push(said.text.content);
@@ -97,7 +114,12 @@ function contentOf(said: z.infer<typeof Said>): Content {
   return { text: texts.join("\n").trim(), images, files, unread };
 }
 
-const UNREAD: Readonly<Record<string, Unread>> = { video: "video", location: "location", link: "card", card: "card" };
+const UNREAD: Readonly<Record<string, Unread>> = {
+  video: "video",
+  location: "location",
+  link: "card",
+  card: "card",
+};
 
 /** Words of the bot's name after the first, where the name is not known, and units of them. */
 const MORE_WORDS = 2, MORE_UNITS = 60;

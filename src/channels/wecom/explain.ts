@@ -1,11 +1,15 @@
-/** What WeCom's codes mean for whoever set an app up, and where to mend it. Source: WeCom 全局错误码 (path/90313). */
+/**
+ * What WeCom's codes mean for whoever set an app up, and where to mend it. Source: WeCom 全局错误码
+ * (path/90313).
+ */
 
 const WORDS: Readonly<Record<string, string>> = {
   "40001": "the secret is wrong (admin console → Apps → the app, or the AI bot's API settings)",
   "40013": "the corp's id is wrong (admin console → My Company)",
   "40056": "the AgentId is wrong (admin console → Apps → the app)",
   "301002": "the secret belongs to another app than the AgentId",
-  "60020": "this address is not a trusted IP of the app (admin console → Apps → the app → Trusted IPs)",
+  "60020":
+    "this address is not a trusted IP of the app (admin console → Apps → the app → Trusted IPs)",
   "60011": "the app may not see this member (admin console → Apps → the app → Visible range)",
   "81013": "the member is not within the app's visible range (admin console → Apps → the app)",
   "48002": "the app may not use this API",
@@ -21,5 +25,6 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 export function explain(code: string): string | undefined {
-  return WORDS[code] ?? (/^5\d\d$/.test(code) ? "WeCom, or something in between, has trouble" : undefined);
+  return WORDS[code] ??
+    (/^5\d\d$/.test(code) ? "WeCom, or something in between, has trouble" : undefined);
 }

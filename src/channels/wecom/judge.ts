@@ -1,5 +1,6 @@
 /**
- * What WeCom's answers mean, over HTTP and over the long connection alike: always a 200, and an `errcode`.
+ * What WeCom's answers mean, over HTTP and over the long connection alike: always a 200, and an
+ * `errcode`.
  *
  * Source: WeCom 全局错误码, 访问频率限制 (2023-08).
  */
@@ -13,7 +14,9 @@ const GONE = new Set(["846605", "846608"]);
 
 export function judge(answer: Answer, slow: Scope): Verdict {
   const body = parse(answer.text);
-  if (answer.status >= 500 || body === undefined) return { kind: "retry", code: String(answer.status) };
+  if (answer.status >= 500 || body === undefined) {
+    return { kind: "retry", code: String(answer.status) };
+  }
   const code = String(body.errcode ?? 0);
   switch (code) {
     case "0":
@@ -31,5 +34,9 @@ export function judge(answer: Answer, slow: Scope): Verdict {
     case "6000":
       return { kind: "retry", code, unseen: true };
   }
-  return { kind: GONE.has(code) ? "gone" : "refused", code, text: String(body.errmsg ?? "").slice(0, 200) };
+  return {
+    kind: GONE.has(code) ? "gone" : "refused",
+    code,
+    text: String(body.errmsg ?? "").slice(0, 200),
+  };
 }

@@ -1,15 +1,29 @@
 /**
- * Tries a WeCom app, AI bot or group webhook once. An app: two calls, keys and AgentId, which also tell whether this
- * address is trusted. A webhook: one call that says nothing. An AI bot: its long connection, opened and closed.
+ * Tries a WeCom app, AI bot or group webhook once. An app: two calls, keys and AgentId, which also
+ * tell whether this address is trusted. A webhook: one call that says nothing. An AI bot: its long
+ * connection, opened and closed.
  *
- * Sources: WeCom 获取 access_token, 获取应用 (path/90227), 全局错误码 (path/90313), 智能机器人长连接 (path/101463), 消息推送配置说明.
+ * Sources: WeCom 获取 access_token, 获取应用 (path/90227), 全局错误码 (path/90313), 智能机器人长连接 (path/101463),
+ * 消息推送配置说明.
  */
 import type { Report, Words } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
 import { parse } from "../im/caller.ts";
 import type { AppHealth } from "../im/health.ts";
-import { isAesKey, namesDepartments, type ProbeParts, tryOnce, unreachable, wrongAesKey } from "../im/probe.ts";
-import type { WecomAppSettings, WecomBotSettings, WecomSettings, WecomWebhookSettings } from "./settings.ts";
+import {
+  isAesKey,
+  namesDepartments,
+  type ProbeParts,
+  tryOnce,
+  unreachable,
+  wrongAesKey,
+} from "../im/probe.ts";
+import type {
+  WecomAppSettings,
+  WecomBotSettings,
+  WecomSettings,
+  WecomWebhookSettings,
+} from "./settings.ts";
 
 const WECOM: Words = { en: "WeCom", zh: "企业微信" };
 const ADMIN = "https://work.weixin.qq.com/wework_admin/frame";
@@ -18,7 +32,10 @@ const APPS = `${ADMIN}#/apps`, COMPANY = `${ADMIN}#/profile/enterprise`;
 /** Milliseconds that opening an AI bot's connection may take. */
 const CONNECTING = 10_000;
 
-/** How a bot's running connection does: a second connection would close it. `undefined`: none is running. */
+/**
+ * How a bot's running connection does: a second connection would close it. `undefined`: none is
+ * running.
+ */
 export type Live = () => AppHealth | "elsewhere" | undefined;
 
 export async function probeWecom(
@@ -49,7 +66,11 @@ export interface WecomKeys {
   readonly secret: string;
 }
 
-async function checkApp(report: Report, settings: WecomAppSettings, parts: ProbeParts): Promise<void> {
+async function checkApp(
+  report: Report,
+  settings: WecomAppSettings,
+  parts: ProbeParts,
+): Promise<void> {
   if (!isAesKey(settings.encodingAesKey)) {
     wrongAesKey(report, "encodingAesKey", {
       en: "copy it again: admin console → App Management → the app → Receive Messages",
@@ -58,7 +79,9 @@ async function checkApp(report: Report, settings: WecomAppSettings, parts: Probe
   }
   const token = await tryWecomKeys(report, settings, settings.baseUrl, "baseUrl", parts);
   if (token === undefined || !namesDepartments(settings)) return;
-  const url = `${settings.baseUrl}/cgi-bin/user/get?userid=nexus-check&access_token=${encodeURIComponent(token)}`;
+  const url = `${settings.baseUrl}/cgi-bin/user/get?userid=nexus-check&access_token=${
+    encodeURIComponent(token)
+  }`;
   const tried = await tryOnce(parts, { url });
   if ("trouble" in tried || tried.body.errcode !== 48002) return;
   report.wrong("rules", {
@@ -70,7 +93,10 @@ async function checkApp(report: Report, settings: WecomAppSettings, parts: Probe
   }, { url: APPS, said: "48002" });
 }
 
-/** Tries the keys and the AgentId. Returns a token where both are right. @param key the setting with the address */
+/**
+ * Tries the keys and the AgentId. Returns a token where both are right. @param key the setting with
+ * the address
+ */
 export async function tryWecomKeys(
   report: Report,
   { corpId, agentId, secret }: WecomKeys,
@@ -79,7 +105,10 @@ export async function tryWecomKeys(
   parts: ProbeParts,
 ): Promise<string | undefined> {
   const wrongCorp = (said?: string) =>
-    report.wrong("corpId", { en: "the corp's id is wrong: it looks like ww…", zh: "企业 ID 错误：形如 ww…" }, {
+    report.wrong("corpId", {
+      en: "the corp's id is wrong: it looks like ww…",
+      zh: "企业 ID 错误：形如 ww…",
+    }, {
       en: "copy it again: admin console → My Company → Company Information, at the bottom",
       zh: "重新复制：管理后台 → 我的企业 → 企业信息，页面底部",
     }, { url: COMPANY, said });
@@ -138,10 +167,16 @@ function wrongAddress(report: Report, body: Json): void {
 }
 
 /** An empty text is refused after the key was looked at: nobody sees anything. */
-async function checkWebhook(report: Report, settings: WecomWebhookSettings, parts: ProbeParts): Promise<void> {
+async function checkWebhook(
+  report: Report,
+  settings: WecomWebhookSettings,
+  parts: ProbeParts,
+): Promise<void> {
   const url = `${settings.baseUrl}/cgi-bin/webhook/send?key=${encodeURIComponent(settings.secret)}`;
   const tried = await tryOnce(parts, { url, body: { msgtype: "text", text: { content: "" } } });
-  if ("trouble" in tried) return void unreachable(report, "baseUrl", WECOM, settings.baseUrl, tried);
+  if ("trouble" in tried) {
+    return void unreachable(report, "baseUrl", WECOM, settings.baseUrl, tried);
+  }
   if (tried.body.errcode !== 93000) return;
   report.wrong("secret", {
     en: "the webhook's key is wrong, or the group robot was removed",
@@ -153,8 +188,10 @@ async function checkWebhook(report: Report, settings: WecomWebhookSettings, part
 }
 
 const BOT_SECRET: Words = {
-  en: "copy Bot ID and Secret again: WeCom → Workbench → AI Bot → the bot → API mode → long connection",
-  zh: "重新复制 Bot ID 和 Secret：企业微信 → 工作台 → 智能机器人 → 该机器人 → API 模式 → 使用长连接",
+  en:
+    "copy Bot ID and Secret again: WeCom → Workbench → AI Bot → the bot → API mode → long connection",
+  zh:
+    "重新复制 Bot ID 和 Secret：企业微信 → 工作台 → 智能机器人 → 该机器人 → API 模式 → 使用长连接",
 };
 
 async function checkBot(
@@ -173,7 +210,8 @@ async function checkBot(
   }
   if (live === "elsewhere") {
     return report.hint("", {
-      en: "the long connection was not tried, because it would close the one of the gateway that runs here",
+      en:
+        "the long connection was not tried, because it would close the one of the gateway that runs here",
       zh: "没有尝试长连接，因为那会断开正在此处运行的网关的连接",
     }, {
       en: "look at the admin page → Connections, or at /readyz?verbose",
@@ -185,7 +223,9 @@ async function checkBot(
     : await subscribed(wsUrl, { bot_id: botId, secret }, parts);
   if (said === undefined) return;
   if (said === "network" || said === "timeout" || said === "connection") {
-    return void unreachable(report, "wsUrl", WECOM, wsUrl, { trouble: said === "connection" ? "network" : said });
+    return void unreachable(report, "wsUrl", WECOM, wsUrl, {
+      trouble: said === "connection" ? "network" : said,
+    });
   }
   if (said === "taken_over") {
     return report.wrong(
@@ -201,7 +241,8 @@ async function checkBot(
   report.wrong(
     "secret",
     {
-      en: "the AI bot is not let in: its id or secret is wrong, or the long connection is not switched on",
+      en:
+        "the AI bot is not let in: its id or secret is wrong, or the long connection is not switched on",
       zh: "智能机器人连接被拒绝：Bot ID 或 Secret 错误，或没有启用长连接",
     },
     BOT_SECRET,
@@ -209,13 +250,21 @@ async function checkBot(
   );
 }
 
-/** Opens the connection, signs in and closes it. Returns why it was not let in; `undefined`: it was. */
+/**
+ * Opens the connection, signs in and closes it. Returns why it was not let in; `undefined`: it was.
+ */
 function subscribed(url: string, body: Json, { clock }: ProbeParts): Promise<string | undefined> {
   const ended = Promise.withResolvers<string | undefined>();
   const socket = new WebSocket(url);
   const stop = clock.after(CONNECTING, () => ended.resolve("timeout"));
   socket.onopen = () =>
-    socket.send(JSON.stringify({ cmd: "aibot_subscribe", headers: { req_id: "aibot_subscribe_nexus_check" }, body }));
+    socket.send(
+      JSON.stringify({
+        cmd: "aibot_subscribe",
+        headers: { req_id: "aibot_subscribe_nexus_check" },
+        body,
+      }),
+    );
   socket.onmessage = ({ data }) => {
     const answer = typeof data === "string" ? parse(data) : undefined;
     if (answer?.headers?.req_id !== "aibot_subscribe_nexus_check") return;

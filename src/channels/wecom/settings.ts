@@ -9,16 +9,22 @@ const limits = z.looseObject({
   chat: RateSetting.optional().describe(
     "Replies and pushes of an AI bot in one conversation; 28 a minute and 950 an hour unless set (documented: 30 and 1000).",
   ),
-  api: RateSetting.optional().describe("Each API of the corp; 9,500 a minute unless set (documented: 10,000)."),
+  api: RateSetting.optional().describe(
+    "Each API of the corp; 9,500 a minute unless set (documented: 10,000).",
+  ),
   day: z.number().int().min(1).optional().describe(
     "The app's messages a day (documented: accounts × 200); no bound unless set.",
   ),
-  webhook: RateSetting.optional().describe("Messages of a group webhook; 18 a minute unless set (documented: 20)."),
+  webhook: RateSetting.optional().describe(
+    "Messages of a group webhook; 18 a minute unless set (documented: 20).",
+  ),
 }).default({});
 
 const places = {
   baseUrl: z.url().default("https://qyapi.weixin.qq.com"),
-  wsUrl: z.url().default("wss://openws.work.weixin.qq.com").describe("The AI bot's long connection."),
+  wsUrl: z.url().default("wss://openws.work.weixin.qq.com").describe(
+    "The AI bot's long connection.",
+  ),
   limits,
   ...deskSettings,
 };
@@ -33,7 +39,9 @@ export const WecomAppSettings = z.looseObject({
   corpId: z.string().min(1).describe("The corp's id, `ww…`."),
   agentId: z.coerce.number().int().describe("The app's AgentId."),
   secret: z.string().min(1).describe("The app's secret; `env:NAME` reads it from the environment."),
-  format: z.enum(["markdown", "text"]).default("markdown").describe("`text` also shows in the WeChat plugin."),
+  format: z.enum(["markdown", "text"]).default("markdown").describe(
+    "`text` also shows in the WeChat plugin.",
+  ),
   ...seal,
   ...places,
 });
@@ -50,19 +58,29 @@ export const WecomBotSettings = z.looseObject({
     "The corp whose members the bot's user ids are; with it people need no code. Absent: nobody is vouched for.",
   ),
   botId: z.string().min(1).optional().describe("The bot's id; needed for `socket`."),
-  secret: z.string().min(1).optional().describe("The long connection's secret; needed for `socket`."),
+  secret: z.string().min(1).optional().describe(
+    "The long connection's secret; needed for `socket`.",
+  ),
   token: seal.token.optional(),
   encodingAesKey: seal.encodingAesKey.optional(),
   ...places,
 }).check(({ value, issues }) => {
-  const needed = value.mode === "socket" ? ["botId", "secret"] as const : ["token", "encodingAesKey"] as const;
+  const needed = value.mode === "socket"
+    ? ["botId", "secret"] as const
+    : ["token", "encodingAesKey"] as const;
   for (const key of needed) {
     if (value[key] !== undefined) continue;
-    issues.push({ code: "custom", input: undefined, path: [key], message: `must be set in ${value.mode} mode` });
+    issues.push({
+      code: "custom",
+      input: undefined,
+      path: [key],
+      message: `must be set in ${value.mode} mode`,
+    });
   }
   for (const [n, { department }] of value.rules.entries()) {
     if (department === undefined) continue;
-    const message = "never fits: WeCom tells an AI bot nobody's department; name people, or use a self-built app";
+    const message =
+      "never fits: WeCom tells an AI bot nobody's department; name people, or use a self-built app";
     issues.push({ code: "custom", input: department, path: ["rules", n, "department"], message });
   }
 });
@@ -76,7 +94,11 @@ export const WecomWebhookSettings = z.looseObject({
   ...places,
 });
 
-export const WecomSettings = z.discriminatedUnion("kind", [WecomAppSettings, WecomBotSettings, WecomWebhookSettings]);
+export const WecomSettings = z.discriminatedUnion("kind", [
+  WecomAppSettings,
+  WecomBotSettings,
+  WecomWebhookSettings,
+]);
 
 export type WecomAppSettings = z.infer<typeof WecomAppSettings>;
 export type WecomBotSettings = z.infer<typeof WecomBotSettings>;

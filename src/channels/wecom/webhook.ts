@@ -47,8 +47,8 @@ export class WecomWebhook {
 
   /**
    * Says Markdown into the group, in as many messages as it takes. Nothing tells a repeat apart, so
-   * what may have arrived is not repeated. Throws `invalid` where WeCom refuses it and `unavailable`
-   * where it cannot be reached, with words for whoever set it up.
+   * what may have arrived is not repeated. Throws `invalid` where WeCom refuses it and
+   * `unavailable` where it cannot be reached, with words for whoever set it up.
    */
   async say(id: string, markdown: string): Promise<void> {
     try {
@@ -56,7 +56,9 @@ export class WecomWebhook {
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       const words = this.#health.view(true).lastError?.words ?? error.message;
-      throw new NexusError(error.trouble === "refused" ? "invalid" : "unavailable", words, { cause: error });
+      throw new NexusError(error.trouble === "refused" ? "invalid" : "unavailable", words, {
+        cause: error,
+      });
     }
   }
 
@@ -64,7 +66,9 @@ export class WecomWebhook {
     let n = 0;
     for (const piece of split(markdown, AT_ONCE)) {
       const shown = downgrade(piece, { tables: true, fences: true, images: true });
-      for (const part of split(this.settings.mentions ? shown : withoutPings(shown, "wecom"), BYTES)) {
+      for (
+        const part of split(this.settings.mentions ? shown : withoutPings(shown, "wecom"), BYTES)
+      ) {
         await this.#say(`${id}:${n++}`, part);
       }
     }
@@ -75,7 +79,10 @@ export class WecomWebhook {
       ...plainSend(id, PATIENCE),
       priority: "push",
       method: "POST",
-      url: () => `${this.settings.baseUrl}/cgi-bin/webhook/send?key=${encodeURIComponent(this.settings.secret)}`,
+      url: () =>
+        `${this.settings.baseUrl}/cgi-bin/webhook/send?key=${
+          encodeURIComponent(this.settings.secret)
+        }`,
       body: () => ({ msgtype: "markdown", markdown: { content } }),
       path: [this.#scope],
       repeatable: false,

@@ -1,8 +1,9 @@
 /**
- * The flat XML of WeCom's app callbacks: one level of fields, text or CDATA. Not an XML parser, on purpose: no DTD, no entities but
- * the five, no nesting, so there is nothing in it to blow up.
+ * The flat XML of WeCom's app callbacks: one level of fields, text or CDATA. Not an XML parser, on
+ * purpose: no DTD, no entities but the five, no nesting, so there is nothing in it to blow up.
  *
- * It reads before the signature can be checked, so strangers reach it: it goes over the text once, from left to right.
+ * It reads before the signature can be checked, so strangers reach it: it goes over the text once,
+ * from left to right.
  */
 
 /** Fields of one message: the largest that WeCom documents has about 30. */
@@ -11,7 +12,10 @@ const MAX_FIELDS = 200;
 /** Units of a field's name. */
 const MAX_NAME = 64;
 
-/** The fields, or `undefined` where it is not that kind of XML. Of fields that stand in others only the innermost count. */
+/**
+ * The fields, or `undefined` where it is not that kind of XML. Of fields that stand in others only
+ * the innermost count.
+ */
 export function readXml(text: string): Record<string, string> | undefined {
   const root = rootOf(text);
   if (root === undefined) return undefined;
@@ -39,13 +43,18 @@ function rootOf(text: string): { from: number; to: number } | undefined {
     while (isSpace(text.charCodeAt(from))) from++;
   }
   const to = text.trimEnd().length - CLOSE.length;
-  if (!text.startsWith(OPEN, from) || to < from + OPEN.length || !text.startsWith(CLOSE, to)) return undefined;
+  if (!text.startsWith(OPEN, from) || to < from + OPEN.length || !text.startsWith(CLOSE, to)) {
+    return undefined;
+  }
   return { from: from + OPEN.length, to };
 }
 
 const OPEN = "<xml>", CLOSE = "</xml>", CDATA = "<![CDATA[";
 
-/** `<name>value</name>` at a place, or `undefined`: something else that may stand there, such as a field that holds others. */
+/**
+ * `<name>value</name>` at a place, or `undefined`: something else that may stand there, such as a
+ * field that holds others.
+ */
 function fieldAt(
   text: string,
   at: number,
@@ -73,10 +82,17 @@ function isSpace(code: number): boolean {
 
 /** Letters, digits and `_`. */
 function isWord(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) || code === 95;
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57) ||
+    code === 95;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
+const ENTITIES: Readonly<Record<string, string>> = {
+  lt: "<",
+  gt: ">",
+  amp: "&",
+  quot: '"',
+  apos: "'",
+};
 
 function unescape(text: string): string {
   return text.replace(/&(lt|gt|amp|quot|apos);/g, (_all, name: string) => ENTITIES[name]!);

@@ -1,4 +1,7 @@
-/** This is the part of the settings that is fetched when they are opened: keys, second factor, chat apps. */
+/**
+ * This is the part of the settings that is fetched when they are opened: keys, second factor, chat
+ * apps.
+ */
 import type { JSX } from "preact";
 import { ChatApps } from "./chat_apps.tsx";
 import { Factor } from "./factor.tsx";

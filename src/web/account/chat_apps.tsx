@@ -1,4 +1,7 @@
-/** This is a person's identities on chat platforms: linked by the code that the bot told there, and unlinked. */
+/**
+ * This is a person's identities on chat platforms: linked by the code that the bot told there, and
+ * unlinked.
+ */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
@@ -16,7 +19,10 @@ interface Identity {
   readonly vouched?: boolean;
 }
 
-/** Milliseconds between two looks for the answer in the chat, and how often is looked: as long as it is waited for there. */
+/**
+ * Milliseconds between two looks for the answer in the chat, and how often is looked: as long as it
+ * is waited for there.
+ */
 const LOOK = 3000, LOOKS = 100;
 
 export function ChatApps(): JSX.Element | null {
@@ -52,7 +58,10 @@ export function ChatApps(): JSX.Element | null {
     event.preventDefault();
     try {
       const code = String(new FormData(form.current!).get("code"));
-      const { channel, asked } = await page.gateway.post<Identity & { asked?: boolean }>("/api/pair", { code });
+      const { channel, asked } = await page.gateway.post<Identity & { asked?: boolean }>(
+        "/api/pair",
+        { code },
+      );
       error.value = "";
       form.current!.reset();
       looks.value = LOOKS;
@@ -100,10 +109,18 @@ export function ChatApps(): JSX.Element | null {
           <li key={`${one.channel} ${one.app} ${one.id}`} class="setting">
             <span>
               {nameOf(one.channel)} <bdi>{cleanName(one.name ?? one.id)}</bdi>
-              <small class="muted">{words.since(new Date(one.at).toLocaleDateString(locale))}</small>
+              <small class="muted">
+                {words.since(new Date(one.at).toLocaleDateString(locale))}
+              </small>
             </span>
             {!one.vouched && (
-              <button type="button" class="button small" onClick={() => void unlink(one)}>{words.unpair}</button>
+              <button
+                type="button"
+                class="button small"
+                onClick={() => void unlink(one)}
+              >
+                {words.unpair}
+              </button>
             )}
           </li>
         ))}

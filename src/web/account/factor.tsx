@@ -50,7 +50,10 @@ export function Factor(): JSX.Element | null {
     }
   };
   const confirm = submit(async (code) => {
-    const { recoveryCodes } = await page.gateway.post<{ recoveryCodes: string[] }>("/api/totp/confirm", { code });
+    const { recoveryCodes } = await page.gateway.post<{ recoveryCodes: string[] }>(
+      "/api/totp/confirm",
+      { code },
+    );
     enabled.value = true;
     go({ at: "recovery", codes: recoveryCodes });
     page.toast(words.factorDone);
@@ -90,12 +93,20 @@ export function Factor(): JSX.Element | null {
           </div>
           <label class="field">
             <span>{words.factorCode}</span>
-            <input name="field" required inputMode="numeric" autocomplete="one-time-code" maxLength={10} />
+            <input
+              name="field"
+              required
+              inputMode="numeric"
+              autocomplete="one-time-code"
+              maxLength={10}
+            />
           </label>
           <p class="error" role="alert">{error.value}</p>
           <div class="row">
             <button type="submit" class="button primary">{words.factorConfirm}</button>
-            <button type="button" class="button" onClick={() => go({ at: "rest" })}>{words.cancel}</button>
+            <button type="button" class="button" onClick={() => go({ at: "rest" })}>
+              {words.cancel}
+            </button>
           </div>
         </form>
       )}
@@ -103,7 +114,9 @@ export function Factor(): JSX.Element | null {
         <div class="new-key">
           <h4>{words.recovery}</h4>
           <Secret text={now.codes.join("\n")}>{words.recoveryHint}</Secret>
-          <button type="button" class="button small" onClick={() => go({ at: "rest" })}>{words.recoveryKept}</button>
+          <button type="button" class="button small" onClick={() => go({ at: "rest" })}>
+            {words.recoveryKept}
+          </button>
         </div>
       )}
       {now.at === "off" && (
@@ -115,7 +128,9 @@ export function Factor(): JSX.Element | null {
           <p class="error" role="alert">{error.value}</p>
           <div class="row">
             <button type="submit" class="button danger">{words.turnOff}</button>
-            <button type="button" class="button" onClick={() => go({ at: "rest" })}>{words.cancel}</button>
+            <button type="button" class="button" onClick={() => go({ at: "rest" })}>
+              {words.cancel}
+            </button>
           </div>
         </form>
       )}

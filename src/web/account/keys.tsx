@@ -52,7 +52,13 @@ export function Keys(): JSX.Element | null {
       <div class="setting">
         <span class="muted">{words.keysHint}</span>
         {!making.value && (
-          <button type="button" class="button small" onClick={() => making.value = true}>{words.makeKey}</button>
+          <button
+            type="button"
+            class="button small"
+            onClick={() => making.value = true}
+          >
+            {words.makeKey}
+          </button>
         )}
       </div>
       {making.value && <NewKey onClose={() => making.value = false} onMade={load} />}
@@ -65,12 +71,16 @@ export function Keys(): JSX.Element | null {
                 {[
                   key.scopes.join(", "),
                   key.bots && key.bots.map(cleanName).join(", "),
-                  key.lastUsedAt ? words.keyUsed(new Date(key.lastUsedAt).toLocaleString(locale)) : words.keyUnused,
+                  key.lastUsedAt
+                    ? words.keyUsed(new Date(key.lastUsedAt).toLocaleString(locale))
+                    : words.keyUnused,
                   key.expiresAt && words.keyUntil(day(key.expiresAt)),
                 ].filter(Boolean).join(" · ")}
               </small>
             </span>
-            <button type="button" class="button small danger" onClick={() => void revoke(key)}>{words.revoke}</button>
+            <button type="button" class="button small danger" onClick={() => void revoke(key)}>
+              {words.revoke}
+            </button>
           </li>
         ))}
       </ul>
@@ -81,7 +91,9 @@ export function Keys(): JSX.Element | null {
 const DAYS = [30, 90, 365];
 
 /** The form that makes a key, and the key itself once it is made. */
-export function NewKey({ onClose, onMade }: { onClose: () => void; onMade: () => Promise<void> }): JSX.Element {
+export function NewKey(
+  { onClose, onMade }: { onClose: () => void; onMade: () => Promise<void> },
+): JSX.Element {
   const page = usePage();
   const words = useAccountWords();
   const form = useRef<HTMLFormElement>(null);
@@ -129,25 +141,38 @@ export function NewKey({ onClose, onMade }: { onClose: () => void; onMade: () =>
         <legend>{words.keyScopes}</legend>
         {scopes.map((scope) => (
           <label key={scope} class="check">
-            <input type="checkbox" name="scope" value={scope} defaultChecked={scope !== "admin"} /> {words.scope[scope]}
+            <input type="checkbox" name="scope" value={scope} defaultChecked={scope !== "admin"} />
+            {" "}
+            {words.scope[scope]}
           </label>
         ))}
       </fieldset>
       <fieldset>
         <legend>{words.keyBots}</legend>
         <label class="check">
-          <input type="radio" name="which" checked={!some.value} onChange={() => some.value = false} />{" "}
+          <input
+            type="radio"
+            name="which"
+            checked={!some.value}
+            onChange={() => some.value = false}
+          />{" "}
           {words.keyAllBots}
         </label>
         <label class="check">
-          <input type="radio" name="which" checked={some.value} onChange={() => some.value = true} />{" "}
+          <input
+            type="radio"
+            name="which"
+            checked={some.value}
+            onChange={() => some.value = true}
+          />{" "}
           {words.keySomeBots}
         </label>
         {some.value && (
           <div class="key-bots">
             {pools.map((pool) => (
               <label key={`pool ${pool}`} class="check">
-                <input type="checkbox" name="bot" value={pool} /> <bdi>{page.words.value.pool(cleanName(pool))}</bdi>
+                <input type="checkbox" name="bot" value={pool} />{" "}
+                <bdi>{page.words.value.pool(cleanName(pool))}</bdi>
               </label>
             ))}
             {bots.map((bot) => (

@@ -20,7 +20,10 @@ export function Secret({ text, children }: { text: string; children: string }): 
         <button
           type="button"
           class="button small"
-          onClick={async () => page.toast(await copyText(text) ? page.words.value.copied : page.words.value.copyFailed)}
+          onClick={async () =>
+            page.toast(
+              await copyText(text) ? page.words.value.copied : page.words.value.copyFailed,
+            )}
         >
           {words.copy}
         </button>

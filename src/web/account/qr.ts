@@ -1,13 +1,17 @@
 /**
- * This is a text as a QR code (ISO/IEC 18004), in bytes and with the lowest correction, which is enough for a screen. It is here and
- * not in a library because nothing else of such a library would be used.
+ * This is a text as a QR code (ISO/IEC 18004), in bytes and with the lowest correction, which is
+ * enough for a screen. It is here and not in a library because nothing else of such a library would
+ * be used.
  *
  * ```ts
  * const rows = qrCode("otpauth://totp/Nexus:alice?secret=ABC");  // rows[y][x]: dark
  * ```
  */
 
-/** For each version from 1: codewords in all, correction codewords in each block, blocks (level L, table 9 of the standard). */
+/**
+ * For each version from 1: codewords in all, correction codewords in each block, blocks (level L,
+ * table 9 of the standard).
+ */
 const VERSIONS: readonly (readonly [total: number, correction: number, blocks: number])[] = [
   [26, 7, 1],
   [44, 10, 1],
@@ -27,7 +31,10 @@ const VERSIONS: readonly (readonly [total: number, correction: number, blocks: n
   [733, 24, 6],
 ];
 
-/** The rows of the code, `true` where it is dark, without the quiet zone of four around it. Throws where the text is past 586 bytes. */
+/**
+ * The rows of the code, `true` where it is dark, without the quiet zone of four around it. Throws
+ * where the text is past 586 bytes.
+ */
 export function qrCode(text: string): boolean[][] {
   const bytes = new TextEncoder().encode(text);
   const version = 1 +
@@ -60,12 +67,17 @@ function dataWords(version: number, bytes: Uint8Array): number[] {
   put(0, Math.min(4, room * 8 - bits.length));
   while (bits.length % 8) bits.push(0);
   const words: number[] = [];
-  for (let at = 0; at < bits.length; at += 8) words.push(parseInt(bits.slice(at, at + 8).join(""), 2));
+  for (let at = 0; at < bits.length; at += 8) {
+    words.push(parseInt(bits.slice(at, at + 8).join(""), 2));
+  }
   for (let pad = 0xec; words.length < room; pad ^= 0xec ^ 0x11) words.push(pad);
   return words;
 }
 
-/** Blocks with their correction, one word of each in turn. The later blocks are one word longer where it does not come out even. */
+/**
+ * Blocks with their correction, one word of each in turn. The later blocks are one word longer
+ * where it does not come out even.
+ */
 function interleaved(version: number, words: readonly number[]): number[] {
   const [, correction, count] = VERSIONS[version - 1]!;
   const short = Math.floor(words.length / count), long = words.length % count;
@@ -75,7 +87,9 @@ function interleaved(version: number, words: readonly number[]): number[] {
     blocks.push(words.slice(at, at += length));
   }
   const out: number[] = [];
-  for (let at = 0; at <= short; at++) for (const block of blocks) if (at < block.length) out.push(block[at]!);
+  for (let at = 0; at <= short; at++) {
+    for (const block of blocks) if (at < block.length) out.push(block[at]!);
+  }
   const corrections = blocks.map((block) => remainder(block, correction));
   for (let at = 0; at < correction; at++) for (const block of corrections) out.push(block[at]!);
   return out;
@@ -148,7 +162,10 @@ class Grid {
     this.#format(0);
   }
 
-  /** Data goes up and down in columns of two, from the right; the column of the timing line is left out. */
+  /**
+   * Data goes up and down in columns of two, from the right; the column of the timing line is left
+   * out.
+   */
   write(words: readonly number[], mask: number): void {
     let bit = 0;
     for (let right = this.size - 1, up = true; right > 0; right -= 2, up = !up) {
@@ -184,7 +201,9 @@ class Grid {
 
   #alignment(x: number, y: number): void {
     for (let dy = -2; dy <= 2; dy++) {
-      for (let dx = -2; dx <= 2; dx++) this.#set(x + dx, y + dy, Math.max(Math.abs(dx), Math.abs(dy)) !== 1);
+      for (let dx = -2; dx <= 2; dx++) {
+        this.#set(x + dx, y + dy, Math.max(Math.abs(dx), Math.abs(dy)) !== 1);
+      }
     }
   }
 
@@ -230,11 +249,15 @@ function alignments(version: number): number[] {
 /** The remainder of `data` by a polynomial over bits. */
 function polynomial(data: number, by: number, degree: number): number {
   let rest = data << degree;
-  for (let bit = 31 - Math.clz32(rest); bit >= degree; bit--) if (rest >> bit & 1) rest ^= by << (bit - degree);
+  for (let bit = 31 - Math.clz32(rest); bit >= degree; bit--) {
+    if (rest >> bit & 1) rest ^= by << (bit - degree);
+  }
   return rest;
 }
 
-/** How hard a grid is to read: long runs, blocks, what looks like a finder, too much of one colour. */
+/**
+ * How hard a grid is to read: long runs, blocks, what looks like a finder, too much of one colour.
+ */
 function penaltyOf(dark: readonly (readonly boolean[])[]): number {
   const size = dark.length;
   let penalty = 0, count = 0;
@@ -244,7 +267,9 @@ function penaltyOf(dark: readonly (readonly boolean[])[]): number {
       for (let b = 0; b < size; b++) line += (turned ? dark[b]![a] : dark[a]![b]) ? "1" : "0";
       for (const run of line.match(/0{5,}|1{5,}/g) ?? []) penalty += run.length - 2;
       for (const finder of ["10111010000", "00001011101"]) {
-        for (let at = line.indexOf(finder); at >= 0; at = line.indexOf(finder, at + 1)) penalty += 40;
+        for (let at = line.indexOf(finder); at >= 0; at = line.indexOf(finder, at + 1)) {
+          penalty += 40;
+        }
       }
       if (!turned) count += line.replaceAll("0", "").length;
     }
@@ -252,7 +277,9 @@ function penaltyOf(dark: readonly (readonly boolean[])[]): number {
   for (let y = 1; y < size; y++) {
     for (let x = 1; x < size; x++) {
       const one = dark[y]![x];
-      if (one === dark[y - 1]![x] && one === dark[y]![x - 1] && one === dark[y - 1]![x - 1]) penalty += 3;
+      if (one === dark[y - 1]![x] && one === dark[y]![x - 1] && one === dark[y - 1]![x - 1]) {
+        penalty += 3;
+      }
     }
   }
   return penalty + 10 * Math.floor(Math.abs(count * 20 / (size * size) - 10));

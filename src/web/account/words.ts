@@ -51,13 +51,17 @@ const en = {
   apps: "Chat apps",
   appsHint: (names: string) =>
     `Send /pair to the bot in a private chat in ${names}. It answers with a code; enter it here, and your conversations are the same in both places. Never enter a code that somebody sent you: they would speak as you.`,
-  app: { lark: "Feishu", feishu: "Feishu", dingtalk: "DingTalk", wecom: "WeCom" } as Record<string, string>,
+  app: { lark: "Feishu", feishu: "Feishu", dingtalk: "DingTalk", wecom: "WeCom" } as Record<
+    string,
+    string
+  >,
   pairCode: "Code from the chat",
   pair: "Link",
   paired: (app: string) => `${app} asks you now whether to link this account: answer "yes" there.`,
   pairedUnasked: (app: string) => `Write "yes" to the bot in ${app} to link this account.`,
   unpair: "Unlink",
-  unpairSure: (app: string) => `Unlink your account in ${app}? The bot will take you for a stranger there.`,
+  unpairSure: (app: string) =>
+    `Unlink your account in ${app}? The bot will take you for a stranger there.`,
   unpaired: "Unlinked.",
   since: (when: string) => `since ${when}`,
   // everywhere

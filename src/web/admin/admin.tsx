@@ -1,6 +1,6 @@
 /**
- * This is the administration: what the gateway does now, and who may do what. It is fetched when an admin opens it. Each page
- * asks for what it shows again every few seconds while it is looked at.
+ * This is the administration: what the gateway does now, and who may do what. It is fetched when an
+ * admin opens it. Each page asks for what it shows again every few seconds while it is looked at.
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
@@ -45,13 +45,18 @@ export function Admin({ place }: { place: string }): JSX.Element {
   // On a phone the tabs do not all fit beside each other.
   const tabs = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    tabs.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    tabs.current?.querySelector("[aria-selected=true]")?.scrollIntoView({
+      block: "nearest",
+      inline: "center",
+    });
   }, [open, hasApps.value]);
   return (
     <div class="admin">
       <div class="admin-column">
         <div ref={tabs} class="tabs" role="tablist" aria-label={page.words.value.admin}>
-          {PLACES.filter((name) => name !== "apps" || hasApps.value || open === "apps").map((name) => (
+          {PLACES.filter((name) => name !== "apps" || hasApps.value || open === "apps").map((
+            name,
+          ) => (
             <button
               key={name}
               type="button"
@@ -98,7 +103,10 @@ function Panel({ open }: { open: AdminPlace }): JSX.Element {
   }
 }
 
-/* ── overview ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── overview
+ * ────────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 interface State {
   readonly troubles: readonly string[];
@@ -118,7 +126,10 @@ const SAMPLE_EVERY = 2000;
 function Overview(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const { found, failed } = useFresh((page) => page.gateway.get<State>("/api/admin/state"), SAMPLE_EVERY);
+  const { found, failed } = useFresh(
+    (page) => page.gateway.get<State>("/api/admin/state"),
+    SAMPLE_EVERY,
+  );
   const rates = useSignal<readonly { chunks?: number; first?: number }[]>([]);
   const newest = useSignal<Figures | undefined>(undefined);
   useEffect(() => {
@@ -143,12 +154,17 @@ function Overview(): JSX.Element {
       before = { at, figures };
       newest.value = figures;
     };
-    const timer = setInterval(() => document.visibilityState === "visible" && void sample(), SAMPLE_EVERY);
+    const timer = setInterval(
+      () => document.visibilityState === "visible" && void sample(),
+      SAMPLE_EVERY,
+    );
     void sample();
     return () => clearInterval(timer);
   }, []);
   const state = found.value;
-  const limits = Object.entries(state?.limits ?? {}).filter(([name]) => Object.hasOwn(words.limit, name));
+  const limits = Object.entries(state?.limits ?? {}).filter(([name]) =>
+    Object.hasOwn(words.limit, name)
+  );
   return (
     <>
       <Failure text={failed.value} />
@@ -172,13 +188,21 @@ function Overview(): JSX.Element {
       {state && state.troubles.length > 0 && (
         <section>
           <h2>{words.troubles}</h2>
-          <ul>{state.troubles.map((trouble) => <li key={trouble} class="ending warning">{trouble}</li>)}</ul>
+          <ul>
+            {state.troubles.map((trouble) => (
+              <li key={trouble} class="ending warning">{trouble}</li>
+            ))}
+          </ul>
         </section>
       )}
       {newest.value && (
         <div class="charts">
           <Chart title={words.chunks} values={rates.value.map((rate) => rate.chunks)} />
-          <Chart title={words.firstChunk} values={carried(rates.value.map((rate) => rate.first))} digits={2} />
+          <Chart
+            title={words.firstChunk}
+            values={carried(rates.value.map((rate) => rate.first))}
+            digits={2}
+          />
           <Shares
             title={words.endings}
             shares={Object.entries(newest.value.endings).map(([kind, count]) => ({
@@ -196,7 +220,9 @@ function Overview(): JSX.Element {
             <ul class="plain">
               {limits.map(([name, value]) => (
                 <li key={name}>
-                  <strong class="tabular">{value.toLocaleString(page.words.value.locale)}</strong> {words.limit[name]}
+                  <strong class="tabular">{value.toLocaleString(page.words.value.locale)}</strong>
+                  {" "}
+                  {words.limit[name]}
                 </li>
               ))}
             </ul>
@@ -213,7 +239,10 @@ function carried(values: readonly (number | undefined)[]): (number | undefined)[
   return values.map((value) => last = value ?? last);
 }
 
-/* ── bots and turns ────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── bots and turns
+ * ──────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 function Bots(): JSX.Element {
   const page = usePage();
@@ -222,7 +251,10 @@ function Bots(): JSX.Element {
   const bots = page.chat.bots.value ?? [];
   const disconnect = async (bot: BotCard) => {
     if (!confirm(words.disconnectSure(cleanName(bot.name)))) return;
-    await attempt(page, () => page.gateway.post(`/api/admin/bots/${encodeURIComponent(bot.id)}/disconnect`));
+    await attempt(
+      page,
+      () => page.gateway.post(`/api/admin/bots/${encodeURIComponent(bot.id)}/disconnect`),
+    );
   };
   return (
     <Table
@@ -239,13 +271,18 @@ function Bots(): JSX.Element {
           <td>
             <Dot state={bot.state ?? "online"} /> {stateWord(page.words.value, bot)}
           </td>
-          <td class="tabular">{bot.busy ?? 0}{bot.maxConcurrent ? ` / ${bot.maxConcurrent}` : ""}</td>
+          <td class="tabular">
+            {bot.busy ?? 0}
+            {bot.maxConcurrent ? ` / ${bot.maxConcurrent}` : ""}
+          </td>
           <td>
             <bdi>{cleanName(bot.pool ?? "")}</bdi>
           </td>
           <td class="tabular">{when(bot.connectedAt)}</td>
           <td>
-            <button type="button" class="button small" onClick={() => void disconnect(bot)}>{words.disconnect}</button>
+            <button type="button" class="button small" onClick={() => void disconnect(bot)}>
+              {words.disconnect}
+            </button>
           </td>
         </tr>
       ))}
@@ -274,7 +311,10 @@ function Turns(): JSX.Element {
     2000,
   );
   const stop = async (turn: TurnRow) => {
-    await attempt(page, () => page.gateway.post(`/api/admin/turns/${encodeURIComponent(turn.id)}/cancel`));
+    await attempt(
+      page,
+      () => page.gateway.post(`/api/admin/turns/${encodeURIComponent(turn.id)}/cancel`),
+    );
     await again();
   };
   const word = (turn: TurnRow) =>
@@ -288,7 +328,15 @@ function Turns(): JSX.Element {
       <Failure text={failed.value} />
       <Table
         label={words.turns}
-        head={[words.person, words.bot, words.state, words.channel, words.began, words.characters, ""]}
+        head={[
+          words.person,
+          words.bot,
+          words.state,
+          words.channel,
+          words.began,
+          words.characters,
+          "",
+        ]}
         empty={!found.value?.length}
       >
         {found.value?.map((turn) => (
@@ -304,7 +352,9 @@ function Turns(): JSX.Element {
             <td class="tabular">{when(turn.at)}</td>
             <td class="tabular">{turn.units.toLocaleString(all.locale)}</td>
             <td>
-              <button type="button" class="button small" onClick={() => void stop(turn)}>{words.stop}</button>
+              <button type="button" class="button small" onClick={() => void stop(turn)}>
+                {words.stop}
+              </button>
             </td>
           </tr>
         ))}
@@ -313,7 +363,10 @@ function Turns(): JSX.Element {
   );
 }
 
-/* ── people ────────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── people
+ * ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 interface Person {
   readonly id: string;
@@ -342,7 +395,9 @@ function People(): JSX.Element {
     const today = new Date().toISOString().slice(0, 10);
     // Beyond a hundred people the figure of each would be a request too many.
     for (const { id } of people.slice(0, 100)) {
-      const { days } = await page.gateway.get<{ days: Day[] }>(`/api/admin/people/${encodeURIComponent(id)}/usage`);
+      const { days } = await page.gateway.get<{ days: Day[] }>(
+        `/api/admin/people/${encodeURIComponent(id)}/usage`,
+      );
       usage.value = { ...usage.value, [id]: days.find((day) => day.day === today)?.messages ?? 0 };
     }
     return people;
@@ -360,7 +415,8 @@ function People(): JSX.Element {
     label: words.remove,
     icon: "trash" as const,
     danger: true,
-    run: () => confirm(words.removeSure(person.id)) && void act(() => page.gateway.delete(pathOf(person))),
+    run: () =>
+      confirm(words.removeSure(person.id)) && void act(() => page.gateway.delete(pathOf(person))),
   });
   const actions = (person: Person) => [
     { label: words.resetPassword, icon: "pen" as const, run: () => resetting.value = person },
@@ -373,7 +429,9 @@ function People(): JSX.Element {
       icon: "out" as const,
       run: () =>
         void act(async () => {
-          const { ended } = await page.gateway.delete<{ ended: number }>(`${pathOf(person)}/sessions`);
+          const { ended } = await page.gateway.delete<{ ended: number }>(
+            `${pathOf(person)}/sessions`,
+          );
           page.toast(words.sessionsEnded(ended));
         }),
     },
@@ -381,7 +439,9 @@ function People(): JSX.Element {
       label: words.revokeKeys,
       run: () =>
         void act(async () => {
-          const { revoked } = await page.gateway.delete<{ revoked: number }>(`${pathOf(person)}/keys`);
+          const { revoked } = await page.gateway.delete<{ revoked: number }>(
+            `${pathOf(person)}/keys`,
+          );
           page.toast(words.keysRevoked(revoked));
         }),
     },
@@ -407,7 +467,9 @@ function People(): JSX.Element {
   return (
     <>
       <div class="row end">
-        <button type="button" class="button primary" onClick={() => adding.value = true}>{words.add}</button>
+        <button type="button" class="button primary" onClick={() => adding.value = true}>
+          {words.add}
+        </button>
       </div>
       <Failure text={failed.value} />
       <Table
@@ -423,11 +485,15 @@ function People(): JSX.Element {
             </th>
             <td>
               {person.role === "admin" ? words.admin : words.member}
-              {person.disabled && person.source !== "former" && <strong class="danger-text">· {words.disabled}</strong>}
+              {person.disabled && person.source !== "former" && (
+                <strong class="danger-text">· {words.disabled}</strong>
+              )}
               {person.totp && <span class="muted">· {words.secondFactor}</span>}
             </td>
             <td>{person.source === "former" ? words.former : person.source}</td>
-            <td class="tabular">{words.usage(usage.value[person.id] ?? 0, person.limits.messagesPerDay)}</td>
+            <td class="tabular">
+              {words.usage(usage.value[person.id] ?? 0, person.limits.messagesPerDay)}
+            </td>
             <td>{person.bots ? person.bots.join(", ") : words.allBots}</td>
             <td>
               <Menu
@@ -440,7 +506,12 @@ function People(): JSX.Element {
         ))}
       </Table>
       {adding.value && <AddPerson onClose={() => adding.value = false} onDone={again} />}
-      {resetting.value && <ResetPassword person={resetting.value} onClose={() => resetting.value = undefined} />}
+      {resetting.value && (
+        <ResetPassword
+          person={resetting.value}
+          onClose={() => resetting.value = undefined}
+        />
+      )}
     </>
   );
 }
@@ -449,7 +520,9 @@ function pathOf({ id }: Person): string {
   return `/api/admin/people/${encodeURIComponent(id)}`;
 }
 
-function AddPerson({ onClose, onDone }: { onClose: () => void; onDone: () => Promise<void> }): JSX.Element {
+function AddPerson(
+  { onClose, onDone }: { onClose: () => void; onDone: () => Promise<void> },
+): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
   const form = useRef<HTMLFormElement>(null);
@@ -503,7 +576,9 @@ function ResetPassword({ person, onClose }: { person: Person; onClose: () => voi
   const submit = async (event: Event) => {
     event.preventDefault();
     try {
-      await page.gateway.patch(pathOf(person), { password: String(new FormData(form.current!).get("password")) });
+      await page.gateway.patch(pathOf(person), {
+        password: String(new FormData(form.current!).get("password")),
+      });
       page.toast(words.passwordSet(person.id));
       onClose();
     } catch (failure) {
@@ -531,10 +606,11 @@ function PasswordField(): JSX.Element {
   const make = () => {
     const letters = "abcdefghijkmnpqrstuvwxyz23456789";
     const random = crypto.getRandomValues(new Uint8Array(16));
-    field.current!.value = Array.from(random, (byte) => letters[byte % letters.length]).join("").replace(
-      /(.{4})(?=.)/g,
-      "$1-",
-    );
+    field.current!.value = Array.from(random, (byte) => letters[byte % letters.length]).join("")
+      .replace(
+        /(.{4})(?=.)/g,
+        "$1-",
+      );
   };
   return (
     <div class="field">
@@ -557,7 +633,10 @@ function PasswordField(): JSX.Element {
   );
 }
 
-/* ── bot tokens ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── bot tokens
+ * ──────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 interface Token {
   readonly botId: string;
@@ -583,14 +662,20 @@ function Tokens(): JSX.Element {
     const fields = new FormData(form.current!);
     const botId = String(fields.get("botId")).trim(), owner = String(fields.get("owner")).trim();
     await attempt(page, async () => {
-      made.value = await page.gateway.post("/api/admin/bot-tokens", { botId, owner: owner || undefined });
+      made.value = await page.gateway.post("/api/admin/bot-tokens", {
+        botId,
+        owner: owner || undefined,
+      });
       form.current!.reset();
     });
     await again();
   };
   const revoke = async (token: Token) => {
     if (!confirm(words.revokeSure(token.botId))) return;
-    await attempt(page, () => page.gateway.delete(`/api/admin/bot-tokens/${encodeURIComponent(token.botId)}`));
+    await attempt(
+      page,
+      () => page.gateway.delete(`/api/admin/bot-tokens/${encodeURIComponent(token.botId)}`),
+    );
     await again();
   };
   return (
@@ -598,7 +683,13 @@ function Tokens(): JSX.Element {
       <form ref={form} class="row bottom" onSubmit={make}>
         <label class="field">
           <span>{words.botId}</span>
-          <input name="botId" required autocomplete="off" autocapitalize="none" spellcheck={false} />
+          <input
+            name="botId"
+            required
+            autocomplete="off"
+            autocapitalize="none"
+            spellcheck={false}
+          />
         </label>
         <label class="field">
           <span>{words.owner}</span>
@@ -615,7 +706,11 @@ function Tokens(): JSX.Element {
               type="button"
               class="button small"
               onClick={async () =>
-                page.toast(await copyText(made.value!.token) ? page.words.value.copied : page.words.value.copyFailed)}
+                page.toast(
+                  await copyText(made.value!.token)
+                    ? page.words.value.copied
+                    : page.words.value.copyFailed,
+                )}
             >
               {words.copy}
             </button>
@@ -635,7 +730,8 @@ function Tokens(): JSX.Element {
             </th>
             <td class="tabular">
               {when(token.createdAt)}
-              {token.oldUntil && <span class="muted">· {words.oldUntil(when(token.oldUntil))}</span>}
+              {token.oldUntil && <span class="muted">· {words.oldUntil(when(token.oldUntil))}
+              </span>}
             </td>
             <td>{token.by}</td>
             <td>{token.locked ? words.locked : token.owner}</td>
@@ -651,7 +747,10 @@ function Tokens(): JSX.Element {
   );
 }
 
-/* ── the audit log ─────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── the audit log
+ * ───────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 interface AuditLine {
   readonly n: number;
@@ -702,7 +801,11 @@ function AuditLog(): JSX.Element {
           </tr>
         ))}
       </Table>
-      {more.value && <button type="button" class="button small" onClick={() => void load()}>{words.earlier}</button>}
+      {more.value && (
+        <button type="button" class="button small" onClick={() => void load()}>
+          {words.earlier}
+        </button>
+      )}
     </>
   );
 }

@@ -39,11 +39,19 @@ export function Budgets(): JSX.Element {
       page.gateway.get<{ limits: Record<string, number> }>("/api/admin/state"),
     ]);
     const today = new Date().toISOString().slice(0, 10);
-    const rows: { person: Person; limits: Readonly<Record<string, number>>; day: Day | undefined }[] = [];
+    const rows: {
+      person: Person;
+      limits: Readonly<Record<string, number>>;
+      day: Day | undefined;
+    }[] = [];
     for (const person of people.slice(0, MOST)) {
       const path = `/api/admin/people/${encodeURIComponent(person.id)}/usage`;
       const { days } = await page.gateway.get<{ days: Day[] }>(path);
-      rows.push({ person, limits: { ...limits, ...person.limits }, day: days.find(({ day }) => day === today) });
+      rows.push({
+        person,
+        limits: { ...limits, ...person.limits },
+        day: days.find(({ day }) => day === today),
+      });
     }
     return { rows, more: people.length > MOST };
   }, 15_000);
@@ -66,7 +74,14 @@ export function Budgets(): JSX.Element {
         <h2>{words.usedToday}</h2>
         <Table
           label={words.usedToday}
-          head={[words.person, words.messages, words.images, words.answersEnded, words.characters, words.bounds]}
+          head={[
+            words.person,
+            words.messages,
+            words.images,
+            words.answersEnded,
+            words.characters,
+            words.bounds,
+          ]}
           empty={!people.found.value?.rows.length}
         >
           {people.found.value?.rows.map(({ person, limits, day }) => (
@@ -76,12 +91,18 @@ export function Budgets(): JSX.Element {
                 <bdi class="muted">{person.id}</bdi>
               </th>
               <td>
-                <Used used={day?.messages ?? 0} limit={limits.messagesPerDay} label={words.messages} />
+                <Used
+                  used={day?.messages ?? 0}
+                  limit={limits.messagesPerDay}
+                  label={words.messages}
+                />
               </td>
               <td>
                 <Used
                   used={(day?.imageBytes ?? 0) / MB}
-                  limit={limits.imageBytesPerDay === undefined ? undefined : limits.imageBytesPerDay / MB}
+                  limit={limits.imageBytesPerDay === undefined
+                    ? undefined
+                    : limits.imageBytesPerDay / MB}
                   label={words.images}
                   unit="MB"
                 />
@@ -90,7 +111,8 @@ export function Budgets(): JSX.Element {
               <td class="tabular">{(day?.units ?? 0).toLocaleString()}</td>
               <td class="muted">
                 {[
-                  limits.messagesPerMinute && `${limits.messagesPerMinute} ${words.limit.messagesPerMinute}`,
+                  limits.messagesPerMinute &&
+                  `${limits.messagesPerMinute} ${words.limit.messagesPerMinute}`,
                   limits.turnsAtOnce && `${limits.turnsAtOnce} ${words.limit.turnsAtOnce}`,
                 ].filter(Boolean).join(" · ")}
               </td>
@@ -111,7 +133,11 @@ function Used({ used, limit, label, unit = "" }: {
   unit?: string;
 }): JSX.Element {
   if (limit !== undefined) return <Meter used={used} limit={limit} label={label} unit={unit} />;
-  return <span class="tabular">{used.toLocaleString(undefined, { maximumFractionDigits: 1 })} {unit}</span>;
+  return (
+    <span class="tabular">
+      {used.toLocaleString(undefined, { maximumFractionDigits: 1 })} {unit}
+    </span>
+  );
 }
 
 function ModelBudget({ model }: { model: Model }): JSX.Element {

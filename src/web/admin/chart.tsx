@@ -16,7 +16,9 @@ export function Chart({ title, values, digits = 1 }: {
   let line: string[] = [];
   values.forEach((value, index) => {
     if (value !== undefined) {
-      line.push(`${(index * step).toFixed(1)},${(HEIGHT - 2 - (value / top) * (HEIGHT - 8)).toFixed(1)}`);
+      line.push(
+        `${(index * step).toFixed(1)},${(HEIGHT - 2 - (value / top) * (HEIGHT - 8)).toFixed(1)}`,
+      );
     } else if (line.length > 0) {
       lines.push(line.join(" "));
       line = [];

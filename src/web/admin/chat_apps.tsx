@@ -1,4 +1,7 @@
-/** This is the company's apps on chat platforms: how they do, what their answers cost, their budgets, and who is linked. */
+/**
+ * This is the company's apps on chat platforms: how they do, what their answers cost, their
+ * budgets, and who is linked.
+ */
 import type { JSX } from "preact";
 import { cleanName } from "../bot.ts";
 import { usePage, useWords } from "../view/context.ts";
@@ -16,7 +19,11 @@ interface AppRow {
 
 interface Budget {
   readonly key: string;
-  readonly windows: readonly { readonly limit: number; readonly per: number; readonly used: number }[];
+  readonly windows: readonly {
+    readonly limit: number;
+    readonly per: number;
+    readonly used: number;
+  }[];
   readonly quota?: { readonly limit: number; readonly used: number; readonly period: string };
   readonly closedFor: number;
   readonly waiting: number;
@@ -36,7 +43,11 @@ interface Identity {
 }
 
 interface Pairings {
-  readonly waiting: readonly { readonly code: string; readonly who: Identity; readonly at: number }[];
+  readonly waiting: readonly {
+    readonly code: string;
+    readonly who: Identity;
+    readonly at: number;
+  }[];
   readonly bound: readonly (Identity & {
     readonly account: string;
     readonly at: number;
@@ -48,8 +59,12 @@ interface Pairings {
 export function ChatApps(): JSX.Element {
   const words = useAdminWords();
   const { locale } = useWords();
-  const { found, failed } = useFresh((page) => page.gateway.get<Channels>("/api/admin/channels"), 5000);
-  // A person's or chat's own scope comes and goes with each answer; what is used or shut is what an admin looks for.
+  const { found, failed } = useFresh(
+    (page) => page.gateway.get<Channels>("/api/admin/channels"),
+    5000,
+  );
+  // A person's or chat's own scope comes and goes with each answer; what is used or shut is what an
+  // admin looks for.
   const budgets =
     found.value?.budgets.filter(({ windows, quota, closedFor, waiting }) =>
       quota || closedFor > 0 || waiting > 0 || windows.some(({ used }) => used > 0)
@@ -59,7 +74,14 @@ export function ChatApps(): JSX.Element {
       <Failure text={failed.value} />
       <Table
         label={words.apps}
-        head={[words.app, words.state, words.answering, words.answers, words.calls, words.callsEach]}
+        head={[
+          words.app,
+          words.state,
+          words.answering,
+          words.answers,
+          words.calls,
+          words.callsEach,
+        ]}
         empty={!found.value?.apps.length}
       >
         {found.value?.apps.map(({ platform, name, connected, open, answers, calls }) => (
@@ -68,7 +90,8 @@ export function ChatApps(): JSX.Element {
               <bdi>{platform}/{name}</bdi>
             </th>
             <td>
-              <Dot state={connected ? "online" : "away"} /> {connected ? words.connected : words.notConnected}
+              <Dot state={connected ? "online" : "away"} />{" "}
+              {connected ? words.connected : words.notConnected}
             </td>
             <td class="tabular">{open}</td>
             <td class="tabular">{answers.toLocaleString(locale)}</td>
@@ -98,11 +121,20 @@ function BudgetCard({ budget }: { budget: Budget }): JSX.Element {
         <bdi class="mono">{budget.key}</bdi>
       </h3>
       {budget.windows.map(({ limit, per, used }) => (
-        <Meter key={`${limit} ${per}`} used={used} limit={limit} label={words.callsPer(per / 1000)} />
+        <Meter
+          key={`${limit} ${per}`}
+          used={used}
+          limit={limit}
+          label={words.callsPer(per / 1000)}
+        />
       ))}
-      {budget.quota && <Meter {...budget.quota} label={words.quota[budget.quota.period] ?? budget.quota.period} />}
+      {budget.quota && (
+        <Meter {...budget.quota} label={words.quota[budget.quota.period] ?? budget.quota.period} />
+      )}
       {budget.waiting > 0 && <p>{words.sendsWaiting(budget.waiting)}</p>}
-      {budget.closedFor > 0 && <p class="ending warning">{words.closedFor(Math.ceil(budget.closedFor / 1000))}</p>}
+      {budget.closedFor > 0 && (
+        <p class="ending warning">{words.closedFor(Math.ceil(budget.closedFor / 1000))}</p>
+      )}
     </div>
   );
 }
@@ -151,7 +183,12 @@ function Linked(): JSX.Element {
               <td class="tabular">{when(at)}</td>
               <td>
                 <form class="row" onSubmit={(event) => void link(event, code)}>
-                  <select name="account" class="text-input small" aria-label={words.account} required>
+                  <select
+                    name="account"
+                    class="text-input small"
+                    aria-label={words.account}
+                    required
+                  >
                     <option value="" />
                     {found.value?.people.map((id) => <option key={id} value={id}>{id}</option>)}
                   </select>
@@ -183,7 +220,11 @@ function Linked(): JSX.Element {
               <td class="tabular">{when(one.at)}</td>
               <td>
                 {!one.vouched && (
-                  <button type="button" class="button small danger" onClick={() => void unlink(one)}>
+                  <button
+                    type="button"
+                    class="button small danger"
+                    onClick={() => void unlink(one)}
+                  >
                     {words.unlink}
                   </button>
                 )}
@@ -199,7 +240,8 @@ function Linked(): JSX.Element {
 function Who({ who }: { who: Identity }): JSX.Element {
   return (
     <>
-      {who.name && <bdi>{cleanName(who.name)}</bdi>} <bdi class="muted mono">{cleanName(who.id)}</bdi>
+      {who.name && <bdi>{cleanName(who.name)}</bdi>}{" "}
+      <bdi class="muted mono">{cleanName(who.id)}</bdi>
     </>
   );
 }

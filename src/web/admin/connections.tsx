@@ -1,6 +1,6 @@
 /**
- * This is every connection to the outside: chat apps, model APIs, ways to sign in, bots. Each tells how it does, what went wrong
- * last, and what to do about what its check found.
+ * This is every connection to the outside: chat apps, model APIs, ways to sign in, bots. Each tells
+ * how it does, what went wrong last, and what to do about what its check found.
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
@@ -42,7 +42,10 @@ export function Connections(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
   const when = useWhen();
-  const { found, failed, again } = useFresh((page) => page.gateway.get<State>("/api/admin/connections"), 5000);
+  const { found, failed, again } = useFresh(
+    (page) => page.gateway.get<State>("/api/admin/connections"),
+    5000,
+  );
   const isAsked = useSignal(false);
   const state = found.value;
   const isChecking = isAsked.value || state?.checking === true;
@@ -80,11 +83,15 @@ export function Connections(): JSX.Element {
       {KINDS.map((kind) => {
         const ofKind = state?.connections.filter((one) => one.kind === kind) ?? [];
         if (ofKind.length === 0) return null;
-        const sorted = [...ofKind].sort((a, b) => Number(isWrong(b)) - Number(isWrong(a)) || a.id.localeCompare(b.id));
+        const sorted = [...ofKind].sort((a, b) =>
+          Number(isWrong(b)) - Number(isWrong(a)) || a.id.localeCompare(b.id)
+        );
         return (
           <section key={kind}>
             <h2>{words.kinds[kind]}</h2>
-            <ul class="connections">{sorted.map((one) => <Row key={one.id} connection={one} />)}</ul>
+            <ul class="connections">
+              {sorted.map((one) => <Row key={one.id} connection={one} />)}
+            </ul>
           </section>
         );
       })}
@@ -105,7 +112,9 @@ function Row({ connection }: { connection: Connection }): JSX.Element {
       </div>
       <p class="muted connection-times">
         {since !== undefined && (
-          <span>{connection.connected === false ? words.goneSince : words.hereSince} {when(since)}</span>
+          <span>
+            {connection.connected === false ? words.goneSince : words.hereSince} {when(since)}
+          </span>
         )}
         {lastOkAt !== undefined && <span>{words.lastOk} {when(lastOkAt)}</span>}
         {lastError && (
@@ -114,12 +123,16 @@ function Row({ connection }: { connection: Connection }): JSX.Element {
           </span>
         )}
       </p>
-      {findings.map((finding) => <Found key={`${finding.path} ${finding.what.en}`} finding={finding} />)}
+      {findings.map((finding) => (
+        <Found key={`${finding.path} ${finding.what.en}`} finding={finding} />
+      ))}
     </li>
   );
 }
 
-function Found({ finding: { path, level, what, todo, url, said } }: { finding: Finding }): JSX.Element {
+function Found(
+  { finding: { path, level, what, todo, url, said } }: { finding: Finding },
+): JSX.Element {
   const words = useAdminWords();
   const language = usePage().language.value;
   return (
@@ -129,7 +142,9 @@ function Found({ finding: { path, level, what, todo, url, said } }: { finding: F
       </p>
       <p>
         {words.todo(todo[language])}{" "}
-        {url?.startsWith("https://") && <a href={url} target="_blank" rel="noopener noreferrer">{words.openConsole}</a>}
+        {url?.startsWith("https://") && (
+          <a href={url} target="_blank" rel="noopener noreferrer">{words.openConsole}</a>
+        )}
       </p>
       <p class="muted mono">
         <bdi>{path}</bdi>

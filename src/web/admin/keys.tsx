@@ -1,4 +1,7 @@
-/** This is everybody's API keys: whose, for what, when used; an admin revokes any, and makes own ones. */
+/**
+ * This is everybody's API keys: whose, for what, when used; an admin revokes any, and makes own
+ * ones.
+ */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { type KeyCard, NewKey } from "../account/keys.tsx";
@@ -6,7 +9,9 @@ import { cleanName } from "../bot.ts";
 import { usePage } from "../view/context.ts";
 import { attempt, Failure, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
 
-/** People whose keys are asked for one after the other; beyond that it would be a request too many. */
+/**
+ * People whose keys are asked for one after the other; beyond that it would be a request too many.
+ */
 const MOST = 100;
 
 type Owned = KeyCard & { readonly personId: string };
@@ -20,7 +25,9 @@ export function AllKeys(): JSX.Element {
     const { people } = await page.gateway.get<{ people: { id: string }[] }>("/api/admin/people");
     const all: Owned[] = [];
     for (const { id } of people.slice(0, MOST)) {
-      const { keys } = await page.gateway.get<{ keys: KeyCard[] }>(`/api/admin/people/${encodeURIComponent(id)}/keys`);
+      const { keys } = await page.gateway.get<{ keys: KeyCard[] }>(
+        `/api/admin/people/${encodeURIComponent(id)}/keys`,
+      );
       all.push(...keys.map((key) => ({ ...key, personId: id })));
     }
     return { keys: all.sort((a, b) => b.createdAt - a.createdAt), more: people.length > MOST };
@@ -29,21 +36,37 @@ export function AllKeys(): JSX.Element {
     if (!confirm(words.revokeKeySure(name, personId))) return;
     await attempt(
       page,
-      () => page.gateway.delete(`/api/admin/people/${encodeURIComponent(personId)}/keys/${encodeURIComponent(id)}`),
+      () =>
+        page.gateway.delete(
+          `/api/admin/people/${encodeURIComponent(personId)}/keys/${encodeURIComponent(id)}`,
+        ),
     );
     await again();
   };
   return (
     <>
-      {making.value ? <NewKey onClose={() => making.value = false} onMade={again} /> : (
-        <div class="row end">
-          <button type="button" class="button primary" onClick={() => making.value = true}>{words.makeKey}</button>
-        </div>
-      )}
+      {making.value
+        ? <NewKey onClose={() => making.value = false} onMade={again} />
+        : (
+          <div class="row end">
+            <button type="button" class="button primary" onClick={() => making.value = true}>
+              {words.makeKey}
+            </button>
+          </div>
+        )}
       <Failure text={failed.value} />
       <Table
         label={words.keys}
-        head={[words.person, words.name, words.scopes, words.bots, words.made, words.used, words.until, ""]}
+        head={[
+          words.person,
+          words.name,
+          words.scopes,
+          words.bots,
+          words.made,
+          words.used,
+          words.until,
+          "",
+        ]}
         empty={!found.value?.keys.length}
       >
         {found.value?.keys.map((key) => (
@@ -62,7 +85,9 @@ export function AllKeys(): JSX.Element {
             <td class="tabular">{key.lastUsedAt ? when(key.lastUsedAt) : words.never}</td>
             <td class="tabular">{key.expiresAt ? when(key.expiresAt) : words.noEnd}</td>
             <td>
-              <button type="button" class="button small danger" onClick={() => void revoke(key)}>{words.revoke}</button>
+              <button type="button" class="button small danger" onClick={() => void revoke(key)}>
+                {words.revoke}
+              </button>
             </td>
           </tr>
         ))}

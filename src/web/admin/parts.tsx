@@ -1,4 +1,7 @@
-/** This is what the admin pages share: words, tables, and asking again every few seconds while they are looked at. */
+/**
+ * This is what the admin pages share: words, tables, and asking again every few seconds while they
+ * are looked at.
+ */
 import type { ComponentChildren, JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -33,7 +36,9 @@ export function useFresh<T>(ask: (page: Page) => Promise<T>, every: number) {
 
 export function Failure({ text }: { text: string | undefined }): JSX.Element | null {
   const words = useAdminWords();
-  return text === undefined ? null : <p class="ending danger" role="alert">{words.failed} {text}</p>;
+  return text === undefined
+    ? null
+    : <p class="ending danger" role="alert">{words.failed} {text}</p>;
 }
 
 export function Table({ head, empty, children, label }: {
@@ -48,7 +53,11 @@ export function Table({ head, empty, children, label }: {
     <div class="table-frame wide" tabIndex={0} role="region" aria-label={label}>
       <table class="list">
         <thead>
-          <tr>{head.map((name, index) => name ? <th key={name} scope="col">{name}</th> : <td key={index} />)}</tr>
+          <tr>
+            {head.map((name, index) =>
+              name ? <th key={name} scope="col">{name}</th> : <td key={index} />
+            )}
+          </tr>
         </thead>
         <tbody>{children}</tbody>
       </table>

@@ -29,7 +29,12 @@ const en = {
     conversations: "conversations",
   } as Record<string, string>,
   noLimits: "none",
-  statuses: { done: "done", incomplete: "incomplete", failed: "failed", cancelled: "stopped" } as Record<
+  statuses: {
+    done: "done",
+    incomplete: "incomplete",
+    failed: "failed",
+    cancelled: "stopped",
+  } as Record<
     string,
     string
   >,
@@ -77,7 +82,8 @@ const en = {
   remove: "Remove",
   removeSure: (who: string) => `Remove ${who} and everything they said? This cannot be undone.`,
   usageToday: "Today",
-  usage: (messages: number, limit?: number) => limit ? `${messages} of ${limit} messages` : `${messages} messages`,
+  usage: (messages: number, limit?: number) =>
+    limit ? `${messages} of ${limit} messages` : `${messages} messages`,
   allBots: "all bots",
   makeToken: "Make a token",
   botId: "Bot id",
@@ -102,7 +108,8 @@ const en = {
   until: "Ends",
   never: "never",
   noEnd: "never",
-  revokeKeySure: (name: string, who: string) => `Revoke ${who}’s key “${name}”? Programs that use it are locked out.`,
+  revokeKeySure: (name: string, who: string) =>
+    `Revoke ${who}’s key “${name}”? Programs that use it are locked out.`,
   firstPeople: (count: number) => `Only the first ${count} people are shown.`,
   budgets: "Budgets",
   models: "Model APIs",
@@ -127,7 +134,8 @@ const en = {
   callsPer: (seconds: number) =>
     seconds === 1 ? "Calls a second" : seconds === 60 ? "Calls a minute" : `Calls in ${seconds} s`,
   quota: { day: "Calls today", month: "Calls this month" } as Record<string, string>,
-  sendsWaiting: (count: number) => count === 1 ? "1 send is waiting." : `${count} sends are waiting.`,
+  sendsWaiting: (count: number) =>
+    count === 1 ? "1 send is waiting." : `${count} sends are waiting.`,
   closedFor: (seconds: number) => `The platform throttles: closed for ${seconds} s more.`,
   pairings: "Codes that wait to be confirmed",
   code: "Code",
@@ -138,10 +146,14 @@ const en = {
   unlinkSure: (who: string) => `Unlink this identity from ${who}?`,
   actions: (what: string) => `Actions for ${what}`,
   connections: "Connections",
-  kinds: { app: "Chat apps", model: "Model APIs", signIn: "Sign-in", bot: "Bots" } as Record<string, string>,
+  kinds: { app: "Chat apps", model: "Model APIs", signIn: "Sign-in", bot: "Bots" } as Record<
+    string,
+    string
+  >,
   noConnections: "Nothing is connected yet.",
   allWell: "All connections are well.",
-  someWrong: (count: number) => count === 1 ? "1 connection needs attention." : `${count} connections need attention.`,
+  someWrong: (count: number) =>
+    count === 1 ? "1 connection needs attention." : `${count} connections need attention.`,
   checking: "Checking…",
   checkedAt: (when: string) => `Checked ${when}`,
   notChecked: "not checked yet",
@@ -278,7 +290,8 @@ const zh: AdminWords = {
   callsEach: "每次回答的调用数",
   platformBudgets: "平台允许的用量",
   nothingUsed: "目前没有用量。",
-  callsPer: (seconds) => seconds === 1 ? "每秒调用" : seconds === 60 ? "每分钟调用" : `${seconds} 秒内调用`,
+  callsPer: (seconds) =>
+    seconds === 1 ? "每秒调用" : seconds === 60 ? "每分钟调用" : `${seconds} 秒内调用`,
   quota: { day: "今日调用", month: "本月调用" },
   sendsWaiting: (count) => `${count} 条消息等待发送。`,
   closedFor: (seconds) => `平台限流中，还需等待 ${seconds} 秒。`,

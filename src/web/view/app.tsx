@@ -53,7 +53,8 @@ function Shell(): JSX.Element {
   useTitle(page);
   useShortcuts(page, control, narrow ? () => setDrawer((open) => !open) : undefined);
   useEffect(() => {
-    const seen = () => document.visibilityState === "visible" && thread.id.value && chat.markRead(thread.id.value);
+    const seen = () =>
+      document.visibilityState === "visible" && thread.id.value && chat.markRead(thread.id.value);
     document.addEventListener("visibilitychange", seen);
     return () => document.removeEventListener("visibilitychange", seen);
   }, [thread]);
@@ -124,7 +125,11 @@ function Shell(): JSX.Element {
 
 const loadAdmin = () => import("../admin/admin.tsx").then(({ Admin }) => Admin);
 
-function chooseBot(page: Page, id: string, control: { current: ComposerControl | undefined }): void {
+function chooseBot(
+  page: Page,
+  id: string,
+  control: { current: ComposerControl | undefined },
+): void {
   control.current?.setTarget(id);
   control.current?.focus();
   const bot = page.chat.bots.value?.find((bot) => bot.id === id);
@@ -138,7 +143,8 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
   const thread = chat.open.value;
   const id = thread.id.value;
   const card = chat.conversations.value.find((card) => card.id === id);
-  const botId = thread.path.value.findLast((turn) => turn.botId.value !== "")?.botId.value ?? card?.botId;
+  const botId = thread.path.value.findLast((turn) => turn.botId.value !== "")?.botId.value ??
+    card?.botId;
   const bot = chat.bots.value?.find((bot) => bot.id === botId);
   const first = thread.path.value[0]?.question.text ?? "";
   const title = id || thread.path.value.length > 0
@@ -178,12 +184,21 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
             <>
               <Dot state={chat.bots.value.length > 0 ? "online" : "away"} />
               <span class="muted">
-                {chat.bots.value.length > 0 ? words.botsOnline(chat.bots.value.length) : words.noBots}
+                {chat.bots.value.length > 0
+                  ? words.botsOnline(chat.bots.value.length)
+                  : words.noBots}
               </span>
             </>
           )}
       </span>
-      {!listShown && <IconButton icon="pen" label={words.newConversation} keys="Alt+N" onClick={() => page.go({})} />}
+      {!listShown && (
+        <IconButton
+          icon="pen"
+          label={words.newConversation}
+          keys="Alt+N"
+          onClick={() => page.go({})}
+        />
+      )}
     </header>
   );
 }
@@ -193,9 +208,13 @@ function AdminHead({ listShown, onList }: { listShown: boolean; onList: () => vo
   const words = useWords();
   return (
     <header class="head">
-      {!listShown && <IconButton icon="list" label={words.showList} keys="Ctrl+B" onClick={onList} />}
+      {!listShown && (
+        <IconButton icon="list" label={words.showList} keys="Ctrl+B" onClick={onList} />
+      )}
       <h1>{words.admin}</h1>
-      <button type="button" class="button small" onClick={() => page.go({})}>{words.backToChat}</button>
+      <button type="button" class="button small" onClick={() => page.go({})}>
+        {words.backToChat}
+      </button>
     </header>
   );
 }
@@ -206,7 +225,11 @@ function LineNote(): JSX.Element | null {
   const words = useWords();
   const line = page.chat.line.value;
   if (line === "good") return null;
-  return <p class={`line-note ${line}`} role="status">{line === "away" ? words.offlineLine : words.reconnecting}</p>;
+  return (
+    <p class={`line-note ${line}`} role="status">
+      {line === "away" ? words.offlineLine : words.reconnecting}
+    </p>
+  );
 }
 
 function Overlays(): JSX.Element | null {
@@ -242,7 +265,9 @@ function useTitle(page: Page): void {
   const card = page.chat.conversations.value.find((card) => card.id === id);
   const count = Object.values(page.chat.unread.value).reduce((sum, each) => sum + each, 0);
   useEffect(() => {
-    document.title = `${count > 0 ? `(${count}) ` : ""}${card?.title ? `${card.title} · ` : ""}Nexus`;
+    document.title = `${count > 0 ? `(${count}) ` : ""}${
+      card?.title ? `${card.title} · ` : ""
+    }Nexus`;
   }, [card?.title, count]);
 }
 
@@ -266,7 +291,9 @@ function useShortcuts(
       }
       if (command && event.key === ",") return act(() => page.overlay.value = { kind: "settings" });
       if (command && event.key === "/") return act(() => control.current?.chooseBot());
-      if (command && event.shiftKey && event.key.toLowerCase() === "c" && !getSelection()?.toString()) {
+      if (
+        command && event.shiftKey && event.key.toLowerCase() === "c" && !getSelection()?.toString()
+      ) {
         return act(() => void copyLast(page));
       }
       if (event.altKey && event.code === "KeyN") return act(() => page.go({}));

@@ -1,4 +1,7 @@
-/** This is the bots: the chip that says who answers next, the list to choose from, and the list that opens with `@`. */
+/**
+ * This is the bots: the chip that says who answers next, the list to choose from, and the list that
+ * opens with `@`.
+ */
 import type { JSX } from "preact";
 import type { Signal } from "@preact/signals";
 import { useEffect, useImperativeHandle, useRef, useState } from "preact/hooks";
@@ -27,7 +30,11 @@ export function BotChoice({ target, open, onChoose, thread }: {
   const last = thread.path.value.findLast((turn) => turn.botId.value !== "")?.botId.value;
   const own = bots.find((bot) => bot.id === last);
   const shown = chosen ?? own;
-  const name = target ? cleanName(chosen?.name ?? target) : own ? cleanName(own.name) : words.anyBot;
+  const name = target
+    ? cleanName(chosen?.name ?? target)
+    : own
+    ? cleanName(own.name)
+    : words.anyBot;
   const state = target && !chosen ? "away" : shown?.state ?? (bots.length > 0 ? "online" : "away");
   return (
     <div
@@ -60,11 +67,18 @@ export function BotChoice({ target, open, onChoose, thread }: {
           aria-label={words.chooseBot}
           onKeyDown={(event) => moveFocus(event, "[role=menuitemradio]")}
         >
-          <button type="button" role="menuitemradio" aria-checked={!target} onClick={() => onChoose(undefined)}>
+          <button
+            type="button"
+            role="menuitemradio"
+            aria-checked={!target}
+            onClick={() => onChoose(undefined)}
+          >
             <Dot state={bots.length > 0 ? "online" : "away"} />
             <span class="bot-line">
               <span>{words.anyBotLong}</span>
-              <span class="muted">{bots.length > 0 ? words.botsOnline(bots.length) : words.noBots}</span>
+              <span class="muted">
+                {bots.length > 0 ? words.botsOnline(bots.length) : words.noBots}
+              </span>
             </span>
           </button>
           {target && !chosen && (
@@ -100,7 +114,9 @@ export function BotChoice({ target, open, onChoose, thread }: {
 
 /** A bot in one or two lines: name, state, load, what it can do. */
 export function BotLine({ bot, words }: { bot: BotCard; words: Words }): JSX.Element {
-  const can = (bot.capabilities ?? []).flatMap((word) => Object.hasOwn(words.canDo, word) ? [words.canDo[word]!] : []);
+  const can = (bot.capabilities ?? []).flatMap((word) =>
+    Object.hasOwn(words.canDo, word) ? [words.canDo[word]!] : []
+  );
   const parts = [
     stateWord(words, bot),
     bot.busy ? words.load(bot.busy, bot.maxConcurrent ?? null) : "",
@@ -112,7 +128,8 @@ export function BotLine({ bot, words }: { bot: BotCard; words: Words }): JSX.Ele
       <Dot state={bot.state ?? "online"} />
       <span class="bot-line">
         <span>
-          <BotName name={bot.name} /> {bot.name !== bot.id && <bdi class="muted">@{cleanName(bot.id)}</bdi>}
+          <BotName name={bot.name} />{" "}
+          {bot.name !== bot.id && <bdi class="muted">@{cleanName(bot.id)}</bdi>}
         </span>
         {bot.description && <bdi class="bot-description">{cleanLine(bot.description)}</bdi>}
         <span class="muted">{parts.join(" · ")}</span>
@@ -127,7 +144,10 @@ function cleanLine(text: string): string {
 }
 
 /** The `@word` in which the caret stands, if it stands in one. */
-export function mentionAt(text: string, caret: number): { from: number; query: string } | undefined {
+export function mentionAt(
+  text: string,
+  caret: number,
+): { from: number; query: string } | undefined {
   const match = /(?:^|\s)@([^\s@]{0,40})$/.exec(text.slice(0, caret));
   return match ? { from: caret - match[1]!.length - 1, query: match[1]! } : undefined;
 }
@@ -142,7 +162,9 @@ export function MentionList({ bots, query, onChoose, control }: {
   const words = useWords();
   const [at, setAt] = useState(0);
   const wanted = query.toLowerCase();
-  const found = bots.filter((bot) => bot.id.toLowerCase().includes(wanted) || bot.name.toLowerCase().includes(wanted))
+  const found = bots.filter((bot) =>
+    bot.id.toLowerCase().includes(wanted) || bot.name.toLowerCase().includes(wanted)
+  )
     .slice(0, 8);
   const chosen = Math.min(at, found.length - 1);
   useEffect(() => setAt(0), [query]);

@@ -1,4 +1,7 @@
-/** This is where a person writes: the text, its images, who is to answer, and one button that sends or stops. */
+/**
+ * This is where a person writes: the text, its images, who is to answer, and one button that sends
+ * or stops.
+ */
 import type { JSX } from "preact";
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
@@ -58,7 +61,8 @@ export function Composer({ thread, control }: {
   }, [text.value]);
 
   const running = useComputed(() => chat.open.value.path.value.findLast((turn) => !turn.ended));
-  const canStop = running.value !== undefined && text.value.trim() === "" && images.value.length === 0;
+  const canStop = running.value !== undefined && text.value.trim() === "" &&
+    images.value.length === 0;
   const over = text.value.length - LONGEST;
   const canSend = (text.value.trim() !== "" || images.value.length > 0) && over <= 0;
 
@@ -68,7 +72,9 @@ export function Composer({ thread, control }: {
   };
   const addFiles = async (chosen: readonly File[]) => {
     for (const file of chosen) {
-      if (images.value.length >= MAX_IMAGES) return void page.toast(words.tooManyImages(MAX_IMAGES));
+      if (images.value.length >= MAX_IMAGES) {
+        return void page.toast(words.tooManyImages(MAX_IMAGES));
+      }
       const image = await prepareImage(file);
       if (image === "not an image") page.toast(words.notAnImage(file.name));
       else if (image === "too large") page.toast(words.imageTooLarge(file.name));
@@ -138,8 +144,11 @@ export function Composer({ thread, control }: {
 
   const mentionMenu = useRef<{ key(event: KeyboardEvent): boolean }>();
   const onKeyDown = (event: KeyboardEvent) => {
-    // Enter that confirms a candidate of an input method is not meant for us. Safari tells it after the composition has ended.
-    if (event.isComposing || event.keyCode === 229 || event.timeStamp - composedAt.current < 40) return;
+    // Enter that confirms a candidate of an input method is not meant for us. Safari tells it after
+    // the composition has ended.
+    if (event.isComposing || event.keyCode === 229 || event.timeStamp - composedAt.current < 40) {
+      return;
+    }
     if (mention.value && mentionMenu.current?.key(event)) return void event.preventDefault();
     if (event.key === "Escape") {
       if (editing.value) stopEditing();
@@ -149,7 +158,9 @@ export function Composer({ thread, control }: {
       event.stopPropagation();
     }
     if (event.key === "ArrowUp" && text.value === "" && !editing.value) {
-      const last = thread.path.value.findLast((turn) => !turn.pushed && turn.ended && turn.id.value !== "");
+      const last = thread.path.value.findLast((turn) =>
+        !turn.pushed && turn.ended && turn.id.value !== ""
+      );
       if (last) {
         event.preventDefault();
         control.current?.edit(last);
@@ -183,7 +194,12 @@ export function Composer({ thread, control }: {
         </div>
       )}
       {mention.value && chat.bots.value && (
-        <MentionList bots={chat.bots.value} query={mention.value.query} onChoose={takeMention} control={mentionMenu} />
+        <MentionList
+          bots={chat.bots.value}
+          query={mention.value.query}
+          onChoose={takeMention}
+          control={mentionMenu}
+        />
       )}
       {images.value.length > 0 && (
         <ul class="composer-images">
@@ -228,7 +244,9 @@ export function Composer({ thread, control }: {
         onCompositionEnd={(event) => composedAt.current = event.timeStamp}
         onKeyDown={onKeyDown}
         onPaste={(event) => {
-          const pasted = [...event.clipboardData?.files ?? []].filter((file) => file.type.startsWith("image/"));
+          const pasted = [...event.clipboardData?.files ?? []].filter((file) =>
+            file.type.startsWith("image/")
+          );
           if (pasted.length === 0) return;
           event.preventDefault();
           void addFiles(pasted);
@@ -266,7 +284,13 @@ export function Composer({ thread, control }: {
             </button>
           )
           : (
-            <button type="submit" class="send" aria-label={words.send} title={words.send} disabled={!canSend}>
+            <button
+              type="submit"
+              class="send"
+              aria-label={words.send}
+              title={words.send}
+              disabled={!canSend}
+            >
               <Icon name="send" size={20} />
             </button>
           )}

@@ -38,7 +38,9 @@ function ConnectABot(): JSX.Element {
   const page = usePage();
   const words = useWords();
   const origin = page.gateway.address || location.origin;
-  const command = `NEXUS_TOKEN=… npx -y deno@2.9.6 run -A examples/bot.ts ${origin.replace(/^http/, "ws")}/bot-ws`;
+  const command = `NEXUS_TOKEN=… npx -y deno@2.9.6 run -A examples/bot.ts ${
+    origin.replace(/^http/, "ws")
+  }/bot-ws`;
   return (
     <section class="connect" aria-label={words.connectTitle}>
       <h3>{words.connectTitle}</h3>
@@ -48,7 +50,8 @@ function ConnectABot(): JSX.Element {
         <button
           type="button"
           class="button small"
-          onClick={async () => page.toast(await copyText(command) ? words.copied : words.copyFailed)}
+          onClick={async () =>
+            page.toast(await copyText(command) ? words.copied : words.copyFailed)}
         >
           {words.copy}
         </button>

@@ -1,4 +1,7 @@
-/** This is what stands in front of the page for a moment: short notices, the sheet of keys, a picture in its full size. */
+/**
+ * This is what stands in front of the page for a moment: short notices, the sheet of keys, a
+ * picture in its full size.
+ */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { usePage, useWords } from "./context.ts";
@@ -11,7 +14,11 @@ export function Toasts(): JSX.Element {
       {page.toasts.value.map((toast) => (
         <div key={toast.key} class="toast">
           <span>{toast.text}</span>
-          {toast.action && <button type="button" class="link" onClick={toast.action.run}>{toast.action.label}</button>}
+          {toast.action && (
+            <button type="button" class="link" onClick={toast.action.run}>
+              {toast.action.label}
+            </button>
+          )}
         </div>
       ))}
     </div>
@@ -105,7 +112,8 @@ export function Lightbox({ images, index, onClose }: {
       }}
       onClick={(event) => {
         if (
-          event.target === element.current || (event.target as HTMLElement).classList.contains("lightbox-stage")
+          event.target === element.current ||
+          (event.target as HTMLElement).classList.contains("lightbox-stage")
         ) onClose();
       }}
     >
@@ -119,8 +127,18 @@ export function Lightbox({ images, index, onClose }: {
       </div>
       {images.length > 1 && (
         <>
-          <IconButton icon="left" label={words.previousImage} class="lightbox-left" onClick={() => move(-1)} />
-          <IconButton icon="right" label={words.nextImage} class="lightbox-right" onClick={() => move(1)} />
+          <IconButton
+            icon="left"
+            label={words.previousImage}
+            class="lightbox-left"
+            onClick={() => move(-1)}
+          />
+          <IconButton
+            icon="right"
+            label={words.nextImage}
+            class="lightbox-right"
+            onClick={() => move(1)}
+          />
         </>
       )}
     </dialog>

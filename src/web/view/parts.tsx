@@ -1,4 +1,7 @@
-/** This is the small parts that everything else is made of: buttons, a menu, a dialog, a bot's state in words and colour. */
+/**
+ * This is the small parts that everything else is made of: buttons, a menu, a dialog, a bot's state
+ * in words and colour.
+ */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { BotCard } from "../bot.ts";
@@ -19,7 +22,9 @@ type ButtonProps = {
 };
 
 /** A button that is only a drawing; its name is its label and its tip. */
-export function IconButton({ icon, label, onClick, disabled, size, pressed, keys, ...rest }: ButtonProps): JSX.Element {
+export function IconButton(
+  { icon, label, onClick, disabled, size, pressed, keys, ...rest }: ButtonProps,
+): JSX.Element {
   return (
     <button
       type="button"
@@ -111,7 +116,10 @@ export function Menu({ label, icon, items, up, size, ...rest }: {
 }
 
 /** Up, Down, Home and End among the elements that match. */
-export function moveFocus(event: KeyboardEvent & { currentTarget: EventTarget | null }, selector: string): void {
+export function moveFocus(
+  event: KeyboardEvent & { currentTarget: EventTarget | null },
+  selector: string,
+): void {
   const all = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(selector)];
   const at = all.indexOf(document.activeElement as HTMLElement);
   const to = event.key === "ArrowDown"
@@ -129,7 +137,11 @@ export function moveFocus(event: KeyboardEvent & { currentTarget: EventTarget | 
 }
 
 /** Calls when the person acts elsewhere. */
-export function useOutside(frame: { current: HTMLElement | null }, on: boolean, leave: () => void): void {
+export function useOutside(
+  frame: { current: HTMLElement | null },
+  on: boolean,
+  leave: () => void,
+): void {
   useEffect(() => {
     if (!on) return;
     const look = (event: Event) => {
@@ -144,7 +156,10 @@ export function useOutside(frame: { current: HTMLElement | null }, on: boolean, 
   }, [on]);
 }
 
-/** A dialog in front of the page: the browser's own, which keeps the focus inside and closes on Escape. */
+/**
+ * A dialog in front of the page: the browser's own, which keeps the focus inside and closes on
+ * Escape.
+ */
 export function Dialog({ title, children, onClose, ...rest }: {
   title: string;
   children: ComponentChildren;

@@ -24,19 +24,27 @@ interface TurnProps {
 export const TurnView = memo(function TurnView(props: TurnProps): JSX.Element {
   const { turn, last } = props;
   return (
-    <article class={`turn ${last ? "last" : ""}`} data-turn={turn.key} data-state={turn.state.value}>
+    <article
+      class={`turn ${last ? "last" : ""}`}
+      data-turn={turn.key}
+      data-state={turn.state.value}
+    >
       {!turn.pushed && <Question {...props} />}
       <Answer {...props} />
     </article>
   );
 });
 
-/* ── the question ──────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── the question
+ * ────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
   const page = usePage();
   const words = useWords();
-  // A text that seldom changes: of five hundred questions only those that got another version are drawn again.
+  // A text that seldom changes: of five hundred questions only those that got another version are
+  // drawn again.
   const place = useComputed(() => {
     const versions = thread.versions(turn);
     return `${versions.indexOf(turn)}/${versions.length}`;
@@ -56,7 +64,8 @@ function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
               size={16}
               label={words.earlier}
               disabled={at === 0}
-              onClick={() => thread.choose(versions[at - 1]!)}
+              onClick={() =>
+                thread.choose(versions[at - 1]!)}
             />
             <span class="tabular">{at + 1}/{versions.length}</span>
             <IconButton
@@ -64,7 +73,8 @@ function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
               size={16}
               label={words.later}
               disabled={at === versions.length - 1}
-              onClick={() => thread.choose(versions[at + 1]!)}
+              onClick={() =>
+                thread.choose(versions[at + 1]!)}
             />
           </span>
         )}
@@ -82,15 +92,22 @@ function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
         <p class="question-state" role="status">
           <Dot state="away" />
           {words.stateOffline}
-          <button type="button" class="link" onClick={() => page.waker.wake()}>{words.retry}</button>
-          <button type="button" class="link" onClick={() => void page.chat.stop(turn)}>{words.cancel}</button>
+          <button type="button" class="link" onClick={() => page.waker.wake()}>
+            {words.retry}
+          </button>
+          <button type="button" class="link" onClick={() => void page.chat.stop(turn)}>
+            {words.cancel}
+          </button>
         </p>
       )}
     </div>
   );
 }
 
-/* ── the answer ────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── the answer
+ * ──────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
   const page = usePage();
@@ -113,7 +130,10 @@ function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
     <div class="answer">
       <p class="answer-head">
         <BotName name={name} />
-        <time dateTime={new Date(turn.at).toISOString()} title={new Date(turn.at).toLocaleString(words.locale)}>
+        <time
+          dateTime={new Date(turn.at).toISOString()}
+          title={new Date(turn.at).toLocaleString(words.locale)}
+        >
           {clock(turn.at, words)}
         </time>
         <State turn={turn} />
@@ -137,7 +157,11 @@ function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
               size={16}
               label={words.again}
               onClick={() =>
-                page.chat.send(thread, { text: turn.question.text, images: turn.question.images, versionOf: turn })}
+                page.chat.send(thread, {
+                  text: turn.question.text,
+                  images: turn.question.images,
+                  versionOf: turn,
+                })}
             />
           )}
         </div>
@@ -248,7 +272,9 @@ function Elapsed({ since }: { since: number }): JSX.Element | null {
   }, []);
   const seconds = Math.floor((now - since) / 1000);
   const words = useWords();
-  return seconds >= 3 ? <span class="tabular muted">{words.tookSeconds(String(seconds))}</span> : null;
+  return seconds >= 3
+    ? <span class="tabular muted">{words.tookSeconds(String(seconds))}</span>
+    : null;
 }
 
 /** The text: drawn by {@linkcode Prose}, outside of the view library. */
@@ -280,7 +306,9 @@ function Text({ turn }: { turn: PageTurn }): JSX.Element {
     const button = target.closest<HTMLElement>("[data-copy-code]");
     if (button) {
       const words = page.words.value;
-      const done = await copyText(button.closest(".code")!.querySelector("code")!.textContent ?? "");
+      const done = await copyText(
+        button.closest(".code")!.querySelector("code")!.textContent ?? "",
+      );
       button.textContent = done ? words.copied : words.copyFailed;
       setTimeout(() => button.textContent = words.copy, 1600);
     } else if (target instanceof HTMLImageElement) {
@@ -359,7 +387,10 @@ function Files({ urls }: { urls: readonly string[] }): JSX.Element | null {
   );
 }
 
-/** Pictures as small as they fit; a click shows them large. Only data that is an image is shown at all. */
+/**
+ * Pictures as small as they fit; a click shows them large. Only data that is an image is shown at
+ * all.
+ */
 export function Pictures({ images }: { images: readonly string[] }): JSX.Element | null {
   const page = usePage();
   const words = useWords();
@@ -389,14 +420,21 @@ function Ending({ turn, thread }: { turn: PageTurn; thread: Thread }): JSX.Eleme
   turn.content.value;
   const state = turn.state.value;
   const retry = (
-    <button type="button" class="button small" onClick={() => page.chat.retry(thread, turn)}>
+    <button
+      type="button"
+      class="button small"
+      onClick={() => page.chat.retry(thread, turn)}
+    >
       <Icon name="again" size={16} />
       {words.retry}
     </button>
   );
-  const lost = turn.gaps.map((gap, index) => <p key={index} class="ending warning">{words.gap(gap.length)}</p>);
+  const lost = turn.gaps.map((gap, index) => (
+    <p key={index} class="ending warning">{words.gap(gap.length)}</p>
+  ));
   if (state === "cancelled") {
-    // Whether the bot confirmed is known to the page that asked; elsewhere the line above says enough.
+    // Whether the bot confirmed is known to the page that asked; elsewhere the line above says
+    // enough.
     if (turn.stopped.value === undefined) return <>{lost}</>;
     const receipt = turn.stopped.value ? words.cancelledConfirmed : words.cancelledSilent;
     return (

@@ -1,6 +1,6 @@
 /**
- * This is what a person can set: looks, language, notifications, the password, and where they are signed in. Keys, second factor and chat
- * apps are fetched when the settings are opened.
+ * This is what a person can set: looks, language, notifications, the password, and where they are
+ * signed in. Keys, second factor and chat apps are fetched when the settings are opened.
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
@@ -24,7 +24,10 @@ export function Settings({ onClose }: { onClose: () => void }): JSX.Element {
         <div class="setting">
           <span>{words.theme}</span>
           <div class="choice" role="group" aria-label={words.theme}>
-            {([["system", words.themeSystem], ["light", words.themeLight], ["dark", words.themeDark]] as [
+            {([["system", words.themeSystem], ["light", words.themeLight], [
+              "dark",
+              words.themeDark,
+            ]] as [
               Theme,
               string,
             ][])
@@ -51,7 +54,9 @@ export function Settings({ onClose }: { onClose: () => void }): JSX.Element {
         <h3>{words.account}</h3>
         <div class="setting">
           <span>{words.signedInAs(cleanName(me.displayName || me.username))}</span>
-          <button type="button" class="button small" onClick={() => void page.signOut()}>{words.signOut}</button>
+          <button type="button" class="button small" onClick={() => void page.signOut()}>
+            {words.signOut}
+          </button>
         </div>
         <Password />
       </section>
@@ -66,7 +71,9 @@ const loadAccount = () => import("../account/account.tsx").then(({ Account }) =>
 function Notifications(): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const allowed = useSignal(typeof Notification === "function" ? Notification.permission : "denied");
+  const allowed = useSignal(
+    typeof Notification === "function" ? Notification.permission : "denied",
+  );
   // Over plain HTTP there are none.
   if (typeof Notification !== "function" || !isSecureContext) return null;
   const on = allowed.value === "granted" && page.notifications.value;
@@ -133,7 +140,9 @@ function Password(): JSX.Element | null {
   const submit = async (event: Event) => {
     event.preventDefault();
     const fields = new FormData(form.current!);
-    const [current, next, repeat] = ["current", "next", "repeat"].map((name) => String(fields.get(name)));
+    const [current, next, repeat] = ["current", "next", "repeat"].map((name) =>
+      String(fields.get(name))
+    );
     if (next!.length < SHORTEST) return void (error.value = words.passwordShort(SHORTEST));
     if (next !== repeat) return void (error.value = words.passwordsDiffer);
     try {
@@ -152,7 +161,9 @@ function Password(): JSX.Element | null {
     return (
       <div class="setting">
         <span>{words.password}</span>
-        <button type="button" class="button small" onClick={() => open.value = true}>{words.changePassword}</button>
+        <button type="button" class="button small" onClick={() => open.value = true}>
+          {words.changePassword}
+        </button>
       </div>
     );
   }
@@ -183,7 +194,9 @@ function Password(): JSX.Element | null {
       <p class="error" role="alert">{error.value}</p>
       <div class="row">
         <button type="submit" class="button primary">{words.changePassword}</button>
-        <button type="button" class="button" onClick={() => open.value = false}>{words.cancel}</button>
+        <button type="button" class="button" onClick={() => open.value = false}>
+          {words.cancel}
+        </button>
       </div>
     </form>
   );
@@ -205,7 +218,8 @@ function Sessions(): JSX.Element | null {
   const sessions = useSignal<readonly SessionCard[] | undefined>(undefined);
   const load = async () => {
     try {
-      sessions.value = (await page.gateway.get<{ sessions: SessionCard[] }>("/api/sessions")).sessions;
+      sessions.value =
+        (await page.gateway.get<{ sessions: SessionCard[] }>("/api/sessions")).sessions;
     } catch {
       // A gateway that does not tell has no such list to show.
       sessions.value = undefined;
@@ -220,12 +234,18 @@ function Sessions(): JSX.Element | null {
         {sessions.value.map((session) => (
           <li key={session.id} class="setting">
             <span>
-              <bdi>{browserName(session.userAgent ?? session.agent ?? "") || session.id.slice(0, 8)}</bdi>
+              <bdi>
+                {browserName(session.userAgent ?? session.agent ?? "") || session.id.slice(0, 8)}
+              </bdi>
               {session.current && <strong>· {words.thisSession}</strong>}
               <small class="muted">
                 {[
                   session.address,
-                  words.lastSeen(new Date(session.lastSeenAt ?? session.createdAt ?? 0).toLocaleString(words.locale)),
+                  words.lastSeen(
+                    new Date(session.lastSeenAt ?? session.createdAt ?? 0).toLocaleString(
+                      words.locale,
+                    ),
+                  ),
                 ]
                   .filter(Boolean).join(" · ")}
               </small>

@@ -20,7 +20,12 @@ export function Sidebar({ onLeave }: { onLeave: () => void }): JSX.Element {
       <header class="sidebar-head">
         <Mark size={22} />
         <span class="brand">Nexus</span>
-        <IconButton icon="list" label={words.hideList} keys="Ctrl+B" onClick={() => page.showList(false)} />
+        <IconButton
+          icon="list"
+          label={words.hideList}
+          keys="Ctrl+B"
+          onClick={() => page.showList(false)}
+        />
       </header>
       <div class="sidebar-top">
         <button
@@ -126,8 +131,13 @@ function Card({ card, onLeave }: { card: ConversationCard; onLeave: () => void }
   };
   const save = async (format: "md" | "json") => {
     try {
-      const blob = await page.gateway.blob(`/api/conversations/${encodeURIComponent(card.id)}/export?format=${format}`);
-      saveFile(blob, `${title.replace(/[\\/:*?"<>|\s]+/g, " ").trim().slice(0, 60) || "nexus"}.${format}`);
+      const blob = await page.gateway.blob(
+        `/api/conversations/${encodeURIComponent(card.id)}/export?format=${format}`,
+      );
+      saveFile(
+        blob,
+        `${title.replace(/[\\/:*?"<>|\s]+/g, " ").trim().slice(0, 60) || "nexus"}.${format}`,
+      );
     } catch (error) {
       page.toast((error as Error).message);
     }
@@ -168,7 +178,11 @@ function Card({ card, onLeave }: { card: ConversationCard; onLeave: () => void }
             <span class="off-screen">{words.answeringNow}</span>
           </>
         )}
-        {unread > 0 && <span class="badge" aria-label={words.unread(unread)}>{unread > 99 ? "99+" : unread}</span>}
+        {unread > 0 && (
+          <span class="badge" aria-label={words.unread(unread)}>
+            {unread > 99 ? "99+" : unread}
+          </span>
+        )}
       </a>
       <Menu
         label={words.conversationActions(title)}
@@ -206,11 +220,15 @@ function SearchResults({ query, onLeave }: { query: string; onLeave: () => void 
     let current = true;
     const timer = setTimeout(async () => {
       try {
-        const { results } = await page.gateway.get<{ results: Found[] }>(`/api/search?q=${encodeURIComponent(query)}`);
+        const { results } = await page.gateway.get<{ results: Found[] }>(
+          `/api/search?q=${encodeURIComponent(query)}`,
+        );
         if (!current) return;
         found.value = results;
         error.value = "";
-        page.say(results.length > 0 ? words.searchResults(results.length) : words.searchNothing(query));
+        page.say(
+          results.length > 0 ? words.searchResults(results.length) : words.searchNothing(query),
+        );
       } catch (failure) {
         if (current) error.value = (failure as Error).message;
       }
@@ -222,13 +240,17 @@ function SearchResults({ query, onLeave }: { query: string; onLeave: () => void 
   }, [query]);
   if (error.value) return <p class="error sidebar-empty">{error.value}</p>;
   if (!found.value) return <p class="muted sidebar-empty">{words.loading}</p>;
-  if (found.value.length === 0) return <p class="muted sidebar-empty">{words.searchNothing(query)}</p>;
+  if (found.value.length === 0) {
+    return <p class="muted sidebar-empty">{words.searchNothing(query)}</p>;
+  }
   return (
     <ul class="found-list">
       {found.value.map((place) => (
         <li key={place.turnId}>
           <a
-            href={`#/c/${encodeURIComponent(place.conversationId)}/${encodeURIComponent(place.turnId)}`}
+            href={`#/c/${encodeURIComponent(place.conversationId)}/${
+              encodeURIComponent(place.turnId)
+            }`}
             onClick={onLeave}
           >
             <span class="conversation-title" dir="auto">{place.title || words.untitled}</span>
@@ -244,9 +266,12 @@ function SearchResults({ query, onLeave }: { query: string; onLeave: () => void 
 
 /** The searched words stand out. */
 function Marked({ text, query }: { text: string; query: string }): JSX.Element {
-  const words = query.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  const words = query.split(/\s+/).filter(Boolean).map((word) =>
+    word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
+  );
   const parts = text.split(new RegExp(`(${words.join("|")})`, "gi"));
-  return <>{parts.map((part, index) => index % 2 === 1 ? <mark key={index}>{part}</mark> : part)}</>;
+  return <>{parts.map((part, index) => index % 2 === 1 ? <mark key={index}>{part}</mark> : part)}
+  </>;
 }
 
 function Foot(): JSX.Element {

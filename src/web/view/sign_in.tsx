@@ -37,7 +37,9 @@ export function SignIn(): JSX.Element {
       );
     } catch (failure) {
       const { code, message } = failure as GatewayError;
-      setError(code === "offline" ? words.unreachable : code === "broken" ? words.brokenAnswer : message);
+      setError(
+        code === "offline" ? words.unreachable : code === "broken" ? words.brokenAnswer : message,
+      );
       setBusy(false);
       if (code === "second_factor") {
         setSecond(true);
@@ -64,13 +66,25 @@ export function SignIn(): JSX.Element {
         {page.standalone && (
           <label class="field">
             <span>{words.gatewayAddress}</span>
-            <input name="address" type="url" required value={page.keep.get("address")} placeholder="https://" />
+            <input
+              name="address"
+              type="url"
+              required
+              value={page.keep.get("address")}
+              placeholder="https://"
+            />
             <small>{words.gatewayAddressHint}</small>
           </label>
         )}
         <label class="field">
           <span>{words.userName}</span>
-          <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required />
+          <input
+            name="username"
+            autocomplete="username"
+            autocapitalize="none"
+            spellcheck={false}
+            required
+          />
         </label>
         <div class="field">
           <label for="sign-in-password">{words.password}</label>
@@ -96,7 +110,13 @@ export function SignIn(): JSX.Element {
         {second && (
           <label class="field">
             <span>{words.oneTimeCode}</span>
-            <input name="code" autocomplete="one-time-code" autocapitalize="none" spellcheck={false} required />
+            <input
+              name="code"
+              autocomplete="one-time-code"
+              autocapitalize="none"
+              spellcheck={false}
+              required
+            />
             <small>{words.oneTimeCodeHint}</small>
           </label>
         )}
@@ -111,7 +131,9 @@ export function SignIn(): JSX.Element {
 }
 
 function refusal(words: Words, code: string): string {
-  return Object.hasOwn(words.signInFailed, code) ? words.signInFailed[code]! : words.signInFailed.other!;
+  return Object.hasOwn(words.signInFailed, code)
+    ? words.signInFailed[code]!
+    : words.signInFailed.other!;
 }
 
 interface Provider {
@@ -120,7 +142,10 @@ interface Provider {
   readonly url: string;
 }
 
-/** The ways to sign in besides name and password: plain links, because the browser leaves the page for them. */
+/**
+ * The ways to sign in besides name and password: plain links, because the browser leaves the page
+ * for them.
+ */
 function Providers(): JSX.Element | null {
   const page = usePage();
   const words = useWords();
@@ -138,7 +163,9 @@ function Providers(): JSX.Element | null {
   return (
     <div class="providers">
       {providers.map(({ id, name, url }) => (
-        <a key={id} class="button wide" href={url}>{words.signInWith(words.signInBy[id] ?? name)}</a>
+        <a key={id} class="button wide" href={url}>
+          {words.signInWith(words.signInBy[id] ?? name)}
+        </a>
       ))}
       <p class="or">{words.orPassword}</p>
     </div>

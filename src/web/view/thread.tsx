@@ -1,4 +1,7 @@
-/** This is the reading column: the turns of the open conversation, and a view that follows only while the reader is at the end. */
+/**
+ * This is the reading column: the turns of the open conversation, and a view that follows only
+ * while the reader is at the end.
+ */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "../thread.ts";
@@ -66,7 +69,9 @@ export function ThreadView({ thread, onEdit, onQuote }: {
     thread.reveal(turn);
     atEnd.current = false;
     setTimeout(() => {
-      const element = column.current?.querySelector<HTMLElement>(`[data-turn="${CSS.escape(turn.key)}"]`);
+      const element = column.current?.querySelector<HTMLElement>(
+        `[data-turn="${CSS.escape(turn.key)}"]`,
+      );
       element?.scrollIntoView({ block: "center" });
       element?.classList.add("found");
       setTimeout(() => element?.classList.remove("found"), 2500);
@@ -77,7 +82,8 @@ export function ThreadView({ thread, onEdit, onQuote }: {
   const onScroll = () => {
     const element = scroller.current!;
     const left = element.scrollHeight - element.scrollTop - element.clientHeight;
-    // The view moves by itself when content above it gets its true height; only a person's hand takes it off the end.
+    // The view moves by itself when content above it gets its true height; only a person's hand
+    // takes it off the end.
     if (left < NEAR) atEnd.current = true;
     else if (performance.now() - touched.current < 1200) atEnd.current = false;
     setAway(!atEnd.current && left > NEAR);
@@ -119,13 +125,19 @@ export function ThreadView({ thread, onEdit, onQuote }: {
       >
         <div class="column" ref={column} role="log" aria-live="off">
           {thread.more.value && (
-            <button type="button" class="button small earlier" onClick={loadEarlier}>{words.loadEarlier}</button>
+            <button type="button" class="button small earlier" onClick={loadEarlier}>
+              {words.loadEarlier}
+            </button>
           )}
           {state === "loading" && path.length === 0 && <p class="muted centre">{words.loading}</p>}
           {state === "failed" && (
             <p class="centre">
               {words.loadFailed}{" "}
-              <button type="button" class="button small" onClick={() => void page.chat.reload(thread)}>
+              <button
+                type="button"
+                class="button small"
+                onClick={() => void page.chat.reload(thread)}
+              >
                 {words.retry}
               </button>
             </p>
@@ -133,7 +145,9 @@ export function ThreadView({ thread, onEdit, onQuote }: {
           {state === "gone" && (
             <p class="centre">
               {words.conversationGone}{" "}
-              <button type="button" class="button small" onClick={() => page.go({})}>{words.newConversation}</button>
+              <button type="button" class="button small" onClick={() => page.go({})}>
+                {words.newConversation}
+              </button>
             </p>
           )}
           {path.map((turn) => (

@@ -25,18 +25,32 @@ const HELLO: Said[] = [{ role: "user", text: "hello", images: [] }];
 
 function bodyOf(
   dialect: Dialect,
-  { wishes = {}, said = HELLO, baseUrl }: { wishes?: Wishes; said?: readonly Said[]; baseUrl?: string },
+  { wishes = {}, said = HELLO, baseUrl }: {
+    wishes?: Wishes;
+    said?: readonly Said[];
+    baseUrl?: string;
+  },
 ) {
-  return JSON.parse(dialect.body({ said, model: "m", wishes, stream: false }, { ...SETTINGS, baseUrl }));
+  return JSON.parse(
+    dialect.body({ said, model: "m", wishes, stream: false }, { ...SETTINGS, baseUrl }),
+  );
 }
 
 /** Who takes a parameter: OpenAI, other servers of its API, Anthropic. */
-const taken: [name: string, value: unknown, who: [openai: boolean, others: boolean, anthropic: boolean]][] = [
+const taken: [
+  name: string,
+  value: unknown,
+  who: [openai: boolean, others: boolean, anthropic: boolean],
+][] = [
   ["temperature", 0.5, [true, true, true]],
   ["seed", 1, [true, true, false]],
   ["reasoning_effort", "low", [true, true, false]],
   ["response_format", { type: "json_object" }, [true, true, false]],
-  ["response_format", { type: "json_schema", json_schema: { name: "a", schema: {} } }, [true, true, true]],
+  ["response_format", { type: "json_schema", json_schema: { name: "a", schema: {} } }, [
+    true,
+    true,
+    true,
+  ]],
   ["user", "u", [true, false, true]],
   ["service_tier", "auto", [true, false, false]],
   ["top_k", 1, [false, true, true]],
@@ -67,8 +81,15 @@ Deno.test("OpenAI gets the bound on an answer by its new name, other servers by 
       ["http://127.0.0.1:11434/v1", false],
     ] as const
   ) {
-    const { max_tokens, max_completion_tokens } = bodyOf(openai, { wishes: { maxTokens: 5 }, baseUrl });
-    assert.deepEqual([max_completion_tokens, max_tokens], official ? [5, undefined] : [undefined, 5], String(baseUrl));
+    const { max_tokens, max_completion_tokens } = bodyOf(openai, {
+      wishes: { maxTokens: 5 },
+      baseUrl,
+    });
+    assert.deepEqual(
+      [max_completion_tokens, max_tokens],
+      official ? [5, undefined] : [undefined, 5],
+      String(baseUrl),
+    );
   }
 });
 
@@ -76,7 +97,11 @@ Deno.test("Anthropic gets a schema, a user and top_k by its own names", () => {
   const schema = { type: "object" };
   const body = bodyOf(anthropic, {
     wishes: {
-      more: { top_k: 3, user: "u", response_format: { type: "json_schema", json_schema: { name: "a", schema } } },
+      more: {
+        top_k: 3,
+        user: "u",
+        response_format: { type: "json_schema", json_schema: { name: "a", schema } },
+      },
     },
   });
   assert.deepEqual([body.top_k, body.metadata, body.output_config], [
@@ -90,7 +115,10 @@ Deno.test("Anthropic gets a schema, a user and top_k by its own names", () => {
 
 Deno.test("a talk that ends with the bot's words is told to OpenAI as it is, and Anthropic is asked to go on", () => {
   const said: Said[] = [...HELLO, { role: "assistant", text: "Once upon", images: [] }];
-  assert.deepEqual(bodyOf(openai, { said }).messages.at(-1), { role: "assistant", content: "Once upon" });
+  assert.deepEqual(bodyOf(openai, { said }).messages.at(-1), {
+    role: "assistant",
+    content: "Once upon",
+  });
   assert.deepEqual(bodyOf(anthropic, { said }).messages.at(-1), {
     role: "user",
     content: [{ type: "text", text: "Please go on." }],
@@ -100,7 +128,9 @@ Deno.test("a talk that ends with the bot's words is told to OpenAI as it is, and
 });
 
 Deno.test("a talk of the system alone is one that Anthropic takes", () => {
-  const { system, messages } = bodyOf(anthropic, { said: [{ role: "system", text: "Greet.", images: [] }] });
+  const { system, messages } = bodyOf(anthropic, {
+    said: [{ role: "system", text: "Greet.", images: [] }],
+  });
   assert.equal(system, "Greet.");
   assert.equal(messages.length, 1);
 });

@@ -1,6 +1,7 @@
 /**
- * This is a model API that can do everything wrong: a bare socket server that plays one answer per request, in order, the last one again and again.
- * Bare, because a reset, a cut in the middle of a chunk and a clean end without an end marker cannot be had from an HTTP server.
+ * This is a model API that can do everything wrong: a bare socket server that plays one answer per
+ * request, in order, the last one again and again. Bare, because a reset, a cut in the middle of a
+ * chunk and a clean end without an end marker cannot be had from an HTTP server.
  */
 
 /** One answer. */
@@ -90,7 +91,9 @@ export class FakeUpstream {
       for await (const conn of this.#listener) {
         this.sockets++;
         this.#open.add(conn);
-        const served = this.#serve(conn).catch(() => {/* the other side hung up, as some tests want */}).finally(() => {
+        const served = this.#serve(conn).catch(
+          () => {/* the other side hung up, as some tests want */},
+        ).finally(() => {
           quietly(() => conn.close());
           this.#open.delete(conn);
           this.#running.delete(served);
@@ -123,18 +126,28 @@ export class FakeUpstream {
   }
 
   /** Returns whether the socket may serve again. */
-  async #answer(conn: Deno.Conn, request: Seen, play: Play, reader: RequestReader): Promise<boolean> {
+  async #answer(
+    conn: Deno.Conn,
+    request: Seen,
+    play: Play,
+    reader: RequestReader,
+  ): Promise<boolean> {
     const { body } = request;
     const isKnown = play.knows?.includes(body?.model) ?? true;
     if (!isKnown || !isLetIn(request, play)) {
-      const answer = isKnown ? plain(401, refusal("invalid_api_key")) : plain(404, refusal("model_not_found"));
+      const answer = isKnown
+        ? plain(401, refusal("invalid_api_key"))
+        : plain(404, refusal("model_not_found"));
       await write(conn, answer);
       return true;
     }
     if (play.mute) return await this.#until(reader.gone);
     if (play.reset) return false;
     if (play.status !== undefined && play.status !== 200) {
-      await write(conn, plain(play.status, play.body ?? '{"error":{"message":"no"}}', play.headers));
+      await write(
+        conn,
+        plain(play.status, play.body ?? '{"error":{"message":"no"}}', play.headers),
+      );
       return true;
     }
     if (play.as !== undefined) {
@@ -146,7 +159,10 @@ export class FakeUpstream {
       await write(conn, plain(200, play.body ?? this.#whole(deltas.join(""), play), play.headers));
       return true;
     }
-    await write(conn, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+    await write(
+      conn,
+      "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
     const send = async (text: string) => {
       const bytes = encoder.encode(text);
       const head = encoder.encode(`${bytes.length.toString(16)}\r\n`);
@@ -188,14 +204,19 @@ export class FakeUpstream {
   /** Waits, but not past the closing of the server. */
   async #until(happens: Promise<unknown>): Promise<false> {
     let wake = () => {};
-    await Promise.race([happens, new Promise<void>((resolve) => this.#waiting.add(wake = resolve))]);
+    await Promise.race([
+      happens,
+      new Promise<void>((resolve) => this.#waiting.add(wake = resolve)),
+    ]);
     this.#waiting.delete(wake);
     return false;
   }
 
   *#events(deltas: readonly string[], { reasoning = [], usage }: Play): Iterable<string> {
     if (this.#style === "openai") {
-      yield `data: ${JSON.stringify({ choices: [{ index: 0, delta: { role: "assistant", content: "" } }] })}\n\n`;
+      yield `data: ${
+        JSON.stringify({ choices: [{ index: 0, delta: { role: "assistant", content: "" } }] })
+      }\n\n`;
       for (const text of reasoning) {
         yield `data: ${JSON.stringify({ choices: [{ delta: { reasoning_content: text } }] })}\n\n`;
       }
@@ -212,11 +233,18 @@ export class FakeUpstream {
       }
       return;
     }
-    const start = { type: "message_start", message: { usage: { input_tokens: usage?.input ?? 7, output_tokens: 1 } } };
+    const start = {
+      type: "message_start",
+      message: { usage: { input_tokens: usage?.input ?? 7, output_tokens: 1 } },
+    };
     yield `event: message_start\ndata: ${JSON.stringify(start)}\n\n`;
     yield `event: ping\ndata: {"type":"ping"}\n\n`;
     for (const thinking of reasoning) {
-      const event = { type: "content_block_delta", index: 0, delta: { type: "thinking_delta", thinking } };
+      const event = {
+        type: "content_block_delta",
+        index: 0,
+        delta: { type: "thinking_delta", thinking },
+      };
       yield `event: content_block_delta\ndata: ${JSON.stringify(event)}\n\n`;
     }
     for (const text of deltas) {
@@ -230,7 +258,11 @@ export class FakeUpstream {
       const last = { choices: [{ index: 0, delta: {}, finish_reason: finish ?? "stop" }] };
       const counts = {
         choices: [],
-        usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8, ...details },
+        usage: {
+          prompt_tokens: usage?.input ?? 7,
+          completion_tokens: usage?.output ?? 8,
+          ...details,
+        },
       };
       return `data: ${JSON.stringify(last)}\n\ndata: ${JSON.stringify(counts)}\n\ndata: [DONE]\n\n`;
     }
@@ -254,15 +286,24 @@ export class FakeUpstream {
       });
     }
     return JSON.stringify({
-      choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: finish ?? "stop" }],
-      usage: { prompt_tokens: usage?.input ?? 7, completion_tokens: usage?.output ?? 8, ...details },
+      choices: [{
+        index: 0,
+        message: { role: "assistant", content: text },
+        finish_reason: finish ?? "stop",
+      }],
+      usage: {
+        prompt_tokens: usage?.input ?? 7,
+        completion_tokens: usage?.output ?? 8,
+        ...details,
+      },
     });
   }
 }
 
 /** Whether a request has the key that a play wants. */
 function isLetIn({ headers }: Seen, { key }: Play): boolean {
-  return key === undefined || headers.get("authorization") === `Bearer ${key}` || headers.get("x-api-key") === key;
+  return key === undefined || headers.get("authorization") === `Bearer ${key}` ||
+    headers.get("x-api-key") === key;
 }
 
 function refusal(code: string): string {
@@ -320,7 +361,9 @@ class RequestReader {
       if (end >= 0) {
         const [first, ...rows] = this.#text.slice(0, end).split("\r\n");
         const headers = new Map(
-          rows.map((row) => [row.slice(0, row.indexOf(":")), row.slice(row.indexOf(":") + 1).trim()]),
+          rows.map((
+            row,
+          ) => [row.slice(0, row.indexOf(":")), row.slice(row.indexOf(":") + 1).trim()]),
         );
         const length = Number(headers.get("content-length") ?? 0);
         const rest = encoder.encode(this.#text.slice(end + 4));

@@ -5,8 +5,11 @@ import { withUpstream } from "./rig.ts";
 
 const ALL = WORDS.join("");
 
-const data = (...events: unknown[]) => events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
-const delta = (delta: unknown, finish_reason: string | null = null) => ({ choices: [{ delta, finish_reason }] });
+const data = (...events: unknown[]) =>
+  events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
+const delta = (delta: unknown, finish_reason: string | null = null) => ({
+  choices: [{ delta, finish_reason }],
+});
 const openaiEvents = (...events: unknown[]) => `${data(...events)}data: [DONE]\n\n`;
 const openaiWhole = (message: unknown, finish_reason = "stop") =>
   JSON.stringify({ choices: [{ index: 0, message, finish_reason }] });
@@ -39,7 +42,10 @@ const UNSUPPORTED: [what: string, type: "openai" | "anthropic", events: string, 
   [
     "a tool call",
     "openai",
-    openaiEvents(delta({ role: "assistant", content: null, tool_calls: CALL }), delta({}, "tool_calls")),
+    openaiEvents(
+      delta({ role: "assistant", content: null, tool_calls: CALL }),
+      delta({}, "tool_calls"),
+    ),
     openaiWhole({ content: null, tool_calls: CALL }, "tool_calls"),
   ],
   [
@@ -51,7 +57,10 @@ const UNSUPPORTED: [what: string, type: "openai" | "anthropic", events: string, 
   [
     "an old function call",
     "openai",
-    openaiEvents(delta({ function_call: { name: "f", arguments: "" } }), delta({}, "function_call")),
+    openaiEvents(
+      delta({ function_call: { name: "f", arguments: "" } }),
+      delta({}, "function_call"),
+    ),
     openaiWhole({ content: "", function_call: { name: "f", arguments: "{}" } }, "function_call"),
   ],
   [
@@ -63,7 +72,10 @@ const UNSUPPORTED: [what: string, type: "openai" | "anthropic", events: string, 
   [
     "a part that is a file",
     "openai",
-    openaiEvents(delta({ content: [{ type: "text", text: "half" }, { type: "file", file: {} }] }), delta({}, "stop")),
+    openaiEvents(
+      delta({ content: [{ type: "text", text: "half" }, { type: "file", file: {} }] }),
+      delta({}, "stop"),
+    ),
     openaiWhole({ content: [{ type: "text", text: "half" }, { type: "file", file: {} }] }),
   ],
   [
@@ -73,7 +85,12 @@ const UNSUPPORTED: [what: string, type: "openai" | "anthropic", events: string, 
     openaiWhole({ content: null, audio: { id: "a", data: "AAAA" } }),
   ],
   ["a tool use", "anthropic", anthropicEvents("tool_use", USE), anthropicWhole("tool_use", USE)],
-  ["text and a tool use", "anthropic", anthropicEvents("tool_use", TEXT, USE), anthropicWhole("tool_use", TEXT, USE)],
+  [
+    "text and a tool use",
+    "anthropic",
+    anthropicEvents("tool_use", TEXT, USE),
+    anthropicWhole("tool_use", TEXT, USE),
+  ],
   ["a pause", "anthropic", anthropicEvents("pause_turn", TEXT), anthropicWhole("pause_turn", TEXT)],
   [
     "a block of another kind",
@@ -87,12 +104,16 @@ for (const [what, type, events, whole] of UNSUPPORTED) {
   for (const isWhole of [false, true]) {
     const how = isWhole ? "in one piece" : "as a stream";
     Deno.test(`${type}: an answer with ${what}, ${how}, is an error of its own and never done`, async () => {
-      const play = isWhole ? { as: "application/json", body: whole } : { as: "text/event-stream", body: events };
+      const play = isWhole
+        ? { as: "application/json", body: whole }
+        : { as: "text/event-stream", body: events };
       await withUpstream([play], async ({ ask, fake }) => {
         const told = await ask({ wishes: { whole: isWhole } });
         assert.equal(told.ending, "fail answer_unsupported");
         assert.match(told.detail!, /^the model answered with /);
-        if (isWhole) assert.equal(told.text, "", "of a whole answer nothing is said that is not passed on");
+        if (isWhole) {
+          assert.equal(told.text, "", "of a whole answer nothing is said that is not passed on");
+        }
         assert.equal(fake.seen.length, 1);
       }, { type });
     });
@@ -106,7 +127,9 @@ Deno.test("anthropic: tools that the API runs itself, signatures and hidden thou
     { type: "web_search_tool_result", tool_use_id: "1", content: [] },
     { type: "text", text: "found" },
   ];
-  for (const body of [anthropicEvents("end_turn", ...blocks), anthropicWhole("end_turn", ...blocks)]) {
+  for (
+    const body of [anthropicEvents("end_turn", ...blocks), anthropicWhole("end_turn", ...blocks)]
+  ) {
     await withUpstream([{ as: "", body }], async ({ ask }) => {
       const told = await ask();
       assert.deepEqual([told.text, told.ending], ["found", "done"]);
@@ -132,7 +155,12 @@ Deno.test("openai: a content that is a list of texts, thoughts and pictures is j
   for (const body of bodies) {
     await withUpstream([{ as: "text/plain", body }], async ({ ask }) => {
       const { text, reasoning, images, ending } = await ask();
-      assert.deepEqual([text, reasoning, images, ending], ["one two three.", "hm", [picture], "done"]);
+      assert.deepEqual([text, reasoning, images, ending], [
+        "one two three.",
+        "hm",
+        [picture],
+        "done",
+      ]);
     });
   }
 });
@@ -142,7 +170,12 @@ for (const as of ["text/event-stream", "application/json", "", "text/html; chars
     const events = openaiEvents(...WORDS.map((content) => delta({ content })), delta({}, "stop"));
     const whole = openaiWhole({ content: ALL });
     const padded = `\ufeff \n${whole}`;
-    for (const [body, isWhole] of [[events, true], [whole, false], [padded, false], [`\n\n${events}`, true]] as const) {
+    for (
+      const [body, isWhole] of [[events, true], [whole, false], [padded, false], [
+        `\n\n${events}`,
+        true,
+      ]] as const
+    ) {
       await withUpstream([{ as, body }], async ({ ask, fake }) => {
         const told = await ask({ wishes: { whole: isWhole } });
         assert.deepEqual([told.text, told.ending], [ALL, "done"]);
@@ -170,10 +203,16 @@ Deno.test("an event that does not end is not gathered for ever: past its bound t
   });
 });
 
-const say = (message: string, more: Record<string, unknown> = {}) => JSON.stringify({ error: { message, ...more } });
+const say = (message: string, more: Record<string, unknown> = {}) =>
+  JSON.stringify({ error: { message, ...more } });
 
 /** What an API refuses with, and what becomes of it. */
-const REFUSALS: [what: string, play: Play, ending: string, more?: { reason?: string; retryAfter?: number }][] = [
+const REFUSALS: [
+  what: string,
+  play: Play,
+  ending: string,
+  more?: { reason?: string; retryAfter?: number },
+][] = [
   [
     "OpenAI's context",
     {
@@ -192,7 +231,10 @@ const REFUSALS: [what: string, play: Play, ending: string, more?: { reason?: str
       status: 400,
       body: JSON.stringify({
         type: "error",
-        error: { type: "invalid_request_error", message: "prompt is too long: 210000 tokens > 200000 maximum" },
+        error: {
+          type: "invalid_request_error",
+          message: "prompt is too long: 210000 tokens > 200000 maximum",
+        },
       }),
     },
     "context_too_long retryable",
@@ -216,7 +258,10 @@ const REFUSALS: [what: string, play: Play, ending: string, more?: { reason?: str
     "llama.cpp's context",
     {
       status: 400,
-      body: say("the request exceeds the available context size", { code: 400, type: "exceed_context_size_error" }),
+      body: say("the request exceeds the available context size", {
+        code: 400,
+        type: "exceed_context_size_error",
+      }),
     },
     "context_too_long retryable",
     { reason: "context_length_exceeded" },
@@ -225,7 +270,11 @@ const REFUSALS: [what: string, play: Play, ending: string, more?: { reason?: str
     "Gemini's context",
     {
       status: 400,
-      body: `[${say("The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).")}]`,
+      body: `[${
+        say(
+          "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
+        )
+      }]`,
     },
     "context_too_long retryable",
     { reason: "context_length_exceeded" },
@@ -234,31 +283,59 @@ const REFUSALS: [what: string, play: Play, ending: string, more?: { reason?: str
     "a parameter",
     {
       status: 400,
-      body: say("Unsupported value: 'temperature'", { type: "invalid_request_error", code: "unsupported_value" }),
+      body: say("Unsupported value: 'temperature'", {
+        type: "invalid_request_error",
+        code: "unsupported_value",
+      }),
     },
     "question_refused",
     { reason: "unsupported_value" },
   ],
-  ["a filter", { status: 400, body: say("filtered", { code: "content_filter" }) }, "question_refused", {
-    reason: "content_filter",
-  }],
+  [
+    "a filter",
+    { status: 400, body: say("filtered", { code: "content_filter" }) },
+    "question_refused",
+    {
+      reason: "content_filter",
+    },
+  ],
   ["what cannot be processed", { status: 422, body: say("no") }, "question_refused"],
   ["another status of the kind", { status: 451, body: "<html>" }, "question_refused"],
   ["a body that is too large", { status: 413, body: "" }, "too_large"],
-  ["a key", { status: 401, body: say("Incorrect API key provided: 0123456789") }, "bot_misconfigured retryable"],
-  ["an account", { status: 403, body: say("key 0123456789 may not") }, "bot_misconfigured retryable"],
+  [
+    "a key",
+    { status: 401, body: say("Incorrect API key provided: 0123456789") },
+    "bot_misconfigured retryable",
+  ],
+  [
+    "an account",
+    { status: 403, body: say("key 0123456789 may not") },
+    "bot_misconfigured retryable",
+  ],
   ["a model", {
     status: 404,
     body: say("The model `m` does not exist", { code: "model_not_found" }),
   }, "bot_misconfigured retryable"],
-  ["an empty account", { status: 402, body: say("Insufficient Balance") }, "bot_misconfigured retryable"],
+  [
+    "an empty account",
+    { status: 402, body: say("Insufficient Balance") },
+    "bot_misconfigured retryable",
+  ],
   ["a used-up account", {
     status: 429,
-    body: say("You exceeded your current quota", { type: "insufficient_quota", code: "insufficient_quota" }),
+    body: say("You exceeded your current quota", {
+      type: "insufficient_quota",
+      code: "insufficient_quota",
+    }),
   }, "bot_misconfigured retryable"],
-  ["too much at once", { status: 429, headers: { "retry-after": "60" }, body: say("slow down") }, "limited retryable", {
-    retryAfter: 60,
-  }],
+  [
+    "too much at once",
+    { status: 429, headers: { "retry-after": "60" }, body: say("slow down") },
+    "limited retryable",
+    {
+      retryAfter: 60,
+    },
+  ],
   ["everything", { status: 500, body: say("boom") }, "bot_failed retryable"],
   [
     "everything, overloaded",
@@ -275,21 +352,31 @@ for (const [what, play, ending, more = {}] of REFUSALS) {
       assert.deepEqual([told.more?.reason, told.more?.retryAfter], [more.reason, more.retryAfter]);
       assert.doesNotMatch(told.detail!, /0123456789/, "a key is never quoted");
       const isOfTheBot = !/^(context|question|too_large)/.test(ending);
-      assert.equal(bot.note !== undefined, isOfTheBot, "admins are told what is the bot's fault and nothing else");
+      assert.equal(
+        bot.note !== undefined,
+        isOfTheBot,
+        "admins are told what is the bot's fault and nothing else",
+      );
     }, { apiKey: "0123456789" });
   });
 }
 
 /** The same, told in a stream that had begun well. */
 const EVENTS: [error: Record<string, unknown>, ending: string][] = [
-  [{ type: "invalid_request_error", code: "context_length_exceeded", message: "m" }, "context_too_long retryable"],
+  [
+    { type: "invalid_request_error", code: "context_length_exceeded", message: "m" },
+    "context_too_long retryable",
+  ],
   [{ type: "invalid_request_error", message: "no" }, "question_refused"],
   [{ type: "authentication_error", message: "invalid x-api-key" }, "bot_misconfigured retryable"],
   [{ code: "invalid_api_key", message: "m" }, "bot_misconfigured retryable"],
   [{ type: "not_found_error", message: "model: m" }, "bot_misconfigured retryable"],
   [{ type: "rate_limit_error", message: "m" }, "limited retryable"],
   [{ code: 429, message: "m" }, "limited retryable"],
-  [{ code: "insufficient_quota", type: "insufficient_quota", message: "m" }, "bot_misconfigured retryable"],
+  [
+    { code: "insufficient_quota", type: "insufficient_quota", message: "m" },
+    "bot_misconfigured retryable",
+  ],
   [{ type: "server_error", message: "m" }, "bot_failed retryable"],
   [{ code: 502, message: "m" }, "bot_failed retryable"],
 ];
@@ -313,8 +400,21 @@ Deno.test("a key that is refused when the models are listed is told as such", as
 });
 
 Deno.test("an error that is no JSON, or a page of it, has no words of its own", () => {
-  for (const body of ["", "<html>".repeat(10_000), "[]", "null", "7", '{"error":null}', '{"error":{"message":7}}']) {
+  for (
+    const body of [
+      "",
+      "<html>".repeat(10_000),
+      "[]",
+      "null",
+      "7",
+      '{"error":null}',
+      '{"error":{"message":7}}',
+    ]
+  ) {
     assert.equal(faultOf(500, body).detail, "the model API answered 500", body.slice(0, 20));
   }
-  assert.equal(faultOf(500, say("x".repeat(100_000))).detail.length, "the model API answered 500: ".length + 301);
+  assert.equal(
+    faultOf(500, say("x".repeat(100_000))).detail.length,
+    "the model API answered 500: ".length + 301,
+  );
 });

@@ -1,5 +1,6 @@
 /**
- * A model API's bot in front of a stand-in for the API: what a question leads to, as the gateway would be told.
+ * A model API's bot in front of a stand-in for the API: what a question leads to, as the gateway
+ * would be told.
  */
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
@@ -33,7 +34,10 @@ export class Ear implements Sink {
     this.over = new Promise((resolve) => this.#end = resolve);
   }
   alive() {}
-  write(kind: "text" | "reasoning" | "tool" | "image", content: string | readonly string[]): boolean {
+  write(
+    kind: "text" | "reasoning" | "tool" | "image",
+    content: string | readonly string[],
+  ): boolean {
     const all = typeof content === "string" ? content : content.join("");
     if (kind === "text") this.told.text += all;
     if (kind === "reasoning") this.told.reasoning += all;
@@ -91,21 +95,30 @@ export async function withUpstream(
   plays: Play[],
   run: (bench: Bench) => Promise<void>,
   settings: Record<string, unknown> = {},
-  more: { http?: Http; history?: Said[]; clock?: typeof systemClock; env?: Record<string, string> } = {},
+  more: {
+    http?: Http;
+    history?: Said[];
+    clock?: typeof systemClock;
+    env?: Record<string, string>;
+  } = {},
 ): Promise<void> {
   const type = settings.type === "anthropic" ? "anthropic" : "openai";
   const fake = new FakeUpstream(type, ...plays);
   const http = more.http ?? new SocketHttp();
   const store = new MemoryStore();
-  const bot = new Upstream("gpt", upstreamSchema.parse({ type, baseUrl: fake.url, model: "m", ...settings }), {
-    clock: more.clock ?? quickly,
-    observer: silent,
-    store,
-    http,
-    history: () => Promise.resolve(more.history ?? []),
-    secret: (text) => text.startsWith("env:") ? more.env?.[text.slice(4)] : text,
-    random: () => 0.5,
-  });
+  const bot = new Upstream(
+    "gpt",
+    upstreamSchema.parse({ type, baseUrl: fake.url, model: "m", ...settings }),
+    {
+      clock: more.clock ?? quickly,
+      observer: silent,
+      store,
+      http,
+      history: () => Promise.resolve(more.history ?? []),
+      secret: (text) => text.startsWith("env:") ? more.env?.[text.slice(4)] : text,
+      random: () => 0.5,
+    },
+  );
   let next = 0;
   const ask = (fields?: Partial<Message>) => {
     const ear = new Ear();

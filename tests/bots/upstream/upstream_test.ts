@@ -107,13 +107,16 @@ Deno.test("two refusals with 429 and the third try works", async () => {
 });
 
 Deno.test("an API that always fails is asked as often as the configuration says, then the failure is told and noted", async () => {
-  await withUpstream([{ status: 500, body: '{"error":{"message":"boom"}}' }], async ({ ask, fake, bot }) => {
-    const told = await ask();
-    assert.equal(told.ending, "fail bot_failed retryable");
-    assert.equal(told.detail, "the model API answered 500: boom");
-    assert.equal(fake.seen.length, 3);
-    assert.equal(bot.note, told.detail);
-  });
+  await withUpstream(
+    [{ status: 500, body: '{"error":{"message":"boom"}}' }],
+    async ({ ask, fake, bot }) => {
+      const told = await ask();
+      assert.equal(told.ending, "fail bot_failed retryable");
+      assert.equal(told.detail, "the model API answered 500: boom");
+      assert.equal(fake.seen.length, 3);
+      assert.equal(bot.note, told.detail);
+    },
+  );
 });
 
 Deno.test("a refusal that asks to wait for long is told at once, and the bot rests", async () => {
@@ -132,11 +135,14 @@ Deno.test("a refusal that asks to wait for long is told at once, and the bot res
 });
 
 Deno.test("a request that the API calls wrong is not repeated, here or elsewhere", async () => {
-  await withUpstream([{ status: 400, body: '{"error":{"message":"too long"}}' }], async ({ ask, fake }) => {
-    const told = await ask();
-    assert.equal(told.ending, "fail question_refused");
-    assert.equal(fake.seen.length, 1);
-  });
+  await withUpstream(
+    [{ status: 400, body: '{"error":{"message":"too long"}}' }],
+    async ({ ask, fake }) => {
+      const told = await ask();
+      assert.equal(told.ending, "fail question_refused");
+      assert.equal(fake.seen.length, 1);
+    },
+  );
 });
 
 Deno.test("a refused key is never quoted to people", async () => {
@@ -160,10 +166,17 @@ Deno.test("a host where nobody listens fails after its tries, in words", async (
 });
 
 Deno.test("a server that never sends [DONE] is believed only where the configuration says so", async () => {
-  await withUpstream([{ end: "no_done" }], async ({ ask }) => assert.equal((await ask()).ending, "lost"));
-  await withUpstream([{ end: "no_done" }], async ({ ask }) => assert.equal((await ask()).ending, "done"), {
-    endMarker: "optional",
-  });
+  await withUpstream(
+    [{ end: "no_done" }],
+    async ({ ask }) => assert.equal((await ask()).ending, "lost"),
+  );
+  await withUpstream(
+    [{ end: "no_done" }],
+    async ({ ask }) => assert.equal((await ask()).ending, "done"),
+    {
+      endMarker: "optional",
+    },
+  );
 });
 
 Deno.test("stopping hangs up on the API", async () => {
@@ -268,7 +281,11 @@ Deno.test("anthropic gets system words, alternating roles and images in its own 
     assert.equal(headers.get("x-api-key"), "k");
     assert.equal(headers.get("anthropic-version"), "2023-06-01");
     assert.equal(body.system, "Be brief.\n\nRhyme.");
-    assert.deepEqual(body.messages.map(({ role }: { role: string }) => role), ["user", "assistant", "user"]);
+    assert.deepEqual(body.messages.map(({ role }: { role: string }) => role), [
+      "user",
+      "assistant",
+      "user",
+    ]);
     assert.deepEqual(body.messages[2].content, [
       { type: "text", text: "one" },
       { type: "image", source: { type: "base64", media_type: "image/jpeg", data: "AAAA" } },
@@ -283,7 +300,10 @@ Deno.test("anthropic gets system words, alternating roles and images in its own 
 Deno.test("a model without eyes is told that there was an image", async () => {
   await withUpstream([{}], async ({ ask, fake, bot }) => {
     await ask({ text: "look", images: ["iVBORw0KGgo="] });
-    assert.deepEqual(fake.seen[0]!.body.messages, [{ role: "user", content: "look\n(an image that you cannot see)" }]);
+    assert.deepEqual(fake.seen[0]!.body.messages, [{
+      role: "user",
+      content: "look\n(an image that you cannot see)",
+    }]);
     assert.equal(bot.bot.capabilities.includes("images"), false);
   }, { images: false });
 });
@@ -292,7 +312,11 @@ Deno.test("without a model's name the server's first is asked for, once", async 
   await withUpstream([{}], async ({ ask, fake }) => {
     await ask();
     await ask();
-    assert.deepEqual(fake.seen.map(({ path }) => path), ["/v1/models", "/v1/chat/completions", "/v1/chat/completions"]);
+    assert.deepEqual(fake.seen.map(({ path }) => path), [
+      "/v1/models",
+      "/v1/chat/completions",
+      "/v1/chat/completions",
+    ]);
     assert.equal(fake.seen[1]!.body.model, "first-model");
   }, { model: undefined });
 });
@@ -303,10 +327,15 @@ Deno.test("a new key counts from the next question on, and an unset one is told 
     [{}],
     async ({ ask, fake, bot }) => {
       await ask();
-      bot.configure(upstreamSchema.parse({ type: "openai", baseUrl: fake.url, model: "m", apiKey: "env:NEW" }));
+      bot.configure(
+        upstreamSchema.parse({ type: "openai", baseUrl: fake.url, model: "m", apiKey: "env:NEW" }),
+      );
       env.NEW = "new";
       await ask();
-      assert.deepEqual(fake.seen.map(({ headers }) => headers.get("authorization")), ["Bearer old", "Bearer new"]);
+      assert.deepEqual(fake.seen.map(({ headers }) => headers.get("authorization")), [
+        "Bearer old",
+        "Bearer new",
+      ]);
       delete env.NEW;
       const told = await ask();
       assert.equal(told.ending, "fail bot_misconfigured retryable");
@@ -371,8 +400,12 @@ Deno.test("the window keeps the end of a conversation and never begins with an a
 
 Deno.test("a configuration that cannot work says what would be right", () => {
   const wrong = (bots: unknown) =>
-    upstreamsSchema.safeParse(bots).error!.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  assert.deepEqual(wrong({ a: { type: "gemini", model: "x" } }), ['a.type: must be "openai" or "anthropic"']);
+    upstreamsSchema.safeParse(bots).error!.issues.map(({ path, message }) =>
+      `${path.join(".")}: ${message}`
+    );
+  assert.deepEqual(wrong({ a: { type: "gemini", model: "x" } }), [
+    'a.type: must be "openai" or "anthropic"',
+  ]);
   assert.deepEqual(wrong({ a: { type: "anthropic" } }), [
     'a.model: must be a model\'s name such as "claude-sonnet-4-5"',
   ]);
@@ -380,7 +413,8 @@ Deno.test("a configuration that cannot work says what would be right", () => {
     "a.price: must be there where budget.spendPerMonth is",
   ]);
   assert.equal(
-    upstreamsSchema.safeParse({ local: { type: "openai", baseUrl: "http://127.0.0.1:11434/v1" } }).success,
+    upstreamsSchema.safeParse({ local: { type: "openai", baseUrl: "http://127.0.0.1:11434/v1" } })
+      .success,
     true,
   );
 });

@@ -14,7 +14,10 @@ Deno.test("a thirty-second answer costs four calls in the standard edition and e
 });
 
 Deno.test("in free pace a card grows every 800 ms", async () => {
-  await using s = await stage({ script: () => trace(30, 30), settings: { edition: "professional", pace: "free" } });
+  await using s = await stage({
+    script: () => trace(30, 30),
+    settings: { edition: "professional", pace: "free" },
+  });
   s.emulator.say({ chat: "cid1", text: "hi" });
   await s.settle();
   const [card] = s.emulator.log.finals("cid1");
@@ -23,13 +26,19 @@ Deno.test("in free pace a card grows every 800 ms", async () => {
 
 Deno.test("what a card cannot hold goes on as a message by the session's webhook, which costs no API call", async () => {
   const script = {
-    pieces: Array.from({ length: 200 }, (_, n): [number, string] => [20, `第${n}段，${"字".repeat(50)}。\n\n`]),
+    pieces: Array.from(
+      { length: 200 },
+      (_, n): [number, string] => [20, `第${n}段，${"字".repeat(50)}。\n\n`],
+    ),
   };
   await using s = await stage({ script: () => script });
   s.emulator.say({ chat: "cid1", text: "长" });
   await s.settle();
   const finals = s.emulator.log.finals("cid1");
-  assert.deepEqual(finals.map((m) => m.kind), ["AI card", "markdown", "markdown", "markdown"].slice(0, finals.length));
+  assert.deepEqual(
+    finals.map((m) => m.kind),
+    ["AI card", "markdown", "markdown", "markdown"].slice(0, finals.length),
+  );
   assert.equal(finals.map((m) => m.text).join("").trimEnd(), textOf(script).trimEnd());
   assert.ok(s.emulator.counts.counted <= 4);
 });
@@ -82,7 +91,8 @@ Deno.test("the month's quota is never overdrawn: cards stop at the last tenth, f
   }
   assert.ok(s.emulator.counts.counted <= 60, String(s.emulator.counts.counted));
   assert.ok(s.emulator.counts.counted >= 50, String(s.emulator.counts.counted));
-  const finals = (chat: string) => s.emulator.log.finals(chat).filter(({ text }) => text !== "Thinking…");
+  const finals = (chat: string) =>
+    s.emulator.log.finals(chat).filter(({ text }) => text !== "Thinking…");
   for (let n = 0; n < 40; n++) assert.equal(finals(`cid${n}`).length, 1, `chat ${n}`);
   assert.equal(s.emulator.counts.throttled, 0);
 });
@@ -122,10 +132,14 @@ Deno.test("throttling, failures and silences by lot lose no answer; cards are ne
     script: () => ({ pieces: [[300, "一。"], [1500, "二。"]] }),
     wire: { random, latency: [20, 400], faults: { throttled: 0.05, failing: 0.05, silent: 0.02 } },
   });
-  for (let n = 0; n < 60; n++) s.clock.after(n * 200, () => s.emulator.say({ chat: `cid${n}`, text: "hi" }));
+  for (let n = 0; n < 60; n++) {
+    s.clock.after(n * 200, () => s.emulator.say({ chat: `cid${n}`, text: "hi" }));
+  }
   await s.clock.advance(13_000);
   await s.settle();
-  for (let n = 0; n < 60; n++) assert.deepEqual(s.finals(`cid${n}`), [["AI card", "一。二。"]], `chat ${n}`);
+  for (let n = 0; n < 60; n++) {
+    assert.deepEqual(s.finals(`cid${n}`), [["AI card", "一。二。"]], `chat ${n}`);
+  }
 });
 
 Deno.test("pictures come in by their download code and go out as uploads; speech and rich text are read", async () => {
@@ -139,11 +153,17 @@ Deno.test("pictures come in by their download code and go out as uploads; speech
       content: { richText: [{ text: "这是" }, { type: "picture", downloadCode: "code1" }] },
     },
   });
-  s.emulator.say({ chat: "cid2", message: { type: "audio", content: { recognition: "说的话", downloadCode: "c" } } });
+  s.emulator.say({
+    chat: "cid2",
+    message: { type: "audio", content: { recognition: "说的话", downloadCode: "c" } },
+  });
   await s.settle();
-  assert.deepEqual(s.gateway.asked.map((m) => [m.text, m.images]).sort(), [["说的话", []], ["这是", [
-    "data:image/png;base64,AQID",
-  ]]]);
+  assert.deepEqual(s.gateway.asked.map((m) => [m.text, m.images]).sort(), [["说的话", []], [
+    "这是",
+    [
+      "data:image/png;base64,AQID",
+    ],
+  ]]);
   assert.deepEqual(s.emulator.log.finals("cid1").map((m) => m.kind), ["AI card", "sampleImageMsg"]);
 });
 
@@ -159,12 +179,22 @@ Deno.test("forged and stale callbacks are refused and audited, repeats dropped, 
   };
   const valid = s.emulator.callback(message);
   const old = s.emulator.callback(message, String(s.clock.now() - 3_700_000));
-  const forged = new Request("http://x/", { method: "POST", body: "{}", headers: { timestamp: "1", sign: "x" } });
+  const forged = new Request("http://x/", {
+    method: "POST",
+    body: "{}",
+    headers: { timestamp: "1", sign: "x" },
+  });
   const statuses: number[] = [];
   for (const request of [forged, old, valid.clone(), valid]) {
     statuses.push((await s.channel.fetch(request, "6.6.6.6")).status);
   }
-  for (const odd of [{ msgId: 3 }, { ...message, msgId: "m2", msgtype: "unknown", text: undefined }, []]) {
+  for (
+    const odd of [
+      { msgId: 3 },
+      { ...message, msgId: "m2", msgtype: "unknown", text: undefined },
+      [],
+    ]
+  ) {
     statuses.push((await s.channel.fetch(s.emulator.callback(odd))).status);
   }
   assert.deepEqual(statuses, [401, 401, 200, 200, 200, 200, 200]);
@@ -178,16 +208,26 @@ Deno.test("a sealed event subscription is answered with the sealed word the plat
   await using s = await stage({ settings: { clientId: owner_key, token, aesKey: aes_key } });
   const [check] = cases;
   const url = (signature: string) =>
-    `http://x/channels/dingtalk/main?signature=${signature}&timestamp=${check!.timestamp}&nonce=${check!.nonce}`;
+    `http://x/channels/dingtalk/main?signature=${signature}&timestamp=${check!.timestamp}&nonce=${
+      check!.nonce
+    }`;
   const body = JSON.stringify({ encrypt: check!.encrypt });
-  const response = await s.channel.fetch(new Request(url(check!.signature), { method: "POST", body }));
+  const response = await s.channel.fetch(
+    new Request(url(check!.signature), { method: "POST", body }),
+  );
   const { Envelope } = await import("../../../src/channels/im/envelope.ts");
   const answer = await response.json();
   const envelope = new Envelope({ token, aesKey: aes_key, receiver: owner_key });
-  assert.deepEqual(envelope.open(answer.msg_signature, answer.timeStamp, answer.nonce, answer.encrypt), {
-    message: "success",
-  });
-  assert.equal((await s.channel.fetch(new Request(url("bad"), { method: "POST", body }))).status, 401);
+  assert.deepEqual(
+    envelope.open(answer.msg_signature, answer.timeStamp, answer.nonce, answer.encrypt),
+    {
+      message: "success",
+    },
+  );
+  assert.equal(
+    (await s.channel.fetch(new Request(url("bad"), { method: "POST", body }))).status,
+    401,
+  );
 });
 
 Deno.test("files go out by their names; kinds that DingTalk shows no file of are a line in the answer", async () => {
@@ -213,10 +253,13 @@ Deno.test("a card that is refused in the middle of an answer is closed, and the 
   s.emulator.refuses = (text) => text.includes("禁词");
   s.emulator.say({ chat: "cid1", text: "问" });
   await s.settle();
-  assert.deepEqual(s.emulator.log.in("cid1").filter((m) => m.from === "bot").map((m) => [m.kind, m.text, m.final]), [
-    ["AI card", "回答见下方。", true],
-    ["markdown", "开头。禁词。结尾。", true],
-  ]);
+  assert.deepEqual(
+    s.emulator.log.in("cid1").filter((m) => m.from === "bot").map((m) => [m.kind, m.text, m.final]),
+    [
+      ["AI card", "回答见下方。", true],
+      ["markdown", "开头。禁词。结尾。", true],
+    ],
+  );
 });
 
 Deno.test("a card that is refused at its last words is closed too", async () => {

@@ -1,4 +1,7 @@
-/** What goes wrong in DingTalk's chats: pages in between, forged addresses, strange messages, mentions, the month. */
+/**
+ * What goes wrong in DingTalk's chats: pages in between, forged addresses, strange messages,
+ * mentions, the month.
+ */
 import assert from "node:assert/strict";
 import { judge } from "../../../src/channels/dingtalk/judge.ts";
 import type { Answer } from "../../../src/channels/im/caller.ts";
@@ -27,8 +30,14 @@ Deno.test("a ban is known by its own words; a page of something in between is tr
     const verdict = judge(answer(status, text), scope("address"), scope("api"), scope("chat"));
     return verdict.kind === "throttled" ? [verdict.scope.key, verdict.ms] : verdict.kind;
   };
-  assert.deepEqual(read(200, '{"status":1111,"wait":5,"source":"x5","punish":"deny"}'), ["address", 300_000]);
-  assert.deepEqual(read(200, "<html><script src=/_____tmd_____/punish></script></html>"), ["address", 300_000]);
+  assert.deepEqual(read(200, '{"status":1111,"wait":5,"source":"x5","punish":"deny"}'), [
+    "address",
+    300_000,
+  ]);
+  assert.deepEqual(read(200, "<html><script src=/_____tmd_____/punish></script></html>"), [
+    "address",
+    300_000,
+  ]);
   for (const status of [403, 500, 502, 503, 504]) {
     assert.equal(read(status, "<html><h1>Bad Gateway</h1></html>"), "retry", String(status));
   }
@@ -36,7 +45,12 @@ Deno.test("a ban is known by its own words; a page of something in between is tr
 
 Deno.test("one page with status 502 costs a second, not five minutes", async () => {
   await using s = await stage();
-  s.answerOnce(new Response("<html>Bad Gateway</html>", { status: 502, headers: { "content-type": "text/html" } }));
+  s.answerOnce(
+    new Response("<html>Bad Gateway</html>", {
+      status: 502,
+      headers: { "content-type": "text/html" },
+    }),
+  );
   s.emulator.say({ chat: "cid1", text: "你好" });
   await s.clock.advance(10_000);
   assert.equal(s.finals("cid1").length, 1);
@@ -66,7 +80,10 @@ Deno.test("a session's webhook is called at DingTalk's hosts only; the answer go
     await s.channel.fetch(s.emulator.callback(message), "6.6.6.6");
     await s.settle();
   }
-  assert.deepEqual(s.calls.filter((url) => !/^https:\/\/(api|oapi)\.dingtalk\.com\/(v1\.0|gettoken)/.test(url)), []);
+  assert.deepEqual(
+    s.calls.filter((url) => !/^https:\/\/(api|oapi)\.dingtalk\.com\/(v1\.0|gettoken)/.test(url)),
+    [],
+  );
   assert.equal(s.finals("cid1").length, forged.length);
   assert.ok(s.finals("cid1").every(([kind]) => kind === "sampleMarkdown"));
   assert.match(s.channel.health.lastError!.words, /webhook that is not DingTalk's/);
@@ -79,7 +96,12 @@ Deno.test("a session's webhook is called at DingTalk's hosts only; the answer go
     images: [],
     files: [],
     at: s.clock.now(),
-    address: { type: "direct", conversationId: "cid1", staffId: "cid1", webhook: "http://10.0.0.1/" },
+    address: {
+      type: "direct",
+      conversationId: "cid1",
+      staffId: "cid1",
+      webhook: "http://10.0.0.1/",
+    },
   });
   await s.settle();
   assert.deepEqual(s.finals("cid1").at(-1), ["sampleMarkdown", "你好，世界。"]);
@@ -87,7 +109,10 @@ Deno.test("a session's webhook is called at DingTalk's hosts only; the answer go
 
 Deno.test("a redirect of the webhook is not followed", async () => {
   await using s = await stage({ settings: { cardTemplateId: undefined } });
-  s.answerOnce(new Response(null, { status: 302, headers: { location: "http://10.0.0.1/" } }), /sendBySession/);
+  s.answerOnce(
+    new Response(null, { status: 302, headers: { location: "http://10.0.0.1/" } }),
+    /sendBySession/,
+  );
   assert.deepEqual(await asked(s, { chat: "cid1", text: "你好" }), ["你好，世界。"]);
   assert.equal(s.calls.some((url) => url.includes("10.0.0.1")), false);
 });
@@ -193,7 +218,10 @@ Deno.test("a person who is mentioned first is not taken for a bot", async () => 
   await using s = await stage();
   await asked(s, { chat: "cid1", type: "group", sender: "staff1", text: "@Alice 你看看" });
   await asked(s, { chat: "cid1", type: "group", sender: "staff1", text: "@beta 你看看" });
-  assert.deepEqual(s.gateway.asked.map((m) => [m.target, m.text]), [[undefined, "@Alice 你看看"], ["beta", "你看看"]]);
+  assert.deepEqual(s.gateway.asked.map((m) => [m.target, m.text]), [[undefined, "@Alice 你看看"], [
+    "beta",
+    "你看看",
+  ]]);
 });
 
 Deno.test("whatever a bot repeats, nobody is pinged: not in cards, webhook messages or robot messages", async () => {
@@ -213,7 +241,9 @@ Deno.test("whatever a bot repeats, nobody is pinged: not in cards, webhook messa
 Deno.test("once DingTalk says that the month is used up, no card is tried for an hour", async () => {
   await using s = await stage();
   s.emulator.monthIsUsedUp = true;
-  for (let n = 0; n < 5; n++) assert.deepEqual(await asked(s, { chat: `cid${n}`, text: "你好" }), ["你好，世界。"]);
+  for (let n = 0; n < 5; n++) {
+    assert.deepEqual(await asked(s, { chat: `cid${n}`, text: "你好" }), ["你好，世界。"]);
+  }
   assert.equal(s.calls.filter((url) => url.includes("createAndDeliver")).length, 1);
   assert.match(s.channel.health.lastError!.words, /API calls of this month are used up/);
   s.emulator.monthIsUsedUp = false;
@@ -260,9 +290,14 @@ Deno.test("a picture that takes long to come does not leave the chat silent, wit
     await using s = await stage({ settings: { cardTemplateId } });
     s.emulator.files.set("code1", { type: "image/png", bytes: new Uint8Array([1]) });
     s.slow(/files/, 9000);
-    s.emulator.say({ chat: "cid1", message: { type: "picture", content: { downloadCode: "code1" } } });
+    s.emulator.say({
+      chat: "cid1",
+      message: { type: "picture", content: { downloadCode: "code1" } },
+    });
     await s.clock.advance(3000);
-    assert.deepEqual(s.emulator.log.in("cid1").filter((m) => m.from === "bot").map((m) => m.text), [zh.reading]);
+    assert.deepEqual(s.emulator.log.in("cid1").filter((m) => m.from === "bot").map((m) => m.text), [
+      zh.reading,
+    ]);
     await s.settle();
     assert.equal(s.finals("cid1").at(-1)![1], "你好，世界。");
   }

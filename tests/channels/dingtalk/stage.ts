@@ -47,10 +47,14 @@ export async function stage(setting: Setting = {}) {
   let downloadsAt: string | undefined;
   const answer = async (request: Request): Promise<Response> => {
     calls.push(request.url);
-    for (const [path, ms] of slow) if (path.test(request.url)) await new Promise<void>((done) => clock.after(ms, done));
+    for (const [path, ms] of slow) {
+      if (path.test(request.url)) await new Promise<void>((done) => clock.after(ms, done));
+    }
     const at = once.findIndex(([path]) => path.test(request.url));
     if (at >= 0) return once.splice(at, 1)[0]![1];
-    if (downloadsAt && request.url.includes("messageFiles")) return Response.json({ downloadUrl: downloadsAt });
+    if (downloadsAt && request.url.includes("messageFiles")) {
+      return Response.json({ downloadUrl: downloadsAt });
+    }
     return await emulator.fetch(request);
   };
   const channel: DingTalkChannel = new DingTalkChannel("main", settings, {
@@ -85,14 +89,18 @@ export async function stage(setting: Setting = {}) {
     /** Calls to these addresses take so many milliseconds longer. */
     slow: (path: RegExp, ms: number) => void slow.push([path, ms]),
     /** The next call to such an address gets this. */
-    answerOnce: (response: Response, path = /v1\.0\/(card|robot)/) => void once.push([path, response]),
+    answerOnce: (response: Response, path = /v1\.0\/(card|robot)/) =>
+      void once.push([path, response]),
     /** Where downloads are said to be. */
     set downloadsAt(url: string) {
       downloadsAt = url;
     },
     async settle(limit = 3_600_000) {
       await clock.advance(10);
-      assert.ok(await clock.until(() => channel.desk.open === 0, limit), "something is still being delivered");
+      assert.ok(
+        await clock.until(() => channel.desk.open === 0, limit),
+        "something is still being delivered",
+      );
     },
     finals: (chat: string) => emulator.log.finals(chat).map((m) => [m.kind, m.text]),
     async [Symbol.asyncDispose]() {

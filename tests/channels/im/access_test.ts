@@ -14,12 +14,31 @@ const HERE = { address: "127.0.0.1" };
 /** Whom a sign-in by the platform sees, when it is the person who writes in this chat. */
 function signInOf(kind: Kind, chat: string): Vouched {
   if (kind === "feishu") {
-    const union: Identity = { platform: "lark", kind: "union_id", scope: "tenant", value: `on_ou_of_${chat}` };
-    return { platform: "lark", identities: [union], ids: [`lark:${FEISHU.appId}:ou_of_${chat}`], displayName: "李雷" };
+    const union: Identity = {
+      platform: "lark",
+      kind: "union_id",
+      scope: "tenant",
+      value: `on_ou_of_${chat}`,
+    };
+    return {
+      platform: "lark",
+      identities: [union],
+      ids: [`lark:${FEISHU.appId}:ou_of_${chat}`],
+      displayName: "李雷",
+    };
   }
   if (kind.startsWith("dingtalk")) {
-    const union: Identity = { platform: "dingtalk", kind: "union_id", scope: "dingcorp", value: `union_of_${chat}` };
-    return { platform: "dingtalk", identities: [union], ids: [`dingtalk:${DING.clientId}:union_of_${chat}`] };
+    const union: Identity = {
+      platform: "dingtalk",
+      kind: "union_id",
+      scope: "dingcorp",
+      value: `union_of_${chat}`,
+    };
+    return {
+      platform: "dingtalk",
+      identities: [union],
+      ids: [`dingtalk:${DING.clientId}:union_of_${chat}`],
+    };
   }
   const member: Identity = { platform: "wecom", kind: "user_id", scope: WECOM.corpId, value: chat };
   return { platform: "wecom", identities: [member], ids: [`wecom:${WECOM.corpId}:${chat}`] };
@@ -32,7 +51,10 @@ function nameIn({ platform }: Chats, chat: string, name: string): void {
 }
 
 /** Says something as a person of Feishu, and returns what came back. */
-async function inFeishu(c: Chats, said: Parameters<NonNullable<FeishuOf>["say"]>[0]): Promise<string> {
+async function inFeishu(
+  c: Chats,
+  said: Parameters<NonNullable<FeishuOf>["say"]>[0],
+): Promise<string> {
   const before = c.log.finals(said.chat).length;
   feishuOf(c).say(said);
   return (await c.finals(said.chat, before + 1)).at(-1)!;
@@ -55,11 +77,16 @@ for (const kind of KINDS.filter((kind) => kind !== "dingtalk card")) {
     const first = await accounts.vouch(signInOf(kind, "first"), HERE);
     assert.equal(c.asked[0].userId, first.id);
     const names = await c.w.app.accounts.identities.of(first.id);
-    assert.ok(names.some((one) => one.kind === "chat" && one.scope === "main"), JSON.stringify(names));
+    assert.ok(
+      names.some((one) => one.kind === "chat" && one.scope === "main"),
+      JSON.stringify(names),
+    );
     const { id } = await accounts.vouch(signInOf(kind, "second"), HERE);
     await c.say("second", "hello too");
     assert.equal(c.asked[1].userId, id);
-    if (kind !== "wecom bot") assert.deepEqual(c.asked.map(({ senderName }) => senderName), ["韩梅梅", "李雷"]);
+    if (kind !== "wecom bot") {
+      assert.deepEqual(c.asked.map(({ senderName }) => senderName), ["韩梅梅", "李雷"]);
+    }
     // What they asked in the chat is their history.
     assert.equal((await c.w.app.gateway.reading.conversations({ id: first.id })).length, 1);
   });
@@ -78,7 +105,12 @@ for (const kind of KINDS.filter((kind) => kind !== "dingtalk card")) {
       const before = c.log.finals("group1").length;
       // The same person in a group.
       if ("feishu" in c.platform) {
-        feishuOf(c).say({ chat: "group1", type: "group", text: "and here?", sender: "ou_of_chat1" });
+        feishuOf(c).say({
+          chat: "group1",
+          type: "group",
+          text: "and here?",
+          sender: "ou_of_chat1",
+        });
       } else if ("ding" in c.platform) {
         c.platform.ding?.say({ chat: "group1", type: "group", text: "and here?", sender: "chat1" });
       } else if ("wecom" in c.platform) {
@@ -107,14 +139,23 @@ Deno.test("where DingTalk does not tell who somebody is they are a stranger, and
   c.platform.ding.refusePeople = true;
   await c.say("staff1", "hello");
   await c.say("staff1", "hello again");
-  assert.deepEqual(c.asked.map(({ userId }) => userId), ["dingtalk:main:staff1", "dingtalk:main:staff1"]);
+  assert.deepEqual(c.asked.map(({ userId }) => userId), [
+    "dingtalk:main:staff1",
+    "dingtalk:main:staff1",
+  ]);
   assert.match(c.w.app.apps.list()[0]!.lastError!.words, /permission/);
 });
 
 Deno.test("who had talked before there were accounts keeps the id and the history", async () => {
   const store = new MemoryStore();
   // As the version before wrote it.
-  const conversation = { id: "c1", personId: "lark:main:ou_of_oc_1", title: "old", createdAt: 1, lastAt: 1 };
+  const conversation = {
+    id: "c1",
+    personId: "lark:main:ou_of_oc_1",
+    title: "old",
+    createdAt: 1,
+    lastAt: 1,
+  };
   await store.set("conv:lark%3Amain%3Aou_of_oc_1:c1", conversation);
   await store.set("im:conv:lark:main:oc_1:lark:main:ou_of_oc_1", { id: "c1" });
   await store.set("bind:lark:main:ou_of_oc_2", { account: "alice", name: "A", at: 5 });
@@ -123,17 +164,25 @@ Deno.test("who had talked before there were accounts keeps the id and the histor
   await c.say("oc_2", "hello");
   assert.deepEqual(c.asked.map(({ userId }) => userId), ["lark:main:ou_of_oc_1", "alice"]);
   assert.equal(c.asked[0].conversationId, "c1");
-  assert.equal((await c.w.app.accounts.vouch(signInOf("feishu", "oc_1"), HERE)).id, "lark:main:ou_of_oc_1");
+  assert.equal(
+    (await c.w.app.accounts.vouch(signInOf("feishu", "oc_1"), HERE)).id,
+    "lark:main:ou_of_oc_1",
+  );
 });
 
-/* ── which bots ──────────────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── which bots
+ * ────────────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 const CARL = { users: { ...USERS, carl: { password: "carl-pass", bots: ["alpha"] } } };
 
 /** Another bot beside `alpha`. */
 async function beta(
   c: Chats,
-): Promise<{ readonly asked: { userId: string; content: string }[]; push(to: string): Promise<boolean> }> {
+): Promise<
+  { readonly asked: { userId: string; content: string }[]; push(to: string): Promise<boolean> }
+> {
   const bot = await c.w.bot("beta", { protocol: 2 });
   const asked: { userId: string; content: string }[] = [];
   bot.answerAll((chat) => {
@@ -205,7 +254,8 @@ Deno.test("a shared group gives each speaker their own rights", async () => {
   await beta(c);
   await c.bind("oc_carl", "carl");
   await c.bind("oc_alice", "alice");
-  const ask = (sender: string, text: string) => inFeishu(c, { chat: "oc_g", type: "group", sender, text });
+  const ask = (sender: string, text: string) =>
+    inFeishu(c, { chat: "oc_g", type: "group", sender, text });
   assert.ok(!(await ask("ou_of_oc_carl", "/bots")).includes("beta"));
   assert.ok((await ask("ou_of_oc_alice", "/bots")).includes("beta"));
   assert.ok(!(await ask("ou_stranger", "/bots")).includes("beta"));
@@ -242,7 +292,10 @@ Deno.test("who is named in the deny list may not speak, whatever else is said: p
   assert.equal(await say("ou_b", "oc_2"), "to hello", "by what the company knows them by");
   assert.equal(await say("ou_sales", "oc_3"), "to hello");
   for (
-    const [sender, chat] of [["ou_no", "oc_4"], ["ou_a", "oc_no"], ["ou_intern", "oc_5"], ["ou_other", "oc_6"]] as const
+    const [sender, chat] of [["ou_no", "oc_4"], ["ou_a", "oc_no"], ["ou_intern", "oc_5"], [
+      "ou_other",
+      "oc_6",
+    ]] as const
   ) {
     assert.equal(await say(sender, chat), en.notAllowed, sender);
   }
@@ -250,7 +303,10 @@ Deno.test("who is named in the deny list may not speak, whatever else is said: p
   assert.equal(made.length, 3, "who is refused gets no account");
 });
 
-/* ── linking by a code ───────────────────────────────────────────────────────────────────────────────────────────────── */
+/*
+ * ── linking by a code
+ * ─────────────────────────────────────────────────────────────────────────────────────────────────
+ */
 
 async function call(c: Chats, who: string, method: string, path: string, json?: unknown) {
   const headers = { "content-type": "application/json" };
@@ -280,11 +336,21 @@ Deno.test("only the answer in the private chat links, to the account that is nam
   // Somebody has read it over their shoulder.
   assert.equal((await call(c, "bob", "POST", "/api/pair", { code })).body.asked, true);
   assert.equal((await c.finals("oc_1", 2))[1], en.pairAsk("bob"));
-  assert.equal((await call(c, "alice", "POST", "/api/pair", { code })).status, 404, "a code is good once");
+  assert.equal(
+    (await call(c, "alice", "POST", "/api/pair", { code })).status,
+    404,
+    "a code is good once",
+  );
   // An answer elsewhere counts for nothing, and neither does another's.
-  assert.equal(await inFeishu(c, { chat: "oc_g", type: "group", sender: "ou_1", text: "yes" }), en.pairPrivately);
+  assert.equal(
+    await inFeishu(c, { chat: "oc_g", type: "group", sender: "ou_1", text: "yes" }),
+    en.pairPrivately,
+  );
   await inFeishu(c, { chat: "oc_2", sender: "ou_2", text: "yes" });
-  assert.equal(await inFeishu(c, { chat: "oc_1", sender: "ou_1", text: "hello?" }), en.pairAsk("bob"));
+  assert.equal(
+    await inFeishu(c, { chat: "oc_1", sender: "ou_1", text: "hello?" }),
+    en.pairAsk("bob"),
+  );
   assert.equal((await call(c, "bob", "GET", "/api/identities")).body.identities.length, 0);
   assert.equal(await inFeishu(c, { chat: "oc_1", sender: "ou_1", text: "no" }), en.pairRefused);
   const again = codeIn(await inFeishu(c, { chat: "oc_1", sender: "ou_1", text: "/pair" }))!;
@@ -296,7 +362,10 @@ Deno.test("only the answer in the private chat links, to the account that is nam
   assert.equal(c.asked[0].userId, "alice");
   // And so does the sign-in by Feishu, and what they say in another app.
   const union: Identity = { platform: "lark", kind: "union_id", scope: "tenant", value: "on_ou_1" };
-  assert.equal((await c.w.app.accounts.vouch({ platform: "lark", identities: [union], ids: ["x"] }, HERE)).id, "alice");
+  assert.equal(
+    (await c.w.app.accounts.vouch({ platform: "lark", identities: [union], ids: ["x"] }, HERE)).id,
+    "alice",
+  );
   await c.w.app.audit.settled();
   const audit = JSON.stringify((await call(c, "root", "GET", "/api/admin/audit")).body);
   assert.match(audit, /identity_claimed/);
@@ -312,7 +381,10 @@ Deno.test("an identity that is unlinked is a stranger's with the next message; t
   assert.equal((await call(c, "bob", "DELETE", "/api/identities", identity)).status, 404);
   assert.equal((await call(c, "alice", "DELETE", "/api/identities", identity)).status, 200);
   await c.say("oc_1", "hello again");
-  assert.deepEqual(c.asked.map(({ userId }) => userId), ["alice", `lark:${FEISHU.appId}:ou_of_oc_1`]);
+  assert.deepEqual(c.asked.map(({ userId }) => userId), [
+    "alice",
+    `lark:${FEISHU.appId}:ou_of_oc_1`,
+  ]);
   const { bound } = (await call(c, "root", "GET", "/api/admin/pairings")).body;
   assert.deepEqual(bound.map((one: { vouched: boolean }) => one.vouched), [true]);
   assert.equal((await call(c, "root", "DELETE", "/api/admin/pairings", identity)).status, 409);
@@ -329,16 +401,26 @@ Deno.test("who has signed in by the platform needs no code where accounts are ne
 Deno.test("an account is spoken to in its language: by its last words in a chat, or as the page has set it", async () => {
   await using c = await chats("feishu");
   await c.bind("oc_1", "alice");
-  assert.equal(await inFeishu(c, { chat: "oc_1", text: "/new" }), en.newBegun, "nothing is known yet");
+  assert.equal(
+    await inFeishu(c, { chat: "oc_1", text: "/new" }),
+    en.newBegun,
+    "nothing is known yet",
+  );
   await inFeishu(c, { chat: "oc_1", text: "你好" });
   assert.equal(await inFeishu(c, { chat: "oc_1", text: "/new" }), zh.newBegun);
   await inFeishu(c, { chat: "oc_1", text: "hello there" });
   assert.equal(await inFeishu(c, { chat: "oc_1", text: "/停止" }), en.stop.nothing);
   await until(async () => (await c.w.app.accounts.languages.of("alice")) === "en", "the language");
   const headers = { "accept-language": "zh-CN" };
-  const page = await c.w.as("alice", "/api/chat/stream", { json: { message: "hello from the page" }, headers });
+  const page = await c.w.as("alice", "/api/chat/stream", {
+    json: { message: "hello from the page" },
+    headers,
+  });
   await page.text();
-  await until(async () => (await c.w.app.accounts.languages.of("alice")) === "zh", "the page's language");
+  await until(
+    async () => (await c.w.app.accounts.languages.of("alice")) === "zh",
+    "the page's language",
+  );
   assert.equal((await call(c, "alice", "GET", "/api/me")).body.user.language, "zh");
   assert.equal(await inFeishu(c, { chat: "oc_1", text: "/new" }), zh.newBegun);
 });

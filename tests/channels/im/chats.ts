@@ -25,7 +25,11 @@ export interface Chats extends AsyncDisposable {
   /** Waits for so many messages of the bot in the chat. */
   finals(chat: string, count: number): Promise<string[]>;
   /** Pushes and returns the receipt. */
-  push(to: string, content: string, more?: Record<string, unknown>): Promise<{ success: boolean; error?: string }>;
+  push(
+    to: string,
+    content: string,
+    more?: Record<string, unknown>,
+  ): Promise<{ success: boolean; error?: string }>;
   /** The platform itself, to say more than {@linkcode Chats.say} does. */
   readonly platform: ReturnType<typeof platformOf>;
   /** The person of the chat belongs to this account from now on. */
@@ -42,7 +46,9 @@ export async function chats(
   const target: { fetch?: (request: Request) => Promise<Response> } = {};
   const deliver = (request: Request) => target.fetch!(request);
   const platform = platformOf(kind, deliver);
-  const w = await startWorld({ demo: false, channels: platform.channels(settings), ...more }, { store });
+  const w = await startWorld({ demo: false, channels: platform.channels(settings), ...more }, {
+    store,
+  });
   target.fetch = async (request) => await w.app.fetch(request, { address: "127.0.0.1" });
   const bot = await w.bot("alpha", { protocol: 2 });
   const asked: Frame[] = [];
@@ -52,7 +58,9 @@ export async function chats(
   });
   const finals = async (chat: string, count: number) => {
     const seen = () => platform.log.finals(chat).map((shown) => shown.text);
-    for (let n = 0; n < 1000 && seen().length < count; n++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let n = 0; n < 1000 && seen().length < count; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     assert.equal(seen().length, count, seen().join("|"));
     return seen();
   };
@@ -78,7 +86,10 @@ export async function chats(
         channel: kind.startsWith("wecom") ? "wecom" : kind === "feishu" ? "lark" : "dingtalk",
         app: "main",
       };
-      await pairing.confirm((await pairing.code({ ...who, id: platform.personOf(chat) }))!, account);
+      await pairing.confirm(
+        (await pairing.code({ ...who, id: platform.personOf(chat) }))!,
+        account,
+      );
     },
     async [Symbol.asyncDispose]() {
       await w[Symbol.asyncDispose]();
@@ -100,7 +111,9 @@ function platformOf(kind: Kind, deliver: (request: Request) => Promise<Response>
     return {
       feishu,
       log: feishu.log,
-      channels: (more: object) => ({ feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, ...more } } }),
+      channels: (more: object) => ({
+        feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, ...more } },
+      }),
       say: (chat: string, text: string, group: boolean) =>
         void feishu.say({ chat, text, type: group ? "group" : "p2p", sender: `ou_of_${chat}` }),
       personOf: (chat: string) => `ou_of_${chat}`,
@@ -127,25 +140,48 @@ function platformOf(kind: Kind, deliver: (request: Request) => Promise<Response>
       log: ding.log,
       channels: (more: object) => ({
         dingtalk: {
-          main: { ...DING, ...own, mode: "webhook", baseUrl: served.url, oapiBaseUrl: served.url, ...more },
+          main: {
+            ...DING,
+            ...own,
+            mode: "webhook",
+            baseUrl: served.url,
+            oapiBaseUrl: served.url,
+            ...more,
+          },
         },
       }),
       say: (chat: string, text: string, group: boolean) =>
-        void ding.say({ chat, text, type: group ? "group" : "direct", sender: group ? `staff_${chat}` : chat }),
+        void ding.say({
+          chat,
+          text,
+          type: group ? "group" : "direct",
+          sender: group ? `staff_${chat}` : chat,
+        }),
       personOf: (chat: string) => chat,
       stop: () => (ding.stop(), served.close()),
     };
   }
-  const wecom = new WecomEmulator({ ...WECOM, clock, deliver, callbackUrl: "http://nexus.test/channels/wecom/main" });
+  const wecom = new WecomEmulator({
+    ...WECOM,
+    clock,
+    deliver,
+    callbackUrl: "http://nexus.test/channels/wecom/main",
+  });
   const socket = kind === "wecom bot" ? new WecomSocket(wecom) : undefined;
   const served = serveOn(0, (request) => socket?.fetch(request), (request) => wecom.fetch(request));
-  const own = socket ? { kind: "aibot", mode: "socket", wsUrl: served.url.replace("http", "ws") } : { kind: "app" };
+  const own = socket
+    ? { kind: "aibot", mode: "socket", wsUrl: served.url.replace("http", "ws") }
+    : { kind: "app" };
   return {
     wecom,
     log: wecom.log,
-    channels: (more: object) => ({ wecom: { main: { ...WECOM, ...own, baseUrl: served.url, ...more } } }),
+    channels: (more: object) => ({
+      wecom: { main: { ...WECOM, ...own, baseUrl: served.url, ...more } },
+    }),
     say: (from: string, text: string, group: boolean) =>
-      void (socket ? wecom.sayToBot({ from, text, group: group ? from : undefined }) : wecom.sayToApp({ from, text })),
+      void (socket
+        ? wecom.sayToBot({ from, text, group: group ? from : undefined })
+        : wecom.sayToApp({ from, text })),
     personOf: (chat: string) => chat,
     stop: () => (socket?.close(), wecom.stop(), served.close()),
   };

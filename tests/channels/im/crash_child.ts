@@ -1,6 +1,7 @@
 /**
- * One connector in a process of its own, which kills itself without a word when it reaches the step it was told:
- * `crash_child.ts <kind> <platform's address> <store file>`. Says its own address on the first line of its output.
+ * One connector in a process of its own, which kills itself without a word when it reaches the step
+ * it was told: `crash_child.ts <kind> <platform's address> <store file>`. Says its own address on
+ * the first line of its output.
  */
 import { SqliteStore } from "../../../src/backends/sqlite.ts";
 import { DingTalkChannel } from "../../../src/channels/dingtalk/channel.ts";
@@ -57,16 +58,31 @@ await server.finished;
 function make(): Channel {
   switch (kind) {
     case "feishu":
-      return new LarkChannel("main", LarkSettings.parse({ ...FEISHU, mode: "webhook", baseUrl: platform }), parts);
+      return new LarkChannel(
+        "main",
+        LarkSettings.parse({ ...FEISHU, mode: "webhook", baseUrl: platform }),
+        parts,
+      );
     case "dingtalk card":
     case "dingtalk webhook": {
       const cardTemplateId = kind === "dingtalk card" ? "tpl" : undefined;
       const urls = { baseUrl: platform, oapiBaseUrl: platform };
-      const settings = { ...DING, mode: "webhook", cardTemplateId, pace: "free", edition: "professional", ...urls };
+      const settings = {
+        ...DING,
+        mode: "webhook",
+        cardTemplateId,
+        pace: "free",
+        edition: "professional",
+        ...urls,
+      };
       return new DingTalkChannel("main", DingTalkSettings.parse(settings), parts);
     }
     case "wecom app":
-      return new WecomApp("main", WecomAppSettings.parse({ kind: "app", ...WECOM, baseUrl: platform }), parts);
+      return new WecomApp(
+        "main",
+        WecomAppSettings.parse({ kind: "app", ...WECOM, baseUrl: platform }),
+        parts,
+      );
     default:
       return new WecomBot(
         "main",

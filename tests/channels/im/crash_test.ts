@@ -1,8 +1,10 @@
 /**
- * The crash matrix: a real process is killed at each step of a delivery, by name, and started again; every accepted message ends in
- * exactly one visible final, or, where the platform knows no idempotency, in at least one with the repeat marked.
+ * The crash matrix: a real process is killed at each step of a delivery, by name, and started
+ * again; every accepted message ends in exactly one visible final, or, where the platform knows no
+ * idempotency, in at least one with the repeat marked.
  *
- * The everyday run kills each connector at the steps that matter most; `deno task test:crash:platforms` kills them at every step.
+ * The everyday run kills each connector at the steps that matter most; `deno task
+ * test:crash:platforms` kills them at every step.
  */
 import assert from "node:assert/strict";
 import type { Step } from "../../../src/channels/im/job.ts";
@@ -46,7 +48,8 @@ const KINDS = ["feishu", "dingtalk card", "dingtalk webhook", "wecom app", "weco
 const all = Deno.env.get("CRASH") === "all";
 
 for (const kind of KINDS) {
-  Deno.test(`${kind}: killed at each step, every message ends in one visible final`, () => matrix(kind));
+  Deno.test(`${kind}: killed at each step, every message ends in one visible final`, () =>
+    matrix(kind));
 }
 
 async function matrix(kind: typeof KINDS[number]) {
@@ -66,7 +69,11 @@ async function matrix(kind: typeof KINDS[number]) {
   const dir = await Deno.makeTempDir();
   const live = kind === "feishu" || kind === "dingtalk card" || kind === "wecom bot";
   try {
-    for (const step of STEPS.filter((step) => (all || SHORT.includes(step)) && (live || !LIVE.includes(step)))) {
+    for (
+      const step of STEPS.filter((step) =>
+        (all || SHORT.includes(step)) && (live || !LIVE.includes(step))
+      )
+    ) {
       child = await start(kind, served.url, `${dir}/crash.db`);
       await (await fetch(`${child.url}/arm?step=${step}`)).text();
       platform.say(`chat_${step}`, step);
@@ -75,15 +82,23 @@ async function matrix(kind: typeof KINDS[number]) {
       await until(() => gone, `${step}: never reached`);
       child = await start(kind, served.url, `${dir}/crash.db`);
       const finals = () =>
-        platform.log.finals(`chat_${step}`).map((m) => m.text).filter((text) => text.includes("一。"));
+        platform.log.finals(`chat_${step}`).map((m) => m.text).filter((text) =>
+          text.includes("一。")
+        );
       await until(() => finals().length > 0, `${step}: no final after the restart`);
-      await until(async () => await (await fetch(`${child!.url}/open`)).text() === "0", `${step}: still at work`);
+      await until(
+        async () => await (await fetch(`${child!.url}/open`)).text() === "0",
+        `${step}: still at work`,
+      );
       const whole = `答：一。${step}。`;
       if (kind === "dingtalk webhook") {
         // No idempotency there: what may have been sent before is sent again, and says so.
         const marked = `(possibly sent twice)\n\n${whole}`;
         assert.ok(finals().every((text) => text === whole || text === marked), finals().join("|"));
-        assert.ok(finals().filter((text) => text === whole).length <= 1 && finals().length <= 2, finals().join("|"));
+        assert.ok(
+          finals().filter((text) => text === whole).length <= 1 && finals().length <= 2,
+          finals().join("|"),
+        );
       } else assert.deepEqual(finals(), [whole], `killed at ${step}`);
       child.kill();
       await child.gone;
@@ -105,7 +120,15 @@ interface Child {
 
 async function start(kind: string, platform: string, file: string): Promise<Child> {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL("./crash_child.ts", import.meta.url).pathname, kind, platform, file],
+    args: [
+      "run",
+      "-A",
+      "--no-check",
+      new URL("./crash_child.ts", import.meta.url).pathname,
+      kind,
+      platform,
+      file,
+    ],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -147,7 +170,8 @@ function platformOf(kind: string, deliver: (request: Request) => Promise<Respons
   stop(): void;
 } {
   const origin = { value: "" };
-  // WeCom and DingTalk give up after two repeats within seconds: a busy machine must start a process in that time.
+  // WeCom and DingTalk give up after two repeats within seconds: a busy machine must start a
+  // process in that time.
   const fast = kind === "feishu" ? hurried(20) : systemClock;
   if (kind === "feishu") {
     const feishu = new FeishuEmulator({ ...FEISHU, clock: fast, deliver });

@@ -50,7 +50,11 @@ Deno.test("feishu: a ciphertext that is cut, tampered with or of another key ope
 
 const envelopes = [
   ...vectors.wecom.cases.map((vector) => ({
-    keys: { token: vectors.wecom.token, aesKey: vectors.wecom.encodingAESKey, receiver: vector.receiveid },
+    keys: {
+      token: vectors.wecom.token,
+      aesKey: vectors.wecom.encodingAESKey,
+      receiver: vector.receiveid,
+    },
     ...vector,
     name: `wecom: ${vector.name}`,
     signature: vector.msg_signature,
@@ -69,9 +73,12 @@ const envelopes = [
 for (const vector of envelopes) {
   const envelope = new Envelope(vector.keys);
   Deno.test(`${vector.name}: opened, signed and sealed as the vendor does`, () => {
-    assert.deepEqual(envelope.open(vector.signature, vector.timestamp, vector.nonce, vector.encrypt), {
-      message: vector.plaintext,
-    });
+    assert.deepEqual(
+      envelope.open(vector.signature, vector.timestamp, vector.nonce, vector.encrypt),
+      {
+        message: vector.plaintext,
+      },
+    );
     assert.equal(envelope.encrypt(vector.plaintext, bytes(vector.random_ascii)), vector.encrypt);
     assert.equal(envelope.sign(vector.timestamp, vector.nonce, vector.encrypt), vector.signature);
   });
@@ -89,16 +96,27 @@ for (
   })
 ) {
   Deno.test(`published: ${name} is opened`, () => {
-    const envelope = new Envelope({ token: vector.token, aesKey: vector.aes_key, receiver: vector.owner_key });
-    assert.deepEqual(envelope.open(vector.signature, vector.timestamp, vector.nonce, vector.encrypt), {
-      message: vector.plaintext,
+    const envelope = new Envelope({
+      token: vector.token,
+      aesKey: vector.aes_key,
+      receiver: vector.owner_key,
     });
+    assert.deepEqual(
+      envelope.open(vector.signature, vector.timestamp, vector.nonce, vector.encrypt),
+      {
+        message: vector.plaintext,
+      },
+    );
   });
 }
 
 Deno.test("an envelope that is forged, tampered with, cut, or for somebody else is told apart and never throws", () => {
   const vector = vectors.wecom.cases[0]!;
-  const keys = { token: vectors.wecom.token, aesKey: vectors.wecom.encodingAESKey, receiver: vector.receiveid };
+  const keys = {
+    token: vectors.wecom.token,
+    aesKey: vectors.wecom.encodingAESKey,
+    receiver: vector.receiveid,
+  };
   const envelope = new Envelope(keys);
   assert.deepEqual(envelope.open("0".repeat(40), vector.timestamp, vector.nonce, vector.encrypt), {
     forged: "signature",
@@ -112,11 +130,16 @@ Deno.test("an envelope that is forged, tampered with, cut, or for somebody else 
   const last = Buffer.from(sealed);
   last[last.length - 1]! ^= 0x55;
   assert.ok("forged" in envelope.decrypt(last.toString("base64")), "a tampered last block");
-  assert.deepEqual(envelope.decrypt(sealed.subarray(0, 17).toString("base64")), { forged: "ciphertext" });
-  assert.deepEqual(envelope.decrypt("AAAA"), { forged: "ciphertext" });
-  assert.deepEqual(new Envelope({ ...keys, receiver: "ww_somebody_else" }).decrypt(vector.encrypt), {
-    forged: "receiver",
+  assert.deepEqual(envelope.decrypt(sealed.subarray(0, 17).toString("base64")), {
+    forged: "ciphertext",
   });
+  assert.deepEqual(envelope.decrypt("AAAA"), { forged: "ciphertext" });
+  assert.deepEqual(
+    new Envelope({ ...keys, receiver: "ww_somebody_else" }).decrypt(vector.encrypt),
+    {
+      forged: "receiver",
+    },
+  );
   assert.throws(() => new Envelope({ ...keys, aesKey: "short" }), /43/);
 });
 

@@ -8,12 +8,18 @@ Deno.test("a download's name is read as platforms write it", () => {
     ['attachment; filename="notes.txt"', "notes.txt"],
     ["attachment; filename=notes.txt; size=3", "notes.txt"],
     [`attachment; filename="${encodeURIComponent("报告.txt")}"`, "报告.txt"],
-    [`attachment; filename="x.txt"; filename*=UTF-8''${encodeURIComponent("报告.txt")}`, "报告.txt"],
+    [
+      `attachment; filename="x.txt"; filename*=UTF-8''${encodeURIComponent("报告.txt")}`,
+      "报告.txt",
+    ],
     ['ATTACHMENT; FILENAME="A.MD"', "A.MD"],
     ['attachment; filename="../../etc/passwd"', "passwd"],
     ['attachment; filename="100%.txt"', "100%.txt"],
     // UTF-8 that came as Latin-1.
-    [`attachment; filename="${String.fromCharCode(...new TextEncoder().encode("报告.txt"))}"`, "报告.txt"],
+    [
+      `attachment; filename="${String.fromCharCode(...new TextEncoder().encode("报告.txt"))}"`,
+      "报告.txt",
+    ],
   ];
   for (const [header, name] of cases) {
     const headers = new Headers();

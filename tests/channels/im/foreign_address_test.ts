@@ -1,6 +1,7 @@
 /**
- * Addresses that a message names, over real sockets: somebody who has captured a signed callback, or
- * whose platform is not the platform, gets no request of the gateway's to a machine of their choice.
+ * Addresses that a message names, over real sockets: somebody who has captured a signed callback,
+ * or whose platform is not the platform, gets no request of the gateway's to a machine of their
+ * choice.
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../src/core/clock.ts";
@@ -38,7 +39,11 @@ async function until(done: () => boolean, what: string) {
 /** The callback as it stands, sent to the gateway's port. */
 async function deliver(url: string, callback: Request): Promise<number> {
   const { search } = new URL(callback.url);
-  const response = await fetch(url + search, { method: "POST", headers: callback.headers, body: callback.body });
+  const response = await fetch(url + search, {
+    method: "POST",
+    headers: callback.headers,
+    body: callback.body,
+  });
   await response.body?.cancel();
   return response.status;
 }
@@ -97,9 +102,11 @@ Deno.test("WeCom's AI bot: neither a foreign response_url nor a picture inside t
     bot.answerAll(({ id }) => bot.reply(id, "the answer", true));
     const at = `${world.url}/channels/wecom/main`;
     const say = async (msgid: string, origin: string, more: Record<string, unknown>) => {
-      // The stream has two seconds left and nobody asks for it, so the answer goes by the response_url.
+      // The stream has two seconds left and nobody asks for it, so the answer goes by the
+      // response_url.
       const create_time = Math.floor(Date.now() / 1000) - 358;
-      const from = { userid: msgid }, response_url = `${origin}/cgi-bin/aibot/response?response_code=1`;
+      const from = { userid: msgid },
+        response_url = `${origin}/cgi-bin/aibot/response?response_code=1`;
       const body = { msgid, chattype: "single", from, create_time, response_url, ...more };
       assert.equal(await deliver(at, emulator.botCallback(body)), 200);
     };
@@ -108,9 +115,15 @@ Deno.test("WeCom's AI bot: neither a foreign response_url nor a picture inside t
     await say("m2", inside.url, { msgtype: "image", image: { url: `${inside.url}/picture` } });
     // At the platform's own port it is called, which shows that the test can tell.
     await say("m3", platform.url, words);
-    await until(() => called.includes("/cgi-bin/aibot/response"), "the platform's own response_url is called");
-    const open = async () => (await (await world.as("root", "/api/admin/channels")).json()).apps[0].open;
-    for (let n = 0; n < 500 && await open() > 0; n++) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(
+      () => called.includes("/cgi-bin/aibot/response"),
+      "the platform's own response_url is called",
+    );
+    const open = async () =>
+      (await (await world.as("root", "/api/admin/channels")).json()).apps[0].open;
+    for (let n = 0; n < 500 && await open() > 0; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     assert.equal(await open(), 0);
     assert.deepEqual(inside.paths, []);
   } finally {

@@ -7,11 +7,15 @@ Deno.test("a text that fits is left alone", () => {
 });
 
 Deno.test("a long text is cut behind paragraphs, by bytes, and nothing is lost", () => {
-  const text = Array.from({ length: 60 }, (_, n) => `第${n}段：` + "字".repeat(20 + n % 13)).join("\n\n");
+  const text = Array.from({ length: 60 }, (_, n) => `第${n}段：` + "字".repeat(20 + n % 13)).join(
+    "\n\n",
+  );
   const parts = split(text, 500);
   assert.equal(parts.join(""), text);
   for (const part of parts) assert.ok(byteLength(part) <= 500);
-  for (const part of parts.slice(0, -1)) assert.ok(part.endsWith("\n\n"), JSON.stringify(part.slice(-20)));
+  for (const part of parts.slice(0, -1)) {
+    assert.ok(part.endsWith("\n\n"), JSON.stringify(part.slice(-20)));
+  }
 });
 
 Deno.test("code that is cut is closed and opened again in its language", () => {
@@ -58,8 +62,11 @@ Deno.test("whatever the text, every part fits and the words are all there in ord
     for (let n = roll(400); n >= 0; n--) text += pieces[roll(pieces.length)];
     const limit = 300 + roll(700);
     const parts = split(text, limit);
-    for (const part of parts) assert.ok(byteLength(part) <= limit, `${byteLength(part)} > ${limit}`);
-    const letters = (all: string) => all.replace(/^ {0,3}(`{3,}|~{3,}).*$/gm, "").replace(/[`~\s]|js/g, "");
+    for (const part of parts) {
+      assert.ok(byteLength(part) <= limit, `${byteLength(part)} > ${limit}`);
+    }
+    const letters = (all: string) =>
+      all.replace(/^ {0,3}(`{3,}|~{3,}).*$/gm, "").replace(/[`~\s]|js/g, "");
     assert.equal(letters(parts.join("\n")), letters(text));
   }
 });
@@ -72,12 +79,17 @@ Deno.test("tables, headings, images and code become what a simple platform shows
     "**Title**\n\n- 名称: 茶 · 价格: 3\n- 名称: 水 · 价格: \n\n[图](https://x/y.png)\n\n```js\n# not a heading\n| no | table |\n```",
   );
   assert.equal(downgrade("```\na\nb\n```\nc", { fences: true }), "> a\n> b\nc");
-  assert.equal(downgrade("**bold** `code` [doc](https://x) # no", { plain: true }), "bold code doc (https://x) # no");
+  assert.equal(
+    downgrade("**bold** `code` [doc](https://x) # no", { plain: true }),
+    "bold code doc (https://x) # no",
+  );
 });
 
 Deno.test("an unfinished table or fence, as it streams in, harms nothing", () => {
   for (const text of ["| a | b", "| a | b |\n|--", "```", "```js\nlet", "# ", "![x](", "|"]) {
-    for (const to of [{ tables: true, fences: true, headings: true, images: true }, { plain: true }]) {
+    for (
+      const to of [{ tables: true, fences: true, headings: true, images: true }, { plain: true }]
+    ) {
       assert.equal(typeof downgrade(text, to), "string");
     }
   }

@@ -37,7 +37,9 @@ Deno.test("a code holds for five minutes, and so does the question that follows 
 Deno.test("of many who enter a code together one has it, and an admin's word uses it up as well", async () => {
   const { pairing } = rig();
   const code = (await pairing.code(WHO))!;
-  const tries = await Promise.allSettled(["a", "b", "c", "d"].map((account) => pairing.claim(code, account)));
+  const tries = await Promise.allSettled(
+    ["a", "b", "c", "d"].map((account) => pairing.claim(code, account)),
+  );
   assert.equal(tries.filter(({ status }) => status === "fulfilled").length, 1);
   const { pairing: other } = rig();
   const second = (await other.code(WHO))!;

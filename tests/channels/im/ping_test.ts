@@ -11,7 +11,11 @@ Deno.test("every mark that a platform reads as a mention is broken, and the word
     ["feishu", "```\n<at id=all></at>\n```", /<\/?at/i],
     ["feishu", "cut here: <at", /<at/],
     ["wecom", "<@zhangsan> @all @所有人", /<@|@all|@所有人/],
-    ["dingtalk", "@all @ALL @所有人 @13800000000 @+86-13800000000 @manager42", /@(all|所有人|\+?\d|\w)/i],
+    [
+      "dingtalk",
+      "@all @ALL @所有人 @13800000000 @+86-13800000000 @manager42",
+      /@(all|所有人|\+?\d|\w)/i,
+    ],
     ["dingtalk", "`code` and ` @manager42", /@\w/],
     ["dingtalk", "```py\n@all\n@13800000000\n```", /@(all|\d)/],
     ["dingtalk", '<a atId="manager42">x</a>', /<a at/],

@@ -1,4 +1,6 @@
-/** What a bot says by itself, on its way over a real socket into the chats of an emulated platform. */
+/**
+ * What a bot says by itself, on its way over a real socket into the chats of an emulated platform.
+ */
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { chats, KINDS } from "./chats.ts";
@@ -29,7 +31,10 @@ Deno.test("a push waits in the outbox while the platform is away, and the proces
     await using c = await chats("feishu", {}, store);
     await c.say("oc_1", "hello");
     await c.bind("oc_1", "alice");
-    c.w.app.apps.budget.close({ key: "feishu:person:cli_0123456789abcdef:ou_of_oc_1", rates: [] }, 3_600_000);
+    c.w.app.apps.budget.close(
+      { key: "feishu:person:cli_0123456789abcdef:ou_of_oc_1", rates: [] },
+      3_600_000,
+    );
     assert.equal((await c.push("user:alice", "later", { id: "l" })).success, true);
     assert.equal(c.w.app.apps.list()[0]!.open, 1);
   }
@@ -45,7 +50,10 @@ Deno.test("a push to a conversation goes where that conversation was begun, into
   await using c = await chats("feishu", { group: "shared" });
   await c.say("oc_1", "hello");
   await c.say("oc_g", "hello", true);
-  assert.equal((await c.push(`conversation:${c.asked.at(-1)!.conversationId}`, "to the group")).success, true);
+  assert.equal(
+    (await c.push(`conversation:${c.asked.at(-1)!.conversationId}`, "to the group")).success,
+    true,
+  );
   assert.equal((await c.finals("oc_g", 2))[1], "to the group");
   assert.equal((await c.push("user:lark:main:ou_of_oc_1", "to the stranger")).success, true);
   assert.equal((await c.finals("oc_1", 2))[1], "to the stranger");
@@ -59,7 +67,11 @@ Deno.test("who may not use the app (any more) is not written to, and a bot hears
     assert.equal((await c.push("user:lark:main:ou_of_oc_1", "one")).success, true);
     await c.finals("oc_1", 2);
   }
-  await using c = await chats("feishu", { access: "allowlist", allow: ["ou_somebody_else"] }, store);
+  await using c = await chats(
+    "feishu",
+    { access: "allowlist", allow: ["ou_somebody_else"] },
+    store,
+  );
   assert.equal((await c.push("user:lark:main:ou_of_oc_1", "two")).success, false);
   // Bound: the page has it, the chat does not.
   await c.bind("oc_1", "alice");

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
-import { MAX_FILE, MAX_IMAGES, MAX_QUOTE, type Question, read } from "../../../src/channels/im/reading.ts";
-import { type Content, type Incoming, type Platform, PlatformError } from "../../../src/channels/im/surface.ts";
+import {
+  MAX_FILE,
+  MAX_IMAGES,
+  MAX_QUOTE,
+  type Question,
+  read,
+} from "../../../src/channels/im/reading.ts";
+import {
+  type Content,
+  type Incoming,
+  type Platform,
+  PlatformError,
+} from "../../../src/channels/im/surface.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 
 const FILES: Record<string, Uint8Array> = {
@@ -13,11 +24,18 @@ const FILES: Record<string, Uint8Array> = {
 
 const platform: Pick<Platform, "fetchImage" | "fetchFile" | "quoted"> = {
   fetchImage: (_incoming, ref) =>
-    ref === "gone" ? Promise.reject(new PlatformError("refused", "404", "gone")) : Promise.resolve(`data:${ref}`),
+    ref === "gone"
+      ? Promise.reject(new PlatformError("refused", "404", "gone"))
+      : Promise.resolve(`data:${ref}`),
   fetchFile: (_incoming, ref, max) => {
     if (ref === "gone") return Promise.reject(new PlatformError("refused", "404", "gone"));
-    if (ref === "large") return Promise.reject(new PlatformError("refused", "too_large", `more than ${max}`));
-    return Promise.resolve({ bytes: FILES[String(ref)]!, name: ref === "utf8" ? "named.txt" : undefined });
+    if (ref === "large") {
+      return Promise.reject(new PlatformError("refused", "too_large", `more than ${max}`));
+    }
+    return Promise.resolve({
+      bytes: FILES[String(ref)]!,
+      name: ref === "utf8" ? "named.txt" : undefined,
+    });
   },
   quoted: ({ address }) =>
     address?.lost
@@ -39,12 +57,21 @@ async function reading(message: Partial<Incoming>) {
     ...message,
   };
   const words = wordsIn("zh");
-  const found = await read(incoming, { platform, words, troubled: ({ code }) => troubles.push(code) });
+  const found = await read(incoming, {
+    platform,
+    words,
+    troubled: ({ code }) => troubles.push(code),
+  });
   const question = "refusal" in found ? undefined : found as Question;
   return { refusal: "refusal" in found ? found.refusal : undefined, question, troubles };
 }
 
-const quote = (content: Partial<Content>): Content => ({ text: "", images: [], files: [], ...content });
+const quote = (content: Partial<Content>): Content => ({
+  text: "",
+  images: [],
+  files: [],
+  ...content,
+});
 
 Deno.test("nothing but the mention is answered with what one can do", async () => {
   assert.equal((await reading({ text: " " })).refusal, wordsIn("zh").help);
@@ -57,7 +84,9 @@ Deno.test("each kind that no bot gets is named", async () => {
     assert.ok(refusal!.includes(kinds[kind]), kind);
   }
   const { question } = await reading({ text: "看", unread: ["video"] });
-  assert.deepEqual([question!.text, question!.notes], ["看\n\n[视频]", ["⚠️ 消息中的视频没有交给机器人。"]]);
+  assert.deepEqual([question!.text, question!.notes], ["看\n\n[视频]", [
+    "⚠️ 消息中的视频没有交给机器人。",
+  ]]);
 });
 
 Deno.test("a picture that cannot be fetched is said, and no bot is asked about what it does not see", async () => {
@@ -75,14 +104,19 @@ Deno.test("text files are read by their content, whatever editor wrote them; oth
     assert.match(question!.text, /^\[附件：a\.txt\]\n```\n你好\n```$/, ref);
   }
   // The name is in the download only.
-  assert.match((await reading({ files: [{ ref: "utf8" }] })).question!.text, /named\.txt\]\n```\n你好/);
+  assert.match(
+    (await reading({ files: [{ ref: "utf8" }] })).question!.text,
+    /named\.txt\]\n```\n你好/,
+  );
   const refusals: [ref: string, name: string, why: RegExp][] = [
     ["binary", "a.txt", /只读取 64 KB 以内的文本文件/],
     ["any", "报告.pdf", /“报告\.pdf”：目前只读取/],
     ["large", "a.txt", /超过 64 KB/],
     ["gone", "a.txt", /无法获取文件/],
   ];
-  for (const [ref, name, why] of refusals) assert.match((await reading({ files: [{ ref, name }] })).refusal!, why);
+  for (const [ref, name, why] of refusals) {
+    assert.match((await reading({ files: [{ ref, name }] })).refusal!, why);
+  }
   assert.equal(MAX_FILE, 64 * 1024);
   // Beside words the bot gets the name, and the person reads that it is no more than that.
   const { question } = await reading({ text: "总结", files: [{ ref: "any", name: "报告.pdf" }] });
@@ -93,17 +127,25 @@ Deno.test("a quoted message comes in front, marked line by line and bounded, wit
   const { question } = await reading({
     text: "解释一下",
     images: ["own"],
-    quote: quote({ text: "第一行\n第二行", images: ["quoted"], files: [{ ref: "utf8", name: "q.txt" }] }),
+    quote: quote({
+      text: "第一行\n第二行",
+      images: ["quoted"],
+      files: [{ ref: "utf8", name: "q.txt" }],
+    }),
   });
   assert.equal(
     question!.text,
     "> 第一行\n> 第二行\n> [1 张图片]\n\n解释一下\n\n[附件：q.txt]\n```\n你好\n```",
   );
   assert.deepEqual(question!.images, ["data:own", "data:quoted"]);
-  const long = (await reading({ text: "?", quote: quote({ text: "字".repeat(100_000) }) })).question!.text;
+  const long =
+    (await reading({ text: "?", quote: quote({ text: "字".repeat(100_000) }) })).question!.text;
   assert.ok(long.length < MAX_QUOTE + 20, String(long.length));
   // Where the platform has to be asked for it.
-  assert.match((await reading({ text: "?", address: { quote: quote({ text: "asked" }) } })).question!.text, /^> asked/);
+  assert.match(
+    (await reading({ text: "?", address: { quote: quote({ text: "asked" }) } })).question!.text,
+    /^> asked/,
+  );
   // A mention alone, below a message: that one is the question.
   assert.equal((await reading({ quote: quote({ text: "多少钱" }) })).question!.text, "> 多少钱");
 });

@@ -1,6 +1,7 @@
 /**
- * A connector on the whole gateway with a bot on a real socket: what the scripted gateway of `stage.ts` only plays, that is waiting in
- * line, being stopped there and while answering, and a conversation that is gone.
+ * A connector on the whole gateway with a bot on a real socket: what the scripted gateway of
+ * `stage.ts` only plays, that is waiting in line, being stopped there and while answering, and a
+ * conversation that is gone.
  */
 import assert from "node:assert/strict";
 import { wordsIn } from "../../../src/channels/im/words.ts";
@@ -20,7 +21,9 @@ interface Office {
   shows(chat: string, text: string): Promise<void>;
 }
 
-/** A gateway with one bot that takes one question at a time, and a Feishu app that is open to all. */
+/**
+ * A gateway with one bot that takes one question at a time, and a Feishu app that is open to all.
+ */
 async function inOffice(run: (office: Office) => Promise<void>): Promise<void> {
   const deliver: { to?: (request: Request) => Promise<Response> } = {};
   const feishu = new FeishuEmulator({
@@ -32,7 +35,9 @@ async function inOffice(run: (office: Office) => Promise<void>): Promise<void> {
   const served = serveOn(0, (request) => feishu.fetch(request));
   try {
     await using world = await startWorld({
-      channels: { feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, access: "open" } } },
+      channels: {
+        feishu: { main: { ...FEISHU, mode: "webhook", baseUrl: served.url, access: "open" } },
+      },
     });
     deliver.to = async (request) => await world.app.fetch(request, { address: "127.0.0.1" });
     const bot = await world.bot("one", { protocol: 2, maxConcurrent: 1 });
@@ -41,7 +46,8 @@ async function inOffice(run: (office: Office) => Promise<void>): Promise<void> {
       bot,
       say: (chat, text, sender = "ou_zoe") => void feishu.say({ chat, text, sender }),
       async shows(chat, text) {
-        const shown = () => feishu.log.in(chat).filter(({ from }) => from === "bot").map(({ text }) => text);
+        const shown = () =>
+          feishu.log.in(chat).filter(({ from }) => from === "bot").map(({ text }) => text);
         await until(() => shown().some((one) => one.includes(text)), text)
           .catch((error) => {
             throw new Error(`${error.message}, and read: ${shown().join(" | ")}`);
@@ -108,7 +114,10 @@ Deno.test("a chat whose conversation was deleted goes on in a new one", () =>
     };
     const one = await ask("one");
     assert.equal((await ask("two")).conversationId, one.conversationId);
-    assert.equal(await world.app.gateway.removeConversation({ id: one.userId }, one.conversationId), true);
+    assert.equal(
+      await world.app.gateway.removeConversation({ id: one.userId }, one.conversationId),
+      true,
+    );
     const three = await ask("three");
     assert.notEqual(three.conversationId, one.conversationId);
     assert.equal((await ask("four")).conversationId, three.conversationId);

@@ -1,6 +1,6 @@
 /**
- * A stage for the connectors: a gateway whose bots speak from a script, on a clock that is driven. What the real gateway does is
- * tested elsewhere; here it must only be there.
+ * A stage for the connectors: a gateway whose bots speak from a script, on a clock that is driven.
+ * What the real gateway does is tested elsewhere; here it must only be there.
  */
 import { setImmediate } from "node:timers";
 import type { Asks, Called } from "../../../src/channels/im/asks.ts";
@@ -19,7 +19,9 @@ export interface Script {
   readonly ending?: Ending;
 }
 
-/** It never has a line and forgets no conversation; `real_gateway_test.ts` has the whole gateway. */
+/**
+ * It never has a line and forgets no conversation; `real_gateway_test.ts` has the whole gateway.
+ */
 export class ScriptedGateway implements Asks {
   readonly asked: Message[] = [];
   readonly cancelled: string[] = [];
@@ -48,7 +50,9 @@ export class ScriptedGateway implements Asks {
     this.turns.set(turn.id, turn);
     if (message.idempotencyKey) this.#keys.set(message.idempotencyKey, turn);
     let at = 0;
-    for (const [after, text] of script.pieces) this.clock.after(at += after, () => turn.reply.append("text", text));
+    for (const [after, text] of script.pieces) {
+      this.clock.after(at += after, () => turn.reply.append("text", text));
+    }
     this.clock.after(at, () => {
       for (const image of script.images ?? []) turn.reply.append("image", image);
       turn.reply.end(script.ending ?? { status: "done" });
@@ -81,7 +85,10 @@ export class ScriptedGateway implements Asks {
   }
 }
 
-/** A text at so many tokens a second for so many seconds, in sentences and paragraphs, from a repeatable lot. */
+/**
+ * A text at so many tokens a second for so many seconds, in sentences and paragraphs, from a
+ * repeatable lot.
+ */
 export function trace(seconds: number, perSecond: number, mark = ""): Script {
   const pieces: [number, string][] = [];
   const count = Math.round(seconds * perSecond);

@@ -3,7 +3,9 @@ import { isDivider, isRow, rowsAsLines, tableAfter } from "../../../src/channels
 
 Deno.test("what stands between a header and its rows is known from a row", () => {
   for (const yes of ["|---|:--:|", "--|--", " | - | -: | ", "|-|-"]) assert.ok(isDivider(yes), yes);
-  for (const no of ["", "|---|", "---", "|a|-|", "| |-|", "|:|-|", "- - -"]) assert.equal(isDivider(no), false, no);
+  for (const no of ["", "|---|", "---", "|a|-|", "| |-|", "|:|-|", "- - -"]) {
+    assert.equal(isDivider(no), false, no);
+  }
   assert.ok(isRow("a|b"));
   assert.equal(isRow("|"), false);
 });
@@ -15,7 +17,11 @@ Deno.test("each row says its headers, cut where they are long", () => {
 });
 
 Deno.test("a table that would become many times as long stays as it is", () => {
-  const table = [`|${"h".repeat(40)}|`.repeat(50), "|-|-|", ...Array.from({ length: 100 }, () => "|x".repeat(100))];
+  const table = [
+    `|${"h".repeat(40)}|`.repeat(50),
+    "|-|-|",
+    ...Array.from({ length: 100 }, () => "|x".repeat(100)),
+  ];
   assert.equal(rowsAsLines(table), table);
 });
 

@@ -12,7 +12,10 @@ Deno.test("a question in Feishu is answered in one card that grows and ends", as
   assert.equal(card?.final, false);
   assert.ok(card!.text.startsWith("你好，") || card!.text.includes("Thinking"), card!.text);
   await s.settle();
-  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => [m.kind, m.text]), [["streaming card", "你好，世界。"]]);
+  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => [m.kind, m.text]), [[
+    "streaming card",
+    "你好，世界。",
+  ]]);
   assert.equal(s.emulator.counts.throttled, 0);
   const [message] = s.gateway.asked;
   assert.deepEqual([message?.text, message?.channel, message?.chatType, message?.person.id], [
@@ -47,7 +50,10 @@ Deno.test("in a group only a mention is answered, without the mention, as a repl
 
 Deno.test("a long answer goes on in further cards, and nothing of it is missing", async () => {
   const script = {
-    pieces: Array.from({ length: 300 }, (_, n): [number, string] => [20, `第${n}段，${"字".repeat(50)}。\n\n`]),
+    pieces: Array.from(
+      { length: 300 },
+      (_, n): [number, string] => [20, `第${n}段，${"字".repeat(50)}。\n\n`],
+    ),
   };
   await using s = await stage({ script: () => script });
   s.emulator.say({ chat: "oc_1", text: "长" });
@@ -85,16 +91,25 @@ Deno.test("throttling, failures and silences by lot lose no answer and double no
     script: () => ({ pieces: [[300, "一。"], [1500, "二。"], [1500, "三。"]] }),
     wire: { random, latency: [20, 400], faults: { throttled: 0.05, failing: 0.05, silent: 0.02 } },
   });
-  for (let n = 0; n < 60; n++) s.clock.after(n * 200, () => s.emulator.say({ chat: `oc_${n}`, text: "hi" }));
+  for (let n = 0; n < 60; n++) {
+    s.clock.after(n * 200, () => s.emulator.say({ chat: `oc_${n}`, text: "hi" }));
+  }
   await s.clock.advance(13_000);
   await s.settle();
   for (let n = 0; n < 60; n++) {
-    assert.deepEqual(s.emulator.log.finals(`oc_${n}`).map((m) => m.text), ["一。二。三。"], `chat ${n}`);
+    assert.deepEqual(
+      s.emulator.log.finals(`oc_${n}`).map((m) => m.text),
+      ["一。二。三。"],
+      `chat ${n}`,
+    );
   }
 });
 
 Deno.test("where cards are refused the answer comes as a text", async () => {
-  await using s = await stage({ settings: { show: "text" }, script: () => ({ pieces: [[9000, "**done**"]] }) });
+  await using s = await stage({
+    settings: { show: "text" },
+    script: () => ({ pieces: [[9000, "**done**"]] }),
+  });
   s.emulator.say({ chat: "oc_1", text: "hi" });
   await s.clock.advance(1000);
   await s.settle();
@@ -199,7 +214,12 @@ Deno.test("rules name who answers whom, and a shared group has one conversation"
   await s.clock.advance(2000);
   await s.settle();
   const by = Object.fromEntries(s.gateway.asked.map((m) => [m.text, m]));
-  assert.deepEqual([by.a!.target, by.b!.target, by.c!.target, by.d!.target], ["beta", "beta", "gamma", "alpha"]);
+  assert.deepEqual([by.a!.target, by.b!.target, by.c!.target, by.d!.target], [
+    "beta",
+    "beta",
+    "gamma",
+    "alpha",
+  ]);
   assert.equal(by.a!.conversationId, by.b!.conversationId);
 });
 
@@ -207,15 +227,24 @@ Deno.test("images come in as data URLs and go out as messages of their own; rich
   const png = "data:image/png;base64,iVBORw0KGgo=";
   await using s = await stage({ script: () => ({ pieces: [[10, "看图"]], images: [png] }) });
   s.emulator.resources.set("img_1", { type: "image/png", bytes: new Uint8Array([1, 2, 3]) });
-  s.emulator.resources.set("file_1", { type: "text/plain", bytes: new TextEncoder().encode("内容") });
+  s.emulator.resources.set("file_1", {
+    type: "text/plain",
+    bytes: new TextEncoder().encode("内容"),
+  });
   s.emulator.say({
     chat: "oc_1",
     message: {
       type: "post",
-      content: { title: "标题", content: [[{ tag: "text", text: "看 " }, { tag: "img", image_key: "img_1" }]] },
+      content: {
+        title: "标题",
+        content: [[{ tag: "text", text: "看 " }, { tag: "img", image_key: "img_1" }]],
+      },
     },
   });
-  s.emulator.say({ chat: "oc_2", message: { type: "file", content: { file_key: "file_1", file_name: "a.txt" } } });
+  s.emulator.say({
+    chat: "oc_2",
+    message: { type: "file", content: { file_key: "file_1", file_name: "a.txt" } },
+  });
   await s.clock.advance(2000);
   await s.settle();
   const [post, file] = s.gateway.asked;
@@ -252,22 +281,33 @@ Deno.test("forged, tampered, plain and foreign callbacks are refused and audited
   await using s = await stage();
   const event = (more: Record<string, unknown>) => ({
     schema: "2.0",
-    header: { event_id: "e", event_type: "im.message.receive_v1", token: KEYS.verificationToken, app_id: KEYS.appId },
+    header: {
+      event_id: "e",
+      event_type: "im.message.receive_v1",
+      token: KEYS.verificationToken,
+      app_id: KEYS.appId,
+    },
     event: {},
     ...more,
   });
   const statuses: number[] = [];
-  const post = async (request: Request) => statuses.push((await s.channel.fetch(request, "6.6.6.6")).status);
+  const post = async (request: Request) =>
+    statuses.push((await s.channel.fetch(request, "6.6.6.6")).status);
   const valid = s.emulator.callback(event({}));
   const raw = await valid.clone().text();
-  const again = (body: string, headers = valid.headers) => new Request("http://x/", { method: "POST", body, headers });
+  const again = (body: string, headers = valid.headers) =>
+    new Request("http://x/", { method: "POST", body, headers });
   await post(again(raw + " "));
   await post(again(raw, new Headers()));
   await post(again(JSON.stringify(event({}))));
   await post(again(raw.replace(/.{4}"}$/, 'AAAA"}')));
-  await post(s.emulator.callback(event({ header: { event_id: "e", event_type: "x", token: "wrong" } })));
   await post(
-    s.emulator.callback(event({ header: { event_id: "e", event_type: "x", token: "token", app_id: "cli_other" } })),
+    s.emulator.callback(event({ header: { event_id: "e", event_type: "x", token: "wrong" } })),
+  );
+  await post(
+    s.emulator.callback(
+      event({ header: { event_id: "e", event_type: "x", token: "token", app_id: "cli_other" } }),
+    ),
   );
   assert.deepEqual(statuses, [401, 401, 401, 401, 401, 401]);
   assert.equal(s.notes.of("callback_refused").length, 6);
@@ -275,7 +315,11 @@ Deno.test("forged, tampered, plain and foreign callbacks are refused and audited
   await post(again("not json"));
   await post(again("[]", new Headers()));
   await post(valid);
-  await post(s.emulator.callback(event({ header: { event_id: "e", event_type: "who.knows", token: "token" } })));
+  await post(
+    s.emulator.callback(
+      event({ header: { event_id: "e", event_type: "who.knows", token: "token" } }),
+    ),
+  );
   await post(s.emulator.callback({ odd: true }));
   await post(new Request("http://x/"));
   await post(again("x".repeat(2 << 20)));
@@ -312,7 +356,11 @@ Deno.test("files go out by their names, once each; one that Feishu does not take
   assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => [m.kind, m.text]).slice(0, 1), [
     ["streaming card", "给你\n\n📎 empty.txt（0 B）无法发送到这里。"],
   ]);
-  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.kind), ["streaming card", "image", "file"]);
+  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.kind), [
+    "streaming card",
+    "image",
+    "file",
+  ]);
   assert.equal(s.emulator.log.finals("oc_1")[2]!.text, "报告.pdf");
   const sent = [...s.emulator.resources.values()].find((file) => file.name === "报告.pdf");
   assert.equal(new TextDecoder().decode(sent!.bytes), "%PDF a report");
@@ -324,5 +372,8 @@ Deno.test("a file that Feishu turns away in the end is said in a line of its own
   s.emulator.refuseFiles = true;
   s.emulator.say({ chat: "oc_1", text: "文件" });
   await s.settle();
-  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.text), ["给你", "📎 a.pdf（3 B）无法发送到这里。"]);
+  assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.text), [
+    "给你",
+    "📎 a.pdf（3 B）无法发送到这里。",
+  ]);
 });

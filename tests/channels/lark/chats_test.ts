@@ -1,4 +1,7 @@
-/** What goes wrong in Feishu's chats: slow platforms, strange messages, mentions, cards that are refused, buttons. */
+/**
+ * What goes wrong in Feishu's chats: slow platforms, strange messages, mentions, cards that are
+ * refused, buttons.
+ */
 import assert from "node:assert/strict";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import type { Happening } from "../../../src/core/observer.ts";
@@ -52,7 +55,10 @@ Deno.test("a picture that takes nine seconds to come does not leave the chat sil
 
 Deno.test("a picture that cannot be fetched is said, and the operator hears of it", async () => {
   await using s = await stage();
-  const said = await asked(s, { chat: "oc_1", message: { type: "image", content: { image_key: "img_none" } } });
+  const said = await asked(s, {
+    chat: "oc_1",
+    message: { type: "image", content: { image_key: "img_none" } },
+  });
   assert.deepEqual(said, [zh.pictureLost]);
   assert.equal(s.gateway.asked.length, 0);
   assert.match(JSON.stringify(s.notes.of("warning")), /234003/);
@@ -64,7 +70,12 @@ Deno.test("a question that waits in line says its place, and that it is being th
   await s.clock.advance(400);
   const turn = [...s.gateway.turns.values()][0]!;
   const shown = () => s.emulator.log.in("oc_1").at(-1)!.text;
-  for (const [place, words] of [[3, zh.queued(3)], [1, zh.queued(1)], [undefined, zh.thinking]] as const) {
+  for (
+    const [place, words] of [[3, zh.queued(3)], [1, zh.queued(1)], [
+      undefined,
+      zh.thinking,
+    ]] as const
+  ) {
     turn.place = place;
     turn.reply.wake();
     await s.clock.advance(1000);
@@ -101,13 +112,20 @@ Deno.test("each kind of message that holds nothing for a bot is answered with wh
 Deno.test("a location, a card's words and an emoji are words", async () => {
   await using s = await stage();
   const cases: [type: string, content: unknown, text: string][] = [
-    ["location", { name: "北京站", longitude: "116.4", latitude: "39.9" }, "📍 北京站 (39.9, 116.4)"],
+    [
+      "location",
+      { name: "北京站", longitude: "116.4", latitude: "39.9" },
+      "📍 北京站 (39.9, 116.4)",
+    ],
     [
       "interactive",
       { title: "周报", elements: [[{ tag: "text", text: "完成了" }, { tag: "a", text: "三项" }]] },
       "周报\n完成了\n三项",
     ],
-    ["post", { title: "", content: [[{ tag: "text", text: "好" }, { tag: "emotion", emoji_type: "OK" }]] }, "好[OK]"],
+    ["post", {
+      title: "",
+      content: [[{ tag: "text", text: "好" }, { tag: "emotion", emoji_type: "OK" }]],
+    }, "好[OK]"],
   ];
   for (const [n, [type, content, text]] of cases.entries()) {
     await asked(s, { chat: `oc_${n}`, message: { type, content } });
@@ -151,7 +169,12 @@ Deno.test("code keeps its indentation, and everybody is called so", async () => 
 
 Deno.test("the message that a question replies to reaches the bot, its picture too", async () => {
   await using s = await stage();
-  const earlier = s.emulator.say({ chat: "oc_g", type: "group", mention: false, text: "报价 300 元" });
+  const earlier = s.emulator.say({
+    chat: "oc_g",
+    type: "group",
+    mention: false,
+    text: "报价 300 元",
+  });
   await asked(s, { chat: "oc_g", type: "group", text: "贵吗", replyTo: earlier });
   assert.equal(s.gateway.asked[0]!.text, "> 报价 300 元\n\n贵吗");
   s.emulator.resources.set("img_9", { type: "image/png", bytes: new Uint8Array([9]) });
@@ -174,7 +197,10 @@ Deno.test("a quoted message that is gone is said below the answer", async () => 
 Deno.test("whatever a bot repeats, nobody is pinged: not in cards, patched cards or texts, not by a command", async () => {
   const words = '看 <at id=all></at> <at user_id="ou_1">Tom</at> <person id="ou_2"></person>';
   for (const show of ["card", "patch", "text"]) {
-    await using s = await stage({ settings: { show }, script: () => ({ pieces: [[500, words], [3000, words]] }) });
+    await using s = await stage({
+      settings: { show },
+      script: () => ({ pieces: [[500, words], [3000, words]] }),
+    });
     const said = await asked(s, { chat: "oc_g", type: "group", text: "说" });
     await asked(s, { chat: "oc_g", type: "group", text: "/use <at id=all></at>" });
     assert.deepEqual(s.emulator.log.pings, [], show);
@@ -185,12 +211,20 @@ Deno.test("whatever a bot repeats, nobody is pinged: not in cards, patched cards
 Deno.test("a first frame of 60 KB and an answer of twelve tables go on in further cards, and keep growing", async () => {
   const table = "| 项 | 值 |\n|---|---|\n| a | 1 |\n\n";
   const long = "字".repeat(20_000);
-  for (const pieces of [[[50, long], [5000, "还有。"]], [[500, table.repeat(12)], [5000, "还有。"]]] as const) {
+  for (
+    const pieces of [[[50, long], [5000, "还有。"]], [[500, table.repeat(12)], [
+      5000,
+      "还有。",
+    ]]] as const
+  ) {
     await using s = await stage({ script: () => ({ pieces: [...pieces] }) });
     s.emulator.say({ chat: "oc_1", text: "长" });
     await s.clock.advance(4000);
     const cards = s.emulator.log.in("oc_1").filter((m) => m.from === "bot");
-    assert.ok(cards.length > 1 && cards.every((m) => m.kind === "streaming card"), String(cards.length));
+    assert.ok(
+      cards.length > 1 && cards.every((m) => m.kind === "streaming card"),
+      String(cards.length),
+    );
     await s.settle();
     const finals = s.emulator.log.finals("oc_1");
     assert.equal(
@@ -215,9 +249,14 @@ Deno.test("where the last card is not taken as a whole, its dead button is taken
 });
 
 Deno.test("only who asked, or an admin, stops an answer, and the button says what it did in either language", async () => {
-  await using s = await stage({ script: () => ({ pieces: [[1000, "开头。"], [60_000, "结尾。"]] }) });
+  await using s = await stage({
+    script: () => ({ pieces: [[1000, "开头。"], [60_000, "结尾。"]] }),
+  });
   const { pairing } = s.channel.desk;
-  await pairing.confirm((await pairing.code({ channel: "lark", app: "main", id: "ou_boss" }))!, "boss");
+  await pairing.confirm(
+    (await pairing.code({ channel: "lark", app: "main", id: "ou_boss" }))!,
+    "boss",
+  );
   const press = async (question: string, by: string) => {
     const before = s.emulator.toasts.length;
     s.emulator.press("any", { stop: question }, by);
@@ -226,7 +265,11 @@ Deno.test("only who asked, or an admin, stops an answer, and the button says wha
   };
   const toast = (what: "stopped" | "nothing" | "not_yours") => {
     const [zh, en] = [wordsIn("zh").stop[what], wordsIn("en").stop[what]];
-    return { type: what === "stopped" ? "success" : "info", content: zh, i18n: { zh_cn: zh, en_us: en } };
+    return {
+      type: what === "stopped" ? "success" : "info",
+      content: zh,
+      i18n: { zh_cn: zh, en_us: en },
+    };
   };
   const question = s.emulator.say({ chat: "oc_g", type: "group", sender: "ou_asker", text: "问" });
   await s.clock.advance(3000);
@@ -266,11 +309,16 @@ Deno.test("what is stopped while its picture is still fetched is never asked", a
   await using s = await stage();
   s.emulator.resources.set("img_1", { type: "image/png", bytes: new Uint8Array([1]) });
   s.slow(/resources/, 9000);
-  const question = s.emulator.say({ chat: "oc_1", message: { type: "image", content: { image_key: "img_1" } } });
+  const question = s.emulator.say({
+    chat: "oc_1",
+    message: { type: "image", content: { image_key: "img_1" } },
+  });
   await s.clock.advance(3000);
   s.emulator.press("any", { stop: question }, "ou_of_oc_1");
   await s.settle();
-  assert.deepEqual([s.gateway.asked.length, s.emulator.log.finals("oc_1").map((m) => m.text)], [0, [zh.cancelled]]);
+  assert.deepEqual([s.gateway.asked.length, s.emulator.log.finals("oc_1").map((m) => m.text)], [0, [
+    zh.cancelled,
+  ]]);
 });
 
 Deno.test("/bots marks the bot that answers: the chosen one, the conversation's own, or none", async () => {
@@ -325,7 +373,10 @@ Deno.test("how an app is doing is there to be read: what was heard, refused, and
   await asked(s, { chat: "oc_1", text: "hi" });
   assert.ok(s.channel.health.lastEventAt! > 0);
   await s.channel.fetch(new Request("http://x/", { method: "POST", body: "{}" }), "6.6.6.6");
-  assert.deepEqual([s.channel.health.refusedCallbacks, s.channel.health.lastRefused?.why], [1, "not encrypted"]);
+  assert.deepEqual([s.channel.health.refusedCallbacks, s.channel.health.lastRefused?.why], [
+    1,
+    "not encrypted",
+  ]);
   s.refuse((_body, url) => url.includes("tenant_access_token"), 10014);
   s.emulator.spoilTokens();
   await asked(s, { chat: "oc_1", text: "hi" });

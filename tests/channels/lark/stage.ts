@@ -45,7 +45,9 @@ export async function stage(setting: Setting = {}) {
   let refusing: ((body: string, url: string) => boolean) | undefined, code = 0;
   const platform = async (request: Request): Promise<Response> => {
     calls.push(request.url);
-    for (const [path, ms] of slow) if (path.test(request.url)) await new Promise<void>((done) => clock.after(ms, done));
+    for (const [path, ms] of slow) {
+      if (path.test(request.url)) await new Promise<void>((done) => clock.after(ms, done));
+    }
     if (refusing?.(await request.clone().text(), request.url)) {
       return Response.json({ code, msg: "refused" }, { status: 400 });
     }
@@ -91,7 +93,10 @@ export async function stage(setting: Setting = {}) {
     /** Goes on until nothing is being delivered. */
     async settle(limit = 3_600_000) {
       await clock.advance(10);
-      assert.ok(await clock.until(() => channel.desk.open === 0, limit), "something is still being delivered");
+      assert.ok(
+        await clock.until(() => channel.desk.open === 0, limit),
+        "something is still being delivered",
+      );
     },
     async [Symbol.asyncDispose]() {
       emulator.stop();

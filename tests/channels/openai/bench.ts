@@ -1,5 +1,6 @@
 /**
- * This is a whole gateway on a free port with model APIs that are played, for the tests of the OpenAI face.
+ * This is a whole gateway on a free port with model APIs that are played, for the tests of the
+ * OpenAI face.
  */
 import { type App, createApp } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config.ts";
@@ -31,7 +32,14 @@ export async function withFace(
   } = {},
 ): Promise<void> {
   const fake = new FakeUpstream("openai", ...plays);
-  const gpt = { type: "openai", baseUrl: fake.url, model: "m", tries: 1, stallTimeout: 200, ...more.settings };
+  const gpt = {
+    type: "openai",
+    baseUrl: fake.url,
+    model: "m",
+    tries: 1,
+    stallTimeout: 200,
+    ...more.settings,
+  };
   const read = readConfig(JSON.stringify({
     users: { ada: { password: "x", displayName: "Ada" }, bob: { password: "x", bots: ["other"] } },
     bots: { gpt, ...more.bots },
@@ -39,7 +47,10 @@ export async function withFace(
   }));
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
   const app = await createApp(read.config, { clock: more.clock });
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => app.fetch(request));
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => app.fetch(request),
+  );
   const root = `http://127.0.0.1:${server.addr.port}`;
   const { token } = await app.sessions.begin("ada");
   const post = (path: string, body: unknown, init: RequestInit = {}) =>
@@ -47,10 +58,18 @@ export async function withFace(
       method: "POST",
       body: JSON.stringify(body),
       ...init,
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}`, ...init.headers },
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${token}`,
+        ...init.headers,
+      },
     });
   const chat = (fields: Record<string, unknown> = {}, init?: RequestInit) =>
-    post("/v1/chat/completions", { model: "gpt", messages: [{ role: "user", content: "hello" }], ...fields }, init);
+    post("/v1/chat/completions", {
+      model: "gpt",
+      messages: [{ role: "user", content: "hello" }],
+      ...fields,
+    }, init);
   try {
     await run({ app, fake, url: `${root}/v1`, root, token, post, chat });
   } finally {

@@ -5,7 +5,13 @@ import assert from "node:assert/strict";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { HumanMessage } from "@langchain/core/messages";
 import { ChatOpenAI } from "@langchain/openai";
-import { DefaultChatTransport, generateText, readUIMessageStream, streamText, type UIMessage } from "ai";
+import {
+  DefaultChatTransport,
+  generateText,
+  readUIMessageStream,
+  streamText,
+  type UIMessage,
+} from "ai";
 import OpenAI from "openai";
 import { WORDS } from "../../bots/upstream/fake_upstream.ts";
 import { until } from "../../world.ts";
@@ -70,13 +76,18 @@ Deno.test(
       const openai = client(face);
       let text = "";
       await assert.rejects(async () => {
-        for await (const { choices } of await openai.chat.completions.create({ ...ask, stream: true })) {
+        for await (
+          const { choices } of await openai.chat.completions.create({ ...ask, stream: true })
+        ) {
           text += choices[0]!.delta.content ?? "";
         }
       }, OpenAI.APIError);
       assert.equal(text, "one ");
       await assert.rejects(openai.chat.completions.create(ask), OpenAI.RateLimitError);
-      await assert.rejects(openai.chat.completions.create({ ...ask, model: "nobody" }), OpenAI.NotFoundError);
+      await assert.rejects(
+        openai.chat.completions.create({ ...ask, model: "nobody" }),
+        OpenAI.NotFoundError,
+      );
       const stranger = new OpenAI({ baseURL: face.url, apiKey: "nxk_nonsense", maxRetries: 0 });
       await assert.rejects(stranger.models.list().then(), OpenAI.AuthenticationError);
     });
@@ -90,13 +101,26 @@ Deno.test(
       status,
       body: JSON.stringify({ error: { message: "no", code } }),
     });
-    const tools = { choices: [{ message: { content: null, tool_calls: [{ id: "1" }] }, finish_reason: "tool_calls" }] };
+    const tools = {
+      choices: [{
+        message: { content: null, tool_calls: [{ id: "1" }] },
+        finish_reason: "tool_calls",
+      }],
+    };
     const cases = [
-      { play: refused(400, "context_length_exceeded"), status: 400, code: "context_length_exceeded" },
+      {
+        play: refused(400, "context_length_exceeded"),
+        status: 400,
+        code: "context_length_exceeded",
+      },
       { play: refused(400, "unsupported_value"), status: 400, code: "unsupported_value" },
       { play: refused(401, "invalid_api_key"), status: 502, code: "bot_misconfigured" },
       { play: refused(404, "model_not_found"), status: 502, code: "bot_misconfigured" },
-      { play: { as: "application/json", body: JSON.stringify(tools) }, status: 502, code: "answer_unsupported" },
+      {
+        play: { as: "application/json", body: JSON.stringify(tools) },
+        status: 502,
+        code: "answer_unsupported",
+      },
     ];
     for (const { play, status, code } of cases) {
       for (const stream of [false, true]) {
@@ -121,7 +145,11 @@ Deno.test("openai: aborting a stream stops the bot", async () => {
     const agent = new Agent("agent", (_task, sink) => void sink.write("text", "one "));
     agent.onStop = stopped.resolve;
     face.app.gateway.roster.join(agent);
-    const stream = await client(face).chat.completions.create({ ...ask, model: "agent", stream: true });
+    const stream = await client(face).chat.completions.create({
+      ...ask,
+      model: "agent",
+      stream: true,
+    });
     const ends = cancelled(face);
     for await (const { choices } of stream) if (choices[0]!.delta.content) break;
     await stopped.promise;
@@ -132,12 +160,20 @@ Deno.test("openai: aborting a stream stops the bot", async () => {
 Deno.test("openai: responses, whole, streamed, followed up and failed", async () => {
   await withFace([{}, {}, {}, { end: "cut", deltas: ["one "] }], async (face) => {
     const openai = client(face);
-    const first = await openai.responses.create({ model: "gpt", input: "hello", instructions: "Rhyme." });
+    const first = await openai.responses.create({
+      model: "gpt",
+      input: "hello",
+      instructions: "Rhyme.",
+    });
     assert.equal(first.output_text, ALL);
     assert.equal(first.status, "completed");
     assert.equal(first.usage?.total_tokens, 15);
 
-    const second = await openai.responses.create({ model: "gpt", input: "and?", previous_response_id: first.id });
+    const second = await openai.responses.create({
+      model: "gpt",
+      input: "and?",
+      previous_response_id: first.id,
+    });
     assert.deepEqual(second.metadata, first.metadata, "the same conversation");
     assert.deepEqual(face.fake.seen[1]!.body.messages, [
       { role: "user", content: "hello" },
@@ -157,11 +193,16 @@ Deno.test("openai: responses, whole, streamed, followed up and failed", async ()
 
     const types: string[] = [];
     await assert.rejects(async () => {
-      for await (const event of await openai.responses.create({ model: "gpt", input: "x", stream: true })) {
+      for await (
+        const event of await openai.responses.create({ model: "gpt", input: "x", stream: true })
+      ) {
         types.push(event.type);
       }
     });
-    assert.ok(types.includes("response.failed") && !types.includes("response.completed"), types.join());
+    assert.ok(
+      types.includes("response.failed") && !types.includes("response.completed"),
+      types.join(),
+    );
     await assert.rejects(
       openai.responses.create({ model: "gpt", input: "x", previous_response_id: "resp_nothing" }),
       OpenAI.NotFoundError,
@@ -170,7 +211,9 @@ Deno.test("openai: responses, whole, streamed, followed up and failed", async ()
 });
 
 function aiModel({ url, token }: Face, name = "gpt") {
-  return createOpenAICompatible({ name: "nexus", baseURL: url, apiKey: token, includeUsage: true })(name);
+  return createOpenAICompatible({ name: "nexus", baseURL: url, apiKey: token, includeUsage: true })(
+    name,
+  );
 }
 
 Deno.test("AI SDK: streamText with an image, reasoning and counts", async () => {
@@ -179,14 +222,21 @@ Deno.test("AI SDK: streamText with an image, reasoning and counts", async () => 
       model: aiModel(face),
       messages: [{
         role: "user",
-        content: [{ type: "text", text: "look" }, { type: "file", mediaType: "image/png", data: PNG }],
+        content: [{ type: "text", text: "look" }, {
+          type: "file",
+          mediaType: "image/png",
+          data: PNG,
+        }],
       }],
     });
     assert.equal(await result.text, ALL);
     assert.equal(await result.reasoningText, "hm");
     assert.equal(await result.finishReason, "stop");
     assert.equal((await result.usage).totalTokens, 15);
-    assert.deepEqual(face.fake.seen[0]!.body.messages[0].content[1], { type: "image_url", image_url: { url: PNG } });
+    assert.deepEqual(face.fake.seen[0]!.body.messages[0].content[1], {
+      type: "image_url",
+      image_url: { url: PNG },
+    });
     const { text } = await generateText({ model: aiModel(face), prompt: "hello" });
     assert.equal(text, ALL);
   });
@@ -196,7 +246,12 @@ Deno.test("AI SDK: a cut stream is an error part, not a finish", async () => {
   await withFace([{ end: "cut", deltas: ["one "] }], async (face) => {
     const kinds: string[] = [];
     let reason;
-    const result = streamText({ model: aiModel(face), prompt: "hello", maxRetries: 0, onError() {} });
+    const result = streamText({
+      model: aiModel(face),
+      prompt: "hello",
+      maxRetries: 0,
+      onError() {},
+    });
     for await (const part of result.fullStream) {
       kinds.push(part.type);
       if (part.type === "finish") reason = part.finishReason;
@@ -235,7 +290,11 @@ Deno.test(
   async () => {
     await withFace([{}, { end: "stall", deltas: ["one "] }], async (face) => {
       const headers = { authorization: `Bearer ${face.token}` };
-      const transport = new DefaultChatTransport({ api: `${face.root}/api/ai/chat`, headers, body: { model: "gpt" } });
+      const transport = new DefaultChatTransport({
+        api: `${face.root}/api/ai/chat`,
+        headers,
+        body: { model: "gpt" },
+      });
       const messages: UIMessage[] = [{
         id: "1",
         role: "user",
@@ -252,7 +311,10 @@ Deno.test(
       let last: UIMessage | undefined;
       for await (const message of readUIMessageStream({ stream: await send() })) last = message;
       assert.equal(last!.role, "assistant");
-      assert.equal(last!.parts.filter((part) => part.type === "text").map(({ text }) => text).join(""), ALL);
+      assert.equal(
+        last!.parts.filter((part) => part.type === "text").map(({ text }) => text).join(""),
+        ALL,
+      );
       assert.equal((face.fake.seen[0]!.body.messages[0].content as unknown[]).length, 2);
 
       messages.push(last!, { id: "2", role: "user", parts: [{ type: "text", text: "more" }] });
@@ -272,12 +334,26 @@ Deno.test(
         parts.push(value.type);
         if (value.type === "text-delta") {
           assert.equal(value.delta, "one ");
-          const stop = await fetch(`${face.root}/api/ai/chat/c1/stream`, { method: "DELETE", headers });
+          const stop = await fetch(`${face.root}/api/ai/chat/c1/stream`, {
+            method: "DELETE",
+            headers,
+          });
           assert.deepEqual(await stop.json(), { stopped: true });
         }
       }
-      assert.deepEqual(parts, ["start", "start-step", "text-start", "text-delta", "text-end", "abort"]);
-      assert.equal(await transport.reconnectToStream({ chatId: "c1" }), null, "nothing runs any more");
+      assert.deepEqual(parts, [
+        "start",
+        "start-step",
+        "text-start",
+        "text-delta",
+        "text-end",
+        "abort",
+      ]);
+      assert.equal(
+        await transport.reconnectToStream({ chatId: "c1" }),
+        null,
+        "nothing runs any more",
+      );
     }, { settings: { stallTimeout: 60_000 } });
   },
 );

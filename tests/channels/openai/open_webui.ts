@@ -21,7 +21,8 @@ export const CHAT = {
   ],
 };
 
-const HISTORY = "<chat_history>\nUSER: What did I note about the trip?\nASSISTANT: That it rains.\n</chat_history>";
+const HISTORY =
+  "<chat_history>\nUSER: What did I note about the trip?\nASSISTANT: That it rains.\n</chat_history>";
 
 function task(content: string, more: Record<string, unknown> = {}) {
   return { model: "gpt", messages: [{ role: "user", content }], stream: false, ...more };
@@ -66,11 +67,15 @@ export const DOCUMENTS = {
   model: "gpt",
   messages: [{
     role: "user",
-    content: "### Task:\nRespond to the user query using the provided context, incorporating inline citations …\n\n" +
+    content:
+      "### Task:\nRespond to the user query using the provided context, incorporating inline citations …\n\n" +
       '### Output:\nProvide a clear and direct response …\n\n<context>\n<source id="1">It rains.</source>\n</context>\n\n' +
       "What did I note about the trip?",
   }],
 };
 
-/** The header that an admin may add to the connection (`"X-OpenWebUI-Task": "{{TASK}}"`), as it arrives. */
+/**
+ * The header that an admin may add to the connection (`"X-OpenWebUI-Task": "{{TASK}}"`), as it
+ * arrives.
+ */
 export const TASK_HEADER = "x-openwebui-task";

@@ -12,7 +12,9 @@ Deno.test("a whole answer has OpenAI's shape, the model's own counts and the tur
     const response = await chat();
     assert.equal(response.status, 200);
     const answer = await response.json();
-    const used = await fetch(`${root}/api/usage`, { headers: { authorization: `Bearer ${token}` } });
+    const used = await fetch(`${root}/api/usage`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     const [day] = (await used.json()).days;
     assert.deepEqual([day.messages, day.inputTokens, day.outputTokens], [1, 7, 8]);
     assert.equal(answer.object, "chat.completion");
@@ -34,7 +36,11 @@ Deno.test("a stream begins with the role, ends with a reason and [DONE], and cou
     assert.deepEqual(all[0].choices[0].delta, { role: "assistant", content: "" });
     assert.equal(all.slice(1, -3).map((chunk) => chunk.choices[0].delta.content).join(""), ALL);
     assert.equal(all.at(-3).choices[0].finish_reason, "stop");
-    assert.deepEqual(all.at(-2).usage, { prompt_tokens: 7, completion_tokens: 8, total_tokens: 15 });
+    assert.deepEqual(all.at(-2).usage, {
+      prompt_tokens: 7,
+      completion_tokens: 8,
+      total_tokens: 15,
+    });
     assert.equal(all.at(-1), "[DONE]");
   });
 });
@@ -72,7 +78,10 @@ Deno.test("an answer of a bot that does not count is counted by estimate, and sa
   });
 });
 
-/** What the model API does behind the second word, and what a client of the stream and of the whole is told. */
+/**
+ * What the model API does behind the second word, and what a client of the stream and of the whole
+ * is told.
+ */
 for (const end of ["cut", "bad_json", "error_event", "clean", "stall"] as const) {
   Deno.test(`a reply that ends by "${end}" is closed with an error, never with [DONE]`, async () => {
     await withFace([{ end, deltas: ["one ", "two "] }], async ({ chat }) => {
@@ -122,7 +131,9 @@ Deno.test("what fails before the first word is a status, also for a stream", asy
 
 Deno.test("another bot of the pool answers where the first cannot", async () => {
   await withFace([{ status: 500 }], async ({ app, chat, fake }) => {
-    app.gateway.roster.join(new Agent("second", says("from the second"), { pool: "models", weight: 0.001 }));
+    app.gateway.roster.join(
+      new Agent("second", says("from the second"), { pool: "models", weight: 0.001 }),
+    );
     const answer = await (await chat({ model: "models" })).json();
     assert.equal(answer.choices[0].message.content, "from the second");
     assert.equal(fake.seen.length, 1);
@@ -131,15 +142,23 @@ Deno.test("another bot of the pool answers where the first cannot", async () => 
 
 Deno.test("errors have OpenAI's statuses: 401, 404 model, 400, 404 address, 413, 415", async () => {
   await withFace([{}], async ({ chat, post, root, app }) => {
-    const told = async (response: Response) => [response.status, (await response.json()).error.code];
-    assert.deepEqual(await told(await chat({}, { headers: { authorization: "Bearer nonsense" } })), [
-      401,
-      "invalid_api_key",
-    ]);
+    const told = async (
+      response: Response,
+    ) => [response.status, (await response.json()).error.code];
+    assert.deepEqual(
+      await told(await chat({}, { headers: { authorization: "Bearer nonsense" } })),
+      [
+        401,
+        "invalid_api_key",
+      ],
+    );
     assert.deepEqual(await told(await fetch(`${root}/v1/models`)), [401, "invalid_api_key"]);
     assert.deepEqual(await told(await chat({ model: "nobody" })), [404, "model_not_found"]);
     assert.deepEqual(await told(await chat({ messages: [] })), [400, "invalid"]);
-    assert.deepEqual(await told(await chat({ messages: [{ role: "user", content: "" }] })), [400, "invalid"]);
+    assert.deepEqual(await told(await chat({ messages: [{ role: "user", content: "" }] })), [
+      400,
+      "invalid",
+    ]);
     assert.deepEqual(await told(await post("/v1/embeddings", {})), [404, "unknown_url"]);
     assert.deepEqual(await told(await chat({}, { headers: { "content-type": "text/plain" } })), [
       415,
@@ -147,10 +166,13 @@ Deno.test("errors have OpenAI's statuses: 401, 404 model, 400, 404 address, 413,
     ]);
     // Somebody else's bot does not exist.
     const { token } = await app.sessions.begin("bob");
-    assert.deepEqual(await told(await chat({}, { headers: { authorization: `Bearer ${token}` } })), [
-      404,
-      "model_not_found",
-    ]);
+    assert.deepEqual(
+      await told(await chat({}, { headers: { authorization: `Bearer ${token}` } })),
+      [
+        404,
+        "model_not_found",
+      ],
+    );
     const error = await (await chat({ temperature: "hot" })).json();
     assert.equal(error.error.param, "temperature");
   });
@@ -160,19 +182,28 @@ Deno.test("what a model API knows of is passed on, and what the client told is t
   await withFace([{}], async ({ chat, fake }) => {
     const messages = [
       { role: "developer", content: "Rhyme." },
-      { role: "user", content: [{ type: "text", text: "look" }, { type: "image_url", image_url: { url: PNG } }] },
+      {
+        role: "user",
+        content: [{ type: "text", text: "look" }, { type: "image_url", image_url: { url: PNG } }],
+      },
       { role: "assistant", content: "I see ![image](data:image/png;base64,AAAA)" },
       { role: "user", content: "and now?" },
     ];
-    await (await chat({ messages, temperature: 0.5, top_p: 0.9, max_tokens: 9, stop: ["END"] })).body?.cancel();
+    await (await chat({ messages, temperature: 0.5, top_p: 0.9, max_tokens: 9, stop: ["END"] }))
+      .body?.cancel();
     const { body } = fake.seen[0]!;
     assert.deepEqual(body.messages, [
       { role: "system", content: "Rhyme." },
-      { role: "user", content: [{ type: "text", text: "look" }, { type: "image_url", image_url: { url: PNG } }] },
+      {
+        role: "user",
+        content: [{ type: "text", text: "look" }, { type: "image_url", image_url: { url: PNG } }],
+      },
       { role: "assistant", content: "I see [image]" },
       { role: "user", content: "and now?" },
     ]);
-    assert.deepEqual([body.temperature, body.top_p, body.max_tokens, body.stop], [0.5, 0.9, 9, ["END"]]);
+    assert.deepEqual([body.temperature, body.top_p, body.max_tokens, body.stop], [0.5, 0.9, 9, [
+      "END",
+    ]]);
   });
 });
 
@@ -183,7 +214,10 @@ Deno.test("stop words are seen across deltas, never shown, and stop the bot", as
     });
     app.gateway.roster.join(agent);
     const all = await events(await chat({ model: "agent", stream: true, stop: "END" }));
-    assert.equal(all.slice(1, -2).map((chunk) => chunk.choices[0].delta.content).join(""), "one ENT two ");
+    assert.equal(
+      all.slice(1, -2).map((chunk) => chunk.choices[0].delta.content).join(""),
+      "one ENT two ",
+    );
     assert.equal(all.at(-2).choices[0].finish_reason, "stop");
     assert.equal(all.at(-1), "[DONE]");
     assert.equal(agent.stopped.length, 1);
@@ -237,7 +271,8 @@ Deno.test("a client with an Idempotency-Key that hangs up and asks again gets th
     let sink!: Sink;
     const agent = new Agent("agent", (_task, given) => void (sink = given).write("text", "one "));
     app.gateway.roster.join(agent);
-    const ask = () => chat({ model: "agent", stream: true }, { headers: { "idempotency-key": "k1" } });
+    const ask = () =>
+      chat({ model: "agent", stream: true }, { headers: { "idempotency-key": "k1" } });
     const reader = (await ask()).body!.getReader();
     await reader.read();
     const [turn] = app.gateway.running();
@@ -275,10 +310,19 @@ Deno.test("a key is taken in the headers of other clients, and an address with a
 
 Deno.test("what OpenAI has and Nexus has not is refused with the way to go instead", async () => {
   await withFace([{}], async ({ post }) => {
-    for (const [path, words] of [["/v1/embeddings", /model API/], ["/v1/completions/", /chat\/completions/]] as const) {
+    for (
+      const [path, words] of [["/v1/embeddings", /model API/], [
+        "/v1/completions/",
+        /chat\/completions/,
+      ]] as const
+    ) {
       const response = await post(path, {});
       const { error } = await response.json();
-      assert.deepEqual([response.status, error.code, error.type], [404, "unknown_url", "invalid_request_error"]);
+      assert.deepEqual([response.status, error.code, error.type], [
+        404,
+        "unknown_url",
+        "invalid_request_error",
+      ]);
       assert.match(error.message, words);
     }
   });
@@ -287,12 +331,16 @@ Deno.test("what OpenAI has and Nexus has not is refused with the way to go inste
 Deno.test("models are the bots and pools that one may use, and auto", async () => {
   await withFace([{}], async ({ root, token, app, post }) => {
     const list = async (bearer: string) => {
-      const response = await fetch(`${root}/v1/models`, { headers: { authorization: `Bearer ${bearer}` } });
+      const response = await fetch(`${root}/v1/models`, {
+        headers: { authorization: `Bearer ${bearer}` },
+      });
       return (await response.json()).data.map(({ id }: { id: string }) => id);
     };
     assert.deepEqual(await list(token), ["gpt", "models", "auto"]);
     assert.deepEqual(await list((await app.sessions.begin("bob")).token), []);
-    const one = await fetch(`${root}/v1/models/gpt`, { headers: { authorization: `Bearer ${token}` } });
+    const one = await fetch(`${root}/v1/models/gpt`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     assert.equal((await one.json()).id, "gpt");
     const answer = await (await post("/v1/chat/completions", {
       model: "auto",
@@ -304,7 +352,10 @@ Deno.test("models are the bots and pools that one may use, and auto", async () =
 
 Deno.test("a bot that remembers gets only what is new, in the conversation that it knows", async () => {
   await withFace([], async ({ app, chat }) => {
-    const agent = new Agent("agent", (task, sink) => says(`answer to ${task.message.text}`)(task, sink));
+    const agent = new Agent(
+      "agent",
+      (task, sink) => says(`answer to ${task.message.text}`)(task, sink),
+    );
     app.gateway.roster.join(agent);
     const messages: { role: string; content: string }[] = [{ role: "user", content: "one" }];
     for (const next of ["two", "three"]) {
@@ -356,7 +407,8 @@ Deno.test("a conversation may be named by the client, and names of two people do
     const bob = (await app.sessions.begin("bob")).token;
     const ask = async (token?: string) => {
       const init = token ? { headers: { authorization: `Bearer ${token}` } } : {};
-      await (await chat({ model: "other", metadata: { conversation_id: "trip" } }, init)).body?.cancel();
+      await (await chat({ model: "other", metadata: { conversation_id: "trip" } }, init)).body
+        ?.cancel();
     };
     await ask();
     await ask();
@@ -408,11 +460,17 @@ Deno.test("a file goes out as a link with its name, and comes back in the histor
 
 Deno.test("an answer that another bot begins again cannot be taken back, so the stream ends with an error", async () => {
   await withFace([{ end: "cut", deltas: ["one "] }, { reset: true }], async ({ app, chat }) => {
-    app.gateway.roster.join(new Agent("second", says("all of it"), { pool: "models", weight: 0.001 }));
+    app.gateway.roster.join(
+      new Agent("second", says("all of it"), { pool: "models", weight: 0.001 }),
+    );
     const all = await events(await chat({ model: "models", stream: true }));
     assert.equal(all.at(-1).error.code, "bot_gone");
     const whole = await (await chat({ model: "models" })).json();
-    assert.equal(whole.choices[0].message.content, "all of it", "whoever waits for the whole sees nothing of it");
+    assert.equal(
+      whole.choices[0].message.content,
+      "all of it",
+      "whoever waits for the whole sees nothing of it",
+    );
   }, { settings: { pool: "models", weight: 1000, restart: "safe" } });
 });
 
@@ -436,16 +494,25 @@ Deno.test("a listed origin's page may call with the official client's own header
       },
     });
     assert.equal(response.headers.get("access-control-allow-origin"), "https://chat.example.com");
-    assert.equal(response.headers.get("access-control-allow-headers"), "authorization,x-stainless-lang");
+    assert.equal(
+      response.headers.get("access-control-allow-headers"),
+      "authorization,x-stainless-lang",
+    );
   }, { config: { allowedOrigins: ["https://chat.example.com"] } });
 });
 
 Deno.test("an image by address is fetched, unless its address is private", async () => {
   const image = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
     const { pathname } = new URL(request.url);
-    if (pathname === "/away") return new Response(null, { status: 302, headers: { location: "/image" } });
-    if (pathname === "/page") return new Response("<html>", { headers: { "content-type": "text/html" } });
-    return new Response(new Uint8Array([137, 80, 78, 71]), { headers: { "content-type": "image/png" } });
+    if (pathname === "/away") {
+      return new Response(null, { status: 302, headers: { location: "/image" } });
+    }
+    if (pathname === "/page") {
+      return new Response("<html>", { headers: { "content-type": "text/html" } });
+    }
+    return new Response(new Uint8Array([137, 80, 78, 71]), {
+      headers: { "content-type": "image/png" },
+    });
   });
   const content = (path: string) => [
     { type: "text", text: "look" },
@@ -453,8 +520,12 @@ Deno.test("an image by address is fetched, unless its address is private", async
   ];
   try {
     await withFace([{}], async ({ chat, fake }) => {
-      await (await chat({ messages: [{ role: "user", content: content("/away") }] })).body?.cancel();
-      assert.equal(fake.seen[0]!.body.messages[0].content[1].image_url.url, "data:image/png;base64,iVBORw==");
+      await (await chat({ messages: [{ role: "user", content: content("/away") }] })).body
+        ?.cancel();
+      assert.equal(
+        fake.seen[0]!.body.messages[0].content[1].image_url.url,
+        "data:image/png;base64,iVBORw==",
+      );
       const page = await chat({ messages: [{ role: "user", content: content("/page") }] });
       assert.match((await page.json()).error.message, /is no image/);
     }, { config: { allowPrivateImages: true } });
@@ -463,7 +534,9 @@ Deno.test("an image by address is fetched, unless its address is private", async
       assert.equal(response.status, 400);
       assert.match((await response.json()).error.message, /private address/);
       const url = `http://localhost:${image.addr.port}/image`;
-      const named = await chat({ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }] });
+      const named = await chat({
+        messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }],
+      });
       assert.match((await named.json()).error.message, /private address|could not be fetched/);
       assert.equal(fake.seen.length, 0);
     });
@@ -478,7 +551,10 @@ Deno.test("a key that changes in the configuration counts at once, and a bot tha
     const { gpt } = app.config.bots;
     await app.reconfigure({ ...app.config, bots: { gpt: { ...gpt!, apiKey: "second" } } });
     await (await chat()).body?.cancel();
-    assert.deepEqual(fake.seen.map(({ headers }) => headers.get("authorization")), ["Bearer first", "Bearer second"]);
+    assert.deepEqual(fake.seen.map(({ headers }) => headers.get("authorization")), [
+      "Bearer first",
+      "Bearer second",
+    ]);
     await app.reconfigure({ ...app.config, bots: {} });
     const response = await chat();
     assert.equal(response.status, 404);
@@ -492,7 +568,9 @@ Deno.test("a personal key opens the face, and one for some bots opens only those
     const made = async (fields: Record<string, unknown>) =>
       (await (await post("/api/keys", { name: "k", ...fields })).json()).token as string;
     const models = async (token: string) => {
-      const response = await fetch(`${root}/v1/models`, { headers: { authorization: `Bearer ${token}` } });
+      const response = await fetch(`${root}/v1/models`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
       return (await response.json()).data.map(({ id }: { id: string }) => id);
     };
     assert.deepEqual(await models(await made({})), ["gpt", "agent", "auto"]);
@@ -512,12 +590,20 @@ Deno.test("a personal key opens the face, and one for some bots opens only those
 });
 
 Deno.test("admins are told why a bot does badly", async () => {
-  await withFace([{ status: 500, body: '{"error":{"message":"boom"}}' }], async ({ app, chat, root }) => {
-    await (await chat()).body?.cancel();
-    const { token } = await app.sessions.begin("admin");
-    const state = await fetch(`${root}/api/admin/state`, { headers: { authorization: `Bearer ${token}` } });
-    assert.deepEqual((await state.json()).troubles, ["bot gpt: the model API answered 500: boom"]);
-  }, { config: { users: { admin: { password: "x" }, ada: { password: "x" } } } });
+  await withFace(
+    [{ status: 500, body: '{"error":{"message":"boom"}}' }],
+    async ({ app, chat, root }) => {
+      await (await chat()).body?.cancel();
+      const { token } = await app.sessions.begin("admin");
+      const state = await fetch(`${root}/api/admin/state`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      assert.deepEqual((await state.json()).troubles, [
+        "bot gpt: the model API answered 500: boom",
+      ]);
+    },
+    { config: { users: { admin: { password: "x" }, ada: { password: "x" } } } },
+  );
 });
 
 Deno.test("what a client told of its conversation counts in the memory of ended turns", async () => {

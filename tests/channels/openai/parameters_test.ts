@@ -6,21 +6,32 @@ import { Agent, says, withFace } from "./bench.ts";
 
 const TOOLS = [{ type: "function", function: { name: "get_weather", parameters: {} } }];
 
-/** What asks for an answer that nobody here can give: OpenAI's name of the parameter, and the request. */
+/**
+ * What asks for an answer that nobody here can give: OpenAI's name of the parameter, and the
+ * request.
+ */
 const refused: [path: "chat" | "responses", param: string, fields: Record<string, unknown>][] = [
   ["chat", "n", { n: 2 }],
   ["chat", "logprobs", { logprobs: true }],
   ["chat", "logprobs", { top_logprobs: 5 }],
   ["chat", "modalities", { modalities: ["text", "audio"], audio: { voice: "alloy" } }],
   ["chat", "tool_choice", { tools: TOOLS, tool_choice: "required" }],
-  ["chat", "tool_choice", { tools: TOOLS, tool_choice: { type: "function", function: { name: "get_weather" } } }],
+  ["chat", "tool_choice", {
+    tools: TOOLS,
+    tool_choice: { type: "function", function: { name: "get_weather" } },
+  }],
   ["chat", "tool_choice", {
     tools: TOOLS,
     tool_choice: { type: "allowed_tools", allowed_tools: { mode: "required", tools: TOOLS } },
   }],
   ["chat", "function_call", { functions: [{ name: "f" }], function_call: { name: "f" } }],
-  ["chat", "messages.0.content.0.type", { messages: [{ role: "user", content: [{ type: "input_audio" }] }] }],
-  ["responses", "tool_choice", { tools: [{ type: "web_search" }], tool_choice: { type: "web_search" } }],
+  ["chat", "messages.0.content.0.type", {
+    messages: [{ role: "user", content: [{ type: "input_audio" }] }],
+  }],
+  ["responses", "tool_choice", {
+    tools: [{ type: "web_search" }],
+    tool_choice: { type: "web_search" },
+  }],
   ["responses", "tool_choice", { tools: TOOLS, tool_choice: "required" }],
   ["responses", "logprobs", { include: ["message.output_text.logprobs"] }],
   ["responses", "background", { background: true }],
@@ -35,7 +46,11 @@ Deno.test("what would make the answer a lie is refused by name", async () => {
         ? await chat(fields)
         : await post("/v1/responses", { model: "gpt", input: "hi", ...fields });
       const { error } = await response.json();
-      assert.deepEqual([error?.code, error?.param], ["unsupported_parameter", param], JSON.stringify(fields));
+      assert.deepEqual(
+        [error?.code, error?.param],
+        ["unsupported_parameter", param],
+        JSON.stringify(fields),
+      );
       assert.equal(response.status, 400);
     }
     assert.equal(fake.seen.length, 0);
@@ -43,14 +58,21 @@ Deno.test("what would make the answer a lie is refused by name", async () => {
 });
 
 /** Requests, and what their answers say that a bot of the wire ignored. */
-const ignored: [path: "chat" | "responses", fields: Record<string, unknown>, names: string | null][] = [
+const ignored: [
+  path: "chat" | "responses",
+  fields: Record<string, unknown>,
+  names: string | null,
+][] = [
   ["chat", {}, null],
   ["chat", { tools: TOOLS }, "tools"],
   ["chat", { tools: TOOLS, tool_choice: "auto", parallel_tool_calls: true }, "tools"],
   ["chat", { tools: TOOLS, tool_choice: { type: "auto" } }, "tools"],
   [
     "chat",
-    { tools: TOOLS, tool_choice: { type: "allowed_tools", allowed_tools: { mode: "auto", tools: TOOLS } } },
+    {
+      tools: TOOLS,
+      tool_choice: { type: "allowed_tools", allowed_tools: { mode: "auto", tools: TOOLS } },
+    },
     "tools",
   ],
   // Nobody is to call them, and nobody does.
@@ -63,8 +85,21 @@ const ignored: [path: "chat" | "responses", fields: Record<string, unknown>, nam
     { tools: TOOLS, temperature: 1, seed: 5, response_format: { type: "json_object" } },
     "tools, temperature, response_format, seed",
   ],
-  ["chat", { n: 1, logprobs: false, top_logprobs: 0, logit_bias: {}, response_format: { type: "text" } }, null],
-  ["chat", { modalities: ["text"], stop: "X", max_tokens: 5, user: null, metadata: {}, store: true }, null],
+  ["chat", {
+    n: 1,
+    logprobs: false,
+    top_logprobs: 0,
+    logit_bias: {},
+    response_format: { type: "text" },
+  }, null],
+  ["chat", {
+    modalities: ["text"],
+    stop: "X",
+    max_tokens: 5,
+    user: null,
+    metadata: {},
+    store: true,
+  }, null],
   ["chat", { service_tier: "priority" }, "service_tier"],
   ["responses", { tools: [{ type: "web_search" }] }, "tools"],
   [
@@ -72,7 +107,11 @@ const ignored: [path: "chat" | "responses", fields: Record<string, unknown>, nam
     { reasoning: { effort: "low" }, text: { format: { type: "json_object" }, verbosity: "low" } },
     "text.format, reasoning, text.verbosity",
   ],
-  ["responses", { reasoning: {}, text: { format: { type: "text" } }, include: ["reasoning.encrypted_content"] }, null],
+  ["responses", {
+    reasoning: {},
+    text: { format: { type: "text" } },
+    include: ["reasoning.encrypted_content"],
+  }, null],
 ];
 
 Deno.test("what a bot cannot do is ignored, and the answer says so in a header, whole and streamed", async () => {
@@ -81,7 +120,9 @@ Deno.test("what a bot cannot do is ignored, and the answer says so in a header, 
     for (const [path, fields, names] of ignored) {
       for (const stream of [false, true]) {
         const asked = { model: "agent", stream, ...fields };
-        const response = path === "chat" ? await chat(asked) : await post("/v1/responses", { input: "hi", ...asked });
+        const response = path === "chat"
+          ? await chat(asked)
+          : await post("/v1/responses", { input: "hi", ...asked });
         await response.body?.cancel();
         assert.equal(response.status, 200, JSON.stringify(fields));
         assert.equal(response.headers.get("x-nexus-ignored"), names, JSON.stringify(fields));
@@ -109,7 +150,10 @@ Deno.test("a model API gets the parameters that it has, by their names", async (
     frequency_penalty: 1,
     logit_bias: { "5": -100 },
     reasoning_effort: "low",
-    response_format: { type: "json_schema", json_schema: { name: "a", schema: { type: "object" }, strict: true } },
+    response_format: {
+      type: "json_schema",
+      json_schema: { name: "a", schema: { type: "object" }, strict: true },
+    },
     top_k: 40,
     chat_template_kwargs: { enable_thinking: false },
   };
@@ -131,13 +175,19 @@ Deno.test("the Responses API's parameters reach a model API by the names of chat
       model: "gpt",
       input: "hi",
       reasoning: { effort: "high" },
-      text: { format: { type: "json_schema", name: "answer", strict: true, schema }, verbosity: "low" },
+      text: {
+        format: { type: "json_schema", name: "answer", strict: true, schema },
+        verbosity: "low",
+      },
     });
     await response.body?.cancel();
     assert.equal(response.headers.get("x-nexus-ignored"), null);
     const { reasoning_effort, verbosity, response_format } = fake.seen[0]!.body;
     assert.deepEqual([reasoning_effort, verbosity], ["high", "low"]);
-    assert.deepEqual(response_format, { type: "json_schema", json_schema: { name: "answer", strict: true, schema } });
+    assert.deepEqual(response_format, {
+      type: "json_schema",
+      json_schema: { name: "answer", strict: true, schema },
+    });
   });
 });
 
@@ -153,7 +203,12 @@ Deno.test("parameters that the configuration names are not passed on, and told a
 
 Deno.test("a parameter of a wrong type is refused with its name", async () => {
   await withFace([{}], async ({ chat }) => {
-    for (const [name, value] of [["seed", "x"], ["presence_penalty", 3], ["response_format", "json"]] as const) {
+    for (
+      const [name, value] of [["seed", "x"], ["presence_penalty", 3], [
+        "response_format",
+        "json",
+      ]] as const
+    ) {
       const response = await chat({ [name]: value });
       const { error } = await response.json();
       assert.deepEqual([response.status, error.param], [400, name]);
@@ -163,7 +218,11 @@ Deno.test("a parameter of a wrong type is refused with its name", async () => {
 
 Deno.test("docs/openai.md says who takes which parameter", async () => {
   const page = await Deno.readTextFile("docs/openai.md");
-  const rows = [...page.matchAll(/^\| (`[^|]+) \| (yes|no) +\| (yes|no) +\| (yes|no|only [^|]+?) +\| no +\|$/gm)];
+  const rows = [
+    ...page.matchAll(
+      /^\| (`[^|]+) \| (yes|no) +\| (yes|no) +\| (yes|no|only [^|]+?) +\| no +\|$/gm,
+    ),
+  ];
   const told = new Set<string>();
   for (const [, names, ...columns] of rows) {
     for (const [, name] of names!.replace(/\([^)]*\)/g, "").matchAll(/`([^`]+)`/g)) {

@@ -21,7 +21,19 @@ Deno.test("whatever the brackets, the result is that of the expressions that say
   const meant = (text: string) =>
     text.replace(/!\[[^\]]{0,300}\]\(data:image\/[^)]*\)/g, "[image]")
       .replace(/\[((?:[^\]\\]|\\.){0,300})\]\(data:[^)]*\)/g, "[$1]");
-  const piece = fc.constantFrom("[", "]", "](data:", "](data:image/", ")", "!", "![", "a", " ", "(", "b");
+  const piece = fc.constantFrom(
+    "[",
+    "]",
+    "](data:",
+    "](data:image/",
+    ")",
+    "!",
+    "![",
+    "a",
+    " ",
+    "(",
+    "b",
+  );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
       const text = pieces.join("");

@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { StopWords } from "../../../src/channels/openai/stop_words.ts";
 
 /** What goes out of a text in pieces. */
-function through(words: readonly string[], pieces: readonly string[]): { out: string; stopped: boolean } {
+function through(
+  words: readonly string[],
+  pieces: readonly string[],
+): { out: string; stopped: boolean } {
   const stops = new StopWords(words);
   let out = "";
   for (const piece of pieces) {
@@ -35,7 +38,10 @@ Deno.test("however a text is cut into pieces, it ends before the first stop word
 
 Deno.test("of several words the first in the text ends it", () => {
   assert.deepEqual(through(["xyz", "b"], ["aaa", "b", "xyz"]), { out: "aaa", stopped: true });
-  assert.deepEqual(through(["END", "\n\n"], ["one EN", "T two\n", "E", "ND"]), { out: "one ENT two\n", stopped: true });
+  assert.deepEqual(through(["END", "\n\n"], ["one EN", "T two\n", "E", "ND"]), {
+    out: "one ENT two\n",
+    stopped: true,
+  });
   assert.deepEqual(through(["END"], ["one", " EN"]), { out: "one EN", stopped: false });
 });
 

@@ -17,10 +17,19 @@ Deno.test("a response can be read again, with what it answers, and deleted", asy
       { type: "input_text" as const, text: "look" },
       { type: "input_image" as const, image_url: PNG, detail: "auto" as const },
     ];
-    const made = await responses.create({ model: "gpt", input: [{ role: "user", content }], stream: false });
+    const made = await responses.create({
+      model: "gpt",
+      input: [{ role: "user", content }],
+      stream: false,
+    });
     const read = await responses.retrieve(made.id);
     assert.equal(read.output_text, ALL);
-    assert.deepEqual([read.id, read.status, read.model, read.metadata], [made.id, "completed", "gpt", made.metadata]);
+    assert.deepEqual([read.id, read.status, read.model, read.metadata], [
+      made.id,
+      "completed",
+      "gpt",
+      made.metadata,
+    ]);
     assert.deepEqual(read.output, made.output);
     assert.deepEqual(read.usage, made.usage);
     // Long after, from the store, all but the model's own counts is there.
@@ -41,7 +50,11 @@ Deno.test("a response among others is not deleted alone", async () => {
   await withFace([{}], async (face) => {
     const { responses } = client(face);
     const first = await responses.create({ model: "gpt", input: "one" });
-    const second = await responses.create({ model: "gpt", input: "two", previous_response_id: first.id });
+    const second = await responses.create({
+      model: "gpt",
+      input: "two",
+      previous_response_id: first.id,
+    });
     assert.equal((await responses.retrieve(second.id)).previous_response_id, first.id);
     await assert.rejects(responses.delete(first.id), OpenAI.ConflictError);
     assert.equal((await responses.retrieve(first.id)).status, "completed");
@@ -82,12 +95,18 @@ Deno.test("a response that failed reads as failed, with its error", async () => 
     const { responses } = client(face);
     let id = "";
     await assert.rejects(async () => {
-      for await (const event of await responses.create({ model: "gpt", input: "go", stream: true })) {
+      for await (
+        const event of await responses.create({ model: "gpt", input: "go", stream: true })
+      ) {
         if (event.type === "response.created") id = event.response.id;
       }
     });
     const read = await responses.retrieve(id);
-    assert.deepEqual([read.status, read.error?.code, read.output_text], ["failed", "bot_gone", "one "]);
+    assert.deepEqual([read.status, read.error?.code, read.output_text], [
+      "failed",
+      "bot_gone",
+      "one ",
+    ]);
   });
 });
 

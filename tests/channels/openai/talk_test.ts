@@ -9,7 +9,10 @@ type Told = { role: string; content: unknown }[];
 const asked = { role: "user", content: "Tell a story" };
 const begun = { role: "assistant", content: "Once upon a time" };
 
-/** A talk, what a model API is told of it, and what a bot with a memory is asked, with what it has not heard. */
+/**
+ * A talk, what a model API is told of it, and what a bot with a memory is asked, with what it has
+ * not heard.
+ */
 const talks: [name: string, messages: Told, api: Told, agent: string][] = [
   [
     "the bot's own words",
@@ -55,14 +58,22 @@ for (const [name, messages, api, agent] of talks) {
 Deno.test("a bot that was asked to go on is found again by both parts of what it said", async () => {
   await withFace([], async ({ app, chat }) => {
     const bot = new Agent("agent", (task, sink) => {
-      says(task.message.text === "Please go on." ? " there was a king." : begun.content)(task, sink);
+      says(task.message.text === "Please go on." ? " there was a king." : begun.content)(
+        task,
+        sink,
+      );
     });
     app.gateway.roster.join(bot);
-    const ask = async (messages: Told) => await (await chat({ model: "agent", messages })).body?.cancel();
+    const ask = async (messages: Told) =>
+      await (await chat({ model: "agent", messages })).body?.cancel();
     await ask([asked]);
     await ask([asked, begun]);
     await ask([asked, { role: "assistant", content: "Once upon a time there was a king." }, asked]);
-    assert.deepEqual(bot.asked.map(({ message }) => message.unheard), [undefined, undefined, undefined]);
+    assert.deepEqual(bot.asked.map(({ message }) => message.unheard), [
+      undefined,
+      undefined,
+      undefined,
+    ]);
     assert.equal(new Set(bot.asked.map(({ conversationId }) => conversationId)).size, 1);
   });
 });
@@ -74,7 +85,11 @@ Deno.test("calls of tools by another model are told in words, in both APIs", asy
     { role: "user", content: "[result of get_weather]\n12 °C" },
   ];
   await withFace([{}], async ({ chat, post, fake }) => {
-    const call = { id: "c1", type: "function", function: { name: "get_weather", arguments: '{"city":"Berlin"}' } };
+    const call = {
+      id: "c1",
+      type: "function",
+      function: { name: "get_weather", arguments: '{"city":"Berlin"}' },
+    };
     const messages = [
       told[0],
       { role: "assistant", content: "Let me see.", tool_calls: [call] },
@@ -99,7 +114,12 @@ Deno.test("calls of tools by another model are told in words, in both APIs", asy
 
 Deno.test("a talk without any words is refused", async () => {
   await withFace([{}], async ({ chat }) => {
-    for (const messages of [[{ role: "user", content: "" }], [asked, begun, { role: "user", content: [] }]]) {
+    for (
+      const messages of [[{ role: "user", content: "" }], [asked, begun, {
+        role: "user",
+        content: [],
+      }]]
+    ) {
       const response = await chat({ messages });
       assert.equal((await response.json()).error.code, "invalid");
     }

@@ -11,7 +11,11 @@ import { type Face, withFace } from "./bench.ts";
 
 const ALL = WORDS.join("");
 
-const schema = { type: "object" as const, properties: { city: { type: "string" as const } }, required: ["city"] };
+const schema = {
+  type: "object" as const,
+  properties: { city: { type: "string" as const } },
+  required: ["city"],
+};
 const ask = { model: "gpt", messages: [{ role: "user" as const, content: "How warm is it?" }] };
 
 function client({ url, token }: Face): OpenAI {
@@ -48,14 +52,25 @@ Deno.test(
   async () => {
     await withFace([{}], async (face) => {
       const openai = client(face);
-      const tools = [{ type: "function" as const, function: { name: "weather", parameters: schema } }];
-      const { data, response } = await openai.chat.completions.create({ ...ask, tools }).withResponse();
+      const tools = [{
+        type: "function" as const,
+        function: { name: "weather", parameters: schema },
+      }];
+      const { data, response } = await openai.chat.completions.create({ ...ask, tools })
+        .withResponse();
       assert.equal(data.choices[0]!.finish_reason, "stop");
       assert.equal(response.headers.get("x-nexus-ignored"), "tools");
-      await assert.rejects(openai.chat.completions.create({ ...ask, tools, tool_choice: "required" }), (error) => {
-        return error instanceof OpenAI.BadRequestError && error.param === "tool_choice";
+      await assert.rejects(
+        openai.chat.completions.create({ ...ask, tools, tool_choice: "required" }),
+        (error) => {
+          return error instanceof OpenAI.BadRequestError && error.param === "tool_choice";
+        },
+      );
+      const answer = await openai.responses.create({
+        model: "gpt",
+        input: "hi",
+        tools: [{ type: "web_search" }],
       });
-      const answer = await openai.responses.create({ model: "gpt", input: "hi", tools: [{ type: "web_search" }] });
       assert.equal(answer.output_text, ALL);
     });
   },
@@ -72,8 +87,14 @@ function aiModel({ url, token }: Face) {
 
 Deno.test("AI SDK: tools that nobody calls leave a plain answer; a demanded call is refused once", async () => {
   await withFace([{}], async (face) => {
-    const tools = { weather: tool({ inputSchema: jsonSchema(schema), execute: () => Promise.resolve("12") }) };
-    const { text, toolCalls, finishReason } = await generateText({ model: aiModel(face), prompt: "hi", tools });
+    const tools = {
+      weather: tool({ inputSchema: jsonSchema(schema), execute: () => Promise.resolve("12") }),
+    };
+    const { text, toolCalls, finishReason } = await generateText({
+      model: aiModel(face),
+      prompt: "hi",
+      tools,
+    });
     assert.deepEqual([text, toolCalls, finishReason], [ALL, [], "stop"]);
     await assert.rejects(
       generateText({ model: aiModel(face), prompt: "hi", tools, toolChoice: "required" }),
@@ -85,7 +106,11 @@ Deno.test("AI SDK: tools that nobody calls leave a plain answer; a demanded call
 
 Deno.test("AI SDK: an object by its schema comes from a model API that keeps to schemas", async () => {
   await withFace([{ deltas: ['{"city":', '"Berlin"}'] }], async (face) => {
-    const { object } = await generateObject({ model: aiModel(face), prompt: "hi", schema: jsonSchema(schema) });
+    const { object } = await generateObject({
+      model: aiModel(face),
+      prompt: "hi",
+      schema: jsonSchema(schema),
+    });
     assert.deepEqual(object, { city: "Berlin" });
     assert.equal(face.fake.seen[0]!.body.response_format.type, "json_schema");
   });
@@ -93,11 +118,21 @@ Deno.test("AI SDK: an object by its schema comes from a model API that keeps to 
 
 Deno.test("LangChain: a model with tools bound to it answers in words", async () => {
   await withFace([{}], async (face) => {
-    const chain = new ChatOpenAI({ model: "gpt", apiKey: face.token, configuration: { baseURL: face.url } });
-    const tools = [{ type: "function" as const, function: { name: "weather", parameters: schema } }];
+    const chain = new ChatOpenAI({
+      model: "gpt",
+      apiKey: face.token,
+      configuration: { baseURL: face.url },
+    });
+    const tools = [{
+      type: "function" as const,
+      function: { name: "weather", parameters: schema },
+    }];
     const answer = await chain.bindTools(tools).invoke("hi");
     assert.equal(answer.content, ALL);
     assert.deepEqual(answer.tool_calls, []);
-    await assert.rejects(chain.bindTools(tools, { tool_choice: "any" }).invoke("hi"), /tool_choice/);
+    await assert.rejects(
+      chain.bindTools(tools, { tool_choice: "any" }).invoke("hi"),
+      /tool_choice/,
+    );
   });
 });

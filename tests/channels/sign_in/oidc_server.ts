@@ -23,7 +23,12 @@ export async function listen(
 const PEOPLE: Record<string, Record<string, unknown>> = {
   dana: { name: "Dana", email: "dana@example.com", email_verified: true, groups: ["staff", "ops"] },
   eli: { name: "Eli", email: "eli@example.com", email_verified: true, groups: ["staff"] },
-  mallory: { name: "Mallory", email: "mallory@example.com", email_verified: false, groups: ["staff"] },
+  mallory: {
+    name: "Mallory",
+    email: "mallory@example.com",
+    email_verified: false,
+    groups: ["staff"],
+  },
   oscar: { name: "Oscar", email: "oscar@elsewhere.org", email_verified: true, groups: ["staff"] },
   nina: { name: "Nina", email: "nina@example.com", email_verified: true, groups: ["guests"] },
 };
@@ -37,9 +42,17 @@ export function startProvider(callback: () => string) {
         redirect_uris: [callback()],
         grant_types: ["authorization_code"],
       }],
-      claims: { openid: ["sub"], profile: ["name"], email: ["email", "email_verified"], groups: ["groups"] },
+      claims: {
+        openid: ["sub"],
+        profile: ["name"],
+        email: ["email", "email_verified"],
+        groups: ["groups"],
+      },
       scopes: ["openid", "profile", "email", "groups"],
-      findAccount: (_: unknown, sub: string) => ({ accountId: sub, claims: () => ({ sub, ...PEOPLE[sub] }) }),
+      findAccount: (_: unknown, sub: string) => ({
+        accountId: sub,
+        claims: () => ({ sub, ...PEOPLE[sub] }),
+      }),
       features: { devInteractions: { enabled: true } },
       pkce: { required: () => true },
       cookies: { keys: ["test"] },

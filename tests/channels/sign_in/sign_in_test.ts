@@ -10,12 +10,20 @@ import { listen, quiet, startProvider } from "./oidc_server.ts";
 class Browser {
   readonly #cookies = new Map<string, Map<string, string>>();
 
-  async go(url: string, init: RequestInit = {}): Promise<{ status: number; location?: string; text: string }> {
+  async go(
+    url: string,
+    init: RequestInit = {},
+  ): Promise<{ status: number; location?: string; text: string }> {
     const at = new URL(url);
     const jar = this.#cookies.get(at.host) ?? new Map<string, string>();
     this.#cookies.set(at.host, jar);
     const headers = new Headers(init.headers);
-    if (jar.size > 0) headers.set("cookie", [...jar].map(([name, value]) => `${name}=${value}`).join("; "));
+    if (jar.size > 0) {
+      headers.set(
+        "cookie",
+        [...jar].map(([name, value]) => `${name}=${value}`).join("; "),
+      );
+    }
     const response = await fetch(url, { ...init, headers, redirect: "manual" });
     for (const line of response.headers.getSetCookie()) {
       const [name, value] = line.split(";")[0]!.split("=", 2) as [string, string];
@@ -30,7 +38,10 @@ class Browser {
     };
   }
 
-  /** Follows redirects until a page of the gateway itself, filling in the provider's forms on the way. */
+  /**
+   * Follows redirects until a page of the gateway itself, filling in the provider's forms on the
+   * way.
+   */
   async walk(url: string, gateway: string, login: string): Promise<string> {
     let at = url;
     for (let hops = 0; hops < 20; hops++) {
@@ -87,12 +98,21 @@ Deno.test("people sign in with OpenID Connect, by verified domain and group, and
       );
       const gateway = `http://127.0.0.1:${port}`;
       const { providers } = await (await fetch(`${gateway}/api/sign-in`)).json();
-      assert.deepEqual(providers, [{ id: "oidc", name: "OpenID Connect", url: "/api/sign-in/oidc" }]);
+      assert.deepEqual(providers, [{
+        id: "oidc",
+        name: "OpenID Connect",
+        url: "/api/sign-in/oidc",
+      }]);
 
       const dana = new Browser();
       assert.equal(await dana.walk(`${gateway}/api/sign-in/oidc`, gateway, "dana"), `${gateway}/`);
       const me = JSON.parse((await dana.go(`${gateway}/api/me`)).text);
-      assert.deepEqual(me.user, { id: "oidc:dana", username: "oidc:dana", displayName: "Dana", role: "admin" });
+      assert.deepEqual(me.user, {
+        id: "oidc:dana",
+        username: "oidc:dana",
+        displayName: "Dana",
+        role: "admin",
+      });
       const eli = new Browser();
       await eli.walk(`${gateway}/api/sign-in/oidc`, gateway, "eli");
       assert.equal(JSON.parse((await eli.go(`${gateway}/api/me`)).text).user.role, "member");
@@ -116,7 +136,10 @@ Deno.test("people sign in with OpenID Connect, by verified domain and group, and
       assert.match((await victim.go(back + state)).location!, /sign_in=forbidden/);
       assert.match((await attacker.go(back + state)).location!, /sign_in=forbidden/);
       assert.match((await attacker.go(`${back}${"0".repeat(64)}`)).location!, /sign_in=forbidden/);
-      assert.match((await attacker.go(`${gateway}/api/sign-in/oidc/callback`)).location!, /sign_in=forbidden/);
+      assert.match(
+        (await attacker.go(`${gateway}/api/sign-in/oidc/callback`)).location!,
+        /sign_in=forbidden/,
+      );
       assert.equal((await attacker.go(`${gateway}/api/sign-in/none`)).status, 400);
       await front.shutdown();
     } finally {
@@ -138,19 +161,24 @@ function startOffice() {
       const body = text ? JSON.parse(text) : {};
       const say = (value: unknown) => response.end(JSON.stringify(value));
       if (pathname === "/open-apis/authen/v2/oauth/token") {
-        const right = body.client_secret === "lark-secret" && body.code === "good" && body.code_verifier;
+        const right = body.client_secret === "lark-secret" && body.code === "good" &&
+          body.code_verifier;
         return say(right ? { code: 0, access_token: "lark-token" } : { code: 20003 });
       }
       if (pathname === "/open-apis/authen/v1/user_info") {
         const right = request.headers.authorization === "Bearer lark-token";
         return say(
           right
-            ? { code: 0, data: { open_id: "ou_1", union_id: "on_1", tenant_key: "tenant1", name: "李雷" } }
+            ? {
+              code: 0,
+              data: { open_id: "ou_1", union_id: "on_1", tenant_key: "tenant1", name: "李雷" },
+            }
             : { code: 20005 },
         );
       }
       if (pathname === "/v1.0/oauth2/userAccessToken") {
-        const right = body.clientSecret === "ding-secret" && ["good", "outsider"].includes(body.code);
+        const right = body.clientSecret === "ding-secret" &&
+          ["good", "outsider"].includes(body.code);
         return say(
           right
             ? { accessToken: "ding-token", corpId: body.code === "good" ? "corp" : "other" }
@@ -158,7 +186,9 @@ function startOffice() {
         );
       }
       if (pathname === "/v1.0/contact/users/me") return say({ nick: "韩梅梅", unionId: "union1" });
-      if (pathname === "/cgi-bin/gettoken") return say({ errcode: 0, access_token: "we-token", expires_in: 7200 });
+      if (pathname === "/cgi-bin/gettoken") {
+        return say({ errcode: 0, access_token: "we-token", expires_in: 7200 });
+      }
       if (pathname === "/cgi-bin/auth/getuserinfo") {
         const code = searchParams.get("code");
         return say(
@@ -199,7 +229,9 @@ Deno.test("people sign in with Feishu, DingTalk and WeCom; outsiders and wrong c
         const redirect = out.searchParams.get("redirect_uri")!;
         assert.equal(redirect, `${world.url}/api/sign-in/${id}/callback`);
         const name = id === "dingtalk" ? "authCode" : "code";
-        const back = await browser.go(`${redirect}?${name}=${code}&state=${out.searchParams.get("state")}`);
+        const back = await browser.go(
+          `${redirect}?${name}=${code}&state=${out.searchParams.get("state")}`,
+        );
         if (code !== "good") {
           assert.match(back.location!, /sign_in=forbidden/, `${id} ${code}`);
           assert.equal((await browser.go(`${world.url}/api/me`)).status, 401);
@@ -211,7 +243,9 @@ Deno.test("people sign in with Feishu, DingTalk and WeCom; outsiders and wrong c
       }
     }
     const told = JSON.stringify(world.happenings);
-    for (const secret of ["lark-secret", "ding-secret", "we-secret", "lark-token"]) assert.ok(!told.includes(secret));
+    for (const secret of ["lark-secret", "ding-secret", "we-secret", "lark-token"]) {
+      assert.ok(!told.includes(secret));
+    }
   } finally {
     await office.close();
   }
@@ -237,10 +271,16 @@ Deno.test("a reverse proxy's word counts only from the listed addresses", async 
     user: { id: "proxy:frank", username: "proxy:frank", displayName: "Frank", role: "member" },
   });
   assert.equal((await enter(trusted, {})).location, "/?sign_in=forbidden");
-  assert.equal((await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, named)).location, "/?sign_in=forbidden");
+  assert.equal(
+    (await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, named)).location,
+    "/?sign_in=forbidden",
+  );
   // What stands in X-Forwarded-For is not who stands at the socket.
   const disguised = { ...named, "x-forwarded-for": "10.0.0.1" };
-  assert.equal((await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, disguised)).location, "/?sign_in=forbidden");
+  assert.equal(
+    (await enter({ signIn: { proxy: { from: ["10.0.0.1"] } } }, disguised)).location,
+    "/?sign_in=forbidden",
+  );
   assert.equal((await enter({}, named)).status, 400);
 });
 
@@ -250,14 +290,23 @@ Deno.test("a sign-in that a stranger begins stores nothing, and comes back once,
   const store = new MemoryStore({ now: () => clock.now() });
   try {
     const lark = { appId: "cli_1", appSecret: "lark-secret", login: office.url, api: office.url };
-    const dingtalk = { appKey: "k", appSecret: "ding-secret", corpId: "corp", login: office.url, api: office.url };
+    const dingtalk = {
+      appKey: "k",
+      appSecret: "ding-secret",
+      corpId: "corp",
+      login: office.url,
+      api: office.url,
+    };
     await using world = await startWorld({ signIn: { lark, dingtalk } }, { store, clock });
     const keys = async () => (await store.list("")).map(([key]) => key);
     const before = await keys();
     const begin = async (browser: Browser, provider = "lark") =>
-      new URL((await browser.go(`${world.url}/api/sign-in/${provider}`)).location!).searchParams.get("state")!;
+      new URL((await browser.go(`${world.url}/api/sign-in/${provider}`)).location!).searchParams
+        .get("state")!;
     const back = async (browser: Browser, state: string, provider = "lark") =>
-      (await browser.go(`${world.url}/api/sign-in/${provider}/callback?code=good&authCode=good&state=${state}`))
+      (await browser.go(
+        `${world.url}/api/sign-in/${provider}/callback?code=good&authCode=good&state=${state}`,
+      ))
         .location!.replace(world.url, "");
     for (let n = 0; n < 200; n++) await begin(new Browser());
     assert.deepEqual(await keys(), before);
@@ -274,10 +323,13 @@ Deno.test("a sign-in that a stranger begins stores nothing, and comes back once,
     clock.pass(FLOW_LIFETIME + 1);
     assert.equal(await back(mine, late), "/?sign_in=forbidden");
     for (const cookie of ["", "x", "A".repeat(100), "A".repeat(10_000), "%%%"]) {
-      const response = await fetch(`${world.url}/api/sign-in/lark/callback?code=good&state=${state}`, {
-        headers: { cookie: `nexus_sign_in=${cookie}` },
-        redirect: "manual",
-      });
+      const response = await fetch(
+        `${world.url}/api/sign-in/lark/callback?code=good&state=${state}`,
+        {
+          headers: { cookie: `nexus_sign_in=${cookie}` },
+          redirect: "manual",
+        },
+      );
       await response.body?.cancel();
       assert.match(response.headers.get("location")!, /sign_in=forbidden/);
     }
@@ -290,7 +342,10 @@ Deno.test("a sign-in that a stranger begins stores nothing, and comes back once,
     for (const attribute of ["Path=/api/sign-in", "HttpOnly", "SameSite=Lax", "Max-Age=600"]) {
       assert.ok(cookie.split("; ").includes(attribute), attribute);
     }
-    assert.ok(!cookie.includes(good) && !atob(cookie.split(/[=;]/)[1]!.replace(/[-_]/g, "A")).includes("state"));
+    assert.ok(
+      !cookie.includes(good) &&
+        !atob(cookie.split(/[=;]/)[1]!.replace(/[-_]/g, "A")).includes("state"),
+    );
     const again = async () => {
       const headers = { cookie: cookie.split(";")[0]! };
       const url = `${world.url}/api/sign-in/lark/callback?code=good&state=${good}`;
@@ -315,9 +370,13 @@ Deno.test("codes that nobody gave are asked about at a bounded rate, and those w
       const browser = new Browser();
       const out = new URL((await browser.go(`${world.url}/api/sign-in/lark`)).location!);
       const state = out.searchParams.get("state");
-      return (await browser.go(`${world.url}/api/sign-in/lark/callback?code=${code}&state=${state}`)).location!;
+      return (await browser.go(
+        `${world.url}/api/sign-in/lark/callback?code=${code}&state=${state}`,
+      )).location!;
     };
-    for (let n = 0; n < 2 * PER_NETWORK.burst; n++) assert.equal(await signIn("good"), `${world.url}/`);
+    for (let n = 0; n < 2 * PER_NETWORK.burst; n++) {
+      assert.equal(await signIn("good"), `${world.url}/`);
+    }
     const answers = new Map<string, number>();
     for (let n = 0; n < PER_NETWORK.burst + 10; n++) {
       const { search } = new URL(await signIn("wrong"));
@@ -337,7 +396,12 @@ Deno.test("a Feishu sign-in and that app's chat are one account, which keeps the
   try {
     const lark = { appId: "cli_1", appSecret: "lark-secret", login: office.url, api: office.url };
     // In this app's chat somebody asked before there were identities.
-    await store.set("conv:lark%3Amain%3Aou_1:c1", { id: "c1", personId: "lark:main:ou_1", title: "t", createdAt: 1 });
+    await store.set("conv:lark%3Amain%3Aou_1:c1", {
+      id: "c1",
+      personId: "lark:main:ou_1",
+      title: "t",
+      createdAt: 1,
+    });
     await using world = await startWorld({
       signIn: { lark },
       channels: {
@@ -354,7 +418,8 @@ Deno.test("a Feishu sign-in and that app's chat are one account, which keeps the
       },
     }, { store });
     const browser = new Browser();
-    const state = new URL((await browser.go(`${world.url}/api/sign-in/lark`)).location!).searchParams.get("state");
+    const state = new URL((await browser.go(`${world.url}/api/sign-in/lark`)).location!)
+      .searchParams.get("state");
     await browser.go(`${world.url}/api/sign-in/lark/callback?code=good&state=${state}`);
     const { user } = JSON.parse((await browser.go(`${world.url}/api/me`)).text);
     assert.deepEqual([user.id, user.displayName], ["lark:main:ou_1", "李雷"]);

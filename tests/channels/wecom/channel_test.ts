@@ -17,16 +17,28 @@ Deno.test("app: a member's question is answered in one message", async () => {
 
 Deno.test("app: a long answer is split by bytes, none is cut off and none is dropped", async () => {
   const script = trace(10, 50);
-  await using s = await stage({ kind: "app", script: () => script, settings: { placeholderAfter: 9e6 } });
+  await using s = await stage({
+    kind: "app",
+    script: () => script,
+    settings: { placeholderAfter: 9e6 },
+  });
   s.emulator.sayToApp({ from: "zhangsan", text: "长" });
   await s.settle();
-  assert.equal(s.emulator.log.finals("zhangsan").map((m) => m.text).join("").trimEnd(), textOf(script).trimEnd());
+  assert.equal(
+    s.emulator.log.finals("zhangsan").map((m) => m.text).join("").trimEnd(),
+    textOf(script).trimEnd(),
+  );
   assert.equal(s.emulator.counts.dropped, 0);
 });
 
 Deno.test("app: the limit at which WeCom drops silently is never reached, however much is asked", async () => {
-  await using s = await stage({ kind: "app", script: (m) => ({ pieces: [[6000, `answer to ${m.text}`]] }) });
-  for (let n = 0; n < 60; n++) s.clock.after(n * 100, () => s.emulator.sayToApp({ from: "zhangsan", text: `q${n}` }));
+  await using s = await stage({
+    kind: "app",
+    script: (m) => ({ pieces: [[6000, `answer to ${m.text}`]] }),
+  });
+  for (let n = 0; n < 60; n++) {
+    s.clock.after(n * 100, () => s.emulator.sayToApp({ from: "zhangsan", text: `q${n}` }));
+  }
   await s.clock.advance(7000);
   await s.settle();
   assert.equal(s.emulator.counts.dropped, 0);
@@ -51,7 +63,9 @@ Deno.test("app: failures and silences by lot lose no answer and double none", as
     script: (m) => ({ pieces: [[500, `for ${m.text}`]] }),
     wire: { random, latency: [20, 300], faults: { throttled: 0.05, failing: 0.05, silent: 0.05 } },
   });
-  for (let n = 0; n < 80; n++) s.clock.after(n * 100, () => s.emulator.sayToApp({ from: `u${n}`, text: `q${n}` }));
+  for (let n = 0; n < 80; n++) {
+    s.clock.after(n * 100, () => s.emulator.sayToApp({ from: `u${n}`, text: `q${n}` }));
+  }
   await s.clock.advance(9000);
   await s.settle();
   for (let n = 0; n < 80; n++) assert.deepEqual(s.finals(`u${n}`), [["markdown", `for q${n}`]]);
@@ -86,7 +100,8 @@ Deno.test("app: a token that was taken away is renewed, the call made again", as
 Deno.test("app: forged, tampered, foreign and bloated callbacks are refused and audited; odd ones are ignored; never a 500", async () => {
   await using s = await stage({ kind: "app" });
   const statuses: number[] = [];
-  const post = async (request: Request) => statuses.push((await s.channel.fetch(request, "6.6.6.6")).status);
+  const post = async (request: Request) =>
+    statuses.push((await s.channel.fetch(request, "6.6.6.6")).status);
   const good = s.emulator.appCallback("<xml><MsgType>text</MsgType></xml>");
   const text = await good.clone().text();
   const post2 = (url: string, body: string) => post(new Request(url, { method: "POST", body }));
@@ -103,7 +118,10 @@ Deno.test("app: forged, tampered, foreign and bloated callbacks are refused and 
     "receiver",
   ]);
   statuses.length = 0;
-  await post2(good.url, `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><xml><Encrypt>&b;</Encrypt></xml>`);
+  await post2(
+    good.url,
+    `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><xml><Encrypt>&b;</Encrypt></xml>`,
+  );
   await post2(good.url, "x".repeat(2 << 20));
   await post2(good.url, "{}");
   await post(good);
@@ -161,7 +179,10 @@ Deno.test("bot, polled: what is longer than six minutes goes on by the response_
 
 Deno.test("bot, polled: in a group the mention is taken off, images ride with the last refresh, pictures are opened", async () => {
   const png = "data:image/png;base64,iVBORw0KGgo=";
-  await using s = await stage({ kind: "poll", script: () => ({ pieces: [[10, "看"]], images: [png] }) });
+  await using s = await stage({
+    kind: "poll",
+    script: () => ({ pieces: [[10, "看"]], images: [png] }),
+  });
   s.emulator.sayToBot({ from: "a", group: "g1", text: "什么" });
   await s.settle();
   assert.deepEqual([s.gateway.asked[0]!.text, s.gateway.asked[0]!.chatType], ["什么", "group"]);
@@ -258,7 +279,10 @@ const FILES = [
 ];
 
 Deno.test("app: images and files go out as uploads", async () => {
-  await using s = await stage({ kind: "app", script: () => ({ pieces: [[10, "给你"]], images: FILES }) });
+  await using s = await stage({
+    kind: "app",
+    script: () => ({ pieces: [[10, "给你"]], images: FILES }),
+  });
   s.emulator.sayToApp({ from: "zhangsan", text: "文件" });
   await s.settle();
   assert.deepEqual(s.finals("zhangsan").map(([kind]) => kind), ["markdown", "image", "file"]);
@@ -273,16 +297,27 @@ Deno.test("bot, long connection: the picture rides with the last refresh, the fi
   });
   s.emulator.sayToBot({ from: "zhangsan", text: "文件" });
   await s.settle();
-  assert.deepEqual(s.finals("zhangsan").map(([kind]) => kind).sort(), ["file", "file", "image", "stream"]);
+  assert.deepEqual(s.finals("zhangsan").map(([kind]) => kind).sort(), [
+    "file",
+    "file",
+    "image",
+    "stream",
+  ]);
   const zip = [...s.emulator.media.values()].find((file) => file.name === "big.zip");
   assert.equal(zip!.bytes.length, 1_500_000);
 });
 
 Deno.test("bot, polled: the picture rides along, a file is a line, because there is nothing to send it with", async () => {
-  await using s = await stage({ kind: "poll", script: () => ({ pieces: [[10, "给你"]], images: FILES }) });
+  await using s = await stage({
+    kind: "poll",
+    script: () => ({ pieces: [[10, "给你"]], images: FILES }),
+  });
   s.emulator.sayToBot({ from: "zhangsan", text: "文件" });
   await s.settle();
-  assert.deepEqual(s.finals("zhangsan"), [["stream", "给你\n\n📎 报告.pdf（13 B）无法发送到这里。"], ["image", ""]]);
+  assert.deepEqual(s.finals("zhangsan"), [
+    ["stream", "给你\n\n📎 报告.pdf（13 B）无法发送到这里。"],
+    ["image", ""],
+  ]);
 });
 
 Deno.test("bot, polled: what is said at once, as a command's answer is, finishes its stream", async () => {
@@ -294,13 +329,23 @@ Deno.test("bot, polled: what is said at once, as a command's answer is, finishes
 });
 
 Deno.test("app: a long answer comes piece by piece while the bot still speaks, and nothing is said twice", async () => {
-  const pieces = Array.from({ length: 120 }, (_, n): [number, string] => [1000, `第${n}段，${"字".repeat(20)}。\n\n`]);
+  const pieces = Array.from(
+    { length: 120 },
+    (_, n): [number, string] => [1000, `第${n}段，${"字".repeat(20)}。\n\n`],
+  );
   const script = { pieces };
-  await using s = await stage({ kind: "app", script: () => script, settings: { placeholderAfter: 9e6 } });
+  await using s = await stage({
+    kind: "app",
+    script: () => script,
+    settings: { placeholderAfter: 9e6 },
+  });
   s.emulator.sayToApp({ from: "zhangsan", text: "长" });
   await s.clock.advance(60_000);
   const halfway = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
-  assert.ok(halfway.length > textOf(script).length / 3, `${halfway.length} of ${textOf(script).length}`);
+  assert.ok(
+    halfway.length > textOf(script).length / 3,
+    `${halfway.length} of ${textOf(script).length}`,
+  );
   await s.settle();
   const whole = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
   assert.ok(whole.trimEnd() === textOf(script).trimEnd());
@@ -312,27 +357,40 @@ Deno.test("bot, long connection: what is longer than the stream can hold goes on
   await using s = await stage({ kind: "socket", script: () => script });
   s.emulator.sayToBot({ from: "zhangsan", text: "长" });
   await s.clock.advance(4 * 60_000);
-  const shown = s.emulator.log.in("zhangsan").filter((m) => m.from === "bot").map((m) => m.text).join("");
-  assert.ok(shown.length > textOf(script).length * 0.7, `${shown.length} of ${textOf(script).length}`);
+  const shown = s.emulator.log.in("zhangsan").filter((m) => m.from === "bot").map((m) => m.text)
+    .join("");
+  assert.ok(
+    shown.length > textOf(script).length * 0.7,
+    `${shown.length} of ${textOf(script).length}`,
+  );
   await s.settle();
   assert.ok(s.emulator.log.finals("zhangsan").map((m) => m.text).join("") === textOf(script));
   assert.equal(s.emulator.counts.throttled, 0);
 });
 
 Deno.test("bot, polled: what is longer than the stream and the response_url can hold ends with words that say so, once", async () => {
-  const pieces = Array.from({ length: 1000 }, (_, n): [number, string] => [20, `第${n}段，${"字".repeat(20)}。\n\n`]);
+  const pieces = Array.from(
+    { length: 1000 },
+    (_, n): [number, string] => [20, `第${n}段，${"字".repeat(20)}。\n\n`],
+  );
   await using s = await stage({ kind: "poll", script: () => ({ pieces }) });
   s.emulator.sayToBot({ from: "zhangsan", text: "长" });
   await s.settle();
   const finals = s.emulator.log.finals("zhangsan");
   assert.deepEqual(finals.map((m) => m.kind), ["stream", "markdown"]);
-  assert.ok(finals[1]!.text.endsWith("⚠️ 内容太长，其余部分无法在这里显示。"), finals[1]!.text.slice(-60));
+  assert.ok(
+    finals[1]!.text.endsWith("⚠️ 内容太长，其余部分无法在这里显示。"),
+    finals[1]!.text.slice(-60),
+  );
   assert.ok(textOf({ pieces }).startsWith(finals[0]!.text.trimEnd()));
   assert.equal(s.notes.of("fault").length, 0);
 });
 
 Deno.test("bot, polled: when the six minutes end before the last words are fetched, they go by the response_url, cut where it ends", async () => {
-  await using s = await stage({ kind: "poll", script: () => ({ pieces: [[5000, "字".repeat(9000)]] }) });
+  await using s = await stage({
+    kind: "poll",
+    script: () => ({ pieces: [[5000, "字".repeat(9000)]] }),
+  });
   s.emulator.sayToBot({ from: "zhangsan", text: "长" });
   await s.clock.advance(2000);
   // WeCom stops asking.
@@ -340,7 +398,10 @@ Deno.test("bot, polled: when the six minutes end before the last words are fetch
   await s.settle();
   const last = s.emulator.log.in("zhangsan").at(-1)!;
   assert.equal(last.kind, "markdown");
-  assert.ok(last.text.startsWith("字".repeat(5000)) && last.text.endsWith("无法在这里显示。"), last.text.slice(-60));
+  assert.ok(
+    last.text.startsWith("字".repeat(5000)) && last.text.endsWith("无法在这里显示。"),
+    last.text.slice(-60),
+  );
   assert.equal(s.notes.of("fault").length, 0);
 });
 
@@ -372,20 +433,36 @@ Deno.test("app: in the format that the WeChat plugin shows it is a text", async 
 });
 
 Deno.test("app: a process that dies behind a piece leaves the next one to go on where it was, and no piece shows twice", async () => {
-  const pieces = Array.from({ length: 60 }, (_, n): [number, string] => [1000, `第${n}段，${"字".repeat(20)}。\n\n`]);
-  await using s = await stage({ kind: "app", script: () => ({ pieces }), settings: { placeholderAfter: 9e6 } });
+  const pieces = Array.from(
+    { length: 60 },
+    (_, n): [number, string] => [1000, `第${n}段，${"字".repeat(20)}。\n\n`],
+  );
+  await using s = await stage({
+    kind: "app",
+    script: () => ({ pieces }),
+    settings: { placeholderAfter: 9e6 },
+  });
   s.emulator.sayToApp({ from: "zhangsan", text: "长" });
   await s.clock.until(() => s.emulator.log.finals("zhangsan").length === 1, 60_000);
   // What is on the disk at the moment when the piece is shown and that is not yet written down.
-  const [[key, job]] = structuredClone(await s.store.list("outbox:wecom:main:")) as [[string, { piece?: unknown }]];
+  const [[key, job]] = structuredClone(await s.store.list("outbox:wecom:main:")) as [
+    [string, { piece?: unknown }],
+  ];
   assert.ok(job.piece);
   await s.channel.stop();
   await s.store.set(key, job);
-  const next = new WecomApp("main", WecomAppSettings.parse({ kind: "app", ...KEYS, placeholderAfter: 9e6 }), s.parts);
+  const next = new WecomApp(
+    "main",
+    WecomAppSettings.parse({ kind: "app", ...KEYS, placeholderAfter: 9e6 }),
+    s.parts,
+  );
   await next.start();
   assert.ok(await s.clock.until(() => next.desk.open === 0, 600_000));
   const whole = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
-  assert.ok(whole.trimEnd() === textOf({ pieces }).trimEnd(), `${whole.length} of ${textOf({ pieces }).length}`);
+  assert.ok(
+    whole.trimEnd() === textOf({ pieces }).trimEnd(),
+    `${whole.length} of ${textOf({ pieces }).length}`,
+  );
   // The one that is said to be dead still runs in this test: its sends are repeats too.
   assert.ok(s.emulator.counts.repeats >= 1);
   await next.stop();

@@ -1,4 +1,7 @@
-/** What goes wrong in WeCom's chats: files without names, strange messages, mentions, buttons, foreign addresses. */
+/**
+ * What goes wrong in WeCom's chats: files without names, strange messages, mentions, buttons,
+ * foreign addresses.
+ */
 import assert from "node:assert/strict";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import { NexusError } from "../../../src/core/error.ts";
@@ -27,7 +30,10 @@ Deno.test("bot: a text file is read by the name that its download has, another i
     assert.equal(s.gateway.asked[0]!.text, "[附件：报告.txt]\n```\n内容\n```");
     const [said] = await asked(s, { from: "a", file: { name: "报告.pdf", bytes } });
     assert.equal(said, zh.fileNotRead("报告.pdf", "kind"));
-    const [large] = await asked(s, { from: "a", file: { name: "a.txt", bytes: new Uint8Array(70_000) } });
+    const [large] = await asked(s, {
+      from: "a",
+      file: { name: "a.txt", bytes: new Uint8Array(70_000) },
+    });
     assert.match(large!, /超过 64 KB/);
     assert.equal(s.gateway.asked.length, 1);
   }
@@ -43,9 +49,14 @@ Deno.test("bot: each kind of message that holds nothing for a bot is answered wi
       ["something_new", {}, "unknown"],
     ];
     for (const [n, [type, fields, what]] of kinds.entries()) {
-      assert.deepEqual(await asked(s, { from: `u${n}`, message: { type, fields } }), [zh.notUnderstood([what])], type);
+      assert.deepEqual(await asked(s, { from: `u${n}`, message: { type, fields } }), [
+        zh.notUnderstood([what]),
+      ], type);
     }
-    await asked(s, { from: "u9", message: { type: "voice", fields: { voice: { content: "说的话" } } } });
+    await asked(s, {
+      from: "u9",
+      message: { type: "voice", fields: { voice: { content: "说的话" } } },
+    });
     assert.deepEqual(s.gateway.asked.map((m) => m.text), ["说的话"]);
   }
 });
@@ -63,7 +74,11 @@ Deno.test("app: each kind of message that holds nothing for a bot is answered wi
   }
   const words: [type: string, fields: string, text: string][] = [
     ["voice", "<MediaId>m</MediaId><Recognition><![CDATA[说的话]]></Recognition>", "说的话"],
-    ["location", "<Location_X>39.9</Location_X><Location_Y>116.4</Location_Y><Label>北京站</Label>", "北京站"],
+    [
+      "location",
+      "<Location_X>39.9</Location_X><Location_Y>116.4</Location_Y><Label>北京站</Label>",
+      "北京站",
+    ],
     ["location", "<Location_X>39.9</Location_X><Location_Y>116.4</Location_Y>", "📍 39.9, 116.4"],
     ["link", "<Title>标题</Title><Url>https://x/</Url>", "标题 https://x/"],
   ];
@@ -78,8 +93,16 @@ Deno.test("bot: what a question quotes reaches the bot, the picture too", async 
     await using s = await stage({ kind });
     await asked(s, { from: "a", group: "g", text: "贵吗", quote: { text: "报价 300 元" } });
     assert.equal(s.gateway.asked[0]!.text, "> 报价 300 元\n\n贵吗");
-    await asked(s, { from: "a", group: "g", text: "这是什么", quote: { image: new Uint8Array([1, 2, 3]) } });
-    assert.deepEqual([s.gateway.asked[1]!.text, s.gateway.asked[1]!.images.length], ["> [1 张图片]\n\n这是什么", 1]);
+    await asked(s, {
+      from: "a",
+      group: "g",
+      text: "这是什么",
+      quote: { image: new Uint8Array([1, 2, 3]) },
+    });
+    assert.deepEqual([s.gateway.asked[1]!.text, s.gateway.asked[1]!.images.length], [
+      "> [1 张图片]\n\n这是什么",
+      1,
+    ]);
   }
 });
 
@@ -97,8 +120,14 @@ Deno.test("bot: a name with spaces is taken off the question where it is known, 
   }
   for (const name of ["Robot A", undefined]) {
     await using s = await stage({ kind: "poll", settings: { name } });
-    assert.match((await asked(s, { from: "a", group: "g", botName: "Robot A", text: "/help" }))[0]!, /\/stop/);
-    assert.match((await asked(s, { from: "a", group: "g", botName: "Robot", text: "" }))[0]!, /\/stop/);
+    assert.match(
+      (await asked(s, { from: "a", group: "g", botName: "Robot A", text: "/help" }))[0]!,
+      /\/stop/,
+    );
+    assert.match(
+      (await asked(s, { from: "a", group: "g", botName: "Robot", text: "" }))[0]!,
+      /\/stop/,
+    );
   }
 });
 
@@ -106,7 +135,10 @@ Deno.test("bot: a person who is mentioned first is not taken for a bot", async (
   await using s = await stage({ kind: "poll" });
   await asked(s, { from: "a", group: "g", text: "@Alice 你看看" });
   await asked(s, { from: "a", group: "g", text: "@beta 你看看" });
-  assert.deepEqual(s.gateway.asked.map((m) => [m.target, m.text]), [[undefined, "@Alice 你看看"], ["beta", "你看看"]]);
+  assert.deepEqual(s.gateway.asked.map((m) => [m.target, m.text]), [[undefined, "@Alice 你看看"], [
+    "beta",
+    "你看看",
+  ]]);
 });
 
 Deno.test("whatever a bot repeats, nobody is pinged: not in streams, messages of the app, or texts", async () => {
@@ -137,8 +169,17 @@ Deno.test("bot: a response_url or a picture at another address is not called, no
     text: { content: "问" },
     ...more,
   });
-  for (const response_url of ["http://10.0.0.1/", "https://evil.example/cgi-bin/aibot/response", "nonsense"]) {
-    await s.channel.fetch(s.emulator.botCallback(body({ msgid: response_url, response_url })), "6.6.6.6");
+  for (
+    const response_url of [
+      "http://10.0.0.1/",
+      "https://evil.example/cgi-bin/aibot/response",
+      "nonsense",
+    ]
+  ) {
+    await s.channel.fetch(
+      s.emulator.botCallback(body({ msgid: response_url, response_url })),
+      "6.6.6.6",
+    );
   }
   await s.settle();
   await s.channel.fetch(
@@ -206,7 +247,11 @@ Deno.test("bot, polled: a stream that a new process still resumes is not ended b
   await s.store.set("im:stream:main:nexus-m1", { text: "答案" });
   const keys = { token: KEYS.token, aesKey: KEYS.encodingAesKey, receiver: "" };
   const poll = async () => {
-    const request = s.emulator.botCallback({ msgid: "p", msgtype: "stream", stream: { id: "nexus-m1" } });
+    const request = s.emulator.botCallback({
+      msgid: "p",
+      msgtype: "stream",
+      stream: { id: "nexus-m1" },
+    });
     const { encrypt } = await (await s.channel.fetch(request)).json();
     return JSON.parse(unseal(keys, encrypt)).stream;
   };

@@ -61,14 +61,20 @@ export async function stage(setting: Setting) {
       { clock, random, latency: [60, 60], ...setting.wire },
       async (r) => {
         calls.push(r.url);
-        for (const [path, ms] of slow) if (path.test(r.url)) await new Promise<void>((done) => clock.after(ms, done));
+        for (const [path, ms] of slow) {
+          if (path.test(r.url)) await new Promise<void>((done) => clock.after(ms, done));
+        }
         return await emulator.fetch(r);
       },
       () => emulator.throttle(),
     ),
   };
   const channel: WecomApp | WecomBot = setting.kind === "app"
-    ? new WecomApp("main", WecomAppSettings.parse({ kind: "app", ...KEYS, ...setting.settings }), parts)
+    ? new WecomApp(
+      "main",
+      WecomAppSettings.parse({ kind: "app", ...KEYS, ...setting.settings }),
+      parts,
+    )
     : new WecomBot(
       "main",
       WecomBotSettings.parse({ kind: "aibot", mode: "webhook", ...KEYS, ...setting.settings }),
@@ -112,7 +118,10 @@ export async function stage(setting: Setting) {
       slow: (path: RegExp, ms: number) => void slow.push([path, ms]),
       async settle(limit = 3_600_000) {
         await clock.advance(10);
-        assert.ok(await clock.until(() => channel.desk.open === 0, limit), "something is still being delivered");
+        assert.ok(
+          await clock.until(() => channel.desk.open === 0, limit),
+          "something is still being delivered",
+        );
         await clock.advance(2000);
       },
       finals: (chat: string) => emulator.log.finals(chat).map((m) => [m.kind, m.text]),
