@@ -6,7 +6,7 @@
  * well, 1 something is wrong, 2 the call is wrong.
  */
 import { type Command, help } from "./src/cli/command.ts";
-import { VERSION } from "./src/version.ts";
+import { VERSION } from "./src/core/version.ts";
 
 /**
  * Each is loaded when it is called: a start of the gateway should not wait for the code of the

@@ -1,6 +1,6 @@
 /**
  * What the benchmark is measured against. The README has the same targets, and says which were
- * missed (`tests/docs_test.ts`).
+ * missed (`tests/docs/docs_test.ts`).
  */
 
 /** Times as much as the floor, at most. */

@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { type App, createApp } from "../src/app.ts";
 import type { Wire } from "../src/bots/socket.ts";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/config.ts";
 import type { Happening } from "../src/core/observer.ts";
 
 /** Words that only Alice may see. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expression, spread } from "../src/backends/sqlite_words.ts";
-import { TrustedProxies } from "../src/channels/address.ts";
-import { readConfig } from "../src/config.ts";
-import { isPasswordHash } from "../src/core/secret.ts";
+import { TrustedProxies } from "../src/channels/http/address.ts";
+import { readConfig } from "../src/config/config.ts";
+import { isPasswordHash } from "../src/core/people/secret.ts";
 import { keyPart } from "../src/core/store.ts";
-import { totpStep } from "../src/core/totp.ts";
+import { totpStep } from "../src/core/people/totp.ts";
 import { SqliteStore } from "../src/backends/sqlite.ts";
 import { fuzz } from "./fuzz.ts";
 

@@ -30,12 +30,14 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "this.#leave(…)": "catches everything: the answer is whole",
   },
   "src/channels/openai/openai.ts": { "gateway.cancel(…)": "as above" },
-  "src/channels/pulse.ts": { "this.#ask(…)": "a reader who cannot be asked is sent away" },
+  "src/channels/http/stream_registry.ts": {
+    "this.#ask(…)": "a reader who cannot be asked is sent away",
+  },
   "src/cli/listen.ts": {
     "this.#change(…)": "what fails is the loss of the port, and ends the process",
   },
   "src/cli/watch.ts": { "look(…)": "catches everything: the file is followed on" },
-  "src/core/account.ts": { "this.#stored.mark(…)": "its failure is logged there" },
+  "src/core/people/account.ts": { "this.#stored.mark(…)": "its failure is logged there" },
   "src/core/archive.ts": {
     "this.#write(…)": "its failure is logged there",
     "this.save(…)": "ends in `#write`",

@@ -2,7 +2,7 @@
  * A whole gateway on a real port for tests, and people and bots that talk to it over real sockets.
  */
 import { type App, type AppParts, createApp } from "../src/app.ts";
-import { type Config, readConfig } from "../src/config.ts";
+import { type Config, readConfig } from "../src/config/config.ts";
 import type { Happening } from "../src/core/observer.ts";
 
 /** A gateway that listens on a free port. */

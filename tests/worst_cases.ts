@@ -5,7 +5,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { createParser } from "eventsource-parser";
 import { parse } from "hono/utils/cookie";
-import { languageOf as languageOfHeader } from "../src/channels/words.ts";
+import { languageOf as languageOfHeader } from "../src/channels/http/error_words.ts";
 import { STEP as INDEX_STEP } from "../src/backends/sqlite_indexing.ts";
 import { expression, SCHEMA, WordIndex } from "../src/backends/sqlite_words.ts";
 import { readBotFrame } from "../src/bots/frame.ts";

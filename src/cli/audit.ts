@@ -1,7 +1,7 @@
 /**
  * `nexus audit verify`: whether the audit log is as it was written.
  */
-import { verifyAudit } from "../core/audit.ts";
+import { verifyAudit } from "../core/people/audit.ts";
 import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
 

@@ -3,12 +3,12 @@
  * seconds and closes the bot's socket.
  */
 import { createHash } from "node:crypto";
-import type { Config } from "../config.ts";
-import { Accounts } from "../core/account.ts";
-import { Audit } from "../core/audit.ts";
+import type { Config } from "../config/config.ts";
+import { Accounts } from "../core/people/account.ts";
+import { Audit } from "../core/people/audit.ts";
 import { ofModels } from "../core/bot_admission.ts";
 import { reserve } from "../core/bot_name.ts";
-import { type BotToken, BotTokens } from "../core/bot_token.ts";
+import { type BotToken, BotTokens } from "../core/people/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import { silent } from "../core/observer.ts";

@@ -2,7 +2,7 @@
  * `nexus check`: is the configuration right? Says everything that is wrong at once and starts
  * nothing.
  */
-import { configJsonSchema } from "../config.ts";
+import { configJsonSchema } from "../config/config.ts";
 import { readOptions } from "./command.ts";
 import { configPath, listed, loadConfig, readConfigText } from "./files.ts";
 

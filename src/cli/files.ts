@@ -3,8 +3,8 @@
  * `--dir` says otherwise.
  */
 import { join } from "node:path";
-import { type Problem, type ReadConfig, readConfig } from "../config.ts";
-import { hashToken, Passwords, randomPassword, randomToken } from "../core/secret.ts";
+import { type Problem, type ReadConfig, readConfig } from "../config/config.ts";
+import { hashToken, Passwords, randomPassword, randomToken } from "../core/people/secret.ts";
 
 export function configPath(dir: string): string {
   return join(dir, "config.json");

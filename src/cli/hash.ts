@@ -2,7 +2,7 @@
  * `nexus hash`: makes the hash of a password or token, so that none stands in the configuration as
  * plain text.
  */
-import { hashToken, Passwords } from "../core/secret.ts";
+import { hashToken, Passwords } from "../core/people/secret.ts";
 import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus hash [--token]

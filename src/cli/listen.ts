@@ -8,8 +8,8 @@
  * again.
  */
 import { isAbsolute, join } from "node:path";
-import { failure, languageOfRequest } from "../channels/http.ts";
-import type { Config } from "../config.ts";
+import { failure, languageOfRequest } from "../channels/http/http.ts";
+import type { Config } from "../config/config.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import { Connections } from "./connections.ts";

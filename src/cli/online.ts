@@ -5,7 +5,7 @@
 import { probesOfModels } from "../bots/upstream/probe.ts";
 import { probesOfApps } from "../channels/im/probes.ts";
 import { probesOfSignIn } from "../channels/sign_in/probe.ts";
-import type { ReadConfig } from "../config.ts";
+import type { ReadConfig } from "../config/config.ts";
 import { type Checked, Checkup } from "../core/checkup.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Finding, Words } from "../core/finding.ts";

@@ -3,7 +3,7 @@
  * sources are not those it was built of (a `git pull`). Where there are no sources, as in what is
  * installed, the page comes built.
  */
-import { page } from "../channels/page.ts";
+import { page } from "../channels/api/page.ts";
 import type { Observer } from "../core/observer.ts";
 import { sourcesState } from "../web/sources.ts";
 

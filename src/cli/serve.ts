@@ -4,15 +4,15 @@
  */
 import { type App, createApp } from "../app.ts";
 import type { SqliteStore } from "../backends/sqlite.ts";
-import { changedKeys, type Config } from "../config.ts";
-import { losses } from "../config_change.ts";
+import { changedKeys, type Config } from "../config/config.ts";
+import { losses } from "../config/change.ts";
 import { systemClock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { checkAfterStart } from "../core/start_check.ts";
-import { TrustedProxies } from "../channels/address.ts";
+import { TrustedProxies } from "../channels/http/address.ts";
 import { fetchHttp } from "../bots/upstream/http.ts";
-import { Log } from "../log.ts";
-import { VERSION } from "../version.ts";
+import { Log } from "../telemetry/log.ts";
+import { VERSION } from "../core/version.ts";
 import { readOptions } from "./command.ts";
 import {
   configPath,

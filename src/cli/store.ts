@@ -5,7 +5,7 @@
 import { isAbsolute, join } from "node:path";
 import { SqliteStore } from "../backends/sqlite.ts";
 import { checkStore } from "../backends/sqlite_check.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import { configPath, listed, loadConfig } from "./files.ts";

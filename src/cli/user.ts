@@ -3,20 +3,20 @@
  * within seconds, and whoever is out is out there at once.
  */
 import { createHash } from "node:crypto";
-import { Accounts, type AccountView } from "../core/account.ts";
-import { Allowances } from "../core/allowance.ts";
-import { ApiKeys } from "../core/api_key.ts";
+import { Accounts, type AccountView } from "../core/people/account.ts";
+import { Allowances } from "../core/people/allowance.ts";
+import { ApiKeys } from "../core/people/api_key.ts";
 import { Archive } from "../core/archive.ts";
-import { Audit } from "../core/audit.ts";
-import { BotTokens } from "../core/bot_token.ts";
+import { Audit } from "../core/people/audit.ts";
+import { BotTokens } from "../core/people/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import { silent } from "../core/observer.ts";
-import { Offboarding } from "../core/offboarding.ts";
-import { randomPassword } from "../core/secret.ts";
-import { SESSION_MAX_AGE, Sessions } from "../core/session.ts";
+import { Offboarding } from "../core/people/offboarding.ts";
+import { randomPassword } from "../core/people/secret.ts";
+import { SESSION_MAX_AGE, Sessions } from "../core/people/session.ts";
 import type { Store } from "../core/store.ts";
-import { chatPrefixesOf, type Config } from "../config.ts";
+import { chatPrefixesOf, type Config } from "../config/config.ts";
 import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
 

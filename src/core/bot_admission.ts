@@ -7,7 +7,7 @@
  * is then given the messages that people meant for the other.
  */
 import { DEMO, lookAlike, reserve, type Reserved } from "./bot_name.ts";
-import { type BotTokens, type CommonTokens, ofTokens } from "./bot_token.ts";
+import { type BotTokens, type CommonTokens, ofTokens } from "./people/bot_token.ts";
 import type { Bot } from "./link.ts";
 
 /** Why a bot may not come in. */

@@ -3,7 +3,7 @@
  * since when and by what, who is not, and when an answer last went well or wrong by the bot's
  * fault.
  */
-import type { BotToken } from "./bot_token.ts";
+import type { BotToken } from "./people/bot_token.ts";
 import type { Clock } from "./clock.ts";
 import { type Code, isOfTheQuestion } from "./error.ts";
 import type { Wire } from "./link.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { argon2idInWasm } from "../../src/backends/argon_wasm.ts";
-import { Passwords } from "../../src/core/secret.ts";
+import { Passwords } from "../../src/core/people/secret.ts";
 
 Deno.test("where Web Crypto does not know argon2id another one stands in, with the same hashes", async () => {
   const phc = await new Passwords().hash("correct horse");

@@ -3,7 +3,7 @@ import { CLOSE } from "../../src/bots/frame.ts";
 import { BotSockets, UNREADABLE, type Wire } from "../../src/bots/socket.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { silent } from "../../src/core/observer.ts";
-import { PER_NETWORK_LINES } from "../../src/core/audit_bound.ts";
+import { PER_NETWORK_LINES } from "../../src/core/people/audit_bound.ts";
 import { PER_NETWORK_LOG } from "../../src/core/log_bound.ts";
 import { Roster } from "../../src/core/roster.ts";
 import { startWorld, TestBot, until } from "../world.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { upstreamSchema } from "../../src/config_upstream.ts";
+import { upstreamSchema } from "../../src/config/upstream.ts";
 import { startWorld, TestBot, until, type World } from "../world.ts";
 import { FakeUpstream } from "./upstream/fake_upstream.ts";
 

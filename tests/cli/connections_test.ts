@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BODY_RATE, BODY_TIME } from "../../src/channels/body_time.ts";
+import { BODY_RATE, BODY_TIME } from "../../src/channels/http/body_time.ts";
 import {
   Connections,
   FIRST_REQUEST,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StoreLock } from "../../src/cli/lock.ts";
-import type { Verdict } from "../../src/core/audit.ts";
+import type { Verdict } from "../../src/core/people/audit.ts";
 import { until } from "../world.ts";
 import { freePort } from "../deploy/running.ts";
 import { emptyFolder, folderWith, MAIN, Program } from "./program.ts";

@@ -2,7 +2,7 @@
  * This is our own gateway, served for a test.
  */
 import { createApp } from "../../src/app.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/config.ts";
 
 /** Our gateway on a free port, with times so short that everything can be tried. */
 export async function ours() {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Allowance, Allowances } from "../../src/core/allowance.ts";
+import { type Allowance, Allowances } from "../../src/core/people/allowance.ts";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";

@@ -4,7 +4,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { FeishuEmulator } from "../../src/emulate/feishu.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { quiet, startProvider } from "../channels/sign_in/oidc_server.ts";
-import { totpCode } from "../../src/core/totp.ts";
+import { totpCode } from "../../src/core/people/totp.ts";
 import { openScene, reply, type Visit } from "./harness.ts";
 import { lacks } from "../needs.ts";
 

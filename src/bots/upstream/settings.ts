@@ -1,6 +1,6 @@
 /**
  * This is what a model API's bot goes by. The configuration checks it and documents each field
- * (`src/config_upstream.ts`); here they are typed values.
+ * (`src/config/upstream.ts`); here they are typed values.
  */
 
 /** Times in milliseconds. */

@@ -3,7 +3,7 @@
  *
  * Sources: DingTalk 调用频次与限流, 计费模型 (2026-05), 资源合理使用建议, AI 卡片流式更新 (2026-04), 全局错误码.
  */
-import type { Budget, Scope } from "../../core/budget.ts";
+import type { Budget, Scope } from "../im/budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";

@@ -3,7 +3,7 @@
  *
  * Source: DingTalk 调用频次与限流 (2026-05), 全局错误码.
  */
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import type { Json } from "../../core/store.ts";
 import { type Answer, parse, type Verdict } from "../im/caller.ts";
 

@@ -5,10 +5,10 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
-import type { Identities, Identity, IdentityPlatform, Owner } from "../../core/identity.ts";
+import type { Identities, Identity, IdentityPlatform, Owner } from "../../core/people/identity.ts";
 import type { ChannelName, Person } from "../../core/message.ts";
 import type { Offer } from "../../core/offer.ts";
-import type { Vouched } from "../../core/vouching.ts";
+import type { Vouched } from "../../core/people/vouching.ts";
 import type { Departments } from "./departments.ts";
 import { accessRules, boundBy, needDepartments } from "./rules.ts";
 import type { DeskSettings } from "./settings.ts";

@@ -2,7 +2,7 @@
  * Every app on every chat platform that the configuration names, running: their callbacks, their
  * connections, their budgets. A platform's code is loaded only when an app of it is configured.
  */
-import { Budget, type ScopeView } from "../../core/budget.ts";
+import { Budget, type ScopeView } from "./budget.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
 import type { PushNotice } from "../../core/notice.ts";

@@ -1,7 +1,7 @@
 /** The body of a callback, read with a bound: strangers may call too. */
 import { readBytes } from "../../core/bytes.ts";
 import { NexusError } from "../../core/error.ts";
-import { inTime } from "../body_time.ts";
+import { inTime } from "../http/body_time.ts";
 
 /** Bytes; the largest documented callback (a card with 30 KB, sealed) stays far below. */
 export const MAX_CALLBACK = 1 << 20;

@@ -3,10 +3,10 @@
  */
 import { NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
-import { pathOf } from "../edge.ts";
-import { statusOf } from "../http.ts";
-import { declare } from "../route.ts";
-import type { Routes } from "../routes.ts";
+import { pathOf } from "../http/edge.ts";
+import { statusOf } from "../http/http.ts";
+import { declare } from "../http/route.ts";
+import type { Routes } from "../http/router.ts";
 import type { Apps } from "./apps.ts";
 
 export interface CallbackParts {

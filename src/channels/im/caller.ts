@@ -3,7 +3,7 @@
  * means. Throttling answers close the budget they are about and the call waits; nothing is lost.
  * The vendors' SDKs neither pace nor honour these answers, hence our own.
  */
-import type { Budget, Priority, Reservation, Scope } from "../../core/budget.ts";
+import type { Budget, Priority, Reservation, Scope } from "./budget.ts";
 import { readBytes } from "../../core/bytes.ts";
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";

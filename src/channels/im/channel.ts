@@ -1,9 +1,9 @@
 /**
  * An app that is running: what every platform's `open…` gives to the room's door.
  */
-import type { Budget } from "../../core/budget.ts";
+import type { Budget } from "./budget.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { Identities } from "../../core/identity.ts";
+import type { Identities } from "../../core/people/identity.ts";
 import type { Languages } from "../../core/languages.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";

@@ -3,14 +3,14 @@
  * acknowledged; answered later, by whoever the rules name, in words the person understands. One
  * desk per app; what differs between platforms stands behind {@linkcode Platform}.
  */
-import type { Budget } from "../../core/budget.ts";
+import type { Budget } from "./budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
-import { Identities } from "../../core/identity.ts";
+import { Identities } from "../../core/people/identity.ts";
 import type { Languages } from "../../core/languages.ts";
 import type { ChannelName, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
-import { Outbox } from "../../core/outbox.ts";
+import { Outbox } from "./outbox.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import { Access, type ChatAccounts } from "./access.ts";

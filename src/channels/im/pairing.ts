@@ -7,7 +7,11 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
-import { Identities, type Identity as Known, type IdentityPlatform } from "../../core/identity.ts";
+import {
+  Identities,
+  type Identity as Known,
+  type IdentityPlatform,
+} from "../../core/people/identity.ts";
 import type { Store } from "../../core/store.ts";
 
 /** An identity on a platform, as an app of it knows somebody. */

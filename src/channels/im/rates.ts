@@ -1,5 +1,5 @@
 /** Figures of the configuration as budgets. */
-import type { Rate } from "../../core/budget.ts";
+import type { Rate } from "./budget.ts";
 
 /**
  * What is written in the configuration, over the platform's default; windows that are absent do not

@@ -7,8 +7,8 @@ import { NexusError } from "../../core/error.ts";
 import { Limit } from "../../core/limit.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
-import { accountAdmins, admins, declare, signedIn } from "../route.ts";
-import type { Call, Routes } from "../routes.ts";
+import { accountAdmins, admins, declare, signedIn } from "../http/route.ts";
+import type { Call, Routes } from "../http/router.ts";
 import type { Apps } from "./apps.ts";
 
 export interface PlatformParts {

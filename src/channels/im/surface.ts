@@ -3,9 +3,9 @@
  * Incoming}), the ways in which an answer can be shown there ({@linkcode Way}, best first), and how
  * a call to it can fail ({@linkcode PlatformError}).
  */
-import type { Priority, Reservation, Scope } from "../../core/budget.ts";
+import type { Priority, Reservation, Scope } from "./budget.ts";
 import type { Json } from "../../core/store.ts";
-import type { Vouched } from "../../core/vouching.ts";
+import type { Vouched } from "../../core/people/vouching.ts";
 import type { Attachment, Takes } from "./attachment.ts";
 
 /** Whom the platform vouches for: people of the company. */

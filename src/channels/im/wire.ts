@@ -24,7 +24,7 @@ export function wireOf(
 /** A `fetch` for addresses that are not the platform's own. Loaded when the first of them comes. */
 export function foreignFetch({ fetchPublic }: Pick<ChannelParts, "fetchPublic">): typeof fetch {
   return fetchPublic ?? (async (input, init) => {
-    const { publicFetch } = await import("../public_fetch.ts");
+    const { publicFetch } = await import("../http/public_fetch.ts");
     return await publicFetch(input, init);
   });
 }

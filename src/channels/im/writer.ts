@@ -7,7 +7,7 @@
  * on in the next, and splits what is too long. Everything that a restart must know stands in the
  * {@linkcode Job}, which is written to the outbox before each step it describes.
  */
-import type { Budget, Reservation } from "../../core/budget.ts";
+import type { Budget, Reservation } from "./budget.ts";
 import { breathe } from "../../core/breathe.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Ending, Reply } from "../../core/reply.ts";

@@ -4,7 +4,7 @@
  *
  * Sources: Feishu 频控策略 (2024-10), 发送消息, 回复消息 (2026-04), 流式更新卡片 (2026-02), 更新已发送的消息卡片 (2025-07).
  */
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
 import { type Answer, type Call, Caller, parse, request, type Verdict } from "../im/caller.ts";

@@ -14,9 +14,9 @@ import type { Said, Usage, Wishes } from "../../core/message.ts";
 import { mayRead } from "../../core/reach.ts";
 import type { Ending } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Beating, Pulse, Reader } from "../pulse.ts";
-import { PIECE, pieceOf, piecesOf, type Written } from "../pieces.ts";
-import { put } from "../sse.ts";
+import type { Beating, Pulse, Reader } from "../http/stream_registry.ts";
+import { PIECE, pieceOf, piecesOf, type Written } from "../http/pieces.ts";
+import { put } from "../http/event_stream.ts";
 import { failureOf } from "./error.ts";
 import { StopWords } from "./stop_words.ts";
 

@@ -6,7 +6,7 @@
  */
 import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
-import { partsOf, piecesOf } from "../pieces.ts";
+import { partsOf, piecesOf } from "../http/pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import type { ErrorBody } from "./error.ts";
 

@@ -7,8 +7,8 @@
 import { asNexusError, type Code, NexusError } from "../../core/error.ts";
 import type { Ending } from "../../core/reply.ts";
 import { rateLimitHeaders } from "./rate_limit.ts";
-import { statusOf, Worded } from "../http.ts";
-import { languageOf, say } from "../words.ts";
+import { statusOf, Worded } from "../http/http.ts";
+import { languageOf, say } from "../http/error_words.ts";
 
 /** What OpenAI's clients read of an error. */
 export interface ErrorBody {

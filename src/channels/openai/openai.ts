@@ -6,22 +6,22 @@
  * the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
  */
 import { z } from "zod";
-import type { Left } from "../../core/allowance.ts";
+import type { Left } from "../../core/people/allowance.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { Message, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Caller, Door } from "../door.ts";
-import { pathOf } from "../edge.ts";
-import { json } from "../http.ts";
-import type { HangUps } from "../hang_up.ts";
-import { ImageLoads } from "../image_loads.ts";
-import type { Pulse, Reader } from "../pulse.ts";
-import { declare, member } from "../route.ts";
-import type { Routes } from "../routes.ts";
-import { eventStream } from "../sse.ts";
+import type { Caller, Door } from "../http/auth.ts";
+import { pathOf } from "../http/edge.ts";
+import { json } from "../http/http.ts";
+import type { HangUps } from "../http/disconnect.ts";
+import { ImageLoads } from "../http/image_loads.ts";
+import type { Pulse, Reader } from "../http/stream_registry.ts";
+import { declare, member } from "../http/route.ts";
+import type { Routes } from "../http/router.ts";
+import { eventStream } from "../http/event_stream.ts";
 import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
 import { chatCompletion, chatFormat, seconds } from "./chat.ts";
 import { Conversations } from "./conversation.ts";
@@ -180,7 +180,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     clock,
     async fetch(url, bounds) {
       // Node's HTTP client, which few need, is loaded with it.
-      const { fetchImage } = await import("../image_fetch.ts");
+      const { fetchImage } = await import("../http/image_fetch.ts");
       return await fetchImage(url, {
         ...bounds,
         refuses: parts.allowPrivate() ? () => false : undefined,

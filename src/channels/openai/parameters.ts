@@ -9,7 +9,7 @@
 import { z } from "zod";
 import type { Link } from "../../core/link.ts";
 import type { Wishes } from "../../core/message.ts";
-import { list } from "../list.ts";
+import { list } from "../http/list.ts";
 import { unsupported } from "./error.ts";
 
 type Fields = Readonly<Record<string, unknown>>;

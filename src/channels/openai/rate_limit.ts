@@ -4,7 +4,7 @@
  *
  * Source: https://platform.openai.com/docs/guides/rate-limits. Durations are written as Go does.
  */
-import type { Left } from "../../core/allowance.ts";
+import type { Left } from "../../core/people/allowance.ts";
 
 /** The headers; none where no limit is set. */
 export function rateLimitHeaders(left: Left | undefined, now: number): [string, string][] {

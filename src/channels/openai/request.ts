@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
 import type { Image, Said, Wishes } from "../../core/message.ts";
-import { list } from "../list.ts";
+import { list } from "../http/list.ts";
 import { unsupported } from "./error.ts";
 import {
   chatParameters,

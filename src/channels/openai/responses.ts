@@ -7,7 +7,7 @@
  */
 import { dataUrl } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
-import { jsonInPieces, type Parts, partsOf, PIECE, piecesOf } from "../pieces.ts";
+import { jsonInPieces, type Parts, partsOf, PIECE, piecesOf } from "../http/pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import { picture, seconds } from "./chat.ts";
 import type { ErrorBody } from "./error.ts";

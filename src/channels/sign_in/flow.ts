@@ -4,8 +4,8 @@
  * somebody else.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { ServerSecret } from "../../core/server_secret.ts";
-import { randomToken, sameText } from "../../core/secret.ts";
+import type { ServerSecret } from "../../core/people/server_secret.ts";
+import { randomToken, sameText } from "../../core/people/secret.ts";
 import type { Flow } from "./provider.ts";
 
 export const FLOW_COOKIE = "nexus_sign_in";

@@ -9,8 +9,8 @@
  */
 import { readBytes } from "../../core/bytes.ts";
 import { NexusError } from "../../core/error.ts";
-import type { Identity } from "../../core/identity.ts";
-import type { Vouched } from "../../core/vouching.ts";
+import type { Identity } from "../../core/people/identity.ts";
+import type { Vouched } from "../../core/people/vouching.ts";
 import type { Flow, Provider } from "./provider.ts";
 
 /** Where a platform is; other addresses for private clouds and for tests. */

@@ -5,7 +5,7 @@
  */
 import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
-import type { Vouched } from "../../core/vouching.ts";
+import type { Vouched } from "../../core/people/vouching.ts";
 import type { Flow, Provider } from "./provider.ts";
 
 export interface OidcSettings {

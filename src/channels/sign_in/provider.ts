@@ -3,7 +3,7 @@
  * Feishu, DingTalk and WeCom.
  */
 
-import type { Vouched } from "../../core/vouching.ts";
+import type { Vouched } from "../../core/people/vouching.ts";
 
 /** What belongs to one sign-in from its beginning to its end. The browser carries it encrypted. */
 export interface Flow {

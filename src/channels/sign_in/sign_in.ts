@@ -6,19 +6,19 @@
  * code that the provider is asked for is limited per network and in all.
  */
 import { z } from "zod";
-import type { Accounts } from "../../core/account.ts";
+import type { Accounts } from "../../core/people/account.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
 import { Limit, networkOf } from "../../core/limit.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { ServerSecret } from "../../core/server_secret.ts";
-import type { Sessions } from "../../core/session.ts";
-import { PER_NETWORK } from "../../core/sign_in_limits.ts";
-import type { Vouched } from "../../core/vouching.ts";
-import type { TrustedProxies } from "../address.ts";
-import { cookieOf, sessionCookie, setCookie } from "../cookie.ts";
-import { anyone, declare } from "../route.ts";
-import type { Call, Routes } from "../routes.ts";
+import type { ServerSecret } from "../../core/people/server_secret.ts";
+import type { Sessions } from "../../core/people/session.ts";
+import { PER_NETWORK } from "../../core/people/sign_in_limits.ts";
+import type { Vouched } from "../../core/people/vouching.ts";
+import type { TrustedProxies } from "../http/address.ts";
+import { cookieOf, sessionCookie, setCookie } from "../http/cookie.ts";
+import { anyone, declare } from "../http/route.ts";
+import type { Call, Routes } from "../http/router.ts";
 import { FLOW_COOKIE, FLOW_LIFETIME, Flows } from "./flow.ts";
 import type { Provider } from "./provider.ts";
 

@@ -7,7 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import { asNexusError } from "../../core/error.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";

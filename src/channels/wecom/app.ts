@@ -5,7 +5,7 @@
  * Sources: WeCom 接收消息与事件 (2024-07), 发送应用消息, 频率限制.
  */
 import { Buffer } from "node:buffer";
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf, type Takes } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";

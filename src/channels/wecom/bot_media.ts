@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import type { Json } from "../../core/store.ts";
 import type { Attachment } from "../im/attachment.ts";
 import type { Caller } from "../im/caller.ts";

@@ -4,7 +4,7 @@
  *
  * Source: WeCom 全局错误码, 访问频率限制 (2023-08).
  */
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import { type Answer, parse, type Verdict } from "../im/caller.ts";
 
 /** Blocks of a minute last that long. */

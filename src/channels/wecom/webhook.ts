@@ -3,7 +3,7 @@
  *
  * Source: WeCom 消息推送配置说明.
  */
-import type { Scope } from "../../core/budget.ts";
+import type { Scope } from "../im/budget.ts";
 import type { Json } from "../../core/store.ts";
 import { NexusError } from "../../core/error.ts";
 import { Caller, PATIENCE } from "../im/caller.ts";

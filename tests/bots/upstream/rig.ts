@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { type Http, SocketHttp } from "../../../src/bots/upstream/http.ts";
 import { Upstream } from "../../../src/bots/upstream/upstream.ts";
-import { upstreamSchema } from "../../../src/config_upstream.ts";
+import { upstreamSchema } from "../../../src/config/upstream.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { Aside, Facts, Sink, Task } from "../../../src/core/link.ts";
 import type { Message, Said } from "../../../src/core/message.ts";

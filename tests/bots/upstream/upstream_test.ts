@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { within } from "../../../src/bots/upstream/upstream.ts";
-import { upstreamSchema, upstreamsSchema } from "../../../src/config_upstream.ts";
+import { upstreamSchema, upstreamsSchema } from "../../../src/config/upstream.ts";
 import { fetchHttp } from "../../../src/bots/upstream/http.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { Said } from "../../../src/core/message.ts";

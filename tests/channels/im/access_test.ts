@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
-import type { Identity } from "../../../src/core/identity.ts";
-import type { Vouched } from "../../../src/core/vouching.ts";
+import type { Identity } from "../../../src/core/people/identity.ts";
+import type { Vouched } from "../../../src/core/people/vouching.ts";
 import { until, USERS } from "../../world.ts";
 import { type Chats, chats, type Kind, KINDS } from "./chats.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../../src/app.ts";
-import { readConfig } from "../../../src/config.ts";
+import { readConfig } from "../../../src/config/config.ts";
 import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { systemClock } from "../../../src/core/clock.ts";

@@ -12,7 +12,7 @@ import { LarkSettings } from "../../../src/channels/lark/settings.ts";
 import { WecomBot } from "../../../src/channels/wecom/aibot.ts";
 import { WecomApp } from "../../../src/channels/wecom/app.ts";
 import { WecomAppSettings, WecomBotSettings } from "../../../src/channels/wecom/settings.ts";
-import { Budget } from "../../../src/core/budget.ts";
+import { Budget } from "../../../src/channels/im/budget.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
 import { Notes, ScriptedGateway } from "./stage.ts";

@@ -5,7 +5,7 @@
 import { setImmediate } from "node:timers";
 import type { Asks, Called } from "../../../src/channels/im/asks.ts";
 import type { Clock } from "../../../src/core/clock.ts";
-import { DrivenClock } from "../../../src/core/driven_clock.ts";
+import { DrivenClock } from "../../clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import type { Message, Person } from "../../../src/core/message.ts";
 import type { Happening, Observer } from "../../../src/core/observer.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { LarkChannel } from "../../../src/channels/lark/channel.ts";
 import { LarkSettings } from "../../../src/channels/lark/settings.ts";
-import { Budget } from "../../../src/core/budget.ts";
+import { Budget } from "../../../src/channels/im/budget.ts";
 import type { NexusError } from "../../../src/core/error.ts";
 import type { Message } from "../../../src/core/message.ts";
 import { FeishuEmulator } from "../../../src/emulate/feishu.ts";

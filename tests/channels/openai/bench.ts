@@ -3,7 +3,7 @@
  * OpenAI face.
  */
 import { type App, createApp } from "../../../src/app.ts";
-import { readConfig } from "../../../src/config.ts";
+import { readConfig } from "../../../src/config/config.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import type { Bot, Link, Sink, Task } from "../../../src/core/link.ts";
 import { FakeUpstream, type Play } from "../../bots/upstream/fake_upstream.ts";

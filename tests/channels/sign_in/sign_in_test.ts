@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { FLOW_LIFETIME } from "../../../src/channels/sign_in/flow.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
-import { PER_NETWORK } from "../../../src/core/sign_in_limits.ts";
+import { PER_NETWORK } from "../../../src/core/people/sign_in_limits.ts";
 import { startWorld } from "../../world.ts";
 import { listen, quiet, startProvider } from "./oidc_server.ts";
 

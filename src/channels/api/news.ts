@@ -1,0 +1,83 @@
+/**
+ * What an open page listens to: bots coming and going, messages that bots send by themselves, turns
+ * begun elsewhere.
+ */
+import type { Gateway } from "../../core/gateway.ts";
+import type { Numbered } from "../../core/notice.ts";
+import { botsFor } from "./chat.ts";
+import type { Caller, Door } from "../http/auth.ts";
+import type { Pulse } from "../http/stream_registry.ts";
+import { declare, member } from "../http/route.ts";
+import type { Routes } from "../http/router.ts";
+import { eventStream, newsStream } from "../http/event_stream.ts";
+
+export interface NewsParts {
+  readonly gateway: Gateway;
+  readonly door: Door;
+  readonly pulse: Pulse;
+}
+
+export const newsRoutes = {
+  events: declare({
+    method: "get",
+    path: "/api/events",
+    ...member(["chat", "read"], "bound"),
+    summary: "What a page is told: bots coming and going, pushes, turns begun elsewhere.",
+    tag: "chat",
+    ok: "text/event-stream",
+    errors: ["limited"],
+  }),
+} as const;
+
+export function news(routes: Routes, parts: NewsParts): void {
+  const { door, pulse } = parts;
+  routes.on(newsRoutes.events, async (call) => {
+    const last = Number(call.header("last-event-id") || undefined);
+    const reader = door.reader(call.caller);
+    const after = Number.isFinite(last) ? last : undefined;
+    return await pulse.seat(
+      reader,
+      () =>
+        eventStream(newsStream(pulse, reader, (send) => listen(parts, call.caller, after, send))),
+    );
+  });
+}
+
+/**
+ * Sends what a caller is told from now on, and what they missed behind the notice `after`. Returns
+ * the way to stop.
+ */
+function listen(
+  { gateway, door }: NewsParts,
+  caller: Caller,
+  after: number | undefined,
+  send: (event: unknown, id?: number) => void,
+): () => void {
+  let told = "";
+  const tellBots = (number?: number) => {
+    const person = door.personNow(caller);
+    const bots = person ? botsFor(person, gateway) : [];
+    const text = JSON.stringify(bots);
+    if (text === told) return;
+    told = text;
+    send({ type: "bots", bots }, number);
+  };
+  const { person } = caller;
+  let missed: Numbered[] | undefined = [];
+  const hear = (one: Numbered) => {
+    if (!gateway.reading.hears(person, one)) return;
+    if (missed) missed.push(one);
+    else send(one.notice, one.number);
+  };
+  // Who does not hear everything takes nothing away from those who do.
+  const stopNotices = gateway.notices.subscribe(person.id, after, hear, person.reach === undefined);
+  // The bots come first, with a number by which even a page that was told nothing else can read on.
+  tellBots(missed.length === 0 ? gateway.notices.last : undefined);
+  for (const { number, notice } of missed) send(notice, number);
+  missed = undefined;
+  const stopBots = gateway.roster.watch(() => tellBots());
+  return () => {
+    stopBots();
+    stopNotices();
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Clients that hang up before their answer is whole: here is decided what that means for the bot.
+ *
+ * Clients that wait for an answer in one piece are not watched from the first moment: asking the
+ * runtime for a request's signal costs as much as answering it, and most answers, or their first
+ * words, come sooner. One timer serves all.
+ */
+import type { Clock } from "../../core/clock.ts";
+import type { Turn } from "../../core/turn.ts";
+
+interface Waiting {
+  readonly request: Request;
+  readonly turn: Turn;
+  over: boolean;
+}
+
+/** Milliseconds between two looks; a client is watched from its second look on. */
+const LOOK = 50;
+
+export class HangUps {
+  readonly #clock: Clock;
+  /** Since the last look, and since the one before it. */
+  #fresh = new Set<Waiting>();
+  #older = new Set<Waiting>();
+  readonly #cancel: (turn: Turn) => void;
+  #stop: (() => void) | undefined;
+
+  constructor(clock: Clock, cancel: (turn: Turn) => void) {
+    this.#clock = clock;
+    this.#cancel = cancel;
+  }
+
+  /**
+   * The client hung up: its bot is stopped. Whoever sent an Idempotency-Key will ask again if the
+   * line breaks, and then wants the answer.
+   */
+  stop(turn: Turn): void {
+    if (!turn.ending && turn.message.idempotencyKey === undefined) this.#cancel(turn);
+  }
+
+  /**
+   * Stops the turn when the client hangs up, up to {@linkcode LOOK} times two late. Returns the way
+   * to stop watching, for when it is answered.
+   */
+  watch(request: Request, turn: Turn): () => void {
+    const waiting: Waiting = { request, turn, over: false };
+    this.#fresh.add(waiting);
+    this.#stop ??= this.#clock.after(LOOK, () => this.#look());
+    return () => {
+      waiting.over = true;
+      if (!this.#fresh.delete(waiting)) this.#older.delete(waiting);
+      if (this.#fresh.size + this.#older.size > 0) return;
+      this.#stop?.();
+      this.#stop = undefined;
+    };
+  }
+
+  #look(): void {
+    const due = this.#older;
+    this.#older = this.#fresh;
+    this.#fresh = new Set();
+    this.#stop = this.#older.size > 0 ? this.#clock.after(LOOK, () => this.#look()) : undefined;
+    for (const waiting of due) {
+      const { signal } = waiting.request;
+      // Also fires after a response was sent, where the runtime's old rule holds; by then it is
+      // over.
+      const gone = () => waiting.over || this.stop(waiting.turn);
+      if (signal.aborted) gone();
+      else signal.addEventListener("abort", gone);
+    }
+  }
+}

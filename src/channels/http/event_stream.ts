@@ -1,0 +1,391 @@
+/**
+ * Event streams: a turn's reply as server-sent events, and what a page is told besides.
+ *
+ * While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind
+ * gets all of it in one write. A reader that keeps up is written to from inside the bot's frame,
+ * without a promise: measured at 5.0 µs a chunk in bursts and 22.4 paced, against 5.8 and 22.3 for
+ * writing each chunk as it comes.
+ */
+import type { Chunk } from "../../core/reply.ts";
+import type { Turn } from "../../core/turn.ts";
+import type { Code } from "../../core/error.ts";
+import { mayRead } from "../../core/reach.ts";
+import { jsonInPieces, PIECE, pieceOf } from "./pieces.ts";
+import type { Beating, Pulse, Reader } from "./stream_registry.ts";
+import { type Language, say } from "./error_words.ts";
+
+const encoder = new TextEncoder();
+const BEAT = encoder.encode(": \n\n");
+
+/**
+ * Units that go out in one write at most, so that a reader that begins at 0 of a long reply does
+ * not need it all in memory twice.
+ */
+const WRITE = 256 * 1024;
+
+const HEADERS: [string, string][] = [
+  ["content-type", "text/event-stream; charset=utf-8"],
+  ["cache-control", "no-store"],
+  // nginx would collect the stream into buffers otherwise.
+  ["x-accel-buffering", "no"],
+];
+
+export function eventStream(
+  body: ReadableStream<Uint8Array>,
+  headers?: readonly [string, string][],
+): Response {
+  return new Response(body, { headers: headers ? [...HEADERS, ...headers] : HEADERS });
+}
+
+/**
+ * Writes into a stream, and closes it with the last bytes. A reader that hangs up closes its stream
+ * by itself, at times from inside `enqueue`, and then there is nobody to write to: `cancel` has
+ * told or will tell, and the writer, which may be a bot's frame or a timer, must not fall over it.
+ */
+export function put(
+  controller: ReadableStreamDefaultController<Uint8Array>,
+  bytes: Uint8Array | undefined,
+  last = false,
+): void {
+  try {
+    if (bytes) controller.enqueue(bytes);
+    if (last) controller.close();
+  } catch (error) {
+    // What the Streams standard throws at a stream that is closed; anything else is a fault of
+    // ours.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+/** A turn's reply from an offset on, as the events of DESIGN section 4. */
+export function turnStream(
+  turn: Turn,
+  options: {
+    /** The offset behind what the reader has. */
+    readonly after: number;
+    readonly language: Language;
+    readonly pulse: Pulse;
+    readonly reader?: Reader;
+    /** The reader hung up before the end. */
+    readonly onHangUp?: () => void;
+  },
+): ReadableStream<Uint8Array> {
+  return new ReadableStream(new TurnSource(turn, options));
+}
+
+class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
+  wroteAt: number;
+  readonly reader: Reader | undefined;
+  readonly #turn: Turn;
+  readonly #language: Language;
+  readonly #pulse: Pulse;
+  readonly #onHangUp: (() => void) | undefined;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #offset: number;
+  /**
+   * The index of the next chunk; valid while we watch, because a reply that is watched is not
+   * compacted.
+   */
+  #index: number;
+  #toldBot: string | undefined;
+  #toldPlace: number | undefined;
+  /** What is still to be written of an event that is too large for one write. */
+  #rest: Iterator<string> | undefined;
+  #unwatch: () => void;
+  #over = false;
+
+  constructor(
+    turn: Turn,
+    options: {
+      after: number;
+      language: Language;
+      pulse: Pulse;
+      reader?: Reader;
+      onHangUp?: () => void;
+    },
+  ) {
+    this.#turn = turn;
+    this.reader = options.reader;
+    this.#language = options.language;
+    this.#pulse = options.pulse;
+    this.#onHangUp = options.onHangUp;
+    this.#offset = options.after;
+    this.#index = turn.reply.indexOf(options.after);
+    this.wroteAt = this.#pulse.now();
+    this.#unwatch = turn.reply.watch(() => {
+      // With no room the reader is behind: it pulls when it is ready, and gets all of it then.
+      if (this.hasRoom) this.#flush();
+    });
+    this.#pulse.add(this);
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+  }
+
+  pull(): void {
+    this.#flush();
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#finish();
+    if (!this.#turn.ending) this.#onHangUp?.();
+  }
+
+  get hasRoom(): boolean {
+    return this.#controller.desiredSize! > 0;
+  }
+
+  beat(): void {
+    // In the middle of an event a comment would be part of it.
+    if (this.#rest) return;
+    this.wroteAt = this.#pulse.now();
+    put(this.#controller, BEAT);
+  }
+
+  /** It can resume. */
+  letGo(): void {
+    this.end();
+  }
+
+  end(): void {
+    if (this.#over) return;
+    this.#finish();
+    put(this.#controller, undefined, true);
+  }
+
+  /** No `end`: the turn goes on, and can be resumed by whoever signs in again. */
+  expel(code: Code): void {
+    if (this.#over) return;
+    this.#finish();
+    const event = JSON.stringify({ type: "error", error: say(code, this.#language), code });
+    // An event that is cut is none, and nothing can follow it.
+    put(this.#controller, this.#rest ? undefined : encoder.encode(`data: ${event}\n\n`), true);
+  }
+
+  /** Writes what is new, if anything is. */
+  #flush(): void {
+    if (this.#over) return;
+    // Asks for it, and wakes us when it is so.
+    if (!this.#turn.isKnown) return;
+    let text = "";
+    if (this.#rest) {
+      text = this.#writeRest();
+      if (this.#rest) return this.#write(text, false);
+    }
+    const { reply } = this.#turn;
+    if (this.#turn.bot?.id !== this.#toldBot) {
+      // It may have moved to a bot that this reader's key is closed to.
+      if (!mayRead(this.reader?.reach, this.#turn.trace)) {
+        this.#write(text, false);
+        return this.expel("not_found");
+      }
+      text += this.#start();
+    } else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) {
+      text += this.#queued();
+    }
+    let chunk = reply.chunk(this.#index);
+    if (chunk) text += this.#firstOf(chunk);
+    while (chunk && text.length < WRITE && !this.#rest) {
+      text += this.#event(chunk);
+      if (this.#offset >= endOf(chunk)) chunk = reply.chunk(++this.#index);
+      if (this.#rest) text += this.#writeRest();
+    }
+    const done = !chunk && !this.#rest && reply.ending !== undefined && !this.#turn.unkept;
+    if (done) text += this.#ending();
+    this.#write(text, done);
+  }
+
+  #write(text: string, done: boolean): void {
+    if (text === "") return;
+    this.wroteAt = this.#pulse.now();
+    // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
+    if (done) this.#finish();
+    put(this.#controller, encoder.encode(text), done);
+  }
+
+  /** As much of a large event as goes out in one write. */
+  #writeRest(): string {
+    let text = "";
+    while (this.#rest && text.length < WRITE) {
+      const { value, done } = this.#rest.next();
+      if (done) this.#rest = undefined;
+      else text += value;
+    }
+    return text;
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#unwatch();
+    this.#pulse.remove(this);
+  }
+
+  #id(): string {
+    return `id: ${this.#turn.id}:${this.#offset}\n`;
+  }
+
+  #start(): string {
+    const { id, bot, conversationId } = this.#turn;
+    this.#toldBot = bot!.id;
+    const start = { type: "start", botId: bot!.id, botName: bot!.name, turnId: id, conversationId };
+    return `${this.#id()}data: ${JSON.stringify(start)}\n\n`;
+  }
+
+  #queued(): string {
+    const { id, place, conversationId } = this.#turn;
+    this.#toldPlace = place;
+    return `${this.#id()}data: ${
+      JSON.stringify({ type: "queued", turnId: id, conversationId, place })
+    }\n\n`;
+  }
+
+  /**
+   * Says what is missing in front of the first chunk; where the reader has a part of it, moves on
+   * to the rest.
+   */
+  #firstOf(chunk: Chunk): string {
+    if (chunk.at <= this.#offset) return "";
+    const gap = { type: "gap", from: this.#offset, to: chunk.at };
+    this.#offset = chunk.at;
+    return `${this.#id()}data: ${JSON.stringify(gap)}\n\n`;
+  }
+
+  #event(chunk: Chunk): string {
+    const { kind } = chunk;
+    const content = this.#unseen(chunk);
+    this.#offset = kind === "image" || kind === "replace"
+      ? chunk.at + 1
+      : Math.max(this.#offset, chunk.at) + content.length;
+    const id = `id: ${this.#turn.id}:${this.#offset}\n`;
+    switch (kind) {
+      case "text":
+        return `${id}data: {"type":"chunk","content":${JSON.stringify(content)},"done":false}\n\n`;
+      case "image":
+        return this.#large(id, { type: "image", image: content }, content.length);
+      case "tool":
+        return this.#large(id, { type: "tool", content }, content.length);
+      case "replace":
+        return `${id}data: ${
+          JSON.stringify({
+            type: "replace",
+            botId: content,
+            botName: this.#turn.bot?.name ?? content,
+          })
+        }\n\n`;
+      default:
+        return `${id}data: ${JSON.stringify({ type: kind, content })}\n\n`;
+    }
+  }
+
+  /** What the reader has not had of a chunk; of a long text as much as makes one event. */
+  #unseen({ at, kind, content }: Chunk): string {
+    const seen = Math.max(0, this.#offset - at);
+    if (kind === "text" || kind === "reasoning") return pieceOf(content, seen);
+    return seen > 0 ? content.slice(seen) : content;
+  }
+
+  /** An event, or nothing where it is too large for one write: then it follows in pieces. */
+  #large(id: string, event: Readonly<Record<string, string>>, units: number): string {
+    if (units <= PIECE) return `${id}data: ${JSON.stringify(event)}\n\n`;
+    this.#rest = largeEvent(`${id}data: `, event);
+    return "";
+  }
+
+  #ending(): string {
+    const { status, code, detail } = this.#turn.ending!;
+    let text = "";
+    // What the reader had seen behind the end was lost with a process.
+    if (this.#offset > this.#turn.reply.length) {
+      text += `data: ${
+        JSON.stringify({ type: "gap", from: this.#turn.reply.length, to: this.#offset })
+      }\n\n`;
+    }
+    if (status === "done") {
+      text += `${this.#id()}data: {"type":"chunk","content":"","done":true}\n\n`;
+    } else if (status !== "cancelled") {
+      const error = say(code ?? "internal", this.#language, detail);
+      text += `${this.#id()}data: ${JSON.stringify({ type: "error", error, code, status })}\n\n`;
+    }
+    return `${text}${this.#id()}data: ${
+      JSON.stringify({ type: "end", status, code, turnId: this.#turn.id })
+    }\n\n`;
+  }
+}
+
+/** Where the next chunk begins. */
+function endOf({ at, kind, content }: Chunk): number {
+  return kind === "image" || kind === "replace" ? at + 1 : at + content.length;
+}
+
+function* largeEvent(
+  head: string,
+  event: Readonly<Record<string, string>>,
+): Generator<string, void> {
+  yield head;
+  yield* jsonInPieces(event);
+  yield "\n\n";
+}
+
+/**
+ * Waiting units past which a page that does not read its news is let go; it comes back and asks for
+ * what it missed.
+ */
+const MAX_NEWS = 4 << 20;
+
+/**
+ * A stream of events that are pushed into it: what a page listens to. A reader that falls too far
+ * behind is let go, and so is one that may no longer listen.
+ */
+export function newsStream(
+  pulse: Pulse,
+  reader: Reader,
+  begin: (send: (event: unknown, id?: number) => void) => () => void,
+): ReadableStream<Uint8Array> {
+  let stop = () => {};
+  let over = false;
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  const finish = () => {
+    if (over) return;
+    over = true;
+    stop();
+    pulse.remove(beating);
+  };
+  const write = (bytes: Uint8Array) => {
+    if (over) return;
+    // What a reader does not take is no sign of life.
+    if (beating.hasRoom) beating.wroteAt = pulse.now();
+    put(controller, bytes);
+    if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
+  };
+  const beating: Beating = {
+    wroteAt: pulse.now(),
+    reader,
+    get hasRoom() {
+      return (controller.desiredSize ?? 0) >= 0;
+    },
+    beat: () => write(BEAT),
+    letGo: () => beating.end(),
+    end() {
+      if (over) return;
+      finish();
+      put(controller, undefined, true);
+    },
+    // It comes back by itself, and is told at the door.
+    expel: () => beating.end(),
+  };
+  return new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+      pulse.add(beating);
+      stop = begin((event, id) => {
+        const number = id === undefined ? "" : `id: ${id}\n`;
+        write(encoder.encode(`${number}data: ${JSON.stringify(event)}\n\n`));
+      });
+      // What it was told at the beginning was too much already.
+      if (over) stop();
+    },
+    cancel: finish,
+  }, { highWaterMark: 0, size: (bytes) => bytes!.length });
+}

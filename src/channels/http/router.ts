@@ -1,0 +1,277 @@
+/**
+ * The router: the one place where a declared route gets its handler. Whoever may not take a route
+ * is refused before the handler runs, and a handler gets the caller who was let in, so that no
+ * route is without its check.
+ *
+ * Hono finds the route. `@hono/zod-openapi` and `hono-openapi` hold no check of the caller and read
+ * a body without a bound; the first costs 65 ms of every start, either costs 2 µs of CPU a request.
+ */
+import { type Context, Hono } from "hono";
+import { asNexusError, NexusError } from "../../core/error.ts";
+import type { Person } from "../../core/message.ts";
+import type { Observer } from "../../core/observer.ts";
+import type { Caller, Door } from "./auth.ts";
+import { headOf, pathOf } from "./edge.ts";
+import {
+  type Connection,
+  failure,
+  json,
+  languageOfRequest,
+  readBody,
+  readQuery,
+  Worded,
+} from "./http.ts";
+import {
+  type BodyOf,
+  member,
+  type OkOf,
+  type ParamOf,
+  type QueryOf,
+  type Route,
+  type Who,
+} from "./route.ts";
+import type { Language } from "./error_words.ts";
+
+type Env = { Bindings: Connection };
+
+/** Whoever has an account, by whatever they show. */
+const ANYBODY = member(["chat", "read", "admin"], "bound");
+
+/** Bytes of a body at most where its declaration says nothing else. */
+export const MAX_BODY = 64 * 1024;
+
+/** A route for members or admins has a caller; any other has none. */
+type CallerOf<W extends Who> = W extends "member" | "admin" ? Caller : undefined;
+
+/** One request to a route, by somebody whom its declaration lets in. */
+export class Call<R extends Route = Route> {
+  readonly #context: Context<Env>;
+  readonly #maxBody: number;
+  readonly #door: Door;
+
+  constructor(
+    readonly route: R,
+    /** Who was let in. */
+    readonly caller: CallerOf<R["who"]>,
+    context: Context<Env>,
+    parts: { readonly door: Door; readonly maxBody: number },
+  ) {
+    this.#context = context;
+    this.#maxBody = parts.maxBody;
+    this.#door = parts.door;
+  }
+
+  /** Whoever calls a route for anyone, where they show by a session or a key who they are. */
+  async visitor(): Promise<Caller | undefined> {
+    try {
+      return await this.#door.caller(this.request, ANYBODY);
+    } catch (error) {
+      if (error instanceof NexusError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Refuses a key that is about to change an admin's account, or to make one: only a session does
+   * that. Throws `forbidden`.
+   *
+   * @param roles those that the account has, and will have
+   */
+  guard(...roles: readonly (Person["role"] | undefined)[]): void {
+    const key = (this.caller as Caller | undefined)?.key;
+    if (key && roles.includes("admin")) {
+      throw new NexusError("forbidden", "no key changes an admin's account; sign in");
+    }
+  }
+
+  get request(): Request {
+    return this.#context.req.raw;
+  }
+
+  get connection(): Connection {
+    return this.#context.env;
+  }
+
+  /** The address of whoever calls, after trusted proxies. */
+  get address(): string {
+    return this.#context.env.address;
+  }
+
+  get language(): Language {
+    return languageOfRequest(this.request);
+  }
+
+  header(name: string): string | undefined {
+    return this.request.headers.get(name) ?? undefined;
+  }
+
+  /** A parameter of the path, decoded. */
+  param(name: ParamOf<R["path"]>): string {
+    return this.#context.req.param(name) ?? "";
+  }
+
+  /** The declared query. Throws `invalid`. */
+  query(): QueryOf<R> {
+    return readQuery(this.request.url, this.route.query!) as QueryOf<R>;
+  }
+
+  /** The declared body. Throws `unsupported_type`, `too_large` or `invalid`. */
+  async body(): Promise<BodyOf<R>> {
+    return await readBody(this.request, this.route.body!, this.#maxBody) as BodyOf<R>;
+  }
+
+  /** The declared answer, with headers of its own. */
+  answer(value: OkOf<R>, headers?: readonly (readonly [string, string])[]): Response {
+    return json(value, this.route.status, headers);
+  }
+}
+
+/** Answers a call: with the declared JSON, or with a response where that is something else. */
+export type Handler<R extends Route> = (
+  call: Call<R>,
+) => OkOf<R> | Response | Promise<OkOf<R> | Response>;
+
+/** How a group of routes words a failure before the first byte. */
+export type Failing = (thrown: unknown, request: Request) => Response;
+
+export interface RoutesParts {
+  readonly door: Door;
+  readonly observer: Observer;
+  /** Bytes of a body at most where its declaration says `setting`. */
+  readonly maxBody: () => number;
+  /** What answers where no route does; `undefined`: nothing is there. */
+  readonly otherwise?: (request: Request) => Response | Promise<Response> | undefined;
+}
+
+/**
+ * A route that is served before anything else looks at the request: a WebSocket, a platform's
+ * callback.
+ */
+type RawHandler = (request: Request, connection: Connection) => Response | Promise<Response>;
+
+export class Routes {
+  readonly #parts: RoutesParts;
+  readonly #table: Route[] = [];
+  readonly #raw: {
+    readonly path: string;
+    readonly prefix: boolean;
+    readonly handler: RawHandler;
+  }[] = [];
+  readonly #missing: [under: string, answer: (request: Request) => Response][] = [];
+  /** With a slash at its end a path is the same: clients put addresses together as they like. */
+  readonly #hono = new Hono<Env>({ strict: false });
+
+  constructor(parts: RoutesParts) {
+    this.#parts = parts;
+    this.#hono.onError((thrown, { req }) => this.#failed(thrown, req.raw, asNexus));
+    this.#hono.notFound(({ req }) => {
+      const path = pathOf(req.raw.url);
+      const found = this.#missing.find(([under]) => path.startsWith(under))?.[1](req.raw);
+      return found ?? parts.otherwise?.(req.raw) ?? asNexus(new NexusError("not_found"), req.raw);
+    });
+  }
+
+  /** Every route that has a handler, as it is declared. */
+  get table(): readonly Route[] {
+    return this.#table;
+  }
+
+  /** Gives a declared route its handler. */
+  on<R extends Route>(route: R, handler: Handler<R>): void {
+    this.#add(route, handler, asNexus);
+  }
+
+  /** The same for routes that word their failures in another way. */
+  failingAs(failing: Failing): Pick<Routes, "on"> {
+    return { on: (route, handler) => this.#add(route, handler, failing) };
+  }
+
+  /** What is answered below a path where no route is. */
+  missing(under: string, answer: (request: Request) => Response): void {
+    this.#missing.push([under, answer]);
+  }
+
+  /**
+   * Gives the routes of one path a handler that takes every method, sees the request as it came,
+   * and does the checking itself.
+   */
+  raw(
+    routes: readonly (Route & { readonly who: "bot" | "platform" })[],
+    handler: RawHandler,
+  ): void {
+    this.#table.push(...routes);
+    const [path = "", ...parameters] = routes[0]!.path.split("{");
+    this.#raw.push({ path, prefix: parameters.length > 0, handler });
+  }
+
+  /** The answer of a raw route; `undefined` where the request is for none. */
+  answerRaw(request: Request, connection: Connection): Response | Promise<Response> | undefined {
+    const asked = pathOf(request.url);
+    for (const { path, prefix, handler } of this.#raw) {
+      if (prefix ? asked.startsWith(path) : asked === path) return handler(request, connection);
+    }
+    return undefined;
+  }
+
+  fetch(request: Request, connection: Connection): Response | Promise<Response> {
+    if (request.method !== "HEAD") return this.#hono.fetch(request, connection);
+    return headOf(this.fetch(new Request(request, { method: "GET" }), connection));
+  }
+
+  #add<R extends Route>(route: R, handler: Handler<R>, failing: Failing): void {
+    const { method, path, slashes, maxBody = MAX_BODY } = route;
+    if (this.#table.some((one) => one.method === method && one.path === path)) {
+      throw new Error(`${method} ${path} has a handler already`);
+    }
+    this.#table.push(route);
+    const { door } = this.#parts;
+    const run = async (c: Context<Env>, caller: Caller | undefined) => {
+      const bytes = maxBody === "setting" ? this.#parts.maxBody() : maxBody;
+      try {
+        const answer = await handler(
+          new Call(route, caller as Call<R>["caller"], c, { door, maxBody: bytes }),
+        );
+        return answer instanceof Response ? answer : json(answer, route.status);
+      } catch (thrown) {
+        return this.#failed(thrown, c.req.raw, failing);
+      }
+    };
+    const enter = async (c: Context<Env>) => {
+      let caller: Caller;
+      try {
+        caller = await door.caller(c.req.raw, route);
+      } catch (thrown) {
+        return this.#failed(thrown, c.req.raw, failing);
+      }
+      return await run(c, caller);
+    };
+    const isOpen = route.who !== "member" && route.who !== "admin";
+    this.#hono.on(method.toUpperCase(), honoPath(path, slashes), (c) => {
+      if (isOpen) return run(c, undefined);
+      // Most are known from memory: no waiting.
+      const known = door.recall(c.req.raw, route);
+      return known ? run(c, known) : enter(c);
+    });
+  }
+
+  #failed(thrown: unknown, request: Request, failing: Failing): Response {
+    if (!(thrown instanceof Worded) && asNexusError(thrown).code === "internal") {
+      this.#parts.observer.tell({
+        type: "fault",
+        where: `${request.method} ${pathOf(request.url)}`,
+        error: thrown,
+      });
+    }
+    return failing(thrown, request);
+  }
+}
+
+function asNexus(thrown: unknown, request: Request): Response {
+  return failure(thrown, languageOfRequest(request));
+}
+
+/** `/api/turns/{id}` as Hono writes it: `/api/turns/:id`. */
+function honoPath(path: string, slashes = false): string {
+  const plain = path.replaceAll("{", ":").replaceAll("}", "");
+  return slashes ? `${plain}{.+}` : plain;
+}

@@ -1,0 +1,147 @@
+/**
+ * The heartbeat of open event streams: a comment into every stream that has been silent, so that
+ * proxies keep the line and a dead peer is noticed; a look at whether its reader still may read;
+ * and a bound on how many one person opens. One timer for all: a timer per stream would be most of
+ * what an idle stream costs.
+ */
+import type { Clock } from "../../core/clock.ts";
+import { type Code, NexusError } from "../../core/error.ts";
+import type { Reach } from "../../core/reach.ts";
+
+/** Who reads a stream. */
+export interface Reader {
+  readonly person: string;
+  /** What they are told when they may no longer. */
+  readonly refusal: Code;
+  /** How far they reach, where they came in by a key that reads less than they do. */
+  readonly reach?: Reach;
+  /** Whether they still may. */
+  holds(): Promise<boolean>;
+}
+
+/** A stream that is open. */
+export interface Beating {
+  /** Milliseconds since the epoch: when something was last written. */
+  wroteAt: number;
+  /** Absent: nobody is asked, and nobody is counted. */
+  readonly reader?: Reader;
+  /** Whether the reader takes what is written. */
+  readonly hasRoom: boolean;
+  /** Writes a comment. */
+  beat(): void;
+  /** The reader has taken nothing for {@linkcode STALLED}: end the stream as if it had hung up. */
+  letGo(): void;
+  /** The reader may no longer read: say so and end the stream. */
+  expel(code: Code): void;
+  /** The gateway stops: end the stream. */
+  end(): void;
+}
+
+/**
+ * Silence before a comment, in milliseconds; proxies commonly give up after 60 s, some after 30.
+ */
+const SILENCE = 15_000;
+
+/**
+ * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in
+ * memory as long as it likes. It can come back. One write takes a reader of 1 KB/s four minutes.
+ */
+export const STALLED = 10 * 60_000;
+
+/** How often it is asked whether readers still may read, in milliseconds. */
+const ASKED = 10_000;
+
+export class Pulse {
+  readonly #open = new Set<Beating>();
+  /** Open streams by person, with those that are about to open. */
+  readonly #by = new Map<string, number>();
+  readonly #clock: Clock;
+  readonly #most: (person: string) => number;
+  readonly #stop: () => void;
+  #askedAt: number;
+
+  /** @param most how many streams a person may have open at once */
+  constructor(clock: Clock, most: (person: string) => number = () => Infinity) {
+    this.#clock = clock;
+    this.#most = most;
+    this.#askedAt = clock.now();
+    this.#stop = clock.every(SILENCE / 3, () => {
+      const now = clock.now();
+      for (const stream of this.#open) {
+        const silent = now - stream.wroteAt;
+        if (!stream.hasRoom) {
+          if (silent >= STALLED) stream.letGo();
+        } else if (silent >= SILENCE - SILENCE / 3) stream.beat();
+      }
+      if (now - this.#askedAt < ASKED) return;
+      this.#askedAt = now;
+      for (const stream of [...this.#open]) {
+        if (stream.reader) void this.#ask(stream, stream.reader);
+      }
+    });
+  }
+
+  async #ask(stream: Beating, reader: Reader): Promise<void> {
+    // Where it cannot be known the reader comes back and is asked at the door.
+    if (await reader.holds().catch(() => false)) return;
+    if (this.#open.has(stream)) stream.expel(reader.refusal);
+  }
+
+  /** Asks a person's streams at once whether they may still be read. */
+  recheck(person: string): void {
+    for (const stream of [...this.#open]) {
+      if (stream.reader?.person === person) void this.#ask(stream, stream.reader);
+    }
+  }
+
+  /**
+   * Opens a stream for a reader, who is counted from before it is made until it ends. Throws
+   * `limited` where too many are open.
+   *
+   * @param make makes the stream, which must {@linkcode add} itself with this reader
+   */
+  async seat<T>(reader: Reader, make: () => Promise<T> | T): Promise<T> {
+    const { person } = reader;
+    const open = this.#by.get(person) ?? 0;
+    const most = this.#most(person);
+    if (open >= most) {
+      throw new NexusError("limited", `${most} streams are open; close one`, { retryAfter: 5 });
+    }
+    this.#by.set(person, open + 1);
+    try {
+      return await make();
+    } catch (error) {
+      this.#leave(person);
+      throw error;
+    }
+  }
+
+  #leave(person: string): void {
+    const left = (this.#by.get(person) ?? 1) - 1;
+    if (left > 0) this.#by.set(person, left);
+    else this.#by.delete(person);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  add(stream: Beating): void {
+    this.#open.add(stream);
+  }
+
+  remove(stream: Beating): void {
+    if (this.#open.delete(stream) && stream.reader) this.#leave(stream.reader.person);
+  }
+
+  /** Ends every stream and stops. */
+  close(): void {
+    this.#stop();
+    for (const stream of [...this.#open]) stream.end();
+    this.#open.clear();
+  }
+}

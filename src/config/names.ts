@@ -1,0 +1,38 @@
+/**
+ * Names in the configuration that people could take for each other: a bot's id and a pool's name
+ * are never the same, and two names that look alike are worth a warning.
+ */
+import { DEMO, folded, isBotName } from "../core/bot_name.ts";
+
+interface Found {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What is wrong with the names of model APIs and their pools, and what only looks so. */
+export function nameProblems(
+  bots: Readonly<Record<string, { readonly pool?: string }>>,
+): { problems: Found[]; warnings: Found[] } {
+  const problems: Found[] = [], warnings: Found[] = [];
+  const looks = new Map([[DEMO, DEMO]]);
+  const look = (path: string, name: string) => {
+    const other = looks.get(folded(name));
+    if (other === undefined) looks.set(folded(name), name);
+    else if (other !== name) {
+      warnings.push({ path, message: `looks like ${JSON.stringify(other)}` });
+    }
+  };
+  for (const id of Object.keys(bots)) look(`bots.${id}`, id);
+  for (const [id, { pool }] of Object.entries(bots)) {
+    if (pool === undefined) continue;
+    const path = `bots.${id}.pool`;
+    if (pool === DEMO || Object.hasOwn(bots, pool)) {
+      problems.push({ path, message: `must not be the id of a bot, got ${JSON.stringify(pool)}` });
+    } else if (isBotName(pool)) look(path, pool);
+    else {warnings.push({
+        path,
+        message: "nobody can ask for this pool: its name has white space, @ or hidden characters",
+      });}
+  }
+  return { problems, warnings };
+}

@@ -1,0 +1,139 @@
+/**
+ * What is counted for `/metrics`. Counting is increments; prom-client writes it down when
+ * Prometheus asks (`prometheus.ts`).
+ */
+import type { Happening, Observer } from "../core/observer.ts";
+import { type Gauges, Spread, Tallies } from "./tally.ts";
+
+/** Upper bounds in seconds. */
+const GAPS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const FIRST = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const TURN = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+
+export class Metrics implements Observer {
+  readonly turns = new Tallies("nexus_turns_total", "Turns that ended, by how", [
+    "status",
+    "code",
+    "channel",
+  ]);
+  readonly moved = new Tallies("nexus_turns_moved_total", "Turns that moved to another bot", []);
+  readonly refused = new Tallies("nexus_refused_total", "What was refused", ["what"]);
+  readonly pushes = new Tallies("nexus_pushes_total", "Messages that bots sent by themselves", []);
+  readonly faults = new Tallies("nexus_faults_total", "Failures nobody waited for", []);
+  readonly delivered = new Tallies(
+    "nexus_platform_answers_total",
+    "Answers shown on chat platforms",
+    [
+      "channel",
+      "app",
+    ],
+  );
+  readonly platformCalls = new Tallies(
+    "nexus_platform_calls_total",
+    "Calls to chat platforms that those answers cost",
+    ["channel", "app"],
+  );
+  readonly throttled = new Tallies(
+    "nexus_platform_throttled_total",
+    "Times that a chat platform said it was too much",
+    ["platform"],
+  );
+  readonly chunks = new Tallies("nexus_chunks_total", "Chunks that bots sent", []);
+  readonly units = new Tallies(
+    "nexus_reply_characters_total",
+    "Characters that bots sent (UTF-16 units)",
+    [],
+  );
+  readonly first = new Spread(
+    "nexus_first_chunk_seconds",
+    "Time from a question to the first chunk of its answer",
+    FIRST,
+  );
+  readonly took = new Spread("nexus_turn_seconds", "Time from a question to its ending", TURN);
+  readonly gaps = new Spread(
+    "nexus_chunk_gap_seconds",
+    "Time between two chunks of one reply",
+    GAPS,
+  );
+  #gauges: Gauges | undefined;
+  #registries: Promise<Record<"all" | "open", { metrics(): Promise<string> }>> | undefined;
+
+  /** Adds what is read when asked. */
+  watch(gauges: Gauges): void {
+    this.#gauges = gauges;
+  }
+
+  tell(happening: Happening): void {
+    switch (happening.type) {
+      case "turn_ended":
+        this.turns.add(happening.status, happening.code ?? "", happening.channel);
+        this.took.add(happening.took / 1000);
+        if (happening.first !== undefined) this.first.add(happening.first / 1000);
+        return;
+      case "turn_moved":
+        return this.moved.add();
+      case "bot_refused":
+      case "frame_refused":
+      case "sign_in_refused":
+      case "callback_refused":
+        return this.refused.add(happening.type.replace("_refused", ""));
+      case "delivered": {
+        const { channel, app, calls } = happening;
+        this.delivered.add(channel, app);
+        return this.platformCalls.addMany(calls, channel, app);
+      }
+      case "throttled":
+        return this.throttled.add(happening.scope.split(":")[0]!);
+      case "pushed":
+        return this.pushes.add();
+      case "fault":
+        return this.faults.add();
+    }
+  }
+
+  chunk(gap: number, units: number): void {
+    this.chunks.one++;
+    this.units.one += units;
+    if (gap >= 0) this.gaps.add(gap / 1000);
+  }
+
+  /**
+   * What is counted in Prometheus' text format. The library that writes it is loaded when it is
+   * first asked for.
+   *
+   * @param names with what names a bot, an app or an account
+   */
+  async text(names = true): Promise<string> {
+    this.#registries ??= import("./prometheus.ts").then(({ registriesOf }) =>
+      registriesOf(this.#counters(), [this.first, this.took, this.gaps], this.#gauges)
+    );
+    return await (await this.#registries)[names ? "all" : "open"].metrics();
+  }
+
+  #counters(): Tallies[] {
+    const {
+      turns,
+      moved,
+      refused,
+      pushes,
+      faults,
+      delivered,
+      platformCalls,
+      throttled,
+      chunks,
+      units,
+    } = this;
+    return [
+      turns,
+      moved,
+      refused,
+      pushes,
+      faults,
+      delivered,
+      platformCalls,
+      throttled,
+      chunks,
+      units,
+    ];
+  }
+}

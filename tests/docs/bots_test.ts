@@ -1,0 +1,37 @@
+/** The figures about bots in docs/security.md and docs/protocol.md are those of the code. */
+import assert from "node:assert/strict";
+import { MAX_REGISTER } from "../../src/bots/frame.ts";
+import { DEFAULT_SOCKETS, UNREADABLE, UNREGISTERED } from "../../src/bots/socket.ts";
+import { PER_NETWORK_LOG, STRANGERS_LOG } from "../../src/core/log_bound.ts";
+import type { Rate } from "../../src/core/limit.ts";
+
+const security = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
+const protocol = (await Deno.readTextFile(new URL("../../docs/protocol.md", import.meta.url)))
+  .replace(
+    /\s+/g,
+    " ",
+  );
+
+function rate({ burst, every }: Rate): string {
+  return `${burst.toLocaleString("en")}, then one in ${every / 1000} s`;
+}
+
+/** The row of a table that begins with these words has this figure. */
+function row(begins: string, figure: string): void {
+  const found = security.split("\n").find((line) => line.startsWith(`| ${begins}`));
+  assert.ok(found?.includes(figure), `the row "${begins}" says ${figure}: ${found}`);
+}
+
+Deno.test("docs/security.md and docs/protocol.md say of bots' sockets what the code does", () => {
+  const { registerTimeout, unregisteredPerAddress } = DEFAULT_SOCKETS;
+  const { stranger, bot } = UNREADABLE;
+  row("first frame of a bot", `${MAX_REGISTER >> 10} KiB, within ${registerTimeout / 1000} s`);
+  row(
+    "sockets that have not registered",
+    `${unregisteredPerAddress} per address, ${UNREGISTERED.toLocaleString("en")} in all`,
+  );
+  row("frames that cannot be read, in a row", `${stranger} before registering, ${bot} after`);
+  row("log lines about what is refused, of one network", rate(PER_NETWORK_LOG));
+  row("the same of all networks together, in the log", rate(STRANGERS_LOG));
+  assert.ok(protocol.includes(`Nexus after ${bot} in a row`));
+});

@@ -1,0 +1,74 @@
+/**
+ * The figures about the cost of what comes from outside, in docs/security.md, are those of the
+ * code.
+ */
+import assert from "node:assert/strict";
+import { FRAME_BOUNDS } from "../../src/bots/socket.ts";
+import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
+import { IMAGES_OF_A_REQUEST, LOADS, WAITING } from "../../src/channels/http/image_loads.ts";
+import { MAX_STOP, MAX_STOPS } from "../../src/channels/openai/request.ts";
+import { JSON_BOUNDS, MAX_DEPTH } from "../../src/core/json.ts";
+import { DEFAULT_CAP } from "../../src/core/reply.ts";
+import {
+  MOST_BLOCKS,
+  MOST_DEFINITIONS,
+  MOST_TAGS,
+  WEIGHTS,
+  WINDOW,
+} from "../../src/web/markdown.ts";
+import { DEEPEST, MOST_CELLS, MOST_MARKS } from "../../src/web/markdown_engine.ts";
+import { MOST } from "../worst_table.ts";
+
+const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
+
+function row(begins: string, figure: string): void {
+  const found = page.split("\n").find((line) => line.startsWith(`| ${begins}`));
+  assert.ok(found?.includes(`| ${figure} `), `the row "${begins}" says ${figure}: ${found}`);
+}
+
+const count = (value: number) => value.toLocaleString("en");
+const mib = (bytes: number) => `${bytes / (1 << 20)} MiB`;
+const seconds = (time: number) => `${time / 1000} s`;
+
+Deno.test("docs/security.md says of requests, frames and images what the code does", () => {
+  const { bytes, together, time } = IMAGES_OF_A_REQUEST;
+  row(
+    "images by address, of one request",
+    `${mib(bytes)} each; ${mib(together)} and ${
+      seconds(time)
+    } together; ${MAX_REDIRECTS} redirects each`,
+  );
+  row(
+    "requests that load such images at once",
+    `${LOADS.ofOne} of one person, ${LOADS.ofAll} in all; ` +
+      `${WAITING.ofOne} and ${WAITING.ofAll} wait for ${seconds(WAITING.time)} at most`,
+  );
+  row(
+    "values in the JSON of a request",
+    `${count(JSON_BOUNDS.values)}, in each other ${MAX_DEPTH} deep`,
+  );
+  const { values, containers } = FRAME_BOUNDS;
+  row(
+    "values in a frame of a bot",
+    `${count(values)}, of them lists and objects ${count(containers)}`,
+  );
+  row("stop words of a request", `${MAX_STOPS} of ${count(MAX_STOP)} characters`);
+  row("one reply", `${mib(DEFAULT_CAP.text)} of text, ${mib(DEFAULT_CAP.total)} with images`);
+  const prose = page.replaceAll(/\s+/g, " ");
+  assert.ok(prose.includes(`A megabyte of its worst holds the event loop for ${MOST} ms at most`));
+});
+
+Deno.test("docs/security.md says of answers on the page what the code does", () => {
+  const [line, border] = ["\n", "|"].map((sign) => WEIGHTS[sign.charCodeAt(0)]);
+  row(
+    "Markdown that is read at once",
+    `${
+      count(WINDOW)
+    } characters, of which line breaks count for ${line} and cell borders for ${border}`,
+  );
+  row("blocks of an answer", `${count(MOST_BLOCKS)}; in each ${count(MOST_TAGS)} tags`);
+  row("lists and quotes in each other", `${DEEPEST} levels`);
+  row("marks in one paragraph", count(MOST_MARKS));
+  row("cells of one table", count(MOST_CELLS));
+  row("link definitions of an answer", count(MOST_DEFINITIONS));
+});
