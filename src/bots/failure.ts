@@ -4,13 +4,13 @@
  * docs/protocol.md lists them.
  */
 import type { Code } from "../core/error.ts";
-import type { Aside } from "../core/link.ts";
+import type { FailureInfo } from "../core/link.ts";
 import type { FailFrame } from "./frame.ts";
 
 export interface Failure {
   readonly code: Code;
   readonly detail: string | undefined;
-  readonly more: Aside;
+  readonly more: FailureInfo;
 }
 
 /** Codes of a `fail` that the gateway passes on as its own. */

@@ -868,7 +868,7 @@ function botOf(frame: RegisterFrame, now: number): Bot {
 /** The frame in which a bot gets a task: version 1 exactly as the original sent it. */
 function chatOf({ id, conversationId, message, at }: Task, protocol: number): GatewayFrame {
   const { person, text, images, channel, chatType } = message;
-  const content = message.unheard === undefined ? text : message.unheard + text;
+  const content = message.contextPrefix === undefined ? text : message.contextPrefix + text;
   const frame = {
     type: "chat",
     id,

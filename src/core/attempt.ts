@@ -4,7 +4,7 @@
  */
 import type { Clock } from "./clock.ts";
 import type { Code } from "./error.ts";
-import type { Aside, Facts, Link, Receipts, Sink } from "./link.ts";
+import type { Facts, FailureInfo, Link, Receipts, Sink } from "./link.ts";
 import type { Observer } from "./observer.ts";
 import type { Kind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
@@ -17,7 +17,7 @@ export interface Outcome {
     code: Code,
     detail: string | undefined,
     retryable: boolean,
-    more?: Aside,
+    more?: FailureInfo,
   ): void;
   lost(attempt: Attempt, detail: string | undefined): void;
   /** Returns whether the turn has moved. */
@@ -86,7 +86,7 @@ export class Attempt implements Sink {
     return this.turn.kept;
   }
 
-  fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void {
+  fail(code: Code, detail: string | undefined, retryable: boolean, more?: FailureInfo): void {
     if (!this.over) this.#outcome.failed(this, code, detail, retryable, more);
   }
 

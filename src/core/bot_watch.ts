@@ -6,7 +6,7 @@
 import type { BotToken } from "./people/bot_token.ts";
 import type { Clock } from "./clock.ts";
 import { type Code, isOfTheQuestion } from "./error.ts";
-import type { Wire } from "./link.ts";
+import type { Transport } from "./link.ts";
 import type { Happening, Observer } from "./observer.ts";
 import type { Roster, SeatState } from "./roster.ts";
 
@@ -14,7 +14,7 @@ import type { Roster, SeatState } from "./roster.ts";
 export interface BotReport {
   readonly id: string;
   /** How it is reached; absent for one that has not been seen since the start. */
-  readonly wire?: Wire;
+  readonly wire?: Transport;
   readonly protocol?: number;
   readonly pool?: string;
   readonly state: SeatState | "offline";
@@ -35,7 +35,7 @@ export interface BotReport {
 
 /** What is remembered of one bot. */
 interface Seen {
-  wire?: Wire;
+  wire?: Transport;
   protocol?: number;
   leftAt?: number;
   why?: string;

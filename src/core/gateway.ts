@@ -18,7 +18,7 @@ import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
 import { type Code, isOfTheQuestion, NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
-import type { Aside, Bot, Link } from "./link.ts";
+import type { Bot, FailureInfo, Link } from "./link.ts";
 import type { Image, Message, Person } from "./message.ts";
 import { mentioned } from "./mention.ts";
 import { isChatApp, splitMention } from "./message.ts";
@@ -431,7 +431,7 @@ export class Gateway {
     code: Code,
     detail: string | undefined,
     retryable: boolean,
-    more: Aside = {},
+    more: FailureInfo = {},
   ): void {
     if (!isOfTheQuestion(code)) this.roster.blame(attempt.link.bot.id);
     const { turn } = attempt;
@@ -569,7 +569,7 @@ export class Gateway {
     let bytes = TURN_OVERHEAD + 2 * (turn.reply.size + turn.message.text.length);
     for (const image of turn.message.images) bytes += image.length;
     // What an OpenAI client told of the conversation is held as long as the turn is.
-    for (const { text, images } of turn.message.said ?? []) {
+    for (const { text, images } of turn.message.transcript ?? []) {
       bytes += 2 * text.length;
       for (const image of images) bytes += image.length;
     }

@@ -3,7 +3,7 @@
  * themselves.
  */
 import { textOf, type TurnRecord } from "./archive.ts";
-import type { Message, Said } from "./message.ts";
+import type { ChatMessage, Message } from "./message.ts";
 
 /**
  * The turns that lead to a message, as they were said, oldest first. `turns` are a conversation's,
@@ -11,10 +11,14 @@ import type { Message, Said } from "./message.ts";
  * Where the message names its parent, the way back follows parents: what was edited away is not
  * told.
  */
-export function historyOf(turns: readonly TurnRecord[], turnId: string, message: Message): Said[] {
+export function historyOf(
+  turns: readonly TurnRecord[],
+  turnId: string,
+  message: Message,
+): ChatMessage[] {
   const here = turns.findIndex(({ id }) => id === turnId);
   const earlier = here < 0 ? turns : turns.slice(0, here);
-  const said: Said[] = [];
+  const said: ChatMessage[] = [];
   for (const turn of wayTo(earlier, message.parentTurnId)) {
     const answer = textOf(turn);
     if (answer === "" || turn.status === "running") continue;

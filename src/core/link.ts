@@ -45,7 +45,7 @@ export interface Facts {
 }
 
 /** What else is known of a failure. */
-export interface Aside {
+export interface FailureInfo {
   /** What of `detail` may stand in a log, where that is not all of it: bots quote people. */
   readonly logged?: string;
   /** Seconds until a repeat makes sense. */
@@ -92,7 +92,7 @@ export interface Sink {
    */
   done(): Promise<void> | void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
-  fail(code: Code, detail: string | undefined, retryable: boolean, more?: Aside): void;
+  fail(code: Code, detail: string | undefined, retryable: boolean, more?: FailureInfo): void;
   /**
    * The line broke and may come back. `true`: nothing had been said and the task has moved to
    * another bot, forget it. `false`: keep it until the bot is back, or until its grace has passed
@@ -107,12 +107,12 @@ export interface Sink {
  * How a bot is reached: it dialled in, it is a model API that is called, or it is part of the
  * program.
  */
-export type Wire = "socket" | "model" | "built-in";
+export type Transport = "socket" | "model" | "built-in";
 
 /** A live line to one bot. */
 export interface Link {
   readonly bot: Bot;
-  readonly wire?: Wire;
+  readonly wire?: Transport;
   /** The version of the protocol that is spoken, where there are several. */
   readonly protocol?: number;
   /**
@@ -126,7 +126,7 @@ export interface Link {
   readonly note?: string;
   /**
    * Whether it passes a parameter on to its model, by the name in OpenAI's chat completions: one of
-   * {@linkcode Wishes.more}, `temperature` or `top_p`. Absent: none.
+   * {@linkcode GenerationOptions.extra}, `temperature` or `top_p`. Absent: none.
    */
   honours?(name: string, value: unknown): boolean;
   /** Gives it a task. Must not throw; a line that turns out broken calls `sink.lost()`. */

@@ -40,7 +40,7 @@ export function isChatApp(channel: ChannelName): boolean {
 }
 
 /** One thing said in a conversation, for bots that remember nothing themselves. */
-export interface Said {
+export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly text: string;
   readonly images: readonly Image[];
@@ -50,7 +50,7 @@ export interface Said {
  * What a client would like of the answer. Model APIs honour these; a bot that knows no such thing
  * answers as it does.
  */
-export interface Wishes {
+export interface GenerationOptions {
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
@@ -60,7 +60,7 @@ export interface Wishes {
   /**
    * Further parameters by their names in OpenAI's chat completions (`seed`, `response_format`, …).
    */
-  readonly more?: Readonly<Record<string, unknown>>;
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 /** What an answer cost, as the model's own API counted it. */
@@ -100,13 +100,13 @@ export interface Message {
    * time. A bot without a memory of its own goes by it; for one that has one, `text` and `images`
    * are what is new.
    */
-  readonly said?: readonly Said[];
+  readonly transcript?: readonly ChatMessage[];
   /**
    * What came before in a talk that a bot with a memory has not heard: told to it in front of
    * `text`, and not kept as the person's words.
    */
-  readonly unheard?: string;
-  readonly wishes?: Wishes;
+  readonly contextPrefix?: string;
+  readonly options?: GenerationOptions;
   /**
    * Leaves no history: its turn is in no conversation of the person's, is not found by search, is
    * told to no page, and is gone when the memory of ended turns forgets it. It is counted.

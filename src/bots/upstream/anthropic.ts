@@ -6,8 +6,14 @@
  * `message_stop`; `ping` at any time; `error` instead of the rest.
  */
 import { parseJson } from "../../core/json.ts";
-import { dataUrl, goOn, type Said } from "../../core/message.ts";
-import { type Dialect, type Fields, type Hearing, isFields, splitDataUrl } from "./dialect.ts";
+import { type ChatMessage, dataUrl, goOn } from "../../core/message.ts";
+import {
+  type AnswerHandler,
+  type Dialect,
+  type Fields,
+  isFields,
+  splitDataUrl,
+} from "./dialect.ts";
 import { faultOfEvent, unsupported } from "./fault.ts";
 
 /** The API demands a bound; this is what every model of it may write. */
@@ -27,25 +33,25 @@ export const anthropic: Dialect = {
     return name === "response_format" ? schemaOf(value) !== undefined : TAKEN.has(name);
   },
 
-  body({ said, model, wishes, stream }, settings) {
-    const system = said.filter(({ role }) => role === "system").map(({ text }) => text).join(
+  body({ messages, model, options, stream }, settings) {
+    const system = messages.filter(({ role }) => role === "system").map(({ text }) => text).join(
       "\n\n",
     );
-    const temperature = wishes.temperature ?? settings.temperature;
-    const { top_k, user, response_format } = wishes.more ?? {};
+    const temperature = options.temperature ?? settings.temperature;
+    const { top_k, user, response_format } = options.extra ?? {};
     const schema = schemaOf(response_format);
     return JSON.stringify({
       model,
       system: system || undefined,
-      messages: alternating(said),
+      messages: alternating(messages),
       stream,
-      max_tokens: wishes.maxTokens ?? settings.maxTokens ?? DEFAULT_MAX_TOKENS,
+      max_tokens: options.maxTokens ?? settings.maxTokens ?? DEFAULT_MAX_TOKENS,
       // OpenAI's scale ends at 2, this one at 1.
       temperature: temperature === undefined ? undefined : Math.min(1, temperature),
-      top_p: wishes.topP,
+      top_p: options.topP,
       // White space alone is refused here.
-      stop_sequences: wishes.stop?.some((word) => word.trim())
-        ? wishes.stop.filter((word) => word.trim())
+      stop_sequences: options.stop?.some((word) => word.trim())
+        ? options.stop.filter((word) => word.trim())
         : undefined,
       top_k,
       metadata: user === undefined ? undefined : { user_id: user },
@@ -53,42 +59,42 @@ export const anthropic: Dialect = {
     });
   },
 
-  event(_name, data, hearing) {
+  event(_name, data, handler) {
     const event: unknown = parseJson(data);
     if (!isFields(event)) throw new SyntaxError("not an object");
     switch (event.type) {
       case "content_block_start":
-        if (isFields(event.content_block)) content(event.content_block, hearing);
+        if (isFields(event.content_block)) content(event.content_block, handler);
         break;
       case "content_block_delta":
-        if (isFields(event.delta)) content(event.delta, hearing);
+        if (isFields(event.delta)) content(event.delta, handler);
         break;
       case "message_start":
-        if (isFields(event.message)) usage(event.message.usage, hearing);
+        if (isFields(event.message)) usage(event.message.usage, handler);
         break;
       case "message_delta":
         if (isFields(event.delta) && typeof event.delta.stop_reason === "string") {
-          finish(event.delta.stop_reason, hearing);
+          finish(event.delta.stop_reason, handler);
         }
-        usage(event.usage, hearing);
+        usage(event.usage, handler);
         break;
       case "message_stop":
-        hearing.end();
+        handler.end();
         break;
       case "error":
-        hearing.error(faultOfEvent(data));
+        handler.error(faultOfEvent(data));
     }
   },
 
-  whole(text, hearing) {
+  whole(text, handler) {
     const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
-    if (answer.type === "error") return hearing.error(faultOfEvent(text));
+    if (answer.type === "error") return handler.error(faultOfEvent(text));
     if (!Array.isArray(answer.content)) throw new SyntaxError("no content");
-    for (const block of answer.content) if (isFields(block)) content(block, hearing);
-    usage(answer.usage, hearing);
-    finish(typeof answer.stop_reason === "string" ? answer.stop_reason : "end_turn", hearing);
-    hearing.end();
+    for (const block of answer.content) if (isFields(block)) content(block, handler);
+    usage(answer.usage, handler);
+    finish(typeof answer.stop_reason === "string" ? answer.stop_reason : "end_turn", handler);
+    handler.end();
   },
 };
 
@@ -106,7 +112,7 @@ function schemaOf(format: unknown): unknown {
  * This API wants user and assistant by turns, the user first: neighbours of one role become one
  * message.
  */
-function alternating(said: readonly Said[]): unknown[] {
+function alternating(said: readonly ChatMessage[]): unknown[] {
   const messages: { role: string; content: Fields[] }[] = [];
   for (const { role, text, images } of said) {
     if (role === "system") continue;
@@ -138,20 +144,20 @@ function alternating(said: readonly Said[]): unknown[] {
 }
 
 /** A delta, or a block as it begins or whole: all carry `text` or `thinking`. */
-function content(block: Fields, hearing: Hearing): void {
+function content(block: Fields, handler: AnswerHandler): void {
   const type = String(block.type ?? "text");
   if (type === "text" || type === "text_delta") {
-    if (typeof block.text === "string" && block.text) hearing.say("text", block.text);
+    if (typeof block.text === "string" && block.text) handler.say("text", block.text);
   } else if (type === "thinking" || type === "thinking_delta") {
     if (typeof block.thinking === "string" && block.thinking) {
-      hearing.say("reasoning", block.thinking);
+      handler.say("reasoning", block.thinking);
     }
   } else if (type === "tool_use") {
     // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is
     // not its answer.
-    hearing.error(unsupported("a tool call"));
+    handler.error(unsupported("a tool call"));
   } else if (!SILENT.test(type)) {
-    hearing.error(unsupported(`a block of type ${JSON.stringify(type.slice(0, 40))}`));
+    handler.error(unsupported(`a block of type ${JSON.stringify(type.slice(0, 40))}`));
   }
 }
 
@@ -162,7 +168,7 @@ function content(block: Fields, hearing: Hearing): void {
 const SILENT =
   /^(redacted_thinking|signature_delta|citations_delta|input_json_delta|server_tool_use|mcp_tool_use|\w+_tool_result)$/;
 
-function usage(counted: unknown, hearing: Hearing): void {
+function usage(counted: unknown, handler: AnswerHandler): void {
   if (!isFields(counted)) return;
   const { input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens } =
     counted;
@@ -170,27 +176,27 @@ function usage(counted: unknown, hearing: Hearing): void {
     const cached = [cache_read_input_tokens, cache_creation_input_tokens].filter((count) =>
       typeof count === "number"
     );
-    hearing.count({ inputTokens: cached.reduce((sum, count) => sum + count, input_tokens) });
+    handler.count({ inputTokens: cached.reduce((sum, count) => sum + count, input_tokens) });
     if (typeof cache_read_input_tokens === "number") {
-      hearing.count({ cachedTokens: cache_read_input_tokens });
+      handler.count({ cachedTokens: cache_read_input_tokens });
     }
   }
-  if (typeof output_tokens === "number") hearing.count({ outputTokens: output_tokens });
+  if (typeof output_tokens === "number") handler.count({ outputTokens: output_tokens });
 }
 
 /** Why it stopped, in OpenAI's words, which the rest of the program uses. */
-function finish(stopReason: string, hearing: Hearing): void {
+function finish(stopReason: string, handler: AnswerHandler): void {
   switch (stopReason) {
     case "tool_use":
-      return hearing.error(unsupported("a tool call"));
+      return handler.error(unsupported("a tool call"));
     case "pause_turn":
-      return hearing.error(unsupported("a pause, to go on in another request"));
+      return handler.error(unsupported("a pause, to go on in another request"));
     case "max_tokens":
     case "model_context_window_exceeded":
-      return hearing.finish("length");
+      return handler.finish("length");
     case "refusal":
-      return hearing.finish("content_filter");
+      return handler.finish("content_filter");
     default:
-      return hearing.finish("stop");
+      return handler.finish("stop");
   }
 }

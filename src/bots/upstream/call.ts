@@ -11,7 +11,7 @@ import { asNexusError, type Code, isOfTheQuestion } from "../../core/error.ts";
 import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
 import type { UpstreamSettings } from "./settings.ts";
-import type { Dialect, Hearing } from "./dialect.ts";
+import type { AnswerHandler, Dialect } from "./dialect.ts";
 import { type Fault, faultOf, worthRepeating } from "./fault.ts";
 import { Halt } from "./halt.ts";
 import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
@@ -82,7 +82,7 @@ const LEAVE = 500;
  */
 const WHOLE_TIMEOUT = 600_000;
 
-export class Call implements Hearing {
+export class Call implements AnswerHandler {
   readonly #parts: CallParts;
   /** Ends everything. */
   readonly #halt = new Halt();

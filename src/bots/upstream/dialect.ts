@@ -4,12 +4,12 @@
  * are the same for all and live in `upstream.ts`.
  */
 import { readDataUrl } from "../../core/data_url.ts";
-import type { Said, Usage, Wishes } from "../../core/message.ts";
+import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
 import type { Fault } from "./fault.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
 /** Where a dialect puts what it reads. */
-export interface Hearing {
+export interface AnswerHandler {
   say(kind: "text" | "reasoning" | "image", content: string): void;
   /** Counts so far; a later one replaces it field by field. */
   count(usage: Partial<Usage>): void;
@@ -24,11 +24,11 @@ export interface Hearing {
   error(fault: Fault): void;
 }
 
-export interface Question {
-  readonly said: readonly Said[];
+export interface ModelRequest {
+  readonly messages: readonly ChatMessage[];
   readonly model: string;
   /** Only what the dialect takes. */
-  readonly wishes: Wishes;
+  readonly options: GenerationOptions;
   /** Whether the answer shall come in deltas. */
   readonly stream: boolean;
 }
@@ -42,11 +42,11 @@ export interface Dialect {
    * value.
    */
   takes(name: string, value: unknown, settings: Pick<UpstreamSettings, "baseUrl">): boolean;
-  body(question: Question, settings: UpstreamSettings): string;
+  body(question: ModelRequest, settings: UpstreamSettings): string;
   /** Reads one event of a stream. Throws where it is not what it should be. */
-  event(name: string | undefined, data: string, hearing: Hearing): void;
+  event(name: string | undefined, data: string, handler: AnswerHandler): void;
   /** Reads an answer that came as one JSON text. */
-  whole(text: string, hearing: Hearing): void;
+  whole(text: string, handler: AnswerHandler): void;
 }
 
 export type Fields = Record<string, unknown>;

@@ -6,8 +6,8 @@
  * delta or a message.
  */
 import { parseJson } from "../../core/json.ts";
-import { dataUrl, type Said } from "../../core/message.ts";
-import { type Dialect, type Fields, type Hearing, isFields } from "./dialect.ts";
+import { type ChatMessage, dataUrl } from "../../core/message.ts";
+import { type AnswerHandler, type Dialect, type Fields, isFields } from "./dialect.ts";
 import { faultOfEvent, unsupported } from "./fault.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
@@ -63,31 +63,31 @@ export const openai: Dialect = {
     return COMMON.has(name) || (isOpenAi(settings) ? OPENAI : OTHERS).has(name);
   },
 
-  body({ said, model, wishes, stream }, settings) {
-    const maxTokens = wishes.maxTokens ?? settings.maxTokens;
+  body({ messages, model, options, stream }, settings) {
+    const maxTokens = options.maxTokens ?? settings.maxTokens;
     // OpenAI's models that think refuse the old name, many other servers know no other.
     const most = isOpenAi(settings)
       ? { max_completion_tokens: maxTokens }
       : { max_tokens: maxTokens };
     return JSON.stringify({
       model,
-      messages: said.map(message),
+      messages: messages.map(messageOf),
       stream,
       stream_options: stream && settings.usage ? { include_usage: true } : undefined,
       ...most,
-      temperature: wishes.temperature ?? settings.temperature,
-      top_p: wishes.topP,
+      temperature: options.temperature ?? settings.temperature,
+      top_p: options.topP,
       // OpenAI takes four at most; the gateway watches for all of them itself.
-      stop: wishes.stop?.length ? wishes.stop.slice(0, 4) : undefined,
-      ...wishes.more,
+      stop: options.stop?.length ? options.stop.slice(0, 4) : undefined,
+      ...options.extra,
     });
   },
 
-  event(_name, data, hearing) {
-    if (data === "[DONE]") return hearing.end();
+  event(_name, data, handler) {
+    if (data === "[DONE]") return handler.end();
     const chunk: unknown = parseJson(data);
     if (!isFields(chunk)) throw new SyntaxError("not an object");
-    if (chunk.error) return hearing.error(faultOfEvent(data));
+    if (chunk.error) return handler.error(faultOfEvent(data));
     // Azure sends a first chunk without choices, and the usage chunk has none either.
     const choice = Array.isArray(chunk.choices)
       ? chunk.choices[0] as Fields | undefined
@@ -95,24 +95,24 @@ export const openai: Dialect = {
     if (choice) {
       // A server that was asked for a stream and sends the whole in one event calls it `message`.
       const said = choice.delta ?? choice.message;
-      if (isFields(said)) content(said, hearing);
-      if (typeof choice.finish_reason === "string") finish(choice.finish_reason, hearing);
+      if (isFields(said)) content(said, handler);
+      if (typeof choice.finish_reason === "string") finish(choice.finish_reason, handler);
     }
-    if (chunk.usage) usage(chunk.usage, hearing);
+    if (chunk.usage) usage(chunk.usage, handler);
   },
 
-  whole(text, hearing) {
+  whole(text, handler) {
     const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
-    if (answer.error) return hearing.error(faultOfEvent(text));
+    if (answer.error) return handler.error(faultOfEvent(text));
     const choice = Array.isArray(answer.choices)
       ? answer.choices[0] as Fields | undefined
       : undefined;
     if (!choice || !isFields(choice.message)) throw new SyntaxError("no message");
-    content(choice.message, hearing);
-    usage(answer.usage, hearing);
-    finish(typeof choice.finish_reason === "string" ? choice.finish_reason : "stop", hearing);
-    hearing.end();
+    content(choice.message, handler);
+    usage(answer.usage, handler);
+    finish(typeof choice.finish_reason === "string" ? choice.finish_reason : "stop", handler);
+    handler.end();
   },
 };
 
@@ -122,60 +122,60 @@ function isOpenAi({ baseUrl }: Pick<UpstreamSettings, "baseUrl">): boolean {
     /^https:\/\/[^/]*\.openai\.(?:azure\.)?com(?:[:/]|$)/i.test(baseUrl);
 }
 
-function message({ role, text, images }: Said): unknown {
+function messageOf({ role, text, images }: ChatMessage): unknown {
   if (images.length === 0) return { role, content: text };
   const parts: unknown[] = text ? [{ type: "text", text }] : [];
   for (const image of images) parts.push({ type: "image_url", image_url: { url: dataUrl(image) } });
   return { role, content: parts };
 }
 
-function content(delta: Fields, hearing: Hearing): void {
+function content(delta: Fields, handler: AnswerHandler): void {
   const reasoning = delta.reasoning_content ?? delta.reasoning;
-  if (typeof reasoning === "string" && reasoning) hearing.say("reasoning", reasoning);
-  if (typeof delta.content === "string" && delta.content) hearing.say("text", delta.content);
+  if (typeof reasoning === "string" && reasoning) handler.say("reasoning", reasoning);
+  if (typeof delta.content === "string" && delta.content) handler.say("text", delta.content);
   else if (Array.isArray(delta.content)) {
     for (const part of delta.content) {
-      partOf(part, hearing);
+      partOf(part, handler);
     }
   }
   // A refusal is what the model says to the person.
-  if (typeof delta.refusal === "string" && delta.refusal) hearing.say("text", delta.refusal);
-  if (Array.isArray(delta.images)) { for (const image of delta.images) picture(image, hearing); }
+  if (typeof delta.refusal === "string" && delta.refusal) handler.say("text", delta.refusal);
+  if (Array.isArray(delta.images)) { for (const image of delta.images) picture(image, handler); }
   // Nobody told the model of a tool, so nobody would run it; what it said in front of the call is
   // not its answer.
   if (isFilled(delta.tool_calls) || isFilled(delta.function_call)) {
-    hearing.error(unsupported("a tool call"));
+    handler.error(unsupported("a tool call"));
   }
-  if (isFields(delta.audio)) hearing.error(unsupported("sound"));
+  if (isFields(delta.audio)) handler.error(unsupported("sound"));
 }
 
 /** One part of a content that is a list. */
-function partOf(part: unknown, hearing: Hearing): void {
-  if (typeof part === "string") return hearing.say("text", part);
-  if (!isFields(part)) return hearing.error(unsupported("a part that is not text"));
+function partOf(part: unknown, handler: AnswerHandler): void {
+  if (typeof part === "string") return handler.say("text", part);
+  if (!isFields(part)) return handler.error(unsupported("a part that is not text"));
   const { type, text, refusal, thinking } = part;
   if ((type === "text" || type === "output_text") && typeof text === "string") {
-    return hearing.say("text", text);
+    return handler.say("text", text);
   }
-  if (type === "refusal" && typeof refusal === "string") return hearing.say("text", refusal);
-  if (type === "image_url" && picture(part, hearing)) return;
+  if (type === "refusal" && typeof refusal === "string") return handler.say("text", refusal);
+  if (type === "image_url" && picture(part, handler)) return;
   // Mistral's models think so: a list of parts again.
   if (type === "thinking" && Array.isArray(thinking)) {
     for (const thought of thinking) {
       if (isFields(thought) && typeof thought.text === "string") {
-        hearing.say("reasoning", thought.text);
+        handler.say("reasoning", thought.text);
       }
     }
     return;
   }
-  hearing.error(unsupported(`a part of type ${JSON.stringify(String(type).slice(0, 40))}`));
+  handler.error(unsupported(`a part of type ${JSON.stringify(String(type).slice(0, 40))}`));
 }
 
 /** Whether it is one that can be shown. */
-function picture(image: unknown, hearing: Hearing): boolean {
+function picture(image: unknown, handler: AnswerHandler): boolean {
   const url = isFields(image) && isFields(image.image_url) ? image.image_url.url : undefined;
   if (typeof url !== "string" || !url.startsWith("data:image/")) return false;
-  hearing.say("image", url);
+  handler.say("image", url);
   return true;
 }
 
@@ -183,31 +183,31 @@ function isFilled(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : isFields(value);
 }
 
-function finish(reason: string, hearing: Hearing): void {
+function finish(reason: string, handler: AnswerHandler): void {
   if (reason === "tool_calls" || reason === "function_call") {
-    return hearing.error(unsupported("a tool call"));
+    return handler.error(unsupported("a tool call"));
   }
   // OpenRouter and vLLM say so where the model broke off.
   if (reason === "error" || reason === "abort") {
-    return hearing.error({
+    return handler.error({
       code: "bot_failed",
       detail: "the model API broke the answer off",
       retryable: true,
     });
   }
-  hearing.finish(reason);
+  handler.finish(reason);
 }
 
-function usage(counted: unknown, hearing: Hearing): void {
+function usage(counted: unknown, handler: AnswerHandler): void {
   if (!isFields(counted)) return;
   const { prompt_tokens, completion_tokens } = counted;
-  if (typeof prompt_tokens === "number") hearing.count({ inputTokens: prompt_tokens });
-  if (typeof completion_tokens === "number") hearing.count({ outputTokens: completion_tokens });
+  if (typeof prompt_tokens === "number") handler.count({ inputTokens: prompt_tokens });
+  if (typeof completion_tokens === "number") handler.count({ outputTokens: completion_tokens });
   const cached = detail(counted.prompt_tokens_details, "cached_tokens") ??
     counted.prompt_cache_hit_tokens;
-  if (typeof cached === "number") hearing.count({ cachedTokens: cached });
+  if (typeof cached === "number") handler.count({ cachedTokens: cached });
   const reasoning = detail(counted.completion_tokens_details, "reasoning_tokens");
-  if (typeof reasoning === "number") hearing.count({ reasoningTokens: reasoning });
+  if (typeof reasoning === "number") handler.count({ reasoningTokens: reasoning });
 }
 
 function detail(details: unknown, name: string): unknown {

@@ -161,7 +161,7 @@ class ModelCheck {
     const { dialect } = APIS[type];
     const said = [{ role: "user", text: "1", images: [] }] as const;
     const body = dialect.body(
-      { said, model, wishes: { maxTokens: 1 }, stream: false },
+      { messages: said, model, options: { maxTokens: 1 }, stream: false },
       { ...this.#settings, temperature: undefined },
     );
     const headers = { ...this.#headers(apiKey), "content-type": "application/json" };

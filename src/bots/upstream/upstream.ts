@@ -13,7 +13,7 @@ import { asNexusError, NexusError } from "../../core/error.ts";
 import { Estimate } from "../../core/estimate.ts";
 import { parseJson } from "../../core/json.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
-import type { Said, Usage, Wishes } from "../../core/message.ts";
+import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import { anthropic } from "./anthropic.ts";
@@ -32,7 +32,7 @@ export interface UpstreamParts {
   readonly store: Store;
   readonly http: Http;
   /** What was said in the task's conversation before it, oldest first. */
-  readonly history: (task: Task) => Promise<readonly Said[]>;
+  readonly history: (task: Task) => Promise<readonly ChatMessage[]>;
   /**
    * What a setting such as `env:NAME` stands for; `undefined` where it is not set. Other texts
    * stand for themselves.
@@ -134,13 +134,13 @@ export class Upstream implements Link {
   }
 
   /** Of what a client wishes, what this API can do. */
-  #granted({ temperature, topP, more, ...rest }: Wishes): Wishes {
-    const passed = Object.entries(more ?? {}).filter(([name, value]) => this.honours(name, value));
+  #granted({ temperature, topP, extra, ...rest }: GenerationOptions): GenerationOptions {
+    const passed = Object.entries(extra ?? {}).filter(([name, value]) => this.honours(name, value));
     return {
       ...rest,
       temperature: this.honours("temperature", temperature) ? temperature : undefined,
       topP: this.honours("top_p", topP) ? topP : undefined,
-      more: Object.fromEntries(passed),
+      extra: Object.fromEntries(passed),
     };
   }
 
@@ -184,18 +184,18 @@ export class Upstream implements Link {
     ) {
       await this.#budget.admit(settings).catch((error) => this.#spentOut(error));
     }
-    const before = message.said ??
+    const before = message.transcript ??
       within(settings.history, settings.history > 0 ? await this.#parts.history(task) : []);
     const said = this.#told(
       before,
-      message.said ? undefined : { role: "user", text: message.text, images: message.images },
+      message.transcript ? undefined : { role: "user", text: message.text, images: message.images },
     );
     const model = settings.model ?? await this.#firstModel(call.halt);
     if (call.halt.halted) return { calledOff: true, tell: () => {}, usage: {}, units: 0 };
     const { dialect, baseUrl } = DIALECTS[settings.type];
-    const wishes = this.#granted(message.wishes ?? {});
-    const whole = wishes.whole === true;
-    const body = dialect.body({ said, model, wishes, stream: !whole }, settings);
+    const options = this.#granted(message.options ?? {});
+    const whole = options.whole === true;
+    const body = dialect.body({ messages: said, model, options, stream: !whole }, settings);
     const url = withoutSlashes(settings.baseUrl ?? baseUrl) + dialect.path;
     const end = await call.run(() => this.#request(dialect, url, body), whole);
     if (settings.price || limits.tokensPerMinute !== undefined) {
@@ -208,9 +208,9 @@ export class Upstream implements Link {
   }
 
   /** What is sent: the configuration's own words first, and no images to a model that sees none. */
-  #told(before: readonly Said[], last: Said | undefined): Said[] {
+  #told(before: readonly ChatMessage[], last: ChatMessage | undefined): ChatMessage[] {
     const { system, images } = this.#settings;
-    const said: Said[] = system
+    const said: ChatMessage[] = system
       ? [{ role: "system", text: system, images: [] }, ...before]
       : [...before];
     if (last) said.push(last);
@@ -383,7 +383,7 @@ function botOf(id: string, settings: UpstreamSettings, connectedAt: number): Bot
  * count for European languages and 15 % for Chinese, for a thousandth of the memory of a
  * tokenizer's tables. Four tokens a message are what the APIs add.
  */
-export function within(tokens: number, said: readonly Said[]): readonly Said[] {
+export function within(tokens: number, said: readonly ChatMessage[]): readonly ChatMessage[] {
   const estimate = new Estimate(estimateTokenCount);
   let left = tokens;
   let first = said.length;
@@ -405,7 +405,7 @@ export function within(tokens: number, said: readonly Said[]): readonly Said[] {
 const IMAGE_TOKENS = 1000;
 
 /** What an answer took: as the API counted, else by estimate. */
-function counted({ usage, units }: CallEnd, said: readonly Said[]): Usage {
+function counted({ usage, units }: CallEnd, said: readonly ChatMessage[]): Usage {
   const { inputTokens, outputTokens } = usage;
   return {
     inputTokens: inputTokens ??
@@ -417,7 +417,7 @@ function counted({ usage, units }: CallEnd, said: readonly Said[]): Usage {
 /** Between English (4) and Chinese (1.5): a budget should rather count too much. */
 const UNITS_PER_TOKEN = 2.5;
 
-function blind(said: Said): Said {
+function blind(said: ChatMessage): ChatMessage {
   if (said.images.length === 0) return said;
   const note = said.images.length === 1
     ? "(an image that you cannot see)"

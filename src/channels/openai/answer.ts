@@ -10,7 +10,7 @@ import { breathe } from "../../core/breathe.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type Code, NexusError } from "../../core/error.ts";
 import { Estimate } from "../../core/estimate.ts";
-import type { Said, Usage, Wishes } from "../../core/message.ts";
+import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
 import { mayRead } from "../../core/reach.ts";
 import type { Ending } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -47,7 +47,7 @@ export interface AnswerOptions {
   readonly format: Format;
   readonly pulse: Pulse;
   readonly reader: Reader;
-  readonly said: readonly Said[];
+  readonly said: readonly ChatMessage[];
   /**
    * What the gateway itself must see to; asked for at the first word, when it is known who answers.
    */
@@ -65,7 +65,7 @@ export class Cut {
   readonly #stops: StopWords | undefined;
   #left: number;
 
-  constructor({ stop, maxTokens }: Pick<Wishes, "stop" | "maxTokens">) {
+  constructor({ stop, maxTokens }: Pick<GenerationOptions, "stop" | "maxTokens">) {
     this.#stops = stop?.length ? new StopWords(stop) : undefined;
     this.#left = maxTokens ?? Infinity;
   }
@@ -324,7 +324,7 @@ export interface Whole {
  */
 export async function wholeAnswer(
   turn: Turn,
-  said: readonly Said[],
+  said: readonly ChatMessage[],
   cutFor: () => Cut,
   stop: () => void,
 ): Promise<Whole> {
@@ -377,7 +377,7 @@ export async function wholeAnswer(
 /** What a turn has said by now. */
 export function answerSoFar(turn: Turn): Whole {
   const { message, reply: { text, images } } = turn;
-  const said = message.said ?? [{ role: "user", text: message.text, images: message.images }];
+  const said = message.transcript ?? [{ role: "user", text: message.text, images: message.images }];
   return {
     text,
     reasoning: reasoningOf(turn),
@@ -424,7 +424,7 @@ function finishOf({ facts }: Turn): Finish {
 /** What a picture counts as, about. */
 const IMAGE_TOKENS = 1000;
 
-function count(turn: Turn, said: readonly Said[], text: string): Counted {
+function count(turn: Turn, said: readonly ChatMessage[], text: string): Counted {
   const { usage } = turn.facts ?? {};
   if (usage) return { ...usage, estimated: false };
   const outputTokens = new Estimate(estimateTokenCount).of(text);

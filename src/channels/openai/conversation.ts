@@ -11,7 +11,13 @@
 import type { Conversation } from "../../core/archive.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { historyOf } from "../../core/history.ts";
-import { goOn, type Image, type Message, type Person, type Said } from "../../core/message.ts";
+import {
+  type ChatMessage,
+  goOn,
+  type Image,
+  type Message,
+  type Person,
+} from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import { keyPart, type Store } from "../../core/store.ts";
 import { Refused } from "./error.ts";
@@ -42,7 +48,7 @@ export class Conversations {
       person,
       target,
       channel: "openai",
-      wishes: asked.wishes,
+      options: asked.options,
       temporary: temporary || undefined,
     } as const;
     if (asked.previous !== undefined) {
@@ -57,9 +63,9 @@ export class Conversations {
     return {
       ...message,
       conversationId: id,
-      said: asked.said,
+      transcript: asked.said,
       ...questionOf(fresh, before),
-      unheard: known ? undefined : transcript(before) || undefined,
+      contextPrefix: known ? undefined : transcript(before) || undefined,
     };
   }
 
@@ -74,7 +80,7 @@ export class Conversations {
   async #byWords(
     person: Person,
     model: string,
-    before: readonly Said[],
+    before: readonly ChatMessage[],
   ): Promise<{ id: string; known: boolean }> {
     if (before.some(({ role }) => role === "assistant")) {
       const id = await this.#store.get(keyOf(person, model, before));
@@ -143,9 +149,9 @@ export class Conversations {
     return {
       conversationId: turn.conversationId,
       parentTurnId: turn.id,
-      said: [...before, ...spoken],
+      transcript: [...before, ...spoken],
       ...questionOf(fresh, fresh),
-      unheard: temporary ? transcript(before) || undefined : undefined,
+      contextPrefix: temporary ? transcript(before) || undefined : undefined,
     };
   }
 }
@@ -161,7 +167,9 @@ function named(whose: string, name: string): string {
 }
 
 /** What was said up to the bot's last word, and what is new behind it. */
-function split(said: readonly Said[]): { before: readonly Said[]; fresh: readonly Said[] } {
+function split(
+  said: readonly ChatMessage[],
+): { before: readonly ChatMessage[]; fresh: readonly ChatMessage[] } {
   let last = said.length - 1;
   while (last >= 0 && said[last]!.role !== "assistant") last--;
   if (last < 0) {
@@ -175,8 +183,8 @@ function split(said: readonly Said[]): { before: readonly Said[]; fresh: readonl
 
 /** What a bot with a memory is asked. A talk that ends with its own words asks it to go on. */
 function questionOf(
-  fresh: readonly Said[],
-  before: readonly Said[],
+  fresh: readonly ChatMessage[],
+  before: readonly ChatMessage[],
 ): { text: string; images: Image[] } {
   const asked = fresh.filter(({ role }) => role !== "assistant");
   if (asked.length === 0) return { text: goOn(before[before.length - 1]!.text), images: [] };
@@ -190,7 +198,7 @@ function questionOf(
  * The talk as its client will tell it next time: one that asked the bot to go on puts both parts
  * together.
  */
-function withAnswer(said: readonly Said[], answer: string): Said[] {
+function withAnswer(said: readonly ChatMessage[], answer: string): ChatMessage[] {
   const last = said[said.length - 1]!;
   if (last.role !== "assistant") return [...said, { role: "assistant", text: answer, images: [] }];
   return [...said.slice(0, -1), { ...last, text: last.text + answer }];
@@ -200,7 +208,7 @@ function withAnswer(said: readonly Said[], answer: string): Said[] {
  * What a bot that remembers has not heard yet, in front of the question: the system's words and an
  * earlier talk elsewhere.
  */
-function transcript(before: readonly Said[]): string {
+function transcript(before: readonly ChatMessage[]): string {
   if (before.length === 0) return "";
   const who = { system: "System", user: "User", assistant: "Assistant" } as const;
   const lines = before.map(({ role, text, images }) => {
@@ -216,7 +224,7 @@ function transcript(before: readonly Said[]): string {
  * The hash of a talk. The system's words are left out: many clients put the time of day into them.
  * So is white space at the ends, which clients trim as they please.
  */
-function keyOf(person: Person, model: string, said: readonly Said[]): string {
+function keyOf(person: Person, model: string, said: readonly ChatMessage[]): string {
   const hash = sha256().update(`${person.id}\0${model}`);
   for (const { role, text, images } of said) {
     if (role === "system") continue;

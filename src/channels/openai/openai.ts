@@ -221,10 +221,10 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   }
 
   /** What the gateway itself sees to: stop words always, the length where the bot does not. */
-  function cutFor(turn: Turn, { wishes }: Asked): Cut {
+  function cutFor(turn: Turn, { options }: Asked): Cut {
     const honours = turn.bot &&
       gateway.roster.get(turn.bot.id)?.bot.capabilities.includes("wishes");
-    return new Cut({ stop: wishes.stop, maxTokens: honours ? undefined : wishes.maxTokens });
+    return new Cut({ stop: options.stop, maxTokens: honours ? undefined : options.maxTokens });
   }
 
   function remember(asked: Asked, turn: Turn, text: string): void {

@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import type { Link } from "../../core/link.ts";
-import type { Wishes } from "../../core/message.ts";
+import type { GenerationOptions } from "../../core/message.ts";
 import { list } from "../http/list.ts";
 import { unsupported } from "./error.ts";
 
@@ -75,7 +75,7 @@ const USUAL_TIERS: unknown[] = ["auto", "default", "flex"];
 
 /** What is to be passed on of a request, and what is ignored whoever answers. */
 export interface Parameters {
-  readonly more: Wishes["more"];
+  readonly more: GenerationOptions["extra"];
   readonly ignored: readonly string[];
 }
 
@@ -142,14 +142,14 @@ export const RESPONSES_NAMES: Readonly<Record<string, string>> = {
  */
 export function ignoredBy(
   link: Pick<Link, "honours"> | undefined,
-  { wishes, ignored, names }: {
-    readonly wishes: Wishes;
+  { options, ignored, names }: {
+    readonly options: GenerationOptions;
     readonly ignored: readonly string[];
     readonly names?: Readonly<Record<string, string>>;
   },
 ): readonly string[] {
-  const { temperature, topP: top_p, more } = wishes;
-  const asked = Object.entries({ temperature, top_p, ...more }).filter(([, value]) =>
+  const { temperature, topP: top_p, extra } = options;
+  const asked = Object.entries({ temperature, top_p, ...extra }).filter(([, value]) =>
     value !== undefined
   );
   const left = asked.filter(([name, value]) => !link?.honours?.(name, value)).map(([name]) =>
@@ -158,7 +158,11 @@ export function ignoredBy(
   return left.length > 0 ? [...ignored, ...left] : ignored;
 }
 
-function picked(body: Fields, names: readonly string[], ignored: string[]): Wishes["more"] {
+function picked(
+  body: Fields,
+  names: readonly string[],
+  ignored: string[],
+): GenerationOptions["extra"] {
   const more: Record<string, unknown> = {};
   for (const name of names) {
     const value = body[name];

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
-import type { Image, Said, Wishes } from "../../core/message.ts";
+import type { ChatMessage, GenerationOptions, Image } from "../../core/message.ts";
 import { list } from "../http/list.ts";
 import { unsupported } from "./error.ts";
 import {
@@ -23,11 +23,11 @@ import { ToolTalk } from "./tool_talk.ts";
 /** A question, whatever its shape was. */
 export interface Asked {
   readonly model: string;
-  readonly said: readonly Said[];
-  readonly wishes: Wishes;
+  readonly said: readonly ChatMessage[];
+  readonly options: GenerationOptions;
   /** Parameters that nobody here honours, by the names that the client gave them. */
   readonly ignored: readonly string[];
-  /** How the client names what is among the wishes, where that differs from chat completions. */
+  /** How the client names what is among the options, where that differs from chat completions. */
   readonly names?: Readonly<Record<string, string>>;
   readonly stream: boolean;
   /** Whether a stream ends with its counts. */
@@ -151,7 +151,7 @@ export const uiRequest = z.looseObject({
 export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImage): Promise<Asked> {
   const { more, ignored } = chatParameters(body);
   const images = counting(load);
-  const said: Said[] = [];
+  const said: ChatMessage[] = [];
   const tools = new ToolTalk();
   for (const [index, message] of body.messages.entries()) {
     const { role, content, tool_calls } = message;
@@ -165,7 +165,7 @@ export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImag
   return {
     model: body.model,
     said: ending(said, "messages"),
-    wishes: wishesOf(body, more, body.max_completion_tokens ?? body.max_tokens, body.stop),
+    options: optionsOf(body, more, body.max_completion_tokens ?? body.max_tokens, body.stop),
     ignored,
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
@@ -180,7 +180,7 @@ export async function readResponses(
 ): Promise<Asked> {
   const { more, ignored } = responsesParameters(body);
   const images = counting(load);
-  const said: Said[] = body.instructions
+  const said: ChatMessage[] = body.instructions
     ? [{ role: "system", text: body.instructions, images: [] }]
     : [];
   if (typeof body.input === "string") said.push({ role: "user", text: body.input, images: [] });
@@ -218,7 +218,7 @@ export async function readResponses(
   return {
     model: body.model,
     said: ending(said, "input"),
-    wishes: wishesOf(body, more, body.max_output_tokens, undefined),
+    options: optionsOf(body, more, body.max_output_tokens, undefined),
     ignored,
     names: RESPONSES_NAMES,
     stream: body.stream === true,
@@ -232,7 +232,7 @@ export async function readResponses(
 
 export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): Promise<Asked> {
   const images = counting(load);
-  const said: Said[] = [];
+  const said: ChatMessage[] = [];
   for (const { role, parts } of body.messages) {
     let text = "";
     const pictures: Image[] = [];
@@ -250,7 +250,7 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
   return {
     model: body.model ?? ANY,
     said: ending(said, "messages"),
-    wishes: {},
+    options: {},
     ignored: [],
     stream: true,
     includeUsage: false,
@@ -261,16 +261,16 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
 /** The model that stands for whoever is free. */
 export const ANY = "auto";
 
-function wishesOf(
+function optionsOf(
   { temperature, top_p, stream }: {
     temperature?: number | null;
     top_p?: number | null;
     stream?: boolean | null;
   },
-  more: Wishes["more"],
+  more: GenerationOptions["extra"],
   maxTokens: number | null | undefined,
   stop: string | string[] | null | undefined,
-): Wishes {
+): GenerationOptions {
   const words = (typeof stop === "string" ? [stop] : stop ?? []).filter((word) => word !== "");
   return {
     maxTokens: maxTokens ?? undefined,
@@ -278,7 +278,7 @@ function wishesOf(
     topP: top_p ?? undefined,
     stop: words.length > 0 ? words : undefined,
     whole: stream === true ? undefined : true,
-    more,
+    extra: more,
   };
 }
 
@@ -293,7 +293,7 @@ function conversationOf(given: Record<string, unknown> | null | undefined): stri
 }
 
 /** A talk may end with anybody's words, but something new must be there to answer. */
-function ending(said: Said[], where: string): Said[] {
+function ending(said: ChatMessage[], where: string): ChatMessage[] {
   const last = said[said.length - 1];
   if (!last || (last.role !== "assistant" && last.text === "" && last.images.length === 0)) {
     throw new NexusError("invalid", `${where}: the last one is empty`);

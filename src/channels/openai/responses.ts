@@ -130,7 +130,7 @@ export function storedResponse(turn: Turn, whole: Whole, error?: ErrorBody) {
   const { bot, message: { target, parentTurnId } } = turn;
   const asked = {
     model: bot?.id ?? target ?? ANY,
-    wishes: {},
+    options: {},
     previous: parentTurnId ? `resp_${parentTurnId}` : undefined,
   };
   const output =
@@ -197,7 +197,7 @@ function partOf(kind: Kind, text: string | Parts) {
 
 function responseOf(
   turn: Turn,
-  { model, wishes, previous }: Pick<Asked, "model" | "wishes" | "previous">,
+  { model, options, previous }: Pick<Asked, "model" | "options" | "previous">,
   status: "queued" | "in_progress" | "completed" | "failed" | "cancelled",
   output: readonly Item[],
   finish: Finish = "stop",
@@ -214,17 +214,17 @@ function responseOf(
       ? { reason: finish === "length" ? "max_output_tokens" : "content_filter" }
       : null,
     instructions: null,
-    max_output_tokens: wishes.maxTokens ?? null,
+    max_output_tokens: options.maxTokens ?? null,
     model,
     output,
     parallel_tool_calls: false,
     previous_response_id: previous ?? null,
     store: !turn.message.temporary,
-    temperature: wishes.temperature ?? null,
+    temperature: options.temperature ?? null,
     text: { format: { type: "text" } },
     tool_choice: "none",
     tools: [],
-    top_p: wishes.topP ?? null,
+    top_p: options.topP ?? null,
     truncation: "disabled",
     usage: counted
       ? {

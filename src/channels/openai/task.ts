@@ -8,7 +8,7 @@
  * the connection, the others not at all. So tasks are known by their words as well: one message,
  * made of a template.
  */
-import type { Said } from "../../core/message.ts";
+import type { ChatMessage } from "../../core/message.ts";
 
 /** Names of tasks: `title_generation`, `follow_up_generation`, `function_calling`, … */
 const NAMES = /^(?:[a-z_]{1,50}_generation|function_calling)$/;
@@ -37,7 +37,7 @@ const TOLD = [
 /** Whether a request says that it is a task. */
 export function isTask(
   headers: Headers,
-  { task, said }: { task?: unknown; said: readonly Said[] },
+  { task, said }: { task?: unknown; said: readonly ChatMessage[] },
 ): boolean {
   // Before 0.10 Open WebUI sends the placeholder {{TASK}} as it stands, with every request.
   const named = headers.get("x-openwebui-task") || task;

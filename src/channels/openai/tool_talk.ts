@@ -2,7 +2,7 @@
  * This is how calls of tools that stand in a talk are told to a bot, in words: another model made
  * them before, and no wire of ours has a place for them.
  */
-import type { Said } from "../../core/message.ts";
+import type { ChatMessage } from "../../core/message.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,11 @@ export class ToolTalk {
   }
 
   /** What came back, as the user's words: nobody else can say something to a bot. */
-  result(id: unknown, name: unknown, { text, images }: Pick<Said, "text" | "images">): Said {
+  result(
+    id: unknown,
+    name: unknown,
+    { text, images }: Pick<ChatMessage, "text" | "images">,
+  ): ChatMessage {
     const known = wordOf(name) || (typeof id === "string" ? this.#names.get(id) : undefined) ||
       "a tool";
     return { role: "user", text: `[result of ${known}]\n${text}`, images };

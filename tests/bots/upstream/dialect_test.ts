@@ -3,7 +3,7 @@ import { anthropic } from "../../../src/bots/upstream/anthropic.ts";
 import type { Dialect } from "../../../src/bots/upstream/dialect.ts";
 import { openai } from "../../../src/bots/upstream/openai.ts";
 import type { UpstreamSettings } from "../../../src/bots/upstream/settings.ts";
-import type { Said, Wishes } from "../../../src/core/message.ts";
+import type { ChatMessage, GenerationOptions } from "../../../src/core/message.ts";
 
 const SETTINGS: UpstreamSettings = {
   type: "openai",
@@ -21,18 +21,21 @@ const SETTINGS: UpstreamSettings = {
   budget: {},
 };
 
-const HELLO: Said[] = [{ role: "user", text: "hello", images: [] }];
+const HELLO: ChatMessage[] = [{ role: "user", text: "hello", images: [] }];
 
 function bodyOf(
   dialect: Dialect,
-  { wishes = {}, said = HELLO, baseUrl }: {
-    wishes?: Wishes;
-    said?: readonly Said[];
+  { options = {}, said = HELLO, baseUrl }: {
+    options?: GenerationOptions;
+    said?: readonly ChatMessage[];
     baseUrl?: string;
   },
 ) {
   return JSON.parse(
-    dialect.body({ said, model: "m", wishes, stream: false }, { ...SETTINGS, baseUrl }),
+    dialect.body({ messages: said, model: "m", options, stream: false }, {
+      ...SETTINGS,
+      baseUrl,
+    }),
   );
 }
 
@@ -82,7 +85,7 @@ Deno.test("OpenAI gets the bound on an answer by its new name, other servers by 
     ] as const
   ) {
     const { max_tokens, max_completion_tokens } = bodyOf(openai, {
-      wishes: { maxTokens: 5 },
+      options: { maxTokens: 5 },
       baseUrl,
     });
     assert.deepEqual(
@@ -96,8 +99,8 @@ Deno.test("OpenAI gets the bound on an answer by its new name, other servers by 
 Deno.test("Anthropic gets a schema, a user and top_k by its own names", () => {
   const schema = { type: "object" };
   const body = bodyOf(anthropic, {
-    wishes: {
-      more: {
+    options: {
+      extra: {
         top_k: 3,
         user: "u",
         response_format: { type: "json_schema", json_schema: { name: "a", schema } },
@@ -114,7 +117,7 @@ Deno.test("Anthropic gets a schema, a user and top_k by its own names", () => {
 });
 
 Deno.test("a talk that ends with the bot's words is told to OpenAI as it is, and Anthropic is asked to go on", () => {
-  const said: Said[] = [...HELLO, { role: "assistant", text: "Once upon", images: [] }];
+  const said: ChatMessage[] = [...HELLO, { role: "assistant", text: "Once upon", images: [] }];
   assert.deepEqual(bodyOf(openai, { said }).messages.at(-1), {
     role: "assistant",
     content: "Once upon",
@@ -123,7 +126,7 @@ Deno.test("a talk that ends with the bot's words is told to OpenAI as it is, and
     role: "user",
     content: [{ type: "text", text: "Please go on." }],
   });
-  const chinese: Said[] = [...HELLO, { role: "assistant", text: "从前", images: [] }];
+  const chinese: ChatMessage[] = [...HELLO, { role: "assistant", text: "从前", images: [] }];
   assert.equal(bodyOf(anthropic, { said: chinese }).messages.at(-1).content[0].text, "请继续。");
 });
 

@@ -108,7 +108,7 @@ for (const [what, type, events, whole] of UNSUPPORTED) {
         ? { as: "application/json", body: whole }
         : { as: "text/event-stream", body: events };
       await withUpstream([play], async ({ ask, fake }) => {
-        const told = await ask({ wishes: { whole: isWhole } });
+        const told = await ask({ options: { whole: isWhole } });
         assert.equal(told.ending, "fail answer_unsupported");
         assert.match(told.detail!, /^the model answered with /);
         if (isWhole) {
@@ -177,7 +177,7 @@ for (const as of ["text/event-stream", "application/json", "", "text/html; chars
       ]] as const
     ) {
       await withUpstream([{ as, body }], async ({ ask, fake }) => {
-        const told = await ask({ wishes: { whole: isWhole } });
+        const told = await ask({ options: { whole: isWhole } });
         assert.deepEqual([told.text, told.ending], [ALL, "done"]);
         assert.equal(fake.seen.length, 1);
       });

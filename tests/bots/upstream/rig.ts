@@ -8,8 +8,8 @@ import { type Http, SocketHttp } from "../../../src/bots/upstream/http.ts";
 import { Upstream } from "../../../src/bots/upstream/upstream.ts";
 import { upstreamSchema } from "../../../src/config/upstream.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import type { Aside, Facts, Sink, Task } from "../../../src/core/link.ts";
-import type { Message, Said } from "../../../src/core/message.ts";
+import type { Facts, FailureInfo, Sink, Task } from "../../../src/core/link.ts";
+import type { ChatMessage, Message } from "../../../src/core/message.ts";
 import { silent } from "../../../src/core/observer.ts";
 import { FakeUpstream, type Play } from "./fake_upstream.ts";
 
@@ -21,7 +21,7 @@ export interface Told {
   ending: string;
   detail?: string;
   facts?: Facts;
-  more?: Aside;
+  more?: FailureInfo;
 }
 
 export class Ear implements Sink {
@@ -51,7 +51,7 @@ export class Ear implements Sink {
   done() {
     this.#finish("done");
   }
-  fail(code: string, detail: string | undefined, retryable: boolean, more?: Aside) {
+  fail(code: string, detail: string | undefined, retryable: boolean, more?: FailureInfo) {
     this.told.more = more;
     this.#finish(`fail ${code}${retryable ? " retryable" : ""}`, detail);
   }
@@ -97,7 +97,7 @@ export async function withUpstream(
   settings: Record<string, unknown> = {},
   more: {
     http?: Http;
-    history?: Said[];
+    history?: ChatMessage[];
     clock?: typeof systemClock;
     env?: Record<string, string>;
   } = {},

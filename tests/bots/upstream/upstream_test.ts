@@ -3,7 +3,7 @@ import { within } from "../../../src/bots/upstream/upstream.ts";
 import { upstreamSchema, upstreamsSchema } from "../../../src/config/upstream.ts";
 import { fetchHttp } from "../../../src/bots/upstream/http.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import type { Said } from "../../../src/core/message.ts";
+import type { ChatMessage } from "../../../src/core/message.ts";
 import { type Play, WORDS } from "./fake_upstream.ts";
 import { Ear, task, withUpstream } from "./rig.ts";
 
@@ -35,7 +35,7 @@ for (const type of ["openai", "anthropic"] as const) {
 
   Deno.test(`${type}: whoever waits for the whole gets it in one piece, from a request that is no stream`, async () => {
     await withUpstream([{}], async ({ ask, fake }) => {
-      const told = await ask({ wishes: { whole: true } });
+      const told = await ask({ options: { whole: true } });
       assert.equal(told.text, ALL);
       assert.equal(told.ending, "done");
       assert.deepEqual(told.facts?.usage, { inputTokens: 7, outputTokens: 8 });
@@ -239,7 +239,7 @@ Deno.test("fetch does the same, for proxies", async () => {
 });
 
 Deno.test("the conversation goes along: the configuration's words, the history, the message with its image", async () => {
-  const history: Said[] = [
+  const history: ChatMessage[] = [
     { role: "user", text: "I am Ada", images: [] },
     { role: "assistant", text: "Hello Ada", images: [] },
   ];
@@ -268,14 +268,14 @@ Deno.test("the conversation goes along: the configuration's words, the history, 
 });
 
 Deno.test("anthropic gets system words, alternating roles and images in its own shapes", async () => {
-  const said: Said[] = [
+  const said: ChatMessage[] = [
     { role: "system", text: "Rhyme.", images: [] },
     { role: "assistant", text: "Welcome", images: [] },
     { role: "user", text: "one", images: [] },
     { role: "user", text: "two", images: ["data:image/jpeg;base64,AAAA"] },
   ];
   await withUpstream([{}], async ({ ask, fake }) => {
-    await ask({ said, wishes: { maxTokens: 5, temperature: 2, stop: ["END", " "] } });
+    await ask({ transcript: said, options: { maxTokens: 5, temperature: 2, stop: ["END", " "] } });
     const { body, headers, path } = fake.seen[0]!;
     assert.equal(path, "/v1/messages");
     assert.equal(headers.get("x-api-key"), "k");
@@ -384,7 +384,7 @@ Deno.test("an answer without counts is paid for by estimate, and so is a cut one
 });
 
 Deno.test("the window keeps the end of a conversation and never begins with an answer", () => {
-  const said: Said[] = Array.from({ length: 20 }, (_, i) => ({
+  const said: ChatMessage[] = Array.from({ length: 20 }, (_, i) => ({
     role: i % 2 ? "assistant" : "user",
     text: `This is sentence number ${i}, and it has about sixteen tokens in it, I think.`,
     images: [],

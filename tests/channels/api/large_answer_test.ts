@@ -44,7 +44,7 @@ function turnWith(...chunks: ["text" | "reasoning" | "image" | "tool", string][]
   return turn;
 }
 
-const asked = { model: "m", said: [], wishes: {}, ignored: [], stream: true, includeUsage: true };
+const asked = { model: "m", said: [], options: {}, ignored: [], stream: true, includeUsage: true };
 const formats: Record<string, (turn: Turn) => Format> = {
   "chat completions": (turn) => chatFormat(turn, "m", true, describe),
   responses: (turn) => responsesFormat(turn, asked, describe),

@@ -391,10 +391,10 @@ Deno.test("a talk that the bot has not heard is told to it as it went", async ()
         { role: "user", content: "who am I?" },
       ],
     })).body?.cancel();
-    const { text, unheard } = agent.asked[0]!.message;
+    const { text, contextPrefix } = agent.asked[0]!.message;
     assert.equal(text, "who am I?");
     assert.equal(
-      `${unheard}${text}`,
+      `${contextPrefix}${text}`,
       "[System] Be kind.\n\n[User] I am Ada\n\n[Assistant] Hello Ada\n\n[User] who am I?",
     );
   });
@@ -443,7 +443,7 @@ Deno.test("a file goes out as a link with its name, and comes back in the histor
     const heard: string[] = [];
     app.gateway.roster.join(
       new Agent("agent", (task, sink) => {
-        heard.push((task.message.said ?? []).map(({ text }) => text).join("|"));
+        heard.push((task.message.transcript ?? []).map(({ text }) => text).join("|"));
         sink.write("text", "Here:");
         sink.write("image", pdf);
         sink.done();

@@ -49,8 +49,8 @@ for (const [name, messages, api, agent] of talks) {
       const bot = new Agent("agent", says("ok"));
       app.gateway.roster.join(bot);
       await (await chat({ model: "agent", messages })).body?.cancel();
-      const { text, unheard = "" } = bot.asked[0]!.message;
-      assert.equal(unheard + text, agent);
+      const { text, contextPrefix = "" } = bot.asked[0]!.message;
+      assert.equal(contextPrefix + text, agent);
     });
   });
 }
@@ -69,7 +69,7 @@ Deno.test("a bot that was asked to go on is found again by both parts of what it
     await ask([asked]);
     await ask([asked, begun]);
     await ask([asked, { role: "assistant", content: "Once upon a time there was a king." }, asked]);
-    assert.deepEqual(bot.asked.map(({ message }) => message.unheard), [
+    assert.deepEqual(bot.asked.map(({ message }) => message.contextPrefix), [
       undefined,
       undefined,
       undefined,

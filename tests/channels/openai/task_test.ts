@@ -150,7 +150,7 @@ Deno.test("what is asked with a key without history leaves none, whatever conver
     })).text();
     assert.deepEqual(await left(face), { titles: [], messages: 5 });
     assert.deepEqual(
-      agent.asked.slice(0, 2).map(({ message }) => message.unheard),
+      agent.asked.slice(0, 2).map(({ message }) => message.contextPrefix),
       Array(2).fill("[User] one\n\n[Assistant] ok\n\n[User] "),
     );
     assert.equal(new Set(agent.asked.map(({ conversationId }) => conversationId)).size, 5);
