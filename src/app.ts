@@ -14,10 +14,10 @@ import { argon2idInWasm } from "./backends/argon_wasm.ts";
 import { MemoryStore } from "./backends/memory.ts";
 import { TrustedProxies } from "./channels/http/address.ts";
 import { DemoBot } from "./bots/demo.ts";
-import { BotSockets, type Wire } from "./bots/socket.ts";
+import { BotServer, type WebSocketLike } from "./bots/server/bot_server.ts";
 import { account } from "./channels/api/account.ts";
 import { admin } from "./channels/api/admin.ts";
-import { fetchHttp, type Http, SocketHttp } from "./bots/upstream/http.ts";
+import { fetchHttp, type HttpClient, SocketHttpClient } from "./bots/upstream/http.ts";
 import { probesOfModels } from "./bots/upstream/probe.ts";
 import { Upstreams } from "./bots/upstream/upstreams.ts";
 import { chat } from "./channels/api/chat.ts";
@@ -76,7 +76,7 @@ export interface AppParts {
   /** Told everything, besides the metrics. */
   readonly observer?: Observer;
   /** Takes a WebSocket out of a request; default `Deno.upgradeWebSocket`. */
-  readonly upgrade?: (request: Request) => { socket: Wire; response: Response };
+  readonly upgrade?: (request: Request) => { socket: WebSocketLike; response: Response };
   /** What answers when no route does: the page. */
   readonly page?: (request: Request) => Response | Promise<Response>;
   readonly random?: () => number;
@@ -85,7 +85,7 @@ export interface AppParts {
   /** The environment, for settings such as `env:OPENAI_API_KEY`. Default: empty. */
   readonly env?: (name: string) => string | undefined;
   /** Calls model APIs; default sockets of its own, or `fetch` where the runtime has none. */
-  readonly http?: Http;
+  readonly http?: HttpClient;
 }
 
 /** A gateway that answers requests. */
@@ -96,7 +96,7 @@ export interface App {
   readonly apps: Apps;
   /** Tries apps, model APIs and ways to sign in. */
   readonly checkup: Checkup;
-  readonly sockets: BotSockets;
+  readonly sockets: BotServer;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly keys: ApiKeys;
@@ -195,7 +195,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     models: () => config.bots,
     present: () => gateway.roster.list().map(({ bot }) => bot),
   });
-  const sockets = new BotSockets({
+  const sockets = new BotServer({
     roster: gateway.roster,
     clock,
     observer,
@@ -209,7 +209,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     clock,
     observer,
     store,
-    http: parts.http ?? ("Deno" in globalThis ? new SocketHttp() : fetchHttp(fetch)),
+    http: parts.http ?? ("Deno" in globalThis ? new SocketHttpClient() : fetchHttp(fetch)),
     history: async ({ id, conversationId, message }) => {
       const { turns } = await gateway.reading.turns(
         message.person,
@@ -313,7 +313,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const stopLooking = [
     clock.every(LOOK, () => {
       botTokens.load().then(({ gone, changed }) => {
-        for (const botId of gone) sockets.dismiss(botId);
+        for (const botId of gone) sockets.disconnect(botId);
         if (!changed) return;
         sockets.recheck();
         seatModels();
@@ -370,7 +370,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     reserved: () => admission.reserved(),
     recheck: () => sockets.recheck(),
     remove: (id) => offboarding.remove(id),
-    dismiss: (botId) => sockets.dismiss(botId),
+    dismiss: (botId) => sockets.disconnect(botId),
     observer,
     models: () => upstreams.budgets(),
     limits: () => config.limits,
@@ -627,7 +627,7 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-function upgradeWithDeno(request: Request): { socket: Wire; response: Response } {
+function upgradeWithDeno(request: Request): { socket: WebSocketLike; response: Response } {
   // Our own heartbeat finds dead bots; the runtime's would cut those whose library answers no
   // protocol pings.
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });

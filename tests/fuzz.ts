@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { type App, createApp } from "../src/app.ts";
-import type { Wire } from "../src/bots/socket.ts";
+import type { WebSocketLike } from "../src/bots/server/bot_server.ts";
 import { readConfig } from "../src/config/config.ts";
 import type { Happening } from "../src/core/observer.ts";
 
@@ -238,13 +238,13 @@ async function firstText(response: Response): Promise<string> {
 /* ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────────── */
 
 /** A WebSocket without a network. */
-class FuzzWire implements Wire {
+class FuzzWire implements WebSocketLike {
   readyState = 1;
   readonly bufferedAmount = 0;
   readonly sent: string[] = [];
-  onmessage: Wire["onmessage"] = null;
-  onclose: Wire["onclose"] = null;
-  onerror: Wire["onerror"] = null;
+  onmessage: WebSocketLike["onmessage"] = null;
+  onclose: WebSocketLike["onclose"] = null;
+  onerror: WebSocketLike["onerror"] = null;
 
   send(text: string): void {
     assert.ok(!text.includes(SECRET) || this.#mayHear, "a bot was sent another's words");

@@ -21,7 +21,7 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "sink.done(…)":
       "resolves when the answer is stored; a failure of that is logged by the archive",
   },
-  "src/bots/socket.ts": {
+  "src/bots/server/bot_server.ts": {
     "this.#push(…)": "catches everything: the bot is told",
     "stored.then(…)": "as `done`; a socket that is gone takes the receipt and drops it",
   },

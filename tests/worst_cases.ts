@@ -8,10 +8,10 @@ import { parse } from "hono/utils/cookie";
 import { languageOf as languageOfHeader } from "../src/channels/http/error_words.ts";
 import { STEP as INDEX_STEP } from "../src/backends/sqlite_indexing.ts";
 import { expression, SCHEMA, WordIndex } from "../src/backends/sqlite_words.ts";
-import { readBotFrame } from "../src/bots/frame.ts";
-import { FRAME_BOUNDS } from "../src/bots/socket.ts";
+import { readBotFrame } from "../src/bots/wire/frame.ts";
+import { FRAME_BOUNDS } from "../src/bots/server/bot_server.ts";
 import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
-import { faultOf, faultOfEvent, redacted } from "../src/bots/upstream/fault.ts";
+import { apiErrorOf, apiErrorOfEvent, redacted } from "../src/bots/upstream/fault.ts";
 import { anthropic } from "../src/bots/upstream/anthropic.ts";
 import { openai } from "../src/bots/upstream/openai.ts";
 import { within } from "../src/bots/upstream/upstream.ts";
@@ -340,7 +340,7 @@ export const READERS: readonly Reader[] = [
     most: 64 << 10,
     make: (text) => [text, json({ error: { message: text } })],
     read: (bodies: string[]) =>
-      bodies.map((body) => [faultOf(400, body), faultOfEvent(body), redacted(body)]),
+      bodies.map((body) => [apiErrorOf(400, body), apiErrorOfEvent(body), redacted(body)]),
     inputs: { "half a key": fill("key-"), "a key a word": fill("sk-a ") },
   },
   {

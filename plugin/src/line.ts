@@ -2,7 +2,12 @@
  * This is an account's line to its gateway: it is dialled when OpenClaw starts the account, kept up
  * until OpenClaw stops it, and tells OpenClaw how it stands.
  */
-import { type Bot, connect, type Options, type State } from "../../src/bots/client.ts";
+import {
+  type Bot,
+  connect,
+  type ConnectionState,
+  type ConnectOptions,
+} from "../../src/bots/client.ts";
 import { type Account, whatIsMissing } from "./account.ts";
 import type { Host } from "./host.ts";
 import { Inbound } from "./inbound.ts";
@@ -41,7 +46,7 @@ export interface LineParts {
   tell(status: Status): void;
   readonly now?: () => number;
   /** For tests: parts of the wire's client. */
-  readonly wire?: Partial<Pick<Options, "WebSocket" | "clock" | "random">>;
+  readonly wire?: Partial<Pick<ConnectOptions, "WebSocket" | "clock" | "random">>;
 }
 
 /** A live line, as the way out sees it. */
@@ -193,7 +198,7 @@ export class Lines {
   }
 }
 
-function statusOf(state: State, at: number): Status {
+function statusOf(state: ConnectionState, at: number): Status {
   switch (state.phase) {
     case "connecting":
       return { connected: false, reconnectAttempts: state.attempt - 1 };
@@ -225,7 +230,7 @@ function statusOf(state: State, at: number): Status {
   }
 }
 
-function logState(state: State, account: Account, log: LineParts["log"]): void {
+function logState(state: ConnectionState, account: Account, log: LineParts["log"]): void {
   const who = `${account.botId} at ${account.serverUrl}`;
   if (state.phase === "ready") {
     log.info(`registered as ${who} (protocol ${state.gateway.protocol})`);

@@ -20,13 +20,14 @@
  * within its grace. With a version-1 gateway a drop loses the turn, which the answer function
  * learns from `reply.signal`.
  */
-import { OutgoingReply, type Reply, type TurnOver, type Wire } from "./client_reply.ts";
+import { OutgoingReply, type Reply, type ReplyTransport, type TurnOver } from "./client/reply.ts";
 import {
   type ChatFrame,
   CLOSE,
   comesBack,
   FIRST_FEATURES,
   type GatewayFrame,
+  InvalidFrame,
   MAX_FRAME,
   MAX_REGISTER,
   type Progress,
@@ -36,25 +37,24 @@ import {
   readGatewayFrame,
   type RegisteredFrame,
   type RegisterFrame,
-  Unreadable,
-} from "./frame.ts";
+} from "./wire/frame.ts";
 
-export { type Reply, TurnOver } from "./client_reply.ts";
+export { type Reply, TurnOver } from "./client/reply.ts";
 
 /** A question, as it came. */
 export type Chat = ChatFrame;
 
 /**
- * What {@linkcode Options.answer} may return: nothing (it wrote to the reply), the whole answer, or
+ * What {@linkcode ConnectOptions.answer} may return: nothing (it wrote to the reply), the whole answer, or
  * its pieces.
  */
-export type Answer =
+export type AnswerResult =
   | void
   | string
   | AsyncIterable<string>
   | Promise<void | string | AsyncIterable<string>>;
 
-export interface Options {
+export interface ConnectOptions {
   /** `ws://`, `wss://`, `http://` or `https://`; without a path, `/bot-ws` is meant. */
   readonly url: string;
   readonly botId: string;
@@ -96,30 +96,30 @@ export interface Options {
    * says otherwise. When what it returns has settled the answer is `done`; when it throws the
    * answer failed, and the thrown text stays here (`onProblem`).
    */
-  answer(chat: Chat, reply: Reply): Answer;
+  answer(chat: Chat, reply: Reply): AnswerResult;
   /** Is told each new state. Must not throw. */
-  onState?(state: State): void;
+  onState?(state: ConnectionState): void;
   /** Is told what went wrong and what was done about it; for a log. Default: `console.warn`. */
   onProblem?(text: string, cause?: unknown): void;
   /** Any sign of life from the gateway. */
   onActivity?(): void;
   /** Default: the global one. Node before 22 has none: pass that of npm `ws`. */
-  readonly WebSocket?: SocketConstructor;
+  readonly WebSocket?: ClientSocketConstructor;
   /** Default: the real one. */
-  readonly clock?: Clock;
+  readonly clock?: ClientClock;
   /** 0 ≤ x < 1. Default `Math.random`. */
   readonly random?: () => number;
 }
 
 /** Time, for tests that own it. */
-export interface Clock {
+export interface ClientClock {
   now(): number;
   /** Returns the way to stop it. */
   after(ms: number, run: () => void): () => void;
 }
 
 /** As much of a WebSocket as is used here. */
-export interface Socket {
+export interface ClientSocket {
   /** 1: open. */
   readonly readyState: number;
   readonly bufferedAmount: number;
@@ -135,10 +135,10 @@ export interface Socket {
   onerror: ((event: any) => void) | null;
 }
 
-export type SocketConstructor = new (url: string) => Socket;
+export type ClientSocketConstructor = new (url: string) => ClientSocket;
 
 /** What a gateway said of itself when it took the bot in. */
-export interface Gateway {
+export interface GatewayInfo {
   readonly protocol: 1 | 2;
   readonly maxFrame: number;
   /** Milliseconds; unknown with version 1. */
@@ -154,9 +154,9 @@ export interface Gateway {
  * `retryIn` milliseconds. `blocked`: refused for good (bad token, bad id), nothing happens until
  * somebody changes something. `closed`: by `close()`.
  */
-export type State =
+export type ConnectionState =
   | { readonly phase: "connecting"; readonly attempt: number }
-  | { readonly phase: "ready"; readonly gateway: Gateway }
+  | { readonly phase: "ready"; readonly gateway: GatewayInfo }
   | {
     readonly phase: "recovering";
     readonly reason: string;
@@ -177,11 +177,11 @@ export interface Push {
 }
 
 export interface Bot {
-  readonly state: State;
+  readonly state: ConnectionState;
   /** How many answers are being given. */
   readonly busy: number;
-  /** Resolves once registered; rejects with a {@linkcode Refused} when that will not be. */
-  ready(): Promise<Gateway>;
+  /** Resolves once registered; rejects with a {@linkcode RegistrationRefused} when that will not be. */
+  ready(): Promise<GatewayInfo>;
   /**
    * Speaks first. Resolves with the gateway's receipt (`success: false` where it has no such
    * person); rejects with an `Error` when no receipt came within 30 s, or on `close()`: with a
@@ -208,7 +208,7 @@ export class NotSent extends Error {
 }
 
 /** The gateway does not want this bot as it is. */
-export class Refused extends Error {
+export class RegistrationRefused extends Error {
   override readonly name = "Refused";
 
   constructor(readonly reason: string, readonly code?: number) {
@@ -220,7 +220,7 @@ export class Refused extends Error {
  * Dials, and keeps at it until `close()` or a refusal. Throws a `TypeError` for a URL or an id that
  * cannot be right.
  */
-export function connect(options: Options): Bot {
+export function connect(options: ConnectOptions): Bot {
   return new Client(options);
 }
 
@@ -230,7 +230,7 @@ export function connect(options: Options): Bot {
  * rejects with an `Error` that says what went wrong.
  */
 export function probe(
-  options: Pick<Options, "url" | "WebSocket" | "clock"> & {
+  options: Pick<ConnectOptions, "url" | "WebSocket" | "clock"> & {
     readonly timeout?: number;
     readonly signal?: AbortSignal;
   },
@@ -318,15 +318,15 @@ interface WaitingPush {
   readonly reject: (error: Error) => void;
 }
 
-class Client implements Bot, Wire {
-  readonly #options: Options;
+class Client implements Bot, ReplyTransport {
+  readonly #options: ConnectOptions;
   readonly #url: string;
-  readonly #Socket: SocketConstructor;
-  readonly #clock: Clock;
+  readonly #Socket: ClientSocketConstructor;
+  readonly #clock: ClientClock;
   readonly #random: () => number;
-  #state: State = { phase: "connecting", attempt: 1 };
-  #gateway: Gateway | undefined;
-  #socket: Socket | undefined;
+  #state: ConnectionState = { phase: "connecting", attempt: 1 };
+  #gateway: GatewayInfo | undefined;
+  #socket: ClientSocket | undefined;
   #registered = false;
   /** What `registered.success: false` said, until the close code tells whether it is for good. */
   #refusal: string | undefined;
@@ -352,11 +352,11 @@ class Client implements Bot, Wire {
   >();
   #pushes = new Map<string, WaitingPush>();
   #status: { readonly busy?: number; readonly draining?: boolean } | undefined;
-  #waitingReady: { resolve(gateway: Gateway): void; reject(error: Error): void }[] = [];
+  #waitingReady: { resolve(gateway: GatewayInfo): void; reject(error: Error): void }[] = [];
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: Options) {
+  constructor(options: ConnectOptions) {
     if (!options.botId) throw new TypeError("Cannot connect: botId must not be empty");
     this.#options = options;
     this.#url = address(options.url);
@@ -366,7 +366,7 @@ class Client implements Bot, Wire {
     this.#dial();
   }
 
-  get state(): State {
+  get state(): ConnectionState {
     return this.#state;
   }
 
@@ -378,11 +378,15 @@ class Client implements Bot, Wire {
     return this.#gateway?.maxFrame ?? MAX_FRAME;
   }
 
-  ready(): Promise<Gateway> {
+  ready(): Promise<GatewayInfo> {
     const state = this.#state;
     if (state.phase === "ready") return Promise.resolve(state.gateway);
-    if (state.phase === "blocked") return Promise.reject(new Refused(state.reason, state.code));
-    if (state.phase === "closed") return Promise.reject(new Refused("the bot was closed"));
+    if (state.phase === "blocked") {
+      return Promise.reject(new RegistrationRefused(state.reason, state.code));
+    }
+    if (state.phase === "closed") {
+      return Promise.reject(new RegistrationRefused("the bot was closed"));
+    }
     return new Promise((resolve, reject) => this.#waitingReady.push({ resolve, reject }));
   }
 
@@ -460,7 +464,7 @@ class Client implements Bot, Wire {
     this.#attempt++;
     this.#refusal = undefined;
     this.#tell({ phase: "connecting", attempt: this.#attempt });
-    let socket: Socket;
+    let socket: ClientSocket;
     try {
       socket = new this.#Socket(this.#url);
     } catch (cause) {
@@ -567,7 +571,7 @@ class Client implements Bot, Wire {
     if (this.#closing) return this.#endAll("closed");
     this.#endAll("lost");
     this.#problem(`the gateway refused this bot: ${reason}; it will not dial again`);
-    this.#settleAll(new Refused(reason, code));
+    this.#settleAll(new RegistrationRefused(reason, code));
     this.#tell({ phase: "blocked", reason, code });
   }
 
@@ -594,7 +598,7 @@ class Client implements Bot, Wire {
       return this.#problem("the gateway sent a binary frame; it was dropped");
     }
     const frame = readGatewayFrame(text);
-    if (frame instanceof Unreadable) {
+    if (frame instanceof InvalidFrame) {
       return this.#problem(`the gateway sent what cannot be read: ${frame.reason}; it was dropped`);
     }
     if (!this.#registered) return this.#hearFirst(frame);
@@ -656,7 +660,7 @@ class Client implements Bot, Wire {
    * After a drop: what the gateway still wants goes on from where it stands there, the rest is
    * over.
    */
-  #goOn(gateway: Gateway, progress: readonly Progress[]): void {
+  #goOn(gateway: GatewayInfo, progress: readonly Progress[]): void {
     const arrived = new Map(
       gateway.protocol === 2 ? progress.map(({ replyTo, seq }) => [replyTo, seq]) : [],
     );
@@ -827,7 +831,7 @@ class Client implements Bot, Wire {
     }
     for (const reply of [...this.#turns.values()]) reply.handBack();
     this.#endAll("closed");
-    this.#settleAll(new Refused("the bot was closed"));
+    this.#settleAll(new RegistrationRefused("the bot was closed"));
     const socket = this.#socket;
     this.#socket = undefined;
     this.#hangUp();
@@ -840,7 +844,7 @@ class Client implements Bot, Wire {
     for (const { reject } of this.#waitingReady.splice(0)) reject(error);
   }
 
-  #tell(state: State): void {
+  #tell(state: ConnectionState): void {
     this.#state = state;
     this.#options.onState?.(state);
   }
@@ -870,7 +874,7 @@ const NAMED: ReadonlyMap<number, string> = new Map([
   [CLOSE.badId, "this bot id or pool may not be used with this token"],
 ]);
 
-function gatewayOf(frame: RegisteredFrame, offered: number): Gateway {
+function gatewayOf(frame: RegisteredFrame, offered: number): GatewayInfo {
   if (offered < 2 || !(frame.protocol && frame.protocol >= 2)) {
     return { protocol: 1, maxFrame: MAX_FRAME, grace: 0, features: [] };
   }
@@ -900,8 +904,8 @@ function address(url: string): string {
   return parsed.href;
 }
 
-function socketOf(given: SocketConstructor | undefined): SocketConstructor {
-  const Socket = given ?? (globalThis as { WebSocket?: SocketConstructor }).WebSocket;
+function socketOf(given: ClientSocketConstructor | undefined): ClientSocketConstructor {
+  const Socket = given ?? (globalThis as { WebSocket?: ClientSocketConstructor }).WebSocket;
   if (!Socket) {
     throw new TypeError(
       "Cannot connect: this runtime has no WebSocket; pass one as the option WebSocket",
@@ -911,7 +915,7 @@ function socketOf(given: SocketConstructor | undefined): SocketConstructor {
 }
 
 /** Lets a socket go without hearing of it again; one whose peer is dead would take minutes to close. */
-function discard(socket: Socket): void {
+function discard(socket: ClientSocket): void {
   socket.onopen = socket.onmessage = socket.onclose = null;
   socket.onerror = () => {}; // npm `ws` throws an error event that nobody listens to
   try {
@@ -923,7 +927,7 @@ function discard(socket: Socket): void {
 }
 
 /** Closes a socket and waits for that, 2 s at most. */
-function closed(socket: Socket, clock: Clock): Promise<void> {
+function closed(socket: ClientSocket, clock: ClientClock): Promise<void> {
   return new Promise((resolve) => {
     const stop = clock.after(2000, resolve);
     const end = () => (stop(), resolve());
@@ -935,7 +939,7 @@ function closed(socket: Socket, clock: Clock): Promise<void> {
   });
 }
 
-const realClock: Clock = {
+const realClock: ClientClock = {
   now: () => Date.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms);

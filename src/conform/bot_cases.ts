@@ -2,7 +2,7 @@
  * These are the cases for a bot: the kit plays the gateway. The last ones send the bot away for
  * good, so their order matters.
  */
-import { CLOSE, MAX_REGISTER } from "../bots/frame.ts";
+import { CLOSE, MAX_REGISTER } from "../bots/wire/frame.ts";
 import { type Case, expect, pause, short, Skipped } from "./case.ts";
 import {
   expectRegistration,

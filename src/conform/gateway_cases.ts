@@ -1,7 +1,7 @@
 /**
  * These are the cases for a gateway: the kit plays bots, and a person where one is needed.
  */
-import { CLOSE, comesBack, MAX_REGISTER } from "../bots/frame.ts";
+import { CLOSE, comesBack, MAX_REGISTER } from "../bots/wire/frame.ts";
 import { type Case, expect, pause, short, Skipped } from "./case.ts";
 import type { BotStage, Plug } from "./play_bot.ts";
 import type { Raw } from "./play_gateway.ts";

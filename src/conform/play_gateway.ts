@@ -3,7 +3,7 @@
  * asks, and writes down everything that the bot does. It is steered by the cases and decides
  * nothing.
  */
-import { MAX_REGISTER } from "../bots/frame.ts";
+import { MAX_REGISTER } from "../bots/wire/frame.ts";
 import { expect, Failed, pause, Skipped, type Stage, Waiting } from "./case.ts";
 
 // deno-lint-ignore no-explicit-any -- what a stranger sent: the cases judge its shape

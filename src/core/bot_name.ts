@@ -18,7 +18,7 @@ export interface Reserved {
 
 /**
  * Whether a text can be a bot's id or a pool's name: 1 to 128 units without white space, `@`,
- * control, zero-width or bidirectional characters. The wire checks the same (`bots/frame.ts`).
+ * control, zero-width or bidirectional characters. The wire checks the same (`bots/wire/frame.ts`).
  */
 export function isBotName(text: string): boolean {
   return NAME.test(text);

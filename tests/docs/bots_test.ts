@@ -1,7 +1,11 @@
 /** The figures about bots in docs/security.md and docs/protocol.md are those of the code. */
 import assert from "node:assert/strict";
-import { MAX_REGISTER } from "../../src/bots/frame.ts";
-import { DEFAULT_SOCKETS, UNREADABLE, UNREGISTERED } from "../../src/bots/socket.ts";
+import { MAX_REGISTER } from "../../src/bots/wire/frame.ts";
+import {
+  DEFAULT_BOT_SERVER,
+  MAX_BAD_FRAMES,
+  MAX_UNREGISTERED,
+} from "../../src/bots/server/bot_server.ts";
 import { PER_NETWORK_LOG, STRANGERS_LOG } from "../../src/core/log_bound.ts";
 import type { Rate } from "../../src/core/limit.ts";
 
@@ -23,12 +27,12 @@ function row(begins: string, figure: string): void {
 }
 
 Deno.test("docs/security.md and docs/protocol.md say of bots' sockets what the code does", () => {
-  const { registerTimeout, unregisteredPerAddress } = DEFAULT_SOCKETS;
-  const { stranger, bot } = UNREADABLE;
+  const { registerTimeout, unregisteredPerAddress } = DEFAULT_BOT_SERVER;
+  const { stranger, bot } = MAX_BAD_FRAMES;
   row("first frame of a bot", `${MAX_REGISTER >> 10} KiB, within ${registerTimeout / 1000} s`);
   row(
     "sockets that have not registered",
-    `${unregisteredPerAddress} per address, ${UNREGISTERED.toLocaleString("en")} in all`,
+    `${unregisteredPerAddress} per address, ${MAX_UNREGISTERED.toLocaleString("en")} in all`,
   );
   row("frames that cannot be read, in a row", `${stranger} before registering, ${bot} after`);
   row("log lines about what is refused, of one network", rate(PER_NETWORK_LOG));

@@ -2,8 +2,14 @@
 import assert from "node:assert/strict";
 import { MAX_WAITING } from "../../src/backends/sqlite.ts";
 import { RETRY } from "../../src/backends/sqlite_trouble.ts";
-import { MAX_FRAME, MAX_REGISTER } from "../../src/bots/frame.ts";
-import { ACK_DELAY, CANCEL_WAIT, DEFAULT_SOCKETS, PUSHES, STUCK } from "../../src/bots/socket.ts";
+import { MAX_FRAME, MAX_REGISTER } from "../../src/bots/wire/frame.ts";
+import {
+  ACK_DELAY_MS,
+  CANCEL_TIMEOUT_MS,
+  DEFAULT_BOT_SERVER,
+  MAX_BUFFERED_UNITS,
+  PUSH_RATE,
+} from "../../src/bots/server/bot_server.ts";
 import { IMAGES_OF_A_REQUEST, LOADS, WAITING } from "../../src/channels/http/image_loads.ts";
 import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
 import { STALLED } from "../../src/channels/http/stream_registry.ts";
@@ -33,7 +39,7 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `| ${defaults().maxBody / MiB} MiB (\`maxBody\`); ${
       MAX_BODY / KiB
     } KiB on account and admin routes |`,
-    `| ${STUCK / MiB} MiB, then it gets nothing new, then it is closed |`,
+    `| ${MAX_BUFFERED_UNITS / MiB} MiB, then it gets nothing new, then it is closed |`,
     `| ${replyCap.text / MiB} MiB of text, ${replyCap.total / MiB} MiB with images |`,
     `| ended replies in memory | ${keepEnded / MINUTE} minutes, ${keepEndedBytes / MiB} MiB |`,
     `| ${number(queue.total)}, ${queue.perPerson} per person, ${queueTimeout / MINUTE} minutes |`,
@@ -51,16 +57,16 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
   ],
   protocol: [
     `| first frame | ${MAX_REGISTER / KiB} KiB |`,
-    `| time to register | ${DEFAULT_SOCKETS.registerTimeout / 1000} s |`,
+    `| time to register | ${DEFAULT_BOT_SERVER.registerTimeout / 1000} s |`,
     `| announced; ${MAX_FRAME / MiB} Mi units by default |`,
-    `| about ${ACK_DELAY} ms late; at \`done\` as soon as the end is stored |`,
-    `| receipt of a \`cancel\` | within ${CANCEL_WAIT / 1000} s |`,
-    `| a burst of ${PUSHES.burst}, then one a second; past it`,
+    `| about ${ACK_DELAY_MS} ms late; at \`done\` as soon as the end is stored |`,
+    `| receipt of a \`cancel\` | within ${CANCEL_TIMEOUT_MS / 1000} s |`,
+    `| a burst of ${PUSH_RATE.burst}, then one a second; past it`,
     `| ${replyTimeout / MINUTE} minutes by default, then it ends as failed |`,
     `| ${replyCap.text / MiB} Mi units of text, ${
       replyCap.total / MiB
     } Mi with images, by default;`,
-    `keeps them for \`grace\` (${DEFAULT_SOCKETS.grace / 1000} s by default)`,
+    `keeps them for \`grace\` (${DEFAULT_BOT_SERVER.grace / 1000} s by default)`,
   ],
   openai: [
     `at most ${IMAGES_OF_A_REQUEST.together / MiB} MiB together, ${

@@ -14,7 +14,7 @@ import {
   isFields,
   splitDataUrl,
 } from "./dialect.ts";
-import { faultOfEvent, unsupported } from "./fault.ts";
+import { apiErrorOfEvent, unsupported } from "./fault.ts";
 
 /** The API demands a bound; this is what every model of it may write. */
 const DEFAULT_MAX_TOKENS = 4096;
@@ -82,14 +82,14 @@ export const anthropic: Dialect = {
         handler.end();
         break;
       case "error":
-        handler.error(faultOfEvent(data));
+        handler.error(apiErrorOfEvent(data));
     }
   },
 
   whole(text, handler) {
     const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
-    if (answer.type === "error") return handler.error(faultOfEvent(text));
+    if (answer.type === "error") return handler.error(apiErrorOfEvent(text));
     if (!Array.isArray(answer.content)) throw new SyntaxError("no content");
     for (const block of answer.content) if (isFields(block)) content(block, handler);
     usage(answer.usage, handler);

@@ -12,13 +12,13 @@ import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
 import type { UpstreamSettings } from "./settings.ts";
 import type { AnswerHandler, Dialect } from "./dialect.ts";
-import { type Fault, faultOf, worthRepeating } from "./fault.ts";
-import { Halt } from "./halt.ts";
-import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
+import { type ApiError, apiErrorOf, worthRepeating } from "./fault.ts";
+import { CancelToken } from "./halt.ts";
+import { ConnectionError, type HttpClient, type HttpRequest, type HttpResponse } from "./http.ts";
 
-export interface CallParts {
+export interface ModelCallParts {
   readonly clock: Clock;
-  readonly http: Http;
+  readonly http: HttpClient;
   /** A number from 0 up to 1. */
   readonly random: () => number;
   readonly dialect: Dialect;
@@ -29,7 +29,7 @@ export interface CallParts {
 }
 
 /** How a call ended, for the bot's own books. */
-export interface CallEnd {
+export interface ModelCallResult {
   /** Absent: well, called off, or the question's own fault. */
   readonly trouble?: { readonly code: Code; readonly detail: string; readonly retryAfter?: number };
   readonly calledOff: boolean;
@@ -44,7 +44,7 @@ export interface CallEnd {
 }
 
 /** What ended one try. */
-interface Trouble extends Fault {
+interface CallFailure extends ApiError {
   /** The same bot may be asked again, if nothing was said yet. */
   readonly again: boolean;
   /** Milliseconds that the API asks to wait. */
@@ -82,17 +82,17 @@ const LEAVE = 500;
  */
 const WHOLE_TIMEOUT = 600_000;
 
-export class Call implements AnswerHandler {
-  readonly #parts: CallParts;
+export class ModelCall implements AnswerHandler {
+  readonly #parts: ModelCallParts;
   /** Ends everything. */
-  readonly #halt = new Halt();
+  readonly #halt = new CancelToken();
   /** Ends the current try. */
-  #try: Halt | undefined;
+  #try: CancelToken | undefined;
   #silent: string | undefined;
   #begun = false;
   #finish: string | undefined;
   #ended = false;
-  #fault: Fault | undefined;
+  #fault: ApiError | undefined;
   #usage: Partial<Usage> = {};
   #heardAt: number;
   #triedAt: number;
@@ -101,7 +101,7 @@ export class Call implements AnswerHandler {
   #kind: "text" | "reasoning" | "image" = "text";
   #waiting: string[] = [];
 
-  constructor(parts: CallParts) {
+  constructor(parts: ModelCallParts) {
     this.#parts = parts;
     this.#heardAt = this.#triedAt = parts.clock.now();
   }
@@ -112,7 +112,7 @@ export class Call implements AnswerHandler {
     this.#try?.halt();
   }
 
-  get halt(): Halt {
+  get halt(): CancelToken {
     return this.#halt;
   }
 
@@ -148,7 +148,7 @@ export class Call implements AnswerHandler {
    * Asks, and asks again where that may help. `request` is put together anew for each try: the key
    * may have changed.
    */
-  async run(request: () => Omit<HttpRequest, "halt">, whole: boolean): Promise<CallEnd> {
+  async run(request: () => Omit<HttpRequest, "halt">, whole: boolean): Promise<ModelCallResult> {
     const { settings, sink, clock, random } = this.#parts;
     for (let tries = 1;;) {
       this.#whole = whole;
@@ -173,7 +173,7 @@ export class Call implements AnswerHandler {
     }
   }
 
-  #fail({ code, detail: said, retryable, reason, wait }: Trouble): CallEnd {
+  #fail({ code, detail: said, retryable, reason, wait }: CallFailure): ModelCallResult {
     const { sink, redact } = this.#parts;
     const detail = redact(said);
     const retryAfter = wait === undefined ? undefined : Math.ceil(wait / 1000);
@@ -199,17 +199,17 @@ export class Call implements AnswerHandler {
     });
   }
 
-  #end(calledOff: boolean, tell = () => {}, trouble?: CallEnd["trouble"]): CallEnd {
+  #end(calledOff: boolean, tell = () => {}, trouble?: ModelCallResult["trouble"]): ModelCallResult {
     return { calledOff, tell, trouble, usage: this.#usage, units: this.#units };
   }
 
   /** One try. Nothing where the answer is whole. */
-  async #once(request: () => Omit<HttpRequest, "halt">): Promise<Trouble | undefined> {
-    this.#try = new Halt();
+  async #once(request: () => Omit<HttpRequest, "halt">): Promise<CallFailure | undefined> {
+    this.#try = new CancelToken();
     this.#triedAt = this.#heardAt = this.#parts.clock.now();
     this.#fault = this.#silent = this.#finish = undefined;
     this.#ended = false;
-    let answer: HttpAnswer | undefined;
+    let answer: HttpResponse | undefined;
     try {
       answer = await this.#parts.http.request({ ...request(), halt: this.#try });
       if (answer.status < 200 || answer.status > 299) return await this.#refused(answer);
@@ -220,7 +220,7 @@ export class Call implements AnswerHandler {
       else if (first !== undefined) await this.#readEvents(answer, first);
       this.#flush();
       if (this.#fault) {
-        return { ...(this.#fault as Fault), again: (this.#fault as Fault).retryable };
+        return { ...(this.#fault as ApiError), again: (this.#fault as ApiError).retryable };
       }
       if (this.#ended) return void this.#leave(answer);
       if (this.#finish !== undefined && this.#parts.settings.endMarker === "optional") {
@@ -232,7 +232,7 @@ export class Call implements AnswerHandler {
       // Everything had been said; what breaks behind the end marker harms nobody.
       if (this.#ended) return undefined;
       if (this.#silent) return broken(this.#silent);
-      if (error instanceof Broken) {
+      if (error instanceof ConnectionError) {
         return { ...broken(`the model API: ${error.message}`), free: error.stale };
       }
       if (error instanceof SyntaxError) {
@@ -250,10 +250,10 @@ export class Call implements AnswerHandler {
     }
   }
 
-  async #refused(answer: HttpAnswer): Promise<Trouble> {
+  async #refused(answer: HttpResponse): Promise<CallFailure> {
     const body = await readAll(answer, MAX_ERROR).catch(() => "");
     return {
-      ...faultOf(answer.status, body),
+      ...apiErrorOf(answer.status, body),
       again: worthRepeating(answer.status),
       wait: retryAfter(answer, this.#parts.clock.now()),
     };
@@ -274,7 +274,7 @@ export class Call implements AnswerHandler {
     if (!this.#fault) { for (const [kind, content] of said) this.say(kind, content); }
   }
 
-  async #readEvents(answer: HttpAnswer, first: string): Promise<void> {
+  async #readEvents(answer: HttpResponse, first: string): Promise<void> {
     const { dialect, clock, sink } = this.#parts;
     this.#whole = false;
     let isTooLarge = false;
@@ -291,7 +291,7 @@ export class Call implements AnswerHandler {
       if (text === undefined) return;
       this.#heardAt = clock.now();
       parser.feed(text);
-      if (isTooLarge) throw new Broken("an event of the answer is too large");
+      if (isTooLarge) throw new ConnectionError("an event of the answer is too large");
       text = undefined;
       if (this.#waiting.length > 0) this.#flush();
       else sink.alive();
@@ -299,7 +299,7 @@ export class Call implements AnswerHandler {
   }
 
   /** Reads to the end of the body, so that the socket can serve again; not for long. */
-  async #leave(answer: HttpAnswer): Promise<void> {
+  async #leave(answer: HttpResponse): Promise<void> {
     if (answer.ended) return;
     const giveUp = this.#parts.clock.after(LEAVE, () => answer.close());
     const over = this.#halt.on(() => answer.close());
@@ -350,12 +350,12 @@ export class Call implements AnswerHandler {
     this.#ended = true;
   }
 
-  error(fault: Fault): void {
+  error(fault: ApiError): void {
     this.#fault ??= fault;
   }
 }
 
-function broken(detail: string): Trouble {
+function broken(detail: string): CallFailure {
   const code: Code = "bot_gone";
   return { code, detail, retryable: true, again: true };
 }
@@ -369,7 +369,7 @@ function wholeUsage({ inputTokens, outputTokens, ...details }: Partial<Usage>): 
  * `retry-after-ms` (OpenAI) or `Retry-After` as seconds or a date (RFC 9110, 10.2.3), in
  * milliseconds.
  */
-function retryAfter(answer: HttpAnswer, now: number): number | undefined {
+function retryAfter(answer: HttpResponse, now: number): number | undefined {
   const exact = Number(answer.header("retry-after-ms") ?? NaN);
   if (exact >= 0) return exact;
   const text = answer.header("retry-after");
@@ -379,7 +379,7 @@ function retryAfter(answer: HttpAnswer, now: number): number | undefined {
 }
 
 /** The beginning of a body, from the first unit on that is no white space. */
-async function firstText(answer: HttpAnswer): Promise<string | undefined> {
+async function firstText(answer: HttpResponse): Promise<string | undefined> {
   while (true) {
     const text = await answer.read();
     const trimmed = text?.replace(/^[\s\ufeff]+/, "");
@@ -387,12 +387,12 @@ async function firstText(answer: HttpAnswer): Promise<string | undefined> {
   }
 }
 
-async function readAll(answer: HttpAnswer, max: number): Promise<string> {
+async function readAll(answer: HttpResponse, max: number): Promise<string> {
   let all = "";
   while (true) {
     const text = await answer.read();
     if (text === undefined) return all;
     all += text;
-    if (all.length > max) throw new Broken("the answer is too large");
+    if (all.length > max) throw new ConnectionError("the answer is too large");
   }
 }

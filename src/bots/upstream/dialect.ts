@@ -5,7 +5,7 @@
  */
 import { readDataUrl } from "../../core/data_url.ts";
 import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
-import type { Fault } from "./fault.ts";
+import type { ApiError } from "./fault.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
 /** Where a dialect puts what it reads. */
@@ -21,7 +21,7 @@ export interface AnswerHandler {
   /** The end marker: nothing comes behind it. */
   end(): void;
   /** The API reports an error instead of an answer, or in the middle of one. */
-  error(fault: Fault): void;
+  error(fault: ApiError): void;
 }
 
 export interface ModelRequest {

@@ -5,7 +5,7 @@
 import type { Code } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";
 
-export interface Fault {
+export interface ApiError {
   readonly code: Code;
   /** Safe to show. */
   readonly detail: string;
@@ -16,7 +16,7 @@ export interface Fault {
 }
 
 /** An error as APIs write it: in OpenAI's shape, in Anthropic's, or about so. */
-interface Told {
+interface ErrorBody {
   readonly text?: string;
   /** The API's own code. */
   readonly reason?: string;
@@ -27,12 +27,12 @@ interface Told {
 }
 
 /** What an answer with this status means. */
-export function faultOf(status: number, body: string): Fault {
+export function apiErrorOf(status: number, body: string): ApiError {
   return classify(status, told(body), `the model API answered ${status}`);
 }
 
 /** What an error means that came with status 200, as the answer or in the middle of it. */
-export function faultOfEvent(text: string): Fault {
+export function apiErrorOfEvent(text: string): ApiError {
   const error = told(text);
   const status = error.status ??
     STATUS_OF_KIND.find(([kind]) => kind.test(`${error.kind} ${error.reason ?? ""}`))?.[1];
@@ -43,7 +43,7 @@ export function faultOfEvent(text: string): Fault {
  * The answer holds something that people and clients cannot be given, and without it the rest is
  * not what the model meant.
  */
-export function unsupported(what: string): Fault {
+export function unsupported(what: string): ApiError {
   return {
     code: "answer_unsupported",
     detail: `the model answered with ${what}`,
@@ -56,7 +56,7 @@ export function worthRepeating(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-function classify(status: number, { text, reason, kind }: Told, answered: string): Fault {
+function classify(status: number, { text, reason, kind }: ErrorBody, answered: string): ApiError {
   const detail = text ? `${answered}: ${text}` : answered;
   const all = `${kind} ${reason ?? ""}`;
   if (isTooLong(status, all, text)) {
@@ -129,7 +129,7 @@ function isTooLong(status: number, kind: string, text = ""): boolean {
 const MAX_TEXT = 300;
 
 /** `{"error":{"message","type","code"}}`, `{"error":"…"}` or `{"message"}`: all three are about. */
-function told(body: string): Told {
+function told(body: string): ErrorBody {
   let value: unknown;
   try {
     value = parseJson(body);

@@ -2,7 +2,7 @@
  * This is the word for "stop" between a call and its socket. An `AbortSignal` says the same at ten
  * times the cost, and a call makes two of them.
  */
-export class Halt {
+export class CancelToken {
   #halted = false;
   #calls: (() => void)[] = [];
 

@@ -10,7 +10,7 @@
  * Message framing after RFC 9112: sections 6 (length), 7.1 (chunked) and 9.3 (keep-alive).
  */
 import { NexusError } from "../../core/error.ts";
-import type { Halt } from "./halt.ts";
+import type { CancelToken } from "./halt.ts";
 
 export interface HttpRequest {
   readonly method: "GET" | "POST";
@@ -19,15 +19,15 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   /** Halting closes the socket at once, which is the only word for "stop" that model APIs know. */
-  readonly halt: Halt;
+  readonly halt: CancelToken;
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   header(name: string): string | undefined;
   /**
    * The next piece of the body as text, cut anywhere but inside a character; `undefined` at its
-   * proper end. Throws {@linkcode Broken}.
+   * proper end. Throws {@linkcode ConnectionError}.
    */
   read(): Promise<string | undefined>;
   /** Whether the proper end of the body was seen. */
@@ -37,14 +37,14 @@ export interface HttpAnswer {
 }
 
 /** Calls model APIs. */
-export interface Http {
-  /** Resolves when the head of the answer is there. Throws {@linkcode Broken}. */
-  request(request: HttpRequest): Promise<HttpAnswer>;
+export interface HttpClient {
+  /** Resolves when the head of the answer is there. Throws {@linkcode ConnectionError}. */
+  request(request: HttpRequest): Promise<HttpResponse>;
   close(): void;
 }
 
 /** The line broke: no connection, reset, or an end in the middle of a body. */
-export class Broken extends Error {
+export class ConnectionError extends Error {
   override readonly name = "Broken";
 
   constructor(
@@ -61,13 +61,13 @@ export class Broken extends Error {
 }
 
 /** What is needed of a socket. */
-export interface Socket {
+export interface ByteSocket {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
 }
 
-export type Dial = (to: { tls: boolean; hostname: string; port: number }) => Promise<Socket>;
+export type Dial = (to: { tls: boolean; hostname: string; port: number }) => Promise<ByteSocket>;
 
 /** Idle sockets kept per address: as many as one busy bot may have had streams. */
 const MAX_IDLE = 512;
@@ -83,10 +83,10 @@ const BUFFER = 16 << 10;
 
 const MAX_HEAD = 64 << 10;
 
-/** {@linkcode Http} on sockets of its own. */
-export class SocketHttp implements Http {
+/** {@linkcode HttpClient} on sockets of its own. */
+export class SocketHttpClient implements HttpClient {
   readonly #dial: Dial;
-  readonly #idle = new Map<string, { line: Line; since: number }[]>();
+  readonly #idle = new Map<string, { line: HttpConnection; since: number }[]>();
   #sweeper: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
@@ -94,9 +94,9 @@ export class SocketHttp implements Http {
     this.#dial = dial;
   }
 
-  async request(request: HttpRequest): Promise<HttpAnswer> {
+  async request(request: HttpRequest): Promise<HttpResponse> {
     const { url, halt } = request;
-    if (this.#closed || halt.halted) throw new Broken("called off");
+    if (this.#closed || halt.halted) throw new ConnectionError("called off");
     const target = new URL(url);
     const tls = target.protocol === "https:";
     const key = `${target.protocol}${target.host}`;
@@ -114,28 +114,28 @@ export class SocketHttp implements Http {
     } catch (error) {
       over();
       line.close();
-      if (halt.halted) throw new Broken("called off", false, error);
-      throw new Broken(reason(error), used !== undefined && !line.heard, error);
+      if (halt.halted) throw new ConnectionError("called off", false, error);
+      throw new ConnectionError(reason(error), used !== undefined && !line.heard, error);
     }
   }
 
-  async #open(tls: boolean, target: URL, halt: Halt): Promise<Line> {
-    let socket: Socket;
+  async #open(tls: boolean, target: URL, halt: CancelToken): Promise<HttpConnection> {
+    let socket: ByteSocket;
     try {
       const hostname = target.hostname.replace(/^\[(.*)\]$/, "$1");
       const dialled = this.#dial({ tls, hostname, port: Number(target.port) || (tls ? 443 : 80) });
       socket = await orCalledOff(dialled, halt);
     } catch (error) {
-      throw new Broken(reason(error), false, error);
+      throw new ConnectionError(reason(error), false, error);
     }
     if (this.#closed) {
       socket.close();
-      throw new Broken("called off");
+      throw new ConnectionError("called off");
     }
-    return new Line(socket);
+    return new HttpConnection(socket);
   }
 
-  #keep(key: string, line: Line): void {
+  #keep(key: string, line: HttpConnection): void {
     if (this.#closed) return line.close();
     let idle = this.#idle.get(key);
     if (!idle) this.#idle.set(key, idle = []);
@@ -167,9 +167,9 @@ export class SocketHttp implements Http {
  * The socket, unless the halt comes first: a connection to a silent address takes minutes to fail,
  * and then closes itself here.
  */
-function orCalledOff(dialled: Promise<Socket>, halt: Halt): Promise<Socket> {
+function orCalledOff(dialled: Promise<ByteSocket>, halt: CancelToken): Promise<ByteSocket> {
   return new Promise((resolve, reject) => {
-    const over = halt.on(() => reject(new Broken("called off")));
+    const over = halt.on(() => reject(new ConnectionError("called off")));
     dialled.then((socket) => {
       over();
       if (halt.halted) socket.close();
@@ -208,16 +208,16 @@ const ENCODER = new TextEncoder();
 type Framing = "length" | "close" | "chunked";
 
 /** One socket and what was read from it. Serves one request at a time. */
-class Line {
+class HttpConnection {
   /** Whether anything came in answer to the current request. */
   heard = false;
-  readonly #socket: Socket;
+  readonly #socket: ByteSocket;
   readonly #buffer = new Uint8Array(BUFFER);
   #from = 0;
   #to = 0;
   #closed = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: ByteSocket) {
     this.#socket = socket;
   }
 
@@ -226,11 +226,11 @@ class Line {
     for (let sent = 0; sent < bytes.length;) sent += await this.#socket.write(bytes.subarray(sent));
   }
 
-  async receive(end: (reusable: boolean) => void): Promise<HttpAnswer> {
+  async receive(end: (reusable: boolean) => void): Promise<HttpResponse> {
     while (true) {
       const { status, headers, old } = parseHead(await this.#head());
       if (status >= 100 && status < 200) continue;
-      return new LineAnswer(this, status, headers, old, end);
+      return new ConnectionResponse(this, status, headers, old, end);
     }
   }
 
@@ -249,8 +249,8 @@ class Line {
       }
       head = text;
       this.take(bytes.length);
-      if (head.length > MAX_HEAD) throw new Broken("the answer's head is too large");
-      if (await this.fill() === 0) throw new Broken("closed before an answer");
+      if (head.length > MAX_HEAD) throw new ConnectionError("the answer's head is too large");
+      if (await this.fill() === 0) throw new ConnectionError("closed before an answer");
     }
   }
 
@@ -303,7 +303,7 @@ class Characters {
   }
 }
 
-class LineAnswer implements HttpAnswer {
+class ConnectionResponse implements HttpResponse {
   readonly #characters = new Characters();
   readonly #framing: Framing;
   readonly #reusable: boolean;
@@ -316,7 +316,7 @@ class LineAnswer implements HttpAnswer {
   #trailer = false;
 
   constructor(
-    readonly line: Line,
+    readonly line: HttpConnection,
     readonly status: number,
     readonly headers: ReadonlyMap<string, string>,
     old: boolean,
@@ -354,12 +354,12 @@ class LineAnswer implements HttpAnswer {
         count = await this.line.fill();
       } catch (error) {
         this.close();
-        throw new Broken(reason(error), false, error);
+        throw new ConnectionError(reason(error), false, error);
       }
       if (count > 0) continue;
       if (this.#framing !== "close") {
         this.close();
-        throw new Broken("the connection was cut in the middle of the answer");
+        throw new ConnectionError("the connection was cut in the middle of the answer");
       }
       this.#finish(false);
     }
@@ -419,7 +419,7 @@ class LineAnswer implements HttpAnswer {
 
   #malformed(what: string): never {
     this.close();
-    throw new Broken(what);
+    throw new ConnectionError(what);
   }
 
   #finish(reusable: boolean): void {
@@ -441,7 +441,7 @@ const CR = 13, LF = 10, STREAMING = { stream: true };
 function parseHead(head: string): { status: number; headers: Map<string, string>; old: boolean } {
   const [first, ...rest] = head.split("\r\n");
   const match = /^HTTP\/1\.([01]) (\d{3})/.exec(first!);
-  if (!match) throw new Broken("not an HTTP answer");
+  if (!match) throw new ConnectionError("not an HTTP answer");
   const headers = new Map<string, string>();
   for (const row of rest) {
     const colon = row.indexOf(":");
@@ -452,26 +452,26 @@ function parseHead(head: string): { status: number; headers: Map<string, string>
 
 async function dialDeno(
   { tls, hostname, port }: { tls: boolean; hostname: string; port: number },
-): Promise<Socket> {
+): Promise<ByteSocket> {
   if (tls) return await Deno.connectTls({ hostname, port, alpnProtocols: ["http/1.1"] });
   const socket = await Deno.connect({ hostname, port });
   socket.setNoDelay(true);
   return socket;
 }
 
-/** {@linkcode Http} on `fetch`, for proxies and for runtimes without `Deno.connect`. */
-export function fetchHttp(fetch: typeof globalThis.fetch): Http {
+/** {@linkcode HttpClient} on `fetch`, for proxies and for runtimes without `Deno.connect`. */
+export function fetchHttp(fetch: typeof globalThis.fetch): HttpClient {
   return {
     async request({ method, url, headers, body, halt }) {
       const leaving = new AbortController();
       const { signal } = leaving;
       halt.on(() => leaving.abort());
-      if (halt.halted) throw new Broken("called off");
+      if (halt.halted) throw new ConnectionError("called off");
       let response: Response;
       try {
         response = await fetch(url, { method, headers, body, signal, redirect: "manual" });
       } catch (error) {
-        throw new Broken(signal.aborted ? "called off" : reason(error), false, error);
+        throw new ConnectionError(signal.aborted ? "called off" : reason(error), false, error);
       }
       const reader = response.body?.getReader();
       const decoder = new TextDecoder();
@@ -488,7 +488,7 @@ export function fetchHttp(fetch: typeof globalThis.fetch): Http {
             try {
               piece = await reader.read();
             } catch (error) {
-              throw new Broken(reason(error), false, error);
+              throw new ConnectionError(reason(error), false, error);
             }
             if (piece.done) {
               ended = true;
@@ -513,7 +513,7 @@ export function fetchHttp(fetch: typeof globalThis.fetch): Http {
  * behind it.
  */
 function reason(error: unknown): string {
-  if (error instanceof Broken) return error.message;
+  if (error instanceof ConnectionError) return error.message;
   if (!(error instanceof Error)) return "the connection broke";
   const { name, message } = error;
   if (name === "ConnectionRefused" || /refused/i.test(message)) return "connection refused";

@@ -8,7 +8,7 @@
 import { parseJson } from "../../core/json.ts";
 import { type ChatMessage, dataUrl } from "../../core/message.ts";
 import { type AnswerHandler, type Dialect, type Fields, isFields } from "./dialect.ts";
-import { faultOfEvent, unsupported } from "./fault.ts";
+import { apiErrorOfEvent, unsupported } from "./fault.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
 /** Parameters that every server of this API knows, or passes over. */
@@ -87,7 +87,7 @@ export const openai: Dialect = {
     if (data === "[DONE]") return handler.end();
     const chunk: unknown = parseJson(data);
     if (!isFields(chunk)) throw new SyntaxError("not an object");
-    if (chunk.error) return handler.error(faultOfEvent(data));
+    if (chunk.error) return handler.error(apiErrorOfEvent(data));
     // Azure sends a first chunk without choices, and the usage chunk has none either.
     const choice = Array.isArray(chunk.choices)
       ? chunk.choices[0] as Fields | undefined
@@ -104,7 +104,7 @@ export const openai: Dialect = {
   whole(text, handler) {
     const answer: unknown = parseJson(text);
     if (!isFields(answer)) throw new SyntaxError("not an object");
-    if (answer.error) return handler.error(faultOfEvent(text));
+    if (answer.error) return handler.error(apiErrorOfEvent(text));
     const choice = Array.isArray(answer.choices)
       ? answer.choices[0] as Fields | undefined
       : undefined;

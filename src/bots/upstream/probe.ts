@@ -10,7 +10,7 @@ import { filled, type Report, type Words } from "../../core/finding.ts";
 import { parseJson } from "../../core/json.ts";
 import { anthropic } from "./anthropic.ts";
 import { isFields } from "./dialect.ts";
-import { faultOf } from "./fault.ts";
+import { apiErrorOf } from "./fault.ts";
 import { openai } from "./openai.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
@@ -174,7 +174,7 @@ class ModelCheck {
       return;
     }
     if (status === 401 || status === 403) return this.#wrongKey(status);
-    const { code, detail } = faultOf(status, text);
+    const { code, detail } = apiErrorOf(status, text);
     if (status === 402 || (status === 429 && code === "bot_misconfigured")) {
       return this.#noMoney(detail);
     }

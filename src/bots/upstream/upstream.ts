@@ -18,19 +18,19 @@ import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import { anthropic } from "./anthropic.ts";
 import { type BudgetUse, UpstreamBudget } from "./budget.ts";
-import { Call, type CallEnd } from "./call.ts";
+import { ModelCall, type ModelCallResult } from "./call.ts";
 import { type Dialect, isFields } from "./dialect.ts";
-import { type Fault, faultOf } from "./fault.ts";
+import { type ApiError, apiErrorOf } from "./fault.ts";
 import type { UpstreamSettings } from "./settings.ts";
-import type { Halt } from "./halt.ts";
-import { Broken, type Http, type HttpAnswer, type HttpRequest } from "./http.ts";
+import type { CancelToken } from "./halt.ts";
+import { ConnectionError, type HttpClient, type HttpRequest, type HttpResponse } from "./http.ts";
 import { openai } from "./openai.ts";
 
 export interface UpstreamParts {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly store: Store;
-  readonly http: Http;
+  readonly http: HttpClient;
   /** What was said in the task's conversation before it, oldest first. */
   readonly history: (task: Task) => Promise<readonly ChatMessage[]>;
   /**
@@ -66,7 +66,7 @@ export class Upstream implements Link {
   readonly wire = "model";
   readonly #parts: UpstreamParts;
   readonly #budget: UpstreamBudget;
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new Map<string, ModelCall>();
   /** Everything whose socket may still be open, the calls that were told to stop included. */
   readonly #open = new Set<Promise<void>>();
   #settings: UpstreamSettings;
@@ -148,7 +148,15 @@ export class Upstream implements Link {
     const { clock, http, random = Math.random } = this.#parts;
     const { dialect } = DIALECTS[this.#settings.type];
     const redact = (text: string) => this.#redact(text);
-    const call = new Call({ clock, http, random, dialect, settings: this.#settings, sink, redact });
+    const call = new ModelCall({
+      clock,
+      http,
+      random,
+      dialect,
+      settings: this.#settings,
+      sink,
+      redact,
+    });
     this.#calls.set(task.id, call);
     this.#look ??= clock.every(this.#lookEvery(), () => this.#lookAtCalls());
     const over = this.#converse(call, task).then((end) => {
@@ -168,7 +176,7 @@ export class Upstream implements Link {
     this.#open.add(over);
   }
 
-  async #converse(call: Call, task: Task): Promise<CallEnd> {
+  async #converse(call: ModelCall, task: Task): Promise<ModelCallResult> {
     const settings = this.#settings;
     const { message } = task;
     const limits = settings.budget;
@@ -246,20 +254,20 @@ export class Upstream implements Link {
   }
 
   /** The first model that the server lists, asked for once. */
-  async #firstModel(halt: Halt): Promise<string> {
+  async #firstModel(halt: CancelToken): Promise<string> {
     if (this.#model !== undefined) return this.#model;
     const { dialect, baseUrl } = DIALECTS[this.#settings.type];
     const url = `${withoutSlashes(this.#settings.baseUrl ?? baseUrl)}/models`;
-    let list: unknown, refused: Fault | undefined;
+    let list: unknown, refused: ApiError | undefined;
     try {
       const answer = await this.#parts.http.request({
         ...this.#request(dialect, url, undefined),
         halt,
       });
       const text = await textOf(answer);
-      if (answer.status === 401 || answer.status === 403) refused = faultOf(answer.status, text);
+      if (answer.status === 401 || answer.status === 403) refused = apiErrorOf(answer.status, text);
       else if (answer.status === 200) list = parseJson(text);
-      else throw new Broken(`status ${answer.status}`);
+      else throw new ConnectionError(`status ${answer.status}`);
     } catch (cause) {
       if (cause instanceof NexusError) throw cause;
       throw new NexusError("bot_failed", "the model API does not list its models; set `model`", {
@@ -280,7 +288,7 @@ export class Upstream implements Link {
    * ─────────────────────────────────────────────────────────────────────────────────────────────────
    */
 
-  #learn({ calledOff, trouble }: CallEnd): void {
+  #learn({ calledOff, trouble }: ModelCallResult): void {
     if (calledOff) return;
     const before = this.#trouble;
     this.#trouble = trouble?.detail;
@@ -405,7 +413,7 @@ export function within(tokens: number, said: readonly ChatMessage[]): readonly C
 const IMAGE_TOKENS = 1000;
 
 /** What an answer took: as the API counted, else by estimate. */
-function counted({ usage, units }: CallEnd, said: readonly ChatMessage[]): Usage {
+function counted({ usage, units }: ModelCallResult, said: readonly ChatMessage[]): Usage {
   const { inputTokens, outputTokens } = usage;
   return {
     inputTokens: inputTokens ??
@@ -425,7 +433,7 @@ function blind(said: ChatMessage): ChatMessage {
   return { ...said, text: said.text ? `${said.text}\n${note}` : note, images: [] };
 }
 
-async function textOf(answer: HttpAnswer): Promise<string> {
+async function textOf(answer: HttpResponse): Promise<string> {
   let all = "";
   while (true) {
     const text = await answer.read();
@@ -433,7 +441,7 @@ async function textOf(answer: HttpAnswer): Promise<string> {
     all += text;
     if (all.length > MAX_LIST) {
       answer.close();
-      throw new Broken("the list of models is too large");
+      throw new ConnectionError("the list of models is too large");
     }
   }
   return all;

@@ -15,7 +15,7 @@ export interface UpgradeParts<S> {
   readonly observer: Observer;
   readonly sockets: {
     /** Whether a bot holds turns, and so may have to come back to end them. */
-    readonly holding: boolean;
+    readonly hasOpenTurns: boolean;
     hasRoomFor(address: string): boolean;
     accept(socket: S, address: string, proven?: string): void;
   };
@@ -57,7 +57,7 @@ export function upgrades<S>(
       return refuse(new NexusError("invalid", "GET /bot-ws is a WebSocket"));
     }
     // A bot that was cut off comes back to end its turns, which is what is waited for.
-    if (parts.draining() && !sockets.holding) {
+    if (parts.draining() && !sockets.hasOpenTurns) {
       return refuse(new NexusError("shutting_down", undefined, { retryAfter: 5 }));
     }
     if (!sockets.hasRoomFor(address)) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { faultOf } from "../../../src/bots/upstream/fault.ts";
+import { apiErrorOf } from "../../../src/bots/upstream/fault.ts";
 import { type Play, WORDS } from "./fake_upstream.ts";
 import { withUpstream } from "./rig.ts";
 
@@ -411,10 +411,10 @@ Deno.test("an error that is no JSON, or a page of it, has no words of its own", 
       '{"error":{"message":7}}',
     ]
   ) {
-    assert.equal(faultOf(500, body).detail, "the model API answered 500", body.slice(0, 20));
+    assert.equal(apiErrorOf(500, body).detail, "the model API answered 500", body.slice(0, 20));
   }
   assert.equal(
-    faultOf(500, say("x".repeat(100_000))).detail.length,
+    apiErrorOf(500, say("x".repeat(100_000))).detail.length,
     "the model API answered 500: ".length + 301,
   );
 });

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { type Http, SocketHttp } from "../../../src/bots/upstream/http.ts";
+import { type HttpClient, SocketHttpClient } from "../../../src/bots/upstream/http.ts";
 import { Upstream } from "../../../src/bots/upstream/upstream.ts";
 import { upstreamSchema } from "../../../src/config/upstream.ts";
 import { systemClock } from "../../../src/core/clock.ts";
@@ -96,7 +96,7 @@ export async function withUpstream(
   run: (bench: Bench) => Promise<void>,
   settings: Record<string, unknown> = {},
   more: {
-    http?: Http;
+    http?: HttpClient;
     history?: ChatMessage[];
     clock?: typeof systemClock;
     env?: Record<string, string>;
@@ -104,7 +104,7 @@ export async function withUpstream(
 ): Promise<void> {
   const type = settings.type === "anthropic" ? "anthropic" : "openai";
   const fake = new FakeUpstream(type, ...plays);
-  const http = more.http ?? new SocketHttp();
+  const http = more.http ?? new SocketHttpClient();
   const store = new MemoryStore();
   const bot = new Upstream(
     "gpt",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readBotFrame, Unreadable } from "../../../src/bots/frame.ts";
+import { InvalidFrame, readBotFrame } from "../../../src/bots/wire/frame.ts";
 import { isBotName } from "../../../src/core/bot_name.ts";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { BotTokens } from "../../../src/core/people/bot_token.ts";
@@ -118,6 +118,6 @@ Deno.test("the bot's wire and the tokens agree on what can be a name", () => {
   ];
   for (const botId of names) {
     const frame = readBotFrame(JSON.stringify({ type: "register", botId, botName: "B" }));
-    assert.equal(isBotName(botId), !(frame instanceof Unreadable), JSON.stringify(botId));
+    assert.equal(isBotName(botId), !(frame instanceof InvalidFrame), JSON.stringify(botId));
   }
 });

@@ -3,7 +3,7 @@
  * the gateway has them, and sent again where it has not. It knows the frames but no socket;
  * `client.ts` gives it one whenever there is one.
  */
-import type { BotFrame, ChatFrame } from "./frame.ts";
+import type { BotFrame, ChatFrame } from "../wire/frame.ts";
 
 /**
  * What an answer function writes to. Everything after the last word (`done`, `fail`, or `signal`
@@ -67,7 +67,7 @@ export class TurnOver extends Error {
 }
 
 /** What a reply needs of the connection around it. */
-export interface Wire {
+export interface ReplyTransport {
   /** Asks for a call of `flush` once the running task is through. */
   wake(reply: OutgoingReply): void;
   /** Sends a frame, or returns `false` when the socket is down or has enough to do. */
@@ -79,7 +79,7 @@ export interface Wire {
 }
 
 /** A kept frame. `seq` 0: not numbered (a `fail`). */
-interface Kept {
+interface SentFrame {
   readonly seq: number;
   readonly text: string;
 }
@@ -106,7 +106,7 @@ const AROUND = 1500;
 export class OutgoingReply implements Reply {
   readonly id: string;
   readonly version: 1 | 2;
-  readonly #wire: Wire;
+  readonly #wire: ReplyTransport;
   readonly #now: () => number;
   /**
    * `{"type":"reply","replyTo":"…"`, made once per turn: building it for every chunk costs as much
@@ -125,14 +125,14 @@ export class OutgoingReply implements Reply {
   #pendingSize = 0;
   #seq = 0;
   #acked = 0;
-  #kept: Kept[] = [];
+  #kept: SentFrame[] = [];
   /** Index in `#kept` of the first frame that has not been sent over the present socket. */
   #next = 0;
   #held = 0;
   #awake = false;
   #waiting: (() => void)[] = [];
 
-  constructor(chat: ChatFrame, version: 1 | 2, wire: Wire, now: () => number) {
+  constructor(chat: ChatFrame, version: 1 | 2, wire: ReplyTransport, now: () => number) {
     this.id = chat.id;
     this.version = version;
     this.#wire = wire;
@@ -257,7 +257,7 @@ export class OutgoingReply implements Reply {
   resume(seq: number, keeps: boolean): boolean {
     if (seq < this.#acked || seq > this.#seq) return false;
     if (!keeps) this.ack(seq);
-    const isTooLong = ({ seq: its, text }: Kept) =>
+    const isTooLong = ({ seq: its, text }: SentFrame) =>
       (its > seq || its === 0) && text.length > this.#wire.maxFrame;
     if (this.#kept.some(isTooLong)) return false;
     return this.#over !== undefined || this.rewind(seq + 1);

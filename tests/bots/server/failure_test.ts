@@ -1,9 +1,9 @@
 /** How a bot's own failure reaches the person who asked. */
 import assert from "node:assert/strict";
-import { failureOf } from "../../src/bots/failure.ts";
-import { finalWords } from "../../src/channels/im/final_words.ts";
-import { wordsIn } from "../../src/channels/im/words.ts";
-import { Events, startWorld, textOf } from "../world.ts";
+import { failureOf } from "../../../src/bots/server/failure.ts";
+import { finalWords } from "../../../src/channels/im/final_words.ts";
+import { wordsIn } from "../../../src/channels/im/words.ts";
+import { Events, startWorld, textOf } from "../../world.ts";
 
 const ask = { message: "go" };
 const openai = { model: "b", messages: [{ role: "user", content: "go" }] };

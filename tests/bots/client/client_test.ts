@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import {
   type Bot,
-  type Clock,
+  type ClientClock,
   connect,
-  type Options,
+  type ConnectionState,
+  type ConnectOptions,
   probe,
-  Refused,
-  type State,
-} from "../../src/bots/client.ts";
-import { CLOSE } from "../../src/bots/frame.ts";
+  RegistrationRefused,
+} from "../../../src/bots/client.ts";
+import { CLOSE } from "../../../src/bots/wire/frame.ts";
 import { toyGateway } from "./toy_gateway.ts";
 
 /** Runs nothing by itself; `advance` runs what has come due, in order. */
-class HandClock implements Clock {
+class HandClock implements ClientClock {
   #now = 1_000_000;
   #timers: { at: number; run: () => void }[] = [];
 
@@ -44,8 +44,8 @@ class HandClock implements Clock {
 }
 
 /** A bot whose states and problems are kept, closed at the end of the test. */
-function bot(options: Partial<Options> & { url: string }) {
-  const states: State[] = [], problems: string[] = [];
+function bot(options: Partial<ConnectOptions> & { url: string }) {
+  const states: ConnectionState[] = [], problems: string[] = [];
   let wake = () => {};
   const made = connect({
     botId: "parrot",
@@ -62,9 +62,11 @@ function bot(options: Partial<Options> & { url: string }) {
   return Object.assign(made, {
     states,
     problems,
-    async phase<P extends State["phase"]>(phase: P): Promise<State & { phase: P }> {
+    async phase<P extends ConnectionState["phase"]>(
+      phase: P,
+    ): Promise<ConnectionState & { phase: P }> {
       while (made.state.phase !== phase) await new Promise<void>((resolve) => wake = resolve);
-      return made.state as State & { phase: P };
+      return made.state as ConnectionState & { phase: P };
     },
     [Symbol.asyncDispose]: () => made.close(),
   });
@@ -315,7 +317,10 @@ Deno.test("a wrong token stops the bot, and it says so", async () => {
   await line.next("register");
   line.say({ type: "registered", success: false, error: "wrong token" });
   line.socket.close(CLOSE.badToken);
-  await assert.rejects(ready, (error) => error instanceof Refused && error.code === CLOSE.badToken);
+  await assert.rejects(
+    ready,
+    (error) => error instanceof RegistrationRefused && error.code === CLOSE.badToken,
+  );
   const state = await parrot.phase("blocked");
   assert.equal(state.reason, "wrong token");
   assert.match(parrot.problems.join(), /will not dial again/);
@@ -362,7 +367,7 @@ Deno.test("the back-off doubles to its ceiling, is jittered, and starts again af
   const fall = (code = 1006) => {
     sockets.at(-1)!.onclose!({ code, reason: "" });
     assert.equal(parrot.state.phase, "recovering");
-    const { retryIn } = parrot.state as State & { phase: "recovering" };
+    const { retryIn } = parrot.state as ConnectionState & { phase: "recovering" };
     waits.push(retryIn);
     clock.advance(retryIn - 1);
     assert.equal(parrot.state.phase, "recovering");
@@ -718,7 +723,7 @@ Deno.test("a bot that is closed while it dials or waits leaves nothing behind", 
   await using gateway = toyGateway();
   const dialling: Bot = bot({ url: gateway.url });
   const refused = dialling.ready();
-  await Promise.all([dialling.close(), assert.rejects(refused, Refused)]);
+  await Promise.all([dialling.close(), assert.rejects(refused, RegistrationRefused)]);
   const waiting = bot({ url: "ws://127.0.0.1:1", reconnectInterval: 60_000 });
   await waiting.phase("recovering");
   await waiting.close();

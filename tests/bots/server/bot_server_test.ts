@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ManualClock } from "../../src/core/clock.ts";
-import { Events, startWorld, TestBot, textOf, until, type World } from "../world.ts";
+import { ManualClock } from "../../../src/core/clock.ts";
+import { Events, startWorld, TestBot, textOf, until, type World } from "../../world.ts";
 
 const ask = { message: "go" };
 

@@ -3,7 +3,7 @@
  * with a wire of its own.
  */
 import assert from "node:assert/strict";
-import { startWorld, until, type World } from "../world.ts";
+import { startWorld, until, type World } from "../../world.ts";
 
 /** A WebSocket of which nothing but the answer to the upgrade is read. */
 class DeafBot {

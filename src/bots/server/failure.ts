@@ -3,9 +3,9 @@
  * words; every other code is the bot's own word, and its turn ends as `bot_failed`.
  * docs/protocol.md lists them.
  */
-import type { Code } from "../core/error.ts";
-import type { FailureInfo } from "../core/link.ts";
-import type { FailFrame } from "./frame.ts";
+import type { Code } from "../../core/error.ts";
+import type { FailureInfo } from "../../core/link.ts";
+import type { FailFrame } from "../wire/frame.ts";
 
 export interface Failure {
   readonly code: Code;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { OutgoingReply, type Wire } from "../../src/bots/client_reply.ts";
+import { OutgoingReply, type ReplyTransport } from "../../../src/bots/client/reply.ts";
 
 /**
  * A line that loses what it is told to lose, with a gateway behind it that keeps to the rules of
  * `docs/protocol.md`: it takes the next number, drops repeats, answers gaps, and gives receipts
  * when it is told to.
  */
-class Line implements Wire {
+class Line implements ReplyTransport {
   maxFrame = 4000;
   up = true;
   finishedTimes = 0;

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import {
   CLOSE,
   comesBack,
+  InvalidFrame,
   readBotFrame,
   readGatewayFrame,
-  Unreadable,
-} from "../../src/bots/frame.ts";
+} from "../../../src/bots/wire/frame.ts";
 
 const readBot = (value: unknown) => readBotFrame(JSON.stringify(value));
 const readGateway = (value: unknown) => readGatewayFrame(JSON.stringify(value));
@@ -86,17 +86,17 @@ Deno.test("what a bot sends wrongly is named with what would be right and what c
   ];
   for (const [value, reason] of cases) {
     const frame = readBot(value);
-    assert.ok(frame instanceof Unreadable, `${JSON.stringify(value)} was read`);
+    assert.ok(frame instanceof InvalidFrame, `${JSON.stringify(value)} was read`);
     assert.match(frame.reason, reason);
   }
-  assert.equal((readBotFrame("{") as Unreadable).reason, "not JSON");
+  assert.equal((readBotFrame("{") as InvalidFrame).reason, "not JSON");
 });
 
 Deno.test("a reason for a stranger's frame never repeats a long text, nor the token", () => {
   const frame = readBot({ type: "reply", replyTo: "t", kind: "x".repeat(10_000) });
-  assert.ok(frame instanceof Unreadable && frame.reason.length < 200);
+  assert.ok(frame instanceof InvalidFrame && frame.reason.length < 200);
   const token = readBot({ type: "register", botId: "b", token: { secret: "hunter2" } });
-  assert.ok(token instanceof Unreadable && !token.reason.includes("hunter2"));
+  assert.ok(token instanceof InvalidFrame && !token.reason.includes("hunter2"));
 });
 
 Deno.test("long words of a registration are cut to what a page can show", () => {
@@ -147,7 +147,7 @@ Deno.test("what a gateway sends wrongly is not a frame", () => {
       { type: "pushed" },
     ]
   ) {
-    assert.ok(readGateway(value) instanceof Unreadable, `${JSON.stringify(value)} was read`);
+    assert.ok(readGateway(value) instanceof InvalidFrame, `${JSON.stringify(value)} was read`);
   }
 });
 
@@ -203,7 +203,7 @@ Deno.test("the parser never throws, whatever JSON comes, and what it takes it ta
     fc.property(fc.oneof(frame, fc.jsonValue()), (value) => {
       for (const read of [readBotFrame, readGatewayFrame]) {
         const once = read(JSON.stringify(value));
-        if (once instanceof Unreadable) {
+        if (once instanceof InvalidFrame) {
           assert.ok(once.reason.length < 300);
           continue;
         }

@@ -1,25 +1,29 @@
 import assert from "node:assert/strict";
-import { CLOSE } from "../../src/bots/frame.ts";
-import { BotSockets, UNREADABLE, type Wire } from "../../src/bots/socket.ts";
-import { ManualClock } from "../../src/core/clock.ts";
-import { silent } from "../../src/core/observer.ts";
-import { PER_NETWORK_LINES } from "../../src/core/people/audit_bound.ts";
-import { PER_NETWORK_LOG } from "../../src/core/log_bound.ts";
-import { Roster } from "../../src/core/roster.ts";
-import { startWorld, TestBot, until } from "../world.ts";
+import { CLOSE } from "../../../src/bots/wire/frame.ts";
+import {
+  BotServer,
+  MAX_BAD_FRAMES,
+  type WebSocketLike,
+} from "../../../src/bots/server/bot_server.ts";
+import { ManualClock } from "../../../src/core/clock.ts";
+import { silent } from "../../../src/core/observer.ts";
+import { PER_NETWORK_LINES } from "../../../src/core/people/audit_bound.ts";
+import { PER_NETWORK_LOG } from "../../../src/core/log_bound.ts";
+import { Roster } from "../../../src/core/roster.ts";
+import { startWorld, TestBot, until } from "../../world.ts";
 
 /**
  * A wire that closes at once and whose buffer is a number; `stalled_test.ts` has a real one that
  * nobody reads.
  */
-class TestWire implements Wire {
+class TestWire implements WebSocketLike {
   readyState = 1;
   bufferedAmount = 0;
   readonly sent: string[] = [];
   code: number | undefined;
-  onmessage: Wire["onmessage"] = null;
-  onclose: Wire["onclose"] = null;
-  onerror: Wire["onerror"] = null;
+  onmessage: WebSocketLike["onmessage"] = null;
+  onclose: WebSocketLike["onclose"] = null;
+  onerror: WebSocketLike["onerror"] = null;
 
   send(text: string): void {
     this.sent.push(text);
@@ -38,11 +42,11 @@ class TestWire implements Wire {
 }
 
 async function rig(
-  test: (sockets: BotSockets, clock: ManualClock, roster: Roster) => void | Promise<void>,
+  test: (sockets: BotServer, clock: ManualClock, roster: Roster) => void | Promise<void>,
 ): Promise<void> {
   const clock = new ManualClock();
   const roster = new Roster({ clock, observer: silent });
-  const sockets = new BotSockets({
+  const sockets = new BotServer({
     roster,
     clock,
     observer: silent,
@@ -57,7 +61,7 @@ async function rig(
   }
 }
 
-function accept(sockets: BotSockets, register = true): TestWire {
+function accept(sockets: BotServer, register = true): TestWire {
   const wire = new TestWire();
   sockets.accept(wire, "10.0.0.1");
   if (register) wire.hear(JSON.stringify({ type: "register", botId: "b", botName: "B" }));
@@ -81,7 +85,7 @@ Deno.test("frames that cannot be read close a socket: few before it has register
 Deno.test("a bot that sends what can be read in between is not closed for a few frames that cannot", () =>
   rig((sockets) => {
     const wire = accept(sockets);
-    for (let frames = 0; frames < 3 * UNREADABLE.bot; frames++) {
+    for (let frames = 0; frames < 3 * MAX_BAD_FRAMES.bot; frames++) {
       wire.hear("{broken");
       wire.hear('{"type":"pong"}');
       wire.hear('{"type":"pong"}');

@@ -1,19 +1,19 @@
 /**
- * Bots that dial in: the gateway's end of the wire. {@linkcode BotSockets} takes WebSockets, lets
+ * Bots that dial in: the gateway's end of the wire. {@linkcode BotServer} takes WebSockets, lets
  * them register and becomes one {@linkcode Link} per bot. `docs/protocol.md` is the specification.
  *
  * A version-2 link outlives its socket: when the socket drops, the turns that the bot had begun
  * wait for a grace, and the bot that dials in again goes on with them where they stopped.
  */
-import type { Claim, Refusal } from "../core/bot_admission.ts";
-import type { Clock } from "../core/clock.ts";
-import { asNexusError, NexusError } from "../core/error.ts";
-import { excessOf, type JsonBounds } from "../core/json.ts";
-import { Limit, networkOf } from "../core/limit.ts";
-import type { Bot, Link, Sink, Task } from "../core/link.ts";
-import { dataUrl, type Image } from "../core/message.ts";
-import type { Observer } from "../core/observer.ts";
-import type { Roster } from "../core/roster.ts";
+import type { Claim, Refusal } from "../../core/bot_admission.ts";
+import type { Clock } from "../../core/clock.ts";
+import { asNexusError, NexusError } from "../../core/error.ts";
+import { excessOf, type JsonBounds } from "../../core/json.ts";
+import { Limit, networkOf } from "../../core/limit.ts";
+import type { Bot, Link, Sink, Task } from "../../core/link.ts";
+import { dataUrl, type Image } from "../../core/message.ts";
+import type { Observer } from "../../core/observer.ts";
+import type { Roster } from "../../core/roster.ts";
 import { failureOf } from "./failure.ts";
 import {
   type BotFrame,
@@ -22,6 +22,7 @@ import {
   FEATURES,
   FIRST_FEATURES,
   type GatewayFrame,
+  InvalidFrame,
   MAX_FRAME,
   MAX_REGISTER,
   type Progress,
@@ -30,11 +31,10 @@ import {
   readBotFrame,
   type RegisterFrame,
   type ReplyFrame,
-  Unreadable,
-} from "./frame.ts";
+} from "../wire/frame.ts";
 
 /** What is needed of a WebSocket; Deno's, Node's and a test's have it. */
-export interface Wire {
+export interface WebSocketLike {
   readonly readyState: number;
   readonly bufferedAmount: number;
   send(text: string): void;
@@ -45,7 +45,7 @@ export interface Wire {
 }
 
 /** Times in milliseconds. All may change while running. */
-export interface SocketSettings {
+export interface BotServerSettings {
   pingInterval: number;
   /** Silence after which a bot is gone. */
   botTimeout: number;
@@ -59,7 +59,7 @@ export interface SocketSettings {
   maxFrame: number;
 }
 
-export const DEFAULT_SOCKETS: SocketSettings = {
+export const DEFAULT_BOT_SERVER: BotServerSettings = {
   pingInterval: 30_000,
   botTimeout: 90_000,
   grace: 15_000,
@@ -68,7 +68,7 @@ export const DEFAULT_SOCKETS: SocketSettings = {
   maxFrame: MAX_FRAME,
 };
 
-export interface SocketParts {
+export interface BotServerParts {
   readonly roster: Roster;
   readonly clock: Clock;
   readonly observer: Observer;
@@ -88,25 +88,25 @@ export interface SocketParts {
 }
 
 /** Units that may wait in a socket's send buffer before its bot counts as stuck. */
-export const STUCK = 1 << 20;
+export const MAX_BUFFERED_UNITS = 1 << 20;
 
 /**
  * Frames that cannot be read, one after the other, after which a socket is closed: of one that has
  * not registered, and of a bot, of which two good frames take one back.
  */
-export const UNREADABLE = { stranger: 2, bot: 11 } as const;
+export const MAX_BAD_FRAMES = { stranger: 2, bot: 11 } as const;
 
 /** How late an acknowledgement may be: one frame then covers all that came meanwhile. */
-export const ACK_DELAY = 100;
+export const ACK_DELAY_MS = 100;
 
 /** How long the receipt of a cancel is waited for. */
-export const CANCEL_WAIT = 5_000;
+export const CANCEL_TIMEOUT_MS = 5_000;
 
 /** Pushes of one bot: a burst, then one a second. */
-export const PUSHES = { burst: 60, every: 1_000 };
+export const PUSH_RATE = { burst: 60, every: 1_000 };
 
 /** Sockets that have not registered, of all addresses together. */
-export const UNREGISTERED = 1_000;
+export const MAX_UNREGISTERED = 1_000;
 
 /** Bytes of a close reason. */
 const MAX_REASON = 123;
@@ -119,26 +119,26 @@ export const FRAME_BOUNDS: JsonBounds = { values: 1_000_000, containers: 5_000 }
 
 const OPEN = 1;
 
-export class BotSockets {
-  readonly settings: SocketSettings;
-  readonly #parts: SocketParts;
+export class BotServer {
+  readonly settings: BotServerSettings;
+  readonly #parts: BotServerParts;
   readonly #pushes: Limit;
   /** Links of registered bots, present or away, by bot id. */
   readonly #links = new Map<string, SocketLink>();
-  readonly #lines = new Set<Line>();
+  readonly #lines = new Set<Connection>();
   readonly #unregistered = new Map<string, number>();
   #stopPinging: () => void;
   #closing = false;
 
-  constructor(parts: SocketParts, settings: Partial<SocketSettings> = {}) {
+  constructor(parts: BotServerParts, settings: Partial<BotServerSettings> = {}) {
     this.#parts = parts;
-    this.settings = { ...DEFAULT_SOCKETS, ...settings };
-    this.#pushes = new Limit(PUSHES, parts.clock);
+    this.settings = { ...DEFAULT_BOT_SERVER, ...settings };
+    this.#pushes = new Limit(PUSH_RATE, parts.clock);
     this.#stopPinging = this.#ping();
   }
 
   /** Takes over changed settings; the heartbeat begins anew. */
-  set(settings: Partial<SocketSettings>): void {
+  set(settings: Partial<BotServerSettings>): void {
     Object.assign(this.settings, settings);
     this.#stopPinging();
     this.#stopPinging = this.#ping();
@@ -151,7 +151,7 @@ export class BotSockets {
   hasRoomFor(address: string): boolean {
     if (this.#closing) return false;
     const waiting = this.#unregistered.get(networkOf(address)) ?? 0;
-    if (waiting < this.settings.unregisteredPerAddress && this.#waiting() < UNREGISTERED) {
+    if (waiting < this.settings.unregisteredPerAddress && this.#waiting() < MAX_UNREGISTERED) {
       return true;
     }
     this.#parts.observer.tell({
@@ -168,8 +168,8 @@ export class BotSockets {
    * @param address where it comes from, for bounds and log
    * @param proven a token that it showed at the upgrade, which then need not stand in `register`
    */
-  accept(socket: Wire, address: string, proven?: string): void {
-    const line = new Line(socket, address, proven);
+  accept(socket: WebSocketLike, address: string, proven?: string): void {
+    const line = new Connection(socket, address, proven);
     this.#lines.add(line);
     socket.onmessage = (event) => this.#heard(line, event.data);
     socket.onclose = () => this.#closed(line);
@@ -187,7 +187,7 @@ export class BotSockets {
   }
 
   /** Whether a bot holds turns, and so may have to come back to end them. */
-  get holding(): boolean {
+  get hasOpenTurns(): boolean {
     for (const { held } of this.#links.values()) if (held > 0) return true;
     return false;
   }
@@ -221,7 +221,7 @@ export class BotSockets {
   }
 
   /** Closes a bot's socket, e.g. because its token was revoked. */
-  dismiss(
+  disconnect(
     botId: string,
     code: number = CLOSE.badToken,
     reason = "the token is no longer valid",
@@ -262,7 +262,7 @@ export class BotSockets {
    * ────────────────────────────────────────────────────────────────────────────────────────────────────────
    */
 
-  #heard(line: Line, data: unknown): void {
+  #heard(line: Connection, data: unknown): void {
     if (line.gone) return;
     try {
       if (typeof data !== "string") {
@@ -274,8 +274,8 @@ export class BotSockets {
         : excessOf(data, FRAME_BOUNDS);
       if (excess !== undefined) return this.#tooLarge(line, data, excess);
       const frame = readBotFrame(data);
-      if (frame instanceof Unreadable) return this.#strike(line, frame.reason, "bad_frame");
-      if (line.strikes > 0) line.strikes--;
+      if (frame instanceof InvalidFrame) return this.#strike(line, frame.reason, "bad_frame");
+      if (line.errorBudget > 0) line.errorBudget--;
       if (line.link) this.#frame(line.link, frame);
       else if (frame.type === "register") this.#register(line, frame);
       else this.#strike(line, "Not registered", "not_registered");
@@ -328,9 +328,9 @@ export class BotSockets {
     } else if (error !== undefined) link.send({ type: "error", code: "push", message: error });
   }
 
-  #strike(line: Line, reason: string, code: string): void {
+  #strike(line: Connection, reason: string, code: string): void {
     // Two, of which a good frame takes one back.
-    line.strikes += 2;
+    line.errorBudget += 2;
     this.#parts.observer.tell({
       type: "frame_refused",
       bot: line.link?.bot.id,
@@ -338,13 +338,13 @@ export class BotSockets {
       why: reason,
     });
     line.send({ type: "error", message: reason, code });
-    const most = line.link ? UNREADABLE.bot : UNREADABLE.stranger;
-    if (line.strikes >= 2 * most) {
+    const most = line.link ? MAX_BAD_FRAMES.bot : MAX_BAD_FRAMES.stranger;
+    if (line.errorBudget >= 2 * most) {
       this.#shut(line, CLOSE.badFrame, "too many frames that cannot be read");
     }
   }
 
-  #tooLarge(line: Line, data: string, message: string): void {
+  #tooLarge(line: Connection, data: string, message: string): void {
     this.#parts.observer.tell({
       type: "frame_refused",
       bot: line.link?.bot.id,
@@ -362,7 +362,7 @@ export class BotSockets {
    * ──────────────────────────────────────────────────────────────────────────────────────────────
    */
 
-  #register(line: Line, frame: RegisterFrame): void {
+  #register(line: Connection, frame: RegisterFrame): void {
     const { observer, clock, roster } = this.#parts;
     const token = frame.token || line.proven || "";
     const refusal = this.#parts.refuse({ botId: frame.botId, token, pool: frame.pool });
@@ -444,7 +444,7 @@ export class BotSockets {
   }
 
   /** The socket has registered or is gone: it no longer counts as waiting. */
-  #settled(line: Line): void {
+  #settled(line: Connection): void {
     line.stopTimer?.();
     line.stopTimer = undefined;
     if (!line.waiting) return;
@@ -459,7 +459,7 @@ export class BotSockets {
    * Closes a socket from our side. A stalled one may stay in closing for ever, so what hangs on it
    * is settled now.
    */
-  #shut(line: Line, code: number, reason: string): void {
+  #shut(line: Connection, code: number, reason: string): void {
     const { link } = line;
     line.close(code, reason);
     this.#settled(line);
@@ -469,7 +469,7 @@ export class BotSockets {
   }
 
   /** The socket is closed. May come twice. */
-  #closed(line: Line): void {
+  #closed(line: Connection): void {
     const { link } = line;
     line.gone = true;
     line.link = undefined;
@@ -523,18 +523,18 @@ export class BotSockets {
 }
 
 /** One socket, before and after its bot is known. */
-class Line {
+class Connection {
   link: SocketLink | undefined;
   gone = false;
   waiting = false;
-  strikes = 0;
+  errorBudget = 0;
   /** What it registered with. */
   token = "";
   stopTimer: (() => void) | undefined;
   onGone: (() => void) | undefined;
 
   constructor(
-    readonly socket: Wire,
+    readonly socket: WebSocketLike,
     readonly address: string,
     readonly proven: string | undefined,
   ) {}
@@ -553,7 +553,7 @@ class Line {
 }
 
 /** A turn that a bot holds. */
-class Held {
+class HeldTurn {
   /** The last `seq` that arrived. */
   seq = 0;
   /** The last `seq` that is stored. */
@@ -572,7 +572,7 @@ class SocketLink implements Link {
   readonly wire = "socket";
   bot!: Bot;
   protocol = 1;
-  line: Line | undefined;
+  line: Connection | undefined;
   heardAt = 0;
   stuckSince: number | undefined;
   leave: (() => void) | undefined;
@@ -580,7 +580,7 @@ class SocketLink implements Link {
   /** Milliseconds within which the bot is back after its socket was closed, by its own word. */
   redial: number | undefined;
   readonly #clock: Clock;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, HeldTurn>();
   readonly #receipts = new Map<string, (confirmed: boolean) => void>();
   readonly #toAck = new Map<string, number>();
   #stopAck: (() => void) | undefined;
@@ -613,7 +613,7 @@ class SocketLink implements Link {
    * because no event tells it.
    */
   get isStuck(): boolean {
-    const stuck = (this.line?.socket.bufferedAmount ?? 0) > STUCK;
+    const stuck = (this.line?.socket.bufferedAmount ?? 0) > MAX_BUFFERED_UNITS;
     this.stuckSince = stuck ? this.stuckSince ?? this.#clock.now() : undefined;
     return stuck;
   }
@@ -627,7 +627,7 @@ class SocketLink implements Link {
    * A socket registered for this bot. Tells which turns go on, and which the bot no longer knows.
    */
   attach(
-    line: Line,
+    line: Connection,
     bot: Bot,
     protocol: number,
     resume: readonly Progress[],
@@ -686,7 +686,7 @@ class SocketLink implements Link {
 
   ask(task: Task, sink: Sink): void {
     if (!this.line || this.line.socket.readyState !== OPEN) return sink.lost("the line is closed");
-    const held = new Held(sink);
+    const held = new HeldTurn(sink);
     this.#held.set(task.id, held);
     if (this.protocol >= 2) {
       const stored = (seq: number) => this.#stored(task.id, held, seq);
@@ -700,7 +700,7 @@ class SocketLink implements Link {
     if (this.protocol < 2 || !this.line) return Promise.resolve(false);
     this.send({ type: "cancel", id: taskId });
     return new Promise((resolve) => {
-      const stop = this.#clock.after(CANCEL_WAIT, () => settle(false));
+      const stop = this.#clock.after(CANCEL_TIMEOUT_MS, () => settle(false));
       const settle = (confirmed: boolean) => {
         stop();
         this.#receipts.delete(taskId);
@@ -754,7 +754,7 @@ class SocketLink implements Link {
   }
 
   /** What a bot has said is stored, and it may forget it. */
-  #stored(replyTo: string, held: Held, seq: number): void {
+  #stored(replyTo: string, held: HeldTurn, seq: number): void {
     if (seq <= held.stored) return;
     held.stored = seq;
     if (this.#held.get(replyTo) === held) this.#ack(replyTo, seq, true);
@@ -763,7 +763,7 @@ class SocketLink implements Link {
   /**
    * Says once more how far a turn is acknowledged: the receipt may have been lost with a socket.
    */
-  #ackAgain(replyTo: string, { isLasting, stored, seq }: Held): void {
+  #ackAgain(replyTo: string, { isLasting, stored, seq }: HeldTurn): void {
     const last = isLasting ? stored : seq;
     if (last > 0) this.#ack(replyTo, last, false);
   }
@@ -822,14 +822,14 @@ class SocketLink implements Link {
     });
   }
 
-  /** Acknowledges now, or within {@linkcode ACK_DELAY} together with whatever comes until then. */
+  /** Acknowledges now, or within {@linkcode ACK_DELAY_MS} together with whatever comes until then. */
   #ack(replyTo: string, seq: number, now: boolean): void {
     if (now) {
       this.#toAck.delete(replyTo);
       return this.send({ type: "ack", replyTo, seq });
     }
     this.#toAck.set(replyTo, seq);
-    this.#stopAck ??= this.#clock.after(ACK_DELAY, () => {
+    this.#stopAck ??= this.#clock.after(ACK_DELAY_MS, () => {
       this.#stopAck = undefined;
       for (const [id, last] of this.#toAck) this.send({ type: "ack", replyTo: id, seq: last });
       this.#toAck.clear();

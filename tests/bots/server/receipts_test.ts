@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { MemoryStore } from "../../src/backends/memory.ts";
-import type { SetOptions } from "../../src/core/store.ts";
-import { Events, startWorld, TestBot, textOf, until } from "../world.ts";
+import { MemoryStore } from "../../../src/backends/memory.ts";
+import type { SetOptions } from "../../../src/core/store.ts";
+import { Events, startWorld, TestBot, textOf, until } from "../../world.ts";
 
 /**
  * A disk that outlives the process and takes its time: what is sure is stored when it is let
