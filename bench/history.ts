@@ -8,7 +8,7 @@
 import { SqliteStore } from "../src/backends/sqlite.ts";
 import { Archive } from "../src/core/archive.ts";
 import { systemClock } from "../src/core/clock.ts";
-import { silent } from "../src/core/observer.ts";
+import { silentObserver } from "../src/core/observer.ts";
 
 const MESSAGES = Number(Deno.args[0] ?? 100_000), CONVERSATIONS = 2_000, CALLS = 200, LIMIT = 50;
 
@@ -24,7 +24,7 @@ const CHINESE = "今天天气怎么样明天的会议改到下午三点机器人
 const dir = await Deno.makeTempDir();
 try {
   const store = new SqliteStore({ path: `${dir}/nexus.db` });
-  const archive = new Archive({ store, clock: systemClock, observer: silent });
+  const archive = new Archive({ store, clock: systemClock, observer: silentObserver });
   const from = performance.now();
   for (const person of ["alice", "bob"]) {
     await fill(store, archive, person, person === "alice" ? MESSAGES : MESSAGES / 5);

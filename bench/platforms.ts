@@ -22,7 +22,7 @@ import { WecomAppSettings, WecomBotSettings } from "../src/channels/wecom/settin
 import { Budget } from "../src/channels/im/budget.ts";
 import { DrivenClock } from "../tests/clock.ts";
 import type { Message } from "../src/core/message.ts";
-import { silent } from "../src/core/observer.ts";
+import { silentObserver } from "../src/core/observer.ts";
 import { Reply } from "../src/core/reply.ts";
 import { Turn } from "../src/core/turn.ts";
 import type { ChatLog } from "../src/emulate/chat.ts";
@@ -247,7 +247,7 @@ function build(
     store,
     budget: budget as Budget,
     clock,
-    observer: silent,
+    observer: silentObserver,
     random,
     fetch,
   });

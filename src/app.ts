@@ -41,13 +41,13 @@ import { session } from "./channels/api/session.ts";
 import { botSocketRoute, upgrades } from "./channels/http/upgrade.ts";
 import { changedKeys, chatPrefixesOf, type Config, configJsonSchema } from "./config/config.ts";
 import { Accounts } from "./core/people/account.ts";
-import { withoutSlashes } from "./core/address.ts";
+import { withoutTrailingSlashes } from "./core/address.ts";
 import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/people/allowance.ts";
 import { ApiKeys } from "./core/people/api_key.ts";
 import { Audit } from "./core/people/audit.ts";
 import { BotAdmission } from "./core/bot_admission.ts";
 import { BotTokens } from "./core/people/bot_token.ts";
-import { BotWatch } from "./core/bot_watch.ts";
+import { BotMonitor } from "./core/bot_monitor.ts";
 import { Checkup } from "./core/checkup.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
 import { probesOfSignIn } from "./channels/sign_in/probe.ts";
@@ -56,10 +56,10 @@ import { OidcProvider } from "./channels/sign_in/oidc.ts";
 import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign_in/office.ts";
 import type { Provider } from "./channels/sign_in/provider.ts";
 import { Gateway, type GatewaySettings } from "./core/gateway.ts";
-import { historyOf } from "./core/history.ts";
+import { transcriptOf } from "./core/transcript.ts";
 import type { Language } from "./core/languages.ts";
-import { LogBound } from "./core/log_bound.ts";
-import { everyone, type Observer, silent } from "./core/observer.ts";
+import { LogLimiter } from "./core/log_limiter.ts";
+import { combineObservers, type Observer, silentObserver } from "./core/observer.ts";
 import { Offboarding } from "./core/people/offboarding.ts";
 import { ServerSecret } from "./core/people/server_secret.ts";
 import { SESSION_MAX_AGE, type SessionLife, Sessions } from "./core/people/session.ts";
@@ -102,7 +102,7 @@ export interface App {
   readonly keys: ApiKeys;
   readonly botTokens: BotTokens;
   /** How each bot hangs on the gateway. */
-  readonly bots: BotWatch;
+  readonly bots: BotMonitor;
   readonly audit: Audit;
   readonly metrics: Metrics;
   readonly config: Config;
@@ -147,7 +147,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const clock = parts.clock ?? systemClock;
   const store: Store = parts.store ?? new MemoryStore({ now: () => clock.now() });
   const metrics = new Metrics();
-  const outside = new LogBound(parts.observer ?? silent, clock);
+  const outside = new LogLimiter(parts.observer ?? silentObserver, clock);
   const audit = new Audit({
     store,
     clock,
@@ -158,12 +158,12 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     return own ? { ...config.limits, ...own } : config.limits;
   };
   const allowances: Allowances = new Allowances({ store, clock, observer: outside, of: limitsOf });
-  const botWatch = new BotWatch({
+  const botWatch = new BotMonitor({
     clock,
     roster: () => gateway.roster,
     tokens: () => botTokens.own,
   });
-  const observer = everyone(metrics, outside, audit, allowances, botWatch);
+  const observer = combineObservers(metrics, outside, audit, allowances, botWatch);
   const secret = await ServerSecret.open(store);
   const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
   await accounts.load();
@@ -211,13 +211,13 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     store,
     http: parts.http ?? ("Deno" in globalThis ? new SocketHttpClient() : fetchHttp(fetch)),
     history: async ({ id, conversationId, message }) => {
-      const { turns } = await gateway.reading.turns(
+      const { turns } = await gateway.history.turns(
         message.person,
         conversationId,
         undefined,
         HISTORY,
       );
-      return historyOf(turns, id, message);
+      return transcriptOf(turns, id, message);
     },
     secret: (text) => text.startsWith("env:") ? parts.env?.(text.slice(4)) : text,
     random: parts.random,
@@ -237,7 +237,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     gateway: {
       ask: (message) => gateway.ask(message),
       cancel: (turn) => gateway.cancel(turn),
-      turn: (id, personId) => gateway.reading.turn(id, { id: personId }),
+      turn: (id, personId) => gateway.history.turn(id, { id: personId }),
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
       known: (person) => gateway.roster.knownTo(person),
       own: async (person, id) => (await gateway.archive.conversation(person.id, id))?.botId,
@@ -355,7 +355,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     clock,
     observer,
     providers: () => ways.providers,
-    publicUrl: () => config.publicUrl === undefined ? undefined : withoutSlashes(config.publicUrl),
+    publicUrl: () =>
+      config.publicUrl === undefined ? undefined : withoutTrailingSlashes(config.publicUrl),
     proxy: () => ways.proxy,
   });
   account(routes, { gateway, accounts, sessions, keys, allowances, observer });

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { type App, createApp } from "../src/app.ts";
 import type { WebSocketLike } from "../src/bots/server/bot_server.ts";
 import { readConfig } from "../src/config/config.ts";
-import type { Happening } from "../src/core/observer.ts";
+import type { GatewayEvent } from "../src/core/observer.ts";
 
 /** Words that only Alice may see. */
 const SECRET = "walrus-under-the-stairs";
@@ -29,7 +29,7 @@ type Random = () => number;
 /** Throws at the first input that does what none may do, with the input in the message. */
 export async function fuzz(inputs: number, seed: number): Promise<FuzzReport> {
   const random = mulberry(seed);
-  const faults: Happening[] = [];
+  const faults: GatewayEvent[] = [];
   const wires: FuzzWire[] = [];
   const read = readConfig(JSON.stringify({
     botToken: "secret",

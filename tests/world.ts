@@ -3,7 +3,7 @@
  */
 import { type App, type AppParts, createApp } from "../src/app.ts";
 import { type Config, readConfig } from "../src/config/config.ts";
-import type { Happening } from "../src/core/observer.ts";
+import type { GatewayEvent } from "../src/core/observer.ts";
 
 /** A gateway that listens on a free port. */
 export interface World extends AsyncDisposable {
@@ -11,7 +11,7 @@ export interface World extends AsyncDisposable {
   readonly url: string;
   /** `ws://…/bot-ws`. */
   readonly botUrl: string;
-  readonly happenings: Happening[];
+  readonly happenings: GatewayEvent[];
   /** A session's token for a person of the configuration. */
   token(name?: string, password?: string): Promise<string>;
   /** Connects a bot that has registered. */
@@ -39,7 +39,7 @@ export async function startWorld(
 }
 
 async function startWith(config: Config, parts: AppParts): Promise<World> {
-  const happenings: Happening[] = [];
+  const happenings: GatewayEvent[] = [];
   const app = await createApp(config, {
     observer: { tell: (one) => happenings.push(one), chunk() {} },
     ...parts,

@@ -30,7 +30,7 @@ import { chatRequest, responsesRequest, uiRequest } from "../src/channels/openai
 import { readAppMessage } from "../src/channels/wecom/app_event.ts";
 import { readBotMessage } from "../src/channels/wecom/event.ts";
 import { readXml } from "../src/channels/wecom/xml.ts";
-import { historyOf } from "../src/core/history.ts";
+import { transcriptOf } from "../src/core/transcript.ts";
 import { excessOf, JSON_BOUNDS, parseJson } from "../src/core/json.ts";
 import { mentioned } from "../src/core/mention.ts";
 import { splitMention } from "../src/core/message.ts";
@@ -249,7 +249,7 @@ export const READERS: readonly Reader[] = [
   {
     name: "the way back through a conversation's turns",
     read: () =>
-      historyOf(TURNS, "", {
+      transcriptOf(TURNS, "", {
         person: { id: "p", name: "p", role: "member" },
         text: "",
         images: [],

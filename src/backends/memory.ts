@@ -5,7 +5,7 @@
  * The store has a bound: past it the oldest weak entries are forgotten, so that a gateway without a
  * disk can run for months.
  */
-import type { Bus, Json, ListOptions, SetOptions, Store } from "../core/store.ts";
+import type { Json, ListOptions, SetOptions, Store } from "../core/store.ts";
 
 /** What weak entries may weigh together: 64 MiB by the estimate of {@linkcode weigh}. */
 const MAX_WEAK = 64 << 20;
@@ -80,6 +80,10 @@ export class MemoryStore implements Store {
     return Promise.resolve(list.length);
   }
 
+  length(log: string): Promise<number> {
+    return Promise.resolve(this.#entry(log)?.value.length ?? 0);
+  }
+
   read(log: string, from = 0, limit = Infinity): Promise<Json[]> {
     const list: Json[] = this.#entry(log)?.value ?? [];
     return Promise.resolve(list.slice(from, limit === Infinity ? undefined : from + limit));
@@ -106,10 +110,10 @@ export class MemoryStore implements Store {
     if (!entries) this.#groups.set(group, entries = new Map());
     if (entries.has(key)) this.#forgetWeight(key);
     entries.set(key, { value, expires: options?.ttl ? this.#now() + options.ttl : 0 });
-    if (options?.weak) {
+    if (options?.evictable) {
       this.#bound(
         key,
-        (options.weak === true ? weigh(value) : options.weak) + key.length * 2 + 200,
+        (options.evictable === true ? weigh(value) : options.evictable) + key.length * 2 + 200,
       );
     }
     // Entries that expire and are never asked for again would stay: every so often all are looked
@@ -152,38 +156,6 @@ export class MemoryStore implements Store {
         if (entry.expires !== 0 && entry.expires <= now) this.#remove(key);
       }
     }
-  }
-}
-
-/** Subscribers of this process. A subscriber that throws harms nobody else. */
-export class MemoryBus implements Bus {
-  readonly #topics = new Map<string, Set<(message: Json) => void>>();
-
-  publish(topic: string, message: Json): void {
-    for (const receive of this.#topics.get(topic) ?? []) {
-      try {
-        receive(message);
-      } catch (error) {
-        // The publisher cannot answer for a subscriber: it surfaces where stray errors do.
-        reportError(error);
-      }
-    }
-  }
-
-  subscribe(topic: string, receive: (message: Json) => void): () => void {
-    let subscribers = this.#topics.get(topic);
-    if (!subscribers) this.#topics.set(topic, subscribers = new Set());
-    const mine = subscribers;
-    mine.add(receive);
-    return () => {
-      mine.delete(receive);
-      if (mine.size === 0 && this.#topics.get(topic) === mine) this.#topics.delete(topic);
-    };
-  }
-
-  close(): Promise<void> {
-    this.#topics.clear();
-    return DONE;
   }
 }
 

@@ -158,11 +158,11 @@ export class SqliteStore implements Store {
     this.#put(key, {
       value: JSON.stringify(value),
       expires: options?.ttl ? this.#clock.now() + options.ttl : undefined,
-      weak: Boolean(options?.weak),
-      late: options?.late,
+      evictable: Boolean(options?.evictable),
+      lazy: options?.lazy,
       find: options?.find,
     });
-    return options?.sure ? this.#commitSoon() : DONE;
+    return options?.durable ? this.#commitSoon() : DONE;
   }
 
   delete(key: string): Promise<void> {
@@ -213,11 +213,19 @@ export class SqliteStore implements Store {
     const lines = this.#logOf(log);
     this.#pending.append(lines, entries.map((entry) => JSON.stringify(entry)));
     if (options?.ttl) lines.expires = this.#clock.now() + options.ttl;
-    if (options?.weak) lines.weak = true;
+    if (options?.evictable) lines.evictable = true;
     const length = lines.before + lines.lines.length;
     this.#makeRoom();
     this.#scheduleFlush();
-    return options?.sure ? this.#commitSoon().then(() => length) : length;
+    return options?.durable ? this.#commitSoon().then(() => length) : length;
+  }
+
+  // deno-lint-ignore require-await -- a failing read must be a rejection
+  async length(log: string): Promise<number> {
+    const now = this.#clock.now();
+    const waiting = this.#pending.log(log);
+    if (waiting && !isOver(waiting.expires, now)) return waiting.before + waiting.lines.length;
+    return this.#read((file) => file.logLength(log, now)) ?? 0;
   }
 
   // deno-lint-ignore require-await -- a failing read must be a rejection

@@ -8,8 +8,8 @@ import type { SetOptions } from "../core/store.ts";
 export interface Waiting {
   readonly value?: string;
   readonly expires?: number;
-  readonly weak?: boolean;
-  readonly late?: boolean;
+  readonly evictable?: boolean;
+  readonly lazy?: boolean;
   readonly find?: SetOptions["find"];
 }
 
@@ -21,7 +21,7 @@ export interface WaitingLines {
   before: number;
   readonly lines: string[];
   expires?: number;
-  weak?: boolean;
+  evictable?: boolean;
 }
 
 export type Part = readonly (readonly [key: string, entry: Waiting])[];
@@ -75,7 +75,7 @@ export class Pending {
     // The order of the Map is the order of age, for whatever must be forgotten.
     this.#take(key);
     this.#entries.set(key, entry);
-    if (entry.late) this.#late++;
+    if (entry.lazy) this.#late++;
     this.#weight += weigh(key, entry);
   }
 
@@ -99,7 +99,7 @@ export class Pending {
     const entries: [string, Waiting][] = [];
     for (const entry of this.#entries) {
       if (entries.length === most) break;
-      if (all || !entry[1].late) entries.push(entry);
+      if (all || !entry[1].lazy) entries.push(entry);
     }
     return { entries, logs: [...this.#logs] };
   }
@@ -121,23 +121,23 @@ export class Pending {
     const entry = this.#entries.get(key);
     if (!entry) return;
     this.#entries.delete(key);
-    if (entry.late) this.#late--;
+    if (entry.lazy) this.#late--;
     this.#weight -= weigh(key, entry);
   }
 
   /** Forgets weak entries, the oldest first, and then weak logs, until the rest fits. */
   makeRoom(): void {
-    for (const [key, { weak }] of this.#entries) {
+    for (const [key, { evictable }] of this.#entries) {
       if (!this.isOver) return;
-      if (!weak) continue;
+      if (!evictable) continue;
       this.#take(key);
       this.#lost++;
     }
-    for (const [name, { weak, lines }] of this.#logs) {
+    for (const [name, { evictable, lines }] of this.#logs) {
       if (!this.isOver) return;
-      if (!weak || lines.length === 0) continue;
+      if (!evictable || lines.length === 0) continue;
       // A log with a hole would be a lie: it goes whole.
-      this.putLog(name, { fresh: true, before: 0, lines: [], weak });
+      this.putLog(name, { fresh: true, before: 0, lines: [], evictable });
       this.#lost += lines.length;
     }
   }

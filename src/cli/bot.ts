@@ -6,12 +6,12 @@ import { createHash } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { Accounts } from "../core/people/account.ts";
 import { Audit } from "../core/people/audit.ts";
-import { ofModels } from "../core/bot_admission.ts";
-import { reserve } from "../core/bot_name.ts";
+import { reservedByModels } from "../core/bot_admission.ts";
+import { reserveNames } from "../core/bot_name.ts";
 import { type BotToken, BotTokens } from "../core/people/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
-import { silent } from "../core/observer.ts";
+import { silentObserver } from "../core/observer.ts";
 import type { Store } from "../core/store.ts";
 import { readOptions } from "./command.ts";
 import { withStore } from "./store.ts";
@@ -63,7 +63,7 @@ export async function bot(args: readonly string[]): Promise<number> {
         json: list,
       };
     }
-    const reserved = reserve(ofModels(config.bots));
+    const reserved = reserveNames(reservedByModels(config.bots));
     const audit = new Audit({ store, clock, node: "cli" });
     const done = (did: string) => {
       audit.write({ who: "command line", did, whom: botId, detail: values.pool?.join(",") });
@@ -106,7 +106,7 @@ function lineOf(
 
 /** The id of somebody who may come in, by their name or id. */
 async function ownerOf(store: Store, config: Config, name: string): Promise<string> {
-  const accounts = new Accounts({ store, clock: systemClock, observer: silent });
+  const accounts = new Accounts({ store, clock: systemClock, observer: silentObserver });
   try {
     await accounts.load();
     await accounts.replace(config.users);

@@ -3,7 +3,7 @@
  * long each may do nothing. A look once a second finds what the server itself does not see, a
  * connection without a request, and closes what is over its time or too many.
  */
-import { networkOf } from "../core/limit.ts";
+import { networkOf } from "../core/rate_limiter.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Sockets } from "./sockets.ts";
 

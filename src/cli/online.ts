@@ -6,9 +6,9 @@ import { probesOfModels } from "../bots/upstream/probe.ts";
 import { probesOfApps } from "../channels/im/probes.ts";
 import { probesOfSignIn } from "../channels/sign_in/probe.ts";
 import type { ReadConfig } from "../config/config.ts";
-import { type Checked, Checkup } from "../core/checkup.ts";
+import { type CheckResult, Checkup } from "../core/checkup.ts";
 import { systemClock } from "../core/clock.ts";
-import type { Finding, Words } from "../core/finding.ts";
+import type { BilingualText, Finding } from "../core/finding.ts";
 import { configPath, listed } from "./files.ts";
 import { StoreLock } from "./lock.ts";
 import { storePath } from "./store.ts";
@@ -60,7 +60,7 @@ export async function checkOnline(
 }
 
 /** The words around the findings. */
-const FRAME: Record<keyof Words, {
+const FRAME: Record<keyof BilingualText, {
   readonly nothing: string;
   readonly right: (targets: number) => string;
   readonly wrong: (count: number, targets: number) => string;
@@ -85,7 +85,7 @@ const FRAME: Record<keyof Words, {
   },
 };
 
-function print(checked: readonly Checked[], language: keyof Words): void {
+function print(checked: readonly CheckResult[], language: keyof BilingualText): void {
   const words = FRAME[language];
   const all = checked.flatMap(({ findings }) => findings);
   const wrong = all.filter(({ level }) => level === "error"),
@@ -96,7 +96,7 @@ function print(checked: readonly Checked[], language: keyof Words): void {
   if (hints.length > 0) console.log(`${words.hints}\n${lines(hints, language)}`);
 }
 
-function lines(findings: readonly Finding[], language: keyof Words): string {
+function lines(findings: readonly Finding[], language: keyof BilingualText): string {
   return findings.flatMap(({ path, what, todo, url, said }) => [
     `  ${path}: ${what[language]}${
       said === undefined ? "" : ` (${FRAME[language].said}: ${said})`
@@ -106,7 +106,7 @@ function lines(findings: readonly Finding[], language: keyof Words): string {
   ]).join("\n");
 }
 
-function languageOfTerminal(): keyof Words {
+function languageOfTerminal(): keyof BilingualText {
   const said = Deno.env.get("LC_ALL") || Deno.env.get("LC_MESSAGES") || Deno.env.get("LANG") || "";
   return said.startsWith("zh") ? "zh" : "en";
 }

@@ -11,7 +11,7 @@ import { Audit } from "../core/people/audit.ts";
 import { BotTokens } from "../core/people/bot_token.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
-import { silent } from "../core/observer.ts";
+import { silentObserver } from "../core/observer.ts";
 import { Offboarding } from "../core/people/offboarding.ts";
 import { randomPassword } from "../core/people/secret.ts";
 import { SESSION_MAX_AGE, Sessions } from "../core/people/session.ts";
@@ -100,7 +100,7 @@ interface Desk {
 
 /** What stands in the store about people, without anything that runs. */
 async function openPeople(store: Store, config: Config): Promise<Desk> {
-  const parts = { store, clock: systemClock, observer: silent };
+  const parts = { store, clock: systemClock, observer: silentObserver };
   const accounts = new Accounts(parts);
   await accounts.load();
   await accounts.replace(config.users);

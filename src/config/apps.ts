@@ -2,7 +2,7 @@
  * What apps on chat platforms let people do by the configuration: rules that can never fit are
  * refused, and what lets somebody around the bounds of their account is worth a warning.
  */
-import { folded } from "../core/bot_name.ts";
+import { foldName } from "../core/bot_name.ts";
 import { lists } from "../core/offer.ts";
 
 interface Found {
@@ -206,7 +206,7 @@ function judgeNames(
   );
   const look = (at: string, name: string | undefined) => {
     if (name === undefined || known.includes(name)) return;
-    const like = known.find((one) => folded(one) === folded(name));
+    const like = known.find((one) => foldName(one) === foldName(name));
     if (like !== undefined) {
       warnings.push({ path: at, message: `is no bot that is known; ${show(like)} is` });
     }

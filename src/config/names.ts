@@ -2,7 +2,7 @@
  * Names in the configuration that people could take for each other: a bot's id and a pool's name
  * are never the same, and two names that look alike are worth a warning.
  */
-import { DEMO, folded, isBotName } from "../core/bot_name.ts";
+import { DEMO, foldName, isBotName } from "../core/bot_name.ts";
 
 interface Found {
   readonly path: string;
@@ -16,8 +16,8 @@ export function nameProblems(
   const problems: Found[] = [], warnings: Found[] = [];
   const looks = new Map([[DEMO, DEMO]]);
   const look = (path: string, name: string) => {
-    const other = looks.get(folded(name));
-    if (other === undefined) looks.set(folded(name), name);
+    const other = looks.get(foldName(name));
+    if (other === undefined) looks.set(foldName(name), name);
     else if (other !== name) {
       warnings.push({ path, message: `looks like ${JSON.stringify(other)}` });
     }

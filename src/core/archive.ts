@@ -8,16 +8,16 @@
  */
 import type { Clock } from "./clock.ts";
 import { Drafts } from "./draft.ts";
-import type { Code } from "./error.ts";
+import type { ErrorCode } from "./error.ts";
 import { NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
-import type { ChannelName, Image } from "./message.ts";
+import type { ChannelName, MessageImage } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import type { Trace, Voice } from "./reach.ts";
+import type { BotRef, Trace } from "./key_scope.ts";
 import { type Chunk, type Ending, Reply } from "./reply.ts";
 import { keyPart, type Store, UNINDEXED } from "./store.ts";
 import { Traces } from "./traces.ts";
-import { type Keeper, Turn } from "./turn.ts";
+import { Turn, type TurnRecorder } from "./turn.ts";
 
 /** Turns that belong together; decides which bot answers and what it remembers. */
 export interface Conversation {
@@ -49,17 +49,17 @@ export interface TurnRecord {
   /** Sorts turns that began in the same millisecond. */
   readonly order: string;
   readonly text: string;
-  readonly images: readonly Image[];
+  readonly images: readonly MessageImage[];
   readonly botId?: string;
   readonly botName?: string;
   /** The pool that the bot was in. */
   readonly pool?: string;
   /** Bots that had begun to answer when the turn moved on. */
-  readonly earlier?: readonly Voice[];
+  readonly earlier?: readonly BotRef[];
   /** The limited key that it was asked with. */
   readonly key?: string;
   readonly status: Ending["status"] | "running";
-  readonly code?: Code;
+  readonly code?: ErrorCode;
   readonly detail?: string;
   readonly firstAt?: number;
   readonly endedAt?: number;
@@ -67,7 +67,7 @@ export interface TurnRecord {
 }
 
 /** A place where a search word was said. */
-export interface Found {
+export interface SearchHit {
   readonly conversationId: string;
   readonly turnId: string;
   readonly title: string;
@@ -76,19 +76,19 @@ export interface Found {
 }
 
 /** A person's default conversation with each bot, and the bot that answered last. */
-export interface Defaults {
+export interface DefaultConversations {
   last?: string;
   bots: Record<string, string>;
 }
 
 /** History may be forgotten where there is no disk. */
-const WEAK = { weak: true };
+const WEAK = { evictable: true };
 
 /**
  * The same for a turn's place in its conversation: a key and an id. It can be made again from the
  * turn.
  */
-const PLACE = { weak: 100, late: true };
+const PLACE = { evictable: 100, lazy: true };
 
 /** Stands in the store while a process uses it: one that finds it there follows a crash. */
 const OPEN = "archive:open";
@@ -108,14 +108,14 @@ const RECOUNT = 10_000;
 /** People and conversations kept in memory beside the store; the oldest go first. */
 const CACHED = 10_000;
 
-export class Archive implements Keeper {
+export class Archive implements TurnRecorder {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #newId: () => string;
   readonly #drafts: Drafts;
   readonly #conversations = new Map<string, Conversation>();
-  readonly #defaults = new Map<string, Defaults>();
+  readonly #defaults = new Map<string, DefaultConversations>();
   /** How many conversations a person has, and when they were counted. */
   readonly #counts = new Map<string, { count: number; readonly at: number }>();
   readonly #traces = new Traces<Conversation>({
@@ -150,11 +150,11 @@ export class Archive implements Keeper {
     const crashed = await this.#store.get(OPEN) !== undefined;
     if (!crashed && this.isLasting) this.#write(this.#store.set(OPEN, 1));
     for (const [id, chunks] of left) {
-      const record = await this.turn(id);
-      if (record?.status === "running") {
-        await this.#interrupt(record, chunks);
-        await this.#place(record);
-        await this.#trace(record);
+      const recordOf = await this.turn(id);
+      if (recordOf?.status === "running") {
+        await this.#interrupt(recordOf, chunks);
+        await this.#place(recordOf);
+        await this.#trace(recordOf);
         ended++;
       }
     }
@@ -331,7 +331,7 @@ export class Archive implements Keeper {
   save(conversation: Conversation, sure = false): Promise<void> {
     if (this.isRemoved(conversation)) return Promise.resolve();
     const key = `conv:${keyPart(conversation.personId)}:${conversation.id}`;
-    const written = this.#store.set(key, conversation, { ...WEAK, sure });
+    const written = this.#store.set(key, conversation, { ...WEAK, durable: sure });
     this.#write(written);
     return written;
   }
@@ -375,17 +375,19 @@ export class Archive implements Keeper {
     await this.#store.delete(`conv:${keyPart(personId)}:${keyPart(id)}`);
     await this.#store.delete(`owner:${keyPart(id)}`);
     // Sure, and last, so that what was deleted does not come back with a crash.
-    await this.#store.set(`default:${keyPart(personId)}`, defaults, { sure: true });
+    await this.#store.set(`default:${keyPart(personId)}`, defaults, { durable: true });
   }
 
   /**
    * Reads who this person's default bot and default conversations are; afterwards {@linkcode
    * defaultWith} needs no waiting.
    */
-  async defaults(personId: string): Promise<Defaults> {
+  async defaults(personId: string): Promise<DefaultConversations> {
     const cached = this.#defaults.get(personId);
     if (cached) return cached;
-    const stored: Defaults | undefined = await this.#store.get(`default:${keyPart(personId)}`);
+    const stored: DefaultConversations | undefined = await this.#store.get(
+      `default:${keyPart(personId)}`,
+    );
     // Somebody else may have read it meanwhile; there must be one object only.
     const meanwhile = this.#defaults.get(personId);
     if (meanwhile) return meanwhile;
@@ -438,7 +440,7 @@ export class Archive implements Keeper {
     if (turn.message.temporary) return undefined;
     if (!turn.ending) {
       turn.order ??= this.#order(turn.at);
-      if (this.isLasting) turn.keeper = this;
+      if (this.isLasting) turn.recorder = this;
       this.#drafts.begin(turn, (sure) => [this.#keep(this.record(turn), sure), this.#place(turn)]);
       return undefined;
     }
@@ -494,10 +496,10 @@ export class Archive implements Keeper {
   #keep(record: TurnRecord, sure = record.status !== "running"): Promise<void> {
     const weak = weightOf(record);
     if (record.status === "running") {
-      return this.#store.set(`turn:${record.id}`, record, { weak, sure });
+      return this.#store.set(`turn:${record.id}`, record, { evictable: weak, durable: sure });
     }
     const find = this.#store.find && { owner: record.personId, text: said(record) };
-    return this.#store.set(`turn:${record.id}`, record, { weak, sure, find });
+    return this.#store.set(`turn:${record.id}`, record, { evictable: weak, durable: sure, find });
   }
 
   /** The same for a conversation that must be read first. */
@@ -592,7 +594,7 @@ export class Archive implements Keeper {
    * answer; case does not count. A store that keeps an index finds words by their beginnings, and
    * any part of a script without spaces; others look at every turn.
    */
-  async search(personId: string, words: string, limit = 50): Promise<Found[]> {
+  async search(personId: string, words: string, limit = 50): Promise<SearchHit[]> {
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 10);
     if (needles.length === 0) return [];
     const records = this.#store.find
@@ -701,7 +703,7 @@ function said(record: TurnRecord): string {
  * A kept turn as a {@linkcode Turn} whose reply can be read from any offset. A turn that never saw
  * its end is `incomplete`.
  */
-export function restore(record: TurnRecord): Turn {
+export function restoreTurn(record: TurnRecord): Turn {
   const ending: Ending = record.status === "running"
     ? { status: "incomplete", code: "shutting_down" }
     : { status: record.status, code: record.code, detail: record.detail };

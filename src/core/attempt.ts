@@ -3,10 +3,10 @@
  * attempt is over and whatever its bot still says falls on deaf ears.
  */
 import type { Clock } from "./clock.ts";
-import type { Code } from "./error.ts";
-import type { Facts, FailureInfo, Link, Receipts, Sink } from "./link.ts";
+import type { ErrorCode } from "./error.ts";
+import type { AnswerMeta, FailureInfo, Link, Receipts, Sink } from "./link.ts";
 import type { Observer } from "./observer.ts";
-import type { Kind } from "./reply.ts";
+import type { ChunkKind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
 
 /** What becomes of the turn is not the attempt's decision. */
@@ -14,7 +14,7 @@ export interface Outcome {
   done(attempt: Attempt): void;
   failed(
     attempt: Attempt,
-    code: Code,
+    code: ErrorCode,
     detail: string | undefined,
     retryable: boolean,
     more?: FailureInfo,
@@ -50,7 +50,7 @@ export class Attempt implements Sink {
     this.heardAt = this.#clock.now();
   }
 
-  write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean {
+  write(kind: Exclude<ChunkKind, "replace">, content: string | readonly string[]): boolean {
     if (this.over) return false;
     const now = this.#clock.now();
     const gap = this.turn.firstAt === undefined ? -1 : now - this.heardAt;
@@ -70,11 +70,11 @@ export class Attempt implements Sink {
     return outcome === "ok";
   }
 
-  measured(facts: Facts): void {
-    if (!this.over) this.turn.facts = facts;
+  setMeta(facts: AnswerMeta): void {
+    if (!this.over) this.turn.meta = facts;
   }
 
-  hear(receipts: Receipts): boolean {
+  acknowledge(receipts: Receipts): boolean {
     if (!this.#outcome.isLasting || this.turn.message.temporary) return false;
     if (!this.over) this.turn.receipts = receipts;
     return true;
@@ -86,7 +86,7 @@ export class Attempt implements Sink {
     return this.turn.kept;
   }
 
-  fail(code: Code, detail: string | undefined, retryable: boolean, more?: FailureInfo): void {
+  fail(code: ErrorCode, detail: string | undefined, retryable: boolean, more?: FailureInfo): void {
     if (!this.over) this.#outcome.failed(this, code, detail, retryable, more);
   }
 

@@ -6,12 +6,12 @@
  * What it prevents: a bot that takes the name of another one, or makes it the name of its pool, and
  * is then given the messages that people meant for the other.
  */
-import { DEMO, lookAlike, reserve, type Reserved } from "./bot_name.ts";
+import { DEMO, lookAlike, type ReservedNames, reserveNames } from "./bot_name.ts";
 import { type BotTokens, type CommonTokens, ofTokens } from "./people/bot_token.ts";
 import type { Bot } from "./link.ts";
 
 /** Why a bot may not come in. */
-export interface Refusal {
+export interface BotRefusal {
   /** Sent to the bot; the original sent `Invalid token`. */
   readonly error: string;
   /**
@@ -22,13 +22,13 @@ export interface Refusal {
 }
 
 /** What a bot registers with. */
-export interface Claim {
+export interface BotClaim {
   readonly botId: string;
   readonly token: string;
   readonly pool?: string;
 }
 
-export interface AdmissionParts {
+export interface BotAdmissionParts {
   readonly tokens: BotTokens;
   /** The tokens for all. */
   readonly common: () => CommonTokens;
@@ -39,18 +39,18 @@ export interface AdmissionParts {
 }
 
 export class BotAdmission {
-  readonly #parts: AdmissionParts;
+  readonly #parts: BotAdmissionParts;
   /** What stands fixed, and what it was made of. */
   #fixed:
-    | { readonly models: object; readonly tokens: object; readonly reserved: Reserved }
+    | { readonly models: object; readonly tokens: object; readonly reserved: ReservedNames }
     | undefined;
 
-  constructor(parts: AdmissionParts) {
+  constructor(parts: BotAdmissionParts) {
     this.#parts = parts;
   }
 
   /** Why this bot may not come in, or nothing where it may. */
-  refuse(claim: Claim): Refusal | undefined {
+  refuse(claim: BotClaim): BotRefusal | undefined {
     const { tokens, common, models } = this.#parts;
     const { botId, token } = claim;
     if (botId === DEMO) return name(`Bot id "${DEMO}" is taken by the built-in bot`);
@@ -68,13 +68,13 @@ export class BotAdmission {
   }
 
   /** The names that stand fixed, by the program, the configuration and tokens. */
-  reserved(): Reserved {
+  reserved(): ReservedNames {
     const models = this.#parts.models(), tokens = this.#parts.tokens.own;
     if (this.#fixed?.models !== models || this.#fixed.tokens !== tokens) {
       this.#fixed = {
         models,
         tokens,
-        reserved: reserve([...ofTokens(tokens), ...ofModels(models)]),
+        reserved: reserveNames([...ofTokens(tokens), ...reservedByModels(models)]),
       };
     }
     return this.#fixed.reserved;
@@ -99,7 +99,7 @@ export class BotAdmission {
     return { models: Object.fromEntries(joining), without };
   }
 
-  #refuseFixed({ botId, pool }: Claim): Refusal | undefined {
+  #refuseFixed({ botId, pool }: BotClaim): BotRefusal | undefined {
     const reserved = this.reserved();
     const { ids, pools } = reserved;
     const own = this.#parts.tokens.own.get(botId);
@@ -118,7 +118,7 @@ export class BotAdmission {
   }
 
   /** Among bots whose names nobody fixed, whoever comes first has the name. */
-  #refuseTaken({ botId, pool }: Claim): Refusal | undefined {
+  #refuseTaken({ botId, pool }: BotClaim): BotRefusal | undefined {
     for (const bot of this.#parts.present()) {
       if (bot.id === botId) continue;
       if (bot.pool === botId) {
@@ -133,13 +133,13 @@ export class BotAdmission {
 }
 
 /** Model APIs as names that stand fixed. */
-export function ofModels(models: Readonly<Record<string, { readonly pool?: string }>>) {
+export function reservedByModels(models: Readonly<Record<string, { readonly pool?: string }>>) {
   return Object.entries(models).map(([id, { pool }]) => (
     { id, pools: pool === undefined ? [] : [pool], by: "the configuration" }
   ));
 }
 
-function name(error: string): Refusal {
+function name(error: string): BotRefusal {
   return { error, wrong: "name" };
 }
 

@@ -7,12 +7,12 @@
 export const DEMO = "demo";
 
 /** Names that stand fixed, and who fixed them, in words for an error. */
-export interface Reserved {
+export interface ReservedNames {
   /** Bot ids of the program, the configuration and tokens. */
   readonly ids: ReadonlyMap<string, string>;
   /** Pools of the configuration and of tokens. */
   readonly pools: ReadonlyMap<string, string>;
-  /** All of these names by how they look, see {@linkcode folded}. */
+  /** All of these names by how they look, see {@linkcode foldName}. */
   readonly looks: ReadonlyMap<string, string>;
 }
 
@@ -33,16 +33,16 @@ const NAME =
  * without characters that show nothing. Letters of different scripts stay different, such as Latin
  * `a` and Cyrillic `а`.
  */
-export function folded(name: string): string {
+export function foldName(name: string): string {
   return name.normalize("NFKC").replace(INVISIBLE, "").toLowerCase();
 }
 
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
 
 /** A fixed name that is another one than this and looks the same. */
-export function lookAlike(name: string, { ids, pools, looks }: Reserved): string | undefined {
+export function lookAlike(name: string, { ids, pools, looks }: ReservedNames): string | undefined {
   if (ids.has(name) || pools.has(name)) return undefined;
-  return looks.get(folded(name));
+  return looks.get(foldName(name));
 }
 
 /**
@@ -51,9 +51,9 @@ export function lookAlike(name: string, { ids, pools, looks }: Reserved): string
  *
  * @param bots each bot with its pools and with who fixed them
  */
-export function reserve(
+export function reserveNames(
   bots: Iterable<{ readonly id: string; readonly pools: readonly string[]; readonly by: string }>,
-): Reserved {
+): ReservedNames {
   const ids = new Map([[DEMO, "the program"]]),
     pools = new Map<string, string>(),
     looks = new Map<string, string>();
@@ -62,7 +62,7 @@ export function reserve(
     for (const pool of own) pools.set(pool, by);
   }
   for (const id of ids.keys()) pools.delete(id);
-  for (const name of [...ids.keys(), ...pools.keys()]) looks.set(folded(name), name);
+  for (const name of [...ids.keys(), ...pools.keys()]) looks.set(foldName(name), name);
   return { ids, pools, looks };
 }
 
@@ -71,9 +71,9 @@ export function reserve(
  *
  * @param reserved what is fixed already; the id's own earlier reservation is no obstacle
  */
-export function nameTrouble(
+export function nameProblem(
   { botId, pools }: { readonly botId: string; readonly pools: readonly string[] },
-  reserved: Reserved,
+  reserved: ReservedNames,
 ): string | undefined {
   for (const name of [botId, ...pools]) {
     if (!isBotName(name)) return `${show(name)}: must have 1 to 128 characters without spaces or @`;
@@ -85,7 +85,7 @@ export function nameTrouble(
     if (pool === botId || reserved.ids.has(pool)) {
       return `${show(pool)} is the id of a bot and cannot be a pool`;
     }
-    if (folded(pool) === folded(botId)) return `${show(pool)} looks like ${show(botId)}`;
+    if (foldName(pool) === foldName(botId)) return `${show(pool)} looks like ${show(botId)}`;
   }
   for (const name of [botId, ...pools]) {
     const other = lookAlike(name, reserved);

@@ -4,7 +4,7 @@
  * newest result for its admins.
  */
 import type { Clock } from "./clock.ts";
-import { type Finding, Report, withoutSecrets } from "./finding.ts";
+import { type Finding, FindingReport, withoutSecrets } from "./finding.ts";
 
 /** How thoroughly: `thrifty` makes no call that costs money or counts against a month's quota. */
 export type Thoroughness = "thrifty" | "full";
@@ -17,11 +17,11 @@ export interface Probe {
    * Adds what is wrong to the report and returns the values that nobody may see. May throw: then it
    * could not be checked.
    */
-  run(report: Report, how: Thoroughness): Promise<readonly string[]>;
+  run(report: FindingReport, how: Thoroughness): Promise<readonly string[]>;
 }
 
 /** What came of one target's check. */
-export interface Checked {
+export interface CheckResult {
   readonly target: string;
   /** When it ended, milliseconds since the epoch. */
   readonly at: number;
@@ -35,7 +35,7 @@ export interface CheckupParts {
 }
 
 /** Milliseconds that the check of one target may take in all. */
-export const CHECK_TIMEOUT = 30_000;
+export const CHECK_TIMEOUT_MS = 30_000;
 
 /** Milliseconds after a check in which another one is not begun by a press of a button. */
 const PAUSE = 10_000;
@@ -45,8 +45,8 @@ const AT_ONCE = 8;
 
 export class Checkup {
   readonly #p: CheckupParts;
-  #results: readonly Checked[] = [];
-  #flight: Promise<readonly Checked[]> | undefined;
+  #results: readonly CheckResult[] = [];
+  #flight: Promise<readonly CheckResult[]> | undefined;
   #at: number | undefined;
 
   constructor(parts: CheckupParts) {
@@ -54,7 +54,7 @@ export class Checkup {
   }
 
   /** What the last check found, of targets that are still configured. */
-  get results(): readonly Checked[] {
+  get results(): readonly CheckResult[] {
     const targets = new Set(this.#p.probes().map(({ target }) => target));
     return this.#results.filter(({ target }) => targets.has(target));
   }
@@ -69,7 +69,7 @@ export class Checkup {
   }
 
   /** Checks everything. Who asks while a check is under way gets that one's result. */
-  run(how: Thoroughness = "full"): Promise<readonly Checked[]> {
+  run(how: Thoroughness = "full"): Promise<readonly CheckResult[]> {
     return this.#flight ??= this.#all(how).then((results) => {
       this.#at = this.#p.clock.now();
       return this.#results = results;
@@ -87,9 +87,9 @@ export class Checkup {
     return isNew;
   }
 
-  async #all(how: Thoroughness): Promise<Checked[]> {
+  async #all(how: Thoroughness): Promise<CheckResult[]> {
     const probes = this.#p.probes();
-    const results: Checked[] = new Array(probes.length);
+    const results: CheckResult[] = new Array(probes.length);
     let next = 0;
     const work = async () => {
       for (let at = next++; at < probes.length; at = next++) {
@@ -100,12 +100,12 @@ export class Checkup {
     return results;
   }
 
-  async #one(probe: Probe, how: Thoroughness): Promise<Checked> {
+  async #one(probe: Probe, how: Thoroughness): Promise<CheckResult> {
     const { clock } = this.#p;
     const { target } = probe;
-    const report = new Report(target);
+    const report = new FindingReport(target);
     const late = Promise.withResolvers<"late">();
-    const stop = clock.after(CHECK_TIMEOUT, () => late.resolve("late"));
+    const stop = clock.after(CHECK_TIMEOUT_MS, () => late.resolve("late"));
     const running = probe.run(report, how).catch((): "failed" => "failed");
     const end = await Promise.race([running, late.promise]);
     stop();
@@ -118,13 +118,13 @@ export class Checkup {
 }
 
 function unchecked(target: string, why: "late" | "failed"): Finding {
-  const report = new Report(target);
+  const report = new FindingReport(target);
   const todo = {
     en: "look at the network between the gateway and the service, and check again",
     zh: "检查网关与该服务之间的网络，然后重新检查",
   };
   if (why === "late") {
-    const seconds = CHECK_TIMEOUT / 1000;
+    const seconds = CHECK_TIMEOUT_MS / 1000;
     report.wrong("", {
       en: `the check did not end within ${seconds} s`,
       zh: `检查没有在 ${seconds} 秒内结束`,

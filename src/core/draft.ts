@@ -1,5 +1,5 @@
 /**
- * Replies that are still growing, saved behind the bot's back: every {@linkcode LATE} ms what came
+ * Replies that are still growing, saved behind the bot's back: every {@linkcode DRAFT_INTERVAL_MS} ms what came
  * since goes to the store, so that the sudden end of the process costs an answer its last moments
  * and not its beginning. A chunk never waits for this, and a turn that is over sooner never gets
  * here.
@@ -21,7 +21,7 @@ import type { Turn } from "./turn.ts";
  * Milliseconds between two looks at everything that runs: one timer, however many turns. With 200
  * ms a machine at five times its load was seen to be 300 ms late.
  */
-export const LATE = 100;
+export const DRAFT_INTERVAL_MS = 100;
 
 /**
  * Milliseconds for which a log is used at least, and at most. In between a new one is begun when as
@@ -30,7 +30,7 @@ export const LATE = 100;
 const USED = [10_000, 60_000] as const;
 
 /** A draft that nobody came back for is of no use after a month. */
-const KEPT = { ttl: 30 * 86_400_000, weak: true } as const;
+const KEPT = { ttl: 30 * 86_400_000, evictable: true } as const;
 
 /**
  * Tells which logs are in use: `drafts:<process>:<number>` is the mark of the log
@@ -96,7 +96,7 @@ export class Drafts {
     // What dies with the process need not be saved for after its death.
     if (this.#store.volatile) return;
     this.#running.set(turn.id, { turn, first, saved: 0, mark: 0, begun: false });
-    this.#stop ??= this.#clock.after(LATE, () => this.#look());
+    this.#stop ??= this.#clock.after(DRAFT_INTERVAL_MS, () => this.#look());
   }
 
   /**
@@ -118,8 +118,8 @@ export class Drafts {
 
   /** Its readers may be told of it. */
   #isKnown(turn: Turn): void {
-    if (turn.keeper === undefined) return;
-    turn.keeper = undefined;
+    if (turn.recorder === undefined) return;
+    turn.recorder = undefined;
     turn.reply.wake();
   }
 
@@ -193,7 +193,9 @@ export class Drafts {
     } catch (error) {
       this.#observer.tell({ type: "fault", where: "draft", error });
     }
-    if (this.#running.size > 0) this.#stop = this.#clock.after(LATE, () => this.#look());
+    if (this.#running.size > 0) {
+      this.#stop = this.#clock.after(DRAFT_INTERVAL_MS, () => this.#look());
+    }
   }
 
   /** Writes down what turns have said since the last time. */
@@ -230,7 +232,7 @@ export class Drafts {
     }
     if (this.#log && Object.keys(line).length > 0) {
       if (!isNew) this.#log.more += units;
-      const written = this.#store.append(LOG + this.#log.name, [line], { ...KEPT, sure: true });
+      const written = this.#store.append(LOG + this.#log.name, [line], { ...KEPT, durable: true });
       writes.push(this.#written = written);
       // What could not be written is told below, and then the log before stays.
       if (before && before !== this.#log) written.then(() => this.#drop([before.name]), () => {});

@@ -5,7 +5,7 @@
  */
 
 /** Every way a request, a frame or a turn can fail. */
-export type Code =
+export type ErrorCode =
   | "invalid" // the input is not what it should be; `detail` says what was wrong and what would be right
   | "too_large"
   | "request_timeout" // the request did not arrive in time
@@ -38,7 +38,7 @@ export type Code =
   | "internal";
 
 /** Whether the question or who asks it is to blame and not the bot: then the bot needs no rest. */
-export function isOfTheQuestion(code: Code): boolean {
+export function isCausedByRequest(code: ErrorCode): boolean {
   return code === "question_refused" || code === "context_too_long" || code === "too_large" ||
     code === "bot_declined" || code === "queue_full" || code === "cancelled";
 }
@@ -48,7 +48,7 @@ export class NexusError extends Error {
   override readonly name = "NexusError";
 
   constructor(
-    readonly code: Code,
+    readonly code: ErrorCode,
     /** What exactly was wrong, safe to show: never holds a secret or another person's words. */
     readonly detail?: string,
     readonly extra: {

@@ -6,7 +6,7 @@
 import type { Json } from "./store.ts";
 
 /** The same words in every language that operators read. */
-export interface Words {
+export interface BilingualText {
   readonly en: string;
   readonly zh: string;
 }
@@ -19,9 +19,9 @@ export interface Finding {
    * look.
    */
   readonly level: "error" | "hint";
-  readonly what: Words;
+  readonly what: BilingualText;
   /** What to do, with the page of the vendor's console. */
-  readonly todo: Words;
+  readonly todo: BilingualText;
   /** That page's address, where it is stable. */
   readonly url?: string;
   /** The code or the words of the service itself. */
@@ -29,28 +29,34 @@ export interface Finding {
 }
 
 /** What a finding may leave out. */
-export interface Details {
+export interface FindingDetails {
   readonly url?: string;
   readonly said?: string;
 }
 
 /** The findings about one target: an app, a model API, a way to sign in. */
-export class Report {
+export class FindingReport {
   readonly found: Finding[] = [];
 
   /** @param target its place in the configuration, such as `channels.feishu.main` */
   constructor(readonly target: string) {}
 
   /** @param key the setting below the target; empty: the target itself */
-  wrong(key: string, what: Words, todo: Words, details: Details = {}): void {
+  wrong(key: string, what: BilingualText, todo: BilingualText, details: FindingDetails = {}): void {
     this.#add("error", key, what, todo, details);
   }
 
-  hint(key: string, what: Words, todo: Words, details: Details = {}): void {
+  hint(key: string, what: BilingualText, todo: BilingualText, details: FindingDetails = {}): void {
     this.#add("hint", key, what, todo, details);
   }
 
-  #add(level: Finding["level"], key: string, what: Words, todo: Words, details: Details): void {
+  #add(
+    level: Finding["level"],
+    key: string,
+    what: BilingualText,
+    todo: BilingualText,
+    details: FindingDetails,
+  ): void {
     this.found.push({
       path: key === "" ? this.target : `${this.target}.${key}`,
       level,
@@ -71,7 +77,7 @@ const HIDDEN = 4;
  * The settings of a target with `env:NAME` filled in, and the values among them that nobody may
  * see.
  */
-export interface Filled<T> {
+export interface ResolvedSettings<T> {
   readonly settings: T;
   readonly secrets: readonly string[];
 }
@@ -81,11 +87,11 @@ export interface Filled<T> {
  *
  * @param env the value of `NAME`
  */
-export function filled<T extends object>(
-  report: Report,
+export function resolveSettings<T extends object>(
+  report: FindingReport,
   settings: T,
   env: (name: string) => string | undefined,
-): Filled<T> | undefined {
+): ResolvedSettings<T> | undefined {
   const secrets: string[] = [];
   let isWhole = true;
   const fill = (fields: Json, under: string): Json => {
@@ -126,7 +132,7 @@ export function withoutSecrets(
 ): Finding[] {
   const clean = (text: string) =>
     secrets.reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
-  const cleanWords = ({ en, zh }: Words) => ({ en: clean(en), zh: clean(zh) });
+  const cleanWords = ({ en, zh }: BilingualText) => ({ en: clean(en), zh: clean(zh) });
   return findings.map((one) => ({
     ...one,
     what: cleanWords(one.what),

@@ -12,21 +12,21 @@
  * console.log(turn.reply.text);
  * ```
  */
-import { Archive, type Conversation, type Defaults } from "./archive.ts";
+import { Archive, type Conversation, type DefaultConversations } from "./archive.ts";
 import { Attempt, type Outcome } from "./attempt.ts";
 import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
-import { type Code, isOfTheQuestion, NexusError } from "./error.ts";
+import { type ErrorCode, isCausedByRequest, NexusError } from "./error.ts";
 import { timedId } from "./id.ts";
 import type { Bot, FailureInfo, Link } from "./link.ts";
-import type { Image, Message, Person } from "./message.ts";
+import type { Message, MessageImage, Person } from "./message.ts";
 import { mentioned } from "./mention.ts";
 import { isChatApp, splitMention } from "./message.ts";
 import { type Notice, Notices, type PushNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
-import type { Reader } from "./reach.ts";
-import { DEFAULT_QUEUE, Queue, type QueueBounds } from "./queue.ts";
-import { Reading } from "./reading.ts";
+import type { Reader } from "./key_scope.ts";
+import { DEFAULT_QUEUE, FairQueue, type QueueBounds } from "./fair_queue.ts";
+import { ScopedHistory } from "./scoped_history.ts";
 import { DEFAULT_CAP, type Ending, Reply, type ReplyCap } from "./reply.ts";
 import { mayUse, Roster, type Seat } from "./roster.ts";
 import type { Store } from "./store.ts";
@@ -51,7 +51,7 @@ export interface Push {
   /** `user:<id>` or `conversation:<id>`. */
   readonly to: string;
   readonly content: string;
-  readonly images: readonly Image[];
+  readonly images: readonly MessageImage[];
   /** A repeat with the same id by the same bot within ten minutes is dropped. */
   readonly id?: string;
 }
@@ -114,7 +114,7 @@ export class Gateway {
   readonly roster: Roster;
   readonly archive: Archive;
   /** What people read, each as far as they reach. */
-  readonly reading: Reading;
+  readonly history: ScopedHistory;
   readonly notices: Notices;
   readonly settings: GatewaySettings;
   readonly #clock: Clock;
@@ -131,7 +131,7 @@ export class Gateway {
   readonly #attempts = new Map<string, Attempt>();
   /** How many turns a bot answers in a person's default conversation, by {@linkcode defaultKey}. */
   readonly #inDefault = new Map<string, number>();
-  readonly #queue: Queue<Turn>;
+  readonly #queue: FairQueue<Turn>;
   /** Ended turns that are still in memory, the oldest first, and their weight. */
   readonly #ended = new Map<string, number>();
   #endedBytes = 0;
@@ -162,7 +162,7 @@ export class Gateway {
     this.#pushed = parts.pushed;
     this.roster = new Roster(parts);
     this.archive = new Archive(parts);
-    this.reading = new Reading({
+    this.history = new ScopedHistory({
       archive: this.archive,
       observer: parts.observer,
       live: (id) => this.#turns.get(id),
@@ -178,7 +178,7 @@ export class Gateway {
       isLasting: this.archive.isLasting,
     };
     this.notices = new Notices(parts.clock.now());
-    this.#queue = new Queue(this.settings.queue);
+    this.#queue = new FairQueue(this.settings.queue);
     this.roster.watch(() => this.#serve());
     this.#stopLooking = this.#keepLooking();
   }
@@ -212,7 +212,7 @@ export class Gateway {
     if (message.idempotencyKey === undefined) return this.#ask(message);
     // A key that reads less gets no answer by the idempotency key of another.
     const key = `${message.person.id}\n${
-      message.person.reach?.key ?? ""
+      message.person.keyScope?.key ?? ""
     }\n${message.idempotencyKey}`;
     const now = this.#clock.now();
     const known = this.#keys.get(key);
@@ -231,7 +231,7 @@ export class Gateway {
 
   /** The turn of a repeat; one whose words were deleted meanwhile is asked anew. */
   async #again(id: Promise<string>, message: Message): Promise<Turn> {
-    return await this.reading.turn(await id, message.person) ?? await this.#ask(message);
+    return await this.history.turn(await id, message.person) ?? await this.#ask(message);
   }
 
   async #ask(asked: Message): Promise<Turn> {
@@ -244,7 +244,7 @@ export class Gateway {
     const [conversation, defaults] = await Promise.all([
       message.conversationId === undefined
         ? undefined
-        : this.reading.open(person, message.conversationId),
+        : this.history.open(person, message.conversationId),
       this.archive.defaults(person.id),
     ]);
     if (message.conversationId !== undefined && !conversation) {
@@ -280,7 +280,11 @@ export class Gateway {
   }
 
   /** Makes the turn of a message that was let in, and gives it to a bot or puts it in line. */
-  #begin(message: Message, conversation: Conversation | undefined, defaults: Defaults): Turn {
+  #begin(
+    message: Message,
+    conversation: Conversation | undefined,
+    defaults: DefaultConversations,
+  ): Turn {
     const { person } = message;
     // All three may have happened while the store was asked.
     this.#refuseWhileDraining();
@@ -327,7 +331,7 @@ export class Gateway {
   }
 
   async #checkParent(message: Message): Promise<void> {
-    const parent = await this.reading.turn(message.parentTurnId!, message.person);
+    const parent = await this.history.turn(message.parentTurnId!, message.person);
     if (!parent || parent.conversationId !== message.conversationId) {
       throw new NexusError("not_found", "no such turn in this conversation: parentTurnId");
     }
@@ -362,7 +366,7 @@ export class Gateway {
   #give(turn: Turn, seat: Seat): void {
     const { bot } = seat;
     const { person, requestId: request } = turn.message;
-    turn.place = undefined;
+    turn.queuePosition = undefined;
     if (turn.bot && turn.reply.length > 0) turn.earlier = [...turn.earlier ?? [], turn.bot];
     turn.bot = bot;
     if (turn.conversationId === "") {
@@ -409,10 +413,10 @@ export class Gateway {
    * process.
    */
   #tellBegun(turn: Turn, botId: string): void {
-    const { id: turnId, conversationId, keeper } = turn;
+    const { id: turnId, conversationId, recorder } = turn;
     const personId = turn.message.person.id;
     const tell = () => this.#notify(turn, { type: "turn", turnId, conversationId, botId });
-    if (keeper && this.notices.isHeard(personId)) void turn.known().then(tell);
+    if (recorder && this.notices.isHeard(personId)) void turn.recorded().then(tell);
     else tell();
   }
 
@@ -422,22 +426,22 @@ export class Gateway {
    */
 
   #done(attempt: Attempt): void {
-    this.roster.praise(attempt.link.bot.id);
+    this.roster.recordSuccess(attempt.link.bot.id);
     this.#end(attempt.turn, { status: "done" });
   }
 
   #failed(
     attempt: Attempt,
-    code: Code,
+    code: ErrorCode,
     detail: string | undefined,
     retryable: boolean,
     more: FailureInfo = {},
   ): void {
-    if (!isOfTheQuestion(code)) this.roster.blame(attempt.link.bot.id);
+    if (!isCausedByRequest(code)) this.roster.recordFailure(attempt.link.bot.id);
     const { turn } = attempt;
     if (code === "cancelled") {
       // Its person stopped it on the bot's side, where `/stop` is a message like any other.
-      turn.receipt = Promise.resolve(true);
+      turn.cancelConfirmed = Promise.resolve(true);
       return this.#end(turn, { status: "cancelled" });
     }
     if (retryable && this.#move(attempt, (more.logged ?? detail) || code, code)) return;
@@ -447,7 +451,7 @@ export class Gateway {
   }
 
   #lost(attempt: Attempt, detail: string | undefined): void {
-    this.roster.blame(attempt.link.bot.id);
+    this.roster.recordFailure(attempt.link.bot.id);
     if (this.#move(attempt, detail ?? "bot_gone", "bot_gone")) return;
     const status = attempt.turn.reply.length > 0 ? "incomplete" : "failed";
     this.#end(attempt.turn, { status, code: "bot_gone", detail });
@@ -458,7 +462,7 @@ export class Gateway {
    * it only where the bot declared that a begun reply may be started again, and then readers are
    * told that what they have is void.
    */
-  #move(attempt: Attempt, why: string, code: Code): boolean {
+  #move(attempt: Attempt, why: string, code: ErrorCode): boolean {
     const { turn, link } = attempt;
     const { bot } = link;
     const begun = turn.reply.length > 0;
@@ -484,7 +488,7 @@ export class Gateway {
 
   /** Ends a turn whose bot goes on: it is told to stop, and nobody waits for its receipt. */
   #stop(attempt: Attempt, ending: Ending): void {
-    if (ending.code === "reply_timeout") this.roster.blame(attempt.link.bot.id);
+    if (ending.code === "reply_timeout") this.roster.recordFailure(attempt.link.bot.id);
     void attempt.link.cancel(attempt.turn.id);
     this.#end(attempt.turn, ending);
   }
@@ -496,7 +500,7 @@ export class Gateway {
       this.#drop(attempt);
       attempt.link.forget(turn.id);
     }
-    turn.place = undefined;
+    turn.queuePosition = undefined;
     turn.endedAt = this.#clock.now();
     turn.unkept = this.archive.isLasting && !turn.message.temporary;
     turn.reply.end(ending);
@@ -513,7 +517,7 @@ export class Gateway {
     if (turn.unkept) {
       turn.kept = kept!.then(() => {
         turn.unkept = false;
-        turn.keeper = undefined;
+        turn.recorder = undefined;
         turn.reply.wake();
       });
     }
@@ -533,8 +537,8 @@ export class Gateway {
       took: turn.endedAt - turn.at,
       first: turn.firstAt === undefined ? undefined : turn.firstAt - turn.at,
       units: turn.reply.length,
-      inputTokens: turn.facts?.usage?.inputTokens,
-      outputTokens: turn.facts?.usage?.outputTokens,
+      inputTokens: turn.meta?.usage?.inputTokens,
+      outputTokens: turn.meta?.usage?.outputTokens,
     });
     const { id: turnId, conversationId } = turn;
     const tell = () =>
@@ -609,8 +613,8 @@ export class Gateway {
 
   #tellPlaces(): void {
     for (const [turn, place] of this.#queue.places()) {
-      if (turn.place === place) continue;
-      if (turn.place === undefined) {
+      if (turn.queuePosition === place) continue;
+      if (turn.queuePosition === undefined) {
         this.#observer.tell({
           type: "turn_queued",
           turn: turn.id,
@@ -618,7 +622,7 @@ export class Gateway {
           place,
         });
       }
-      turn.place = place;
+      turn.queuePosition = place;
       turn.reply.wake();
     }
   }
@@ -702,16 +706,16 @@ export class Gateway {
    * this does nothing and tells what was confirmed then.
    */
   async cancel(turn: Turn): Promise<boolean> {
-    if (turn.ending) return await turn.receipt ?? false;
+    if (turn.ending) return await turn.cancelConfirmed ?? false;
     const attempt = this.#attempts.get(turn.id);
     if (!attempt) {
-      turn.receipt = Promise.resolve(true);
+      turn.cancelConfirmed = Promise.resolve(true);
       this.#leaveLine(turn, { status: "cancelled" });
       return true;
     }
-    turn.receipt = attempt.link.cancel(turn.id);
+    turn.cancelConfirmed = attempt.link.cancel(turn.id);
     this.#end(turn, { status: "cancelled" });
-    return await turn.receipt;
+    return await turn.cancelConfirmed;
   }
 
   /**
@@ -719,14 +723,14 @@ export class Gateway {
    * with each bot by default are not refused.
    */
   async beginConversation(
-    { id, reach }: Reader,
+    { id, keyScope }: Reader,
     fields: { title?: string; botId?: string; id?: string } = {},
   ): Promise<Conversation> {
     const most = this.#conversations(id);
     if (!await this.archive.hasRoom(id, most)) {
       throw new NexusError("conversations_full", String(most));
     }
-    return this.archive.create(id, { ...fields, key: reach?.key });
+    return this.archive.create(id, { ...fields, key: keyScope?.key });
   }
 
   /**
@@ -734,11 +738,11 @@ export class Gateway {
    * in, may read only a part of it.
    */
   async removeConversation(who: Reader, id: string): Promise<boolean> {
-    const conversation = await this.reading.changeable(who, id);
+    const conversation = await this.history.changeable(who, id);
     if (!conversation) return false;
     // Asked before the words are gone, and not waited for: nothing new may begin in it meanwhile.
     // Where it cannot be known, no limited key hears.
-    const about = this.reading.about(conversation).catch(() => []);
+    const about = this.history.about(conversation).catch(() => []);
     for (const turn of this.running()) if (turn.conversationId === id) void this.cancel(turn);
     for (const [turnId, turn] of this.#turns) if (turn.conversationId === id) this.#letGo(turnId);
     await this.archive.remove(conversation);
@@ -846,7 +850,7 @@ export class Gateway {
     this.#remember(turn);
     // The bot's receipt says that it is stored, and so does what a page is told.
     await kept;
-    turn.keeper = undefined;
+    turn.recorder = undefined;
     this.#observer.tell({ type: "pushed", bot: bot.id, person: person.id });
     this.notices.tell(person.id, notice, [turn.trace]);
   }

@@ -2,9 +2,9 @@
  * A link is a live line to one bot, whatever the wire: a WebSocket, a model API, another node. The
  * roster keeps links, `pick` chooses among them, the gateway gives them turns.
  */
-import type { Code } from "./error.ts";
+import type { ErrorCode } from "./error.ts";
 import type { Message, Usage } from "./message.ts";
-import type { Kind } from "./reply.ts";
+import type { ChunkKind } from "./reply.ts";
 
 /** What a bot says of itself. */
 export interface Bot {
@@ -37,7 +37,7 @@ export interface Task {
 }
 
 /** What a bot knows of its answer besides its words. */
-export interface Facts {
+export interface AnswerMeta {
   /** As counted by the model's own API. */
   readonly usage?: Usage;
   /** Why it stopped, in OpenAI's words: `stop`, `length`, `content_filter`, … */
@@ -78,21 +78,21 @@ export interface Sink {
    * Adds to the reply, several deltas as one step. `false`: this task is over, the bot need not go
    * on.
    */
-  write(kind: Exclude<Kind, "replace">, content: string | readonly string[]): boolean;
+  write(kind: Exclude<ChunkKind, "replace">, content: string | readonly string[]): boolean;
   /** What is known of the answer besides its words; once, right before its last word. */
-  measured?(facts: Facts): void;
+  setMeta?(facts: AnswerMeta): void;
   /**
    * From now on `receipts` hears what is stored. `false`: nothing outlives the process here, so
    * there is nothing to hear of.
    */
-  hear?(receipts: Receipts): boolean;
+  acknowledge?(receipts: Receipts): boolean;
   /**
    * The reply is complete. Resolves when that is stored; nothing where nothing outlives the
    * process.
    */
   done(): Promise<void> | void;
   /** The bot says that it failed. `retryable`: another bot may do better. */
-  fail(code: Code, detail: string | undefined, retryable: boolean, more?: FailureInfo): void;
+  fail(code: ErrorCode, detail: string | undefined, retryable: boolean, more?: FailureInfo): void;
   /**
    * The line broke and may come back. `true`: nothing had been said and the task has moved to
    * another bot, forget it. `false`: keep it until the bot is back, or until its grace has passed

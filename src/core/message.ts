@@ -3,7 +3,7 @@
  */
 
 import type { Offer } from "./offer.ts";
-import type { Reach } from "./reach.ts";
+import type { KeyScope } from "./key_scope.ts";
 
 /** Who asks: a signed-in user, the owner of an API key, an account on a chat platform. */
 export interface Person {
@@ -20,7 +20,7 @@ export interface Person {
   /** The bot ids and pools this person may use; absent means all. */
   readonly bots?: readonly string[];
   /** How far they reach, where they came in by a key that reads less than they do. */
-  readonly reach?: Reach;
+  readonly keyScope?: KeyScope;
   /** Which of these bots they get, where they came in by an app on a chat platform. */
   readonly offer?: Offer;
 }
@@ -29,7 +29,7 @@ export interface Person {
  * An image as it came: a data URL (`data:image/png;base64,…`) or bare base64, exactly the two forms
  * that the original protocol carries. {@linkcode dataUrl} makes one form of both.
  */
-export type Image = string;
+export type MessageImage = string;
 
 /** Where people talk from. */
 export type ChannelName = "web" | "api" | "openai" | "lark" | "dingtalk" | "wecom" | "bot";
@@ -43,7 +43,7 @@ export function isChatApp(channel: ChannelName): boolean {
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly text: string;
-  readonly images: readonly Image[];
+  readonly images: readonly MessageImage[];
 }
 
 /**
@@ -77,7 +77,7 @@ export interface Usage {
 export interface Message {
   readonly person: Person;
   readonly text: string;
-  readonly images: readonly Image[];
+  readonly images: readonly MessageImage[];
   /** A bot id or a pool name. */
   readonly target?: string;
   /** Absent: the person's default conversation with the bot that answers. */
@@ -127,7 +127,7 @@ const MAGIC: readonly (readonly [string, string])[] = [
  * The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG as the
  * original plugin does.
  */
-export function dataUrl(image: Image): string {
+export function dataUrl(image: MessageImage): string {
   if (image.startsWith("data:")) return image;
   const type = MAGIC.find(([start]) => image.startsWith(start))?.[1] ?? "image/png";
   return `data:${type};base64,${image}`;
@@ -140,6 +140,6 @@ export function splitMention(text: string): { target?: string; text: string } {
 }
 
 /** What a bot is asked where a talk ends with its own words. */
-export function goOn(after: string): string {
+export function continuePrompt(after: string): string {
   return /\p{Script=Han}/u.test(after.slice(-200)) ? "请继续。" : "Please go on.";
 }

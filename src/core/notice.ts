@@ -5,8 +5,8 @@
  * A push is kept until a page has taken it, within bounds of number and weight; everything else is
  * of use only to a page that is open.
  */
-import type { Image } from "./message.ts";
-import type { Trace } from "./reach.ts";
+import type { MessageImage } from "./message.ts";
+import type { Trace } from "./key_scope.ts";
 import type { Ending } from "./reply.ts";
 
 export type Notice =
@@ -37,14 +37,14 @@ export interface PushNotice {
   readonly botId: string;
   readonly botName: string;
   readonly content: string;
-  readonly images: readonly Image[];
+  readonly images: readonly MessageImage[];
 }
 
 /**
  * A notice and its number, which grows over a restart too, so that a page can say which one it saw
  * last.
  */
-export interface Numbered {
+export interface NumberedNotice {
   readonly number: number;
   readonly notice: Notice;
   /** The turns that it is about: who may read one of them may hear it. */
@@ -64,7 +64,7 @@ const PERSON_UNITS = 8 << 20, ALL_UNITS = 64 << 20;
 const PEOPLE = 10_000;
 
 interface Box {
-  readonly kept: Numbered[];
+  readonly kept: NumberedNotice[];
   /** What is kept weighs, in UTF-16 units. */
   units: number;
   /** Everything to this number was taken by some page. */
@@ -74,7 +74,7 @@ interface Box {
 
 /** Whoever listens. */
 interface Page {
-  receive(notice: Numbered): void;
+  receive(notice: NumberedNotice): void;
   /** What it hears need not wait for another. */
   readonly takes: boolean;
 }
@@ -138,7 +138,7 @@ export class Notices {
   subscribe(
     personId: string,
     after: number | undefined,
-    receive: (notice: Numbered) => void,
+    receive: (notice: NumberedNotice) => void,
     takes = true,
   ): () => void {
     const box = this.#boxes.get(personId) ?? this.#open(personId);
@@ -166,7 +166,7 @@ export class Notices {
     if (box.pages.size === 0) this.#boxes.delete(personId);
   }
 
-  #keep(box: Box, numbered: Numbered): void {
+  #keep(box: Box, numbered: NumberedNotice): void {
     box.kept.push(numbered);
     const units = unitsOf(numbered.notice);
     box.units += units;

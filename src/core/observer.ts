@@ -2,11 +2,11 @@
  * Who is told what happened: log, metrics, audit. Core speaks in its own words; what becomes of
  * them is the observer's concern.
  */
-import type { Code } from "./error.ts";
+import type { ErrorCode } from "./error.ts";
 import type { Ending } from "./reply.ts";
 
 /** Something worth a line. Never holds a secret, a token or what people and bots said. */
-export type Happening =
+export type GatewayEvent =
   | {
     readonly type: "turn_begun";
     readonly turn: string;
@@ -34,7 +34,7 @@ export type Happening =
     readonly from: string;
     readonly why: string;
     /** How the bot that it moved from failed. */
-    readonly code: Code;
+    readonly code: ErrorCode;
   }
   | {
     readonly type: "turn_ended";
@@ -45,7 +45,7 @@ export type Happening =
     readonly channel: string;
     readonly bot?: string;
     readonly status: Ending["status"];
-    readonly code?: Code;
+    readonly code?: ErrorCode;
     readonly detail?: string;
     /** Milliseconds from the question to the ending. */
     readonly took: number;
@@ -134,7 +134,7 @@ export type Happening =
   | { readonly type: "fault"; readonly where: string; readonly error: unknown };
 
 export interface Observer {
-  tell(happening: Happening): void;
+  tell(happening: GatewayEvent): void;
   /**
    * A chunk arrived, `gap` milliseconds after the one before it (or -1 for the first). Called for
    * every chunk: must cost nothing.
@@ -143,10 +143,10 @@ export interface Observer {
 }
 
 /** Listens to nothing. */
-export const silent: Observer = { tell() {} };
+export const silentObserver: Observer = { tell() {} };
 
 /** Tells several. */
-export function everyone(...observers: readonly Observer[]): Observer {
+export function combineObservers(...observers: readonly Observer[]): Observer {
   const counting = observers.filter((observer) => observer.chunk !== undefined);
   return {
     tell(happening) {

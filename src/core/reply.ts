@@ -14,19 +14,19 @@
  * stop();
  * ```
  */
-import type { Code } from "./error.ts";
+import type { ErrorCode } from "./error.ts";
 
 /**
  * `text` is the answer; `reasoning` and `tool` are what led to it (a tool chunk is one JSON
  * object); an `image` is a data URL; `replace` says that everything before it is void, because
  * another bot started over (its content is that bot's id).
  */
-export type Kind = "text" | "reasoning" | "tool" | "image" | "replace";
+export type ChunkKind = "text" | "reasoning" | "tool" | "image" | "replace";
 
 /** One piece of a reply, and the offset at which it begins. */
 export interface Chunk {
   readonly at: number;
-  readonly kind: Kind;
+  readonly kind: ChunkKind;
   readonly content: string;
 }
 
@@ -34,7 +34,7 @@ export interface Chunk {
 export interface Ending {
   readonly status: "done" | "incomplete" | "failed" | "cancelled";
   /** Why, for `incomplete` and `failed`. */
-  readonly code?: Code;
+  readonly code?: ErrorCode;
   /** What the bot or the gateway said about it, safe to show. */
   readonly detail?: string;
   /** What of `detail` may stand in a log, where that is not all of it: bots quote people. */
@@ -151,7 +151,7 @@ export class Reply {
    * Returns `ended` when the reply has ended (whatever comes late is dropped) and `full` when the
    * chunk would pass the cap: the caller then ends the turn.
    */
-  append(kind: Kind, content: string | readonly string[]): "ok" | "ended" | "full" {
+  append(kind: ChunkKind, content: string | readonly string[]): "ok" | "ended" | "full" {
     if (this.#ending) return "ended";
     const before = this.#length;
     let outcome: "ok" | "full" = "ok";
@@ -165,7 +165,7 @@ export class Reply {
     return outcome;
   }
 
-  #add(kind: Kind, content: string): "ok" | "full" {
+  #add(kind: ChunkKind, content: string): "ok" | "full" {
     const weight = content.length;
     if (weight === 0) return "ok";
     const mark = kind === "image" || kind === "replace";

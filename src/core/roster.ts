@@ -22,14 +22,14 @@ export interface Seat extends Candidate {
   readonly link: Link;
   readonly bot: Bot;
   /** Milliseconds since the epoch until which it is left alone. */
-  readonly restsUntil: number;
+  readonly cooldownUntil: number;
 }
 
 export type SeatState = "online" | "busy" | "resting" | "draining";
 
 class LinkSeat implements Seat {
   strikes = 0;
-  restsUntil = 0;
+  cooldownUntil = 0;
 
   constructor(readonly link: Link) {}
 
@@ -112,7 +112,7 @@ export class Roster {
 
   state(seat: Seat): SeatState {
     if (seat.link.draining) return "draining";
-    if (seat.restsUntil > this.#clock.now()) return "resting";
+    if (seat.cooldownUntil > this.#clock.now()) return "resting";
     return seat.busy >= seat.maxConcurrent ? "busy" : "online";
   }
 
@@ -130,12 +130,12 @@ export class Roster {
       const bot = seat.link.bot;
       if (target !== undefined && (isBot ? bot.id : bot.pool) !== target) continue;
       if (seat.link.draining || except?.has(bot.id) || !mayUse(person, bot)) continue;
-      if (seat.restsUntil <= now) rested++;
+      if (seat.cooldownUntil <= now) rested++;
       may.push(seat);
     }
     return rested === 0 || rested === may.length
       ? may
-      : may.filter((seat) => seat.restsUntil <= now);
+      : may.filter((seat) => seat.cooldownUntil <= now);
   }
 
   /** Whether anything is there under this name that the person may use, however busy. */
@@ -147,17 +147,17 @@ export class Roster {
   }
 
   /** An answer went well. */
-  praise(botId: string): void {
+  recordSuccess(botId: string): void {
     const seat = this.#seats.get(botId);
     if (seat) seat.strikes = 0;
   }
 
   /** An answer went wrong by the bot's fault. */
-  blame(botId: string): void {
+  recordFailure(botId: string): void {
     const seat = this.#seats.get(botId);
     if (!seat || ++seat.strikes < STRIKES) return;
     seat.strikes = 0;
-    seat.restsUntil = this.#clock.now() + REST;
+    seat.cooldownUntil = this.#clock.now() + REST;
     this.#observer.tell({ type: "bot_rests", bot: botId, ms: REST });
     this.changed();
     this.#stopWaking?.();

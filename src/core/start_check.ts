@@ -12,7 +12,7 @@ import type { Store } from "./store.ts";
 const KEY = "checkup:full";
 
 /** Milliseconds between two full checks after starts. */
-export const FULL_CHECKS = 3_600_000;
+export const FULL_CHECK_INTERVAL_MS = 3_600_000;
 
 /** Milliseconds after the start: bots and apps connect first. */
 const AFTER = 3_000;
@@ -40,7 +40,7 @@ export async function checkAtStart(
   { checkup, store, clock, observer }: StartCheckParts,
 ): Promise<void> {
   const last = await store?.get(KEY), now = clock.now();
-  const isFull = typeof last !== "number" || now - last >= FULL_CHECKS || last > now;
+  const isFull = typeof last !== "number" || now - last >= FULL_CHECK_INTERVAL_MS || last > now;
   if (isFull) await store?.set(KEY, now);
   for (const { findings } of await checkup.run(isFull ? "full" : "thrifty")) {
     for (const { path, level, what, todo, said } of findings) {

@@ -1,6 +1,6 @@
 /**
- * The contract for everything that outlives a request. Five verbs on keys, two on logs. Values are
- * plain JSON.
+ * The contract for everything that outlives a request: five verbs on keys and three on logs. Values
+ * are plain JSON.
  *
  * Keys are paths with `:` between the parts (`session:3f…`, `turn:…`). One suite,
  * `tests/backends/contract.ts`, runs against every implementation; what a given one cannot do is
@@ -12,29 +12,27 @@
 export type Json = any;
 
 export interface SetOptions {
-  /** Milliseconds from now after which the entry is gone. */
+  /** Milliseconds from now after which the entry expires. */
   readonly ttl?: number;
   /**
-   * May be forgotten, oldest first, when the store has a bound on its size: history where there is
-   * no disk. Sessions, people and outbox entries are never weak. A number says about how many bytes
-   * it holds, where the writer knows and counting would cost more.
+   * A store with a bound on its size may evict the entry, the oldest first: history where there is
+   * no disk. Sessions, people and outbox entries are never evictable. A number is the entry's
+   * approximate size in bytes, for writers that know it.
    */
-  readonly weak?: boolean | number;
+  readonly evictable?: boolean | number;
   /**
-   * The promise resolves only when the entry (and all that was written before it, but for what is
-   * `late`) would survive the sudden end of the process. Without it a store may be up to 200 ms
-   * late.
+   * The promise resolves when the entry, and every earlier write that is not `lazy`, would survive
+   * the sudden end of the process. Without this a store may write up to 200 ms later.
    */
-  readonly sure?: boolean;
+  readonly durable?: boolean;
   /**
-   * A sure write need not take it along: it may be those 200 ms late by itself. For what can be
-   * made again from other entries.
+   * A durable write does not take this entry along; it is written within the 200 ms by itself. For
+   * entries that can be derived from others.
    */
-  readonly late?: boolean;
+  readonly lazy?: boolean;
   /**
-   * Makes the entry findable by {@linkcode Store.find}, where the store knows that; it stops being
-   * so with the entry. This is always `late`: after a crash an entry of the last moments may have
-   * to be set again to be found.
+   * Adds the entry to the search index of {@linkcode Store.find}, where the store has one. Indexing
+   * is always `lazy`: after a crash, entries of the last moments have to be set again.
    */
   readonly find?: { readonly owner: string; readonly text: string };
 }
@@ -46,10 +44,7 @@ export interface ListOptions {
   readonly reverse?: boolean;
 }
 
-/**
- * Remembers small things. Every method may reject with a `NexusError`("internal") when the medium
- * fails.
- */
+/** Stores small values. Every method may reject with a `NexusError("internal")`. */
 export interface Store {
   get(key: string): Promise<Json | undefined>;
   set(key: string, value: Json, options?: SetOptions): Promise<void>;
@@ -59,11 +54,13 @@ export interface Store {
   list(prefix: string, options?: ListOptions): Promise<[key: string, value: Json][]>;
   /**
    * Adds `by` to a counter atomically and returns the new value. `ttl` counts from the counter's
-   * first use.
+   * first use. A counter is an entry: {@linkcode get} reads it and changes nothing.
    */
   count(key: string, by: number, ttl?: number): Promise<number>;
   /** Appends entries to a log and returns its new length in entries. */
   append(log: string, entries: readonly Json[], options?: SetOptions): Promise<number>;
+  /** How many entries a log has; 0 where there is none. */
+  length(log: string): Promise<number>;
   /** Entries of a log from an index on. */
   read(log: string, from?: number, limit?: number): Promise<Json[]>;
   /**
@@ -87,17 +84,6 @@ export interface Store {
  * again and deletes this.
  */
 export const UNINDEXED = "store:unindexed";
-
-/**
- * Tells other nodes. In one process: tells whoever subscribed. Best effort; a subscriber that
- * throws harms nobody else.
- */
-export interface Bus {
-  publish(topic: string, message: Json): void;
-  /** Returns the way to unsubscribe. */
-  subscribe(topic: string, receive: (message: Json) => void): () => void;
-  close(): Promise<void>;
-}
 
 /**
  * A text as one part of a key: whatever could be taken for a separator is escaped, so that no name

@@ -2,7 +2,7 @@
  * Who answered in a conversation, as far as it is written down: with the conversation itself, and
  * in its turns where it is older than that.
  */
-import { addTrace, type Trace, UNKNOWN } from "./reach.ts";
+import { addTrace, type Trace, UNKNOWN_TRACE } from "./key_scope.ts";
 
 /** A conversation, as far as it matters here. */
 export interface Traced {
@@ -52,7 +52,7 @@ export class Traces<C extends Traced> {
       }
       await reading.done;
     }
-    return [...held.traces ?? [UNKNOWN], ...this.#arriving.get(id) ?? []];
+    return [...held.traces ?? [UNKNOWN_TRACE], ...this.#arriving.get(id) ?? []];
   }
 
   async #read(conversation: C, noted: readonly Trace[]): Promise<void> {

@@ -2,13 +2,13 @@
  * A turn is one message and its reply. It has a state, and it always ends in exactly one typed
  * ending.
  */
-import type { Bot, Facts, Receipts } from "./link.ts";
+import type { AnswerMeta, Bot, Receipts } from "./link.ts";
 import type { Message } from "./message.ts";
-import type { Trace, Voice } from "./reach.ts";
+import type { BotRef, Trace } from "./key_scope.ts";
 import type { Ending, Reply } from "./reply.ts";
 
 /** Writes turns down. */
-export interface Keeper {
+export interface TurnRecorder {
   /**
    * Writes down that there is this turn, with its question. Resolves when that would survive the
    * end of the process.
@@ -27,14 +27,14 @@ export class Turn {
   /** Who answers, as soon as that is known. Changes when the turn moves to another bot. */
   bot: Pick<Bot, "id" | "name" | "pool"> | undefined;
   /** Bots that had begun to answer when the turn moved on. */
-  earlier: readonly Voice[] | undefined;
+  earlier: readonly BotRef[] | undefined;
   /** Place in line while queued, from 1. */
-  place: number | undefined;
+  queuePosition: number | undefined;
   /** When the first chunk came, milliseconds since the epoch. */
   firstAt: number | undefined;
   endedAt: number | undefined;
   /** Once somebody stopped it: whether the bot confirmed. */
-  receipt: Promise<boolean> | undefined;
+  cancelConfirmed: Promise<boolean> | undefined;
   /** Where it stands in its conversation, as the archive sorts; set when it is first kept. */
   order: string | undefined;
   /** The conversation's own bot, which answers if it can. */
@@ -51,7 +51,7 @@ export class Turn {
   attempts = 0;
 
   /** There while it would not survive the end of the process yet that there is such a turn. */
-  keeper: Keeper | undefined;
+  recorder: TurnRecorder | undefined;
   /** Hears how much of the reply is stored. */
   receipts: Receipts | undefined;
 
@@ -61,7 +61,7 @@ export class Turn {
   kept: Promise<void> | undefined;
 
   /** What the bot knew of its answer, where it knew anything. */
-  facts: Facts | undefined;
+  meta: AnswerMeta | undefined;
 
   constructor(
     readonly id: string,
@@ -72,7 +72,7 @@ export class Turn {
     /** Milliseconds since the epoch. */
     readonly at: number,
     /** The id of the key that it was asked with, where that key reads less than its person. */
-    readonly key: string | undefined = message.person.reach?.key,
+    readonly key: string | undefined = message.person.keyScope?.key,
   ) {}
 
   /** Who has answered so far, and with which key it was asked. */
@@ -85,20 +85,20 @@ export class Turn {
    * Whether a reader may be told that this turn has begun: it would survive the end of the process.
    * Where it would not yet, it is written down now, and the reply's readers are woken when it is.
    */
-  get isKnown(): boolean {
-    if (this.keeper === undefined) return true;
-    void this.known();
+  get isRecorded(): boolean {
+    if (this.recorder === undefined) return true;
+    void this.recorded();
     return false;
   }
 
-  /** Resolves when {@linkcode isKnown}. */
-  async known(): Promise<void> {
-    await this.keeper?.writeDown(this);
+  /** Resolves when {@linkcode isRecorded}. */
+  async recorded(): Promise<void> {
+    await this.recorder?.writeDown(this);
   }
 
   get state(): TurnState {
     if (this.reply.ending) return "ended";
-    if (this.place !== undefined) return "queued";
+    if (this.queuePosition !== undefined) return "queued";
     return this.reply.length > 0 ? "answering" : "waiting";
   }
 

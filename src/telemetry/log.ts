@@ -2,7 +2,7 @@
  * The log: one line per happening, JSON for machines or pretty for a terminal. Lines leave in
  * batches, so that a busy gateway makes one system call for many turns.
  */
-import type { Happening, Observer } from "../core/observer.ts";
+import type { GatewayEvent, Observer } from "../core/observer.ts";
 
 export type Level = "debug" | "info" | "warn" | "error";
 
@@ -32,7 +32,7 @@ export class Log implements Observer {
     this.#now = options.now ?? Date.now;
   }
 
-  tell(happening: Happening): void {
+  tell(happening: GatewayEvent): void {
     const level = levelOf(happening);
     if (LEVELS.indexOf(level) < LEVELS.indexOf(this.level)) return;
     const at = new Date(this.#now()).toISOString();
@@ -53,7 +53,7 @@ export class Log implements Observer {
   }
 }
 
-function levelOf(happening: Happening): Level {
+function levelOf(happening: GatewayEvent): Level {
   switch (happening.type) {
     case "turn_begun":
     case "turn_given":
@@ -77,7 +77,7 @@ function levelOf(happening: Happening): Level {
   }
 }
 
-function plain(at: string, level: Level, happening: Happening): string {
+function plain(at: string, level: Level, happening: GatewayEvent): string {
   const text = "error" in happening ? "" : JSON.stringify(happening);
   // Nearly every line: written once, its type renamed.
   if (text.startsWith('{"type":')) {
@@ -95,7 +95,7 @@ const COLOURS: Record<Level, string> = {
   error: "\x1b[31m",
 };
 
-function pretty(at: string, level: Level, { type, ...rest }: Happening): string {
+function pretty(at: string, level: Level, { type, ...rest }: GatewayEvent): string {
   const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(
     ([key, value]) => {
       const text = key === "error"

@@ -2,7 +2,7 @@
  * What is counted for `/metrics`. Counting is increments; prom-client writes it down when
  * Prometheus asks (`prometheus.ts`).
  */
-import type { Happening, Observer } from "../core/observer.ts";
+import type { GatewayEvent, Observer } from "../core/observer.ts";
 import { type Gauges, Spread, Tallies } from "./tally.ts";
 
 /** Upper bounds in seconds. */
@@ -63,7 +63,7 @@ export class Metrics implements Observer {
     this.#gauges = gauges;
   }
 
-  tell(happening: Happening): void {
+  tell(happening: GatewayEvent): void {
     switch (happening.type) {
       case "turn_ended":
         this.turns.add(happening.status, happening.code ?? "", happening.channel);

@@ -10,7 +10,7 @@ import * as counter from "prom-client/lib/counter.js";
 import * as gauge from "prom-client/lib/gauge.js";
 // @ts-types="prom-client"
 import * as registry from "prom-client/lib/registry.js";
-import type { BotReport } from "../core/bot_watch.ts";
+import type { BotReport } from "../core/bot_monitor.ts";
 import type { Gauges, Spread, Tallies } from "./tally.ts";
 
 // Each of these files is CommonJS and exports its class; the types of the front door say what it

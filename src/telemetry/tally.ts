@@ -2,7 +2,7 @@
  * Counts that cost an increment: what `metrics.ts` keeps, and what `prometheus.ts` writes down when
  * asked.
  */
-import type { BotReport } from "../core/bot_watch.ts";
+import type { BotReport } from "../core/bot_monitor.ts";
 
 /** What is only known when somebody asks. */
 export interface Gauges {

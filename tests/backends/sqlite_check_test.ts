@@ -63,7 +63,7 @@ Deno.test("a page that is damaged: what was said is never taken for empty, and w
         assert.equal((await store.read("log:3")).length, 80, name);
         if (await store.get(UNINDEXED) !== undefined) outcomes[name] = "to be given again";
         else assert.equal((await store.find("alice", "needle", 500)).length, 400, name);
-        await store.set("new", 1, { sure: true, find: { owner: "alice", text: "thread" } });
+        await store.set("new", 1, { durable: true, find: { owner: "alice", text: "thread" } });
         assert.equal((await store.find("alice", "thread", 5)).length, 1, name);
         assert.equal(store.trouble, undefined, name);
         await store.close();
@@ -141,7 +141,7 @@ Deno.test("a page that proves damaged while it is used is trouble that stays, wi
       for (let i = 0; i < 400; i++) await store.get(`turn:${i}`);
     }, { code: "internal" });
     assert.match(store.trouble!, /is damaged .*; restart the gateway/);
-    await store.set("new", 1, { sure: true });
+    await store.set("new", 1, { durable: true });
     assert.match(store.trouble!, /is damaged/);
     await store.close();
   } finally {

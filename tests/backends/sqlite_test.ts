@@ -127,7 +127,7 @@ Deno.test("sqlite: a write reaches the file within 200 ms, a sure one before it 
     clock.pass(200);
     assert.equal(await other.get("late"), 1);
     await store.set("behind", 1);
-    await store.set("sure", 1, { sure: true });
+    await store.set("sure", 1, { durable: true });
     assert.equal(await other.get("sure"), 1);
     assert.equal(await other.get("behind"), 1);
     await store.close();
@@ -199,7 +199,7 @@ Deno.test({
       restoreStore(path, backup);
       assert.equal(mode(path), 0o600);
       const store = new SqliteStore({ path });
-      await store.set("a", 1, { sure: true });
+      await store.set("a", 1, { durable: true });
       for (const file of [path, `${path}-wal`, `${path}-shm`]) {
         assert.equal(mode(file), 0o600, file);
       }
@@ -257,9 +257,9 @@ Deno.test("sqlite: on a full disk the gateway goes on from memory, says so, and 
       onTrouble: (trouble) => said.push(trouble),
     });
     for (let i = 0; i < 100; i++) {
-      await store.set(`fill:${String(i).padStart(3, "0")}`, "x".repeat(5000), { weak: true });
+      await store.set(`fill:${String(i).padStart(3, "0")}`, "x".repeat(5000), { evictable: true });
     }
-    await store.set("session:1", { person: "alice" }, { sure: true });
+    await store.set("session:1", { person: "alice" }, { durable: true });
     await store.append("log", [1]);
     clock.pass(200);
     assert.match(store.trouble!, /full/);
@@ -294,9 +294,9 @@ Deno.test("sqlite: where nothing can be written it serves from memory, and weak 
     onTrouble: (trouble) => said.push(trouble),
   });
   assert.ok(store.trouble);
-  await store.set("session:1", 1, { sure: true });
-  for (let i = 0; i < 100; i++) await store.set(`turn:${i}`, "x".repeat(1000), { weak: true });
-  await store.append("chunks", ["x".repeat(60_000)], { weak: true });
+  await store.set("session:1", 1, { durable: true });
+  for (let i = 0; i < 100; i++) await store.set(`turn:${i}`, "x".repeat(1000), { evictable: true });
+  await store.append("chunks", ["x".repeat(60_000)], { evictable: true });
   assert.equal(await store.get("session:1"), 1);
   assert.equal(await store.get("turn:0"), undefined);
   assert.ok(store.trouble);
@@ -323,7 +323,7 @@ Deno.test({
         await first.close();
         mount("-o", "remount,ro", disk);
         const store = new SqliteStore({ path, clock });
-        await store.set("new", 2, { sure: true });
+        await store.set("new", 2, { durable: true });
         assert.ok(store.trouble);
         assert.equal(await store.get("new"), 2);
         assert.equal(await store.get("old"), 1);
@@ -335,7 +335,7 @@ Deno.test({
         try {
           Deno.writeFileSync(`${disk}/other2`, new Uint8Array(1 << 20));
         } catch { /* full, as wanted */ }
-        await store.set("big", "x".repeat(300_000), { sure: true });
+        await store.set("big", "x".repeat(300_000), { durable: true });
         assert.ok(store.trouble);
         assert.equal((await store.get("big")).length, 300_000);
         Deno.removeSync(`${disk}/other`);
@@ -369,7 +369,7 @@ Deno.test({
       try {
         const clock = new ManualClock();
         const store = new SqliteStore({ path: `${disk}/nexus.db`, clock });
-        await store.set("first", 1, { sure: true });
+        await store.set("first", 1, { durable: true });
         for (const name of ["other", "other2"]) {
           try {
             Deno.writeFileSync(`${disk}/${name}`, new Uint8Array(1 << 20));
@@ -377,7 +377,7 @@ Deno.test({
         }
         void store.set("big", "x".repeat(300_000));
         await store.set("turn:1", { said: 1 }, {
-          sure: true,
+          durable: true,
           find: { owner: "alice", text: "needle" },
         });
         assert.ok(store.trouble);
@@ -414,7 +414,7 @@ Deno.test("sqlite: a lock of another program is waited for a moment without hold
     const other = await foreign(`${dir}/nexus.db`);
     other.exec("BEGIN EXCLUSIVE");
     let isKept = false;
-    const kept = store.set("a", 1, { sure: true }).then(() => isKept = true);
+    const kept = store.set("a", 1, { durable: true }).then(() => isKept = true);
     const began = performance.now();
     store.flush();
     // SQLite itself would wait for five seconds; the bound leaves room for a machine that does much
@@ -439,17 +439,17 @@ Deno.test("sqlite: a lock that stays is trouble, memory stands in, and it is ove
     const said: (string | undefined)[] = [];
     const path = `${dir}/nexus.db`;
     const store = new SqliteStore({ path, clock, onTrouble: (trouble) => said.push(trouble) });
-    await store.set("before", 1, { sure: true });
+    await store.set("before", 1, { durable: true });
     const other = await foreign(path);
     other.exec("BEGIN EXCLUSIVE");
-    const kept = store.set("a", 1, { sure: true, find: { owner: "alice", text: "needle" } });
+    const kept = store.set("a", 1, { durable: true, find: { owner: "alice", text: "needle" } });
     store.flush();
     clock.pass(200);
     await kept;
     assert.match(store.trouble!, /another program keeps it locked/);
     const began = performance.now();
     for (let i = 0; i < 50; i++) {
-      await store.set(`b:${i}`, i, { sure: true });
+      await store.set(`b:${i}`, i, { durable: true });
       assert.equal(await store.get("before"), 1);
     }
     assert.equal((await store.list("b:")).length, 50);
@@ -479,7 +479,7 @@ Deno.test("sqlite: a row that cannot be written is given up and told, and the re
     await store.set("good:1", 1, { find: { owner: "alice", text: "needle" } });
     await store.set("bad:1", 1);
     await store.append("log", [1, 2]);
-    await store.set("good:2", 2, { sure: true });
+    await store.set("good:2", 2, { durable: true });
     assert.deepEqual(faults, ["bad:… cannot be written and is lost: no"]);
     assert.equal(store.trouble, undefined);
     assert.deepEqual(await store.list("good:"), [["good:1", 1], ["good:2", 2]]);
@@ -515,7 +515,7 @@ Deno.test("sqlite: whatever fails while it writes, nobody waits for ever, and wh
       );
       await store.set("bad:1", 1);
       await store.set("late", 1);
-      await store.set("sure", 1, { sure: true });
+      await store.set("sure", 1, { durable: true });
       assert.deepEqual([faults, caught], [1, ["the fault cannot be told either"]]);
       clock.pass(1_000);
       other.close();
@@ -535,7 +535,7 @@ Deno.test("sqlite: two processes that append to one log lose nothing", () =>
     const faults: string[] = [];
     const onFault = ({ message }: Error) => faults.push(message);
     const first = new SqliteStore({ path, onFault }), second = new SqliteStore({ path, onFault });
-    await first.append("log", ["a"], { sure: true });
+    await first.append("log", ["a"], { durable: true });
     assert.equal(await second.append("log", ["b"]), 2);
     assert.equal(await first.append("log", ["c"]), 2);
     first.flush();
@@ -552,13 +552,13 @@ Deno.test("sqlite: a file that is deleted while it is open is written anew, whol
     const clock = new ManualClock();
     const faults: string[] = [];
     const store = new SqliteStore({ path, clock, onFault: ({ message }) => faults.push(message) });
-    await store.set("a", 1, { sure: true, find: { owner: "alice", text: "needle" } });
+    await store.set("a", 1, { durable: true, find: { owner: "alice", text: "needle" } });
     Deno.removeSync(path);
-    await store.set("b", 2, { sure: true });
+    await store.set("b", 2, { durable: true });
     clock.pass(5_000);
     assert.match(faults[0]!, /nexus.db was deleted; it was written anew/);
     assert.equal(store.trouble, undefined);
-    await store.set("c", 3, { sure: true });
+    await store.set("c", 3, { durable: true });
     await store.close();
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
     const again = new SqliteStore({ path, clock });
@@ -573,12 +573,12 @@ Deno.test("sqlite: a file that another took the place of is trouble until the ne
     const clock = new ManualClock();
     const said: (string | undefined)[] = [];
     const store = new SqliteStore({ path, clock, onTrouble: (trouble) => said.push(trouble) });
-    await store.set("a", 1, { sure: true });
+    await store.set("a", 1, { durable: true });
     Deno.renameSync(path, `${dir}/away.db`);
     Deno.writeTextFileSync(path, "");
     clock.pass(5_000);
     assert.match(store.trouble!, /was replaced by another file.*restart it/);
-    await store.set("b", 1, { sure: true });
+    await store.set("b", 1, { durable: true });
     clock.pass(5_000);
     assert.match(store.trouble!, /was replaced/, "a write that goes well does not mend it");
     assert.equal(said.length, 1);

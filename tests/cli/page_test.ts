@@ -1,7 +1,7 @@
 /** When the page is built: not at all, at the first start, after its sources changed. */
 import assert from "node:assert/strict";
 import { openPage, type PagePlace } from "../../src/cli/page.ts";
-import type { Happening } from "../../src/core/observer.ts";
+import type { GatewayEvent } from "../../src/core/observer.ts";
 import { sourcesState } from "../../src/web/sources.ts";
 
 /** A folder with sources and a builder that counts. */
@@ -16,7 +16,7 @@ async function place() {
   await write("src/web/view/app.tsx", "two");
   await write("static/index.html", "<!doctype html>");
   await write("deno.json", "{}");
-  const told: Happening[] = [];
+  const told: GatewayEvent[] = [];
   let builds = 0;
   let fails = false;
   const parts: PagePlace = {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { catchStrays } from "../../src/cli/strays.ts";
-import type { Happening } from "../../src/core/observer.ts";
+import type { GatewayEvent } from "../../src/core/observer.ts";
 import { until } from "../world.ts";
 
 Deno.test("what nobody caught is logged, and what libraries write to the console does not go there by itself", async () => {
-  const told: Happening[] = [];
+  const told: GatewayEvent[] = [];
   const own = console.warn;
   const stop = catchStrays({ tell: (happening) => told.push(happening) });
   try {
@@ -31,7 +31,7 @@ Deno.test("what nobody caught is logged, and what libraries write to the console
 });
 
 Deno.test("a timer whose callback throws goes on", async () => {
-  const told: Happening[] = [];
+  const told: GatewayEvent[] = [];
   const stop = catchStrays({ tell: (happening) => told.push(happening) });
   const timer = setInterval(() => {
     throw new Error("each time");

@@ -4,7 +4,7 @@ import { SqliteStore } from "../../src/backends/sqlite.ts";
 import { Archive } from "../../src/core/archive.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import type { Person } from "../../src/core/message.ts";
-import { type Happening, silent } from "../../src/core/observer.ts";
+import { type GatewayEvent, silentObserver } from "../../src/core/observer.ts";
 import { Reply } from "../../src/core/reply.ts";
 import type { Store } from "../../src/core/store.ts";
 import { Turn } from "../../src/core/turn.ts";
@@ -34,8 +34,8 @@ function onEach(
       const clock = new ManualClock();
       const stores: Store[] = [], archives: Archive[] = [];
       const observer = {
-        ...silent,
-        tell(happening: Happening) {
+        ...silentObserver,
+        tell(happening: GatewayEvent) {
           if (happening.type === "fault") throw happening.error;
         },
       };
@@ -160,7 +160,7 @@ onEach(
     }
     house.clock.pass(200);
     // Commits are in order: what was asked for before is on disk with this.
-    await house.store.set("anything", 1, { sure: true });
+    await house.store.set("anything", 1, { durable: true });
     turn.reply.append("text", "too late");
 
     const again = house.reopen();
@@ -218,7 +218,7 @@ onEach(
       house.clock.pass(1_000);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    await house.store.set("anything", 1, { sure: true });
+    await house.store.set("anything", 1, { durable: true });
     const logs = await house.store.list("drafts:");
     assert.equal(logs.length, 1);
     assert.ok(

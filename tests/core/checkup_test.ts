@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../src/backends/memory.ts";
-import { CHECK_TIMEOUT, Checkup, type Probe, type Thoroughness } from "../../src/core/checkup.ts";
+import {
+  CHECK_TIMEOUT_MS,
+  Checkup,
+  type Probe,
+  type Thoroughness,
+} from "../../src/core/checkup.ts";
 import { ManualClock } from "../../src/core/clock.ts";
-import { filled, Report } from "../../src/core/finding.ts";
-import type { Happening } from "../../src/core/observer.ts";
-import { checkAfterStart, checkAtStart, FULL_CHECKS } from "../../src/core/start_check.ts";
+import { FindingReport, resolveSettings } from "../../src/core/finding.ts";
+import type { GatewayEvent } from "../../src/core/observer.ts";
+import {
+  checkAfterStart,
+  checkAtStart,
+  FULL_CHECK_INTERVAL_MS,
+} from "../../src/core/start_check.ts";
 
 const words = (en: string) => ({ en, zh: en });
 
@@ -32,7 +41,7 @@ Deno.test("a checkup reports every target, also one whose check fails or does no
   assert.equal(checkup.running, true);
   assert.equal(checkup.run(), running, "a second one joins the first");
   for (let n = 0; n < 20; n++) await Promise.resolve();
-  clock.pass(CHECK_TIMEOUT);
+  clock.pass(CHECK_TIMEOUT_MS);
   const results = await running;
   assert.equal(checkup.at, clock.now());
   assert.deepEqual(results.map(({ target, findings }) => [target, findings[0]?.what.en]), [
@@ -73,8 +82,8 @@ Deno.test("results of targets that are not configured any more are not shown", a
 
 Deno.test("after a start what is wrong is a warning; what counts against a quota is tried once an hour at most", async () => {
   const clock = new ManualClock(), store = new MemoryStore();
-  const how: Thoroughness[] = [], told: Happening[] = [];
-  const observer = { tell: (one: Happening) => void told.push(one), chunk() {} };
+  const how: Thoroughness[] = [], told: GatewayEvent[] = [];
+  const observer = { tell: (one: GatewayEvent) => void told.push(one), chunk() {} };
   const checkup = new Checkup({
     clock,
     probes: () => [probe("channels.dingtalk.main", (report, thoroughness) => {
@@ -87,7 +96,7 @@ Deno.test("after a start what is wrong is a warning; what counts against a quota
     })],
   });
   const parts = { checkup, store, clock, observer };
-  for (const pass of [0, FULL_CHECKS - 1, 1]) {
+  for (const pass of [0, FULL_CHECK_INTERVAL_MS - 1, 1]) {
     clock.pass(pass);
     await checkAtStart(parts);
   }
@@ -104,14 +113,14 @@ Deno.test("after a start what is wrong is a warning; what counts against a quota
 });
 
 Deno.test("env:NAME is filled in, in headers too; a variable that is not set is named with its setting", () => {
-  const report = new Report("bots.gpt");
+  const report = new FindingReport("bots.gpt");
   const env = (name: string) => name === "KEY" ? "sk-from-env" : undefined;
   const settings = { apiKey: "env:KEY", model: "m", headers: { "x-org": "env:KEY" } };
-  assert.deepEqual(filled(report, settings, env), {
+  assert.deepEqual(resolveSettings(report, settings, env), {
     settings: { apiKey: "sk-from-env", model: "m", headers: { "x-org": "sk-from-env" } },
     secrets: ["sk-from-env", "sk-from-env"],
   });
-  assert.equal(filled(report, { headers: { "x-org": "env:GONE" } }, env), undefined);
+  assert.equal(resolveSettings(report, { headers: { "x-org": "env:GONE" } }, env), undefined);
   assert.deepEqual(report.found.map(({ path, what }) => [path, what.en]), [
     ["bots.gpt.headers.x-org", "the environment variable GONE is not set"],
   ]);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { pick } from "../../src/core/balance.ts";
 import { ManualClock } from "../../src/core/clock.ts";
-import { Limit } from "../../src/core/limit.ts";
-import { Notices, type Numbered } from "../../src/core/notice.ts";
-import { Queue } from "../../src/core/queue.ts";
+import { RateLimiter } from "../../src/core/rate_limiter.ts";
+import { Notices, type NumberedNotice } from "../../src/core/notice.ts";
+import { FairQueue } from "../../src/core/fair_queue.ts";
 
 /**
  * Numbers that look random and are the same in every run (a linear congruential generator,
@@ -48,7 +48,7 @@ Deno.test("a bot of weight three gets about three times the work", () => {
 });
 
 Deno.test("people are served in turn, however much one of them asks", () => {
-  const queue = new Queue<string>();
+  const queue = new FairQueue<string>();
   for (const item of ["a1", "a2", "a3", "a4"]) queue.add("a", item);
   queue.add("b", "b1");
   queue.add("c", "c1");
@@ -60,7 +60,7 @@ Deno.test("people are served in turn, however much one of them asks", () => {
 });
 
 Deno.test("one who waits for a bot that is full holds up nobody who wants another", () => {
-  const queue = new Queue<string>();
+  const queue = new FairQueue<string>();
   queue.add("a", "full");
   queue.add("a", "free");
   assert.equal(queue.next((item) => item === "free"), "free");
@@ -71,7 +71,7 @@ Deno.test("one who waits for a bot that is full holds up nobody who wants anothe
 });
 
 Deno.test("the line has a bound for all and for each, and a moved turn goes to its head", () => {
-  const queue = new Queue<string>({ total: 3, perPerson: 2 });
+  const queue = new FairQueue<string>({ total: 3, perPerson: 2 });
   queue.add("a", "1");
   queue.add("a", "2");
   assert.throws(() => queue.add("a", "3"), { code: "queue_full" });
@@ -83,7 +83,7 @@ Deno.test("the line has a bound for all and for each, and a moved turn goes to i
 
 Deno.test("a limit lets a burst through, then one after each interval, for each key apart", () => {
   const clock = new ManualClock();
-  const limit = new Limit({ burst: 3, every: 1000 }, clock);
+  const limit = new RateLimiter({ burst: 3, every: 1000 }, clock);
   assert.deepEqual([1, 2, 3, 4].map(() => limit.take("a")), [0, 0, 0, 1]);
   assert.equal(limit.take("b"), 0);
   clock.pass(1000);
@@ -96,7 +96,7 @@ Deno.test("a limit lets a burst through, then one after each interval, for each 
 });
 
 Deno.test("a limit's memory is bounded however many keys come", () => {
-  const limit = new Limit({ burst: 1, every: 1e9 }, new ManualClock());
+  const limit = new RateLimiter({ burst: 1, every: 1e9 }, new ManualClock());
   for (let key = 0; key < 150_000; key++) limit.take(`k${key}`);
   assert.ok(limit.size <= 100_000);
 });
@@ -113,7 +113,7 @@ Deno.test("a push waits until a page takes it, a page that comes back gets what 
       content,
       images: [],
     }) as const;
-  const seen: Numbered[] = [];
+  const seen: NumberedNotice[] = [];
   const read = (after?: number) => notices.subscribe("p", after, (notice) => seen.push(notice));
   const contents = () =>
     seen.splice(0).map(({ notice }) => "content" in notice ? notice.content : notice.type);
@@ -137,14 +137,14 @@ Deno.test("a push waits until a page takes it, a page that comes back gets what 
   close = read();
   assert.deepEqual(contents(), [], "a page has taken them");
   close();
-  const other: Numbered[] = [];
+  const other: NumberedNotice[] = [];
   notices.subscribe("q", 0, (notice) => other.push(notice))();
   assert.deepEqual(other, []);
 });
 
 Deno.test("what comes between the page that closes and the one that opens is told to the second, whatever it is", () => {
   const notices = new Notices(1_000);
-  const seen: Numbered[] = [];
+  const seen: NumberedNotice[] = [];
   notices.subscribe("p", undefined, () => {})();
   const { last } = notices;
   notices.tell("p", { type: "turn", turnId: "t", conversationId: "c" }, []);
@@ -165,7 +165,7 @@ Deno.test("of many pushes that nobody takes the latest two hundred stay", () => 
       images: [],
     }, []);
   }
-  const seen: Numbered[] = [];
+  const seen: NumberedNotice[] = [];
   notices.subscribe("p", undefined, (notice) => seen.push(notice))();
   assert.equal(seen.length, 200);
   assert.equal((seen.at(-1)!.notice as { content: string }).content, "499");
@@ -188,7 +188,7 @@ Deno.test("what is kept for pages is bounded by its weight, for each person and 
   assert.ok(notices.units <= 8 << 20, `${notices.units}`);
   for (let person = 0; person < 100; person++) push(`p${person}`, "hi");
   assert.ok(notices.units <= 64 << 20, `${notices.units}`);
-  const seen: Numbered[] = [];
+  const seen: NumberedNotice[] = [];
   notices.subscribe("p99", undefined, (notice) => seen.push(notice))();
   assert.equal(seen.length, 1);
   notices.tell("p", {

@@ -5,7 +5,7 @@ import { ManualClock } from "../../src/core/clock.ts";
 import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";
 import type { Bot } from "../../src/core/link.ts";
 import type { Message, Person } from "../../src/core/message.ts";
-import { silent } from "../../src/core/observer.ts";
+import { silentObserver } from "../../src/core/observer.ts";
 import { Puppet } from "./puppet.ts";
 
 const alice: Person = { id: "alice", name: "Alice", role: "member" };
@@ -19,7 +19,7 @@ function start(settings: Partial<GatewaySettings> = {}) {
     {
       store,
       clock,
-      observer: silent,
+      observer: silentObserver,
       newId: () => `id${++id}`,
       personById: (name) => [alice, bob].find((one) => one.id === name),
     },
@@ -148,7 +148,7 @@ for (const late of [false, true]) {
     const store = Object.defineProperty(new MemoryStore({ now: () => clock.now() }), "volatile", {
       value: false,
     });
-    const gateway = new Gateway({ store, clock, observer: silent });
+    const gateway = new Gateway({ store, clock, observer: silentObserver });
     const ask = (text: string, target?: string) =>
       gateway.ask({ person: alice, text, images: [], channel: "web", target });
     const a = new Puppet("a", { pool: "p" }), b = new Puppet("b", { pool: "p" });
@@ -169,7 +169,7 @@ for (const late of [false, true]) {
     assert.notEqual(turn.conversationId, own);
     assert.equal(b.asked[0]!.conversationId, turn.conversationId);
     const texts = async (id: string) =>
-      (await gateway.reading.turns({ id: "alice" }, id, undefined, 10)).turns.map(({ text }) =>
+      (await gateway.history.turns({ id: "alice" }, id, undefined, 10)).turns.map(({ text }) =>
         text
       );
     assert.deepEqual([await texts(own), await texts(turn.conversationId)], [["before"], ["go"]]);
@@ -229,9 +229,9 @@ Deno.test("stopping a turn that waits needs no bot, and the next in line moves u
   await world.ask("first");
   const second = await world.ask("second");
   const third = await world.ask("third");
-  assert.deepEqual([second.place, third.place], [1, 2]);
+  assert.deepEqual([second.queuePosition, third.queuePosition], [1, 2]);
   assert.equal(await world.gateway.cancel(second), true);
-  assert.deepEqual([second.ending!.status, third.place], ["cancelled", 1]);
+  assert.deepEqual([second.ending!.status, third.queuePosition], ["cancelled", 1]);
   puppet.done("ok");
   assert.equal(third.state, "waiting");
 });
@@ -245,7 +245,7 @@ Deno.test("a turn that ended an hour ago is read from the archive, from any offs
   puppet.done("three");
   world.clock.pass(3_600_000);
   assert.equal(world.gateway.kept.turns, 0, "it is not in memory any more");
-  const again = (await world.gateway.reading.turn(turn.id, { id: "alice" }))!;
+  const again = (await world.gateway.history.turn(turn.id, { id: "alice" }))!;
   assert.deepEqual([again.reply.text, again.ending!.status, again.bot!.id], [
     "one two three",
     "done",
@@ -253,7 +253,7 @@ Deno.test("a turn that ended an hour ago is read from the archive, from any offs
   ]);
   assert.equal(again.reply.since(4).map(({ content }) => content).join("|"), "two |why|three");
   assert.equal(again.reply.length, turn.reply.length);
-  assert.equal(await world.gateway.reading.turn(turn.id, { id: "bob" }), undefined);
+  assert.equal(await world.gateway.history.turn(turn.id, { id: "bob" }), undefined);
 });
 
 Deno.test("ended turns stay within their share of memory, the oldest go first", async () => {
@@ -326,7 +326,7 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   const { id: conversationId } = world.gateway.archive.create("alice");
   const there = await world.ask("second", { conversationId });
   const nowhere = await world.ask("third");
-  const { turns } = await world.gateway.reading.turns(
+  const { turns } = await world.gateway.history.turns(
     { id: "alice" },
     conversationId,
     undefined,
@@ -342,9 +342,9 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   world.clock.pass(3_600_000);
   assert.equal(world.gateway.kept.turns, 0, "none is in memory any more");
   for (const turn of [there, nowhere]) {
-    const again = await world.gateway.reading.turn(turn.id, { id: "alice" });
+    const again = await world.gateway.history.turn(turn.id, { id: "alice" });
     assert.equal(again!.ending!.code, "queue_timeout", turn.message.text);
-    const kept = await world.gateway.reading.turns(
+    const kept = await world.gateway.history.turns(
       { id: "alice" },
       again!.conversationId,
       undefined,
@@ -363,7 +363,7 @@ Deno.test("deleting a conversation stops what runs in it, and no word of it stay
   assert.equal(await world.gateway.removeConversation({ id: "alice" }, conversationId), true);
   assert.equal(turn.ending!.status, "cancelled");
   assert.deepEqual(puppet.cancelled, [turn.id]);
-  assert.equal(await world.gateway.reading.turn(turn.id, { id: "alice" }), undefined);
+  assert.equal(await world.gateway.history.turn(turn.id, { id: "alice" }), undefined);
   for (const prefix of ["turn:", "turns:", "conv:", "owner:"]) {
     assert.deepEqual(await world.store.list(prefix), []);
   }
@@ -422,7 +422,7 @@ Deno.test("one push sent twice at the same time is told once, and one that faile
 function limited(limits: Allowance, settings: Partial<GatewaySettings> = {}) {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const allowances = new Allowances({ store, clock, observer: silent, of: () => limits });
+  const allowances = new Allowances({ store, clock, observer: silentObserver, of: () => limits });
   const gateway = new Gateway({
     store,
     clock,
@@ -536,9 +536,9 @@ Deno.test("a temporary turn leaves no trace in the store and on no page, and its
     ...bot.asked.slice(1).map(({ conversationId }) => conversationId),
   ]);
   assert.equal(ids.size, 4, "a bot with a memory mixes it with nothing");
-  assert.equal((await gateway.reading.turn(turns[0]!.id, { id: "alice" }))?.reply.text, "answer");
+  assert.equal((await gateway.history.turn(turns[0]!.id, { id: "alice" }))?.reply.text, "answer");
   clock.pass(gateway.settings.keepEnded + 2000);
-  assert.equal(await gateway.reading.turn(turns[0]!.id, { id: "alice" }), undefined);
+  assert.equal(await gateway.history.turn(turns[0]!.id, { id: "alice" }), undefined);
   gateway.close();
 });
 

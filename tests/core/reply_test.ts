@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Chunk, joined, type Kind, Reply } from "../../src/core/reply.ts";
+import { type Chunk, type ChunkKind, joined, Reply } from "../../src/core/reply.ts";
 
 Deno.test("a reply is the text of its chunks, in order, since the last replace", () => {
   const reply = new Reply();
@@ -102,7 +102,7 @@ function collect(reply: Reply, from: number): { text: string; next: number } {
 }
 
 Deno.test("whatever the order of appending, reading, resuming and ending, every reader ends with the same text", () => {
-  const kind = fc.constantFrom<Kind>("text", "reasoning", "tool", "image", "replace");
+  const kind = fc.constantFrom<ChunkKind>("text", "reasoning", "tool", "image", "replace");
   const step = fc.oneof(
     {
       weight: 5,

@@ -6,8 +6,8 @@ import {
   MAX_BAD_FRAMES,
   MAX_UNREGISTERED,
 } from "../../src/bots/server/bot_server.ts";
-import { PER_NETWORK_LOG, STRANGERS_LOG } from "../../src/core/log_bound.ts";
-import type { Rate } from "../../src/core/limit.ts";
+import { ANONYMOUS_LOG_RATE, PER_NETWORK_LOG_RATE } from "../../src/core/log_limiter.ts";
+import type { Rate } from "../../src/core/rate_limiter.ts";
 
 const security = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
 const protocol = (await Deno.readTextFile(new URL("../../docs/protocol.md", import.meta.url)))
@@ -35,7 +35,7 @@ Deno.test("docs/security.md and docs/protocol.md say of bots' sockets what the c
     `${unregisteredPerAddress} per address, ${MAX_UNREGISTERED.toLocaleString("en")} in all`,
   );
   row("frames that cannot be read, in a row", `${stranger} before registering, ${bot} after`);
-  row("log lines about what is refused, of one network", rate(PER_NETWORK_LOG));
-  row("the same of all networks together, in the log", rate(STRANGERS_LOG));
+  row("log lines about what is refused, of one network", rate(PER_NETWORK_LOG_RATE));
+  row("the same of all networks together, in the log", rate(ANONYMOUS_LOG_RATE));
   assert.ok(protocol.includes(`Nexus after ${bot} in a row`));
 });

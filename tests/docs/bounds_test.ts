@@ -17,7 +17,7 @@ import { MAX_BODY } from "../../src/channels/http/router.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { STREAMS_AT_ONCE } from "../../src/core/people/allowance.ts";
 import { MAX_PER_PERSON } from "../../src/core/people/api_key.ts";
-import { LATE } from "../../src/core/draft.ts";
+import { DRAFT_INTERVAL_MS } from "../../src/core/draft.ts";
 import { DEFAULT_SETTINGS } from "../../src/core/gateway.ts";
 import { BELIEVED } from "../../src/core/people/session.ts";
 
@@ -47,7 +47,7 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `| API keys per person | ${MAX_PER_PERSON} |`,
     `| ${MAX_WAITING / MiB} MiB; then the oldest history goes, never sessions or people |`,
     `every ${RETRY[0] / 1000} to ${RETRY[1] / 1000} seconds`,
-    `at least every ${LATE} ms`,
+    `at least every ${DRAFT_INTERVAL_MS} ms`,
     `at most ${IMAGES_OF_A_REQUEST.bytes / MiB} MiB each, ${
       IMAGES_OF_A_REQUEST.together / MiB
     } MiB and ` +

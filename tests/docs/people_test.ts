@@ -9,7 +9,7 @@ import {
   PER_PERSON_LINES,
   STRANGERS_LINES,
 } from "../../src/core/people/audit_bound.ts";
-import type { Rate } from "../../src/core/limit.ts";
+import type { Rate } from "../../src/core/rate_limiter.ts";
 import { AGAIN } from "../../src/core/people/offboarding.ts";
 import { HASH_BOUNDS, HASHES_AT_ONCE, HASHES_WAITING } from "../../src/core/people/secret.ts";
 import { PER_FACTOR } from "../../src/core/people/second_factor.ts";

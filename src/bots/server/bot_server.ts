@@ -5,13 +5,13 @@
  * A version-2 link outlives its socket: when the socket drops, the turns that the bot had begun
  * wait for a grace, and the bot that dials in again goes on with them where they stopped.
  */
-import type { Claim, Refusal } from "../../core/bot_admission.ts";
+import type { BotClaim, BotRefusal } from "../../core/bot_admission.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import { excessOf, type JsonBounds } from "../../core/json.ts";
-import { Limit, networkOf } from "../../core/limit.ts";
+import { networkOf, RateLimiter } from "../../core/rate_limiter.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
-import { dataUrl, type Image } from "../../core/message.ts";
+import { dataUrl, type MessageImage } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Roster } from "../../core/roster.ts";
 import { failureOf } from "./failure.ts";
@@ -73,7 +73,7 @@ export interface BotServerParts {
   readonly clock: Clock;
   readonly observer: Observer;
   /** Why this bot may not come in, or nothing where it may. */
-  readonly refuse: (claim: Claim) => Refusal | undefined;
+  readonly refuse: (claim: BotClaim) => BotRefusal | undefined;
   /**
    * Whether the gateway takes nothing new: then only a bot that goes on with its turns may come in.
    */
@@ -83,7 +83,7 @@ export interface BotServerParts {
   /** A bot speaks first. Rejects with a `NexusError` where it may not. */
   readonly push: (
     bot: Bot,
-    push: { to: string; content: string; images: readonly Image[]; id?: string },
+    push: { to: string; content: string; images: readonly MessageImage[]; id?: string },
   ) => Promise<void>;
 }
 
@@ -122,7 +122,7 @@ const OPEN = 1;
 export class BotServer {
   readonly settings: BotServerSettings;
   readonly #parts: BotServerParts;
-  readonly #pushes: Limit;
+  readonly #pushes: RateLimiter;
   /** Links of registered bots, present or away, by bot id. */
   readonly #links = new Map<string, SocketLink>();
   readonly #lines = new Set<Connection>();
@@ -133,7 +133,7 @@ export class BotServer {
   constructor(parts: BotServerParts, settings: Partial<BotServerSettings> = {}) {
     this.#parts = parts;
     this.settings = { ...DEFAULT_BOT_SERVER, ...settings };
-    this.#pushes = new Limit(PUSH_RATE, parts.clock);
+    this.#pushes = new RateLimiter(PUSH_RATE, parts.clock);
     this.#stopPinging = this.#ping();
   }
 
@@ -690,7 +690,7 @@ class SocketLink implements Link {
     this.#held.set(task.id, held);
     if (this.protocol >= 2) {
       const stored = (seq: number) => this.#stored(task.id, held, seq);
-      held.isLasting = sink.hear?.({ mark: () => held.seq, stored }) ?? false;
+      held.isLasting = sink.acknowledge?.({ mark: () => held.seq, stored }) ?? false;
     }
     this.send(chatOf(task, this.protocol));
   }
@@ -837,7 +837,7 @@ class SocketLink implements Link {
   }
 }
 
-function closeCode({ wrong }: Refusal): number {
+function closeCode({ wrong }: BotRefusal): number {
   return { token: CLOSE.badToken, name: CLOSE.badId, taken: CLOSE.taken }[wrong];
 }
 

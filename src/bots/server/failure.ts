@@ -3,18 +3,18 @@
  * words; every other code is the bot's own word, and its turn ends as `bot_failed`.
  * docs/protocol.md lists them.
  */
-import type { Code } from "../../core/error.ts";
+import type { ErrorCode } from "../../core/error.ts";
 import type { FailureInfo } from "../../core/link.ts";
 import type { FailFrame } from "../wire/frame.ts";
 
 export interface Failure {
-  readonly code: Code;
+  readonly code: ErrorCode;
   readonly detail: string | undefined;
   readonly more: FailureInfo;
 }
 
 /** Codes of a `fail` that the gateway passes on as its own. */
-const PASSED_ON: ReadonlyMap<string, Code> = new Map<string, Code>([
+const PASSED_ON: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["bot_declined", "bot_declined"],
   // The OpenClaw plugin of Nexus 2.0.
   ["forbidden", "bot_declined"],

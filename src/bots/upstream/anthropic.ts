@@ -6,7 +6,7 @@
  * `message_stop`; `ping` at any time; `error` instead of the rest.
  */
 import { parseJson } from "../../core/json.ts";
-import { type ChatMessage, dataUrl, goOn } from "../../core/message.ts";
+import { type ChatMessage, continuePrompt, dataUrl } from "../../core/message.ts";
 import {
   type AnswerHandler,
   type Dialect,
@@ -137,7 +137,7 @@ function alternating(said: readonly ChatMessage[]): unknown[] {
   if (filled.length === 0) return [{ role: "user", content: [{ type: "text", text: "…" }] }];
   // Its newer models refuse to go on in the assistant's name.
   if (filled[filled.length - 1]?.role === "assistant") {
-    const text = goOn(said.findLast(({ role }) => role === "assistant")!.text);
+    const text = continuePrompt(said.findLast(({ role }) => role === "assistant")!.text);
     filled.push({ role: "user", content: [{ type: "text", text }] });
   }
   return filled;

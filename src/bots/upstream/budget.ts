@@ -47,7 +47,7 @@ export class UpstreamBudget {
     const now = this.#clock.now();
     const untilMinute = Math.max(1, Math.ceil((MINUTE - now % MINUTE) / 1000));
     if (budget.spendPerMonth !== undefined) {
-      const spent = await this.#store.count(this.#key("spend", month(now)), 0, MONTH) / MICRO;
+      const spent = await this.#count("spend", month(now)) / MICRO;
       if (spent >= budget.spendPerMonth) {
         throw new NexusError("limited", "this bot's budget for the month is spent", {
           retryAfter: Math.ceil((nextMonth(now) - now) / 1000),
@@ -55,7 +55,7 @@ export class UpstreamBudget {
       }
     }
     if (budget.tokensPerMinute !== undefined) {
-      const used = await this.#store.count(this.#key("tokens", minute(now)), 0, 2 * MINUTE);
+      const used = await this.#count("tokens", minute(now));
       if (used >= budget.tokensPerMinute) {
         throw new NexusError("limited", "this bot's tokens for the minute are used up", {
           retryAfter: untilMinute,
@@ -94,7 +94,7 @@ export class UpstreamBudget {
   /** What is used of what is bounded, and what was spent where a price is known. */
   async used({ budget, price }: UpstreamSettings): Promise<BudgetUse> {
     const now = this.#clock.now();
-    const count = (what: string) => this.#store.count(this.#key(what, minute(now)), 0, 2 * MINUTE);
+    const count = (what: string) => this.#count(what, minute(now));
     return {
       requests: budget.requestsPerMinute === undefined
         ? undefined
@@ -110,7 +110,12 @@ export class UpstreamBudget {
 
   /** What was spent this month, in the currency of the price. */
   async spent(): Promise<number> {
-    return await this.#store.count(this.#key("spend", month(this.#clock.now())), 0, MONTH) / MICRO;
+    return await this.#count("spend", month(this.#clock.now())) / MICRO;
+  }
+
+  /** A counter as it stands. */
+  async #count(what: string, when: string): Promise<number> {
+    return await this.#store.get(this.#key(what, when)) ?? 0;
   }
 
   #key(what: string, when: string): string {

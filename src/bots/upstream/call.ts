@@ -7,7 +7,7 @@
  */
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../../core/clock.ts";
-import { asNexusError, type Code, isOfTheQuestion } from "../../core/error.ts";
+import { asNexusError, type ErrorCode, isCausedByRequest } from "../../core/error.ts";
 import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
 import type { UpstreamSettings } from "./settings.ts";
@@ -31,7 +31,11 @@ export interface ModelCallParts {
 /** How a call ended, for the bot's own books. */
 export interface ModelCallResult {
   /** Absent: well, called off, or the question's own fault. */
-  readonly trouble?: { readonly code: Code; readonly detail: string; readonly retryAfter?: number };
+  readonly trouble?: {
+    readonly code: ErrorCode;
+    readonly detail: string;
+    readonly retryAfter?: number;
+  };
   readonly calledOff: boolean;
   /**
    * Tells the sink. Left to the caller, so that its books are right when the next question comes.
@@ -156,7 +160,7 @@ export class ModelCall implements AnswerHandler {
       if (this.#halt.halted) return this.#end(true);
       if (!trouble) {
         return this.#end(false, () => {
-          sink.measured?.({ usage: wholeUsage(this.#usage), finish: this.#finish });
+          sink.setMeta?.({ usage: wholeUsage(this.#usage), finish: this.#finish });
           sink.done();
         });
       }
@@ -182,7 +186,11 @@ export class ModelCall implements AnswerHandler {
       if (this.#begun && code !== "answer_unsupported") sink.lost(detail);
       else sink.fail(code, detail, retryable, { retryAfter, reason, partial: this.#begun });
     };
-    return this.#end(false, tell, isOfTheQuestion(code) ? undefined : { code, detail, retryAfter });
+    return this.#end(
+      false,
+      tell,
+      isCausedByRequest(code) ? undefined : { code, detail, retryAfter },
+    );
   }
 
   /** Waits, but not past a halt. */
@@ -356,7 +364,7 @@ export class ModelCall implements AnswerHandler {
 }
 
 function broken(detail: string): CallFailure {
-  const code: Code = "bot_gone";
+  const code: ErrorCode = "bot_gone";
   return { code, detail, retryable: true, again: true };
 }
 

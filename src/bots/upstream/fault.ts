@@ -2,11 +2,11 @@
  * What a model API's refusal means, by its status and by what it says of the error: who has to do
  * something about it, and whether another try may help.
  */
-import type { Code } from "../../core/error.ts";
+import type { ErrorCode } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";
 
 export interface ApiError {
-  readonly code: Code;
+  readonly code: ErrorCode;
   /** Safe to show. */
   readonly detail: string;
   /** Another try, or another bot, may do better. */

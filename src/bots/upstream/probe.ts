@@ -3,10 +3,10 @@
  * Only where the list proves nothing (strangers may read it, it does not name the model, there is
  * none) and the check is a full one, the model is asked for one token.
  */
-import { withoutSlashes } from "../../core/address.ts";
-import { readBytes } from "../../core/bytes.ts";
+import { withoutTrailingSlashes } from "../../core/address.ts";
+import { readBytes } from "../../core/byte_collector.ts";
 import type { Probe, Thoroughness } from "../../core/checkup.ts";
-import { filled, type Report, type Words } from "../../core/finding.ts";
+import { type BilingualText, type FindingReport, resolveSettings } from "../../core/finding.ts";
 import { parseJson } from "../../core/json.ts";
 import { anthropic } from "./anthropic.ts";
 import { isFields } from "./dialect.ts";
@@ -63,7 +63,7 @@ export function probesOfModels(
     target: `bots.${id}`,
     run: async (report, how) => {
       checkPrice(report, settings);
-      const plain = filled(report, settings, parts.env);
+      const plain = resolveSettings(report, settings, parts.env);
       if (!plain) return [];
       await new ModelCheck(report, plain.settings, parts.fetch).run(how);
       return plain.secrets;
@@ -71,9 +71,9 @@ export function probesOfModels(
   }));
 }
 
-function checkPrice(report: Report, { price, budget }: UpstreamSettings): void {
+function checkPrice(report: FindingReport, { price, budget }: UpstreamSettings): void {
   if (!price) return;
-  const todo: Words = {
+  const todo: BilingualText = {
     en: "write what the vendor's price list says for a million tokens, such as 2.5",
     zh: "填写厂商价目表中每百万 token 的价格，例如 2.5",
   };
@@ -92,16 +92,16 @@ function checkPrice(report: Report, { price, budget }: UpstreamSettings): void {
 }
 
 class ModelCheck {
-  readonly #report: Report;
+  readonly #report: FindingReport;
   readonly #settings: UpstreamSettings;
   readonly #fetch: typeof fetch;
   readonly #base: string;
 
-  constructor(report: Report, settings: UpstreamSettings, go: typeof fetch) {
+  constructor(report: FindingReport, settings: UpstreamSettings, go: typeof fetch) {
     this.#report = report;
     this.#settings = settings;
     this.#fetch = go;
-    this.#base = withoutSlashes(settings.baseUrl ?? APIS[settings.type].baseUrl);
+    this.#base = withoutTrailingSlashes(settings.baseUrl ?? APIS[settings.type].baseUrl);
   }
 
   async run(how: Thoroughness): Promise<void> {
@@ -224,7 +224,7 @@ class ModelCheck {
   #wrongKey(status: number): void {
     const { apiKey, type, baseUrl } = this.#settings;
     const url = baseUrl === undefined ? APIS[type].keys : undefined;
-    const what: Words = apiKey === undefined
+    const what: BilingualText = apiKey === undefined
       ? { en: "the model API wants a key, and none is set", zh: "模型 API 需要密钥，但没有设置" }
       : { en: "the model API refuses the key", zh: "模型 API 拒绝了该密钥" };
     this.#report.wrong("apiKey", what, {

@@ -7,10 +7,10 @@
  * allows.
  */
 import { estimateTokenCount } from "tokenx";
-import { withoutSlashes } from "../../core/address.ts";
+import { withoutTrailingSlashes } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
-import { Estimate } from "../../core/estimate.ts";
+import { TokenEstimate } from "../../core/token_estimate.ts";
 import { parseJson } from "../../core/json.ts";
 import type { Bot, Link, Sink, Task } from "../../core/link.ts";
 import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
@@ -204,7 +204,7 @@ export class Upstream implements Link {
     const options = this.#granted(message.options ?? {});
     const whole = options.whole === true;
     const body = dialect.body({ messages: said, model, options, stream: !whole }, settings);
-    const url = withoutSlashes(settings.baseUrl ?? baseUrl) + dialect.path;
+    const url = withoutTrailingSlashes(settings.baseUrl ?? baseUrl) + dialect.path;
     const end = await call.run(() => this.#request(dialect, url, body), whole);
     if (settings.price || limits.tokensPerMinute !== undefined) {
       // The answer is there and paid for; a store that fails now must not take it away.
@@ -257,7 +257,7 @@ export class Upstream implements Link {
   async #firstModel(halt: CancelToken): Promise<string> {
     if (this.#model !== undefined) return this.#model;
     const { dialect, baseUrl } = DIALECTS[this.#settings.type];
-    const url = `${withoutSlashes(this.#settings.baseUrl ?? baseUrl)}/models`;
+    const url = `${withoutTrailingSlashes(this.#settings.baseUrl ?? baseUrl)}/models`;
     let list: unknown, refused: ApiError | undefined;
     try {
       const answer = await this.#parts.http.request({
@@ -392,7 +392,7 @@ function botOf(id: string, settings: UpstreamSettings, connectedAt: number): Bot
  * tokenizer's tables. Four tokens a message are what the APIs add.
  */
 export function within(tokens: number, said: readonly ChatMessage[]): readonly ChatMessage[] {
-  const estimate = new Estimate(estimateTokenCount);
+  const estimate = new TokenEstimate(estimateTokenCount);
   let left = tokens;
   let first = said.length;
   while (first > 0) {

@@ -290,7 +290,7 @@ async function* everything(
   const { id, name } = person;
   if (format === "json") yield `{"person":${JSON.stringify({ id, name })},"conversations":[`;
   let first = true;
-  for (const conversation of await gateway.reading.conversations(person)) {
+  for (const conversation of await gateway.history.conversations(person)) {
     if (format === "md") yield `${await conversationMarkdown(gateway, person, conversation)}\n`;
     else {yield `${first ? "" : ","}\n${
         JSON.stringify(await conversationJson(gateway, person, conversation))

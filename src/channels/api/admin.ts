@@ -8,7 +8,7 @@ import type { Accounts, AccountView } from "../../core/people/account.ts";
 import type { Allowance, Allowances } from "../../core/people/allowance.ts";
 import type { ApiKeys } from "../../core/people/api_key.ts";
 import type { Audit } from "../../core/people/audit.ts";
-import type { Reserved } from "../../core/bot_name.ts";
+import type { ReservedNames } from "../../core/bot_name.ts";
 import type { BotTokens } from "../../core/people/bot_token.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
@@ -28,7 +28,7 @@ export interface AdminParts {
   readonly audit: Audit;
   readonly botTokens: BotTokens;
   /** Names that no token may take. */
-  readonly reserved: () => Reserved;
+  readonly reserved: () => ReservedNames;
   /** Asks again which of the connected bots may stay. */
   readonly recheck: () => void;
   /** Removes a person and everything that is theirs. */
@@ -252,14 +252,14 @@ function onBots(routes: Routes, parts: AdminParts): void {
 }
 
 function turnViewOf(turn: Turn): z.infer<typeof turnView> {
-  const { id, message, bot, state, place, at, firstAt, reply } = turn;
+  const { id, message, bot, state, queuePosition, at, firstAt, reply } = turn;
   return {
     id,
     personId: message.person.id,
     botId: bot?.id,
     channel: message.channel,
     state,
-    place,
+    place: queuePosition,
     at,
     firstAt,
     units: reply.length,

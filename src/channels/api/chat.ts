@@ -208,7 +208,7 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
 
 /** The turn that a route names, if it is the caller's own. */
 async function turnOf(id: string, person: Person, gateway: Gateway): Promise<Turn> {
-  const turn = await gateway.reading.turn(id, person);
+  const turn = await gateway.history.turn(id, person);
   if (!turn) throw new NexusError("not_found");
   return turn;
 }

@@ -4,7 +4,7 @@
  * `/readyz?verbose` and `/metrics`.
  */
 import { z } from "zod";
-import type { BotReport } from "../../core/bot_watch.ts";
+import type { BotReport } from "../../core/bot_monitor.ts";
 import type { Checkup } from "../../core/checkup.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { AppView } from "../im/apps.ts";

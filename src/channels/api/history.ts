@@ -7,7 +7,7 @@ import { type Conversation, textOf, type TurnRecord } from "../../core/archive.t
 import { NexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { dataUrl } from "../../core/message.ts";
-import type { Reader } from "../../core/reach.ts";
+import type { Reader } from "../../core/key_scope.ts";
 import type { Caller } from "../http/auth.ts";
 import { json } from "../http/http.ts";
 import { attachmentOf, sizeWords } from "../im/attachment.ts";
@@ -156,21 +156,21 @@ export const historyRoutes = {
 } as const;
 
 export function history(routes: Routes, { gateway }: { readonly gateway: Gateway }): void {
-  const { archive, notices, reading } = gateway;
+  const { archive, notices, history } = gateway;
 
   /** The caller's conversation by the id in the path, as they may see it. */
   async function mine({ person }: Caller, id: string): Promise<Readonly<Conversation>> {
-    const conversation = await reading.conversation(person, id);
+    const conversation = await history.conversation(person, id);
     if (!conversation) throw new NexusError("not_found");
     return conversation;
   }
 
   const running = ({ person }: Caller) =>
-    new Map(reading.running(person).map((turn) => [turn.conversationId, turn.id]));
+    new Map(history.running(person).map((turn) => [turn.conversationId, turn.id]));
 
   routes.on(historyRoutes.list, async ({ caller }) => {
     const now = running(caller);
-    const conversations = await reading.conversations(caller.person);
+    const conversations = await history.conversations(caller.person);
     return { conversations: conversations.map((one) => viewOf(one, now)) };
   });
 
@@ -178,7 +178,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
     const { person } = call.caller;
     const fields = await call.body();
     const { botId } = fields;
-    if (botId !== undefined && person.reach?.bots?.includes(botId) === false) {
+    if (botId !== undefined && person.keyScope?.bots?.includes(botId) === false) {
       throw new NexusError("not_found", "no such bot: botId");
     }
     const conversation = await gateway.beginConversation(person, fields);
@@ -188,7 +188,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
       conversationId: conversation.id,
       change: "created",
     } as const;
-    notices.tell(person.id, notice, await reading.about(conversation));
+    notices.tell(person.id, notice, await history.about(conversation));
     return viewOf(conversation);
   });
 
@@ -198,7 +198,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
   );
 
   routes.on(historyRoutes.change, async (call) => {
-    const conversation = await reading.changeable(call.caller.person, call.param("id"));
+    const conversation = await history.changeable(call.caller.person, call.param("id"));
     if (!conversation) throw new NexusError("not_found");
     const { title, pinned } = await call.body();
     // It may have been deleted while the body came.
@@ -208,7 +208,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
     await archive.save(conversation, true);
     const change = title !== undefined ? "renamed" : "pinned";
     const notice = { type: "conversation", conversationId: conversation.id, change } as const;
-    notices.tell(conversation.personId, notice, await reading.about(conversation));
+    notices.tell(conversation.personId, notice, await history.about(conversation));
     return viewOf(conversation);
   });
 
@@ -221,9 +221,9 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
   routes.on(historyRoutes.turns, async (call) => {
     const { id } = await mine(call.caller, call.param("id"));
     const { before, limit } = call.query();
-    const { turns, more } = await reading.turns(call.caller.person, id, before, limit);
+    const { turns, more } = await history.turns(call.caller.person, id, before, limit);
     const places = new Map(
-      reading.running(call.caller.person).map((turn) => [turn.id, turn.state]),
+      history.running(call.caller.person).map((turn) => [turn.id, turn.state]),
     );
     return { turns: turns.map((record) => turnViewOf(record, places.get(record.id))), more };
   });
@@ -248,7 +248,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
 
   routes.on(historyRoutes.search, async (call) => {
     const { q } = call.query();
-    return { results: await reading.search(call.caller.person, q) };
+    return { results: await history.search(call.caller.person, q) };
   });
 }
 
@@ -272,14 +272,14 @@ export async function conversationMarkdown(
 }
 
 async function allTurns(
-  { reading }: Gateway,
+  { history }: Gateway,
   who: Reader,
   { id }: Readonly<Conversation>,
 ): Promise<TurnRecord[]> {
   const pages: TurnRecord[][] = [];
   let before: string | undefined;
   while (true) {
-    const page = await reading.turns(who, id, before, 200);
+    const page = await history.turns(who, id, before, 200);
     pages.push(page.turns);
     before = page.turns[0]?.id;
     if (!page.more || before === undefined) return pages.reverse().flat();

@@ -3,7 +3,7 @@
  * begun elsewhere.
  */
 import type { Gateway } from "../../core/gateway.ts";
-import type { Numbered } from "../../core/notice.ts";
+import type { NumberedNotice } from "../../core/notice.ts";
 import { botsFor } from "./chat.ts";
 import type { Caller, Door } from "../http/auth.ts";
 import type { Pulse } from "../http/stream_registry.ts";
@@ -63,14 +63,19 @@ function listen(
     send({ type: "bots", bots }, number);
   };
   const { person } = caller;
-  let missed: Numbered[] | undefined = [];
-  const hear = (one: Numbered) => {
-    if (!gateway.reading.hears(person, one)) return;
+  let missed: NumberedNotice[] | undefined = [];
+  const hear = (one: NumberedNotice) => {
+    if (!gateway.history.hears(person, one)) return;
     if (missed) missed.push(one);
     else send(one.notice, one.number);
   };
   // Who does not hear everything takes nothing away from those who do.
-  const stopNotices = gateway.notices.subscribe(person.id, after, hear, person.reach === undefined);
+  const stopNotices = gateway.notices.subscribe(
+    person.id,
+    after,
+    hear,
+    person.keyScope === undefined,
+  );
   // The bots come first, with a number by which even a page that was told nothing else can read on.
   tellBots(missed.length === 0 ? gateway.notices.last : undefined);
   for (const { number, notice } of missed) send(notice, number);

@@ -2,7 +2,7 @@
  * What operators and their machines ask: is it alive, is it ready, how is it doing, what can it do.
  */
 import { z } from "zod";
-import type { BotReport } from "../../core/bot_watch.ts";
+import type { BotReport } from "../../core/bot_monitor.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { NexusError } from "../../core/error.ts";
 import { sameText } from "../../core/people/secret.ts";

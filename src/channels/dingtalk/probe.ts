@@ -6,7 +6,7 @@
  * Sources: DingTalk 获取企业内部应用的 accessToken, Stream 协议, 批量查询人与机器人会话机器人消息是否已读, 创建卡片, 全局错误码.
  */
 import type { Thoroughness } from "../../core/checkup.ts";
-import type { Report, Words } from "../../core/finding.ts";
+import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
 import {
   isAesKey,
@@ -21,18 +21,18 @@ import type { DingTalkSettings } from "./settings.ts";
 /** Calls of the organisation's month that a full check of one app costs at most. */
 export const COUNTED_CALLS = 3;
 
-const DINGTALK: Words = { en: "DingTalk", zh: "钉钉" };
+const DINGTALK: BilingualText = { en: "DingTalk", zh: "钉钉" };
 const CONSOLE = "https://open-dev.dingtalk.com/fe/app";
 const CARDS = "https://open-dev.dingtalk.com/fe/card";
 
-const COPY: Words = {
+const COPY: BilingualText = {
   en:
     "copy Client ID and Client Secret again: developer console → the app → Credentials and Basic Information",
   zh: "重新复制 Client ID 和 Client Secret：开发者后台 → 该应用 → 凭证与基础信息",
 };
 
 export async function probeDingTalk(
-  report: Report,
+  report: FindingReport,
   settings: DingTalkSettings,
   parts: ProbeParts,
   how: Thoroughness,
@@ -59,7 +59,7 @@ export async function probeDingTalk(
 }
 
 interface App {
-  readonly report: Report;
+  readonly report: FindingReport;
   readonly settings: DingTalkSettings;
   readonly parts: ProbeParts;
   readonly token: string;
@@ -69,7 +69,7 @@ interface App {
  * A token by the app's keys; what is wrong with them is a finding. @param names the settings' names
  */
 export async function tryDingTalkKeys(
-  report: Report,
+  report: FindingReport,
   appKey: string,
   appSecret: string,
   baseUrl: string,
@@ -201,7 +201,7 @@ async function checkDepartments({ report, settings, parts, token }: App): Promis
 }
 
 /** What any call may be refused for. Whether it was. @param permission what the call needs */
-function judgedAll(report: Report, body: Json, permission: string): boolean {
+function judgedAll(report: FindingReport, body: Json, permission: string): boolean {
   const said = saidBy(body);
   if (isForeign(body)) {
     wrongAddress(report, body);
@@ -238,7 +238,7 @@ function isForeign(body: Json): boolean {
   return /IpNotInWhiteList|\b60020\b/i.test(saidBy(body));
 }
 
-function wrongAddress(report: Report, body: Json): void {
+function wrongAddress(report: FindingReport, body: Json): void {
   if (
     report.found.some(({ said }) => said !== undefined && /IpNotInWhiteList|\b60020\b/i.test(said))
   ) return;

@@ -99,7 +99,7 @@ export class Door {
     return {
       person: person.id,
       refusal: key ? "unauthenticated" : "session_expired",
-      reach: person.reach,
+      reach: person.keyScope,
       holds: () => this.holds(caller),
     };
   }
@@ -195,7 +195,7 @@ function asCaller(owner: Person, key: ApiKey | undefined): Person {
   const bots = key.bots && own ? key.bots.filter((bot) => own.includes(bot)) : key.bots ?? own;
   const isOwn = !key.scopes.includes("read");
   const reach = key.bots || isOwn ? { key: key.id, bots: key.bots, own: isOwn } : undefined;
-  return { ...owner, role, bots, reach };
+  return { ...owner, role, bots, keyScope: reach };
 }
 
 /**

@@ -3,11 +3,11 @@
  * may.
  */
 import { parseAccept } from "hono/utils/accept";
-import type { Code } from "../../core/error.ts";
+import type { ErrorCode } from "../../core/error.ts";
 
 export type Language = "zh" | "en";
 
-const WORDS: Record<Code, Record<Language, string>> = {
+const WORDS: Record<ErrorCode, Record<Language, string>> = {
   invalid: { zh: "请求有误", en: "The request is not valid" },
   too_large: { zh: "内容太大", en: "That is too large" },
   unsupported_type: { zh: "请以 application/json 发送", en: "Please send application/json" },
@@ -62,7 +62,7 @@ const WORDS: Record<Code, Record<Language, string>> = {
 };
 
 /** The words for a code, with what exactly was wrong where that is known. */
-export function say(code: Code, language: Language, detail?: string): string {
+export function say(code: ErrorCode, language: Language, detail?: string): string {
   const words = WORDS[code][language];
   return detail ? `${words}${language === "zh" ? "：" : ": "}${detail}` : words;
 }

@@ -8,8 +8,8 @@
  */
 import type { Chunk } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Code } from "../../core/error.ts";
-import { mayRead } from "../../core/reach.ts";
+import type { ErrorCode } from "../../core/error.ts";
+import { mayRead } from "../../core/key_scope.ts";
 import { jsonInPieces, PIECE, pieceOf } from "./pieces.ts";
 import type { Beating, Pulse, Reader } from "./stream_registry.ts";
 import { type Language, say } from "./error_words.ts";
@@ -156,7 +156,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   /** No `end`: the turn goes on, and can be resumed by whoever signs in again. */
-  expel(code: Code): void {
+  expel(code: ErrorCode): void {
     if (this.#over) return;
     this.#finish();
     const event = JSON.stringify({ type: "error", error: say(code, this.#language), code });
@@ -168,7 +168,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #flush(): void {
     if (this.#over) return;
     // Asks for it, and wakes us when it is so.
-    if (!this.#turn.isKnown) return;
+    if (!this.#turn.isRecorded) return;
     let text = "";
     if (this.#rest) {
       text = this.#writeRest();
@@ -182,7 +182,9 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
         return this.expel("not_found");
       }
       text += this.#start();
-    } else if (this.#turn.place !== undefined && this.#turn.place !== this.#toldPlace) {
+    } else if (
+      this.#turn.queuePosition !== undefined && this.#turn.queuePosition !== this.#toldPlace
+    ) {
       text += this.#queued();
     }
     let chunk = reply.chunk(this.#index);
@@ -234,10 +236,10 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   }
 
   #queued(): string {
-    const { id, place, conversationId } = this.#turn;
-    this.#toldPlace = place;
+    const { id, queuePosition, conversationId } = this.#turn;
+    this.#toldPlace = queuePosition;
     return `${this.#id()}data: ${
-      JSON.stringify({ type: "queued", turnId: id, conversationId, place })
+      JSON.stringify({ type: "queued", turnId: id, conversationId, place: queuePosition })
     }\n\n`;
   }
 

@@ -3,8 +3,8 @@
  * status with words and a code.
  */
 import type { z } from "zod";
-import { readBytes } from "../../core/bytes.ts";
-import { asNexusError, type Code, NexusError } from "../../core/error.ts";
+import { readBytes } from "../../core/byte_collector.ts";
+import { asNexusError, type ErrorCode, NexusError } from "../../core/error.ts";
 import { parseJson, TooComplex } from "../../core/json.ts";
 import { inTime } from "./body_time.ts";
 import { type Language, languageOf, say } from "./error_words.ts";
@@ -20,7 +20,7 @@ export interface Connection {
 }
 
 /** The one table from codes to statuses. */
-const STATUS: Record<Code, number> = {
+const STATUS: Record<ErrorCode, number> = {
   invalid: 400,
   too_large: 413,
   request_timeout: 408,
@@ -57,7 +57,7 @@ const STATUS: Record<Code, number> = {
 /** An error that a group of routes words by itself; it is no fault of ours. */
 export abstract class Worded extends Error {}
 
-export function statusOf(code: Code): number {
+export function statusOf(code: ErrorCode): number {
   return STATUS[code];
 }
 

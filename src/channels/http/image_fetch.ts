@@ -11,9 +11,9 @@ import { lookup as resolve } from "node:dns";
 import http from "node:http";
 import https from "node:https";
 import { BlockList, isIP } from "node:net";
-import { Bytes } from "../../core/bytes.ts";
+import { ByteCollector } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
-import type { Image } from "../../core/message.ts";
+import type { MessageImage } from "../../core/message.ts";
 
 export interface ImageFetchOptions {
   /** Whether nothing may be fetched from an address; default {@linkcode isPrivate}. */
@@ -32,7 +32,10 @@ export const MAX_REDIRECTS = 3;
  * An image from elsewhere as a data URL. Throws `invalid` with the reason, which never tells what
  * an address held.
  */
-export async function fetchImage(url: string, options: ImageFetchOptions = {}): Promise<Image> {
+export async function fetchImage(
+  url: string,
+  options: ImageFetchOptions = {},
+): Promise<MessageImage> {
   const { maxBytes = 10 << 20, timeout = 10_000, refuses = isPrivate } = options;
   const leave = new AbortController();
   const late = setTimeout(() => leave.abort(), timeout);
@@ -60,7 +63,7 @@ function get(
   refuses: (address: string) => boolean,
   maxBytes: number,
   signal: AbortSignal,
-): Promise<{ image: Image } | { elsewhere: string }> {
+): Promise<{ image: MessageImage } | { elsewhere: string }> {
   const host = target.hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIP(host) && refuses(host)) throw forbidden();
   return new Promise((done, fail) => {
@@ -89,7 +92,7 @@ async function receive(
   answer: http.IncomingMessage,
   target: URL,
   maxBytes: number,
-): Promise<{ image: Image } | { elsewhere: string }> {
+): Promise<{ image: MessageImage } | { elsewhere: string }> {
   const status = answer.statusCode ?? 0;
   const { location } = answer.headers;
   if (status >= 300 && status < 400 && location !== undefined) {
@@ -100,7 +103,7 @@ async function receive(
   const type = TYPES.exec(answer.headers["content-type"] ?? "")?.[0];
   if (!type) throw refused("is no image");
   const promised = Number(answer.headers["content-length"] ?? 0);
-  const bytes = new Bytes(maxBytes, promised);
+  const bytes = new ByteCollector(maxBytes, promised);
   if (promised > maxBytes) throw refused(tooLarge(maxBytes));
   for await (const part of answer) if (!bytes.add(part)) throw refused(tooLarge(maxBytes));
   return { image: `data:${type.toLowerCase()};base64,${bytes.bytes.toBase64()}` };

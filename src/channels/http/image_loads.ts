@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
-import type { Image } from "../../core/message.ts";
+import type { MessageImage } from "../../core/message.ts";
 
 /** What one request may have. */
 export const IMAGES_OF_A_REQUEST = {
@@ -29,7 +29,7 @@ export const WAITING = { ofOne: 4, ofAll: 30, time: 10_000 };
 export type FetchImage = (
   url: string,
   bounds: { maxBytes: number; timeout: number },
-) => Promise<Image>;
+) => Promise<MessageImage>;
 
 interface Waiting {
   readonly person: string;
@@ -56,9 +56,9 @@ export class ImageLoads {
    */
   async during<T>(
     person: string,
-    read: (load: (url: string) => Promise<Image>) => Promise<T>,
+    read: (load: (url: string) => Promise<MessageImage>) => Promise<T>,
   ): Promise<T> {
-    const images = new Map<string, Promise<Image>>();
+    const images = new Map<string, Promise<MessageImage>>();
     let begun: Promise<number> | undefined;
     let left = IMAGES_OF_A_REQUEST.together;
     const load = async (url: string) => {

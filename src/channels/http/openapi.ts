@@ -3,7 +3,7 @@
  * who may take it.
  */
 import { z } from "zod";
-import type { Code } from "../../core/error.ts";
+import type { ErrorCode } from "../../core/error.ts";
 import { statusOf } from "./http.ts";
 import type { Route } from "./route.ts";
 
@@ -139,7 +139,7 @@ function responsesOf(route: Route, schemas: Json): Json {
 }
 
 /** How the door refuses. */
-function atTheDoor({ who }: Route): Code[] {
+function atTheDoor({ who }: Route): ErrorCode[] {
   if (who === "bot") return ["unauthenticated"];
   if (who !== "member" && who !== "admin") return [];
   return [

@@ -17,7 +17,7 @@
  */
 import type { z } from "zod";
 import type { Scope } from "../../core/people/api_key.ts";
-import type { Code } from "../../core/error.ts";
+import type { ErrorCode } from "../../core/error.ts";
 
 /**
  * `anyone`: nobody is asked who they are. `member`: whoever has an account, admins too. `admin`: to
@@ -88,7 +88,7 @@ interface Shape {
   /** The status of a success. Default: 200. */
   readonly status?: number;
   /** Failures besides those of the door. */
-  readonly errors?: readonly Code[];
+  readonly errors?: readonly ErrorCode[];
 }
 
 /** One route as it is declared. */

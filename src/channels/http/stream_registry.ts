@@ -5,16 +5,16 @@
  * what an idle stream costs.
  */
 import type { Clock } from "../../core/clock.ts";
-import { type Code, NexusError } from "../../core/error.ts";
-import type { Reach } from "../../core/reach.ts";
+import { type ErrorCode, NexusError } from "../../core/error.ts";
+import type { KeyScope } from "../../core/key_scope.ts";
 
 /** Who reads a stream. */
 export interface Reader {
   readonly person: string;
   /** What they are told when they may no longer. */
-  readonly refusal: Code;
+  readonly refusal: ErrorCode;
   /** How far they reach, where they came in by a key that reads less than they do. */
-  readonly reach?: Reach;
+  readonly reach?: KeyScope;
   /** Whether they still may. */
   holds(): Promise<boolean>;
 }
@@ -32,7 +32,7 @@ export interface Beating {
   /** The reader has taken nothing for {@linkcode STALLED}: end the stream as if it had hung up. */
   letGo(): void;
   /** The reader may no longer read: say so and end the stream. */
-  expel(code: Code): void;
+  expel(code: ErrorCode): void;
   /** The gateway stops: end the stream. */
   end(): void;
 }

@@ -1,5 +1,5 @@
 /** The body of a callback, read with a bound: strangers may call too. */
-import { readBytes } from "../../core/bytes.ts";
+import { readBytes } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
 import { inTime } from "../http/body_time.ts";
 

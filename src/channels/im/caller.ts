@@ -4,7 +4,7 @@
  * The vendors' SDKs neither pace nor honour these answers, hence our own.
  */
 import type { Budget, Priority, Reservation, Scope } from "./budget.ts";
-import { readBytes } from "../../core/bytes.ts";
+import { readBytes } from "../../core/byte_collector.ts";
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";

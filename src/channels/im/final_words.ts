@@ -13,7 +13,7 @@ const ENDING = 40;
 
 /** What stands in a place before the bot has said anything. */
 export function waitingWords(turn: Turn, words: Words): string {
-  return turn.place !== undefined ? words.queued(turn.place) : words.thinking;
+  return turn.queuePosition !== undefined ? words.queued(turn.queuePosition) : words.thinking;
 }
 
 /** The answer as it must be seen: its text, and how it ended where that is not `done`. */

@@ -25,7 +25,7 @@ export const SEEN_FOR = 24 * 3_600_000;
  * On the disk, not only on its way there: what is acknowledged or sent after it must not be
  * forgotten with the process.
  */
-const SURE = { sure: true };
+const SURE = { durable: true };
 
 export class Outbox {
   readonly #store: Store;

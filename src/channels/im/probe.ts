@@ -3,7 +3,7 @@
  * for a platform that cannot be reached. Each platform has a `probe.ts` of its own beside its API.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { Report, Words } from "../../core/finding.ts";
+import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
 import { parse, request } from "./caller.ts";
 
@@ -63,9 +63,9 @@ export async function tryOnce(
  * address
  */
 export function unreachable(
-  report: Report,
+  report: FindingReport,
   key: string,
-  platform: Words,
+  platform: BilingualText,
   url: string,
   tried: { readonly trouble: string; readonly status?: number },
 ): void {
@@ -105,7 +105,7 @@ export function isAesKey(key: string): boolean {
 }
 
 /** The finding for an AES key of a wrong form. */
-export function wrongAesKey(report: Report, key: string, todo: Words): void {
+export function wrongAesKey(report: FindingReport, key: string, todo: BilingualText): void {
   report.wrong(key, {
     en: "the encoding key is not 43 letters and digits, so no callback can be opened",
     zh: "加密密钥不是 43 位字母和数字，任何回调都无法解密",

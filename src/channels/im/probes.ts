@@ -3,7 +3,7 @@
  * loaded when an app of it is checked.
  */
 import type { Probe, Thoroughness } from "../../core/checkup.ts";
-import { filled, type Report } from "../../core/finding.ts";
+import { type FindingReport, resolveSettings } from "../../core/finding.ts";
 import type { AppHealth } from "./health.ts";
 import type { AppsSettings } from "./apps.ts";
 import type { ProbeParts } from "./probe.ts";
@@ -25,12 +25,12 @@ export function probesOfApps(
   const probe = <T extends object>(
     platform: string,
     apps: Readonly<Record<string, T>>,
-    run: (report: Report, name: string, settings: T, how: Thoroughness) => Promise<void>,
+    run: (report: FindingReport, name: string, settings: T, how: Thoroughness) => Promise<void>,
   ): Probe[] =>
     Object.entries(apps).map(([name, app]) => ({
       target: `channels.${platform}.${name}`,
       run: async (report, how) => {
-        const plain = filled(report, app, parts.env);
+        const plain = resolveSettings(report, app, parts.env);
         if (!plain) return [];
         await run(report, name, plain.settings, how);
         return plain.secrets;

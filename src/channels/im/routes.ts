@@ -4,7 +4,7 @@
 import { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
-import { Limit } from "../../core/limit.ts";
+import { RateLimiter } from "../../core/rate_limiter.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import { accountAdmins, admins, declare, signedIn } from "../http/route.ts";
@@ -178,7 +178,7 @@ const TRIES = { burst: 5, every: 60_000 };
 
 export function platforms(routes: Routes, parts: PlatformParts): void {
   const { apps, account, observer } = parts;
-  const tries = new Limit(TRIES, parts.clock);
+  const tries = new RateLimiter(TRIES, parts.clock);
   const act = ({ caller, address }: Call, did: string, whom: string, detail?: string) =>
     observer.tell({
       type: "acted",

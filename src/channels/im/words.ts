@@ -2,7 +2,7 @@
  * What the gateway itself says in a chat, in the person's language, and the words by which a person
  * tells it what to do.
  */
-import type { Code } from "../../core/error.ts";
+import type { ErrorCode } from "../../core/error.ts";
 import type { Language } from "../../core/languages.ts";
 import type { Unread } from "./surface.ts";
 
@@ -140,7 +140,7 @@ export interface Words {
   readonly quotedPictures: (count: number) => string;
   readonly reading: string;
   readonly notSent: (name: string, size: string) => string;
-  readonly failed: (code: Code, retryAfter?: number) => string;
+  readonly failed: (code: ErrorCode, retryAfter?: number) => string;
 }
 
 export function wordsIn(language: Language): Words {

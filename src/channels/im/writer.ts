@@ -8,7 +8,7 @@
  * {@linkcode Job}, which is written to the outbox before each step it describes.
  */
 import type { Budget, Reservation } from "./budget.ts";
-import { breathe } from "../../core/breathe.ts";
+import { yieldToEventLoop } from "../../core/yield.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Ending, Reply } from "../../core/reply.ts";
 import { sleep } from "../../core/sleep.ts";
@@ -412,7 +412,7 @@ export class Writer {
   }
 
   #news(turn: Turn): boolean {
-    const state = `${turn.reply.written} ${turn.place}`;
+    const state = `${turn.reply.written} ${turn.queuePosition}`;
     if (state === this.#dullAt) return false;
     const words = this.#snapshot(turn);
     const news = words === "" ? this.#isOtherWait(turn) : words !== this.#shown;
@@ -423,7 +423,7 @@ export class Writer {
   /** Whether what stands in the chat of a question without an answer is no longer true. */
   #isOtherWait(turn: Turn): boolean {
     if (this.#p.job.shown !== "" || waitingWords(turn, this.#p.words) === this.#shown) return false;
-    const isInLine = turn.place !== undefined;
+    const isInLine = turn.queuePosition !== undefined;
     return isInLine !== this.#shownInLine || this.#way.pause(this.#edits) <= EDITS_ARE_FREE;
   }
 
@@ -433,7 +433,7 @@ export class Writer {
   #frame(turn: Turn, way: Way): string {
     const words = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
     const frame = this.#fitting(way, words);
-    this.#shownInLine = turn.place !== undefined;
+    this.#shownInLine = turn.queuePosition !== undefined;
     // What does not fit is news, even where the bot says nothing more.
     this.#shown = frame.length < words.length ? undefined : words;
     return frame;
@@ -554,7 +554,7 @@ export class Writer {
     };
     for (let from = 0, opening = "", rested = 0;;) {
       if (from - rested > AT_ONCE) {
-        await breathe();
+        await yieldToEventLoop();
         rested = from;
       }
       const way = this.#ways[

@@ -5,13 +5,13 @@
  * Sources: Feishu 自建应用获取 tenant_access_token, 获取机器人信息, 查询租户授权状态, 获取应用信息, 获取应用版本信息, 服务端错误码.
  */
 import type { Thoroughness } from "../../core/checkup.ts";
-import type { Report, Words } from "../../core/finding.ts";
+import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
 import { namesDepartments, type ProbeParts, tryOnce, unreachable } from "../im/probe.ts";
 import type { LarkSettings } from "./settings.ts";
 
 /** The platform's name in words. */
-const FEISHU: Words = { en: "Feishu", zh: "飞书" };
+const FEISHU: BilingualText = { en: "Feishu", zh: "飞书" };
 
 /** Permissions, each line one need and what satisfies it: the first is the one to ask for. */
 const SEND = ["im:message:send_as_bot", "im:message"];
@@ -38,7 +38,7 @@ export interface LarkKeys {
 
 /** An app under check: where it is called, and the address of a page of its console. */
 interface App {
-  readonly report: Report;
+  readonly report: FindingReport;
   readonly settings: LarkSettings;
   readonly parts: ProbeParts;
   readonly name: string;
@@ -50,7 +50,7 @@ interface App {
  * Checks one app. @param name its name in the configuration, which stands in its callbacks' address
  */
 export async function probeLark(
-  report: Report,
+  report: FindingReport,
   name: string,
   settings: LarkSettings,
   parts: ProbeParts,
@@ -81,14 +81,14 @@ export async function probeLark(
  * address
  */
 export async function tryLarkKeys(
-  report: Report,
+  report: FindingReport,
   { appId, appSecret }: LarkKeys,
   baseUrl: string,
   key: string,
   parts: ProbeParts,
 ): Promise<string | undefined> {
   const url = pageOf(baseUrl, appId, "baseinfo");
-  const copyId: Words = {
+  const copyId: BilingualText = {
     en: "copy the App ID again: developer console → the app → Credentials & Basic Info",
     zh: "重新复制 App ID：开发者后台 → 该应用 → 凭证与基础信息",
   };

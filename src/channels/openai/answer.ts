@@ -6,12 +6,12 @@
  * finished one is. Everything else ends with an error that the client cannot mistake for an ending.
  */
 import { estimateTokenCount } from "tokenx";
-import { breathe } from "../../core/breathe.ts";
+import { yieldToEventLoop } from "../../core/yield.ts";
 import type { Clock } from "../../core/clock.ts";
-import { type Code, NexusError } from "../../core/error.ts";
-import { Estimate } from "../../core/estimate.ts";
+import { type ErrorCode, NexusError } from "../../core/error.ts";
+import { TokenEstimate } from "../../core/token_estimate.ts";
 import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
-import { mayRead } from "../../core/reach.ts";
+import { mayRead } from "../../core/key_scope.ts";
 import type { Ending } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Beating, Pulse, Reader } from "../http/stream_registry.ts";
@@ -181,18 +181,18 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#fail("shutting_down");
   }
 
-  expel(code: Code): void {
+  expel(code: ErrorCode): void {
     this.#leave(code);
   }
 
   /** As if the reader had hung up. */
-  #leave(code: Code): void {
+  #leave(code: ErrorCode): void {
     const running = !this.#over && !this.#turn.ending;
     this.#fail(code);
     if (running) this.#options.onHangUp?.();
   }
 
-  #fail(code: Code): void {
+  #fail(code: ErrorCode): void {
     if (this.#over) return;
     this.#finish();
     // An event that is cut is none, and nothing can follow it.
@@ -353,7 +353,7 @@ export async function wholeAnswer(
         finish = taken.finish;
         if (finish !== undefined) break;
       }
-      if (chunk.content.length > PIECE) await breathe();
+      if (chunk.content.length > PIECE) await yieldToEventLoop();
     }
     if (finish !== undefined) stop();
     else {
@@ -417,18 +417,18 @@ export function firstWord(turn: Turn, clock: Clock, ms: number): Promise<void> {
   });
 }
 
-function finishOf({ facts }: Turn): Finish {
-  return facts?.finish === "length" || facts?.finish === "content_filter" ? facts.finish : "stop";
+function finishOf({ meta }: Turn): Finish {
+  return meta?.finish === "length" || meta?.finish === "content_filter" ? meta.finish : "stop";
 }
 
 /** What a picture counts as, about. */
 const IMAGE_TOKENS = 1000;
 
 function count(turn: Turn, said: readonly ChatMessage[], text: string): Counted {
-  const { usage } = turn.facts ?? {};
+  const { usage } = turn.meta ?? {};
   if (usage) return { ...usage, estimated: false };
-  const outputTokens = new Estimate(estimateTokenCount).of(text);
-  const input = new Estimate(estimateTokenCount);
+  const outputTokens = new TokenEstimate(estimateTokenCount).of(text);
+  const input = new TokenEstimate(estimateTokenCount);
   let inputTokens = 3;
   for (const { text, images } of said) {
     inputTokens += 4 + input.of(text) + images.length * IMAGE_TOKENS;

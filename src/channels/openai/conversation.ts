@@ -10,12 +10,12 @@
  */
 import type { Conversation } from "../../core/archive.ts";
 import type { Gateway } from "../../core/gateway.ts";
-import { historyOf } from "../../core/history.ts";
+import { transcriptOf } from "../../core/transcript.ts";
 import {
   type ChatMessage,
-  goOn,
-  type Image,
+  continuePrompt,
   type Message,
+  type MessageImage,
   type Person,
 } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -74,7 +74,7 @@ export class Conversations {
     if (message.temporary) return;
     const said = withAnswer(asked.said, answer);
     const key = keyOf(message.person, asked.model, said);
-    await this.#store.set(key, conversationId, { ttl: REMEMBERED, weak: true });
+    await this.#store.set(key, conversationId, { ttl: REMEMBERED, evictable: true });
   }
 
   async #byWords(
@@ -85,7 +85,7 @@ export class Conversations {
     if (before.some(({ role }) => role === "assistant")) {
       const id = await this.#store.get(keyOf(person, model, before));
       // It may have been deleted since.
-      if (typeof id === "string" && await this.#gateway.reading.conversation(person, id)) {
+      if (typeof id === "string" && await this.#gateway.history.conversation(person, id)) {
         return { id, known: true };
       }
     }
@@ -94,10 +94,10 @@ export class Conversations {
 
   /** The conversation that a client named, where there is one that it may read. */
   async find(person: Person, name: string): Promise<Readonly<Conversation> | undefined> {
-    const { reading } = this.#gateway;
-    return await reading.conversation(person, name) ??
-      await reading.conversation(person, named(person.id, name)) ??
-      (person.reach && await reading.conversation(person, named(person.reach.key, name)));
+    const { history } = this.#gateway;
+    return await history.conversation(person, name) ??
+      await history.conversation(person, named(person.id, name)) ??
+      (person.keyScope && await history.conversation(person, named(person.keyScope.key, name)));
   }
 
   /**
@@ -108,8 +108,8 @@ export class Conversations {
     const known = await this.find(person, name);
     if (known) return { id: known.id, known: known.botId !== undefined };
     const plain = named(person.id, name);
-    const isTaken = person.reach && await this.#gateway.archive.conversation(person.id, plain);
-    const id = isTaken ? named(person.reach!.key, name) : plain;
+    const isTaken = person.keyScope && await this.#gateway.archive.conversation(person.id, plain);
+    const id = isTaken ? named(person.keyScope!.key, name) : plain;
     await this.#gateway.beginConversation(person, { id });
     return { id, known: false };
   }
@@ -119,7 +119,7 @@ export class Conversations {
    * not.
    */
   async #behind(person: Person, asked: Asked, previous: string, temporary: boolean) {
-    const turn = await this.#gateway.reading.turn(previous.replace(/^resp_/, ""), person);
+    const turn = await this.#gateway.history.turn(previous.replace(/^resp_/, ""), person);
     if (!turn || turn.message.temporary) {
       throw new Refused(
         404,
@@ -128,7 +128,7 @@ export class Conversations {
         "previous_response_id",
       );
     }
-    const { turns } = await this.#gateway.reading.turns(
+    const { turns } = await this.#gateway.history.turns(
       person,
       turn.conversationId,
       undefined,
@@ -145,7 +145,7 @@ export class Conversations {
       channel: "openai",
       parentTurnId: turn.id,
     } as const;
-    const before = [...system, ...historyOf(turns, "", message)];
+    const before = [...system, ...transcriptOf(turns, "", message)];
     return {
       conversationId: turn.conversationId,
       parentTurnId: turn.id,
@@ -185,9 +185,11 @@ function split(
 function questionOf(
   fresh: readonly ChatMessage[],
   before: readonly ChatMessage[],
-): { text: string; images: Image[] } {
+): { text: string; images: MessageImage[] } {
   const asked = fresh.filter(({ role }) => role !== "assistant");
-  if (asked.length === 0) return { text: goOn(before[before.length - 1]!.text), images: [] };
+  if (asked.length === 0) {
+    return { text: continuePrompt(before[before.length - 1]!.text), images: [] };
+  }
   return {
     text: asked.filter(({ text }) => text !== "").map(({ text }) => text).join("\n\n"),
     images: asked.flatMap(({ images }) => images),

@@ -4,7 +4,7 @@
  *
  * Source: https://platform.openai.com/docs/guides/error-codes.
  */
-import { asNexusError, type Code, NexusError } from "../../core/error.ts";
+import { asNexusError, type ErrorCode, NexusError } from "../../core/error.ts";
 import type { Ending } from "../../core/reply.ts";
 import { rateLimitHeaders } from "./rate_limit.ts";
 import { statusOf, Worded } from "../http/http.ts";
@@ -88,7 +88,7 @@ export function described(
 
 /** How a turn that did not end well reads as a failure. */
 export function failureOf(ending: Ending): NexusError {
-  const code: Code = ending.status === "cancelled" ? "cancelled" : ending.code ?? "internal";
+  const code: ErrorCode = ending.status === "cancelled" ? "cancelled" : ending.code ?? "internal";
   return new NexusError(code, ending.detail, {
     retryAfter: ending.retryAfter,
     reason: ending.reason,
@@ -112,7 +112,7 @@ function typeOf(status: number): string {
  * Clients know these of OpenAI's codes, and what a model API called a question that it refused; the
  * others are Nexus' own.
  */
-function codeOf(code: Code, reason?: string): string {
+function codeOf(code: ErrorCode, reason?: string): string {
   if (code === "context_too_long") return "context_length_exceeded";
   if (code === "question_refused" && reason !== undefined) return reason;
   if (code === "limited" || code === "queue_full") return "rate_limit_exceeded";

@@ -267,7 +267,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     const over = hangUps.watch(request, turn);
     await firstWord(turn, clock, FIRST_WORD);
     // The headers name it.
-    await turn.known();
+    await turn.recorded();
     over();
     // Nothing was said and nothing will be: that is a status, not a stream.
     if (turn.ending && turn.ending.status !== "done" && turn.reply.length === 0) {
@@ -338,7 +338,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   async function running(person: Person, chat: string): Promise<Turn | undefined> {
     const found = await conversations.find(person, chat);
     return found &&
-      gateway.reading.running(person).find(({ conversationId }) => conversationId === found.id);
+      gateway.history.running(person).find(({ conversationId }) => conversationId === found.id);
   }
 
   routes.on(openaiRoutes.ui, async (call) => {

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
-import type { ChatMessage, GenerationOptions, Image } from "../../core/message.ts";
+import type { ChatMessage, GenerationOptions, MessageImage } from "../../core/message.ts";
 import { list } from "../http/list.ts";
 import { unsupported } from "./error.ts";
 import {
@@ -43,7 +43,7 @@ export interface Asked {
 }
 
 /** Loads an image from elsewhere; returns a data URL. */
-export type LoadImage = (url: string) => Promise<Image>;
+export type LoadImage = (url: string) => Promise<MessageImage>;
 
 /** Images of one request: as many as `/api/chat` takes. */
 const MAX_IMAGES = 20;
@@ -235,7 +235,7 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
   const said: ChatMessage[] = [];
   for (const { role, parts } of body.messages) {
     let text = "";
-    const pictures: Image[] = [];
+    const pictures: MessageImage[] = [];
     for (const part of parts) {
       if (part.type === "text" && typeof part.text === "string") text += part.text;
       const picture = part.type === "file" && typeof part.url === "string" &&
@@ -301,7 +301,7 @@ function ending(said: ChatMessage[], where: string): ChatMessage[] {
   return said;
 }
 
-type Pictures = (url: string, where: string) => Promise<Image>;
+type Pictures = (url: string, where: string) => Promise<MessageImage>;
 
 function counting(load: LoadImage): Pictures {
   let count = 0;
@@ -322,12 +322,12 @@ async function partsOf(
   content: string | readonly Record<string, unknown>[] | null | undefined,
   where: string,
   images: Pictures,
-): Promise<{ text: string; images: Image[] }> {
+): Promise<{ text: string; images: MessageImage[] }> {
   if (typeof content === "string" || !content) {
     return { text: withoutPictures(content ?? ""), images: [] };
   }
   const texts: string[] = [];
-  const found: Image[] = [];
+  const found: MessageImage[] = [];
   for (const [index, part] of content.entries()) {
     const at = `${where}.content.${index}`;
     switch (part.type) {

@@ -64,7 +64,7 @@ export const storedResponseRoutes = {
 export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): void {
   /** The turn of a response. Throws {@linkcode Refused}. */
   async function find(person: Person, id: string): Promise<Turn> {
-    const turn = await gateway.reading.turn(id.replace(/^resp_/, ""), person);
+    const turn = await gateway.history.turn(id.replace(/^resp_/, ""), person);
     if (!turn || turn.message.temporary) {
       throw new Refused(404, "response_not_found", "there is no such response", "response_id");
     }
@@ -104,7 +104,7 @@ export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): v
   routes.on(storedResponseRoutes.remove, async (call) => {
     const { person } = call.caller;
     const turn = await find(person, call.param("id"));
-    const { turns, more } = await gateway.reading.turns(person, turn.conversationId, undefined, 1);
+    const { turns, more } = await gateway.history.turns(person, turn.conversationId, undefined, 1);
     if (more || turns.some(({ id }) => id !== turn.id)) {
       throw new NexusError(
         "conflict",

@@ -7,7 +7,7 @@
  * open.dingtalk.com "Obtain the user token", "Get the contact's own details";
  * developer.work.weixin.qq.com "Web login", "auth/getuserinfo".
  */
-import { readBytes } from "../../core/bytes.ts";
+import { readBytes } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Identity } from "../../core/people/identity.ts";
 import type { Vouched } from "../../core/people/vouching.ts";

@@ -2,9 +2,9 @@
  * Tries every way to sign in once: the issuer's description and the client's secret of OpenID
  * Connect, the keys of the chat platforms' sign-in.
  */
-import { readBytes } from "../../core/bytes.ts";
+import { readBytes } from "../../core/byte_collector.ts";
 import type { Probe } from "../../core/checkup.ts";
-import type { Report, Words } from "../../core/finding.ts";
+import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import { tryDingTalkKeys } from "../dingtalk/probe.ts";
 import type { ProbeParts } from "../im/probe.ts";
 import { tryLarkKeys } from "../lark/probe.ts";
@@ -38,7 +38,7 @@ export function probesOfSignIn(
   const add = (
     name: string,
     secret: string | undefined,
-    run: (report: Report) => Promise<unknown>,
+    run: (report: FindingReport) => Promise<unknown>,
   ) =>
     probes.push({
       target: `signIn.${name}`,
@@ -93,7 +93,7 @@ async function wholeFetch(url: string, init: object): Promise<Response> {
  * Reads the description; then offers a made-up code, which a right client is refused for other
  * reasons than a wrong one.
  */
-async function checkOidc(report: Report, settings: OidcSettings): Promise<void> {
+async function checkOidc(report: FindingReport, settings: OidcSettings): Promise<void> {
   const { issuer, clientId, clientSecret, allowHttp } = settings;
   const client = await import("openid-client");
   let config: Awaited<ReturnType<typeof client.discovery>>;
@@ -124,7 +124,7 @@ async function checkOidc(report: Report, settings: OidcSettings): Promise<void> 
   } catch (error) {
     if (!(error instanceof client.ResponseBodyError)) return;
     if (error.error !== "invalid_client" && error.status !== 401) return;
-    const todo: Words = {
+    const todo: BilingualText = {
       en: "copy client id and secret again from the page of this application at the provider",
       zh: "从身份提供方该应用的页面重新复制 client id 和 secret",
     };

@@ -9,7 +9,7 @@ import { z } from "zod";
 import type { Accounts } from "../../core/people/account.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
-import { Limit, networkOf } from "../../core/limit.ts";
+import { networkOf, RateLimiter } from "../../core/rate_limiter.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { ServerSecret } from "../../core/people/server_secret.ts";
 import type { Sessions } from "../../core/people/session.ts";
@@ -80,7 +80,7 @@ export const signInRoutes = {
 export function signIn(routes: Routes, parts: SignInParts): void {
   const { accounts, sessions } = parts;
   const flows = new Flows(parts);
-  const tries = new Limit(PER_NETWORK, parts.clock);
+  const tries = new RateLimiter(PER_NETWORK, parts.clock);
   let finishing = 0;
 
   routes.on(signInRoutes.ways, () => {

@@ -306,7 +306,7 @@ export class WecomBot implements Channel, Platform {
       const left = incoming.at + STREAM_LIFE - clock.now();
       if (left <= 0) throw new PlatformError("gone", "846608", "the six minutes are over");
       // Kept before it is handed out: a process that dies after that is asked again.
-      await store.set(this.#doneKey(id), { text }, { ttl: STREAM_LIFE * 2, sure: true });
+      await store.set(this.#doneKey(id), { text }, { ttl: STREAM_LIFE * 2, durable: true });
       const polled = state();
       const fetched = Promise.withResolvers<boolean>();
       Object.assign(polled, {

@@ -6,7 +6,7 @@
  * Sources: WeCom 获取 access_token, 获取应用 (path/90227), 全局错误码 (path/90313), 智能机器人长连接 (path/101463),
  * 消息推送配置说明.
  */
-import type { Report, Words } from "../../core/finding.ts";
+import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
 import { parse } from "../im/caller.ts";
 import type { AppHealth } from "../im/health.ts";
@@ -25,7 +25,7 @@ import type {
   WecomWebhookSettings,
 } from "./settings.ts";
 
-const WECOM: Words = { en: "WeCom", zh: "企业微信" };
+const WECOM: BilingualText = { en: "WeCom", zh: "企业微信" };
 const ADMIN = "https://work.weixin.qq.com/wework_admin/frame";
 const APPS = `${ADMIN}#/apps`, COMPANY = `${ADMIN}#/profile/enterprise`;
 
@@ -39,7 +39,7 @@ const CONNECTING = 10_000;
 export type Live = () => AppHealth | "elsewhere" | undefined;
 
 export async function probeWecom(
-  report: Report,
+  report: FindingReport,
   settings: WecomSettings,
   parts: ProbeParts,
   live: Live,
@@ -54,7 +54,7 @@ export async function probeWecom(
   }
 }
 
-const SECRET: Words = {
+const SECRET: BilingualText = {
   en: "copy the Secret of this very app again: admin console → App Management → the app",
   zh: "重新复制该应用自己的 Secret：管理后台 → 应用管理 → 该应用",
 };
@@ -67,7 +67,7 @@ export interface WecomKeys {
 }
 
 async function checkApp(
-  report: Report,
+  report: FindingReport,
   settings: WecomAppSettings,
   parts: ProbeParts,
 ): Promise<void> {
@@ -98,7 +98,7 @@ async function checkApp(
  * the address
  */
 export async function tryWecomKeys(
-  report: Report,
+  report: FindingReport,
   { corpId, agentId, secret }: WecomKeys,
   baseUrl: string,
   key: string,
@@ -122,7 +122,7 @@ export async function tryWecomKeys(
   if (errcode !== 0 || typeof access_token !== "string") {
     const said = saidBy(tried.body);
     const isSecret = errcode === 40001 || errcode === 42001 || errcode === 41004;
-    const what: Words = isSecret
+    const what: BilingualText = isSecret
       ? { en: "the app's secret is wrong", zh: "应用的 Secret 错误" }
       : { en: "WeCom gives out no token for this app", zh: "企业微信没有为该应用签发令牌" };
     return void report.wrong("secret", what, SECRET, { url: APPS, said });
@@ -155,7 +155,7 @@ export async function tryWecomKeys(
   }
 }
 
-function wrongAddress(report: Report, body: Json): void {
+function wrongAddress(report: FindingReport, body: Json): void {
   const address = /from ip: ([\da-f.:]{3,45})/i.exec(String(body.errmsg ?? "").slice(0, 500))?.[1];
   report.wrong("", {
     en: `the gateway's address${address ? ` ${address}` : ""} is not a trusted IP of the app`,
@@ -168,7 +168,7 @@ function wrongAddress(report: Report, body: Json): void {
 
 /** An empty text is refused after the key was looked at: nobody sees anything. */
 async function checkWebhook(
-  report: Report,
+  report: FindingReport,
   settings: WecomWebhookSettings,
   parts: ProbeParts,
 ): Promise<void> {
@@ -187,7 +187,7 @@ async function checkWebhook(
   }, { said: "93000" });
 }
 
-const BOT_SECRET: Words = {
+const BOT_SECRET: BilingualText = {
   en:
     "copy Bot ID and Secret again: WeCom → Workbench → AI Bot → the bot → API mode → long connection",
   zh:
@@ -195,7 +195,7 @@ const BOT_SECRET: Words = {
 };
 
 async function checkBot(
-  report: Report,
+  report: FindingReport,
   settings: WecomBotSettings,
   parts: ProbeParts,
   live: ReturnType<Live>,

@@ -9,7 +9,7 @@
 import type { Clock } from "../clock.ts";
 import { NexusError } from "../error.ts";
 import type { Message } from "../message.ts";
-import type { Happening, Observer } from "../observer.ts";
+import type { GatewayEvent, Observer } from "../observer.ts";
 import { keyPart, type Store } from "../store.ts";
 
 /** Absent: no bound. */
@@ -103,7 +103,7 @@ export class Allowances implements Observer {
     this.#of = parts.of;
   }
 
-  tell(happening: Happening): void {
+  tell(happening: GatewayEvent): void {
     if (happening.type !== "turn_ended") return;
     this.#runsNoMore(happening.person);
     this.#collect(happening.person, "turns", 1);

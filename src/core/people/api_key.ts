@@ -95,7 +95,7 @@ export class ApiKeys {
     };
     const hash = await hashToken(token);
     await this.#store.set(`keyhash:${hash}`, keyOf(key), { ttl: fields.ttl });
-    await this.#store.set(keyOf(key), { ...key, hash }, { ttl: fields.ttl, sure: true });
+    await this.#store.set(keyOf(key), { ...key, hash }, { ttl: fields.ttl, durable: true });
     return { token, key: this.#bounded(key) };
   }
 

@@ -6,7 +6,7 @@
  */
 import { AuditBound } from "./audit_bound.ts";
 import type { Clock } from "../clock.ts";
-import type { Happening, Observer } from "../observer.ts";
+import type { GatewayEvent, Observer } from "../observer.ts";
 import { keyPart, type Store } from "../store.ts";
 
 /** One line. Hashed are all fields but `hash`, in this order. */
@@ -75,7 +75,7 @@ export class Audit implements Observer {
     this.#onFault = parts.onFault ?? (() => {});
   }
 
-  tell(happening: Happening): void {
+  tell(happening: GatewayEvent): void {
     const act = actOf(happening);
     if (act) this.write(act);
   }
@@ -98,7 +98,7 @@ export class Audit implements Observer {
   /** Lines of this process's chain, the newest first, before line `before`. */
   async lines(before: number | undefined, limit: number): Promise<AuditLine[]> {
     await this.settled();
-    const end = Math.min(before ?? Infinity, await this.#store.append(this.#log, []));
+    const end = Math.min(before ?? Infinity, await this.#store.length(this.#log));
     const from = Math.max(0, end - limit);
     return (await this.#store.read(this.#log, from, end - from) as AuditLine[]).reverse();
   }
@@ -122,7 +122,7 @@ export class Audit implements Observer {
 
   async #readLast(): Promise<Pick<AuditLine, "n" | "hash">> {
     await this.#store.set(`auditor:${keyPart(this.#node)}`, this.#log);
-    const length = await this.#store.append(this.#log, []);
+    const length = await this.#store.length(this.#log);
     const [line] = length > 0
       ? await this.#store.read(this.#log, length - 1, 1) as AuditLine[]
       : [];
@@ -195,7 +195,7 @@ function logOf(node: string): string {
   return `audit:${keyPart(node)}`;
 }
 
-function actOf(happening: Happening): Act | undefined {
+function actOf(happening: GatewayEvent): Act | undefined {
   switch (happening.type) {
     case "signed_in":
       return { who: happening.person, did: "sign_in", from: happening.address };

@@ -5,7 +5,7 @@
  * out.
  */
 import type { Clock } from "../clock.ts";
-import { Limit, networkOf } from "../limit.ts";
+import { networkOf, RateLimiter } from "../rate_limiter.ts";
 
 /** Lines that one network causes without being let in: a burst, then one a minute. */
 export const PER_NETWORK_LINES = { burst: 50, every: 60_000 } as const;
@@ -31,14 +31,14 @@ const BY_STRANGERS: ReadonlySet<string> = new Set([
 const REPEATABLE: ReadonlySet<string> = new Set(["reached_for_another", "exported"]);
 
 export class AuditBound {
-  readonly #byNetwork: Limit;
-  readonly #strangers: Limit;
-  readonly #byPerson: Limit;
+  readonly #byNetwork: RateLimiter;
+  readonly #strangers: RateLimiter;
+  readonly #byPerson: RateLimiter;
 
   constructor(clock: Pick<Clock, "now">) {
-    this.#byNetwork = new Limit(PER_NETWORK_LINES, clock);
-    this.#strangers = new Limit(STRANGERS_LINES, clock);
-    this.#byPerson = new Limit(PER_PERSON_LINES, clock);
+    this.#byNetwork = new RateLimiter(PER_NETWORK_LINES, clock);
+    this.#strangers = new RateLimiter(STRANGERS_LINES, clock);
+    this.#byPerson = new RateLimiter(PER_PERSON_LINES, clock);
   }
 
   /** Whether there is room for one more such line; takes it where there is. */

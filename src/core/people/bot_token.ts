@@ -6,7 +6,7 @@
  * the common token cannot pose as it. A token may belong to a person; it opens only while that
  * person may come in. What names a token may open is decided in `bot_admission.ts`.
  */
-import { nameTrouble, reserve, type Reserved } from "../bot_name.ts";
+import { nameProblem, type ReservedNames, reserveNames } from "../bot_name.ts";
 import { NexusError } from "../error.ts";
 import { randomToken, sameText } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
@@ -117,14 +117,15 @@ export class BotTokens {
       overlap?: number;
       pools?: readonly string[];
       owner?: string | null;
-      reserved?: Reserved;
+      reserved?: ReservedNames;
     } = {},
   ): Promise<string> {
     const before = this.#own.get(botId);
-    const { overlap = 0, pools = before?.pools ?? [], reserved = reserve([]) } = options;
+    const { overlap = 0, pools = before?.pools ?? [], reserved = reserveNames([]) } = options;
     const owner = options.owner === undefined ? before?.owner : options.owner ?? undefined;
     const named = { botId, pools };
-    const wrong = nameTrouble(named, reserved) ?? nameTrouble(named, reserve(ofTokens(this.#own)));
+    const wrong = nameProblem(named, reserved) ??
+      nameProblem(named, reserveNames(ofTokens(this.#own)));
     if (wrong !== undefined) throw new NexusError("invalid", `botId: ${wrong}`);
     const token = BOT_TOKEN_PREFIX + randomToken(24);
     const now = this.#now();
@@ -139,7 +140,7 @@ export class BotTokens {
         ? { old: before.hash, oldUntil: now + overlap }
         : {}),
     };
-    await this.#store.set(`bottoken:${keyPart(botId)}`, kept, { sure: true });
+    await this.#store.set(`bottoken:${keyPart(botId)}`, kept, { durable: true });
     this.#own = new Map(this.#own).set(botId, kept);
     return token;
   }
@@ -167,7 +168,7 @@ export class BotTokens {
         ? { ...token, by: maker, hash: "", old: undefined, oldUntil: undefined, locked: true }
         : { ...token, by: maker, ...(owner === undefined ? {} : { owner }) };
       this.#own = new Map(this.#own).set(botId, left);
-      await this.#store.set(`bottoken:${keyPart(botId)}`, left, { sure: true });
+      await this.#store.set(`bottoken:${keyPart(botId)}`, left, { durable: true });
       if (left.locked) locked.push(botId);
     }
     return locked;

@@ -201,7 +201,7 @@ export class Identities {
     const gone = await this.of(account);
     for (const linked of gone) {
       await this.#store.set(await barOf(linked), { username, at: this.#clock.now() }, {
-        sure: true,
+        durable: true,
       });
       await this.#remove(linked);
     }
@@ -222,7 +222,7 @@ export class Identities {
 
   async #put(linked: LinkedIdentity): Promise<void> {
     await this.#store.set(listedOf(linked), linked);
-    await this.#store.set(keyOf(linked), linked.account, { sure: true });
+    await this.#store.set(keyOf(linked), linked.account, { durable: true });
   }
 
   async #remove(linked: Identity & { readonly account: string }): Promise<void> {

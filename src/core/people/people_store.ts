@@ -70,7 +70,7 @@ export class PeopleStore {
    */
   async put(record: AccountRecord): Promise<void> {
     this.#written.add(record.id);
-    const stored = this.#store.set(`person:${keyPart(record.id)}`, record, { sure: true });
+    const stored = this.#store.set(`person:${keyPart(record.id)}`, record, { durable: true });
     await this.mark();
     await stored;
   }

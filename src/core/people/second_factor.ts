@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { NexusError } from "../error.ts";
-import { Limit } from "../limit.ts";
+import { RateLimiter } from "../rate_limiter.ts";
 import type { Observer } from "../observer.ts";
 import { hashToken, randomToken, sameText } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
@@ -33,7 +33,7 @@ export class SecondFactors {
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #changed: () => void;
-  readonly #tries: Limit;
+  readonly #tries: RateLimiter;
   #factors = new Map<string, Factor>();
   /** How often something was changed here. */
   #changes = 0;
@@ -43,7 +43,7 @@ export class SecondFactors {
     this.#clock = parts.clock;
     this.#observer = parts.observer;
     this.#changed = parts.changed;
-    this.#tries = new Limit(PER_FACTOR, parts.clock);
+    this.#tries = new RateLimiter(PER_FACTOR, parts.clock);
   }
 
   async load(): Promise<void> {
@@ -129,7 +129,7 @@ export class SecondFactors {
   async #put(id: string, factor: Factor): Promise<void> {
     this.#changes++;
     this.#factors.set(id, factor);
-    await this.#store.set(`totp:${keyPart(id)}`, { id, ...factor }, { sure: true });
+    await this.#store.set(`totp:${keyPart(id)}`, { id, ...factor }, { durable: true });
     this.#changed();
   }
 }

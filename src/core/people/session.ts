@@ -120,7 +120,7 @@ export class Sessions {
     const ttl = session.expiresAt - now;
     await this.#store.set(`token:${hash}`, key, { ttl });
     // Sure, so that nobody who was let in is a stranger after a crash.
-    await this.#store.set(key, session, { ttl, sure: true });
+    await this.#store.set(key, session, { ttl, durable: true });
     this.#remember(token, { session, key, savedAt: now, checkedAt: now });
     return { token, session };
   }

@@ -8,7 +8,7 @@
  * the last one only, and the owner comes in from where they always do.
  */
 import type { Clock } from "../clock.ts";
-import { Limit, networkOf } from "../limit.ts";
+import { networkOf, RateLimiter } from "../rate_limiter.ts";
 import type { ServerSecret } from "./server_secret.ts";
 import { randomToken } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
@@ -48,20 +48,20 @@ export class SignInLimits {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #secret: ServerSecret;
-  readonly #byNetwork: Limit;
+  readonly #byNetwork: RateLimiter;
   /** Of accounts that exist: at most one entry each, so that made-up names push none out. */
-  readonly #byName: Limit;
-  readonly #byMadeUpName: Limit;
-  readonly #byKnown: Limit;
+  readonly #byName: RateLimiter;
+  readonly #byMadeUpName: RateLimiter;
+  readonly #byKnown: RateLimiter;
 
   constructor(parts: { store: Store; clock: Clock; secret: ServerSecret }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#secret = parts.secret;
-    this.#byNetwork = new Limit(PER_NETWORK, parts.clock);
-    this.#byName = new Limit(PER_NAME, parts.clock);
-    this.#byMadeUpName = new Limit(PER_NAME, parts.clock);
-    this.#byKnown = new Limit(PER_KNOWN, parts.clock);
+    this.#byNetwork = new RateLimiter(PER_NETWORK, parts.clock);
+    this.#byName = new RateLimiter(PER_NAME, parts.clock);
+    this.#byMadeUpName = new RateLimiter(PER_NAME, parts.clock);
+    this.#byKnown = new RateLimiter(PER_KNOWN, parts.clock);
   }
 
   /**
@@ -90,7 +90,7 @@ export class SignInLimits {
     id: string | undefined,
     network: string,
     device: string | undefined,
-  ): Promise<[Limit, string]> {
+  ): Promise<[RateLimiter, string]> {
     if (id === undefined) return [this.#byMadeUpName, name];
     const browser = device === undefined ? undefined : await this.#browserOf(id, device);
     if (browser !== undefined) return [this.#byKnown, `${id}\nbrowser ${browser}`];

@@ -139,6 +139,6 @@ export class Tombstones {
     this.#changes++;
     this.#byName.set(tombstone.username, tombstone);
     for (const id of tombstone.ids) this.#retired.add(id);
-    await this.#store.set(`${PREFIX}${keyPart(tombstone.username)}`, tombstone, { sure: true });
+    await this.#store.set(`${PREFIX}${keyPart(tombstone.username)}`, tombstone, { durable: true });
   }
 }

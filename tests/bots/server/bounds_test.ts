@@ -6,9 +6,9 @@ import {
   type WebSocketLike,
 } from "../../../src/bots/server/bot_server.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 import { PER_NETWORK_LINES } from "../../../src/core/people/audit_bound.ts";
-import { PER_NETWORK_LOG } from "../../../src/core/log_bound.ts";
+import { PER_NETWORK_LOG_RATE } from "../../../src/core/log_limiter.ts";
 import { Roster } from "../../../src/core/roster.ts";
 import { startWorld, TestBot, until } from "../../world.ts";
 
@@ -45,11 +45,11 @@ async function rig(
   test: (sockets: BotServer, clock: ManualClock, roster: Roster) => void | Promise<void>,
 ): Promise<void> {
   const clock = new ManualClock();
-  const roster = new Roster({ clock, observer: silent });
+  const roster = new Roster({ clock, observer: silentObserver });
   const sockets = new BotServer({
     roster,
     clock,
-    observer: silent,
+    observer: silentObserver,
     refuse: () => undefined,
     push: () => Promise.resolve(),
   });
@@ -123,7 +123,7 @@ Deno.test("made-up ids over real sockets fill neither the log, nor the audit log
     assert.equal(await bot.closed, 4100);
   }
   const lines = world.happenings.filter(({ type }) => type === "bot_refused").length;
-  assert.equal(lines, PER_NETWORK_LOG.burst);
+  assert.equal(lines, PER_NETWORK_LOG_RATE.burst);
   await world.app.audit.settled();
   assert.ok((await world.app.audit.lines(undefined, 1_000)).length <= PER_NETWORK_LINES.burst + 2);
   await until(() => world.app.sockets.size === 0);

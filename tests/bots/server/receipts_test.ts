@@ -14,7 +14,7 @@ class SlowDisk extends MemoryStore {
 
   override async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
     await super.set(key, value, options);
-    if (options?.sure) await this.#through(key);
+    if (options?.durable) await this.#through(key);
   }
 
   override async append(
@@ -23,7 +23,7 @@ class SlowDisk extends MemoryStore {
     options?: SetOptions,
   ): Promise<number> {
     const length = await super.append(log, entries, options);
-    if (options?.sure) await this.#through(log);
+    if (options?.durable) await this.#through(log);
     return length;
   }
 

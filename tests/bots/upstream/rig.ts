@@ -8,9 +8,9 @@ import { type HttpClient, SocketHttpClient } from "../../../src/bots/upstream/ht
 import { Upstream } from "../../../src/bots/upstream/upstream.ts";
 import { upstreamSchema } from "../../../src/config/upstream.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import type { Facts, FailureInfo, Sink, Task } from "../../../src/core/link.ts";
+import type { AnswerMeta, FailureInfo, Sink, Task } from "../../../src/core/link.ts";
 import type { ChatMessage, Message } from "../../../src/core/message.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 import { FakeUpstream, type Play } from "./fake_upstream.ts";
 
 /** What one question led to. */
@@ -20,7 +20,7 @@ export interface Told {
   images: string[];
   ending: string;
   detail?: string;
-  facts?: Facts;
+  facts?: AnswerMeta;
   more?: FailureInfo;
 }
 
@@ -45,7 +45,7 @@ export class Ear implements Sink {
     this.onWrite?.();
     return true;
   }
-  measured(facts: Facts) {
+  setMeta(facts: AnswerMeta) {
     this.told.facts = facts;
   }
   done() {
@@ -111,7 +111,7 @@ export async function withUpstream(
     upstreamSchema.parse({ type, baseUrl: fake.url, model: "m", ...settings }),
     {
       clock: more.clock ?? quickly,
-      observer: silent,
+      observer: silentObserver,
       store,
       http,
       history: () => Promise.resolve(more.history ?? []),

@@ -841,7 +841,7 @@ class SlowDisk extends MemoryStore {
 
   override async set(key: string, value: unknown, options?: SetOptions): Promise<void> {
     await super.set(key, value, options);
-    if (!options?.sure || !key.startsWith("turn:")) return;
+    if (!options?.durable || !key.startsWith("turn:")) return;
     const { status } = value as { status: string };
     if ((status === "running") === (this.isSlow === "running")) await this.done;
   }

@@ -2,7 +2,7 @@
  * What strangers learn of a gateway by the routes that nobody signs in for.
  */
 import assert from "node:assert/strict";
-import { REMEMBERED_BOTS } from "../../../src/core/bot_watch.ts";
+import { REMEMBERED_BOTS } from "../../../src/core/bot_monitor.ts";
 import { NAMED_BOTS } from "../../../src/telemetry/prometheus.ts";
 import { FakeUpstream } from "../../bots/upstream/fake_upstream.ts";
 import { startWorld, until, type World } from "../../world.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createApp } from "../../../src/app.ts";
 import { BODY_RATE, inTime } from "../../../src/channels/http/body_time.ts";
 import { readConfig } from "../../../src/config/config.ts";
-import type { Happening } from "../../../src/core/observer.ts";
+import type { GatewayEvent } from "../../../src/core/observer.ts";
 
 Deno.test("a body that does not come in time is given up; a long one has time by its length", async () => {
   const never = new Promise<string>(() => {});
@@ -26,7 +26,7 @@ Deno.test("a client that goes away in the middle of its own body is told so, and
     },
   }));
   assert.ok(read.ok);
-  const told: Happening[] = [];
+  const told: GatewayEvent[] = [];
   const app = await createApp(read.config, { observer: { tell: (one) => told.push(one) } });
   try {
     for (

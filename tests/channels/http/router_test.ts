@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Door } from "../../../src/channels/http/auth.ts";
 import { anyone, declare, type Route } from "../../../src/channels/http/route.ts";
 import { Routes } from "../../../src/channels/http/router.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 import { startWorld } from "../../world.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
@@ -99,7 +99,7 @@ Deno.test("the description says who may take a route, by which keys, and points 
 
 Deno.test("a route has one handler, and an answer its declared status", async () => {
   const door = {} as Door;
-  const routes = new Routes({ door, observer: silent, maxBody: () => 1024 });
+  const routes = new Routes({ door, observer: silentObserver, maxBody: () => 1024 });
   const made = declare({
     method: "get",
     path: "/made/{id}",

@@ -88,7 +88,7 @@ for (const kind of KINDS.filter((kind) => kind !== "dingtalk card")) {
       assert.deepEqual(c.asked.map(({ senderName }) => senderName), ["韩梅梅", "李雷"]);
     }
     // What they asked in the chat is their history.
-    assert.equal((await c.w.app.gateway.reading.conversations({ id: first.id })).length, 1);
+    assert.equal((await c.w.app.gateway.history.conversations({ id: first.id })).length, 1);
   });
 
   Deno.test(`${kind}: whose account is disabled is refused in the chat, and not written to`, async () => {

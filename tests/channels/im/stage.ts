@@ -8,7 +8,7 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { DrivenClock } from "../../clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import type { Message, Person } from "../../../src/core/message.ts";
-import type { Happening, Observer } from "../../../src/core/observer.ts";
+import type { GatewayEvent, Observer } from "../../../src/core/observer.ts";
 import { type Ending, Reply } from "../../../src/core/reply.ts";
 import { Turn } from "../../../src/core/turn.ts";
 
@@ -114,12 +114,14 @@ async function turns(): Promise<void> {
 }
 
 export class Notes implements Observer {
-  readonly all: Happening[] = [];
-  tell(happening: Happening): void {
+  readonly all: GatewayEvent[] = [];
+  tell(happening: GatewayEvent): void {
     this.all.push(happening);
   }
   chunk(): void {}
-  of<T extends Happening["type"]>(type: T): Extract<Happening, { type: T }>[] {
-    return this.all.filter((note): note is Extract<Happening, { type: T }> => note.type === type);
+  of<T extends GatewayEvent["type"]>(type: T): Extract<GatewayEvent, { type: T }>[] {
+    return this.all.filter((note): note is Extract<GatewayEvent, { type: T }> =>
+      note.type === type
+    );
   }
 }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { wordsIn } from "../../../src/channels/im/words.ts";
-import type { Happening } from "../../../src/core/observer.ts";
+import type { GatewayEvent } from "../../../src/core/observer.ts";
 import { stage } from "./stage.ts";
 
 type Stage = Awaited<ReturnType<typeof stage>>;
@@ -76,7 +76,7 @@ Deno.test("a question that waits in line says its place, and that it is being th
       zh.thinking,
     ]] as const
   ) {
-    turn.place = place;
+    turn.queuePosition = place;
     turn.reply.wake();
     await s.clock.advance(1000);
     assert.equal(shown(), words);
@@ -381,6 +381,6 @@ Deno.test("how an app is doing is there to be read: what was heard, refused, and
   s.emulator.spoilTokens();
   await asked(s, { chat: "oc_1", text: "hi" });
   assert.match(s.channel.health.lastError!.words, /the App Secret is wrong/);
-  const warnings: Happening[] = s.notes.of("warning");
+  const warnings: GatewayEvent[] = s.notes.of("warning");
   assert.equal(warnings.filter((w) => JSON.stringify(w).includes("10014")).length, 1);
 });

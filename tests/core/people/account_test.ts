@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { Accounts } from "../../../src/core/people/account.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
-import type { Code } from "../../../src/core/error.ts";
+import type { ErrorCode } from "../../../src/core/error.ts";
 import { NexusError } from "../../../src/core/error.ts";
-import { type Happening, silent } from "../../../src/core/observer.ts";
+import { type GatewayEvent, silentObserver } from "../../../src/core/observer.ts";
 import { HASH_BOUNDS, Passwords } from "../../../src/core/people/secret.ts";
 import { totpCode } from "../../../src/core/people/totp.ts";
 import { until } from "../../world.ts";
@@ -12,8 +12,11 @@ import { until } from "../../world.ts";
 async function rig(test: (rig: Rig) => Promise<void>): Promise<void> {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const told: Happening[] = [];
-  const observer = { ...silent, tell: (happening: Happening) => void told.push(happening) };
+  const told: GatewayEvent[] = [];
+  const observer = {
+    ...silentObserver,
+    tell: (happening: GatewayEvent) => void told.push(happening),
+  };
   const opened: Accounts[] = [];
   const open = async () => {
     const accounts = new Accounts({ clock, observer, store });
@@ -34,12 +37,12 @@ async function rig(test: (rig: Rig) => Promise<void>): Promise<void> {
 interface Rig {
   readonly clock: ManualClock;
   readonly store: MemoryStore;
-  readonly told: Happening[];
+  readonly told: GatewayEvent[];
   readonly accounts: Accounts;
   open(): Promise<Accounts>;
 }
 
-async function refuses(code: Code, promise: Promise<unknown>): Promise<NexusError> {
+async function refuses(code: ErrorCode, promise: Promise<unknown>): Promise<NexusError> {
   try {
     await promise;
   } catch (error) {

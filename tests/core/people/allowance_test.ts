@@ -4,7 +4,7 @@ import { type Allowance, Allowances } from "../../../src/core/people/allowance.t
 import { ManualClock } from "../../../src/core/clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import type { Message } from "../../../src/core/message.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 
 /** Noon of a day, UTC. */
 const NOON = Date.UTC(2026, 10, 23, 12, 0, 0);
@@ -13,7 +13,12 @@ function rig(limits: Allowance) {
   const clock = new ManualClock(NOON);
   const store = new MemoryStore({ now: () => clock.now() });
   const open = () =>
-    new Allowances({ store, clock, observer: silent, of: (id) => (id === "free" ? {} : limits) });
+    new Allowances({
+      store,
+      clock,
+      observer: silentObserver,
+      of: (id) => (id === "free" ? {} : limits),
+    });
   return { clock, store, open, allowances: open() };
 }
 

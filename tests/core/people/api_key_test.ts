@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { ApiKeys } from "../../../src/core/people/api_key.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 
 const DAY = 86_400_000;
 
 function rig() {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  return { clock, store, keys: new ApiKeys({ store, clock, observer: silent }) };
+  return { clock, store, keys: new ApiKeys({ store, clock, observer: silentObserver }) };
 }
 
 Deno.test("a key opens, is told once, and is kept only as a hash", async () => {
@@ -61,7 +61,7 @@ Deno.test("nobody sees or revokes another person's key", async () => {
 
 Deno.test("a key revoked by another node stops within ten seconds", async () => {
   const { keys, store, clock } = rig();
-  const other = new ApiKeys({ store, clock, observer: silent });
+  const other = new ApiKeys({ store, clock, observer: silentObserver });
   const { token, key } = await keys.make("alice", { name: "laptop" });
   assert.ok(await keys.find(token));
   await other.revoke("alice", key.id);

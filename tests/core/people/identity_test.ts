@@ -4,7 +4,7 @@ import { Accounts } from "../../../src/core/people/account.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import { displayNameOf, type Identity } from "../../../src/core/people/identity.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 import { totpCode } from "../../../src/core/people/totp.ts";
 import type { Vouched } from "../../../src/core/people/vouching.ts";
 
@@ -22,7 +22,7 @@ async function rig(test: (rig: Rig) => Promise<void>): Promise<void> {
   const store = new MemoryStore({ now: () => clock.now() });
   const opened: Accounts[] = [];
   const open = async () => {
-    const accounts = new Accounts({ clock, observer: silent, store });
+    const accounts = new Accounts({ clock, observer: silentObserver, store });
     opened.push(accounts);
     await accounts.load();
     return accounts;
@@ -118,7 +118,7 @@ Deno.test("an account takes the id under which there is history from before, of 
       createdAt: 1,
     });
     await store.set("conv:lark%3Amain%3Aou_2:c2", { id: "c2", personId: "lark:main:ou_2" });
-    const other = new Accounts({ clock: new ManualClock(), observer: silent, store });
+    const other = new Accounts({ clock: new ManualClock(), observer: silentObserver, store });
     await other.load();
     assert.equal((await other.vouch(lark("ou_2", "on_2"), HERE)).id, "lark:cli_1:ou_2");
     other.close();

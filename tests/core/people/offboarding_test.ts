@@ -9,7 +9,7 @@ import { ApiKeys } from "../../../src/core/people/api_key.ts";
 import { Archive } from "../../../src/core/archive.ts";
 import { BotTokens } from "../../../src/core/people/bot_token.ts";
 import { ManualClock, systemClock } from "../../../src/core/clock.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 import { Offboarding } from "../../../src/core/people/offboarding.ts";
 import { Sessions } from "../../../src/core/people/session.ts";
 import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
@@ -373,7 +373,7 @@ Deno.test("whose provider is taken out of config.json is out, with the stream th
 Deno.test("whose group no longer lets them in is out, until a sign-in says that they are in another", async () => {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const accounts = new Accounts({ clock, observer: silent, store });
+  const accounts = new Accounts({ clock, observer: silentObserver, store });
   await accounts.load();
   const changes: string[] = [];
   accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
@@ -423,7 +423,7 @@ Deno.test("a removal that was cut off is ended by the next start, and once more 
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
   const open = async () => {
-    const parts = { store, clock, observer: silent };
+    const parts = { store, clock, observer: silentObserver };
     const accounts = new Accounts(parts);
     await accounts.load();
     const sessions = new Sessions(parts, { ttl: 1e9, maxAge: 1e9 });

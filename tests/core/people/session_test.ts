@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
-import { silent } from "../../../src/core/observer.ts";
+import { silentObserver } from "../../../src/core/observer.ts";
 import { Sessions } from "../../../src/core/people/session.ts";
 
 const DAY = 86_400_000;
@@ -10,7 +10,7 @@ function rig() {
   const clock = new ManualClock();
   const store = new MemoryStore({ now: () => clock.now() });
   const open = () =>
-    new Sessions({ store, clock, observer: silent }, { ttl: DAY, maxAge: 30 * DAY });
+    new Sessions({ store, clock, observer: silentObserver }, { ttl: DAY, maxAge: 30 * DAY });
   return { clock, store, open, sessions: open() };
 }
 
@@ -80,7 +80,7 @@ Deno.test("a session is bound to the password in the configuration, over a resta
   const { clock, store } = rig();
   const passwords: Record<string, string> = { alice: "one" };
   const open = () =>
-    new Sessions({ store, clock, observer: silent, credential: (id) => passwords[id] }, {
+    new Sessions({ store, clock, observer: silentObserver, credential: (id) => passwords[id] }, {
       ttl: DAY,
       maxAge: DAY,
     });
@@ -97,11 +97,14 @@ Deno.test("a session is bound to the password in the configuration, over a resta
 
 Deno.test("a session of an earlier version holds on, and is bound to the password of its first use", async () => {
   const { clock, store } = rig();
-  const plain = new Sessions({ store, clock, observer: silent }, { ttl: DAY, maxAge: 2 * DAY });
+  const plain = new Sessions({ store, clock, observer: silentObserver }, {
+    ttl: DAY,
+    maxAge: 2 * DAY,
+  });
   const { token } = await plain.begin("alice");
   let password = "one";
   const open = () =>
-    new Sessions({ store, clock, observer: silent, credential: () => password }, {
+    new Sessions({ store, clock, observer: silentObserver, credential: () => password }, {
       ttl: DAY,
       maxAge: 2 * DAY,
     });

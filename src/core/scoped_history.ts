@@ -8,18 +8,18 @@
 import {
   type Archive,
   type Conversation,
-  type Found,
-  restore,
+  restoreTurn,
+  type SearchHit,
   traceOf,
   type TurnRecord,
 } from "./archive.ts";
 import { NexusError } from "./error.ts";
-import type { Numbered } from "./notice.ts";
+import type { NumberedNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
-import { mayRead, type Reader, type Share, shareOf, type Trace } from "./reach.ts";
+import { mayRead, type Reader, type Share, shareOf, type Trace } from "./key_scope.ts";
 import type { Turn } from "./turn.ts";
 
-export interface ReadingParts {
+export interface ScopedHistoryParts {
   readonly archive: Archive;
   readonly observer: Observer;
   /** A turn that is still in memory. */
@@ -34,10 +34,10 @@ const LOOKED_AT = 500;
 /** Hits that a search answers with. */
 const HITS = 50;
 
-export class Reading {
-  readonly #parts: ReadingParts;
+export class ScopedHistory {
+  readonly #parts: ScopedHistoryParts;
 
-  constructor(parts: ReadingParts) {
+  constructor(parts: ScopedHistoryParts) {
     this.#parts = parts;
   }
 
@@ -52,14 +52,14 @@ export class Reading {
       this.#parts.observer.tell({ type: "acted", act });
       return undefined;
     }
-    const turn = live ?? restore(record!);
-    return mayRead(who.reach, turn.trace) ? turn : undefined;
+    const turn = live ?? restoreTurn(record!);
+    return mayRead(who.keyScope, turn.trace) ? turn : undefined;
   }
 
   /** The turns that run now and that somebody may read. */
   running(who: Reader): Turn[] {
     return this.#parts.running().filter((turn) =>
-      turn.message.person.id === who.id && mayRead(who.reach, turn.trace)
+      turn.message.person.id === who.id && mayRead(who.keyScope, turn.trace)
     );
   }
 
@@ -69,7 +69,7 @@ export class Reading {
    */
   async open(who: Reader, id: string): Promise<Conversation | undefined> {
     const conversation = await this.#parts.archive.conversation(who.id, id);
-    if (!conversation || !who.reach) return conversation;
+    if (!conversation || !who.keyScope) return conversation;
     return await this.#share(who, conversation) === "nothing" ? undefined : conversation;
   }
 
@@ -82,7 +82,7 @@ export class Reading {
   /** Their conversations as they may see them: pinned first, then the latest. */
   async conversations(who: Reader): Promise<Readonly<Conversation>[]> {
     const all = await this.#parts.archive.conversations(who.id);
-    if (!who.reach) return all;
+    if (!who.keyScope) return all;
     const shown: Readonly<Conversation>[] = [];
     for (const conversation of all) {
       const seen = await this.#shown(who, conversation);
@@ -97,7 +97,7 @@ export class Reading {
    */
   async changeable(who: Reader, id: string): Promise<Conversation | undefined> {
     const conversation = await this.#parts.archive.conversation(who.id, id);
-    if (!conversation || !who.reach) return conversation;
+    if (!conversation || !who.keyScope) return conversation;
     const share = await this.#share(who, conversation);
     if (share === "part") {
       throw new NexusError("forbidden", "the key reads only a part of this conversation");
@@ -117,7 +117,7 @@ export class Reading {
     limit: number,
   ): Promise<{ turns: TurnRecord[]; more: boolean }> {
     const running = before === undefined ? this.#parts.running() : [];
-    if (before !== undefined && who.reach && !await this.turn(before, who)) {
+    if (before !== undefined && who.keyScope && !await this.turn(before, who)) {
       throw new NexusError("not_found", "no such turn: before");
     }
     const found: TurnRecord[] = [];
@@ -125,7 +125,7 @@ export class Reading {
     while (more && found.length < limit) {
       // A key reads few of the turns, perhaps: then it takes several pages to fill one.
       const page = await this.#parts.archive.turns(conversationId, before, limit);
-      found.unshift(...page.turns.filter((record) => mayRead(who.reach, traceOf(record))));
+      found.unshift(...page.turns.filter((record) => mayRead(who.keyScope, traceOf(record))));
       before = page.turns[0]?.id;
       more = page.more && before !== undefined;
     }
@@ -138,7 +138,7 @@ export class Reading {
     for (const turn of running) {
       if (
         turn.conversationId !== conversationId || listed.has(turn.id) ||
-        !mayRead(who.reach, turn.trace)
+        !mayRead(who.keyScope, turn.trace)
       ) continue;
       turns.push(this.#parts.archive.record(turn));
     }
@@ -146,13 +146,13 @@ export class Reading {
   }
 
   /** Where the words were said, newest first. */
-  async search(who: Reader, words: string): Promise<Found[]> {
+  async search(who: Reader, words: string): Promise<SearchHit[]> {
     const { archive } = this.#parts;
-    if (!who.reach) return await archive.search(who.id, words, HITS);
-    const found: Found[] = [];
+    if (!who.keyScope) return await archive.search(who.id, words, HITS);
+    const found: SearchHit[] = [];
     for (const hit of await archive.search(who.id, words, LOOKED_AT)) {
       const turn = found.length < HITS ? await archive.turn(hit.turnId) : undefined;
-      if (!turn || !mayRead(who.reach, traceOf(turn))) continue;
+      if (!turn || !mayRead(who.keyScope, traceOf(turn))) continue;
       const { title = "" } = await this.conversation(who, hit.conversationId) ?? {};
       found.push({ ...hit, title });
     }
@@ -160,8 +160,8 @@ export class Reading {
   }
 
   /** Whether somebody is told a notice of their person. */
-  hears(who: Reader, { about }: Numbered): boolean {
-    return shareOf(who.reach, about) !== "nothing";
+  hears(who: Reader, { about }: NumberedNotice): boolean {
+    return shareOf(who.keyScope, about) !== "nothing";
   }
 
   /** What a notice about a conversation is judged by. */
@@ -170,20 +170,20 @@ export class Reading {
     return traces.length > 0 ? traces : [beginningOf(conversation)];
   }
 
-  async #share({ reach }: Reader, conversation: Conversation): Promise<Share> {
+  async #share({ keyScope }: Reader, conversation: Conversation): Promise<Share> {
     const running = this.#parts.running().filter(({ conversationId }) =>
       conversationId === conversation.id
     );
     const traces = await this.#parts.archive.tracesOf(conversation);
-    if (traces.length + running.length === 0) return shareOf(reach, [beginningOf(conversation)]);
-    return shareOf(reach, [...traces, ...running.map(({ trace }) => trace)]);
+    if (traces.length + running.length === 0) return shareOf(keyScope, [beginningOf(conversation)]);
+    return shareOf(keyScope, [...traces, ...running.map(({ trace }) => trace)]);
   }
 
   async #shown(
     who: Reader,
     conversation: Conversation,
   ): Promise<Readonly<Conversation> | undefined> {
-    if (!who.reach) return conversation;
+    if (!who.keyScope) return conversation;
     const share = await this.#share(who, conversation);
     if (share === "whole") return conversation;
     // Its title may be words to another bot, or about one.

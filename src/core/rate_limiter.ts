@@ -36,7 +36,7 @@ export function networkOf(address: string): string {
 /** Keys kept at once; past it those that are free again go, then the oldest. */
 const MAX_KEYS = 100_000;
 
-export class Limit {
+export class RateLimiter {
   readonly #arrivals = new Map<string, number>();
   readonly #clock: Pick<Clock, "now">;
 

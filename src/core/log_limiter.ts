@@ -4,24 +4,24 @@
  * Lines are bounded per network and in all; what is left out is counted, and the count is logged.
  */
 import type { Clock } from "./clock.ts";
-import { Limit, networkOf } from "./limit.ts";
-import type { Happening, Observer } from "./observer.ts";
+import { networkOf, RateLimiter } from "./rate_limiter.ts";
+import type { GatewayEvent, Observer } from "./observer.ts";
 
 /** Lines that one network causes: a burst, then one in ten seconds. */
-export const PER_NETWORK_LOG = { burst: 50, every: 10_000 } as const;
+export const PER_NETWORK_LOG_RATE = { burst: 50, every: 10_000 } as const;
 
 /** Lines of all of them together: a burst, then one a second. */
-export const STRANGERS_LOG = { burst: 1_000, every: 1_000 } as const;
+export const ANONYMOUS_LOG_RATE = { burst: 1_000, every: 1_000 } as const;
 
 /** How long lines are counted before the count is logged, in milliseconds. */
 const COUNTED = 60_000;
 
 /** Passes on to another observer what is within the bounds. */
-export class LogBound implements Observer {
+export class LogLimiter implements Observer {
   readonly #observer: Observer;
   readonly #clock: Clock;
-  readonly #byNetwork: Limit;
-  readonly #all: Limit;
+  readonly #byNetwork: RateLimiter;
+  readonly #all: RateLimiter;
   #leftOut = 0;
   #stop: (() => void) | undefined;
   readonly chunk: Observer["chunk"];
@@ -29,12 +29,12 @@ export class LogBound implements Observer {
   constructor(observer: Observer, clock: Clock) {
     this.#observer = observer;
     this.#clock = clock;
-    this.#byNetwork = new Limit(PER_NETWORK_LOG, clock);
-    this.#all = new Limit(STRANGERS_LOG, clock);
+    this.#byNetwork = new RateLimiter(PER_NETWORK_LOG_RATE, clock);
+    this.#all = new RateLimiter(ANONYMOUS_LOG_RATE, clock);
     this.chunk = observer.chunk?.bind(observer);
   }
 
-  tell(happening: Happening): void {
+  tell(happening: GatewayEvent): void {
     const network = networkIn(happening);
     // In this order: what its network may not write does not use up what all may.
     if (
@@ -61,7 +61,7 @@ export class LogBound implements Observer {
 }
 
 /** Whose bound a happening counts for, where it is one that a stranger can repeat. */
-function networkIn(happening: Happening): string | undefined {
+function networkIn(happening: GatewayEvent): string | undefined {
   switch (happening.type) {
     case "bot_refused":
     case "sign_in_refused":

@@ -4,11 +4,11 @@
  *
  * A key that is bound to bots reads what those bots answered. A key that may ask and not read reads
  * what was asked with it. A session, and a key with the scope `read` that is bound to no bot, reads
- * everything of its person: it has no {@linkcode Reach}.
+ * everything of its person: it has no {@linkcode KeyScope}.
  */
 
 /** How far a key reaches. */
-export interface Reach {
+export interface KeyScope {
   /** The id of the key. */
   readonly key: string;
   /** The bots and pools whose answers it reads. Absent: all. */
@@ -21,11 +21,11 @@ export interface Reach {
 export interface Reader {
   readonly id: string;
   /** Absent: they read everything that is theirs. */
-  readonly reach?: Reach;
+  readonly keyScope?: KeyScope;
 }
 
 /** A bot as it stood when it answered. */
-export interface Voice {
+export interface BotRef {
   readonly id: string;
   readonly pool?: string;
 }
@@ -33,7 +33,7 @@ export interface Voice {
 /** Who answered a turn, and with which limited key it was asked. */
 export interface Trace {
   /** Every bot that said something of the answer. None: no bot had it. */
-  readonly bots: readonly Voice[];
+  readonly bots: readonly BotRef[];
   readonly key?: string;
 }
 
@@ -44,10 +44,10 @@ export type Share = "whole" | "part" | "nothing";
 const MAX_TRACES = 200;
 
 /** A trace that no limited key reads: nobody knows who answered. */
-export const UNKNOWN: Trace = { bots: [{ id: "" }] };
+export const UNKNOWN_TRACE: Trace = { bots: [{ id: "" }] };
 
 /** Whether somebody may read a turn with this trace. */
-export function mayRead(reach: Reach | undefined, { bots, key }: Trace): boolean {
+export function mayRead(reach: KeyScope | undefined, { bots, key }: Trace): boolean {
   if (!reach) return true;
   if (reach.own && key !== reach.key) return false;
   const { bots: open } = reach;
@@ -63,7 +63,7 @@ export function mayRead(reach: Reach | undefined, { bots, key }: Trace): boolean
  * How much somebody may read of what has these traces: the turns of a conversation, and those that
  * run in it.
  */
-export function shareOf(reach: Reach | undefined, traces: readonly Trace[]): Share {
+export function shareOf(reach: KeyScope | undefined, traces: readonly Trace[]): Share {
   if (!reach) return "whole";
   let read = 0;
   for (const trace of traces) if (mayRead(reach, trace)) read++;
@@ -74,7 +74,7 @@ export function shareOf(reach: Reach | undefined, traces: readonly Trace[]): Sha
 /** Adds a trace to those of a conversation, each once. Returns whether it was new. */
 export function addTrace(traces: Trace[], trace: Trace): boolean {
   if (traces.length > MAX_TRACES || traces.some((known) => isSame(known, trace))) return false;
-  traces.push(traces.length === MAX_TRACES ? UNKNOWN : trace);
+  traces.push(traces.length === MAX_TRACES ? UNKNOWN_TRACE : trace);
   return true;
 }
 

@@ -15,7 +15,7 @@ export interface QueueBounds {
 
 export const DEFAULT_QUEUE: QueueBounds = { total: 1000, perPerson: 20 };
 
-export class Queue<T> {
+export class FairQueue<T> {
   /** In the order of service: the person served last goes to the end. */
   readonly #lines = new Map<string, T[]>();
   #size = 0;

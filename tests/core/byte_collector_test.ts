@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Bytes, readBytes } from "../../src/core/bytes.ts";
+import { ByteCollector, readBytes } from "../../src/core/byte_collector.ts";
 
 Deno.test("pieces of any size make the whole, up to the bound and not a byte further", () => {
-  const bytes = new Bytes(1000, 500);
+  const bytes = new ByteCollector(1000, 500);
   for (let at = 0; at < 999; at++) assert.ok(bytes.add(Uint8Array.of(at % 251)));
   assert.equal(bytes.add(Uint8Array.of(1, 2)), false);
   assert.equal(bytes.add(Uint8Array.of(7)), true);

@@ -4,7 +4,7 @@
  * A client may send a body byte by byte. One array a piece would take 100 times the bytes, so
  * pieces are copied into one buffer that doubles.
  */
-export class Bytes {
+export class ByteCollector {
   readonly #most: number;
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
@@ -59,7 +59,7 @@ export async function readBytes(
   most: number,
   expected?: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const bytes = new Bytes(most, expected);
+  const bytes = new ByteCollector(most, expected);
   for await (const piece of stream ?? []) if (!bytes.add(piece)) return undefined;
   return bytes.bytes;
 }

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import {
   addTrace,
+  type KeyScope,
   mayRead,
-  type Reach,
   shareOf,
   type Trace,
-  UNKNOWN,
-} from "../../src/core/reach.ts";
+  UNKNOWN_TRACE,
+} from "../../src/core/key_scope.ts";
 
-const bound: Reach = { key: "k", bots: ["a", "pool"], own: false };
-const asking: Reach = { key: "k", own: true };
-const both: Reach = { key: "k", bots: ["a"], own: true };
+const bound: KeyScope = { key: "k", bots: ["a", "pool"], own: false };
+const asking: KeyScope = { key: "k", own: true };
+const both: KeyScope = { key: "k", bots: ["a"], own: true };
 
 Deno.test("who may read a turn", () => {
-  const table: [reach: Reach | undefined, trace: Trace, may: boolean][] = [
-    [undefined, UNKNOWN, true],
+  const table: [reach: KeyScope | undefined, trace: Trace, may: boolean][] = [
+    [undefined, UNKNOWN_TRACE, true],
     [bound, { bots: [{ id: "a" }] }, true],
     [bound, { bots: [{ id: "b" }] }, false],
     [bound, { bots: [{ id: "b", pool: "pool" }] }, true],
@@ -23,11 +23,11 @@ Deno.test("who may read a turn", () => {
     // Nobody answered: for whoever asked.
     [bound, { bots: [] }, false],
     [bound, { bots: [], key: "k" }, true],
-    [bound, UNKNOWN, false],
+    [bound, UNKNOWN_TRACE, false],
     [asking, { bots: [{ id: "b" }], key: "k" }, true],
     [asking, { bots: [{ id: "b" }], key: "other" }, false],
     [asking, { bots: [{ id: "b" }] }, false],
-    [asking, UNKNOWN, false],
+    [asking, UNKNOWN_TRACE, false],
     [both, { bots: [{ id: "a" }], key: "k" }, true],
     [both, { bots: [{ id: "a" }] }, false],
     [both, { bots: [{ id: "b" }], key: "k" }, false],
@@ -55,5 +55,5 @@ Deno.test("a conversation keeps each trace once, and of too many that there are 
   assert.equal(addTrace(traces, { bots: [{ id: "a" }], key: "k" }), true);
   for (let n = 0; n < 1000; n++) addTrace(traces, { bots: [{ id: `bot ${n}` }] });
   assert.equal(traces.length, 201);
-  assert.deepEqual(traces.at(-1), UNKNOWN);
+  assert.deepEqual(traces.at(-1), UNKNOWN_TRACE);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { networkOf } from "../../src/core/limit.ts";
+import { networkOf } from "../../src/core/rate_limiter.ts";
 
 const NETWORKS: readonly (readonly [address: string, network: string])[] = [
   ["192.0.2.7", "192.0.2.7"],

@@ -11,7 +11,7 @@ import type { ChatMessage, Message } from "./message.ts";
  * Where the message names its parent, the way back follows parents: what was edited away is not
  * told.
  */
-export function historyOf(
+export function transcriptOf(
   turns: readonly TurnRecord[],
   turnId: string,
   message: Message,

@@ -5,9 +5,9 @@
  */
 import type { BotToken } from "./people/bot_token.ts";
 import type { Clock } from "./clock.ts";
-import { type Code, isOfTheQuestion } from "./error.ts";
+import { type ErrorCode, isCausedByRequest } from "./error.ts";
 import type { Transport } from "./link.ts";
-import type { Happening, Observer } from "./observer.ts";
+import type { GatewayEvent, Observer } from "./observer.ts";
 import type { Roster, SeatState } from "./roster.ts";
 
 /** One bot as operators see it. Times in milliseconds since the epoch. */
@@ -28,7 +28,7 @@ export interface BotReport {
   readonly busy: number;
   readonly succeededAt?: number;
   readonly failedAt?: number;
-  readonly failure?: Code;
+  readonly failure?: ErrorCode;
   /** Why it does badly at the moment, in words. */
   readonly note?: string;
 }
@@ -41,13 +41,13 @@ interface Seen {
   why?: string;
   succeededAt?: number;
   failedAt?: number;
-  failure?: Code;
+  failure?: ErrorCode;
 }
 
 /** Bots remembered at once; the one that was heard of first makes room. */
 export const REMEMBERED_BOTS = 1_000;
 
-export class BotWatch implements Observer {
+export class BotMonitor implements Observer {
   readonly #clock: Pick<Clock, "now">;
   readonly #roster: () => Roster;
   readonly #tokens: () => ReadonlyMap<string, BotToken>;
@@ -66,7 +66,7 @@ export class BotWatch implements Observer {
     this.#tokens = parts.tokens;
   }
 
-  tell(happening: Happening): void {
+  tell(happening: GatewayEvent): void {
     switch (happening.type) {
       case "bot_joined":
         return this.#note(happening.bot, {
@@ -133,8 +133,8 @@ export class BotWatch implements Observer {
     return { succeededAt, failedAt, failure };
   }
 
-  #failed(bot: string, failure: Code): void {
-    if (failure === "shutting_down" || isOfTheQuestion(failure)) return;
+  #failed(bot: string, failure: ErrorCode): void {
+    if (failure === "shutting_down" || isCausedByRequest(failure)) return;
     this.#note(bot, { failedAt: this.#clock.now(), failure });
   }
 

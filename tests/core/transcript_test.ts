@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { TurnRecord } from "../../src/core/archive.ts";
-import { historyOf } from "../../src/core/history.ts";
+import { transcriptOf } from "../../src/core/transcript.ts";
 import type { Message } from "../../src/core/message.ts";
 
 function turn(id: string, parentTurnId?: string, fields: Partial<TurnRecord> = {}): TurnRecord {
@@ -31,13 +31,13 @@ function message(parentTurnId?: string): Message {
 }
 
 const asks = (turns: TurnRecord[], parent?: string) =>
-  historyOf(turns, "now", message(parent)).filter(({ role }) => role === "user").map(({ text }) =>
-    text
-  );
+  transcriptOf(turns, "now", message(parent)).filter(({ role }) => role === "user").map((
+    { text },
+  ) => text);
 
 Deno.test("history is every turn before this one, question and answer", () => {
   assert.deepEqual(
-    historyOf(
+    transcriptOf(
       [turn("1"), turn("2"), turn("now", undefined, { status: "running" })],
       "now",
       message(),

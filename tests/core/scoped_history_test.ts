@@ -6,9 +6,9 @@ import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { Gateway } from "../../src/core/gateway.ts";
 import type { Message, Person } from "../../src/core/message.ts";
-import type { Numbered } from "../../src/core/notice.ts";
-import { silent } from "../../src/core/observer.ts";
-import type { Reach, Trace } from "../../src/core/reach.ts";
+import type { NumberedNotice } from "../../src/core/notice.ts";
+import { silentObserver } from "../../src/core/observer.ts";
+import type { KeyScope, Trace } from "../../src/core/key_scope.ts";
 import type { Store } from "../../src/core/store.ts";
 import type { Turn } from "../../src/core/turn.ts";
 import { Puppet } from "./puppet.ts";
@@ -16,8 +16,8 @@ import { Puppet } from "./puppet.ts";
 const alice: Person = { id: "alice", name: "Alice", role: "member" };
 
 /** Alice as a key lets her in. */
-function by(reach: Partial<Reach>): Person {
-  return { ...alice, bots: reach.bots, reach: { key: "key", own: false, ...reach } };
+function by(reach: Partial<KeyScope>): Person {
+  return { ...alice, bots: reach.bots, keyScope: { key: "key", own: false, ...reach } };
 }
 
 const toA = by({ bots: ["a"] });
@@ -27,7 +27,7 @@ function start(store: Store = new MemoryStore()) {
   const gateway = new Gateway({
     store,
     clock: new ManualClock(),
-    observer: silent,
+    observer: silentObserver,
     personById: () => alice,
   });
   const bots = {
@@ -53,7 +53,7 @@ function start(store: Store = new MemoryStore()) {
     await turn.kept;
     return turn;
   };
-  return { gateway, reading: gateway.reading, bots, ask, [Symbol.dispose]: () => gateway.close() };
+  return { gateway, reading: gateway.history, bots, ask, [Symbol.dispose]: () => gateway.close() };
 }
 
 Deno.test("a key that is bound to a bot reads what that bot answered, and nothing says that there is more", async () => {
@@ -111,7 +111,7 @@ Deno.test("a key changes and deletes only a conversation that it reads whole, al
     conversationId: mixed.id,
   });
   await assert.rejects(gateway.removeConversation(toA, mixed.id), { code: "forbidden" });
-  await assert.rejects(gateway.reading.changeable(toA, mixed.id), { code: "forbidden" });
+  await assert.rejects(gateway.history.changeable(toA, mixed.id), { code: "forbidden" });
   assert.equal(running.ending, undefined);
   bots.b.done("done");
   await assert.rejects(gateway.removeConversation(toA, mixed.id), { code: "forbidden" });
@@ -202,7 +202,7 @@ Deno.test("a turn that moved is for those who may read every bot that spoke in i
 Deno.test("a key hears of its bots' turns and pushes only, and takes no push away from a page", async () => {
   using world = start();
   const { gateway, reading, ask } = world;
-  const heard: Numbered[] = [];
+  const heard: NumberedNotice[] = [];
   const stop = gateway.notices.subscribe(
     "alice",
     undefined,
@@ -222,7 +222,7 @@ Deno.test("a key hears of its bots' turns and pushes only, and takes no push awa
   await gateway.push({ id: "a", name: "a" }, { to: "user:alice", content: "an apple", images: [] });
   assert.deepEqual(heard.map(({ notice }) => notice.type), ["turn", "turn_end", "push"]);
   stop();
-  const page: Numbered[] = [];
+  const page: NumberedNotice[] = [];
   gateway.notices.subscribe("alice", undefined, (one) => page.push(one));
   assert.deepEqual(page.map(({ notice }) => notice.type === "push" && notice.content), [
     "a pear",

@@ -19,7 +19,7 @@ const PIECES = 8, PIECE = WHOLE / PIECES;
 const TOKENS_PER_UNIT = 0.25;
 
 /** One estimate over a number of texts. */
-export class Estimate {
+export class TokenEstimate {
   readonly #count: (text: string) => number;
   #left = MEASURED;
   #units = 0;
