@@ -8,7 +8,7 @@ import { parse } from "hono/utils/cookie";
 import { languageOf as languageOfHeader } from "../src/channels/http/error_words.ts";
 import { STEP as INDEX_STEP } from "../src/backends/sqlite_indexing.ts";
 import { expression, SCHEMA, WordIndex } from "../src/backends/sqlite_words.ts";
-import { readBotFrame } from "../src/bots/wire/frame.ts";
+import { readBotFrame } from "../src/bots/wire/read_bot_frame.ts";
 import { FRAME_BOUNDS } from "../src/bots/server/bot_server.ts";
 import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
 import { apiErrorOf, apiErrorOfEvent, redacted } from "../src/bots/upstream/fault.ts";

@@ -1,7 +1,7 @@
 /**
  * These are the cases for a gateway: the kit plays bots, and a person where one is needed.
  */
-import { CLOSE, comesBack, MAX_REGISTER } from "../bots/wire/frame.ts";
+import { CLOSE, MAX_REGISTER, shouldReconnect } from "../bots/wire/frame.ts";
 import { type Case, expect, pause, short, Skipped } from "./case.ts";
 import type { BotStage, Plug } from "./play_bot.ts";
 import type { Raw } from "./play_gateway.ts";
@@ -41,7 +41,7 @@ async function isRefused(plug: Plug): Promise<string> {
   const [registered] = plug.all("registered");
   expect(registered?.success !== true, "it was taken in");
   const code = await plug.gone();
-  expect(!comesBack(code), `the close code was ${code}, which says: come back`);
+  expect(!shouldReconnect(code), `the close code was ${code}, which says: come back`);
   return `${registered ? short(registered.error) : "no answer"}, closed with ${code}`;
 }
 
@@ -969,7 +969,7 @@ export const GATEWAY_CASES: readonly GatewayCase[] = [
     async run(stage) {
       const { plug, since } = stage.silent();
       const code = await plug.gone(Math.max(0, since + 12_000 - performance.now()));
-      expect(comesBack(code), `the code was ${code}, which says: do not come back`);
+      expect(shouldReconnect(code), `the code was ${code}, which says: do not come back`);
       return `closed with ${code}`;
     },
   },

@@ -22,16 +22,16 @@ import {
   FEATURES,
   FIRST_FEATURES,
   type GatewayFrame,
-  InvalidFrame,
   MAX_FRAME,
   MAX_REGISTER,
   type Progress,
   PROTOCOL,
   type PushFrame,
-  readBotFrame,
   type RegisterFrame,
   type ReplyFrame,
 } from "../wire/frame.ts";
+import { InvalidFrame } from "../wire/fields.ts";
+import { readBotFrame } from "../wire/read_bot_frame.ts";
 
 /** What is needed of a WebSocket; Deno's, Node's and a test's have it. */
 export interface WebSocketLike {

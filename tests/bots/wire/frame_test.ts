@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  CLOSE,
-  comesBack,
-  InvalidFrame,
-  readBotFrame,
-  readGatewayFrame,
-} from "../../../src/bots/wire/frame.ts";
+import { InvalidFrame } from "../../../src/bots/wire/fields.ts";
+import { CLOSE, shouldReconnect } from "../../../src/bots/wire/frame.ts";
+import { readBotFrame } from "../../../src/bots/wire/read_bot_frame.ts";
+import { readGatewayFrame } from "../../../src/bots/wire/read_gateway_frame.ts";
 
 const readBot = (value: unknown) => readBotFrame(JSON.stringify(value));
 const readGateway = (value: unknown) => readGatewayFrame(JSON.stringify(value));
@@ -160,15 +157,15 @@ Deno.test("success is only what says so", () => {
 Deno.test("close codes tell whether to come back", () => {
   assert.deepEqual(
     [1000, 1001, 1006, CLOSE.restart, CLOSE.replaced, CLOSE.silent, CLOSE.stuck, 4099].map(
-      comesBack,
+      shouldReconnect,
     ),
     Array(8).fill(true),
   );
   assert.deepEqual(
-    [CLOSE.badToken, CLOSE.badFrame, CLOSE.tooLarge, CLOSE.badId, 4199].map(comesBack),
+    [CLOSE.badToken, CLOSE.badFrame, CLOSE.tooLarge, CLOSE.badId, 4199].map(shouldReconnect),
     Array(5).fill(false),
   );
-  assert.equal(comesBack(4200), true);
+  assert.equal(shouldReconnect(4200), true);
 });
 
 Deno.test("the parser never throws, whatever text comes", () => {

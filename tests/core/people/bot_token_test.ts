@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { InvalidFrame, readBotFrame } from "../../../src/bots/wire/frame.ts";
+import { InvalidFrame } from "../../../src/bots/wire/fields.ts";
+import { readBotFrame } from "../../../src/bots/wire/read_bot_frame.ts";
 import { isBotName } from "../../../src/core/bot_name.ts";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { BotTokens } from "../../../src/core/people/bot_token.ts";
