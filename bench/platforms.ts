@@ -234,7 +234,13 @@ function build(
     gateway: {
       ask(message: Message) {
         const answer = answers.get(message.text)!;
-        const turn = new Turn(`turn-${message.text}`, "c", message, answer.reply, clock.now());
+        const turn = new Turn(
+          `turn-${message.text}`,
+          { kind: "named", id: "c" },
+          message,
+          answer.reply,
+          clock.now(),
+        );
         answer.begin();
         return Promise.resolve(turn);
       },

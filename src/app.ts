@@ -55,7 +55,8 @@ import { signIn } from "./channels/sign_in/sign_in.ts";
 import { OidcProvider } from "./channels/sign_in/oidc.ts";
 import { DingtalkSignIn, LarkSignIn, PLACES, WecomSignIn } from "./channels/sign_in/office.ts";
 import type { Provider } from "./channels/sign_in/provider.ts";
-import { Gateway, type GatewaySettings } from "./core/gateway.ts";
+import { Gateway } from "./core/gateway.ts";
+import type { GatewaySettings } from "./core/gateway_settings.ts";
 import { transcriptOf } from "./core/transcript.ts";
 import type { Language } from "./core/languages.ts";
 import { LogLimiter } from "./core/log_limiter.ts";
@@ -181,12 +182,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     clock,
     observer,
     random: parts.random,
-    admit: (message) => allowances.admit(message),
-    giveBack: (message) => allowances.giveBack(message),
-    isOut,
-    conversations: (id) => limitsOf(id).conversations ?? Infinity,
-    personById: (id) => accounts.person(id) ?? apps.person(id),
-    pushed: (person, push, key) => apps.push(person, push, key),
+    admission: allowances,
+    people: { isOut, find: (id) => accounts.person(id) },
   }, settingsOf(config));
   if (!parts.shared) await gateway.archive.recover();
   const admission = new BotAdmission({
@@ -241,7 +238,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
       known: (person) => gateway.roster.knownTo(person),
       own: async (person, id) => (await gateway.archive.conversation(person.id, id))?.botId,
-      begin: async (person, title) => (await gateway.beginConversation(person, { title })).id,
+      begin: async (person, title) => (await gateway.conversations.begin(person, { title })).id,
     },
     account: (id) => accounts.person(id),
     isOut,
@@ -256,6 +253,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     random: parts.random,
     secret: (text) => parts.env?.(text.slice("env:".length)),
   });
+  gateway.attachChatApps(apps);
   // Apps are those of the start, whatever the file says since.
   const { channels } = config;
   const env = parts.env ?? (() => undefined);
@@ -287,7 +285,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     chatPrefixes: () => chatPrefixesOf(config),
     clock,
     observer,
-    stop: (id) => gateway.stopPerson(id),
+    stop: (id) => gateway.cancelTurnsOf(id),
     recheckStreams: (id) => pulse.recheck(id),
     recheckBots: () => sockets.recheck(),
   });
@@ -297,7 +295,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     bots: () => gateway.roster.list(),
     answering: () => gateway.answering,
     waiting: () => gateway.waiting,
-    kept: () => gateway.kept,
+    kept: () => gateway.recentTurns.usage,
     streams: () => pulse.size,
     pages: () => gateway.notices.pages,
     sockets: () => sockets.size,

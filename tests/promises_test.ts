@@ -42,14 +42,15 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "this.#write(…)": "its failure is logged there",
     "this.save(…)": "ends in `#write`",
   },
+  "src/core/bot_push.ts": { "archive.keep(…)": "ends in `#write`" },
+  "src/core/dispatcher.ts": { "this.#parts.archive.keep(…)": "ends in `#write`" },
   "src/core/gateway.ts": {
     "attempt.link.cancel(…)": "as a turn's `cancel`",
-    "this.archive.keep(…)": "ends in `#write`",
     "this.cancel(…)": "as above",
-    "turn.kept.then(…)": "`kept` ends in `#write`",
-    "turn.known(…).then(…)": "its failure is logged by the drafts",
+    "turn.recorded(…).then(…)": "its failure is logged by the drafts",
+    "turn.stored.then(…)": "`stored` ends in `#write`",
   },
-  "src/core/turn.ts": { "this.known(…)": "its failure is logged by the drafts" },
+  "src/core/turn.ts": { "this.recorded(…)": "its failure is logged by the drafts" },
 };
 
 Deno.test("every promise that is not awaited is watched, or its place says why it need not be", async () => {

@@ -474,7 +474,7 @@ export class Archive implements TurnRecorder {
   move(turn: Turn, conversationId: string): void {
     const { id, conversationId: from, order } = turn;
     if (conversationId === from) return;
-    turn.conversationId = conversationId;
+    turn.conversation = { kind: "default", id: conversationId };
     // What is not written down yet will be, there.
     if (!this.#drafts.isBegun(id)) return;
     this.#write(this.#store.delete(`turns:${from}:${order}`));
@@ -484,7 +484,7 @@ export class Archive implements TurnRecorder {
 
   /** Writes down where a turn stands in its conversation. */
   #place(
-    { id, conversationId, order }: Pick<Turn, "id" | "conversationId" | "order">,
+    { id, conversationId, order }: Pick<TurnRecord, "id" | "conversationId" | "order"> | Turn,
   ): Promise<void> {
     return this.#store.set(`turns:${conversationId}:${order}`, id, PLACE);
   }
@@ -710,7 +710,7 @@ export function restoreTurn(record: TurnRecord): Turn {
   const person = { id: record.personId, name: record.personId, role: "member" } as const;
   const turn = new Turn(
     record.id,
-    record.conversationId,
+    { kind: "named", id: record.conversationId },
     {
       person,
       text: record.text,

@@ -10,7 +10,7 @@ import type { ChunkKind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
 
 /** What becomes of the turn is not the attempt's decision. */
-export interface Outcome {
+export interface AttemptOutcome {
   done(attempt: Attempt): void;
   failed(
     attempt: Attempt,
@@ -33,12 +33,12 @@ export class Attempt implements Sink {
   over = false;
   readonly #clock: Clock;
   readonly #observer: Observer;
-  readonly #outcome: Outcome;
+  readonly #outcome: AttemptOutcome;
 
   constructor(
     readonly turn: Turn,
     readonly link: Link,
-    parts: { clock: Clock; observer: Observer; outcome: Outcome },
+    parts: { clock: Clock; observer: Observer; outcome: AttemptOutcome },
   ) {
     this.#clock = parts.clock;
     this.#observer = parts.observer;
@@ -83,7 +83,7 @@ export class Attempt implements Sink {
   done(): Promise<void> | undefined {
     if (this.over) return undefined;
     this.#outcome.done(this);
-    return this.turn.kept;
+    return this.turn.stored;
   }
 
   fail(code: ErrorCode, detail: string | undefined, retryable: boolean, more?: FailureInfo): void {

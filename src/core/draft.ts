@@ -105,7 +105,7 @@ export class Drafts {
    */
   writeDown(turn: Turn): Promise<void> {
     const draft = this.#running.get(turn.id);
-    if (draft === undefined) return turn.kept ?? Promise.resolve();
+    if (draft === undefined) return turn.stored ?? Promise.resolve();
     if (draft.known) return draft.known;
     const written = draft.begun ? this.#written : Promise.all(draft.first(true));
     draft.begun = true;

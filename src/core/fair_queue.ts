@@ -1,8 +1,8 @@
 /**
- * The line in which people wait while every bot is busy: fair between people, bounded, and everyone
+ * The queue in which people wait while every bot is busy: fair between people, bounded, and everyone
  * knows their place.
  *
- * Each person has a line of their own and the lines are served in turn, so that somebody who asks
+ * Each person has a queue of their own and the lines are served in turn, so that somebody who asks
  * forty things at once delays others by one.
  */
 import { NexusError } from "./error.ts";
@@ -17,7 +17,7 @@ export const DEFAULT_QUEUE: QueueBounds = { total: 1000, perPerson: 20 };
 
 export class FairQueue<T> {
   /** In the order of service: the person served last goes to the end. */
-  readonly #lines = new Map<string, T[]>();
+  readonly #queues = new Map<string, T[]>();
   #size = 0;
 
   constructor(public bounds: QueueBounds = DEFAULT_QUEUE) {}
@@ -26,48 +26,48 @@ export class FairQueue<T> {
     return this.#size;
   }
 
-  /** Puts an item at the end of the person's line. Throws `queue_full` past a bound. */
+  /** Puts an item at the end of the person's queue. Throws `queue_full` past a bound. */
   add(person: string, item: T): void {
-    const line = this.#lines.get(person);
-    if (this.#size >= this.bounds.total || (line && line.length >= this.bounds.perPerson)) {
+    const queue = this.#queues.get(person);
+    if (this.#size >= this.bounds.total || (queue && queue.length >= this.bounds.perPerson)) {
       throw new NexusError("queue_full", `${this.#size} are waiting`, { retryAfter: 10 });
     }
-    if (line) line.push(item);
-    else this.#lines.set(person, [item]);
+    if (queue) queue.push(item);
+    else this.#queues.set(person, [item]);
     this.#size++;
   }
 
   /**
-   * Puts an item that was served before at the head of the person's line. No bound: it is one that
+   * Puts an item that was served before at the head of the person's queue. No bound: it is one that
    * was let in already.
    */
   putBack(person: string, item: T): void {
-    const line = this.#lines.get(person);
-    if (line) line.unshift(item);
-    else this.#lines.set(person, [item]);
+    const queue = this.#queues.get(person);
+    if (queue) queue.unshift(item);
+    else this.#queues.set(person, [item]);
     this.#size++;
   }
 
   /** Takes an item out, wherever it stands. Returns whether it was there. */
   remove(person: string, item: T): boolean {
-    const line = this.#lines.get(person);
-    const index = line?.indexOf(item) ?? -1;
-    if (!line || index < 0) return false;
-    line.splice(index, 1);
-    if (line.length === 0) this.#lines.delete(person);
+    const queue = this.#queues.get(person);
+    const index = queue?.indexOf(item) ?? -1;
+    if (!queue || index < 0) return false;
+    queue.splice(index, 1);
+    if (queue.length === 0) this.#queues.delete(person);
     this.#size--;
     return true;
   }
 
-  /** Takes the next item that can be served: the first such item of the first line that has one. */
+  /** Takes the next item that can be served: the first such item of the first queue that has one. */
   next(canBeServed: (item: T) => boolean): T | undefined {
-    for (const [person, line] of this.#lines) {
-      const index = line.findIndex(canBeServed);
+    for (const [person, queue] of this.#queues) {
+      const index = queue.findIndex(canBeServed);
       if (index < 0) continue;
-      const [item] = line.splice(index, 1);
+      const [item] = queue.splice(index, 1);
       this.#size--;
-      this.#lines.delete(person);
-      if (line.length > 0) this.#lines.set(person, line);
+      this.#queues.delete(person);
+      if (queue.length > 0) this.#queues.set(person, queue);
       return item;
     }
     return undefined;
@@ -79,8 +79,8 @@ export class FairQueue<T> {
   *places(): Generator<[item: T, place: number]> {
     let place = 0;
     for (let round = 0; place < this.#size; round++) {
-      for (const line of this.#lines.values()) {
-        const item = line[round];
+      for (const queue of this.#queues.values()) {
+        const item = queue[round];
         if (item !== undefined) yield [item, ++place];
       }
     }

@@ -69,6 +69,7 @@ export class Reply {
   #written = 0;
   #size = 0;
   #ending: Ending | undefined;
+  #isSettled = false;
   #watchers: Set<() => void> | undefined;
 
   constructor(cap: ReplyCap = DEFAULT_CAP) {
@@ -93,8 +94,14 @@ export class Reply {
     return this.#chunks.length;
   }
 
+  /** How it ended. Nothing more is written; readers wait until it {@linkcode isSettled}. */
   get ending(): Ending | undefined {
     return this.#ending;
+  }
+
+  /** Whether it has ended and readers may be told so: the ending is stored where anything is. */
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
   /** UTF-16 units held, for whoever keeps accounts of memory. */
@@ -180,13 +187,24 @@ export class Reply {
     return "ok";
   }
 
-  /** Ends the reply. Only the first ending counts; returns whether this was it. */
-  end(ending: Ending): boolean {
+  /**
+   * Ends the reply. Only the first ending counts; returns whether this was it.
+   *
+   * @param isSettled whether readers may be told at once; else {@linkcode settle} follows
+   */
+  end(ending: Ending, isSettled = true): boolean {
     if (this.#ending) return false;
     this.#ending = ending;
+    this.#isSettled = isSettled;
     this.wake();
     this.#compact();
     return true;
+  }
+
+  /** From now on readers may be told the ending. */
+  settle(): void {
+    this.#isSettled = true;
+    this.wake();
   }
 
   /**
@@ -265,14 +283,14 @@ export class Reply {
     });
   }
 
-  /** Resolves with the ending. */
+  /** Resolves with the ending when it is settled. */
   ended(): Promise<Ending> {
-    if (this.#ending) return Promise.resolve(this.#ending);
+    if (this.#isSettled) return Promise.resolve(this.#ending!);
     return new Promise((resolve) => {
       const stop = this.watch(() => {
-        if (!this.#ending) return;
+        if (!this.#isSettled) return;
         stop();
-        resolve(this.#ending);
+        resolve(this.#ending!);
       });
     });
   }

@@ -67,7 +67,7 @@ function turnOf(house: House, person: Person, conversationId: string, text: stri
   const message = { person, text, images: [], channel: "web", conversationId } as const;
   const turn = new Turn(
     crypto.randomUUID(),
-    conversationId,
+    { kind: "named", id: conversationId },
     message,
     new Reply(),
     house.clock.now(),

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { type Allowance, Allowances } from "../../src/core/people/allowance.ts";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { ManualClock } from "../../src/core/clock.ts";
-import { Gateway, type GatewaySettings } from "../../src/core/gateway.ts";
+import { Gateway } from "../../src/core/gateway.ts";
+import type { GatewaySettings } from "../../src/core/gateway_settings.ts";
 import type { Bot } from "../../src/core/link.ts";
 import type { Message, Person } from "../../src/core/message.ts";
 import { silentObserver } from "../../src/core/observer.ts";
@@ -21,7 +22,10 @@ function start(settings: Partial<GatewaySettings> = {}) {
       clock,
       observer: silentObserver,
       newId: () => `id${++id}`,
-      personById: (name) => [alice, bob].find((one) => one.id === name),
+      people: {
+        isOut: () => false,
+        find: (name) => [alice, bob].find((one) => one.id === name),
+      },
     },
     settings,
   );
@@ -244,7 +248,7 @@ Deno.test("a turn that ended an hour ago is read from the archive, from any offs
   puppet.sink.write("reasoning", "why");
   puppet.done("three");
   world.clock.pass(3_600_000);
-  assert.equal(world.gateway.kept.turns, 0, "it is not in memory any more");
+  assert.equal(world.gateway.recentTurns.usage.turns, 0, "it is not in memory any more");
   const again = (await world.gateway.history.turn(turn.id, { id: "alice" }))!;
   assert.deepEqual([again.reply.text, again.ending!.status, again.bot!.id], [
     "one two three",
@@ -263,7 +267,7 @@ Deno.test("ended turns stay within their share of memory, the oldest go first", 
     await world.ask("go");
     puppet.done("x".repeat(1000));
   }
-  const { turns, bytes } = world.gateway.kept;
+  const { turns, bytes } = world.gateway.recentTurns.usage;
   assert.ok(bytes <= 100_000 && turns > 10, `${turns} turns, ${bytes} bytes`);
 });
 
@@ -340,7 +344,7 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   world.clock.pass(61_000);
   assert.equal(nowhere.ending!.code, "queue_timeout");
   world.clock.pass(3_600_000);
-  assert.equal(world.gateway.kept.turns, 0, "none is in memory any more");
+  assert.equal(world.gateway.recentTurns.usage.turns, 0, "none is in memory any more");
   for (const turn of [there, nowhere]) {
     const again = await world.gateway.history.turn(turn.id, { id: "alice" });
     assert.equal(again!.ending!.code, "queue_timeout", turn.message.text);
@@ -360,7 +364,7 @@ Deno.test("deleting a conversation stops what runs in it, and no word of it stay
   const { id: conversationId } = world.gateway.archive.create("alice");
   const turn = await world.ask("go", { conversationId });
   puppet.sink.write("text", "half");
-  assert.equal(await world.gateway.removeConversation({ id: "alice" }, conversationId), true);
+  assert.equal(await world.gateway.conversations.remove({ id: "alice" }, conversationId), true);
   assert.equal(turn.ending!.status, "cancelled");
   assert.deepEqual(puppet.cancelled, [turn.id]);
   assert.equal(await world.gateway.history.turn(turn.id, { id: "alice" }), undefined);
@@ -374,7 +378,7 @@ Deno.test("a question to a conversation that is deleted meanwhile is refused, an
   world.join("a");
   const { id: conversationId } = world.gateway.archive.create("alice");
   const asked = world.ask("go", { conversationId });
-  const removed = world.gateway.removeConversation({ id: "alice" }, conversationId);
+  const removed = world.gateway.conversations.remove({ id: "alice" }, conversationId);
   await assert.rejects(asked, { code: "not_found" });
   await removed;
   for (const prefix of ["turn:", "turns:", "conv:"]) {
@@ -385,7 +389,7 @@ Deno.test("a question to a conversation that is deleted meanwhile is refused, an
 Deno.test("a conversation that was deleted does not come back because somebody still renames it", async () => {
   using world = start();
   const conversation = world.gateway.archive.create("alice");
-  await world.gateway.removeConversation({ id: "alice" }, conversation.id);
+  await world.gateway.conversations.remove({ id: "alice" }, conversation.id);
   conversation.title = "still here";
   world.gateway.archive.save(conversation);
   assert.deepEqual(await world.gateway.archive.conversations("alice"), []);
@@ -427,8 +431,7 @@ function limited(limits: Allowance, settings: Partial<GatewaySettings> = {}) {
     store,
     clock,
     observer: allowances,
-    admit: (message) => allowances.admit(message),
-    giveBack: (message) => allowances.giveBack(message),
+    admission: allowances,
   }, settings);
   return {
     gateway,

@@ -28,7 +28,7 @@ function start(store: Store = new MemoryStore()) {
     store,
     clock: new ManualClock(),
     observer: silentObserver,
-    personById: () => alice,
+    people: { isOut: () => false, find: () => alice },
   });
   const bots = {
     a: new Puppet("a"),
@@ -50,7 +50,7 @@ function start(store: Store = new MemoryStore()) {
       ...more,
     });
     bots[bot].done(`${bot} on ${text}`);
-    await turn.kept;
+    await turn.stored;
     return turn;
   };
   return { gateway, reading: gateway.history, bots, ask, [Symbol.dispose]: () => gateway.close() };
@@ -59,9 +59,9 @@ function start(store: Store = new MemoryStore()) {
 Deno.test("a key that is bound to a bot reads what that bot answered, and nothing says that there is more", async () => {
   using world = start();
   const { reading, ask } = world;
-  const mixed = (await world.gateway.beginConversation(alice, { title: "about b" })).id;
-  const only = (await world.gateway.beginConversation(alice, { title: "about a" })).id;
-  const other = (await world.gateway.beginConversation(alice)).id;
+  const mixed = (await world.gateway.conversations.begin(alice, { title: "about b" })).id;
+  const only = (await world.gateway.conversations.begin(alice, { title: "about a" })).id;
+  const other = (await world.gateway.conversations.begin(alice)).id;
   const first = await ask("a", "apples", { conversationId: mixed });
   const second = await ask("b", "pears", { conversationId: mixed });
   await ask("a", "apples too", { conversationId: mixed });
@@ -89,7 +89,7 @@ Deno.test("a key that is bound to a bot reads what that bot answered, and nothin
 
 Deno.test("a page of a key's turns is full although most turns are not for it", async () => {
   using world = start();
-  const { id } = await world.gateway.beginConversation(alice);
+  const { id } = await world.gateway.conversations.begin(alice);
   for (let n = 0; n < 30; n++) {
     await world.ask(n % 10 === 0 ? "a" : "b", `${n}`, { conversationId: id });
   }
@@ -102,30 +102,30 @@ Deno.test("a page of a key's turns is full although most turns are not for it", 
 Deno.test("a key changes and deletes only a conversation that it reads whole, also one in which another bot answers now", async () => {
   using world = start();
   const { gateway, bots } = world;
-  const mixed = await gateway.beginConversation(alice),
-    own = await gateway.beginConversation(alice);
+  const mixed = await gateway.conversations.begin(alice),
+    own = await gateway.conversations.begin(alice);
   await world.ask("a", "1", { conversationId: mixed.id });
   await world.ask("a", "2", { conversationId: own.id });
   const running = await gateway.ask({
     ...{ person: alice, text: "3", images: [], channel: "web", target: "b" },
     conversationId: mixed.id,
   });
-  await assert.rejects(gateway.removeConversation(toA, mixed.id), { code: "forbidden" });
+  await assert.rejects(gateway.conversations.remove(toA, mixed.id), { code: "forbidden" });
   await assert.rejects(gateway.history.changeable(toA, mixed.id), { code: "forbidden" });
   assert.equal(running.ending, undefined);
   bots.b.done("done");
-  await assert.rejects(gateway.removeConversation(toA, mixed.id), { code: "forbidden" });
-  assert.equal(await gateway.removeConversation(toA, own.id), true);
-  assert.equal(await gateway.removeConversation(by({ bots: ["c"] }), mixed.id), false);
-  assert.equal(await gateway.removeConversation(alice, mixed.id), true);
+  await assert.rejects(gateway.conversations.remove(toA, mixed.id), { code: "forbidden" });
+  assert.equal(await gateway.conversations.remove(toA, own.id), true);
+  assert.equal(await gateway.conversations.remove(by({ bots: ["c"] }), mixed.id), false);
+  assert.equal(await gateway.conversations.remove(alice, mixed.id), true);
 });
 
 Deno.test("an empty conversation is for whoever began it, or for the bot that it was begun for", async () => {
   using world = start();
   const { gateway, reading } = world;
-  const mine = await gateway.beginConversation(toA),
-    named = await gateway.beginConversation(alice, { botId: "a" });
-  const hers = await gateway.beginConversation(alice, { title: "secret" });
+  const mine = await gateway.conversations.begin(toA),
+    named = await gateway.conversations.begin(alice, { botId: "a" });
+  const hers = await gateway.conversations.begin(alice, { title: "secret" });
   assert.deepEqual(
     (await reading.conversations(toA)).map(({ id }) => id).sort(),
     [mine.id, named.id].sort(),
@@ -193,7 +193,7 @@ Deno.test("a turn that moved is for those who may read every bot that spoke in i
     assert.equal(await reading.turn(turn.id, by({ bots: open })) !== undefined, may, `${open}`);
   }
   (gateway.roster.get(second)!.link as Puppet).done("whole");
-  await turn.kept;
+  await turn.stored;
   const found = await gateway.archive.turn(turn.id);
   assert.deepEqual([found!.pool, found!.earlier?.map(({ id }) => id)], ["p", [first]]);
   assert.equal(bots.a.asked.length, 0);
@@ -211,10 +211,10 @@ Deno.test("a key hears of its bots' turns and pushes only, and takes no push awa
   );
   await ask("b", "pears");
   await gateway.push({ id: "b", name: "b" }, { to: "user:alice", content: "a pear", images: [] });
-  await gateway.removeConversation(
+  await gateway.conversations.remove(
     alice,
     (await ask("b", "x", {
-      conversationId: (await gateway.beginConversation(alice)).id,
+      conversationId: (await gateway.conversations.begin(alice)).id,
     })).conversationId,
   );
   assert.equal(heard.length, 0);
@@ -233,8 +233,8 @@ Deno.test("a key hears of its bots' turns and pushes only, and takes no push awa
 Deno.test("of a conversation older than the traces its turns are looked at, once", async () => {
   const store = new MemoryStore();
   using world = start(store);
-  const mixed = await world.gateway.beginConversation(alice),
-    own = await world.gateway.beginConversation(alice);
+  const mixed = await world.gateway.conversations.begin(alice),
+    own = await world.gateway.conversations.begin(alice);
   await world.ask("a", "1", { conversationId: mixed.id });
   await world.ask("b", "2", { conversationId: mixed.id });
   await world.ask("a", "3", { conversationId: own.id });
@@ -252,7 +252,7 @@ Deno.test("of a conversation older than the traces its turns are looked at, once
 Deno.test("what a bot had begun to say when the process died is no key's to read that the bot is closed to", async () => {
   const store = Object.assign(new MemoryStore(), { volatile: false });
   const world = start(store);
-  const { id } = await world.gateway.beginConversation(alice);
+  const { id } = await world.gateway.conversations.begin(alice);
   await world.ask("a", "1", { conversationId: id });
   await world.gateway.ask({
     ...{ person: alice, text: "2", images: [], channel: "web", target: "b" },
@@ -262,13 +262,13 @@ Deno.test("what a bot had begun to say when the process died is no key's to read
   using again = start(store);
   await again.gateway.archive.recover();
   assert.equal((await again.reading.conversation(toA, id))?.title, "");
-  await assert.rejects(again.gateway.removeConversation(toA, id), { code: "forbidden" });
+  await assert.rejects(again.gateway.conversations.remove(toA, id), { code: "forbidden" });
 });
 
 Deno.test("keys that ask at once look at an old conversation once, and none reads it whole while a turn ends in it", async () => {
   const store = new MemoryStore();
   using world = start(store);
-  const { id } = await world.gateway.beginConversation(alice);
+  const { id } = await world.gateway.conversations.begin(alice);
   await world.ask("a", "1", { conversationId: id });
   for (const [key, { traces: _, ...old }] of await store.list("conv:")) await store.set(key, old);
   using again = start(store);

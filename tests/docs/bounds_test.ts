@@ -18,7 +18,7 @@ import { readConfig } from "../../src/config/config.ts";
 import { STREAMS_AT_ONCE } from "../../src/core/people/allowance.ts";
 import { MAX_PER_PERSON } from "../../src/core/people/api_key.ts";
 import { DRAFT_INTERVAL_MS } from "../../src/core/draft.ts";
-import { DEFAULT_SETTINGS } from "../../src/core/gateway.ts";
+import { DEFAULT_SETTINGS } from "../../src/core/gateway_settings.ts";
 import { BELIEVED } from "../../src/core/people/session.ts";
 
 const ROOT = new URL("../../", import.meta.url);

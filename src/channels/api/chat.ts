@@ -164,12 +164,11 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
     const { request, caller } = call;
     const requestId = requestIdOf(request);
     const turn = await gateway.ask(messageOf(await call.body(), request, caller, "api", requestId));
-    if (!turn.ending) {
+    if (!turn.reply.isSettled) {
       const over = hangUps.watch(request, turn);
       await turn.reply.ended();
       over();
     }
-    if (turn.unkept) await turn.kept;
     return wholeAnswer(turn, request, requestId);
   });
 

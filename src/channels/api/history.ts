@@ -181,7 +181,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
     if (botId !== undefined && person.keyScope?.bots?.includes(botId) === false) {
       throw new NexusError("not_found", "no such bot: botId");
     }
-    const conversation = await gateway.beginConversation(person, fields);
+    const conversation = await gateway.conversations.begin(person, fields);
     await archive.save(conversation, true);
     const notice = {
       type: "conversation",
@@ -213,7 +213,7 @@ export function history(routes: Routes, { gateway }: { readonly gateway: Gateway
   });
 
   routes.on(historyRoutes.remove, async (call) => {
-    const removed = await gateway.removeConversation(call.caller.person, call.param("id"));
+    const removed = await gateway.conversations.remove(call.caller.person, call.param("id"));
     if (!removed) throw new NexusError("not_found");
     return { success: true };
   });

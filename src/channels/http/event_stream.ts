@@ -194,7 +194,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       if (this.#offset >= endOf(chunk)) chunk = reply.chunk(++this.#index);
       if (this.#rest) text += this.#writeRest();
     }
-    const done = !chunk && !this.#rest && reply.ending !== undefined && !this.#turn.unkept;
+    const done = !chunk && !this.#rest && reply.isSettled;
     if (done) text += this.#ending();
     this.#write(text, done);
   }

@@ -240,9 +240,9 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     const { reply } = this.#turn;
     const chunk = reply.chunk(this.#index);
     if (!chunk) {
-      if (!reply.ending || this.#turn.unkept) return undefined;
+      if (!reply.isSettled) return undefined;
       this.#last = "end";
-      return this.#ending(reply.ending);
+      return this.#ending(reply.ending!);
     }
     const content = chunk.kind === "text" || chunk.kind === "reasoning"
       ? pieceOf(chunk.content, this.#at)
@@ -362,8 +362,7 @@ export async function wholeAnswer(
       finish = rest.finish;
     }
   }
-  if (turn.unkept) await turn.kept;
-  const { ending } = reply;
+  const ending = reply.ending && await reply.ended();
   if (finish === undefined && ending!.status !== "done") throw failureOf(ending!);
   return {
     text,

@@ -89,7 +89,7 @@ export class Conversations {
         return { id, known: true };
       }
     }
-    return { id: (await this.#gateway.beginConversation(person)).id, known: false };
+    return { id: (await this.#gateway.conversations.begin(person)).id, known: false };
   }
 
   /** The conversation that a client named, where there is one that it may read. */
@@ -110,7 +110,7 @@ export class Conversations {
     const plain = named(person.id, name);
     const isTaken = person.keyScope && await this.#gateway.archive.conversation(person.id, plain);
     const id = isTaken ? named(person.keyScope!.key, name) : plain;
-    await this.#gateway.beginConversation(person, { id });
+    await this.#gateway.conversations.begin(person, { id });
     return { id, known: false };
   }
 

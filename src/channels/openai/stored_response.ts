@@ -111,7 +111,7 @@ export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): v
         "others follow it or come before it: delete the conversation",
       );
     }
-    await gateway.removeConversation(person, turn.conversationId);
+    await gateway.conversations.remove(person, turn.conversationId);
     return { id: `resp_${turn.id}`, object: "response" as const, deleted: true as const };
   });
 }

@@ -6,6 +6,7 @@
  * the question is taken, so that all nodes count together; what is only wanted for the statistics
  * is collected in memory and handed over every few seconds.
  */
+import type { Admission } from "../admission.ts";
 import type { Clock } from "../clock.ts";
 import { NexusError } from "../error.ts";
 import type { Message } from "../message.ts";
@@ -78,7 +79,7 @@ const KEPT = 400 * DAY;
 /** Milliseconds between two times that the collected statistics go to the store. */
 const COLLECTED = 5_000;
 
-export class Allowances implements Observer {
+export class Allowances implements Observer, Admission {
   readonly #dayOf = calendar();
   readonly #store: Store;
   readonly #clock: Clock;
@@ -110,6 +111,11 @@ export class Allowances implements Observer {
     this.#collect(happening.person, "units", happening.units);
     this.#collect(happening.person, "inputTokens", happening.inputTokens ?? 0);
     this.#collect(happening.person, "outputTokens", happening.outputTokens ?? 0);
+  }
+
+  /** How many conversations a person may keep. */
+  maxConversations(personId: string): number {
+    return this.#of(personId).conversations ?? Infinity;
   }
 
   /**

@@ -34,7 +34,7 @@ function turnWith(...chunks: ["text" | "reasoning" | "image" | "tool", string][]
   const person = { id: "alice", name: "Alice", role: "member" } as const;
   const turn = new Turn(
     "t",
-    "c",
+    { kind: "named", id: "c" },
     { person, text: "go", images: [], channel: "web" },
     new Reply(),
     1000,

@@ -220,7 +220,7 @@ export async function bustle(
     title: "new",
   })).body
     ?.cancel();
-  await gateway.removeConversation({ id: person }, conversation);
+  await gateway.conversations.remove({ id: person }, conversation);
   return done;
 }
 

@@ -13,7 +13,7 @@ function waiting(idempotencyKey?: string) {
   const request = new Request("http://localhost/", { signal: client.signal });
   const person = { id: "alice", name: "Alice", role: "member" } as const;
   const message = { person, text: "go", images: [], channel: "api", idempotencyKey } as const;
-  const turn = new Turn("t", "c", message, new Reply(), clock.now());
+  const turn = new Turn("t", { kind: "named", id: "c" }, message, new Reply(), clock.now());
   return { clock, cancelled, client, turn, hangUps, answered: hangUps.watch(request, turn) };
 }
 

@@ -17,7 +17,7 @@ function begun(clock: ManualClock): Turn {
   const person = { id: "alice", name: "Alice", role: "member" } as const;
   const turn = new Turn(
     "t",
-    "c",
+    { kind: "named", id: "c" },
     { person, text: "go", images: [], channel: "web" },
     new Reply(),
     clock.now(),

@@ -115,7 +115,7 @@ Deno.test("a chat whose conversation was deleted goes on in a new one", () =>
     const one = await ask("one");
     assert.equal((await ask("two")).conversationId, one.conversationId);
     assert.equal(
-      await world.app.gateway.removeConversation({ id: one.userId }, one.conversationId),
+      await world.app.gateway.conversations.remove({ id: one.userId }, one.conversationId),
       true,
     );
     const three = await ask("three");

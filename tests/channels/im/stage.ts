@@ -41,7 +41,9 @@ export class ScriptedGateway implements Asks {
     if (script instanceof NexusError) throw script;
     const turn = new Turn(
       `turn-${this.asked.length}`,
-      message.conversationId ?? "",
+      message.conversationId === undefined
+        ? { kind: "undecided" }
+        : { kind: "named", id: message.conversationId },
       message,
       new Reply(),
       this.clock.now(),

@@ -614,7 +614,10 @@ Deno.test("what a client told of its conversation counts in the memory of ended 
       content: "and?",
     }];
     await (await chat({ messages })).body?.cancel();
-    assert.ok(app.gateway.kept.bytes > 200_000, `${app.gateway.kept.bytes} bytes`);
+    assert.ok(
+      app.gateway.recentTurns.usage.bytes > 200_000,
+      `${app.gateway.recentTurns.usage.bytes} bytes`,
+    );
   });
 });
 
