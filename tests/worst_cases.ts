@@ -9,7 +9,7 @@ import { languageOf as languageOfHeader } from "../src/channels/http/error_words
 import { STEP as INDEX_STEP } from "../src/backends/sqlite_indexing.ts";
 import { expression, SCHEMA, WordIndex } from "../src/backends/sqlite_words.ts";
 import { readBotFrame } from "../src/bots/wire/read_bot_frame.ts";
-import { FRAME_BOUNDS } from "../src/bots/server/bot_server.ts";
+import { FRAME_BOUNDS } from "../src/bots/server/settings.ts";
 import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
 import { apiErrorOf, apiErrorOfEvent, redacted } from "../src/bots/upstream/fault.ts";
 import { anthropic } from "../src/bots/upstream/anthropic.ts";

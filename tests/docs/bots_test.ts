@@ -5,7 +5,7 @@ import {
   DEFAULT_BOT_SERVER,
   MAX_BAD_FRAMES,
   MAX_UNREGISTERED,
-} from "../../src/bots/server/bot_server.ts";
+} from "../../src/bots/server/settings.ts";
 import { ANONYMOUS_LOG_RATE, PER_NETWORK_LOG_RATE } from "../../src/core/log_limiter.ts";
 import type { Rate } from "../../src/core/rate_limiter.ts";
 

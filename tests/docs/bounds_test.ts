@@ -9,7 +9,7 @@ import {
   DEFAULT_BOT_SERVER,
   MAX_BUFFERED_UNITS,
   PUSH_RATE,
-} from "../../src/bots/server/bot_server.ts";
+} from "../../src/bots/server/settings.ts";
 import { IMAGES_OF_A_REQUEST, LOADS, WAITING } from "../../src/channels/http/image_loads.ts";
 import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
 import { STALLED } from "../../src/channels/http/stream_registry.ts";

@@ -3,7 +3,7 @@
  * code.
  */
 import assert from "node:assert/strict";
-import { FRAME_BOUNDS } from "../../src/bots/server/bot_server.ts";
+import { FRAME_BOUNDS } from "../../src/bots/server/settings.ts";
 import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
 import { IMAGES_OF_A_REQUEST, LOADS, WAITING } from "../../src/channels/http/image_loads.ts";
 import { MAX_STOP, MAX_STOPS } from "../../src/channels/openai/request.ts";

@@ -10,7 +10,7 @@ import type { FailFrame } from "../wire/frame.ts";
 export interface Failure {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
-  readonly more: FailureInfo;
+  readonly info: FailureInfo;
 }
 
 /** Codes of a `fail` that the gateway passes on as its own. */
@@ -36,13 +36,13 @@ export function failureOf({ code, message }: Pick<FailFrame, "code" | "message">
   // The message is for the person and may hold their own words; the log gets the code, where it is
   // a word and no sentence.
   const logged = code !== undefined && /^[\w.:-]{1,64}$/.test(code) ? code : "";
-  if (known) return { code: known, detail: words, more: { logged } };
+  if (known) return { code: known, detail: words, info: { logged } };
   if (code === INCOMPLETE) {
-    return { code: "bot_failed", detail: words, more: { logged, partial: true } };
+    return { code: "bot_failed", detail: words, info: { logged, partial: true } };
   }
   return {
     code: "bot_failed",
     detail: [code, words].filter(Boolean).join(": ") || undefined,
-    more: { logged },
+    info: { logged },
   };
 }

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { CLOSE } from "../../../src/bots/wire/frame.ts";
-import {
-  BotServer,
-  MAX_BAD_FRAMES,
-  type WebSocketLike,
-} from "../../../src/bots/server/bot_server.ts";
+import { BotServer, type WebSocketLike } from "../../../src/bots/server/bot_server.ts";
+import { MAX_BAD_FRAMES } from "../../../src/bots/server/settings.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { silentObserver } from "../../../src/core/observer.ts";
 import { PER_NETWORK_LINES } from "../../../src/core/people/audit_bound.ts";
