@@ -22,7 +22,9 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       "resolves when the answer is stored; a failure of that is logged by the archive",
   },
   "src/bots/server/bot_server.ts": {
-    "this.#push(…)": "catches everything: the bot is told",
+    "this.#pushes.handle(…)": "every failure becomes the bot's receipt",
+  },
+  "src/bots/server/socket_link.ts": {
     "stored.then(…)": "as `done`; a socket that is gone takes the receipt and drops it",
   },
   "src/bots/upstream/call.ts": {
