@@ -40,9 +40,9 @@ import { Routes } from "./channels/http/router.ts";
 import { session } from "./channels/api/session.ts";
 import { botSocketRoute, upgrades } from "./channels/http/upgrade.ts";
 import { changedKeys, chatPrefixesOf, type Config, configJsonSchema } from "./config/config.ts";
-import { Accounts } from "./core/people/account.ts";
+import { Accounts } from "./core/people/accounts.ts";
 import { withoutTrailingSlashes } from "./core/address.ts";
-import { type Allowance, Allowances, STREAMS_AT_ONCE } from "./core/people/allowance.ts";
+import { type Allowance, Allowances, DEFAULT_MAX_STREAMS } from "./core/people/allowance.ts";
 import { ApiKeys } from "./core/people/api_key.ts";
 import { Audit } from "./core/people/audit.ts";
 import { BotAdmission } from "./core/bot_admission.ts";
@@ -63,8 +63,8 @@ import { LogLimiter } from "./core/log_limiter.ts";
 import { combineObservers, type Observer, silentObserver } from "./core/observer.ts";
 import { Offboarding } from "./core/people/offboarding.ts";
 import { ServerSecret } from "./core/people/server_secret.ts";
-import { SESSION_MAX_AGE, type SessionLife, Sessions } from "./core/people/session.ts";
-import type { StillVouches } from "./core/people/people.ts";
+import { DEFAULT_SESSION_MAX_AGE_MS, type SessionLife, Sessions } from "./core/people/session.ts";
+import type { ProviderPolicy } from "./core/people/account_directory.ts";
 import type { Store } from "./core/store.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./core/version.ts";
@@ -162,16 +162,16 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
   const botWatch = new BotMonitor({
     clock,
     roster: () => gateway.roster,
-    tokens: () => botTokens.own,
+    tokens: () => botTokens.byBot,
   });
   const observer = combineObservers(metrics, outside, audit, allowances, botWatch);
   const secret = await ServerSecret.open(store);
   const accounts = new Accounts({ clock, observer, store, secret, argon2id: argon2idInWasm });
   await accounts.load();
   await takeUsers(accounts, config, observer);
-  accounts.setVouching(vouchingOf(config));
+  accounts.setProviderPolicy(vouchingOf(config));
   await accounts.migrate();
-  const isOut = (id: string) => accounts.isOut(id);
+  const isOut = (id: string) => accounts.isDeactivated(id);
   const credential = (id: string) => accounts.credential(id);
   const sessions = new Sessions({ store, clock, observer, credential }, sessionLifeOf(config));
   const keys = new ApiKeys({ store, clock, observer }, keyAgeOf(config));
@@ -243,7 +243,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     account: (id) => accounts.person(id),
     isOut,
     isGuest: (id) => accounts.isGuest(id),
-    vouch: (who) => accounts.vouch(who),
+    vouch: (who) => accounts.provision(who),
     offer: (id, bots) => accounts.offer(id, bots),
     identities: accounts.identities,
     languages: accounts.languages,
@@ -272,7 +272,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     ],
   });
   const connected = { checkup, apps: () => apps.list(), bots: () => botWatch.reports() };
-  const pulse = new Pulse(clock, (id) => limitsOf(id).streamsAtOnce ?? STREAMS_AT_ONCE);
+  const pulse = new Pulse(clock, (id) => limitsOf(id).streamsAtOnce ?? DEFAULT_MAX_STREAMS);
   const door = new Door({ accounts, sessions, keys, allowedOrigins: () => config.allowedOrigins });
   const offboarding = new Offboarding({
     store,
@@ -383,7 +383,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
     door,
     pulse,
     hangUps,
-    left: (message) => allowances.left(message),
+    left: (message) => allowances.remaining(message),
     allowPrivate: () => config.allowPrivateImages,
   });
   ops(routes, {
@@ -446,7 +446,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<A
       // What can fail comes first, so that an edit is taken whole or not at all.
       const nextProxies = new TrustedProxies(next.trustProxy), nextWays = waysIn(next, clock);
       await takeUsers(accounts, next, observer);
-      accounts.setVouching(vouchingOf(next));
+      accounts.setProviderPolicy(vouchingOf(next));
       config = next;
       proxies = nextProxies;
       ways = nextWays;
@@ -536,7 +536,7 @@ function socketSettingsOf(config: Config) {
  * possible.
  */
 function sessionLifeOf({ sessionTTL: ttl, sessionMaxAge }: Config): SessionLife {
-  return { ttl, maxAge: sessionMaxAge ?? Math.max(SESSION_MAX_AGE, ttl) };
+  return { ttl, maxAge: sessionMaxAge ?? Math.max(DEFAULT_SESSION_MAX_AGE_MS, ttl) };
 }
 
 function keyAgeOf({ keyMaxDays = Infinity }: Config): number {
@@ -560,7 +560,7 @@ async function takeUsers(accounts: Accounts, config: Config, observer: Observer)
  * Whether whoever vouched for an account is still configured, and lets it in by one of the groups
  * that it had.
  */
-function vouchingOf({ signIn, channels }: Config): StillVouches {
+function vouchingOf({ signIn, channels }: Config): ProviderPolicy {
   const { oidc, lark, dingtalk, wecom, proxy } = signIn;
   const hasApps = (apps: object) => Object.keys(apps).length > 0;
   const there: Readonly<Record<string, boolean>> = {

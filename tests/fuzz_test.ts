@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { expression, spread } from "../src/backends/sqlite_words.ts";
+import { matchExpression, tokenize } from "../src/backends/sqlite_search_index.ts";
 import { TrustedProxies } from "../src/channels/http/address.ts";
 import { readConfig } from "../src/config/config.ts";
 import { isPasswordHash } from "../src/core/people/secret.ts";
@@ -21,8 +21,8 @@ Deno.test("the parsers at the door never throw, whatever they are given", () => 
   const proxies = new TrustedProxies(["127.0.0.0/8", "::1"]);
   fc.assert(
     fc.property(anyText, anyText, (a, b) => {
-      spread(a);
-      expression(a, b);
+      tokenize(a);
+      matchExpression(a, b);
       isPasswordHash(a);
       keyPart(a);
       proxies.trusts(a);

@@ -39,7 +39,7 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "this.#change(…)": "what fails is the loss of the port, and ends the process",
   },
   "src/cli/watch.ts": { "look(…)": "catches everything: the file is followed on" },
-  "src/core/people/account.ts": { "this.#stored.mark(…)": "its failure is logged there" },
+  "src/core/people/accounts.ts": { "this.#stored.mark(…)": "its failure is logged there" },
   "src/core/archive.ts": {
     "this.#write(…)": "its failure is logged there",
     "this.save(…)": "ends in `#write`",

@@ -52,7 +52,10 @@ Deno.test("expressions that are made at run time are named, so that somebody loo
     if (/\bRegExp\(/.test(text)) made.push(path);
   }
   // A class of one character, again and again; words that a person looks for, escaped.
-  assert.deepEqual(made.toSorted(), ["src/backends/sqlite_words.ts", "src/web/view/sidebar.tsx"]);
+  assert.deepEqual(made.toSorted(), [
+    "src/backends/sqlite_search_index.ts",
+    "src/web/view/sidebar.tsx",
+  ]);
 });
 
 Deno.test("the check finds what has been found by others", () => {

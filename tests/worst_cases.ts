@@ -6,8 +6,8 @@ import { DatabaseSync } from "node:sqlite";
 import { createParser } from "eventsource-parser";
 import { parse } from "hono/utils/cookie";
 import { languageOf as languageOfHeader } from "../src/channels/http/error_words.ts";
-import { STEP as INDEX_STEP } from "../src/backends/sqlite_indexing.ts";
-import { expression, SCHEMA, WordIndex } from "../src/backends/sqlite_words.ts";
+import { INDEX_BATCH as INDEX_STEP } from "../src/backends/sqlite_index_scheduler.ts";
+import { matchExpression, SCHEMA, SearchIndex } from "../src/backends/sqlite_search_index.ts";
 import { readBotFrame } from "../src/bots/wire/read_bot_frame.ts";
 import { FRAME_BOUNDS } from "../src/bots/server/settings.ts";
 import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
@@ -65,7 +65,7 @@ function indexed(text: string): number {
   db.exec(
     `CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT, value TEXT, expires INTEGER); ${SCHEMA}`,
   );
-  const index = new WordIndex(db);
+  const index = new SearchIndex(db);
   index.put(1, "alice", text);
   return index.work(INDEX_STEP);
 }
@@ -288,7 +288,7 @@ export const READERS: readonly Reader[] = [
   {
     name: "what is looked for",
     most: 500,
-    read: (text) => [expression("alice", text), expression("alice", text, true)],
+    read: (text) => [matchExpression("alice", text), matchExpression("alice", text, true)],
   },
   {
     name: "a piece of a model API's stream of events",

@@ -8,7 +8,7 @@
 import type { Json, ListOptions, SetOptions, Store } from "../core/store.ts";
 
 /** What weak entries may weigh together: 64 MiB by the estimate of {@linkcode weigh}. */
-const MAX_WEAK = 64 << 20;
+const MAX_EVICTABLE_BYTES = 64 << 20;
 
 interface Entry {
   value: Json;
@@ -24,11 +24,13 @@ export class MemoryStore implements Store {
    */
   readonly #groups = new Map<string, Map<string, Entry>>();
   /** What weak keys weigh, the oldest first. */
-  readonly #weak = new Map<string, number>();
-  #weakTotal = 0;
+  readonly #evictable = new Map<string, number>();
+  #evictableBytes = 0;
   #written = 0;
 
-  constructor(readonly options: { readonly maxWeak?: number; readonly now?: () => number } = {}) {}
+  constructor(
+    readonly options: { readonly maxEvictable?: number; readonly now?: () => number } = {},
+  ) {}
 
   get(key: string): Promise<Json | undefined> {
     return Promise.resolve(this.#entry(key)?.value);
@@ -122,14 +124,14 @@ export class MemoryStore implements Store {
   }
 
   #bound(key: string, weight: number): void {
-    this.#weak.set(key, weight);
-    this.#weakTotal += weight;
-    const max = this.options.maxWeak ?? MAX_WEAK;
+    this.#evictable.set(key, weight);
+    this.#evictableBytes += weight;
+    const max = this.options.maxEvictable ?? MAX_EVICTABLE_BYTES;
     // Looking at the first key costs as much as keys were deleted before it, so only where
     // something must go.
-    if (this.#weakTotal <= max) return;
-    for (const oldest of this.#weak.keys()) {
-      if (this.#weakTotal <= max) break;
+    if (this.#evictableBytes <= max) return;
+    for (const oldest of this.#evictable.keys()) {
+      if (this.#evictableBytes <= max) break;
       this.#remove(oldest);
     }
   }
@@ -143,10 +145,10 @@ export class MemoryStore implements Store {
   }
 
   #forgetWeight(key: string): void {
-    const weight = this.#weak.get(key);
+    const weight = this.#evictable.get(key);
     if (weight === undefined) return;
-    this.#weak.delete(key);
-    this.#weakTotal -= weight;
+    this.#evictable.delete(key);
+    this.#evictableBytes -= weight;
   }
 
   #sweep(): void {

@@ -1,7 +1,7 @@
 /**
  * The store in one SQLite file: the default of the command line.
  *
- * Writing is behind: an entry waits in a Map for at most {@linkcode LATE} ms and goes to the file
+ * Writing is behind: an entry waits in a Map for at most {@linkcode MAX_WRITE_DELAY_MS} ms and goes to the file
  * together with all that waited, so that a chunk or a question never waits for a disk. Reading
  * looks into the Map first. Whoever asks for it (`sure`) waits for the next commit, which takes
  * everything of the same turn of the event loop with it; commits reach the operating system at once
@@ -15,39 +15,44 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import type { Json, ListOptions, SetOptions, Store } from "../core/store.ts";
-import { failureOf } from "./sqlite_error.ts";
-import { File, openReadOnly } from "./sqlite_file.ts";
-import { Indexing } from "./sqlite_indexing.ts";
-import { type Part, Pending, type Waiting, type WaitingLines } from "./sqlite_pending.ts";
-import { copyBeside, fileNumber } from "./sqlite_rescue.ts";
-import { Trouble } from "./sqlite_trouble.ts";
-import { expression } from "./sqlite_words.ts";
+import { sqliteFailure } from "./sqlite_error.ts";
+import { openReadOnly, SqliteFile } from "./sqlite_file.ts";
+import { IndexScheduler } from "./sqlite_index_scheduler.ts";
+import {
+  type BufferedEntry,
+  type BufferedLog,
+  type EntryBatch,
+  WriteBuffer,
+} from "./sqlite_write_buffer.ts";
+import { copyToNewFile, inodeOf } from "./sqlite_rescue.ts";
+import { StoreHealth } from "./sqlite_health.ts";
+import { matchExpression } from "./sqlite_search_index.ts";
 
 /**
  * Milliseconds that a write may wait for its commit; the contract allows 200, a timer may be late.
  */
-const LATE = 150;
+const MAX_WRITE_DELAY_MS = 150;
 
 /**
  * Bytes that may wait in memory while the file cannot be written, unless {@linkcode
  * SqliteOptions.maxWaiting} says otherwise.
  */
-export const MAX_WAITING = 64 << 20;
+export const MAX_BUFFERED_BYTES = 64 << 20;
 
 /**
  * Milliseconds between two commits that somebody waits for: under load one commit then serves many,
  * which halves its cost, and where little happens nobody waits.
  */
-const COMPANY = 5;
+const GROUP_COMMIT_MS = 5;
 /**
  * Entries written in one transaction: about 20 ms; the rest follows when the event loop has been
  * round.
  */
-const WRITE_STEP = 1000;
+const WRITE_BATCH = 1000;
 /** Milliseconds between two looks for entries that have expired. */
-const SWEEP = 60_000;
+const SWEEP_INTERVAL_MS = 60_000;
 /** Milliseconds between two looks whether the file is still the one that was opened. */
-const LOOK = 5_000;
+const FILE_CHECK_INTERVAL_MS = 5_000;
 
 export interface SqliteOptions {
   /** The file; made with mode 0600 if there is none. */
@@ -64,7 +69,7 @@ export interface SqliteOptions {
    * What may wait in memory while the file cannot be written, in bytes; past it the oldest weak
    * entries are lost. Default 64 MiB.
    */
-  readonly maxWaiting?: number;
+  readonly maxBuffered?: number;
   /**
    * Called with what went wrong and is over: a row that could not be written, an index that was
    * made again.
@@ -74,21 +79,21 @@ export interface SqliteOptions {
    * Milliseconds for which a write waits for another process's lock, and everything with it.
    * Default 0; for commands that do one thing.
    */
-  readonly patience?: number;
+  readonly lockTimeout?: number;
 }
 
 export class SqliteStore implements Store {
   readonly #options: SqliteOptions;
   readonly #clock: Clock;
-  #file: File | undefined;
-  readonly #pending: Pending;
+  #file: SqliteFile | undefined;
+  readonly #buffer: WriteBuffer;
   /**
    * Texts that will be in line for the index with the next late write, by the number of their
    * entry.
    */
   readonly #texts = new Map<number, { readonly owner: string; readonly text: string }>();
-  readonly #trouble: Trouble;
-  readonly #indexing: Indexing;
+  readonly #health: StoreHealth;
+  readonly #indexing: IndexScheduler;
   #sweptAt: number;
   #stopTimer: (() => void) | undefined;
   readonly #stopLooking: () => void;
@@ -108,12 +113,12 @@ export class SqliteStore implements Store {
   constructor(options: SqliteOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#pending = new Pending(options.maxWaiting ?? MAX_WAITING);
-    this.#trouble = new Trouble(options.path, options.onTrouble, Boolean(options.patience));
-    this.#indexing = new Indexing({
+    this.#buffer = new WriteBuffer(options.maxBuffered ?? MAX_BUFFERED_BYTES);
+    this.#health = new StoreHealth(options.path, options.onTrouble, Boolean(options.lockTimeout));
+    this.#indexing = new IndexScheduler({
       clock: this.#clock,
       file: () =>
-        this.#closed || this.#trouble.isOn || this.#file?.readOnly ? undefined : this.#file,
+        this.#closed || this.#health.isFailing || this.#file?.readOnly ? undefined : this.#file,
       onFail: (error) => this.#fail(error),
       onFault: (error) => options.onFault?.(error),
     });
@@ -122,7 +127,7 @@ export class SqliteStore implements Store {
       this.#open();
     } catch (error) {
       if (error instanceof NexusError) throw error;
-      if (failureOf(error) === "locked") {
+      if (sqliteFailure(error) === "locked") {
         throw new NexusError("conflict", `${options.path} is locked by another program`, {
           cause: error,
         });
@@ -130,22 +135,22 @@ export class SqliteStore implements Store {
       this.#fail(error);
       this.#file = openReadOnly(options.path);
     }
-    this.#stopLooking = this.#clock.every(LOOK, () => this.#look());
+    this.#stopLooking = this.#clock.every(FILE_CHECK_INTERVAL_MS, () => this.#checkFile());
   }
 
   /** @param patience milliseconds to wait for another process's lock; only a start has them */
-  #open(patience?: number): File {
+  #open(patience?: number): SqliteFile {
     const { path, maxSize } = this.#options;
-    const file = new File(path, { maxSize, patience });
+    const file = new SqliteFile(path, { maxSize, lockTimeout: patience });
     this.#file?.close();
     this.#file = file;
-    file.wait(this.#options.patience ?? 0);
-    this.#number = fileNumber(path);
+    file.setLockTimeout(this.#options.lockTimeout ?? 0);
+    this.#number = inodeOf(path);
     return file;
   }
 
   get trouble(): string | undefined {
-    return this.#trouble.text;
+    return this.#health.text;
   }
 
   // deno-lint-ignore require-await -- a failing read must be a rejection
@@ -167,7 +172,7 @@ export class SqliteStore implements Store {
 
   delete(key: string): Promise<void> {
     this.#put(key, {});
-    this.#pending.putLog(key, { fresh: true, before: 0, lines: [] });
+    this.#buffer.putLog(key, { fresh: true, before: 0, lines: [] });
     return DONE;
   }
 
@@ -179,9 +184,9 @@ export class SqliteStore implements Store {
       key.startsWith(prefix) && (after === undefined || (reverse ? key < after : key > after));
     const waiting: [string, string][] = [];
     let hidden = 0;
-    for (const [key, entry] of this.#pending.entries()) {
+    for (const [key, entry] of this.#buffer.entries()) {
       if (!isIn(key)) continue;
-      if (entry.value !== undefined && !isOver(entry.expires, now)) {
+      if (entry.value !== undefined && !isExpired(entry.expires, now)) {
         waiting.push([key, entry.value]);
       }
       hidden++;
@@ -192,7 +197,7 @@ export class SqliteStore implements Store {
       ) ?? [];
     let rows: [string, string][] = stored;
     if (hidden > 0) {
-      rows = stored.filter(([key]) => !this.#pending.has(key)).concat(waiting);
+      rows = stored.filter(([key]) => !this.#buffer.has(key)).concat(waiting);
       rows.sort(reverse ? (a, b) => (a[0] < b[0] ? 1 : -1) : (a, b) => (a[0] < b[0] ? -1 : 1));
       if (limit >= 0 && rows.length > limit) rows.length = limit;
     }
@@ -211,7 +216,7 @@ export class SqliteStore implements Store {
   // deno-lint-ignore require-await -- a failing read must be a rejection
   async append(log: string, entries: readonly Json[], options?: SetOptions): Promise<number> {
     const lines = this.#logOf(log);
-    this.#pending.append(lines, entries.map((entry) => JSON.stringify(entry)));
+    this.#buffer.append(lines, entries.map((entry) => JSON.stringify(entry)));
     if (options?.ttl) lines.expires = this.#clock.now() + options.ttl;
     if (options?.evictable) lines.evictable = true;
     const length = lines.before + lines.lines.length;
@@ -223,16 +228,16 @@ export class SqliteStore implements Store {
   // deno-lint-ignore require-await -- a failing read must be a rejection
   async length(log: string): Promise<number> {
     const now = this.#clock.now();
-    const waiting = this.#pending.log(log);
-    if (waiting && !isOver(waiting.expires, now)) return waiting.before + waiting.lines.length;
+    const waiting = this.#buffer.log(log);
+    if (waiting && !isExpired(waiting.expires, now)) return waiting.before + waiting.lines.length;
     return this.#read((file) => file.logLength(log, now)) ?? 0;
   }
 
   // deno-lint-ignore require-await -- a failing read must be a rejection
   async read(log: string, from = 0, limit = Infinity): Promise<Json[]> {
     const now = this.#clock.now();
-    const waiting = this.#pending.log(log);
-    if (waiting && isOver(waiting.expires, now)) return [];
+    const waiting = this.#buffer.log(log);
+    if (waiting && isExpired(waiting.expires, now)) return [];
     const rows = waiting?.fresh
       ? []
       : this.#read((file) => file.lines(log, from, limit, now)) ?? [];
@@ -246,11 +251,11 @@ export class SqliteStore implements Store {
   }
 
   async find(owner: string, words: string, limit: number): Promise<[string, Json][]> {
-    const match = expression(owner, words);
+    const match = matchExpression(owner, words);
     if (match === undefined) return [];
     this.flush();
     await this.#indexing.finish();
-    const search = () => this.#search(expression(owner, words, true)!, match, limit);
+    const search = () => this.#search(matchExpression(owner, words, true)!, match, limit);
     let stored: [string, string][];
     try {
       stored = search();
@@ -263,12 +268,12 @@ export class SqliteStore implements Store {
     // one by one.
     const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
     const waiting: [string, string][] = [];
-    for (const [key, { value, find }] of this.#pending.entries()) {
+    for (const [key, { value, find }] of this.#buffer.entries()) {
       if (value === undefined || find?.owner !== owner) continue;
       const text = find.text.toLowerCase();
       if (needles.every((needle) => text.includes(needle))) waiting.push([key, value]);
     }
-    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#pending.has(key))).slice(
+    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#buffer.has(key))).slice(
       0,
       limit,
     );
@@ -294,7 +299,7 @@ export class SqliteStore implements Store {
   flush(): void {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    while (this.#write(true) && !this.#pending.isEmpty);
+    while (this.#write(true) && !this.#buffer.isEmpty);
     this.#committed();
   }
 
@@ -304,7 +309,7 @@ export class SqliteStore implements Store {
    */
   #commit(): void {
     try {
-      if (!this.#trouble.isOn) { while (this.#pending.isPrompt && this.#write(false)); }
+      if (!this.#health.isFailing) { while (this.#buffer.hasUrgent && this.#write(false)); }
     } finally {
       // Whatever failed: nobody waits for ever. What is not written yet is the timer's.
       this.#committed();
@@ -313,7 +318,7 @@ export class SqliteStore implements Store {
 
   /** Whoever waits for a commit goes on, unless it is about to be tried again. */
   #committed(): void {
-    if (this.#trouble.isWaiting && !this.#closed) return;
+    if (this.#health.isLockedBriefly && !this.#closed) return;
     clearTimeout(this.#company);
     this.#committedAt = performance.now();
     this.#soon?.resolve();
@@ -323,12 +328,12 @@ export class SqliteStore implements Store {
   /** Writes a part at a time, where nobody waits for it. */
   #flushBehind(): void {
     this.#stopTimer = undefined;
-    let next = LATE;
+    let next = MAX_WRITE_DELAY_MS;
     try {
       if (!this.#write(true)) return;
       next = 0;
     } finally {
-      if (!this.#pending.isEmpty && !this.#closed) {
+      if (!this.#buffer.isEmpty && !this.#closed) {
         this.#stopTimer ??= this.#clock.after(next, () => this.#flushBehind());
       }
     }
@@ -338,7 +343,7 @@ export class SqliteStore implements Store {
     if (this.#closed) return DONE;
     this.#closed = true;
     this.#stopLooking();
-    if (this.#file && !this.#file.readOnly) this.#file.wait(LAST_PATIENCE);
+    if (this.#file && !this.#file.readOnly) this.#file.setLockTimeout(CLOSE_LOCK_TIMEOUT_MS);
     this.flush();
     this.#stopTimer?.();
     this.#indexing.stop();
@@ -349,16 +354,16 @@ export class SqliteStore implements Store {
 
   /** Writes the next part; whether that went well. @param all also what may be late */
   #write(all: boolean): boolean {
-    const nothing = this.#pending.isEmpty && this.#texts.size === 0;
-    if (nothing && (!this.#trouble.isOn || this.#closed)) return true;
-    const { entries, logs } = this.#pending.part(WRITE_STEP, all);
+    const nothing = this.#buffer.isEmpty && this.#texts.size === 0;
+    if (nothing && (!this.#health.isFailing || this.#closed)) return true;
+    const { entries, logs } = this.#buffer.batch(WRITE_BATCH, all);
     try {
       this.#writePart(entries, logs, all);
     } catch (error) {
-      if (failureOf(error) !== "row") return this.#fail(error);
+      if (sqliteFailure(error) !== "row") return this.#fail(error);
       if (!this.#writeApart(entries, logs)) return false;
     }
-    this.#trouble.over(() => this.#pending.takeLost());
+    this.#health.recovered(() => this.#buffer.takeEvicted());
     return true;
   }
 
@@ -366,18 +371,18 @@ export class SqliteStore implements Store {
    * One row of many cannot be written: the others are, each by itself, and that one is given up, or
    * all would wait for ever.
    */
-  #writeApart(entries: Part, logs: readonly [string, WaitingLines][]): boolean {
-    const tries: [name: string, entries: Part, logs: readonly [string, WaitingLines][]][] = [
-      ...entries.map((entry) => [entry[0], [entry], []] as [string, Part, []]),
-      ...logs.map((log) => [log[0], [], [log]] as [string, Part, [string, WaitingLines][]]),
+  #writeApart(entries: EntryBatch, logs: readonly [string, BufferedLog][]): boolean {
+    const tries: [name: string, entries: EntryBatch, logs: readonly [string, BufferedLog][]][] = [
+      ...entries.map((entry) => [entry[0], [entry], []] as [string, EntryBatch, []]),
+      ...logs.map((log) => [log[0], [], [log]] as [string, EntryBatch, [string, BufferedLog][]]),
     ];
     for (const [name, entries, logs] of tries) {
       try {
         // Texts for the index belong to rows that are written; they follow with the next part.
         this.#writePart(entries, logs, false);
       } catch (error) {
-        if (failureOf(error) !== "row") return this.#fail(error);
-        this.#pending.remove(entries, logs);
+        if (sqliteFailure(error) !== "row") return this.#fail(error);
+        this.#buffer.remove(entries, logs);
         const why = `${name.split(":")[0]}:… cannot be written and is lost: ${
           (error as Error).message
         }`;
@@ -387,14 +392,14 @@ export class SqliteStore implements Store {
     return true;
   }
 
-  #writePart(entries: Part, logs: readonly [string, WaitingLines][], all: boolean): void {
+  #writePart(entries: EntryBatch, logs: readonly [string, BufferedLog][], all: boolean): void {
     const now = this.#clock.now();
     const file = this.#file && !this.#file.readOnly ? this.#file : this.#open(0);
     // Numbers of entries hold only once the transaction does: one that is rolled back gives them to
     // others.
     const gone = new Set<number>(),
-      added: [entry: number, find: NonNullable<Waiting["find"]>][] = [];
-    const isSweeping = now - this.#sweptAt >= SWEEP;
+      added: [entry: number, find: NonNullable<BufferedEntry["find"]>][] = [];
+    const isSweeping = now - this.#sweptAt >= SWEEP_INTERVAL_MS;
     const due = file.transaction(() => {
       let due = 0;
       for (const [key, { value, expires, find }] of entries) {
@@ -423,12 +428,12 @@ export class SqliteStore implements Store {
       for (const [id, find] of added) this.#texts.set(id, find);
     }
     if (isSweeping) this.#sweptAt = now;
-    this.#pending.remove(entries, logs);
+    this.#buffer.remove(entries, logs);
     this.#indexing.wrote(due > 0);
   }
 
   #fail(error: unknown): false {
-    const ms = this.#trouble.failed(error, this.#clock.now());
+    const ms = this.#health.failed(error, this.#clock.now());
     this.#stopTimer?.();
     this.#stopTimer = undefined;
     if (!this.#closed) this.#stopTimer = this.#clock.after(ms, () => this.flush());
@@ -440,18 +445,18 @@ export class SqliteStore implements Store {
    * Whether the file is still there: a store that was deleted goes on in a file that nobody can
    * find any more.
    */
-  #look(): void {
+  #checkFile(): void {
     const file = this.#file, { path } = this.#options;
     if (!file || file.readOnly || this.#number === undefined) return;
-    const number = fileNumber(path);
+    const number = inodeOf(path);
     if (number === this.#number) return;
     if (number !== undefined) {
       const what =
         "what is written since then goes to the old one, which ends with this process: restart it";
-      return this.#trouble.lasts(`${path} was replaced by another file; ${what}`);
+      return this.#health.failForGood(`${path} was replaced by another file; ${what}`);
     }
     try {
-      const swap = copyBeside(file, path);
+      const swap = copyToNewFile(file, path);
       this.#file = undefined;
       swap();
       this.#open(0);
@@ -459,7 +464,7 @@ export class SqliteStore implements Store {
         new Error(`${path} was deleted; it was written anew from what was open`),
       );
     } catch (error) {
-      this.#trouble.lasts(
+      this.#health.failForGood(
         `${path} was deleted, and could not be written anew: ${(error as Error).message}`,
       );
     }
@@ -468,13 +473,13 @@ export class SqliteStore implements Store {
   /** What a key holds now, with its expiry. */
   #text(key: string): { value: string; expires?: number } | undefined {
     const now = this.#clock.now();
-    const waiting = this.#pending.get(key);
+    const waiting = this.#buffer.get(key);
     if (!waiting) return this.#read((file) => file.get(key, now));
-    if (waiting.value === undefined || isOver(waiting.expires, now)) return undefined;
+    if (waiting.value === undefined || isExpired(waiting.expires, now)) return undefined;
     return { value: waiting.value, expires: waiting.expires };
   }
 
-  #read<T>(look: (file: File) => T): T | undefined {
+  #read<T>(look: (file: SqliteFile) => T): T | undefined {
     if (this.#closed) {
       throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
     }
@@ -487,16 +492,16 @@ export class SqliteStore implements Store {
   }
 
   #failedRead(cause: unknown): NexusError {
-    const failure = failureOf(cause);
-    if (failure === "damaged") this.#trouble.damaged(cause);
+    const failure = sqliteFailure(cause);
+    if (failure === "damaged") this.#health.damaged(cause);
     if (failure === "locked") {
       return new NexusError("unavailable", undefined, { retryAfter: 1, cause });
     }
     return new NexusError("internal", undefined, { cause });
   }
 
-  #put(key: string, entry: Waiting): void {
-    this.#pending.put(key, entry);
+  #put(key: string, entry: BufferedEntry): void {
+    this.#buffer.put(key, entry);
     this.#makeRoom();
     this.#scheduleFlush();
   }
@@ -506,18 +511,18 @@ export class SqliteStore implements Store {
    * cannot be written.
    */
   #makeRoom(): void {
-    if (!this.#pending.isOver) return;
-    if (!this.#trouble.isOn) this.flush();
-    if (this.#pending.isOver) this.#pending.makeRoom();
+    if (!this.#buffer.isFull) return;
+    if (!this.#health.isFailing) this.flush();
+    if (this.#buffer.isFull) this.#buffer.makeRoom();
   }
 
-  #logOf(name: string): WaitingLines {
+  #logOf(name: string): BufferedLog {
     const now = this.#clock.now();
-    const waiting = this.#pending.log(name);
-    if (waiting && !isOver(waiting.expires, now)) return waiting;
+    const waiting = this.#buffer.log(name);
+    if (waiting && !isExpired(waiting.expires, now)) return waiting;
     const before = this.#read((file) => file.logLength(name, now));
     const lines = { fresh: before === undefined, before: before ?? 0, lines: [] };
-    this.#pending.putLog(name, lines);
+    this.#buffer.putLog(name, lines);
     return lines;
   }
 
@@ -525,17 +530,17 @@ export class SqliteStore implements Store {
     if (this.#closed) {
       throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
     }
-    this.#stopTimer ??= this.#clock.after(LATE, () => this.#flushBehind());
+    this.#stopTimer ??= this.#clock.after(MAX_WRITE_DELAY_MS, () => this.#flushBehind());
   }
 
   /**
-   * A commit as soon as there is nothing else to do, or {@linkcode COMPANY} after the last one; all
+   * A commit as soon as there is nothing else to do, or {@linkcode GROUP_COMMIT_MS} after the last one; all
    * who ask meanwhile share it.
    */
   #commitSoon(): Promise<void> {
     if (!this.#soon) {
       this.#soon = Promise.withResolvers<void>();
-      const wait = COMPANY - (performance.now() - this.#committedAt);
+      const wait = GROUP_COMMIT_MS - (performance.now() - this.#committedAt);
       if (wait > 0) this.#company = setTimeout(() => this.#commit(), wait);
       else setImmediate(() => this.#commit());
     }
@@ -544,10 +549,10 @@ export class SqliteStore implements Store {
 }
 
 /** Milliseconds that the last write of all waits for another process's lock. */
-const LAST_PATIENCE = 5_000;
+const CLOSE_LOCK_TIMEOUT_MS = 5_000;
 
 const DONE: Promise<void> = Promise.resolve();
 
-function isOver(expires: number | undefined, now: number): boolean {
+function isExpired(expires: number | undefined, now: number): boolean {
   return expires !== undefined && expires <= now;
 }

@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { NexusError } from "../core/error.ts";
-import { File } from "./sqlite_file.ts";
+import { SqliteFile } from "./sqlite_file.ts";
 
 /** Texts taken out of the index in one go. */
-const INDEX_STEP = 500;
+const CLEANUP_BATCH = 500;
 
 /**
  * Copies a store into a new file while others use it. Words that were deleted before are not in the
@@ -30,16 +30,16 @@ export function backupStore(path: string, to: string): void {
   rmSync(part, { force: true });
   closeSync(openSync(part, "w", 0o600));
   try {
-    const source = new File(path);
+    const source = new SqliteFile(path);
     try {
       source.copyTo(part);
     } finally {
       source.close();
     }
     // What waits to be taken out of the index would go into the backup with its words.
-    const copy = new File(part);
+    const copy = new SqliteFile(part);
     try {
-      while (copy.transaction(() => copy.words.work(INDEX_STEP)) > 0);
+      while (copy.transaction(() => copy.words.work(CLEANUP_BATCH)) > 0);
       copy.settle();
     } finally {
       copy.close();
@@ -64,7 +64,7 @@ export function restoreStore(path: string, from: string): string | undefined {
   copyFileSync(from, part);
   chmodSync(part, 0o600);
   try {
-    const copy = new File(part);
+    const copy = new SqliteFile(part);
     try {
       copy.verify();
       copy.settle();

@@ -7,8 +7,8 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { UNINDEXED } from "../core/store.ts";
-import { failureOf } from "./sqlite_error.ts";
-import { damaged, File } from "./sqlite_file.ts";
+import { sqliteFailure } from "./sqlite_error.ts";
+import { damagedError, SqliteFile } from "./sqlite_file.ts";
 
 /** Tables that hold what cannot be made again. */
 const DATA = ["entries", "logs", "lines"];
@@ -43,11 +43,11 @@ export function checkStore(path: string): string | undefined {
     if (!isOurs(db)) return undefined;
     found = damageOf(db);
   } catch (error) {
-    throw failureOf(error) === "damaged" ? damaged(path, error) : error;
+    throw sqliteFailure(error) === "damaged" ? damagedError(path, error) : error;
   } finally {
     db.close();
   }
-  if (found.lost) throw damaged(path, found.lost);
+  if (found.lost) throw damagedError(path, found.lost);
   return found.index === undefined ? undefined : repair(path, found.index);
 }
 
@@ -96,7 +96,7 @@ function complaintsOf(db: DatabaseSync, table: string): string[] {
     return rows.flatMap(({ quick_check }) => quick_check.split("\n"))
       .filter((line) => line !== "ok" && !line.startsWith("***"));
   } catch (error) {
-    if (failureOf(error) !== "damaged") throw error;
+    if (sqliteFailure(error) !== "damaged") throw error;
     return [`${table}: ${(error as Error).message}`];
   }
 }
@@ -109,7 +109,7 @@ function repair(path: string, why: string): string {
   const part = `${path}.part`;
   remove(part);
   try {
-    new File(part).close();
+    new SqliteFile(part).close();
     const db = new DatabaseSync(part);
     try {
       db.prepare("ATTACH ? AS old").run(path);
@@ -133,7 +133,7 @@ function repair(path: string, why: string): string {
     Deno.renameSync(part, path);
     return kept;
   } catch (error) {
-    throw failureOf(error) === "damaged" ? damaged(path, error) : error;
+    throw sqliteFailure(error) === "damaged" ? damagedError(path, error) : error;
   } finally {
     for (const suffix of ["", "-wal", "-shm"]) remove(part + suffix);
   }
@@ -146,7 +146,7 @@ function copyTexts(db: DatabaseSync): boolean {
     return true;
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
-    if (failureOf(error) !== "damaged") throw error;
+    if (sqliteFailure(error) !== "damaged") throw error;
     return false;
   }
 }

@@ -3,7 +3,7 @@
  * say that the file is damaged.
  */
 
-export type Failure =
+export type SqliteFailure =
   /** Another process holds the file's lock; it passes. */
   | "locked"
   /** What stands in the file cannot be right. */
@@ -14,7 +14,7 @@ export type Failure =
   | "medium";
 
 /** SQLite's primary result codes, by what they mean here. */
-const CODES: Readonly<Record<number, Failure>> = {
+const CODES: Readonly<Record<number, SqliteFailure>> = {
   5: "locked", // SQLITE_BUSY
   6: "locked", // SQLITE_LOCKED
   11: "damaged", // SQLITE_CORRUPT
@@ -25,13 +25,13 @@ const CODES: Readonly<Record<number, Failure>> = {
 };
 
 /** The runtime gives no code for what `exec` throws. */
-const WORDS: readonly [RegExp, Failure][] = [
+const WORDS: readonly [RegExp, SqliteFailure][] = [
   [/^database (table )?is locked/, "locked"],
   [/malformed|not a database/, "damaged"],
   [/constraint failed|string or blob too big|datatype mismatch/, "row"],
 ];
 
-export function failureOf(error: unknown): Failure {
+export function sqliteFailure(error: unknown): SqliteFailure {
   const { errcode, message } = error as { errcode?: number; message?: string };
   // An extended code has the primary one in its low byte.
   if (errcode !== undefined) return CODES[errcode & 0xff] ?? "medium";

@@ -4,15 +4,15 @@
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { NexusError } from "../core/error.ts";
-import { failureOf } from "./sqlite_error.ts";
-import type { WaitingLines } from "./sqlite_pending.ts";
-import { SCHEMA as WORDS_SCHEMA, WordIndex } from "./sqlite_words.ts";
+import { sqliteFailure } from "./sqlite_error.ts";
+import type { BufferedLog } from "./sqlite_write_buffer.ts";
+import { SCHEMA as WORDS_SCHEMA, SearchIndex } from "./sqlite_search_index.ts";
 
 /** Expired entries that go at once. */
-const SWEEP_STEP = 1000;
+const SWEEP_BATCH = 1000;
 
 /** `nexus` in ASCII: tells our files from other people's (SQLite's application_id). */
-const APPLICATION = 0x6e657875;
+const APPLICATION_ID = 0x6e657875;
 
 /**
  * Each brings a file from the version before it to its own; they run in one transaction and are
@@ -30,14 +30,14 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /** A log of which this process knows all. */
-interface Begun {
+interface OwnedLog {
   readonly id: number;
   length: number;
   readonly expires: number | undefined;
 }
 
 /** Logs known at once. */
-const REMEMBERED = 10_000;
+const MAX_OWNED_LOGS = 10_000;
 
 /** Whether an end is worth writing down anew: a hundredth of what is left is not. */
 function isMuchLater(expires: number | undefined, known: number | undefined, now: number): boolean {
@@ -45,20 +45,20 @@ function isMuchLater(expires: number | undefined, known: number | undefined, now
   return known === undefined || (expires - known) * 100 > expires - now;
 }
 
-export interface FileOptions {
+export interface SqliteFileOptions {
   /** Bytes that the file may grow to. */
   readonly maxSize?: number;
   readonly readOnly?: boolean;
   /** Milliseconds for which opening it waits for another process's lock. Default 5,000. */
-  readonly patience?: number;
+  readonly lockTimeout?: number;
 }
 
 /**
  * One open file: the statements, and nothing that waits. Every method is synchronous and throws
  * what SQLite throws.
  */
-export class File {
-  readonly words: WordIndex;
+export class SqliteFile {
+  readonly words: SearchIndex;
   readonly readOnly: boolean;
   readonly #db: DatabaseSync;
   readonly #get: StatementSync;
@@ -76,18 +76,21 @@ export class File {
    * Logs that this process began, which nobody else writes: a reply in the making gets a line each
    * 100 ms.
    */
-  readonly #begun = new Map<string, Begun>();
+  readonly #owned = new Map<string, OwnedLog>();
   readonly #expired: StatementSync;
   readonly #expiredLogs: StatementSync;
 
-  constructor(path: string, { maxSize, readOnly = false, patience = PATIENCE }: FileOptions = {}) {
+  constructor(
+    path: string,
+    { maxSize, readOnly = false, lockTimeout = DEFAULT_LOCK_TIMEOUT_MS }: SqliteFileOptions = {},
+  ) {
     this.readOnly = readOnly;
     if (!readOnly) makePrivate(path);
     const db = this.#db = readOnly
       ? new DatabaseSync(immutable(path), { readOnly })
       : new DatabaseSync(path);
     try {
-      this.wait(patience);
+      this.setLockTimeout(lockTimeout);
       if (!readOnly) prepare(db, path);
       if (maxSize) db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxSize / 4096))}`);
       const live = "(expires IS NULL OR expires > ?)";
@@ -114,10 +117,10 @@ export class File {
       );
       this.#expired = db.prepare("SELECT key FROM entries WHERE expires <= ? LIMIT ?");
       this.#expiredLogs = db.prepare("SELECT name FROM logs WHERE expires <= ? LIMIT ?");
-      this.words = new WordIndex(db);
+      this.words = new SearchIndex(db);
     } catch (error) {
       db.close();
-      throw failureOf(error) === "damaged" ? damaged(path, error) : error;
+      throw sqliteFailure(error) === "damaged" ? damagedError(path, error) : error;
     }
   }
 
@@ -125,7 +128,7 @@ export class File {
    * For how many milliseconds each call waits, without doing anything else, for another process's
    * lock.
    */
-  wait(ms: number): void {
+  setLockTimeout(ms: number): void {
     // The option `timeout` is ignored by the runtime.
     this.#db.exec(`PRAGMA busy_timeout = ${ms}`);
   }
@@ -137,7 +140,7 @@ export class File {
       this.#db.exec("COMMIT");
       return result;
     } catch (error) {
-      this.#begun.clear();
+      this.#owned.clear();
       // A full disk may have rolled back by itself.
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
@@ -181,19 +184,19 @@ export class File {
   }
 
   logLength(name: string, now: number): number | undefined {
-    const begun = this.#begun.get(name);
+    const begun = this.#owned.get(name);
     if (begun && (begun.expires === undefined || begun.expires > now)) return begun.length;
     return (this.#log.get(name, now) as { length: number } | undefined)?.length;
   }
 
-  append(name: string, { fresh, before, lines, expires }: WaitingLines, now: number): void {
+  append(name: string, { fresh, before, lines, expires }: BufferedLog, now: number): void {
     if (fresh) {
       const gone = this.#logRemove.get(name) as { id: number } | undefined;
       if (gone) this.#linesRemove.run(gone.id);
-      this.#begun.delete(name);
+      this.#owned.delete(name);
       if (lines.length === 0) return;
     }
-    let begun = this.#begun.get(name);
+    let begun = this.#owned.get(name);
     // Another process may have appended meanwhile: its lines stay, and these follow them.
     const at = fresh || begun
       ? before
@@ -203,8 +206,8 @@ export class File {
       const { id } = this.#logSet.get(name, length, expires ?? null) as { id: number };
       const remembered = fresh || begun !== undefined;
       begun = { id, length, expires: expires ?? begun?.expires };
-      if (this.#begun.size >= REMEMBERED) this.#begun.clear();
-      if (remembered) this.#begun.set(name, begun);
+      if (this.#owned.size >= MAX_OWNED_LOGS) this.#owned.clear();
+      if (remembered) this.#owned.set(name, begun);
     }
     lines.forEach((line, index) => this.#lineAdd.run(begun.id, at + index, line));
     begun.length = length;
@@ -220,11 +223,11 @@ export class File {
   /** Removes what has expired; returns how many entries went. */
   sweep(now: number): number {
     let gone = 0;
-    for (const { key } of this.#expired.all(now, SWEEP_STEP) as unknown as { key: string }[]) {
+    for (const { key } of this.#expired.all(now, SWEEP_BATCH) as unknown as { key: string }[]) {
       if (this.forget(key) !== undefined) gone++;
     }
     for (
-      const { name } of this.#expiredLogs.all(now, SWEEP_STEP) as unknown as { name: string }[]
+      const { name } of this.#expiredLogs.all(now, SWEEP_BATCH) as unknown as { name: string }[]
     ) {
       this.append(name, { fresh: true, before: 0, lines: [] }, now);
     }
@@ -253,10 +256,10 @@ export class File {
 }
 
 /** Milliseconds: the command line may be writing. */
-const PATIENCE = 5_000;
+const DEFAULT_LOCK_TIMEOUT_MS = 5_000;
 
 /** What is said of a file that cannot be right, and what to do about it. */
-export function damaged(path: string, cause: unknown): NexusError {
+export function damagedError(path: string, cause: unknown): NexusError {
   const what = cause instanceof Error ? cause.message : String(cause);
   const advice =
     "`nexus restore FILE` puts a backup in its place, and keeps the damaged file beside it";
@@ -271,10 +274,10 @@ export function damaged(path: string, cause: unknown): NexusError {
  * A file on a disk that cannot be written, for its reading at least; `undefined` where even that
  * fails.
  */
-export function openReadOnly(path: string): File | undefined {
+export function openReadOnly(path: string): SqliteFile | undefined {
   if (!isThere(path)) return undefined;
   try {
-    return new File(path, { readOnly: true });
+    return new SqliteFile(path, { readOnly: true });
   } catch {
     // The trouble is known and said already: without this file the gateway serves from memory
     // alone.
@@ -312,7 +315,7 @@ function prepare(db: DatabaseSync, path: string): void {
   const application =
     (db.prepare("PRAGMA application_id").get() as { application_id: number }).application_id;
   const tables = (db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number }).n;
-  if (tables > 0 && application !== APPLICATION) {
+  if (tables > 0 && application !== APPLICATION_ID) {
     throw new NexusError("invalid", `${path} belongs to another program`);
   }
   if (version > MIGRATIONS.length) {
@@ -329,7 +332,7 @@ function prepare(db: DatabaseSync, path: string): void {
     version = (db.prepare("PRAGMA user_version").get() as { user_version: number }).user_version;
     for (const migration of MIGRATIONS.slice(version)) db.exec(migration);
     db.exec(
-      `PRAGMA application_id = ${APPLICATION}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`,
+      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`,
     );
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");

@@ -2,10 +2,10 @@
  * A store's file that was deleted while it is open: everything is still there for who has it open,
  * and for nobody else.
  */
-import type { File } from "./sqlite_file.ts";
+import type { SqliteFile } from "./sqlite_file.ts";
 
 /** Which file stands under a path, as the system numbers them; nothing where there is none. */
-export function fileNumber(path: string): number | undefined {
+export function inodeOf(path: string): number | undefined {
   try {
     return Deno.statSync(path).ino ?? undefined;
   } catch {
@@ -17,7 +17,7 @@ export function fileNumber(path: string): number | undefined {
  * Copies an open file to beside its path. Returns the way to put the copy there, which closes the
  * file.
  */
-export function copyBeside(file: File, path: string): () => void {
+export function copyToNewFile(file: SqliteFile, path: string): () => void {
   const part = `${path}.part`;
   remove(part);
   try {

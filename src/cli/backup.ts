@@ -5,9 +5,9 @@
 import { backupStore, restoreStore } from "../backends/sqlite_backup.ts";
 import { NexusError } from "../core/error.ts";
 import { readOptions } from "./command.ts";
-import { configPath, listed, loadConfig } from "./files.ts";
+import { configPath, formatProblems, loadConfig } from "./config_file.ts";
 import { StoreLock } from "./lock.ts";
-import { failed, storePath } from "./store.ts";
+import { printFailure, storePath } from "./store.ts";
 
 const OPTIONS = { dir: { type: "string", default: "." } } as const;
 
@@ -33,7 +33,7 @@ export function restore(args: readonly string[]): Promise<number> {
 Puts a backup in the place of the store. The gateway must not run. The backup is checked first, and the store that was there is kept
 beside it with \`.before-restore\` at its name.`,
     async (path, file) => {
-      const lock = await StoreLock.take(path, { patience: 0 });
+      const lock = await StoreLock.take(path, { timeout: 0 });
       try {
         const kept = restoreStore(path, file);
         return `${path}: restored from ${file}${kept ? `; what was there is ${kept}` : ""}`;
@@ -59,7 +59,9 @@ async function onFile(
   const result = await loadConfig(dir);
   if (!result.ok) {
     console.error(
-      `nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`,
+      `nexus: the configuration ${configPath(dir)} is not right:\n${
+        formatProblems(result.problems)
+      }`,
     );
     return 1;
   }
@@ -71,6 +73,6 @@ async function onFile(
     console.log(await work(path, file));
     return 0;
   } catch (error) {
-    return failed(error);
+    return printFailure(error);
   }
 }

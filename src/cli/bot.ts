@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Config } from "../config/config.ts";
-import { Accounts } from "../core/people/account.ts";
+import { Accounts } from "../core/people/accounts.ts";
 import { Audit } from "../core/people/audit.ts";
 import { reservedByModels } from "../core/bot_admission.ts";
 import { reserveNames } from "../core/bot_name.ts";

@@ -4,7 +4,7 @@
  */
 import { configJsonSchema } from "../config/config.ts";
 import { readOptions } from "./command.ts";
-import { configPath, listed, loadConfig, readConfigText } from "./files.ts";
+import { configPath, formatProblems, loadConfig, readConfigText } from "./config_file.ts";
 
 const USAGE = `Usage: nexus check [--dir DIR] [--online [--language en|zh]] [--json] [--schema]
 
@@ -45,8 +45,12 @@ export async function check(args: readonly string[]): Promise<number> {
   }
   const isThere = await readConfigText(dir).catch(() => "") !== undefined;
   if (!isThere) console.log(`There is no ${configPath(dir)} yet: the first start writes one.`);
-  if (warnings.length > 0) console.log(`Worth a look in ${configPath(dir)}:\n${listed(warnings)}`);
+  if (warnings.length > 0) {
+    console.log(`Worth a look in ${configPath(dir)}:\n${formatProblems(warnings)}`);
+  }
   if (result.ok) console.log("The configuration is all right.");
-  else console.error(`The configuration ${configPath(dir)} is not right:\n${listed(problems)}`);
+  else {console.error(
+      `The configuration ${configPath(dir)} is not right:\n${formatProblems(problems)}`,
+    );}
   return result.ok ? 0 : 1;
 }

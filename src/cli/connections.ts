@@ -5,56 +5,59 @@
  */
 import { networkOf } from "../core/rate_limiter.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Sockets } from "./sockets.ts";
+import type { ProcessSockets } from "./process_sockets.ts";
 
 /** Milliseconds in which the first request of a connection must be there, its headers whole. */
-export const FIRST_REQUEST = 20_000;
+export const FIRST_REQUEST_MS = 20_000;
 
 /** Milliseconds that a connection may stay open after an answer without another request. */
-export const KEEP_ALIVE = 75_000;
+export const KEEP_ALIVE_MS = 75_000;
 
 /** The same for a trusted proxy, which keeps connections so that people need not wait for one. */
-export const KEEP_ALIVE_PROXY = 900_000;
+export const PROXY_KEEP_ALIVE_MS = 900_000;
 
 /** Milliseconds that an answer may take to be read once it is made, as long as some of it is. */
-export const SLOWEST_READER = 900_000;
+export const MAX_READ_MS = 900_000;
 
 /** Files that are not connections of people or bots: the store, the log, and as a reserve. */
-export const OTHER_FILES = 64;
+export const RESERVED_FILES = 64;
 
 /**
  * The part of all other files that connections may have. The rest is for calls to model APIs and
  * chat platforms.
  */
-export const SHARE = 2 / 3;
+export const CONNECTIONS_SHARE = 2 / 3;
 
 /** Connections that one look has time for. */
-export const MOST = 50_000;
+export const MAX_CONNECTIONS = 50_000;
 
 /**
  * The part of all connections that one address may have, and how many at least. Trusted proxies may
  * have all.
  */
-export const SHARE_OF_ADDRESS = 1 / 4, LEAST_OF_ADDRESS = 64;
+export const ADDRESS_SHARE = 1 / 4, MIN_PER_ADDRESS = 64;
 
 /** Connections that may be open, of a limit of open files. */
-export function mostOf(files: number): number {
-  return Math.min(MOST, Math.floor(Math.max(OTHER_FILES, files - OTHER_FILES) * SHARE));
+export function maxConnections(files: number): number {
+  return Math.min(
+    MAX_CONNECTIONS,
+    Math.floor(Math.max(RESERVED_FILES, files - RESERVED_FILES) * CONNECTIONS_SHARE),
+  );
 }
 
 /** Connections that one address may have open. */
-export function mostOfAddress(most: number): number {
-  return Math.max(LEAST_OF_ADDRESS, Math.floor(most * SHARE_OF_ADDRESS));
+export function maxPerAddress(most: number): number {
+  return Math.max(MIN_PER_ADDRESS, Math.floor(most * ADDRESS_SHARE));
 }
 
 /** Milliseconds between two looks, and where many connections are open. */
-const EVERY = 1_000, EVERY_BUSY = 200;
+const SCAN_INTERVAL_MS = 1_000, BUSY_SCAN_INTERVAL_MS = 200;
 
 /** File numbers looked at in one go, about 1 ms, and of how much time a look may take one part. */
-const STEP = 500, PART = 50;
+const SCAN_STEP = 500, SCAN_PAUSE_FACTOR = 50;
 
 export interface ConnectionsParts {
-  readonly sockets: Sockets;
+  readonly sockets: ProcessSockets;
   /** The port that is listened on. */
   readonly port: number;
   readonly clock: Clock;
@@ -66,11 +69,11 @@ export interface ConnectionsParts {
    */
   readonly silence: () => number;
   /** Connections were closed because there were too many. Called once for each look. */
-  readonly onCrowd?: (closed: number, open: number) => void;
+  readonly onCrowded?: (closed: number, open: number) => void;
 }
 
 /** What a connection is doing, as the server tells. */
-interface Work {
+interface ConnectionActivity {
   /** Requests that have no whole answer yet. */
   open: number;
   /** When the last answer was made, milliseconds since the epoch. */
@@ -80,7 +83,7 @@ interface Work {
   readonly done: () => void;
 }
 
-interface Open {
+interface OpenConnection {
   readonly port: number;
   readonly address: string;
   readonly network: string;
@@ -90,15 +93,15 @@ interface Open {
 }
 
 export class Connections {
-  readonly most: number;
-  readonly mostOfAddress: number;
+  readonly max: number;
+  readonly maxPerAddress: number;
   readonly #parts: ConnectionsParts;
-  readonly #open = new Map<number, Open>();
+  readonly #open = new Map<number, OpenConnection>();
   /**
    * By the port at the other end. Two connections may have the same there: then each counts as busy
    * while one is.
    */
-  readonly #work = new Map<number, Work>();
+  readonly #work = new Map<number, ConnectionActivity>();
   /**
    * Addresses with too many connections, all of them busy; and whether there are too many in all.
    */
@@ -112,9 +115,9 @@ export class Connections {
 
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
-    this.most = mostOf(parts.sockets.limit);
-    this.mostOfAddress = mostOfAddress(this.most);
-    this.#stop = parts.clock.after(EVERY, () => this.#surely(() => this.#look()));
+    this.max = maxConnections(parts.sockets.limit);
+    this.maxPerAddress = maxPerAddress(this.max);
+    this.#stop = parts.clock.after(SCAN_INTERVAL_MS, () => this.#surely(() => this.#scan()));
   }
 
   /** How many were open at the last look. */
@@ -123,15 +126,15 @@ export class Connections {
   }
 
   /** A request has come. Its connection counts as busy until `done` is called. */
-  begin(port: number): Work {
+  begin(port: number): ConnectionActivity {
     let work = this.#work.get(port);
     if (!work) this.#work.set(port, work = this.#newWork());
     work.open++;
     return work;
   }
 
-  #newWork(): Work {
-    const work: Work = {
+  #newWork(): ConnectionActivity {
+    const work: ConnectionActivity = {
       open: 0,
       idleSince: 0,
       upgraded: false,
@@ -161,12 +164,12 @@ export class Connections {
    */
   makeRoom(): void {
     this.#begin();
-    this.#scan(this.#top);
+    this.#scanPart(this.#top);
     this.#endOfLook();
     this.#closeIdle([...this.#open], Math.ceil(this.#open.size / 2));
   }
 
-  #look(): void {
+  #scan(): void {
     this.#begin();
     this.#step();
   }
@@ -182,14 +185,14 @@ export class Connections {
 
   #step(): void {
     const began = performance.now();
-    this.#scan(Math.min(this.#top, this.#file + STEP));
+    this.#scanPart(Math.min(this.#top, this.#file + SCAN_STEP));
     this.#took += performance.now() - began;
     if (this.#file < this.#top) {
       this.#stop = this.#parts.clock.after(0, () => this.#surely(() => this.#step()));
     } else this.#endOfLook();
   }
 
-  #scan(end: number): void {
+  #scanPart(end: number): void {
     const { sockets, port, clock, trusts } = this.#parts;
     for (; this.#file < end; this.#file++) {
       const peer = sockets.peer(this.#file, port);
@@ -216,10 +219,10 @@ export class Connections {
     }
     this.#closeLate();
     this.#closeCrowds();
-    const every = this.#open.size * 2 > this.most ? EVERY_BUSY : EVERY;
+    const every = this.#open.size * 2 > this.max ? BUSY_SCAN_INTERVAL_MS : SCAN_INTERVAL_MS;
     this.#stop = this.#parts.clock.after(
-      Math.max(every, this.#took * PART),
-      () => this.#surely(() => this.#look()),
+      Math.max(every, this.#took * SCAN_PAUSE_FACTOR),
+      () => this.#surely(() => this.#scan()),
     );
   }
 
@@ -232,13 +235,16 @@ export class Connections {
       work();
     } catch (error) {
       this.#stop();
-      this.#stop = this.#parts.clock.after(EVERY, () => this.#surely(() => this.#look()));
+      this.#stop = this.#parts.clock.after(
+        SCAN_INTERVAL_MS,
+        () => this.#surely(() => this.#scan()),
+      );
       throw error;
     }
   }
 
   /** Since when a connection does nothing; nothing while it does something. */
-  #idleSince({ port, since }: Open): number | undefined {
+  #idleSince({ port, since }: OpenConnection): number | undefined {
     const work = this.#work.get(port);
     if (!work) return since;
     return work.open > 0 || work.upgraded ? undefined : Math.max(work.idleSince, since);
@@ -248,22 +254,22 @@ export class Connections {
     for (const [file, open] of this.#open) if (this.#isLate(file, open)) this.#close(file);
   }
 
-  #isLate(file: number, open: Open): boolean {
+  #isLate(file: number, open: OpenConnection): boolean {
     const { clock, sockets, silence } = this.#parts;
     const work = this.#work.get(open.port);
-    if (!work) return clock.now() - open.since > FIRST_REQUEST;
+    if (!work) return clock.now() - open.since > FIRST_REQUEST_MS;
     // Whoever does not read a WebSocket any more, or has taken over its port, is sent nothing.
     if (work.upgraded) return (sockets.sentAgo(file) ?? 0) > silence();
     const idleSince = this.#idleSince(open);
     if (idleSince === undefined) return false;
     const idle = clock.now() - idleSince;
-    if (idle <= (open.isTrusted ? KEEP_ALIVE_PROXY : KEEP_ALIVE)) return false;
+    if (idle <= (open.isTrusted ? PROXY_KEEP_ALIVE_MS : KEEP_ALIVE_MS)) return false;
     // The answer may be on its way yet: made, but too long for its reader's line.
-    return idle > SLOWEST_READER || (sockets.sentAgo(file) ?? 0) > KEEP_ALIVE;
+    return idle > MAX_READ_MS || (sockets.sentAgo(file) ?? 0) > KEEP_ALIVE_MS;
   }
 
   #closeCrowds(): void {
-    const networks = new Map<string, [file: number, open: Open][]>();
+    const networks = new Map<string, [file: number, open: OpenConnection][]>();
     for (const entry of this.#open) {
       const { network, isTrusted } = entry[1];
       if (isTrusted) continue;
@@ -274,19 +280,19 @@ export class Connections {
     let closed = 0;
     const crowded = new Set<string>();
     for (const [network, crowd] of networks) {
-      const tooMany = crowd.length - this.mostOfAddress;
+      const tooMany = crowd.length - this.maxPerAddress;
       if (tooMany <= 0) continue;
       const gone = this.#closeIdle(crowd, tooMany);
       if (gone < tooMany) crowded.add(network);
       closed += gone;
     }
-    const tooMany = this.#open.size - this.most;
+    const tooMany = this.#open.size - this.max;
     const gone = tooMany > 0 ? this.#closeIdle([...this.#open], tooMany) : 0;
     this.#crowded = crowded;
     this.#isFull = gone < tooMany;
     closed += gone;
     if (closed > 0 || this.#isFull || crowded.size > 0) {
-      this.#parts.onCrowd?.(closed, this.#open.size);
+      this.#parts.onCrowded?.(closed, this.#open.size);
     }
   }
 
@@ -294,7 +300,7 @@ export class Connections {
    * Closes at most so many that do nothing: strangers' first, and those that have done nothing for
    * longest. Returns how many.
    */
-  #closeIdle(among: readonly [file: number, open: Open][], most: number): number {
+  #closeIdle(among: readonly [file: number, open: OpenConnection][], most: number): number {
     const idle = among.flatMap(([file, open]) => {
       const since = this.#idleSince(open);
       return since === undefined ? [] : [{ file, since, isTrusted: open.isTrusted }];

@@ -48,7 +48,7 @@ export async function emulate(args: readonly string[]): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  const clock = hurried(numbers[1]!);
+  const clock = acceleratedClock(numbers[1]!);
   const deliver = callback === undefined ? undefined : (request: Request) => fetch(request);
   // Served first: the port may be any free one, and the platform must know its own address.
   const parts: Answers[] = [];
@@ -73,7 +73,7 @@ export async function emulate(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-interface Played {
+interface EmulatedPlatform {
   readonly parts: Answers[];
   /** What the app's configuration must say to meet this platform. */
   readonly settings: unknown;
@@ -87,7 +87,7 @@ function feishu(
   deliver: Deliver,
   callbackUrl: string | undefined,
   baseUrl: string,
-): Played {
+): EmulatedPlatform {
   const keys = {
     appId: "cli_0123456789abcdef",
     appSecret: "emulated",
@@ -108,7 +108,7 @@ function dingtalk(
   deliver: Deliver,
   callbackUrl: string | undefined,
   baseUrl: string,
-): Played {
+): EmulatedPlatform {
   const keys = { clientId: "dingemulated", clientSecret: "emulated" };
   const emulator = new DingTalkEmulator({ ...keys, clock, deliver, callbackUrl, origin: baseUrl });
   const stream = deliver ? undefined : new DingTalkStream(emulator, { ...keys, clock });
@@ -131,7 +131,7 @@ function wecom(
   callbackUrl: string | undefined,
   baseUrl: string,
   aiBot: boolean,
-): Played {
+): EmulatedPlatform {
   const app = { corpId: "wwemulated", agentId: 1_000_002, secret: "emulated" };
   const seal = { token: "emulated", encodingAesKey: KEY };
   const emulator = new WecomEmulator({
@@ -164,7 +164,7 @@ function wecom(
 }
 
 /** Time that goes faster, so that repeats after hours and streams of minutes can be watched. */
-function hurried(times: number): Clock {
+function acceleratedClock(times: number): Clock {
   if (times === 1) return systemClock;
   const begun = systemClock.now();
   return {

@@ -2,7 +2,7 @@
  * `nexus hash`: makes the hash of a password or token, so that none stands in the configuration as
  * plain text.
  */
-import { hashToken, Passwords } from "../core/people/secret.ts";
+import { hashToken, PasswordHasher } from "../core/people/secret.ts";
 import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus hash [--token]
@@ -20,7 +20,9 @@ export async function hash(args: readonly string[]): Promise<number> {
     console.error("nexus: nothing to hash was given");
     return 1;
   }
-  console.log(read.values.token ? await hashToken(secret) : await new Passwords().hash(secret));
+  console.log(
+    read.values.token ? await hashToken(secret) : await new PasswordHasher().hash(secret),
+  );
   return 0;
 }
 

@@ -13,10 +13,10 @@ import type { Config } from "../config/config.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import { Connections } from "./connections.ts";
-import { ownSockets } from "./sockets.ts";
+import { openProcessSockets } from "./process_sockets.ts";
 import { watchFile } from "./watch.ts";
 
-export interface ListenParts {
+export interface ListenerOptions {
   readonly dir: string;
   readonly config: Pick<Config, "host" | "port" | "tls">;
   /**
@@ -31,7 +31,7 @@ export interface ListenParts {
    * What happened to the port: a certificate was taken over or was not, it was lost and is open
    * again, it is crowded.
    */
-  readonly told: (what: string) => void;
+  readonly onNotice: (what: string) => void;
   /** An answer could not be made. */
   readonly onFault: (error: unknown) => void;
   /** Whether an address is a trusted proxy. */
@@ -42,7 +42,7 @@ export interface ListenParts {
   readonly every?: number;
 }
 
-interface Pair {
+interface CertificatePair {
   readonly cert: string;
   readonly key: string;
 }
@@ -50,13 +50,13 @@ interface Pair {
 type Server = Deno.HttpServer<Deno.NetAddr>;
 
 /** Tries to open a port that was just let go: how often, and after how many milliseconds each. */
-const TRIES = 100, PAUSE = 5;
+const MAX_REOPEN_TRIES = 100, REOPEN_PAUSE_MS = 5;
 
 /** Milliseconds within which a port that was lost must be open again, and between two tries. */
-const GIVE_UP = 10_000, AGAIN = 250;
+const GIVE_UP_MS = 10_000, RETRY_MS = 250;
 
 /** Milliseconds that a port must stay open, or it was not open again. */
-const STEADY = 1_000;
+const STEADY_MS = 1_000;
 
 /**
  * Whether two processes may have the port: the runtime ends the process that asks for it without
@@ -65,20 +65,20 @@ const STEADY = 1_000;
 const CAN_SHARE = Deno.build.os !== "windows" && "listenDatagram" in Deno;
 
 /** Files held open for nothing, so that there are some when there are none. */
-const RESERVE = 16;
+const RESERVE_FILES = 16;
 
 export class Listener {
   readonly address: Deno.NetAddr;
   /** Resolves with why when the port is lost for good. */
   readonly lost: Promise<Error>;
   readonly #lose: (why: Error) => void;
-  readonly #parts: ListenParts;
-  readonly #reserve = new Reserve();
+  readonly #parts: ListenerOptions;
+  readonly #reserve = new FileReserve();
   #connections: Connections | undefined;
   #server: Server;
   /** Whether it is meant to take connections. */
   #isServing = true;
-  #pair: Pair | undefined;
+  #pair: CertificatePair | undefined;
   /** Servers that were told to take no more connections and still have some. */
   readonly #leaving = new Set<Promise<void>>();
   /**
@@ -98,7 +98,7 @@ export class Listener {
   /** Why no request is answered any more. */
   #refusal: NexusError | undefined;
 
-  private constructor(parts: ListenParts, pair: Pair | undefined) {
+  private constructor(parts: ListenerOptions, pair: CertificatePair | undefined) {
     const { host, port } = parts.config;
     // Two servers share the port only where that is wanted: any other one would take half of the
     // connections away.
@@ -112,7 +112,7 @@ export class Listener {
   }
 
   /** Throws where the port cannot be opened or the certificate cannot be read. */
-  static async open(parts: ListenParts): Promise<Listener> {
+  static async open(parts: ListenerOptions): Promise<Listener> {
     const { tls } = parts.config;
     const pair = await readTls(parts);
     const listener = await openPort(parts, () => new Listener(parts, pair));
@@ -142,7 +142,7 @@ export class Listener {
     this.#refusal = why;
     const until = performance.now() + ms;
     while (this.#open > 0 && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      await new Promise((resolve) => setTimeout(resolve, REOPEN_PAUSE_MS));
     }
   }
 
@@ -159,9 +159,9 @@ export class Listener {
   }
 
   #bound(): void {
-    const sockets = ownSockets();
+    const sockets = openProcessSockets();
     if ("why" in sockets) {
-      return this.#parts.told(`the connections of the port are not bounded: ${sockets.why}`);
+      return this.#parts.onNotice(`the connections of the port are not bounded: ${sockets.why}`);
     }
     this.#connections = new Connections({
       sockets,
@@ -169,12 +169,12 @@ export class Listener {
       clock: systemClock,
       trusts: this.#parts.trusts,
       silence: this.#parts.silence,
-      onCrowd: (closed, open) =>
-        this.#parts.told(`the port is crowded: ${closed} connections closed, ${open} open`),
+      onCrowded: (closed, open) =>
+        this.#parts.onNotice(`the port is crowded: ${closed} connections closed, ${open} open`),
     });
   }
 
-  #serve(hostname: string, port: number, pair: Pair | undefined): Server {
+  #serve(hostname: string, port: number, pair: CertificatePair | undefined): Server {
     const { answer, onFault } = this.#parts;
     const options = {
       hostname,
@@ -228,10 +228,10 @@ export class Listener {
   async #comeBack(error: Error): Promise<void> {
     const { hostname, port } = this.address;
     const now = performance.now();
-    const isSame = now - this.#openedAt < STEADY;
+    const isSame = now - this.#openedAt < STEADY_MS;
     if (!isSame) {
       this.#lostAt = now;
-      this.#parts.told(
+      this.#parts.onNotice(
         `port ${port} takes no connections any more (${error.message}) and is opened again`,
       );
     }
@@ -244,10 +244,10 @@ export class Listener {
     for (let wait = isSame; !this.#stopped; wait = true) {
       // Where connections are closed that do nothing, there will be room; where they cannot be,
       // another process has it.
-      if (performance.now() - this.#lostAt > GIVE_UP && !(isSame && this.#connections)) {
+      if (performance.now() - this.#lostAt > GIVE_UP_MS && !(isSame && this.#connections)) {
         return this.#lose(why);
       }
-      if (wait) await new Promise((resolve) => setTimeout(resolve, AGAIN));
+      if (wait) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       try {
         this.#server = this.#serve(hostname, port, this.#pair);
         break;
@@ -259,7 +259,7 @@ export class Listener {
     this.#openedAt = performance.now();
     this.#reserve.hold();
     if (!isSame) {
-      this.#parts.told(
+      this.#parts.onNotice(
         `port ${port} is open again after ${Math.ceil(this.#openedAt - this.#lostAt)} ms`,
       );
     }
@@ -291,31 +291,31 @@ export class Listener {
       this.#pair = pair;
     } catch (error) {
       // Most likely the other of the two files comes in a moment; until then the old pair goes on.
-      return this.#parts.told(
+      return this.#parts.onNotice(
         `TLS: the new certificate cannot be used, the old one goes on: ${(error as Error).message}`,
       );
     }
     for (let tries = 1;; tries++) {
       try {
         this.#server = this.#serve(hostname, port, this.#pair);
-        return this.#parts.told("TLS: the new certificate is in use");
+        return this.#parts.onNotice("TLS: the new certificate is in use");
       } catch (error) {
-        if (!(error instanceof Deno.errors.AddrInUse) || tries >= TRIES) {
+        if (!(error instanceof Deno.errors.AddrInUse) || tries >= MAX_REOPEN_TRIES) {
           return await this.#comeBack(error as Error);
         }
-        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        await new Promise((resolve) => setTimeout(resolve, REOPEN_PAUSE_MS));
       }
     }
   }
 }
 
 /** Files held open so that they can be given up when the process has none left. */
-class Reserve {
+class FileReserve {
   #files: Deno.FsFile[] = [];
 
   hold(): void {
     try {
-      while (this.#files.length < RESERVE) {
+      while (this.#files.length < RESERVE_FILES) {
         this.#files.push(Deno.openSync(Deno.build.os === "windows" ? "NUL" : "/dev/null"));
       }
     } catch {
@@ -329,8 +329,8 @@ class Reserve {
 }
 
 /** Opens the port; waits for it where the process that is leaving cannot share it. */
-async function openPort(parts: ListenParts, open: () => Listener): Promise<Listener> {
-  const until = performance.now() + GIVE_UP;
+async function openPort(parts: ListenerOptions, open: () => Listener): Promise<Listener> {
+  const until = performance.now() + GIVE_UP_MS;
   for (;;) {
     try {
       return open();
@@ -339,7 +339,7 @@ async function openPort(parts: ListenParts, open: () => Listener): Promise<Liste
         !(error instanceof Deno.errors.AddrInUse) || !parts.follows || performance.now() > until
       ) throw error;
       parts.onTaken?.();
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      await new Promise((resolve) => setTimeout(resolve, REOPEN_PAUSE_MS));
     }
   }
 }
@@ -353,7 +353,7 @@ function refused(request: Request, why: NexusError): Response {
   return response;
 }
 
-async function readTls(parts: ListenParts): Promise<Pair | undefined> {
+async function readTls(parts: ListenerOptions): Promise<CertificatePair | undefined> {
   const { tls } = parts.config;
   if (!tls) return undefined;
   const [cert, key] = await Promise.all(
@@ -362,6 +362,6 @@ async function readTls(parts: ListenParts): Promise<Pair | undefined> {
   return { cert: cert!, key: key! };
 }
 
-function pathOf({ dir }: ListenParts, name: string): string {
+function pathOf({ dir }: ListenerOptions, name: string): string {
   return isAbsolute(name) ? name : join(dir, name);
 }

@@ -12,7 +12,7 @@ import { basename, dirname, join } from "node:path";
 import { NexusError } from "../core/error.ts";
 
 /** Who holds a store. */
-export interface Holder {
+export interface LockHolder {
   readonly pid: number;
   readonly host: string;
   /** When it took the store, as an ISO date. */
@@ -22,35 +22,35 @@ export interface Holder {
 }
 
 /** Milliseconds between two tries. */
-const EVERY = 20;
+const POLL_INTERVAL_MS = 20;
 
 /** Milliseconds that a holder may take longer to leave than it wrote down. */
-const LATE = 5_000;
+const LEAVE_GRACE_MS = 5_000;
 
 /** Milliseconds that the next one may take from the store to its first request. */
-const START = 10_000;
+const TAKEOVER_TIMEOUT_MS = 10_000;
 
 /**
  * Milliseconds to wait for a holder that does not say that it is leaving: its supervisor may be
  * about to stop it.
  */
-const PATIENCE = 5_000;
+const DEFAULT_TIMEOUT_MS = 5_000;
 
-export interface TakeOptions {
+export interface LockOptions {
   /**
    * What is locked. Default `gateway`; `commands`: changes by the command line, one after the
    * other.
    */
   readonly of?: "gateway" | "commands";
   /** Called once, when it has to be waited for. */
-  readonly onWait?: (holder: Holder | undefined, ms: number) => void;
+  readonly onWait?: (holder: LockHolder | undefined, ms: number) => void;
   /**
    * Called when the folder gives no lock: a disk that cannot be written, a network file system
    * without locks.
    */
-  readonly onNone?: (why: string) => void;
+  readonly onUnavailable?: (why: string) => void;
   /** Milliseconds to wait for a holder that does not say that it is leaving. Default 5,000. */
-  readonly patience?: number;
+  readonly timeout?: number;
 }
 
 export class StoreLock {
@@ -63,7 +63,7 @@ export class StoreLock {
   readonly #file: Deno.FsFile | undefined;
   /** Says to the holder that this process follows it; nothing where there was none to wait for. */
   #next: Deno.FsFile | undefined;
-  readonly #holder: Holder;
+  readonly #holder: LockHolder;
 
   private constructor(store: string, file: Deno.FsFile | undefined, next: Deno.FsFile | undefined) {
     this.#store = store;
@@ -80,8 +80,8 @@ export class StoreLock {
    *
    * @throws NexusError("conflict") with who holds it, when it is not free in time
    */
-  static async take(store: string, options: TakeOptions = {}): Promise<StoreLock> {
-    const { of = "gateway", onWait, onNone, patience = PATIENCE } = options;
+  static async take(store: string, options: LockOptions = {}): Promise<StoreLock> {
+    const { of = "gateway", onWait, onUnavailable, timeout = DEFAULT_TIMEOUT_MS } = options;
     let file: Deno.FsFile | undefined, next: Deno.FsFile | undefined;
     try {
       file = await open(store, of);
@@ -89,19 +89,21 @@ export class StoreLock {
       let isTold = false;
       while (!await file.tryLock(true)) {
         const holder = holderOf(read(file));
-        const until = holder?.leavesBy === undefined ? began + patience : holder.leavesBy + LATE;
-        if (Date.now() >= until) throw new NexusError("conflict", heldBy(store, holder));
+        const until = holder?.leavesBy === undefined
+          ? began + timeout
+          : holder.leavesBy + LEAVE_GRACE_MS;
+        if (Date.now() >= until) throw new NexusError("conflict", inUseText(store, holder));
         if (!isTold) onWait?.(holder, until - Date.now());
         isTold = true;
         if (of === "gateway") next ??= await tryNext(store);
-        await new Promise((resolve) => setTimeout(resolve, EVERY));
+        await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
       }
       return new StoreLock(store, file, next);
     } catch (error) {
       file?.close();
       next?.close();
       if (error instanceof NexusError) throw error;
-      onNone?.((error as Error).message);
+      onUnavailable?.((error as Error).message);
       return new StoreLock(store, undefined, undefined);
     }
   }
@@ -135,9 +137,9 @@ export class StoreLock {
    * long.
    */
   async followed(): Promise<void> {
-    const until = Date.now() + START;
+    const until = Date.now() + TAKEOVER_TIMEOUT_MS;
     while (await this.isFollowed() && Date.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, EVERY));
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
     }
   }
 
@@ -167,7 +169,7 @@ export class StoreLock {
     this.#file?.close();
   }
 
-  #note(note: Note): void {
+  #note(note: LockRecord): void {
     if (!this.#file) return;
     try {
       const bytes = new TextEncoder().encode(`${JSON.stringify(note)}\n`);
@@ -181,7 +183,7 @@ export class StoreLock {
 }
 
 /** In words, for whoever wanted the store, too. */
-function heldBy(store: string, holder: Holder | undefined): string {
+function inUseText(store: string, holder: LockHolder | undefined): string {
   const who = holder
     ? `process ${holder.pid} on ${holder.host} since ${holder.since}`
     : "another process";
@@ -216,11 +218,11 @@ async function tryNext(store: string): Promise<Deno.FsFile | undefined> {
 }
 
 /** What stands in the file: who holds it, or what the last one left. */
-interface Note extends Partial<Holder> {
+interface LockRecord extends Partial<LockHolder> {
   readonly left?: unknown;
 }
 
-function read(file: Deno.FsFile): Note | undefined {
+function read(file: Deno.FsFile): LockRecord | undefined {
   try {
     const bytes = new Uint8Array(4096);
     file.seekSync(0, Deno.SeekMode.Start);
@@ -233,7 +235,7 @@ function read(file: Deno.FsFile): Note | undefined {
   }
 }
 
-function holderOf({ pid, host, since, leavesBy }: Note = {}): Holder | undefined {
+function holderOf({ pid, host, since, leavesBy }: LockRecord = {}): LockHolder | undefined {
   if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") {
     return undefined;
   }

@@ -6,13 +6,13 @@
  */
 
 /** Bytes that may wait: about a thousand lines. */
-export const MAX_WAITING = 256 << 10;
+export const MAX_BUFFERED_BYTES = 256 << 10;
 
 /** Bytes of one write, so that a reader that is slow makes room again after each. */
-const WRITE = 16 << 10;
+const WRITE_SIZE = 16 << 10;
 
 /** Milliseconds before a stream that is full and does not wait is tried again. */
-const AGAIN = 50;
+const RETRY_DELAY_MS = 50;
 
 export interface LogStreamOptions {
   /**
@@ -42,7 +42,7 @@ export class LogStream {
   write(text: string): void {
     if (this.#closed) return;
     const bytes = this.#encoder.encode(text);
-    if (this.#size + bytes.length > MAX_WAITING) {
+    if (this.#size + bytes.length > MAX_BUFFERED_BYTES) {
       this.#dropped += countLines(text);
       return;
     }
@@ -67,11 +67,11 @@ export class LogStream {
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0 && !this.#closed) {
       const part = this.#waiting[0]!;
-      const written = await this.#put(part.subarray(0, WRITE));
+      const written = await this.#put(part.subarray(0, WRITE_SIZE));
       this.#size -= written;
       if (written < part.length) this.#waiting[0] = part.subarray(written);
       else this.#waiting.shift();
-      if (this.#dropped > 0 && this.#size < MAX_WAITING / 2) {
+      if (this.#dropped > 0 && this.#size < MAX_BUFFERED_BYTES / 2) {
         const dropped = this.#dropped;
         this.#dropped = 0;
         this.#options.onDropped(dropped);
@@ -84,7 +84,7 @@ export class LogStream {
       return await this.#options.write(bytes);
     } catch (error) {
       if (error instanceof Deno.errors.WouldBlock) {
-        await new Promise((resolve) => setTimeout(resolve, AGAIN));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY_MS));
         return 0;
       }
       // A pipe whose reader is gone stays closed. Anything else, such as a full disk, may pass:

@@ -5,11 +5,11 @@
 import { probesOfModels } from "../bots/upstream/probe.ts";
 import { probesOfApps } from "../channels/im/probes.ts";
 import { probesOfSignIn } from "../channels/sign_in/probe.ts";
-import type { ReadConfig } from "../config/config.ts";
+import type { ConfigResult } from "../config/config.ts";
 import { type CheckResult, Checkup } from "../core/checkup.ts";
 import { systemClock } from "../core/clock.ts";
 import type { BilingualText, Finding } from "../core/finding.ts";
-import { configPath, listed } from "./files.ts";
+import { configPath, formatProblems } from "./config_file.ts";
 import { StoreLock } from "./lock.ts";
 import { storePath } from "./store.ts";
 
@@ -22,7 +22,7 @@ export interface OnlineOptions {
 /** Resolves to the exit code: 1 where something is wrong; what could not be asked is none. */
 export async function checkOnline(
   dir: string,
-  { config, warnings }: Extract<ReadConfig, { ok: true }>,
+  { config, warnings }: Extract<ConfigResult, { ok: true }>,
   { json, language }: OnlineOptions,
 ): Promise<number> {
   if (language !== undefined && language !== "en" && language !== "zh") {
@@ -52,7 +52,7 @@ export async function checkOnline(
   if (json) console.log(JSON.stringify({ ok, problems: [], warnings, checked }));
   else {
     if (warnings.length > 0) {
-      console.log(`Worth a look in ${configPath(dir)}:\n${listed(warnings)}`);
+      console.log(`Worth a look in ${configPath(dir)}:\n${formatProblems(warnings)}`);
     }
     print(checked, language ?? languageOfTerminal());
   }

@@ -5,7 +5,7 @@
 import { type App, createApp } from "../app.ts";
 import type { SqliteStore } from "../backends/sqlite.ts";
 import { changedKeys, type Config } from "../config/config.ts";
-import { losses } from "../config/change.ts";
+import { lostSettings } from "../config/reload_guard.ts";
 import { systemClock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { checkAfterStart } from "../core/start_check.ts";
@@ -17,17 +17,17 @@ import { readOptions } from "./command.ts";
 import {
   configPath,
   type FirstSecrets,
-  listed,
+  formatProblems,
   loadConfig,
   readConfigText,
   writeFirstConfig,
-} from "./files.ts";
+} from "./config_file.ts";
 import { StoreLock } from "./lock.ts";
 import { LogStream } from "./log_stream.ts";
 import { openPage } from "./page.ts";
 import { Listener } from "./listen.ts";
-import { openForGateway, stampOf, storePath } from "./store.ts";
-import { catchStrays } from "./strays.ts";
+import { fileStamp, openGatewayStore, storePath } from "./store.ts";
+import { logUncaught } from "./uncaught.ts";
 import { watchFile } from "./watch.ts";
 
 const USAGE = `Usage: nexus [serve] [--dir DIR] [--port PORT] [--host ADDRESS]
@@ -40,7 +40,7 @@ Starts the gateway. Where there is no config.json, a first one is written and it
 
 SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then exits with 0; a second signal exits at once.`;
 
-const PROXIES = [
+const PROXY_VARIABLES = [
   "HTTPS_PROXY",
   "https_proxy",
   "HTTP_PROXY",
@@ -69,7 +69,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   if (!result.ok) {
     console.error(
       `Cannot start: the configuration ${configPath(dir)} is not right:\n${
-        listed(result.problems)
+        formatProblems(result.problems)
       }`,
     );
     return 1;
@@ -99,12 +99,12 @@ export async function serve(args: readonly string[]): Promise<number> {
     return await run(dir, config, fixed, log, first);
   } finally {
     log.flush();
-    await stream.settled(LAST_WORDS);
+    await stream.settled(LOG_FLUSH_TIMEOUT_MS);
   }
 }
 
 /** Milliseconds that the end of the process waits for a reader of the log. */
-const LAST_WORDS = 1_000;
+const LOG_FLUSH_TIMEOUT_MS = 1_000;
 
 /** @param port as the command line says */
 async function makeFirstConfig(
@@ -141,9 +141,9 @@ async function run(
   let lock: StoreLock | undefined, app: App | undefined, server: Listener, stop: Promise<void>;
   try {
     lock = path === undefined ? undefined : await lockStore(path, log);
-    store = lock && openForGateway(path!, lock, log);
+    store = lock && openGatewayStore(path!, lock, log);
     // A proxy is `fetch`'s business; without one, sockets of our own are three times as cheap.
-    const http = PROXIES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
+    const http = PROXY_VARIABLES.some((name) => Deno.env.get(name)) ? fetchHttp(fetch) : undefined;
     app = await createApp(config, {
       store,
       observer: log,
@@ -152,7 +152,7 @@ async function run(
       http,
     });
     // From here on there is something to end in order; before, a signal ends the process as it is.
-    stop = toldToStop(() => Deno.exit(1));
+    stop = stopSignal(() => Deno.exit(1));
     server = await listen(dir, app, log, lock);
     lock?.serving();
   } catch (error) {
@@ -162,7 +162,7 @@ async function run(
     return 1;
   }
   greet(server.address, config, first);
-  const stopCatching = catchStrays(log);
+  const stopCatching = logUncaught(log);
   const stopChecking = checkAfterStart({
     checkup: app.checkup,
     store,
@@ -171,7 +171,7 @@ async function run(
   });
   const stopWatching = watchFile(
     configPath(dir),
-    () => follow(dir, app, fixed, log),
+    () => reload(dir, app, fixed, log),
     // What cannot be taken over must not end a gateway that runs.
     (error) => log.tell({ type: "fault", where: "taking over the file", error }),
   );
@@ -183,11 +183,11 @@ async function run(
       error: lost,
     });
   }
-  lock?.leaving(app.config.drainTimeout + CLOSING);
+  lock?.leaving(app.config.drainTimeout + CLOSE_TIMEOUT_MS);
   stopWatching();
   stopChecking();
   // A store that was in trouble is checked by the next start.
-  const stamp = () => store?.trouble === undefined ? stampOf(path!) : undefined;
+  const stamp = () => store?.trouble === undefined ? fileStamp(path!) : undefined;
   const isWell = await leave({ app, server, lock, stamp, log });
   stopCatching();
   log.tell({ type: "stopped" });
@@ -217,7 +217,7 @@ async function leave({ app, server, lock, stamp, log }: Leaving): Promise<boolea
       log.tell({ type: "fault", where, error });
     }
   };
-  const patience = Math.min(LAST_ANSWERS, app.config.drainTimeout);
+  const patience = Math.min(LAST_ANSWERS_TIMEOUT_MS, app.config.drainTimeout);
   await step("letting turns finish", () => app.drain());
   const isFollowed = await lock?.isFollowed();
   const again = new NexusError("shutting_down", undefined, { retryAfter: 1 });
@@ -240,7 +240,7 @@ async function leave({ app, server, lock, stamp, log }: Leaving): Promise<boolea
  * Milliseconds that leaving takes at most, besides the turns that end: answers to chat platforms,
  * connections, the store.
  */
-const CLOSING = 10_000;
+const CLOSE_TIMEOUT_MS = 10_000;
 
 /** Holds the store's file against other gateways. Throws `conflict` with who has it. */
 async function lockStore(path: string, log: Log): Promise<StoreLock> {
@@ -251,7 +251,7 @@ async function lockStore(path: string, log: Log): Promise<StoreLock> {
       const what = `waits up to ${Math.ceil(ms / 1000)} s for ${path}: ${who} has it${why}`;
       log.tell({ type: "warning", what });
     },
-    onNone: (why) =>
+    onUnavailable: (why) =>
       log.tell({ type: "warning", what: `nothing keeps other gateways off ${path}: ${why}` }),
   });
 }
@@ -272,7 +272,7 @@ async function listen(
       // A port that two cannot share is let go by the process before this one, once it knows.
       onTaken: () => lock?.serving(),
       answer: (request, address) => app.fetch(request, { address }),
-      told: (what) => log.tell({ type: "warning", what }),
+      onNotice: (what) => log.tell({ type: "warning", what }),
       onFault: (error) => log.tell({ type: "fault", where: "answering", error }),
       trusts: trustedBy(() => app.config.trustProxy),
       silence: () => 2 * app.config.pingInterval + app.config.botTimeout,
@@ -302,7 +302,7 @@ function trustedBy(ranges: () => readonly string[]): (address: string) => boolea
 }
 
 /** Milliseconds in which the last answers may be read: a request that hangs must not keep the process. */
-const LAST_ANSWERS = 2_000;
+const LAST_ANSWERS_TIMEOUT_MS = 2_000;
 
 async function shutDown(server: Listener, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -314,7 +314,7 @@ async function shutDown(server: Listener, ms: number): Promise<void> {
 }
 
 /** Takes over a changed file, except for what the command line fixed; one that is not right changes nothing. */
-async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): Promise<void> {
+async function reload(dir: string, app: App, fixed: Partial<Config>, log: Log): Promise<void> {
   const result = await loadConfig(dir);
   if (!result.ok) {
     const why = result.problems.map(({ path, message }) => `${path}: ${message}`);
@@ -322,7 +322,7 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): 
     return;
   }
   const next = { ...result.config, ...fixed };
-  const lost = losses(app.config, next);
+  const lost = lostSettings(app.config, next);
   if (lost.length > 0) {
     log.tell({
       type: "config_refused",
@@ -350,14 +350,14 @@ async function follow(dir: string, app: App, fixed: Partial<Config>, log: Log): 
  * Milliseconds in which a second signal is taken for the first one again: a supervisor that tells every process of a group reaches us
  * itself and through the launcher that passes signals on.
  */
-const SAME_SIGNAL = 300;
+const SAME_SIGNAL_MS = 300;
 
 /** Resolves at the first SIGTERM or SIGINT; `again` is called at each later one. */
-function toldToStop(again: () => void): Promise<void> {
+function stopSignal(again: () => void): Promise<void> {
   return new Promise((resolve) => {
     let first: number | undefined;
     const told = () => {
-      if (first !== undefined && performance.now() - first > SAME_SIGNAL) again();
+      if (first !== undefined && performance.now() - first > SAME_SIGNAL_MS) again();
       first ??= performance.now();
       resolve();
     };

@@ -8,7 +8,7 @@ import { checkStore } from "../backends/sqlite_check.ts";
 import type { Config } from "../config/config.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
-import { configPath, listed, loadConfig } from "./files.ts";
+import { configPath, formatProblems, loadConfig } from "./config_file.ts";
 import { StoreLock } from "./lock.ts";
 
 /** The file of the store; nothing where it is in memory. */
@@ -24,13 +24,13 @@ export function storePath(dir: string, config: Config): string | undefined {
  * @throws NexusError("invalid") where it is damaged or not ours, NexusError("conflict") where
  *   another program locks it
  */
-export function openForGateway(
+export function openGatewayStore(
   path: string,
   lock: StoreLock,
   log: Pick<Observer, "tell">,
 ): SqliteStore {
   const warn = (what: string) => log.tell({ type: "warning", what });
-  const stamp = stampOf(path);
+  const stamp = fileStamp(path);
   if (stamp && JSON.stringify(stamp) !== JSON.stringify(lock.left)) {
     const began = performance.now();
     const kept = checkStore(path);
@@ -40,7 +40,7 @@ export function openForGateway(
         `${path}: the search index was damaged and is made again; nothing else is lost. The damaged file is ${kept}`,
       );
     }
-    if (took > LONG) {
+    if (took > LONG_CHECK_MS) {
       warn(
         `${path}: checked for damage in ${took} ms, because it was not closed in order or was changed since`,
       );
@@ -57,13 +57,13 @@ export function openForGateway(
 }
 
 /** Milliseconds from which on a check of the store is worth a line. */
-const LONG = 1_000;
+const LONG_CHECK_MS = 1_000;
 
 /**
  * What a gateway that leaves tells the next one of its store: whoever changes the file changes
  * this.
  */
-export function stampOf(
+export function fileStamp(
   path: string,
 ): { ino: number | null; size: number; mtime?: number } | undefined {
   try {
@@ -95,21 +95,25 @@ export async function withStore(
   const result = await loadConfig(dir);
   if (!result.ok) {
     console.error(
-      `nexus: the configuration ${configPath(dir)} is not right:\n${listed(result.problems)}`,
+      `nexus: the configuration ${configPath(dir)} is not right:\n${
+        formatProblems(result.problems)
+      }`,
     );
     return 1;
   }
   let store: SqliteStore | undefined, lock: StoreLock | undefined;
   try {
     const path = storePath(dir, result.config);
-    if (path && alone) lock = await StoreLock.take(path, { of: "commands", patience: COMMANDS });
+    if (path && alone) {
+      lock = await StoreLock.take(path, { of: "commands", timeout: COMMAND_LOCK_TIMEOUT_MS });
+    }
     if (path === undefined) {
       throw new NexusError(
         "invalid",
         `the store is ${result.config.store}, which no command can open`,
       );
     }
-    store = new SqliteStore({ path, patience: PATIENCE });
+    store = new SqliteStore({ path, lockTimeout: STORE_LOCK_TIMEOUT_MS });
     if (store.trouble !== undefined) throw new NexusError("invalid", store.trouble);
     const { text, json, code = 0 } = await work(store, result.config);
     store.flush();
@@ -119,7 +123,7 @@ export async function withStore(
     console.log(asJson ? JSON.stringify(json) : text);
     return code;
   } catch (error) {
-    return failed(error);
+    return printFailure(error);
   } finally {
     await store?.close();
     lock?.release();
@@ -127,16 +131,16 @@ export async function withStore(
 }
 
 /** Milliseconds to wait for the gateway to be done writing. */
-const PATIENCE = 5_000;
+const STORE_LOCK_TIMEOUT_MS = 5_000;
 
 /** Milliseconds to wait for other commands. */
-const COMMANDS = 10_000;
+const COMMAND_LOCK_TIMEOUT_MS = 10_000;
 
 /**
  * Prints what went wrong; what is not ours is shown as it is, because whoever stands at the
  * terminal is who can mend it.
  */
-export function failed(thrown: unknown): number {
+export function printFailure(thrown: unknown): number {
   const error = asNexusError(thrown);
   console.error(
     `nexus: ${error.code === "internal" ? (thrown as Error).message : error.detail ?? error.code}`,

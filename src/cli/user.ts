@@ -3,7 +3,7 @@
  * within seconds, and whoever is out is out there at once.
  */
 import { createHash } from "node:crypto";
-import { Accounts, type AccountView } from "../core/people/account.ts";
+import { Accounts, type AccountView } from "../core/people/accounts.ts";
 import { Allowances } from "../core/people/allowance.ts";
 import { ApiKeys } from "../core/people/api_key.ts";
 import { Archive } from "../core/archive.ts";
@@ -14,7 +14,7 @@ import { NexusError } from "../core/error.ts";
 import { silentObserver } from "../core/observer.ts";
 import { Offboarding } from "../core/people/offboarding.ts";
 import { randomPassword } from "../core/people/secret.ts";
-import { SESSION_MAX_AGE, Sessions } from "../core/people/session.ts";
+import { DEFAULT_SESSION_MAX_AGE_MS, Sessions } from "../core/people/session.ts";
 import type { Store } from "../core/store.ts";
 import { chatPrefixesOf, type Config } from "../config/config.ts";
 import { readOptions } from "./command.ts";
@@ -34,7 +34,7 @@ everything that is theirs. It also removes somebody who no longer stands in conf
 person left to the new one of that name. \`enable\` also lets somebody come in again who was removed and signs in by a
 provider.`;
 
-const DONE = {
+const AUDIT_ACTIONS = {
   add: "person_added",
   passwd: "password_changed",
   disable: "person_disabled",
@@ -42,7 +42,7 @@ const DONE = {
   rm: "person_removed",
 } as const;
 
-type Verb = keyof typeof DONE;
+type Verb = keyof typeof AUDIT_ACTIONS;
 
 export async function user(args: readonly string[]): Promise<number> {
   const read = readOptions(
@@ -63,7 +63,7 @@ export async function user(args: readonly string[]): Promise<number> {
   const { values, positionals: [verb = "", name] } = read;
   const isKnown = verb === "list"
     ? name === undefined
-    : Object.hasOwn(DONE, verb) && name !== undefined;
+    : Object.hasOwn(AUDIT_ACTIONS, verb) && name !== undefined;
   if (!isKnown || (values.password !== undefined && values.password !== "-")) {
     console.error(USAGE);
     return 2;
@@ -77,7 +77,7 @@ export async function user(args: readonly string[]): Promise<number> {
         ? await passwordFrom(values.password)
         : "";
       const id = await act(desk, verb as Verb, name!, password, values);
-      const did = DONE[verb as Verb];
+      const did = AUDIT_ACTIONS[verb as Verb];
       const audit = new Audit({ store, clock: systemClock, node: "cli" });
       audit.write({ who: "command line", did, whom: id });
       await audit.settled();
@@ -92,19 +92,22 @@ export async function user(args: readonly string[]): Promise<number> {
   });
 }
 
-interface Desk {
+interface PeopleParts {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly offboarding: Offboarding;
 }
 
 /** What stands in the store about people, without anything that runs. */
-async function openPeople(store: Store, config: Config): Promise<Desk> {
+async function openPeople(store: Store, config: Config): Promise<PeopleParts> {
   const parts = { store, clock: systemClock, observer: silentObserver };
   const accounts = new Accounts(parts);
   await accounts.load();
   await accounts.replace(config.users);
-  const sessions = new Sessions(parts, { ttl: config.sessionTTL, maxAge: SESSION_MAX_AGE });
+  const sessions = new Sessions(parts, {
+    ttl: config.sessionTTL,
+    maxAge: DEFAULT_SESSION_MAX_AGE_MS,
+  });
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
   const botTokens = new BotTokens({ ...parts, sha256 });
   await botTokens.load();
@@ -123,7 +126,7 @@ async function openPeople(store: Store, config: Config): Promise<Desk> {
 
 /** Returns the id of the person. */
 async function act(
-  { accounts, sessions, offboarding }: Desk,
+  { accounts, sessions, offboarding }: PeopleParts,
   verb: Verb,
   name: string,
   password: string,

@@ -10,7 +10,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
  * Milliseconds between two looks. A change counts once two looks saw the same, so a file that is
  * half written is left alone.
  */
-const EVERY = 1_000;
+const POLL_INTERVAL_MS = 1_000;
 
 /**
  * Calls back after each change, one call at a time. One that fails is told, and the file is
@@ -20,14 +20,14 @@ export function watchFile(
   path: string,
   changed: () => Promise<void>,
   onFault: (error: unknown) => void,
-  every = EVERY,
+  every = POLL_INTERVAL_MS,
   clock: Clock = systemClock,
 ): () => void {
   let stopTimer = () => {};
   let stopped = false;
   let told: string | undefined, seen: string | undefined;
   const look = async () => {
-    const now = await lookOf(path);
+    const now = await fingerprint(path);
     // The first look is what the caller has read; a file that is gone says nothing until it is
     // there again.
     told ??= now;
@@ -53,7 +53,7 @@ export function watchFile(
  * What changes when the file does: which file it is, when it was written, how long it is. Empty
  * where there is none.
  */
-async function lookOf(path: string): Promise<string> {
+async function fingerprint(path: string): Promise<string> {
   try {
     const { ino, mtime, size } = await Deno.stat(path);
     return `${ino} ${mtime?.getTime()} ${size}`;

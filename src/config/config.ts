@@ -9,8 +9,8 @@ import { z } from "zod";
 import { DingTalkSettings } from "../channels/dingtalk/settings.ts";
 import { LarkSettings } from "../channels/lark/settings.ts";
 import { WecomSettings } from "../channels/wecom/settings.ts";
-import { appProblems } from "./apps.ts";
-import { nameProblems } from "./names.ts";
+import { appProblems } from "./app_problems.ts";
+import { nameProblems } from "./name_problems.ts";
 import { upstreamsSchema } from "./upstream.ts";
 import { hashProblem } from "../core/people/secret.ts";
 
@@ -329,15 +329,15 @@ export const configSchema = z.looseObject({
 export type Config = z.infer<typeof configSchema>;
 
 /** One thing that is wrong, and what would be right. */
-export interface Problem {
+export interface ConfigProblem {
   /** Such as `users.alice.password`, or the name of a variable. */
   readonly path: string;
   readonly message: string;
 }
 
-export type ReadConfig =
-  | { readonly ok: true; readonly config: Config; readonly warnings: Problem[] }
-  | { readonly ok: false; readonly problems: Problem[] };
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: ConfigProblem[] }
+  | { readonly ok: false; readonly problems: ConfigProblem[] };
 
 /**
  * Reads a configuration file's text together with the environment, which overrides it: `PORT`, and
@@ -347,7 +347,7 @@ export type ReadConfig =
 export function readConfig(
   fileText: string,
   env: Readonly<Record<string, string | undefined>> = {},
-): ReadConfig {
+): ConfigResult {
   let file: unknown;
   try {
     file = JSON.parse(fileText.replace(/^\ufeff/, ""));
@@ -428,9 +428,9 @@ type Fields = Record<string, unknown>;
 
 function fromEnvironment(
   env: Readonly<Record<string, string | undefined>>,
-): { overrides: Fields; problems: Problem[] } {
+): { overrides: Fields; problems: ConfigProblem[] } {
   const overrides: Fields = {};
-  const problems: Problem[] = [];
+  const problems: ConfigProblem[] = [];
   const set = (variable: string, keys: string[], raw: string) => {
     const field = fieldAt(configSchema, keys);
     if (!field) {
@@ -503,7 +503,12 @@ function fieldAt(schema: AnySchema, keys: readonly string[]): z.ZodType | undefi
  * Keys that no schema knows: most likely misspelt. They are told, not refused, as the original did
  * not mind them.
  */
-function unknownKeys(value: unknown, schema: AnySchema, path: string[], out: Problem[]): void {
+function unknownKeys(
+  value: unknown,
+  schema: AnySchema,
+  path: string[],
+  out: ConfigProblem[],
+): void {
   const type = inner(schema);
   if (typeof value !== "object" || value === null) return;
   if (type?.shape) {

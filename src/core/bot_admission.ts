@@ -7,7 +7,7 @@
  * is then given the messages that people meant for the other.
  */
 import { DEMO, lookAlike, type ReservedNames, reserveNames } from "./bot_name.ts";
-import { type BotTokens, type CommonTokens, ofTokens } from "./people/bot_token.ts";
+import { type BotTokens, type CommonTokens, reservedByTokens } from "./people/bot_token.ts";
 import type { Bot } from "./link.ts";
 
 /** Why a bot may not come in. */
@@ -58,23 +58,23 @@ export class BotAdmission {
       return name(`Bot id ${show(botId)} is taken by the configuration`);
     }
     // The words are the original's.
-    if (!tokens.opens(botId, token, common())) return { error: "Invalid token", wrong: "token" };
+    if (!tokens.accepts(botId, token, common())) return { error: "Invalid token", wrong: "token" };
     return this.#refuseFixed(claim) ?? this.#refuseTaken(claim);
   }
 
   /** Whether a token could open for anybody; asked at the upgrade. */
   known(token: string): boolean {
-    return this.#parts.tokens.known(token, this.#parts.common());
+    return this.#parts.tokens.isKnown(token, this.#parts.common());
   }
 
   /** The names that stand fixed, by the program, the configuration and tokens. */
   reserved(): ReservedNames {
-    const models = this.#parts.models(), tokens = this.#parts.tokens.own;
+    const models = this.#parts.models(), tokens = this.#parts.tokens.byBot;
     if (this.#fixed?.models !== models || this.#fixed.tokens !== tokens) {
       this.#fixed = {
         models,
         tokens,
-        reserved: reserveNames([...ofTokens(tokens), ...reservedByModels(models)]),
+        reserved: reserveNames([...reservedByTokens(tokens), ...reservedByModels(models)]),
       };
     }
     return this.#fixed.reserved;
@@ -90,7 +90,7 @@ export class BotAdmission {
   } {
     const without: { botId: string; pool: string }[] = [];
     const joining = Object.entries(models).map(([botId, model]): [string, T] => {
-      if (model.pool === undefined || !this.#parts.tokens.own.has(model.pool)) {
+      if (model.pool === undefined || !this.#parts.tokens.byBot.has(model.pool)) {
         return [botId, model];
       }
       without.push({ botId, pool: model.pool });
@@ -102,7 +102,7 @@ export class BotAdmission {
   #refuseFixed({ botId, pool }: BotClaim): BotRefusal | undefined {
     const reserved = this.reserved();
     const { ids, pools } = reserved;
-    const own = this.#parts.tokens.own.get(botId);
+    const own = this.#parts.tokens.byBot.get(botId);
     const owner = pools.get(botId);
     if (owner !== undefined) return name(`Bot id ${show(botId)} is a pool of ${owner}`);
     const other = lookAlike(botId, reserved);

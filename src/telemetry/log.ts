@@ -4,18 +4,18 @@
  */
 import type { GatewayEvent, Observer } from "../core/observer.ts";
 
-export type Level = "debug" | "info" | "warn" | "error";
+export type LogLevel = "debug" | "info" | "warn" | "error";
 
-const LEVELS: readonly Level[] = ["debug", "info", "warn", "error"];
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** How long a line may wait for company, in milliseconds. */
-const BATCH = 50;
+const BATCH_DELAY_MS = 50;
 
 /** Characters that may wait; past it they are written at once. */
-const MAX_WAITING = 64 * 1024;
+const MAX_BUFFERED_CHARS = 64 * 1024;
 
 export class Log implements Observer {
-  level: Level;
+  level: LogLevel;
   pretty: boolean;
   readonly #write: (text: string) => void;
   readonly #now: () => number;
@@ -24,7 +24,12 @@ export class Log implements Observer {
 
   /** @param write takes whole lines */
   constructor(
-    options: { level?: Level; pretty?: boolean; write: (text: string) => void; now?: () => number },
+    options: {
+      level?: LogLevel;
+      pretty?: boolean;
+      write: (text: string) => void;
+      now?: () => number;
+    },
   ) {
     this.level = options.level ?? "info";
     this.pretty = options.pretty ?? false;
@@ -38,8 +43,8 @@ export class Log implements Observer {
     const at = new Date(this.#now()).toISOString();
     this.#waiting += this.pretty ? pretty(at, level, happening) : plain(at, level, happening);
     // A person at a terminal and a failure's last words should not wait.
-    if (this.pretty || level === "error" || this.#waiting.length > MAX_WAITING) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), BATCH);
+    if (this.pretty || level === "error" || this.#waiting.length > MAX_BUFFERED_CHARS) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), BATCH_DELAY_MS);
   }
 
   /** Writes what waits. Call before the process ends. */
@@ -53,7 +58,7 @@ export class Log implements Observer {
   }
 }
 
-function levelOf(happening: GatewayEvent): Level {
+function levelOf(happening: GatewayEvent): LogLevel {
   switch (happening.type) {
     case "turn_begun":
     case "turn_given":
@@ -77,7 +82,7 @@ function levelOf(happening: GatewayEvent): Level {
   }
 }
 
-function plain(at: string, level: Level, happening: GatewayEvent): string {
+function plain(at: string, level: LogLevel, happening: GatewayEvent): string {
   const text = "error" in happening ? "" : JSON.stringify(happening);
   // Nearly every line: written once, its type renamed.
   if (text.startsWith('{"type":')) {
@@ -88,14 +93,14 @@ function plain(at: string, level: Level, happening: GatewayEvent): string {
   return `${JSON.stringify({ at, level, event: type, ...fields })}\n`;
 }
 
-const COLOURS: Record<Level, string> = {
+const COLOURS: Record<LogLevel, string> = {
   debug: "\x1b[2m",
   info: "",
   warn: "\x1b[33m",
   error: "\x1b[31m",
 };
 
-function pretty(at: string, level: Level, { type, ...rest }: GatewayEvent): string {
+function pretty(at: string, level: LogLevel, { type, ...rest }: GatewayEvent): string {
   const fields = Object.entries(rest).filter(([, value]) => value !== undefined).map(
     ([key, value]) => {
       const text = key === "error"

@@ -3,7 +3,7 @@
  * Prometheus asks (`prometheus.ts`).
  */
 import type { GatewayEvent, Observer } from "../core/observer.ts";
-import { type Gauges, Spread, Tallies } from "./tally.ts";
+import { Counter, type Gauges, Histogram } from "./instruments.ts";
 
 /** Upper bounds in seconds. */
 const GAPS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -11,16 +11,16 @@ const FIRST = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const TURN = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
 export class Metrics implements Observer {
-  readonly turns = new Tallies("nexus_turns_total", "Turns that ended, by how", [
+  readonly turns = new Counter("nexus_turns_total", "Turns that ended, by how", [
     "status",
     "code",
     "channel",
   ]);
-  readonly moved = new Tallies("nexus_turns_moved_total", "Turns that moved to another bot", []);
-  readonly refused = new Tallies("nexus_refused_total", "What was refused", ["what"]);
-  readonly pushes = new Tallies("nexus_pushes_total", "Messages that bots sent by themselves", []);
-  readonly faults = new Tallies("nexus_faults_total", "Failures nobody waited for", []);
-  readonly delivered = new Tallies(
+  readonly moved = new Counter("nexus_turns_moved_total", "Turns that moved to another bot", []);
+  readonly refused = new Counter("nexus_refused_total", "What was refused", ["what"]);
+  readonly pushes = new Counter("nexus_pushes_total", "Messages that bots sent by themselves", []);
+  readonly faults = new Counter("nexus_faults_total", "Failures nobody waited for", []);
+  readonly delivered = new Counter(
     "nexus_platform_answers_total",
     "Answers shown on chat platforms",
     [
@@ -28,29 +28,29 @@ export class Metrics implements Observer {
       "app",
     ],
   );
-  readonly platformCalls = new Tallies(
+  readonly platformCalls = new Counter(
     "nexus_platform_calls_total",
     "Calls to chat platforms that those answers cost",
     ["channel", "app"],
   );
-  readonly throttled = new Tallies(
+  readonly throttled = new Counter(
     "nexus_platform_throttled_total",
     "Times that a chat platform said it was too much",
     ["platform"],
   );
-  readonly chunks = new Tallies("nexus_chunks_total", "Chunks that bots sent", []);
-  readonly units = new Tallies(
+  readonly chunks = new Counter("nexus_chunks_total", "Chunks that bots sent", []);
+  readonly units = new Counter(
     "nexus_reply_characters_total",
     "Characters that bots sent (UTF-16 units)",
     [],
   );
-  readonly first = new Spread(
+  readonly first = new Histogram(
     "nexus_first_chunk_seconds",
     "Time from a question to the first chunk of its answer",
     FIRST,
   );
-  readonly took = new Spread("nexus_turn_seconds", "Time from a question to its ending", TURN);
-  readonly gaps = new Spread(
+  readonly took = new Histogram("nexus_turn_seconds", "Time from a question to its ending", TURN);
+  readonly gaps = new Histogram(
     "nexus_chunk_gap_seconds",
     "Time between two chunks of one reply",
     GAPS,
@@ -66,35 +66,35 @@ export class Metrics implements Observer {
   tell(happening: GatewayEvent): void {
     switch (happening.type) {
       case "turn_ended":
-        this.turns.add(happening.status, happening.code ?? "", happening.channel);
-        this.took.add(happening.took / 1000);
-        if (happening.first !== undefined) this.first.add(happening.first / 1000);
+        this.turns.inc(happening.status, happening.code ?? "", happening.channel);
+        this.took.observe(happening.took / 1000);
+        if (happening.first !== undefined) this.first.observe(happening.first / 1000);
         return;
       case "turn_moved":
-        return this.moved.add();
+        return this.moved.inc();
       case "bot_refused":
       case "frame_refused":
       case "sign_in_refused":
       case "callback_refused":
-        return this.refused.add(happening.type.replace("_refused", ""));
+        return this.refused.inc(happening.type.replace("_refused", ""));
       case "delivered": {
         const { channel, app, calls } = happening;
-        this.delivered.add(channel, app);
-        return this.platformCalls.addMany(calls, channel, app);
+        this.delivered.inc(channel, app);
+        return this.platformCalls.incBy(calls, channel, app);
       }
       case "throttled":
-        return this.throttled.add(happening.scope.split(":")[0]!);
+        return this.throttled.inc(happening.scope.split(":")[0]!);
       case "pushed":
-        return this.pushes.add();
+        return this.pushes.inc();
       case "fault":
-        return this.faults.add();
+        return this.faults.inc();
     }
   }
 
   chunk(gap: number, units: number): void {
-    this.chunks.one++;
-    this.units.one += units;
-    if (gap >= 0) this.gaps.add(gap / 1000);
+    this.chunks.value++;
+    this.units.value += units;
+    if (gap >= 0) this.gaps.observe(gap / 1000);
   }
 
   /**
@@ -110,7 +110,7 @@ export class Metrics implements Observer {
     return await (await this.#registries)[names ? "all" : "open"].metrics();
   }
 
-  #counters(): Tallies[] {
+  #counters(): Counter[] {
     const {
       turns,
       moved,

@@ -11,11 +11,11 @@ import * as gauge from "prom-client/lib/gauge.js";
 // @ts-types="prom-client"
 import * as registry from "prom-client/lib/registry.js";
 import type { BotReport } from "../core/bot_monitor.ts";
-import type { Gauges, Spread, Tallies } from "./tally.ts";
+import type { Counter, Gauges, Histogram } from "./instruments.ts";
 
 // Each of these files is CommonJS and exports its class; the types of the front door say what it
 // is.
-const Counter = classOf(counter) as typeof prom.Counter;
+const PromCounter = classOf(counter) as typeof prom.Counter;
 const Gauge = classOf(gauge) as typeof prom.Gauge;
 const Registry = classOf(registry) as typeof prom.Registry;
 
@@ -33,21 +33,21 @@ export interface Registries {
 
 /** Registries that read the counts anew each time they are asked. */
 export function registriesOf(
-  counters: readonly Tallies[],
-  spreads: readonly Spread[],
+  counters: readonly Counter[],
+  spreads: readonly Histogram[],
   gauges: Gauges | undefined,
 ): Registries {
   const all = new Registry(), open = new Registry();
   const registers = [all, open];
   for (const tallies of counters) {
-    new Counter({
+    new PromCounter({
       name: tallies.name,
       help: tallies.help,
       labelNames: [...tallies.labels],
       registers: tallies.labels.every((label) => OPEN_LABELS.includes(label)) ? registers : [all],
       collect() {
         this.reset();
-        for (const { labels, count } of tallies.counts()) this.inc(labels, count);
+        for (const { labels, count } of tallies.samples()) this.inc(labels, count);
       },
     });
   }
@@ -55,7 +55,7 @@ export function registriesOf(
   for (const spread of spreads) {
     for (const registry of registers) registry.registerMetric(spread as unknown as prom.Histogram);
   }
-  new Counter({
+  new PromCounter({
     name: "process_cpu_seconds_total",
     help: "User and system CPU time",
     registers,

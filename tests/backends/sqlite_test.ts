@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SqliteStore } from "../../src/backends/sqlite.ts";
-import { partsOf } from "../../src/backends/sqlite_words.ts";
+import { splitText } from "../../src/backends/sqlite_search_index.ts";
 import { backupStore, restoreStore } from "../../src/backends/sqlite_backup.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { storeContract } from "./contract.ts";
@@ -92,7 +92,7 @@ Deno.test("sqlite: a long text is found by words anywhere in it, once, and goes 
 
 Deno.test("sqlite: a text's parts hold each of its words whole, and no part is longer than it may be", () => {
   const sentence = Array.from({ length: 3_000 }, (_, at) => `word${at}`).join(" ");
-  const words = new Set(partsOf(sentence).flatMap((part) => part.split(" ")));
+  const words = new Set(splitText(sentence).flatMap((part) => part.split(" ")));
   assert.deepEqual(sentence.split(" ").filter((word) => !words.has(word)), []);
   for (
     const text of [
@@ -105,7 +105,7 @@ Deno.test("sqlite: a text's parts hold each of its words whole, and no part is l
       "a" + "😀".repeat(5_000),
     ]
   ) {
-    const parts = partsOf(text);
+    const parts = splitText(text);
     assert.ok(parts.every((part) => part.length <= 4_000 && part.isWellFormed()));
     let end = 0;
     for (const part of parts) {
@@ -290,7 +290,7 @@ Deno.test("sqlite: where nothing can be written it serves from memory, and weak 
   const store = new SqliteStore({
     path: "/proc/nexus-cannot-be-here.db",
     clock,
-    maxWaiting: 100_000,
+    maxBuffered: 100_000,
     onTrouble: (trouble) => said.push(trouble),
   });
   assert.ok(store.trouble);

@@ -1,28 +1,32 @@
 import assert from "node:assert/strict";
 import { BODY_RATE, BODY_TIME } from "../../src/channels/http/body_time.ts";
 import {
+  ADDRESS_SHARE,
   Connections,
-  FIRST_REQUEST,
-  KEEP_ALIVE,
-  KEEP_ALIVE_PROXY,
-  LEAST_OF_ADDRESS,
-  MOST,
-  mostOf,
-  mostOfAddress,
-  OTHER_FILES,
-  SHARE,
-  SHARE_OF_ADDRESS,
-  SLOWEST_READER,
+  CONNECTIONS_SHARE,
+  FIRST_REQUEST_MS,
+  KEEP_ALIVE_MS,
+  MAX_CONNECTIONS,
+  MAX_READ_MS,
+  maxConnections,
+  maxPerAddress,
+  MIN_PER_ADDRESS,
+  PROXY_KEEP_ALIVE_MS,
+  RESERVED_FILES,
 } from "../../src/cli/connections.ts";
-import { MAX_WAITING } from "../../src/cli/log_stream.ts";
-import { ownSockets, type Peer, type Sockets } from "../../src/cli/sockets.ts";
+import { MAX_BUFFERED_BYTES } from "../../src/cli/log_stream.ts";
+import {
+  openProcessSockets,
+  type ProcessSockets,
+  type SocketPeer,
+} from "../../src/cli/process_sockets.ts";
 import { ManualClock } from "../../src/core/clock.ts";
 import { until } from "../world.ts";
 import { lacks } from "../needs.ts";
 
 /** Sockets that the test opens and looks at. */
-class Table implements Sockets {
-  readonly files = new Map<number, Peer & { sentAt: number }>();
+class Table implements ProcessSockets {
+  readonly files = new Map<number, SocketPeer & { sentAt: number }>();
   readonly closed: number[] = [];
   isReleased = false;
   #next = 10;
@@ -39,7 +43,7 @@ class Table implements Sockets {
     return this.#next;
   }
 
-  peer(file: number): Peer | undefined {
+  peer(file: number): SocketPeer | undefined {
     return this.files.get(file);
   }
 
@@ -67,7 +71,7 @@ function stage(limit = 20_000) {
     clock,
     trusts: (address) => address === "127.0.0.1",
     silence: () => 150_000,
-    onCrowd: (closed, open) => crowds.push([closed, open]),
+    onCrowded: (closed, open) => crowds.push([closed, open]),
   });
   clock.pass(1_000);
   return { clock, table, connections, crowds };
@@ -77,7 +81,7 @@ Deno.test("a connection without a whole request is closed in time, however many 
   const { clock, table, connections } = stage();
   for (let port = 0; port < 5_000; port++) table.open(`10.0.0.${port % 250}`, port);
   table.open("127.0.0.1", 6_000);
-  clock.pass(FIRST_REQUEST);
+  clock.pass(FIRST_REQUEST_MS);
   assert.equal(table.closed.length, 0);
   clock.pass(3_000);
   assert.equal(table.closed.length, 5_001, "also a proxy's");
@@ -96,8 +100,8 @@ Deno.test("a look that fails is not the last one", () => {
     table.top = top;
     throw new Error("no table");
   };
-  assert.throws(() => clock.pass(FIRST_REQUEST), /no table/);
-  clock.pass(FIRST_REQUEST + 3_000);
+  assert.throws(() => clock.pass(FIRST_REQUEST_MS), /no table/);
+  clock.pass(FIRST_REQUEST_MS + 3_000);
   assert.equal(table.closed.length, 1);
   connections.stop();
   assert.equal(clock.waiting, 0);
@@ -107,14 +111,14 @@ Deno.test("a connection that waits for its answer stays; afterwards it has its t
   const { clock, table, connections } = stage();
   const stranger = table.open("10.0.0.1", 1), proxy = table.open("127.0.0.1", 2);
   const works = [connections.begin(1), connections.begin(2)];
-  clock.pass(2 * KEEP_ALIVE_PROXY);
+  clock.pass(2 * PROXY_KEEP_ALIVE_MS);
   assert.deepEqual(table.closed, []);
   for (const work of works) work.done();
-  clock.pass(KEEP_ALIVE - 1_000);
+  clock.pass(KEEP_ALIVE_MS - 1_000);
   assert.deepEqual(table.closed, []);
   clock.pass(3_000);
   assert.deepEqual(table.closed, [stranger]);
-  clock.pass(KEEP_ALIVE_PROXY - KEEP_ALIVE);
+  clock.pass(PROXY_KEEP_ALIVE_MS - KEEP_ALIVE_MS);
   assert.deepEqual(table.closed, [stranger, proxy]);
   connections.stop();
 });
@@ -123,12 +127,12 @@ Deno.test("an answer that is still being read keeps its connection, but not for 
   const { clock, table, connections } = stage();
   const slow = table.open("10.0.0.1", 1), stuck = table.open("10.0.0.2", 2);
   for (const port of [1, 2]) connections.begin(port).done();
-  for (let second = 0; second < KEEP_ALIVE / 1_000 + 3; second++) {
+  for (let second = 0; second < KEEP_ALIVE_MS / 1_000 + 3; second++) {
     table.files.get(slow)!.sentAt = clock.now();
     clock.pass(1_000);
   }
   assert.deepEqual(table.closed, [stuck], "whoever reads nothing is let go");
-  for (let second = 0; second < SLOWEST_READER / 1_000 && table.files.has(slow); second++) {
+  for (let second = 0; second < MAX_READ_MS / 1_000 && table.files.has(slow); second++) {
     table.files.get(slow)!.sentAt = clock.now();
     clock.pass(1_000);
   }
@@ -154,7 +158,7 @@ Deno.test("a WebSocket stays as long as something is sent to it", () => {
 
 Deno.test("past the bound of an address its idle connections go, the oldest first; then its requests are refused", () => {
   const { clock, table, connections, crowds } = stage(1_000);
-  const most = connections.mostOfAddress;
+  const most = connections.maxPerAddress;
   assert.equal(most, 156);
   for (let port = 0; port < most + 10; port++) table.open("10.0.0.1", port);
   const other = table.open("10.0.0.2", 60_000);
@@ -179,10 +183,10 @@ Deno.test("past the bound of an address its idle connections go, the oldest firs
 
 Deno.test("the networks of IPv6 count as one address each, and trusted proxies are not bounded", () => {
   const { clock, table, connections } = stage(1_000);
-  for (let n = 0; n < connections.mostOfAddress + 10; n++) {
+  for (let n = 0; n < connections.maxPerAddress + 10; n++) {
     table.open(`2001:db8::${n.toString(16)}`, n);
   }
-  for (let n = 0; n < connections.mostOfAddress + 10; n++) table.open("127.0.0.1", 1_000 + n);
+  for (let n = 0; n < connections.maxPerAddress + 10; n++) table.open("127.0.0.1", 1_000 + n);
   clock.pass(1_000);
   assert.equal(table.closed.length, 10);
   connections.stop();
@@ -190,8 +194,8 @@ Deno.test("the networks of IPv6 count as one address each, and trusted proxies a
 
 Deno.test("past the bound of all the idle go, strangers' first; when all are at work, new requests are refused", () => {
   const { clock, table, connections } = stage(300);
-  const { most } = connections;
-  assert.equal(most, 157);
+  const { max } = connections;
+  assert.equal(max, 157);
   for (let n = 0; n < 100; n++) table.open("127.0.0.1", n);
   for (let n = 0; n < 100; n++) table.open(`10.0.${n}.1`, 1_000 + n);
   clock.pass(1_000);
@@ -218,32 +222,38 @@ Deno.test("docs/security.md has these bounds as they are", async () => {
     const [what, ...values] of [
       [
         "connections in all",
-        `after ${OTHER_FILES} `,
-        `of ${number(1_024)} files: ${number(mostOf(1_024))}`,
-        number(MOST),
+        `after ${RESERVED_FILES} `,
+        `of ${number(1_024)} files: ${number(maxConnections(1_024))}`,
+        number(MAX_CONNECTIONS),
       ],
-      ["connections of one address", "a quarter", `at least ${LEAST_OF_ADDRESS}`],
-      ["a connection without a whole request", `${FIRST_REQUEST / 1_000} s`],
+      ["connections of one address", "a quarter", `at least ${MIN_PER_ADDRESS}`],
+      ["a connection without a whole request", `${FIRST_REQUEST_MS / 1_000} s`],
       [
         "a connection after its answer",
-        `${KEEP_ALIVE / 1_000} s;`,
-        `${KEEP_ALIVE_PROXY / 60_000} min`,
+        `${KEEP_ALIVE_MS / 1_000} s;`,
+        `${PROXY_KEEP_ALIVE_MS / 60_000} min`,
       ],
       ["the time of an HTTP body", `${BODY_TIME / 1_000} s`, `each ${BODY_RATE >> 10} KiB`],
-      ["lines of the log that wait", `${MAX_WAITING >> 10} KiB`],
+      ["lines of the log that wait", `${MAX_BUFFERED_BYTES >> 10} KiB`],
     ] as const
   ) {
     const row = rows.find((row) => row.startsWith(`| ${what}`));
     for (const value of values) assert.ok(row?.includes(value), `${what}: ${value} in ${row}`);
   }
-  assert.equal(SHARE, 2 / 3);
-  assert.equal(SHARE_OF_ADDRESS, 1 / 4);
-  assert.equal(SLOWEST_READER, KEEP_ALIVE_PROXY);
+  assert.equal(CONNECTIONS_SHARE, 2 / 3);
+  assert.equal(ADDRESS_SHARE, 1 / 4);
+  assert.equal(MAX_READ_MS, PROXY_KEEP_ALIVE_MS);
 });
 
 Deno.test("the bounds follow the limit of open files", () => {
-  assert.deepEqual([100, 300, 1_024, 65_536, 1 << 20].map(mostOf), [42, 157, 640, 43_648, 50_000]);
-  assert.deepEqual([42, 157, 640, 43_648].map(mostOfAddress), [64, 64, 160, 10_912]);
+  assert.deepEqual([100, 300, 1_024, 65_536, 1 << 20].map(maxConnections), [
+    42,
+    157,
+    640,
+    43_648,
+    50_000,
+  ]);
+  assert.deepEqual([42, 157, 640, 43_648].map(maxPerAddress), [64, 64, 160, 10_912]);
 });
 
 Deno.test({
@@ -251,7 +261,7 @@ Deno.test({
     "the system's own sockets: who is at the other end, when something was sent, and how one is closed",
   ignore: await lacks("a Unix"),
   async fn() {
-    const sockets = ownSockets();
+    const sockets = openProcessSockets();
     assert.ok(!("why" in sockets));
     const listeners = [
       Deno.listen({ hostname: "127.0.0.1", port: 0 }),
@@ -263,7 +273,7 @@ Deno.test({
         Deno.connect({ hostname, port }),
         listener.accept(),
       ]);
-      const found: [number, Peer][] = [];
+      const found: [number, SocketPeer][] = [];
       for (let file = 0; file < sockets.top(); file++) {
         const peer = sockets.peer(file, port);
         if (peer) found.push([file, peer]);

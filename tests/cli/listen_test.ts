@@ -43,18 +43,18 @@ Deno.test({
   async fn() {
     const dir = await Deno.makeTempDir();
     await makeCertificate(dir, "first");
-    const told: string[] = [];
+    const notices: string[] = [];
     let wake = () => {};
     const next = () => new Promise<void>((resolve) => wake = resolve);
     const listener = await Listener.open({
       dir,
       config: { host: "127.0.0.1", port: 0, tls: { cert: "cert.pem", key: "key.pem" } },
       answer: () => new Response("well"),
-      told: (what) => {
-        told.push(what);
+      onNotice: (what) => {
+        notices.push(what);
         wake();
       },
-      onFault: (error) => told.push(String(error)),
+      onFault: (error) => notices.push(String(error)),
       trusts: () => false,
       silence: () => 1000,
       every: 20,
@@ -65,12 +65,12 @@ Deno.test({
       let heard = next();
       await Deno.writeTextFile(`${dir}/cert.pem`, "no certificate");
       await heard;
-      assert.match(told.at(-1)!, /the old one goes on/);
+      assert.match(notices.at(-1)!, /the old one goes on/);
       assert.equal(await shown(port), "first");
       // The two files change one after the other; the pair counts once it fits.
       heard = next();
       await makeCertificate(dir, "second");
-      while (told.at(-1) !== "TLS: the new certificate is in use") {
+      while (notices.at(-1) !== "TLS: the new certificate is in use") {
         await heard;
         heard = next();
       }
@@ -89,7 +89,7 @@ Deno.test("a port that the process before cannot share is asked for, and opened 
     dir: ".",
     config: { host: "127.0.0.1", port },
     answer: () => new Response("well"),
-    told: () => {},
+    onNotice: () => {},
     onFault: () => {},
     trusts: () => false,
     silence: () => 1000,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StoreLock } from "../../src/cli/lock.ts";
-import type { Verdict } from "../../src/core/people/audit.ts";
+import type { AuditVerification } from "../../src/core/people/audit.ts";
 import { until } from "../world.ts";
 import { freePort } from "../deploy/running.ts";
 import { emptyFolder, folderWith, MAIN, Program } from "./program.ts";
@@ -133,7 +133,7 @@ Deno.test("commands work beside a gateway and beside each other, and the audit l
   const verdict = await run("audit", "verify", "--json", ...dir);
   assert.equal(verdict.code, 0, verdict.out);
   assert.deepEqual(
-    Object.entries(JSON.parse(verdict.out) as Record<string, Verdict>).map((
+    Object.entries(JSON.parse(verdict.out) as Record<string, AuditVerification>).map((
       [node, { lines }],
     ) => [node, lines]).sort(),
     [["1", 2], ["cli", 3]],
@@ -158,13 +158,15 @@ Deno.test("a store is the same by whatever link it is opened, and a folder that 
   await Deno.writeTextFile(store, "");
   await Deno.symlink(store, link);
   const lock = await StoreLock.take(store);
-  await assert.rejects(StoreLock.take(link, { patience: 0 }), /in use by process/);
+  await assert.rejects(StoreLock.take(link, { timeout: 0 }), /in use by process/);
   const other = await StoreLock.take(store, { of: "commands" });
   other.release();
   lock.release();
-  (await StoreLock.take(link, { patience: 0 })).release();
+  (await StoreLock.take(link, { timeout: 0 })).release();
   const why: string[] = [];
-  (await StoreLock.take(join(folder.dir, "gone", "nexus.db"), { onNone: (text) => why.push(text) }))
+  (await StoreLock.take(join(folder.dir, "gone", "nexus.db"), {
+    onUnavailable: (text) => why.push(text),
+  }))
     .release();
   assert.equal(why.length, 1);
 });

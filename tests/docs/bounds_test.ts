@@ -1,7 +1,7 @@
 /** The bounds and times that the pages in docs/ give are those of the code. */
 import assert from "node:assert/strict";
-import { MAX_WAITING } from "../../src/backends/sqlite.ts";
-import { RETRY } from "../../src/backends/sqlite_trouble.ts";
+import { MAX_BUFFERED_BYTES } from "../../src/backends/sqlite.ts";
+import { RETRY_DELAY_MS } from "../../src/backends/sqlite_health.ts";
 import { MAX_FRAME, MAX_REGISTER } from "../../src/bots/wire/frame.ts";
 import {
   ACK_DELAY_MS,
@@ -15,11 +15,11 @@ import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
 import { STALLED } from "../../src/channels/http/stream_registry.ts";
 import { MAX_BODY } from "../../src/channels/http/router.ts";
 import { readConfig } from "../../src/config/config.ts";
-import { STREAMS_AT_ONCE } from "../../src/core/people/allowance.ts";
-import { MAX_PER_PERSON } from "../../src/core/people/api_key.ts";
+import { DEFAULT_MAX_STREAMS } from "../../src/core/people/allowance.ts";
+import { MAX_KEYS_PER_PERSON } from "../../src/core/people/api_key.ts";
 import { DRAFT_INTERVAL_MS } from "../../src/core/draft.ts";
 import { DEFAULT_SETTINGS } from "../../src/core/gateway_settings.ts";
-import { BELIEVED } from "../../src/core/people/session.ts";
+import { SESSION_CACHE_TTL_MS } from "../../src/core/people/session.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -43,17 +43,17 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `| ${replyCap.text / MiB} MiB of text, ${replyCap.total / MiB} MiB with images |`,
     `| ended replies in memory | ${keepEnded / MINUTE} minutes, ${keepEndedBytes / MiB} MiB |`,
     `| ${number(queue.total)}, ${queue.perPerson} per person, ${queueTimeout / MINUTE} minutes |`,
-    `| ${number(STREAMS_AT_ONCE)} (\`limits.streamsAtOnce\`) |`,
-    `| API keys per person | ${MAX_PER_PERSON} |`,
-    `| ${MAX_WAITING / MiB} MiB; then the oldest history goes, never sessions or people |`,
-    `every ${RETRY[0] / 1000} to ${RETRY[1] / 1000} seconds`,
+    `| ${number(DEFAULT_MAX_STREAMS)} (\`limits.streamsAtOnce\`) |`,
+    `| API keys per person | ${MAX_KEYS_PER_PERSON} |`,
+    `| ${MAX_BUFFERED_BYTES / MiB} MiB; then the oldest history goes, never sessions or people |`,
+    `every ${RETRY_DELAY_MS[0] / 1000} to ${RETRY_DELAY_MS[1] / 1000} seconds`,
     `at least every ${DRAFT_INTERVAL_MS} ms`,
     `at most ${IMAGES_OF_A_REQUEST.bytes / MiB} MiB each, ${
       IMAGES_OF_A_REQUEST.together / MiB
     } MiB and ` +
     `${IMAGES_OF_A_REQUEST.time / 1000} s for all of a request`,
     `at each of at most ${MAX_REDIRECTS} redirects`,
-    `stops within ${BELIEVED / 1000} s`,
+    `stops within ${SESSION_CACHE_TTL_MS / 1000} s`,
   ],
   protocol: [
     `| first frame | ${MAX_REGISTER / KiB} KiB |`,

@@ -3,9 +3,9 @@
  * everything with them.
  */
 import { z } from "zod";
-import type { Accounts } from "../../core/people/account.ts";
+import type { Accounts } from "../../core/people/accounts.ts";
 import type { Allowances } from "../../core/people/allowance.ts";
-import { type ApiKeys, SCOPES } from "../../core/people/api_key.ts";
+import { API_KEY_SCOPES, type ApiKeys } from "../../core/people/api_key.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { Person } from "../../core/message.ts";
@@ -40,7 +40,7 @@ const passwordBody = z.object({ password: text(1024) }, { error: "must be an obj
 
 const newKey = z.object({
   name: text(100).min(1, "must say what the key is for"),
-  scopes: z.array(z.enum(SCOPES, { error: 'must be "chat", "read" or "admin"' })).min(
+  scopes: z.array(z.enum(API_KEY_SCOPES, { error: 'must be "chat", "read" or "admin"' })).min(
     1,
     "must name a scope",
   ).max(3)
@@ -212,13 +212,13 @@ export function account(routes: Routes, parts: AccountParts): void {
   );
 
   routes.on(accountRoutes.beginFactor, async ({ caller: { person } }) => {
-    const secret = await accounts.newFactor(person.id);
+    const secret = await accounts.beginSecondFactor(person.id);
     return { secret, uri: totpUri(secret, "Nexus", person.username ?? person.id) };
   });
 
   routes.on(accountRoutes.confirmFactor, async (call) => {
     const { code } = await call.body();
-    const recoveryCodes = await accounts.confirmFactor(call.caller.person.id, code);
+    const recoveryCodes = await accounts.confirmSecondFactor(call.caller.person.id, code);
     act(call, "second_factor_added");
     return { recoveryCodes };
   });
@@ -227,7 +227,7 @@ export function account(routes: Routes, parts: AccountParts): void {
     const { person } = call.caller;
     const { password } = await call.body();
     await accounts.checkPassword(person.id, password);
-    await accounts.dropFactor(person.id);
+    await accounts.removeSecondFactor(person.id);
     act(call, "second_factor_removed");
     return { success: true };
   });

@@ -4,7 +4,7 @@
  * told to the audit log. Nothing here shows what people said.
  */
 import type { z } from "zod";
-import type { Accounts, AccountView } from "../../core/people/account.ts";
+import type { Accounts, AccountView } from "../../core/people/accounts.ts";
 import type { Allowance, Allowances } from "../../core/people/allowance.ts";
 import type { ApiKeys } from "../../core/people/api_key.ts";
 import type { Audit } from "../../core/people/audit.ts";
@@ -64,7 +64,7 @@ export function admin(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.audit, async (call) => {
     const { before, limit } = call.query();
-    return { lines: await parts.audit.lines(before, limit) };
+    return { lines: await parts.audit.entries(before, limit) };
   });
 }
 
@@ -186,7 +186,7 @@ function onAccess(routes: Routes, parts: AdminParts): void {
   routes.on(adminRoutes.dropFactor, async (call) => {
     const { id, role } = named(parts, call.param("id"));
     call.guard(role);
-    await accounts.dropFactor(id);
+    await accounts.removeSecondFactor(id);
     told(parts, call, "second_factor_removed", id);
     return { success: true };
   });

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { BotReport } from "../../core/bot_monitor.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { NexusError } from "../../core/error.ts";
-import { sameText } from "../../core/people/secret.ts";
+import { timingSafeEqual } from "../../core/people/secret.ts";
 import { type ConnectionView, connectionView } from "./connections.ts";
 import { openapi } from "../http/openapi.ts";
 import { anyone, declare } from "../http/route.ts";
@@ -126,7 +126,9 @@ export function ops(routes: Routes, parts: OpsParts): void {
   /** Whoever may know everything that is counted: by the token of the metrics, or as an admin. */
   async function isOperator(call: Call): Promise<boolean> {
     const token = parts.metricsToken();
-    if (token !== undefined && sameText(call.header("authorization") ?? "", `Bearer ${token}`)) {
+    if (
+      token !== undefined && timingSafeEqual(call.header("authorization") ?? "", `Bearer ${token}`)
+    ) {
       return true;
     }
     const visitor = await call.visitor();

@@ -2,7 +2,7 @@
  * Signing in by name and password, and a person's sessions.
  */
 import { z } from "zod";
-import type { Accounts } from "../../core/people/account.ts";
+import type { Accounts } from "../../core/people/accounts.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
 import type { Session, Sessions } from "../../core/people/session.ts";

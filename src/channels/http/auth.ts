@@ -1,7 +1,7 @@
 /**
  * Who is calling: the person behind a session's Bearer token, an API key or a browser's cookie.
  */
-import type { Accounts } from "../../core/people/account.ts";
+import type { Accounts } from "../../core/people/accounts.ts";
 import { type ApiKey, type ApiKeys, KEY_PREFIX } from "../../core/people/api_key.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
@@ -45,10 +45,10 @@ export class Door {
     const token = bearer.slice(7);
     let caller: Caller | undefined;
     if (token.startsWith(KEY_PREFIX)) {
-      const key = this.#parts.keys?.recall(token);
+      const key = this.#parts.keys?.peek(token);
       caller = key && this.#byKey(key, token);
     } else {
-      const session = this.#parts.sessions.recall(token);
+      const session = this.#parts.sessions.peek(token);
       const person = session && this.#parts.accounts.person(session.personId);
       caller = person && { person, session, token };
     }
@@ -112,7 +112,7 @@ export class Door {
     if (!this.#parts.accounts.person(person.id)) return false;
     return key
       ? await this.#parts.keys?.find(token) !== undefined
-      : await this.#parts.sessions.holds(token);
+      : await this.#parts.sessions.isValid(token);
   }
 
   /**

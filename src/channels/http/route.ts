@@ -16,7 +16,7 @@
  * ```
  */
 import type { z } from "zod";
-import type { Scope } from "../../core/people/api_key.ts";
+import type { ApiKeyScope } from "../../core/people/api_key.ts";
 import type { ErrorCode } from "../../core/error.ts";
 
 /**
@@ -40,7 +40,7 @@ export type Access =
   /** A session opens it, and a key with one of these scopes. */
   | {
     readonly who: "member" | "admin";
-    readonly keys: readonly [Scope, ...Scope[]];
+    readonly keys: readonly [ApiKeyScope, ...ApiKeyScope[]];
     readonly bots: BotRule;
     /** Upon an admin's account no key does it. */
     readonly guarded?: true;
@@ -53,7 +53,10 @@ export const anyone = { who: "anyone" } as const;
 export const signedIn = { who: "member", keys: [] } as const;
 
 /** Whoever is signed in, or has a key with one of these scopes. */
-export function member<const K extends readonly [Scope, ...Scope[]]>(keys: K, bots: BotRule) {
+export function member<const K extends readonly [ApiKeyScope, ...ApiKeyScope[]]>(
+  keys: K,
+  bots: BotRule,
+) {
   return { who: "member", keys, bots } as const;
 }
 

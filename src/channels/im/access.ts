@@ -5,10 +5,15 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
-import type { Identities, Identity, IdentityPlatform, Owner } from "../../core/people/identity.ts";
+import type {
+  Identities,
+  Identity,
+  IdentityOwner,
+  IdentityPlatform,
+} from "../../core/people/identity.ts";
 import type { ChannelName, Person } from "../../core/message.ts";
 import type { Offer } from "../../core/offer.ts";
-import type { Vouched } from "../../core/people/vouching.ts";
+import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { Departments } from "./departments.ts";
 import { accessRules, boundBy, needDepartments } from "./rules.ts";
 import type { DeskSettings } from "./settings.ts";
@@ -26,7 +31,7 @@ export interface ChatAccounts {
   /** Whether a chat made this account and nobody has signed in with it. */
   readonly isGuest?: (id: string) => boolean;
   /** Finds or makes the account of somebody whom the platform vouches for. Throws `forbidden`. */
-  readonly vouch?: (who: Vouched) => Promise<Person>;
+  readonly vouch?: (who: ExternalUser) => Promise<Person>;
   /**
    * Which bots an app that is set to offer `bots` offers to an account, or to somebody without one.
    */
@@ -48,7 +53,7 @@ export interface AccessParts extends ChatAccounts {
 const NO_NAMES = 3_600_000;
 
 interface Known {
-  readonly owner: Owner;
+  readonly owner: IdentityOwner;
   readonly voucher?: Voucher;
 }
 
@@ -125,7 +130,7 @@ export class Access {
     return { owner: bar && "barred" in bar ? bar : undefined, voucher };
   }
 
-  #linked(sender: Incoming["sender"]): Promise<Owner> {
+  #linked(sender: Incoming["sender"]): Promise<IdentityOwner> {
     return this.#p.identities.owner([this.#chat(sender)]);
   }
 
@@ -135,11 +140,11 @@ export class Access {
     return { platform: channel as IdentityPlatform, kind: "chat", scope: app, value: id };
   }
 
-  #accountOf(owner: Owner): Person | undefined {
+  #accountOf(owner: IdentityOwner): Person | undefined {
     return owner && "account" in owner ? this.#p.account(owner.account) : undefined;
   }
 
-  #isOut(owner: Owner, { id }: Incoming["sender"]): boolean {
+  #isOut(owner: IdentityOwner, { id }: Incoming["sender"]): boolean {
     const { isOut = () => false, account } = this.#p;
     if (owner) return "barred" in owner || isOut(owner.account) || !account(owner.account);
     return isOut(this.#prefix + id);
@@ -148,7 +153,7 @@ export class Access {
   async #vouch(incoming: Incoming, { identities, ids }: Voucher): Promise<Person> {
     const { channel, vouch } = this.#p;
     const { sender } = incoming;
-    const who: Vouched = {
+    const who: ExternalUser = {
       platform: channel as IdentityPlatform,
       identities: [...identities, this.#chat(sender)],
       ids,
@@ -210,7 +215,7 @@ export class Access {
   /** Why the app's settings let somebody not in, or nothing where they do. */
   async #barred(
     incoming: Incoming,
-    owner: Owner,
+    owner: IdentityOwner,
     voucher: Voucher | undefined,
   ): Promise<"refused" | "unpaired" | undefined> {
     const { access, allow, deny } = this.#p.settings;

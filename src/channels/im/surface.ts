@@ -5,11 +5,11 @@
  */
 import type { Priority, Reservation, Scope } from "./budget.ts";
 import type { Json } from "../../core/store.ts";
-import type { Vouched } from "../../core/people/vouching.ts";
+import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { Attachment, Takes } from "./attachment.ts";
 
 /** Whom the platform vouches for: people of the company. */
-export type Voucher = Pick<Vouched, "identities" | "ids">;
+export type Voucher = Pick<ExternalUser, "identities" | "ids">;
 
 /** A kind of message, or of a part of one, that no bot gets. */
 export type Unread =

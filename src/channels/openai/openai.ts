@@ -6,7 +6,7 @@
  * the bot, as it does at OpenAI; a `useChat` page does not, because it comes back and resumes.
  */
 import { z } from "zod";
-import type { Left } from "../../core/people/allowance.ts";
+import type { RemainingMessages } from "../../core/people/allowance.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { Message, Person } from "../../core/message.ts";
@@ -54,7 +54,7 @@ export interface OpenAiParts {
   readonly pulse: Pulse;
   readonly hangUps: HangUps;
   /** What is left to a person behind a message. */
-  readonly left: (message: Message) => Left | undefined;
+  readonly left: (message: Message) => RemainingMessages | undefined;
   /** Whether images may be fetched from private addresses. */
   readonly allowPrivate: () => boolean;
 }

@@ -4,10 +4,13 @@
  *
  * Source: https://platform.openai.com/docs/guides/rate-limits. Durations are written as Go does.
  */
-import type { Left } from "../../core/people/allowance.ts";
+import type { RemainingMessages } from "../../core/people/allowance.ts";
 
 /** The headers; none where no limit is set. */
-export function rateLimitHeaders(left: Left | undefined, now: number): [string, string][] {
+export function rateLimitHeaders(
+  left: RemainingMessages | undefined,
+  now: number,
+): [string, string][] {
   if (!left) return [];
   return [
     ["x-ratelimit-limit-requests", String(left.limit)],

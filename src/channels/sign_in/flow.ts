@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { ServerSecret } from "../../core/people/server_secret.ts";
-import { randomToken, sameText } from "../../core/people/secret.ts";
+import { randomToken, timingSafeEqual } from "../../core/people/secret.ts";
 import type { Flow } from "./provider.ts";
 
 export const FLOW_COOKIE = "nexus_sign_in";
@@ -59,7 +59,7 @@ export class Flows {
   ): Promise<Flow | undefined> {
     if (cookie === undefined || cookie.length > MAX_COOKIE || state === "") return undefined;
     const flow = await this.#secret.unseal("flow", cookie) as SealedFlow | undefined;
-    const isGood = flow !== undefined && sameText(flow.state, state) &&
+    const isGood = flow !== undefined && timingSafeEqual(flow.state, state) &&
       flow.provider === provider &&
       flow.until > this.#clock.now() && !this.#used.has(state);
     return isGood ? flow : undefined;

@@ -10,7 +10,7 @@
 import { readBytes } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Identity } from "../../core/people/identity.ts";
-import type { Vouched } from "../../core/people/vouching.ts";
+import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { Flow, Provider } from "./provider.ts";
 
 /** Where a platform is; other addresses for private clouds and for tests. */
@@ -63,7 +63,7 @@ export class LarkSignIn implements Provider {
     );
   }
 
-  async finish(callback: URL, { redirect, verifier }: Flow): Promise<Vouched> {
+  async finish(callback: URL, { redirect, verifier }: Flow): Promise<ExternalUser> {
     const { appId, appSecret, api } = this.p;
     const token = await ask(this.p.fetch, address(api, "/open-apis/authen/v2/oauth/token"), {
       grant_type: "authorization_code",
@@ -120,7 +120,7 @@ export class DingtalkSignIn implements Provider {
     }));
   }
 
-  async finish(callback: URL): Promise<Vouched> {
+  async finish(callback: URL): Promise<ExternalUser> {
     const { appKey, appSecret, corpId, api } = this.p;
     const token = await ask(this.p.fetch, address(api, "/v1.0/oauth2/userAccessToken"), {
       clientId: appKey,
@@ -172,7 +172,7 @@ export class WecomSignIn implements Provider {
     }));
   }
 
-  async finish(callback: URL): Promise<Vouched> {
+  async finish(callback: URL): Promise<ExternalUser> {
     const access_token = await this.#accessToken();
     const code = codeOf(callback);
     const who = await ask(

@@ -5,7 +5,7 @@
  */
 import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
-import type { Vouched } from "../../core/people/vouching.ts";
+import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { Flow, Provider } from "./provider.ts";
 
 export interface OidcSettings {
@@ -61,7 +61,7 @@ export class OidcProvider implements Provider {
     });
   }
 
-  async finish(callback: URL, flow: Flow): Promise<Vouched> {
+  async finish(callback: URL, flow: Flow): Promise<ExternalUser> {
     const [client, config] = await Promise.all([library(), this.#discover()]);
     // What the browser asked for is behind a proxy; the provider compares with what was told at the
     // beginning.
@@ -86,7 +86,7 @@ export class OidcProvider implements Provider {
     return this.#judge({ ...claims, ...more });
   }
 
-  #judge(claims: Record<string, unknown>): Vouched {
+  #judge(claims: Record<string, unknown>): ExternalUser {
     const { issuer, domains, groups, adminGroups, groupsClaim, bots } = this.#settings;
     const sub = String(claims.sub);
     const mail = claims.email_verified === true && typeof claims.email === "string"

@@ -3,7 +3,7 @@
  * Feishu, DingTalk and WeCom.
  */
 
-import type { Vouched } from "../../core/people/vouching.ts";
+import type { ExternalUser } from "../../core/people/provisioning.ts";
 
 /** What belongs to one sign-in from its beginning to its end. The browser carries it encrypted. */
 export interface Flow {
@@ -28,5 +28,5 @@ export interface Provider {
    * Who came back. Throws `forbidden` with the reason when they may not come in, or whatever went
    * wrong.
    */
-  finish(callback: URL, flow: Flow): Promise<Vouched>;
+  finish(callback: URL, flow: Flow): Promise<ExternalUser>;
 }

@@ -6,15 +6,15 @@
  * code that the provider is asked for is limited per network and in all.
  */
 import { z } from "zod";
-import type { Accounts } from "../../core/people/account.ts";
+import type { Accounts } from "../../core/people/accounts.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
 import { networkOf, RateLimiter } from "../../core/rate_limiter.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { ServerSecret } from "../../core/people/server_secret.ts";
 import type { Sessions } from "../../core/people/session.ts";
-import { PER_NETWORK } from "../../core/people/sign_in_limits.ts";
-import type { Vouched } from "../../core/people/vouching.ts";
+import { NETWORK_SIGN_IN_RATE } from "../../core/people/sign_in_limits.ts";
+import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { TrustedProxies } from "../http/address.ts";
 import { cookieOf, sessionCookie, setCookie } from "../http/cookie.ts";
 import { anyone, declare } from "../http/route.ts";
@@ -80,7 +80,7 @@ export const signInRoutes = {
 export function signIn(routes: Routes, parts: SignInParts): void {
   const { accounts, sessions } = parts;
   const flows = new Flows(parts);
-  const tries = new RateLimiter(PER_NETWORK, parts.clock);
+  const tries = new RateLimiter(NETWORK_SIGN_IN_RATE, parts.clock);
   let finishing = 0;
 
   routes.on(signInRoutes.ways, () => {
@@ -155,9 +155,9 @@ export function signIn(routes: Routes, parts: SignInParts): void {
     });
   }
 
-  async function enter(call: Call, who: Vouched): Promise<Response> {
+  async function enter(call: Call, who: ExternalUser): Promise<Response> {
     const { address } = call;
-    const person = await accounts.vouch(who, { address });
+    const person = await accounts.provision(who, { address });
     const { token } = await sessions.begin(person.id, {
       address,
       agent: call.header("user-agent"),

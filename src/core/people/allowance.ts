@@ -19,7 +19,7 @@ export interface Allowance {
   readonly messagesPerDay?: number;
   readonly turnsAtOnce?: number;
   readonly imageBytesPerDay?: number;
-  /** Event streams open at once. Absent: {@linkcode STREAMS_AT_ONCE}. */
+  /** Event streams open at once. Absent: {@linkcode DEFAULT_MAX_STREAMS}. */
   readonly streamsAtOnce?: number;
   /**
    * Conversations kept. Programs that know no conversations begin one with each question, so there
@@ -31,7 +31,7 @@ export interface Allowance {
 /**
  * A page opens two streams, a program one for each question that it has asked and not heard out.
  */
-export const STREAMS_AT_ONCE = 10_000;
+export const DEFAULT_MAX_STREAMS = 10_000;
 
 /** What a person used on one day. */
 export interface Usage {
@@ -62,22 +62,22 @@ type Counted = typeof COUNTED[number];
  * What is left of a bound on messages; `until`: when it is whole again, milliseconds since the
  * epoch.
  */
-export interface Left {
+export interface RemainingMessages {
   readonly limit: number;
   readonly remaining: number;
   readonly until: number;
 }
 
 /** What was counted, and for how many milliseconds the count is kept. */
-type Taken = readonly [key: string, by: number, ttl: number];
+type Charge = readonly [key: string, by: number, ttl: number];
 
-const MINUTE = 60_000, DAY = 86_400_000;
+const MINUTE_MS = 60_000, DAY_MS = 86_400_000;
 
 /** Milliseconds for which statistics are kept. */
-const KEPT = 400 * DAY;
+const STATISTICS_TTL_MS = 400 * DAY_MS;
 
 /** Milliseconds between two times that the collected statistics go to the store. */
-const COLLECTED = 5_000;
+const FLUSH_INTERVAL_MS = 5_000;
 
 export class Allowances implements Observer, Admission {
   readonly #dayOf = calendar();
@@ -88,9 +88,9 @@ export class Allowances implements Observer, Admission {
   /** Turns that run or are being let in, by person. */
   readonly #running = new Map<string, number>();
   /** What a message took of the counted limits, so that it can go back. */
-  readonly #taken = new WeakMap<Message, Taken[]>();
+  readonly #taken = new WeakMap<Message, Charge[]>();
   /** What was left behind a message, of the bound that is nearest. */
-  readonly #left = new WeakMap<Message, Left>();
+  readonly #left = new WeakMap<Message, RemainingMessages>();
   readonly #collected = new Map<string, number>();
   #stop: (() => void) | undefined;
 
@@ -146,7 +146,7 @@ export class Allowances implements Observer, Admission {
   }
 
   /** What is left behind a message that was let in; `undefined` where nothing bounds messages. */
-  left(message: Message): Left | undefined {
+  remaining(message: Message): RemainingMessages | undefined {
     return this.#left.get(message);
   }
 
@@ -174,13 +174,13 @@ export class Allowances implements Observer, Admission {
     else this.#running.delete(id);
   }
 
-  async #return(taken: readonly Taken[]): Promise<void> {
+  async #return(taken: readonly Charge[]): Promise<void> {
     for (const [key, by, ttl] of taken) await this.#store.count(key, -by, ttl);
   }
 
   async #count(message: Message, bytes: number, limits: Allowance): Promise<void> {
     const { id } = message.person;
-    const taken: Taken[] = [];
+    const taken: Charge[] = [];
     try {
       const left = await this.#take(id, bytes, limits, taken);
       if (left) this.#left.set(message, left);
@@ -198,11 +198,11 @@ export class Allowances implements Observer, Admission {
     id: string,
     bytes: number,
     limits: Allowance,
-    taken: Taken[],
-  ): Promise<Left | undefined> {
-    let nearest: Left | undefined;
+    taken: Charge[],
+  ): Promise<RemainingMessages | undefined> {
+    let nearest: RemainingMessages | undefined;
     const now = this.#clock.now();
-    const minute = `use:${keyPart(id)}:minute:${Math.floor(now / MINUTE)}`;
+    const minute = `use:${keyPart(id)}:minute:${Math.floor(now / MINUTE_MS)}`;
     const messages = keyOf(id, this.#dayOf(now), "messages"),
       images = keyOf(id, this.#dayOf(now), "imageBytes");
     const take = async (
@@ -217,7 +217,7 @@ export class Allowances implements Observer, Admission {
       taken.push([key, by, ttl]);
       if (limit === undefined) return;
       const until = (Math.floor(now / window) + 1) * window;
-      const left: Left = { limit, remaining: Math.max(0, limit - count), until };
+      const left: RemainingMessages = { limit, remaining: Math.max(0, limit - count), until };
       if (count > limit) {
         throw new NexusError("limited", `${what}; again at ${new Date(until).toISOString()}`, {
           retryAfter: Math.ceil((until - now) / 1000),
@@ -232,20 +232,27 @@ export class Allowances implements Observer, Admission {
         minute,
         1,
         messagesPerMinute,
-        2 * MINUTE,
+        2 * MINUTE_MS,
         `${messagesPerMinute} messages per minute`,
-        MINUTE,
+        MINUTE_MS,
       );
     }
-    await take(messages, 1, messagesPerDay, KEPT, `${messagesPerDay} messages per day`, DAY);
+    await take(
+      messages,
+      1,
+      messagesPerDay,
+      STATISTICS_TTL_MS,
+      `${messagesPerDay} messages per day`,
+      DAY_MS,
+    );
     if (bytes > 0) {
       await take(
         images,
         bytes,
         imageBytesPerDay,
-        KEPT,
+        STATISTICS_TTL_MS,
         `${imageBytesPerDay} bytes of images per day`,
-        DAY,
+        DAY_MS,
       );
     }
     return nearest;
@@ -257,7 +264,7 @@ export class Allowances implements Observer, Admission {
   async usage(personId: string, days = 31): Promise<Usage[]> {
     await this.#handOver();
     const prefix = `use:${keyPart(personId)}:day:`;
-    const first = `${prefix}${this.#dayOf(this.#clock.now() - days * DAY)}`;
+    const first = `${prefix}${this.#dayOf(this.#clock.now() - days * DAY_MS)}`;
     const byDay = new Map<string, Usage>();
     for (const [key, count] of await this.#store.list(prefix, { after: first })) {
       const [day, counted] = key.slice(prefix.length).split(":") as [string, Counted];
@@ -287,7 +294,7 @@ export class Allowances implements Observer, Admission {
     if (by === 0) return;
     const key = keyOf(personId, this.#dayOf(this.#clock.now()), counted);
     this.#collected.set(key, (this.#collected.get(key) ?? 0) + by);
-    this.#stop ??= this.#clock.after(COLLECTED, () => {
+    this.#stop ??= this.#clock.after(FLUSH_INTERVAL_MS, () => {
       this.#stop = undefined;
       this.#handOver().catch((error) =>
         this.#observer.tell({ type: "fault", where: "usage", error })
@@ -298,7 +305,7 @@ export class Allowances implements Observer, Admission {
   async #handOver(): Promise<void> {
     const collected = [...this.#collected];
     this.#collected.clear();
-    for (const [key, by] of collected) await this.#store.count(key, by, KEPT);
+    for (const [key, by] of collected) await this.#store.count(key, by, STATISTICS_TTL_MS);
   }
 }
 

@@ -13,15 +13,15 @@ import { keyPart, type Store } from "../store.ts";
  * `chat`: ask, and what belongs to asking. `read`: conversations, search, usage. `admin`: what its
  * owner may do as an admin.
  */
-export const SCOPES = ["chat", "read", "admin"] as const;
-export type Scope = typeof SCOPES[number];
+export const API_KEY_SCOPES = ["chat", "read", "admin"] as const;
+export type ApiKeyScope = typeof API_KEY_SCOPES[number];
 
 export interface ApiKey {
   /** Public: names the key in lists. */
   readonly id: string;
   readonly personId: string;
   readonly name: string;
-  readonly scopes: readonly Scope[];
+  readonly scopes: readonly ApiKeyScope[];
   /** The bots and pools it opens; absent: all that its owner may use. */
   readonly bots?: readonly string[];
   /** `false`: what is asked with it leaves no history. */
@@ -37,18 +37,18 @@ export interface ApiKey {
 /** What every key begins with, so that scanners of leaked secrets know one when they see it. */
 export const KEY_PREFIX = "nxk_";
 
-export const MAX_PER_PERSON = 50;
+export const MAX_KEYS_PER_PERSON = 50;
 
 /**
  * Milliseconds for which a key is believed without looking into the store: how long a key that was
  * revoked on another node still works.
  */
-const BELIEVED = 10_000;
+const CACHE_TTL_MS = 10_000;
 
-const CACHED = 10_000;
+const MAX_CACHED_KEYS = 10_000;
 
 /** Milliseconds between two notes of a use. */
-const NOTED = 60_000;
+const LAST_USED_INTERVAL_MS = 60_000;
 
 export class ApiKeys {
   readonly #store: Store;
@@ -70,15 +70,15 @@ export class ApiKeys {
     personId: string,
     fields: {
       name: string;
-      scopes?: readonly Scope[];
+      scopes?: readonly ApiKeyScope[];
       bots?: readonly string[];
       history?: boolean;
       ttl?: number;
     },
   ): Promise<{ token: string; key: ApiKey }> {
     await this.#sweep(personId);
-    if ((await this.of(personId)).length >= MAX_PER_PERSON) {
-      throw new NexusError("conflict", `at most ${MAX_PER_PERSON} keys for one person`);
+    if ((await this.of(personId)).length >= MAX_KEYS_PER_PERSON) {
+      throw new NexusError("conflict", `at most ${MAX_KEYS_PER_PERSON} keys for one person`);
     }
     const token = KEY_PREFIX + randomToken(24);
     const now = this.#clock.now();
@@ -100,7 +100,7 @@ export class ApiKeys {
   }
 
   /** The key of a token if it was looked up a moment ago: no waiting. */
-  recall(token: string): ApiKey | undefined {
+  peek(token: string): ApiKey | undefined {
     const cached = this.#cache.get(token);
     const now = this.#clock.now();
     if (!cached || cached.until <= now) return undefined;
@@ -109,7 +109,7 @@ export class ApiKeys {
   }
 
   async find(token: string): Promise<ApiKey | undefined> {
-    const recalled = this.recall(token);
+    const recalled = this.peek(token);
     if (recalled) return recalled;
     this.#cache.delete(token);
     if (!token.startsWith(KEY_PREFIX) || token.length > 100) return undefined;
@@ -120,10 +120,10 @@ export class ApiKeys {
       : await this.#store.get(at);
     const now = this.#clock.now();
     if (!kept || kept.hash !== hash || isOver(this.#bounded(kept), now)) return undefined;
-    if (now - (kept.lastUsedAt ?? 0) >= NOTED) this.#note(kept, now);
+    if (now - (kept.lastUsedAt ?? 0) >= LAST_USED_INTERVAL_MS) this.#note(kept, now);
     const { hash: _, ...key } = kept;
-    if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value!);
-    this.#cache.set(token, { key, hash, until: now + BELIEVED });
+    if (this.#cache.size >= MAX_CACHED_KEYS) this.#cache.delete(this.#cache.keys().next().value!);
+    this.#cache.set(token, { key, hash, until: now + CACHE_TTL_MS });
     return this.#bounded(key);
   }
 
@@ -138,7 +138,7 @@ export class ApiKeys {
   }
 
   /** Lets go of a person's keys in memory, so that the store is asked for each. */
-  drop(personId: string): void {
+  invalidate(personId: string): void {
     for (const [token, { key }] of this.#cache) {
       if (key.personId === personId) this.#cache.delete(token);
     }

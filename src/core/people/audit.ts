@@ -4,13 +4,13 @@
  * store can rewrite the whole chain: note the head's hash elsewhere, `nexus audit verify` prints
  * it.
  */
-import { AuditBound } from "./audit_bound.ts";
+import { AuditLimiter } from "./audit_limiter.ts";
 import type { Clock } from "../clock.ts";
 import type { GatewayEvent, Observer } from "../observer.ts";
 import { keyPart, type Store } from "../store.ts";
 
 /** One line. Hashed are all fields but `hash`, in this order. */
-export interface AuditLine {
+export interface AuditEntry {
   /** From 0, without gaps. */
   readonly n: number;
   /** Milliseconds since the epoch. */
@@ -29,9 +29,9 @@ export interface AuditLine {
   readonly hash: string;
 }
 
-export type Act = Omit<AuditLine, "n" | "at" | "before" | "hash">;
+export type AuditAction = Omit<AuditEntry, "n" | "at" | "before" | "hash">;
 
-export interface Verdict {
+export interface AuditVerification {
   readonly lines: number;
   /** The hash of the last line. */
   readonly head: string;
@@ -40,9 +40,9 @@ export interface Verdict {
 }
 
 /** Lines waiting to be written; past it the newest are counted and left out. */
-const MAX_WAITING = 10_000;
+const MAX_QUEUED_ENTRIES = 10_000;
 
-const PAGE = 1000;
+const BATCH_SIZE = 1000;
 
 /**
  * An {@linkcode Observer}: it writes down what it is told, where that is of its kind, and what
@@ -54,10 +54,10 @@ export class Audit implements Observer {
   readonly #log: string;
   readonly #node: string;
   readonly #onFault: (error: unknown) => void;
-  readonly #waiting: { act: Act; at: number }[] = [];
+  readonly #waiting: { act: AuditAction; at: number }[] = [];
   #writing: Promise<void> | undefined;
-  #last: Promise<Pick<AuditLine, "n" | "hash">> | undefined;
-  readonly #bound: AuditBound;
+  #last: Promise<Pick<AuditEntry, "n" | "hash">> | undefined;
+  readonly #bound: AuditLimiter;
   #dropped = 0;
 
   /**
@@ -69,7 +69,7 @@ export class Audit implements Observer {
   ) {
     this.#store = parts.store;
     this.#clock = parts.clock;
-    this.#bound = new AuditBound(parts.clock);
+    this.#bound = new AuditLimiter(parts.clock);
     this.#node = parts.node ?? "1";
     this.#log = logOf(this.#node);
     this.#onFault = parts.onFault ?? (() => {});
@@ -81,8 +81,8 @@ export class Audit implements Observer {
   }
 
   /** Writes a line, behind; nobody waits for it. */
-  write(act: Act): void {
-    if (this.#waiting.length >= MAX_WAITING || !this.#bound.take(act)) {
+  write(act: AuditAction): void {
+    if (this.#waiting.length >= MAX_QUEUED_ENTRIES || !this.#bound.take(act)) {
       this.#dropped++;
       return;
     }
@@ -96,18 +96,18 @@ export class Audit implements Observer {
   }
 
   /** Lines of this process's chain, the newest first, before line `before`. */
-  async lines(before: number | undefined, limit: number): Promise<AuditLine[]> {
+  async entries(before: number | undefined, limit: number): Promise<AuditEntry[]> {
     await this.settled();
     const end = Math.min(before ?? Infinity, await this.#store.length(this.#log));
     const from = Math.max(0, end - limit);
-    return (await this.#store.read(this.#log, from, end - from) as AuditLine[]).reverse();
+    return (await this.#store.read(this.#log, from, end - from) as AuditEntry[]).reverse();
   }
 
   async #drain(): Promise<void> {
     let last = await (this.#last ??= this.#readLast());
     while (this.#waiting.length > 0) {
-      const lines: AuditLine[] = [];
-      for (const { act, at } of this.#waiting.splice(0, PAGE)) {
+      const lines: AuditEntry[] = [];
+      for (const { act, at } of this.#waiting.splice(0, BATCH_SIZE)) {
         lines.push(last = await seal(act, at, last));
       }
       if (this.#dropped > 0) {
@@ -120,29 +120,29 @@ export class Audit implements Observer {
     }
   }
 
-  async #readLast(): Promise<Pick<AuditLine, "n" | "hash">> {
+  async #readLast(): Promise<Pick<AuditEntry, "n" | "hash">> {
     await this.#store.set(`auditor:${keyPart(this.#node)}`, this.#log);
     const length = await this.#store.length(this.#log);
     const [line] = length > 0
-      ? await this.#store.read(this.#log, length - 1, 1) as AuditLine[]
+      ? await this.#store.read(this.#log, length - 1, 1) as AuditEntry[]
       : [];
     return line ?? { n: -1, hash: "" };
   }
 }
 
 /** Checks every chain in a store, by the node that wrote it. */
-export async function verifyAudit(store: Store): Promise<Record<string, Verdict>> {
-  const verdicts: Record<string, Verdict> = {};
+export async function verifyAudit(store: Store): Promise<Record<string, AuditVerification>> {
+  const verdicts: Record<string, AuditVerification> = {};
   for (const [key, log] of await store.list("auditor:")) {
     verdicts[key.slice("auditor:".length)] = await verifyLog(store, log);
   }
   return verdicts;
 }
 
-async function verifyLog(store: Store, log: string): Promise<Verdict> {
-  let last: Pick<AuditLine, "n" | "hash"> = { n: -1, hash: "" };
+async function verifyLog(store: Store, log: string): Promise<AuditVerification> {
+  let last: Pick<AuditEntry, "n" | "hash"> = { n: -1, hash: "" };
   while (true) {
-    const lines = await store.read(log, last.n + 1, PAGE) as AuditLine[];
+    const lines = await store.read(log, last.n + 1, BATCH_SIZE) as AuditEntry[];
     for (const line of lines) {
       const n = last.n + 1;
       const why = line.n !== n
@@ -155,11 +155,15 @@ async function verifyLog(store: Store, log: string): Promise<Verdict> {
       if (why !== undefined) return { lines: n, head: last.hash, broken: { n, why } };
       last = line;
     }
-    if (lines.length < PAGE) return { lines: last.n + 1, head: last.hash };
+    if (lines.length < BATCH_SIZE) return { lines: last.n + 1, head: last.hash };
   }
 }
 
-async function seal(act: Act, at: number, last: Pick<AuditLine, "n" | "hash">): Promise<AuditLine> {
+async function seal(
+  act: AuditAction,
+  at: number,
+  last: Pick<AuditEntry, "n" | "hash">,
+): Promise<AuditEntry> {
   const { who, did, whom, from, detail } = act;
   const cut = (text: string | undefined) => text?.slice(0, 500);
   const line = {
@@ -175,7 +179,7 @@ async function seal(act: Act, at: number, last: Pick<AuditLine, "n" | "hash">): 
   return { ...open, hash: await hashOf(open) };
 }
 
-async function hashOf(line: Omit<AuditLine, "hash">): Promise<string> {
+async function hashOf(line: Omit<AuditEntry, "hash">): Promise<string> {
   const { n, at, who, did, whom, from, detail, before } = line;
   const words = JSON.stringify([
     n,
@@ -195,7 +199,7 @@ function logOf(node: string): string {
   return `audit:${keyPart(node)}`;
 }
 
-function actOf(happening: GatewayEvent): Act | undefined {
+function actOf(happening: GatewayEvent): AuditAction | undefined {
   switch (happening.type) {
     case "signed_in":
       return { who: happening.person, did: "sign_in", from: happening.address };

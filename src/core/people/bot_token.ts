@@ -8,7 +8,7 @@
  */
 import { nameProblem, type ReservedNames, reserveNames } from "../bot_name.ts";
 import { NexusError } from "../error.ts";
-import { randomToken, sameText } from "./secret.ts";
+import { randomToken, timingSafeEqual } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
 
 /**
@@ -91,7 +91,7 @@ export class BotTokens {
   }
 
   /** Every token by bot id; another object after each change. */
-  get own(): ReadonlyMap<string, BotToken> {
+  get byBot(): ReadonlyMap<string, BotToken> {
     return this.#own;
   }
 
@@ -125,7 +125,7 @@ export class BotTokens {
     const owner = options.owner === undefined ? before?.owner : options.owner ?? undefined;
     const named = { botId, pools };
     const wrong = nameProblem(named, reserved) ??
-      nameProblem(named, reserveNames(ofTokens(this.#own)));
+      nameProblem(named, reserveNames(reservedByTokens(this.#own)));
     if (wrong !== undefined) throw new NexusError("invalid", `botId: ${wrong}`);
     const token = BOT_TOKEN_PREFIX + randomToken(24);
     const now = this.#now();
@@ -175,7 +175,7 @@ export class BotTokens {
   }
 
   /** Whether this token opens for this bot id. */
-  opens(botId: string, token: string, common: CommonTokens): boolean {
+  accepts(botId: string, token: string, common: CommonTokens): boolean {
     const own = this.#own.get(botId);
     return own ? this.#is(own, this.#hash(token)) : common === "" || this.#isCommon(token, common);
   }
@@ -183,7 +183,7 @@ export class BotTokens {
   /**
    * Whether a token could open for anybody: what a socket is asked for before it may say a word.
    */
-  known(token: string, common: CommonTokens): boolean {
+  isKnown(token: string, common: CommonTokens): boolean {
     let found = common !== "" && this.#isCommon(token, common);
     const given = this.#hash(token);
     // All are compared, so that the time does not tell which.
@@ -193,15 +193,16 @@ export class BotTokens {
 
   #is(own: BotToken, given: string): boolean {
     if (own.locked || (own.owner !== undefined && this.#isOut(own.owner))) return false;
-    const isOld = own.old !== undefined && sameText(given, own.old) && own.oldUntil! > this.#now();
-    return sameText(given, own.hash) || isOld;
+    const isOld = own.old !== undefined && timingSafeEqual(given, own.old) &&
+      own.oldUntil! > this.#now();
+    return timingSafeEqual(given, own.hash) || isOld;
   }
 
   #isCommon(token: string, common: CommonTokens): boolean {
     const given = this.#hash(token);
     let found = false;
     for (const one of typeof common === "string" ? [common] : common) {
-      if (sameText(given, one.startsWith("sha256:") ? one.toLowerCase() : this.#hash(one))) {
+      if (timingSafeEqual(given, one.startsWith("sha256:") ? one.toLowerCase() : this.#hash(one))) {
         found = true;
       }
     }
@@ -214,7 +215,7 @@ export class BotTokens {
 }
 
 /** Bots with a token of their own, as names that stand fixed. */
-export function ofTokens(
+export function reservedByTokens(
   tokens: ReadonlyMap<string, BotToken>,
 ): { id: string; pools: readonly string[]; by: string }[] {
   return [...tokens].map(([id, { pools = [] }]) => ({ id, pools, by: "a token" }));

@@ -3,26 +3,26 @@
  * nothing, and never dearer to check than the operator allowed.
  */
 import { NexusError } from "../error.ts";
-import type { Secret } from "./people.ts";
+import type { PasswordVerifier } from "./account_directory.ts";
 import {
   type Argon2id,
   hashProblem,
   isPasswordHash,
   looksLikeHash,
-  Passwords,
+  PasswordHasher,
   randomToken,
-  sameText,
+  timingSafeEqual,
 } from "./secret.ts";
 import type { ServerSecret } from "./server_secret.ts";
 
 export class Credentials {
-  readonly #passwords: Passwords;
+  readonly #passwords: PasswordHasher;
   readonly #secret: ServerSecret;
   /** What a stranger's password is compared with, so that it takes as long. */
   #decoy: Promise<string> | undefined;
 
   constructor(parts: { secret: ServerSecret; argon2id?: Argon2id }) {
-    this.#passwords = new Passwords(parts.argon2id);
+    this.#passwords = new PasswordHasher(parts.argon2id);
     this.#secret = parts.secret;
   }
 
@@ -30,7 +30,7 @@ export class Credentials {
    * A password of the configuration as it stays in memory, where a dump shows no plain one. The
    * same over restarts.
    */
-  async configured(password: string): Promise<Secret> {
+  async configured(password: string): Promise<PasswordVerifier> {
     return isPasswordHash(password) ? { phc: password } : { mac: await this.#macOf(password) };
   }
 
@@ -60,7 +60,7 @@ export class Credentials {
    * Whether this is the password. Costs one argon2id also where there is no account. Throws
    * `limited` when too many wait.
    */
-  async matches(secret: Secret | undefined, password: string): Promise<boolean> {
+  async matches(secret: PasswordVerifier | undefined, password: string): Promise<boolean> {
     // A password beyond this length is nobody's; hashing it would only cost.
     const given = password.slice(0, 1024);
     const isHash = secret !== undefined && "phc" in secret && isPasswordHash(secret.phc);
@@ -68,7 +68,7 @@ export class Credentials {
     const matches = await this.#passwords.matches(given, phc).catch(tooMany);
     if (isHash) return matches;
     return secret !== undefined && "mac" in secret &&
-      sameText(await this.#macOf(given), secret.mac);
+      timingSafeEqual(await this.#macOf(given), secret.mac);
   }
 
   async #macOf(password: string): Promise<string> {

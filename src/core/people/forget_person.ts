@@ -7,7 +7,7 @@
  * identities, and what they said in a group that shares one conversation, which stands there
  * without their name.
  */
-import type { Accounts } from "./account.ts";
+import type { Accounts } from "./accounts.ts";
 import type { Allowances } from "./allowance.ts";
 import type { ApiKeys } from "./api_key.ts";
 import type { BotTokens } from "./bot_token.ts";
@@ -33,7 +33,7 @@ export interface PersonalData {
  * Milliseconds for which a message of somebody who is nobody any more stays in the outbox: they are
  * told so, and it goes by itself.
  */
-const FRESH = 5_000;
+const REJECTION_DELIVERY_MS = 5_000;
 
 /** Deletes everything of an account that was retired (`Accounts.remove`). */
 export async function forgetPerson(data: PersonalData, id: string): Promise<void> {
@@ -52,7 +52,7 @@ export async function forgetPerson(data: PersonalData, id: string): Promise<void
     await allowances.forget(one);
     await removeAll(store, `talk:${keyPart(one)}:`);
     await accounts.languages.forget(one);
-    await forgetChats(store, one, senders, data.clock.now() - FRESH);
+    await forgetChats(store, one, senders, data.clock.now() - REJECTION_DELIVERY_MS);
   }
   for (const one of [id, ...aliases]) await accounts.forget(one);
 }

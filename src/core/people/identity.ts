@@ -10,8 +10,8 @@ import type { Clock } from "../clock.ts";
 import { hashToken } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
 
-export const PLATFORMS = ["lark", "dingtalk", "wecom", "oidc", "proxy"] as const;
-export type IdentityPlatform = typeof PLATFORMS[number];
+export const IDENTITY_PLATFORMS = ["lark", "dingtalk", "wecom", "oidc", "proxy"] as const;
+export type IdentityPlatform = typeof IDENTITY_PLATFORMS[number];
 
 /**
  * One id of a person on a platform.
@@ -55,7 +55,7 @@ export interface LinkedIdentity extends Identity {
 }
 
 /** Whose an identity is: an account's, of somebody who was removed, or nobody's. */
-export type Owner = { readonly account: string } | { readonly barred: string } | undefined;
+export type IdentityOwner = { readonly account: string } | { readonly barred: string } | undefined;
 
 export class Identities {
   readonly #store: Store;
@@ -89,7 +89,7 @@ export class Identities {
   }
 
   /** Whose the first of these identities is that is known at all. A link counts before a bar. */
-  async owner(identities: readonly Identity[]): Promise<Owner> {
+  async owner(identities: readonly Identity[]): Promise<IdentityOwner> {
     for (const identity of identities) {
       const account: string | undefined = await this.#store.get(keyOf(identity));
       if (account !== undefined) return { account };
@@ -232,18 +232,18 @@ export class Identities {
 }
 
 /** Letters of a name from outside, at most. */
-export const NAME_LENGTH = 100;
+export const MAX_DISPLAY_NAME = 100;
 
 /**
  * A name that a platform or a provider tells, as it may be shown: control characters, marks that
  * turn the direction of text and signs without width are taken off, so that it cannot pose as
  * another name or reach out of its line. `undefined`: nothing is left.
  */
-export function displayNameOf(name: unknown): string | undefined {
+export function cleanDisplayName(name: unknown): string | undefined {
   if (typeof name !== "string") return undefined;
-  const plain = name.slice(0, 10 * NAME_LENGTH).toWellFormed().replace(/[\p{Cf}\p{Co}]/gu, "");
+  const plain = name.slice(0, 10 * MAX_DISPLAY_NAME).toWellFormed().replace(/[\p{Cf}\p{Co}]/gu, "");
   const line = plain.replace(/[\p{Cc}\p{Z}]+/gu, " ").trim();
-  return [...line].slice(0, NAME_LENGTH).join("").trim() || undefined;
+  return [...line].slice(0, MAX_DISPLAY_NAME).join("").trim() || undefined;
 }
 
 function nameOf({ platform, kind, scope, value }: Identity): string {

@@ -4,7 +4,7 @@
  * streams end, their keys are asked for again, their bots' sockets close. Of somebody who was
  * removed everything is forgotten, by the one function that does it.
  */
-import type { AccountChange } from "./people.ts";
+import type { AccountChange } from "./account_directory.ts";
 import type { Clock } from "../clock.ts";
 import { forgetPerson, type PersonalData } from "./forget_person.ts";
 import type { Observer } from "../observer.ts";
@@ -25,7 +25,7 @@ export interface OffboardingParts extends PersonalData {
  * begun before may have written something behind. Until then the tombstone says that it is not
  * done, so that a start after a crash does it.
  */
-export const AGAIN = 30_000;
+export const SECOND_PASS_DELAY_MS = 30_000;
 
 export class Offboarding {
   readonly #parts: OffboardingParts;
@@ -67,7 +67,7 @@ export class Offboarding {
     if (type === "removed") this.#behind("forgetting", this.#forget(id));
     if (type === "out") {
       stop?.(id);
-      keys.drop(id);
+      keys.invalidate(id);
       recheckBots?.();
     }
     if (type === "out" || type === "password") {
@@ -90,7 +90,10 @@ export class Offboarding {
   #later(id: string): void {
     this.#timers.set(
       id,
-      this.#parts.clock.after(AGAIN, () => this.#behind("forgetting", this.#settle(id))),
+      this.#parts.clock.after(
+        SECOND_PASS_DELAY_MS,
+        () => this.#behind("forgetting", this.#settle(id)),
+      ),
     );
   }
 

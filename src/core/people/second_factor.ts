@@ -6,7 +6,7 @@ import type { Clock } from "../clock.ts";
 import { NexusError } from "../error.ts";
 import { RateLimiter } from "../rate_limiter.ts";
 import type { Observer } from "../observer.ts";
-import { hashToken, randomToken, sameText } from "./secret.ts";
+import { hashToken, randomToken, timingSafeEqual } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
 import { newTotpSecret, totpStep } from "./totp.ts";
 
@@ -24,7 +24,7 @@ interface Factor {
  * Wrong codes for one account: five, then one in a minute; of a million codes that is one in a year
  * by luck.
  */
-export const PER_FACTOR = { burst: 5, every: 60_000 } as const;
+export const CODE_RATE = { burst: 5, every: 60_000 } as const;
 
 const RECOVERY_CODES = 10;
 
@@ -43,7 +43,7 @@ export class SecondFactors {
     this.#clock = parts.clock;
     this.#observer = parts.observer;
     this.#changed = parts.changed;
-    this.#tries = new RateLimiter(PER_FACTOR, parts.clock);
+    this.#tries = new RateLimiter(CODE_RATE, parts.clock);
   }
 
   async load(): Promise<void> {
@@ -111,7 +111,7 @@ export class SecondFactors {
     const given = code.replace(/[\s-]/g, "").toLowerCase();
     const step = await totpStep(factor.secret, given, this.#clock.now(), factor.lastStep);
     const hash = await hashToken(given);
-    const recovered = factor.recovery.find((kept) => sameText(kept, hash));
+    const recovered = factor.recovery.find((kept) => timingSafeEqual(kept, hash));
     // Another request with the same code may have been first while this one computed.
     const stillGood = this.#factors.get(id) === factor;
     if ((step === undefined && recovered === undefined) || !stillGood) {

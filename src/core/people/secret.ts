@@ -18,10 +18,10 @@ const ARGON = { memory: 19_456, passes: 2, lanes: 1 } as const;
 export const HASH_BOUNDS = { memory: 65_536, passes: 10, lanes: 4 } as const;
 
 /** Hashes at once: each takes 19 MiB and a core. */
-export const HASHES_AT_ONCE = 2;
+export const MAX_CONCURRENT_HASHES = 2;
 
 /** Those who wait for one, at most; past it sign-in says "later". */
-export const HASHES_WAITING = 100;
+export const MAX_QUEUED_HASHES = 100;
 
 const encoder = new TextEncoder();
 
@@ -57,14 +57,14 @@ export async function hashToken(token: string): Promise<string> {
 }
 
 /** HMAC-SHA-256 of a text under a key that is itself a text; in hex. */
-export async function macOf(key: string, text: string): Promise<string> {
+export async function hmacOf(key: string, text: string): Promise<string> {
   const hmac = { name: "HMAC", hash: "SHA-256" };
   const imported = await crypto.subtle.importKey("raw", encoder.encode(key), hmac, false, ["sign"]);
   return new Uint8Array(await crypto.subtle.sign("HMAC", imported, encoder.encode(text))).toHex();
 }
 
 /** Compares without telling by time where the texts differ; only their length shows. */
-export function sameText(a: string, b: string): boolean {
+export function timingSafeEqual(a: string, b: string): boolean {
   let different = a.length ^ b.length;
   for (let i = 0; i < a.length; i++) {
     different |= a.charCodeAt(i) ^ b.charCodeAt(i % (b.length || 1));
@@ -85,7 +85,7 @@ export type Argon2id = (
 ) => Promise<Uint8Array>;
 
 /** Hashes passwords, few at once. */
-export class Passwords {
+export class PasswordHasher {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #fallback: Argon2id | undefined;
@@ -114,7 +114,7 @@ export class Passwords {
       parts.lanes,
       parts.hash.length,
     );
-    return sameText(unpadded(hash), unpadded(parts.hash));
+    return timingSafeEqual(unpadded(hash), unpadded(parts.hash));
   }
 
   async #derive(
@@ -125,10 +125,10 @@ export class Passwords {
     lanes: number,
     length: number,
   ): Promise<Uint8Array> {
-    if (this.#waiting.length >= HASHES_WAITING) {
+    if (this.#waiting.length >= MAX_QUEUED_HASHES) {
       throw new RangeError("too many passwords wait to be hashed");
     }
-    if (this.#running >= HASHES_AT_ONCE) {
+    if (this.#running >= MAX_CONCURRENT_HASHES) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else this.#running++;
     try {
@@ -162,7 +162,7 @@ export class Passwords {
 }
 
 /**
- * Whether a text is a password hash that {@linkcode Passwords.matches} understands and computes.
+ * Whether a text is a password hash that {@linkcode PasswordHasher.matches} understands and computes.
  */
 export function isPasswordHash(text: string): boolean {
   return readPhc(text) !== undefined;

@@ -3,7 +3,7 @@
  * proofs is derived, each with a label of its own. Who has the store alone cannot use it to find a
  * password: what it signs is either public or bound to a token.
  */
-import { randomToken, sameText } from "./secret.ts";
+import { randomToken, timingSafeEqual } from "./secret.ts";
 import type { Store } from "../store.ts";
 
 const KEY = "secret:server";
@@ -37,8 +37,8 @@ export class ServerSecret {
   }
 
   /** Whether this is the {@linkcode mac} of the text; compares in constant time. */
-  async holds(label: string, text: string, mac: string): Promise<boolean> {
-    return sameText(mac, await this.mac(label, text));
+  async verify(label: string, text: string, mac: string): Promise<boolean> {
+    return timingSafeEqual(mac, await this.mac(label, text));
   }
 
   /** Encrypts plain JSON (AES-256-GCM) into base64url: nobody else can read or make it. */

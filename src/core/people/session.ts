@@ -13,7 +13,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Observer } from "../observer.ts";
-import { hashToken, macOf, randomToken, sameText } from "./secret.ts";
+import { hashToken, hmacOf, randomToken, timingSafeEqual } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
 
 export interface Session {
@@ -48,13 +48,13 @@ interface Cached {
 }
 
 /** How long a session lives at most unless the operator says otherwise: thirty days. */
-export const SESSION_MAX_AGE = 30 * 86_400_000;
+export const DEFAULT_SESSION_MAX_AGE_MS = 30 * 86_400_000;
 
 /** Milliseconds for which a session is believed without asking the store. */
-export const BELIEVED = 10_000;
+export const SESSION_CACHE_TTL_MS = 10_000;
 
 /** Tokens kept in memory; the oldest go and are read from the store again. */
-const CACHED = 10_000;
+const MAX_CACHED_SESSIONS = 10_000;
 
 export class Sessions {
   readonly #store: Store;
@@ -113,7 +113,7 @@ export class Sessions {
       lastSeenAt: now,
       agent: from.agent?.slice(0, 300),
       address: from.address,
-      ...(credential === undefined ? {} : { proof: await macOf(token, credential) }),
+      ...(credential === undefined ? {} : { proof: await hmacOf(token, credential) }),
     };
     const hash = await hashToken(token);
     const key = `session:${keyPart(personId)}:${hash}`;
@@ -128,7 +128,7 @@ export class Sessions {
   /**
    * The session of a token if it is in memory: no waiting, and so what every request tries first.
    */
-  recall(token: string): Session | undefined {
+  peek(token: string): Session | undefined {
     const cached = this.#cache.get(token);
     if (!cached) return undefined;
     const now = this.#clock.now();
@@ -136,7 +136,9 @@ export class Sessions {
       this.#cache.delete(token);
       return undefined;
     }
-    if (now - cached.checkedAt >= Math.min(BELIEVED, this.life.ttl / 20)) return undefined;
+    if (now - cached.checkedAt >= Math.min(SESSION_CACHE_TTL_MS, this.life.ttl / 20)) {
+      return undefined;
+    }
     cached.session.lastSeenAt = now;
     cached.session.expiresAt = this.#endOf(cached.session.createdAt, now);
     return cached.session.expiresAt > now ? cached.session : undefined;
@@ -144,7 +146,7 @@ export class Sessions {
 
   /** The session of a token. */
   async find(token: string): Promise<Session | undefined> {
-    const recalled = this.recall(token);
+    const recalled = this.peek(token);
     if (recalled) return recalled;
     if (!/^[0-9a-f]{64}$/.test(token)) return undefined;
     const cached = this.#cache.get(token);
@@ -171,19 +173,21 @@ export class Sessions {
   async #proven(token: string, session: Session): Promise<Session | undefined> {
     const credential = this.#credential(session.personId);
     if (credential === undefined) return session;
-    const proof = await macOf(token, credential);
+    const proof = await hmacOf(token, credential);
     if (session.proof === undefined) return { ...session, proof };
-    return sameText(session.proof, proof) ? session : undefined;
+    return timingSafeEqual(session.proof, proof) ? session : undefined;
   }
 
   /**
    * Whether a token still opens. Does not count as a use, so that a page which is only left open
    * signs its person out in time.
    */
-  async holds(token: string): Promise<boolean> {
+  async isValid(token: string): Promise<boolean> {
     const cached = this.#cache.get(token);
     const now = this.#clock.now();
-    if (cached && now - cached.checkedAt < BELIEVED) return cached.session.expiresAt > now;
+    if (cached && now - cached.checkedAt < SESSION_CACHE_TTL_MS) {
+      return cached.session.expiresAt > now;
+    }
     const key: string | undefined = cached?.key ??
       await this.#store.get(`token:${await hashToken(token)}`);
     const kept: Session | undefined = key === undefined ? undefined : await this.#store.get(key);
@@ -260,7 +264,9 @@ export class Sessions {
   }
 
   #remember(token: string, cached: Cached): void {
-    if (this.#cache.size >= CACHED) this.#cache.delete(this.#cache.keys().next().value!);
+    if (this.#cache.size >= MAX_CACHED_SESSIONS) {
+      this.#cache.delete(this.#cache.keys().next().value!);
+    }
     this.#cache.set(token, cached);
   }
 }

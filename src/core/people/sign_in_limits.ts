@@ -14,35 +14,35 @@ import { randomToken } from "./secret.ts";
 import { keyPart, type Store } from "../store.ts";
 
 /** All tries of one network, whatever the name: many people may share one. */
-export const PER_NETWORK = { burst: 30, every: 2_000 } as const;
+export const NETWORK_SIGN_IN_RATE = { burst: 30, every: 2_000 } as const;
 
 /**
  * Tries for one name from all networks that it is not known in: 1,440 guesses a day beyond the
  * first ten.
  */
-export const PER_NAME = { burst: 10, every: 60_000 } as const;
+export const NAME_SIGN_IN_RATE = { burst: 10, every: 60_000 } as const;
 
 /** Tries for one name from one network, or one browser, in which it signed in before. */
-export const PER_KNOWN = { burst: 10, every: 30_000 } as const;
+export const KNOWN_SIGN_IN_RATE = { burst: 10, every: 30_000 } as const;
 
 /** Networks remembered for one account, and for how long. */
-export const NETWORKS = { most: 20, days: 90 } as const;
+export const KNOWN_NETWORKS = { most: 20, days: 90 } as const;
 
 /** Days for which a browser is known after it signed in. */
 export const DEVICE_DAYS = 180;
 
-const DAY = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** Milliseconds after which a network's last use is written anew. */
-const NOTED = DAY;
+const NETWORK_REFRESH_MS = DAY_MS;
 
 /** Who tries: where from, and with what a browser was given when it signed in. */
-export interface Try {
+export interface SignInOrigin {
   readonly address: string;
   readonly device?: string;
 }
 
-type Networks = Record<string, number>;
+type LastSeenByNetwork = Record<string, number>;
 
 export class SignInLimits {
   readonly #store: Store;
@@ -58,10 +58,10 @@ export class SignInLimits {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#secret = parts.secret;
-    this.#byNetwork = new RateLimiter(PER_NETWORK, parts.clock);
-    this.#byName = new RateLimiter(PER_NAME, parts.clock);
-    this.#byMadeUpName = new RateLimiter(PER_NAME, parts.clock);
-    this.#byKnown = new RateLimiter(PER_KNOWN, parts.clock);
+    this.#byNetwork = new RateLimiter(NETWORK_SIGN_IN_RATE, parts.clock);
+    this.#byName = new RateLimiter(NAME_SIGN_IN_RATE, parts.clock);
+    this.#byMadeUpName = new RateLimiter(NAME_SIGN_IN_RATE, parts.clock);
+    this.#byKnown = new RateLimiter(KNOWN_SIGN_IN_RATE, parts.clock);
   }
 
   /**
@@ -70,7 +70,11 @@ export class SignInLimits {
    *
    * @param id the account's id, where there is an account of this name
    */
-  async take(name: string, id: string | undefined, from: Try): Promise<number | (() => void)> {
+  async take(
+    name: string,
+    id: string | undefined,
+    from: SignInOrigin,
+  ): Promise<number | (() => void)> {
     const network = networkOf(from.address);
     const waitForNetwork = this.#byNetwork.take(network);
     // A try that its network may not make is not counted for the name: else one network could use
@@ -95,7 +99,7 @@ export class SignInLimits {
     const browser = device === undefined ? undefined : await this.#browserOf(id, device);
     if (browser !== undefined) return [this.#byKnown, `${id}\nbrowser ${browser}`];
     const seen = (await this.#networks(id))[network];
-    const isKnown = seen !== undefined && this.#clock.now() - seen < NETWORKS.days * DAY;
+    const isKnown = seen !== undefined && this.#clock.now() - seen < KNOWN_NETWORKS.days * DAY_MS;
     return isKnown ? [this.#byKnown, `${id}\n${network}`] : [this.#byName, id];
   }
 
@@ -110,17 +114,17 @@ export class SignInLimits {
   }
 
   /** Remembers where somebody signed in from. Returns what their browser shows next time. */
-  async remember(id: string, from: Try): Promise<string> {
+  async remember(id: string, from: SignInOrigin): Promise<string> {
     const now = this.#clock.now();
     const network = networkOf(from.address);
     const networks = await this.#networks(id);
-    if (now - (networks[network] ?? 0) > NOTED) {
+    if (now - (networks[network] ?? 0) > NETWORK_REFRESH_MS) {
       const latest = Object.entries({ ...networks, [network]: now }).sort(([, a], [, b]) => b - a);
       await this.#store.set(
         `networks:${keyPart(id)}`,
-        Object.fromEntries(latest.slice(0, NETWORKS.most)),
+        Object.fromEntries(latest.slice(0, KNOWN_NETWORKS.most)),
         {
-          ttl: NETWORKS.days * DAY,
+          ttl: KNOWN_NETWORKS.days * DAY_MS,
         },
       );
     }
@@ -140,11 +144,11 @@ export class SignInLimits {
     const shown = await this.#secret.unseal("device", device) as
       | { id: string; browser: string; at: number }
       | undefined;
-    const isGood = shown?.id === id && this.#clock.now() - shown.at < DEVICE_DAYS * DAY;
+    const isGood = shown?.id === id && this.#clock.now() - shown.at < DEVICE_DAYS * DAY_MS;
     return isGood ? shown.browser : undefined;
   }
 
-  async #networks(id: string): Promise<Networks> {
+  async #networks(id: string): Promise<LastSeenByNetwork> {
     return await this.#store.get(`networks:${keyPart(id)}`) ?? {};
   }
 }

@@ -16,12 +16,12 @@ export interface Tombstone {
   /** Milliseconds since the epoch. */
   readonly at: number;
   /** Whose data may not all be gone yet, and what platforms called them (`lark:ou_1`). */
-  readonly pending?: readonly Pending[];
+  readonly pending?: readonly PendingRemoval[];
   /** Set where a platform knew them: it cannot vouch for them again until an admin allows it. */
   readonly barred?: boolean;
 }
 
-interface Pending {
+interface PendingRemoval {
   readonly id: string;
   readonly senders: readonly string[];
 }

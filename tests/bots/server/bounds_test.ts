@@ -4,7 +4,7 @@ import { BotServer, type WebSocketLike } from "../../../src/bots/server/bot_serv
 import { MAX_BAD_FRAMES } from "../../../src/bots/server/settings.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { silentObserver } from "../../../src/core/observer.ts";
-import { PER_NETWORK_LINES } from "../../../src/core/people/audit_bound.ts";
+import { NETWORK_AUDIT_RATE } from "../../../src/core/people/audit_limiter.ts";
 import { PER_NETWORK_LOG_RATE } from "../../../src/core/log_limiter.ts";
 import { Roster } from "../../../src/core/roster.ts";
 import { startWorld, TestBot, until } from "../../world.ts";
@@ -122,7 +122,9 @@ Deno.test("made-up ids over real sockets fill neither the log, nor the audit log
   const lines = world.happenings.filter(({ type }) => type === "bot_refused").length;
   assert.equal(lines, PER_NETWORK_LOG_RATE.burst);
   await world.app.audit.settled();
-  assert.ok((await world.app.audit.lines(undefined, 1_000)).length <= PER_NETWORK_LINES.burst + 2);
+  assert.ok(
+    (await world.app.audit.entries(undefined, 1_000)).length <= NETWORK_AUDIT_RATE.burst + 2,
+  );
   await until(() => world.app.sockets.size === 0);
   assert.equal(world.app.gateway.roster.size, 0);
 });

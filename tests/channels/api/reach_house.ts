@@ -4,7 +4,7 @@
 import type { AppParts } from "../../../src/app.ts";
 import { argon2idInWasm } from "../../../src/backends/argon_wasm.ts";
 import type { Person } from "../../../src/core/message.ts";
-import { Passwords } from "../../../src/core/people/secret.ts";
+import { PasswordHasher } from "../../../src/core/people/secret.ts";
 import { Events, startWorld, type TestBot, until, type World } from "../../world.ts";
 
 /** Somebody who calls, by what they show. */
@@ -119,7 +119,11 @@ export class House implements AsyncDisposable {
       });
     }
     const bots = { a: await seat(world, "a", { pool: "pool" }), b: await seat(world, "b", {}) };
-    const house = new House(world, bots, await new Passwords(argon2idInWasm).hash("member-pass"));
+    const house = new House(
+      world,
+      bots,
+      await new PasswordHasher(argon2idInWasm).hash("member-pass"),
+    );
     for (const caller of CALLERS) {
       if (caller.person && (caller.scopes || caller.out)) await house.tokenOf(caller);
     }

@@ -73,12 +73,12 @@ const account: Record<string, Scene> = {
     json: { current: passwordOf(person), password: passwordOf(person) },
   }),
   "post /api/totp": ({ world }, { person }) => ({
-    after: () => world.app.accounts.dropFactor(person),
+    after: () => world.app.accounts.removeSecondFactor(person),
   }),
   "post /api/totp/confirm": async ({ world }, { person }) => {
-    const secret = await world.app.accounts.newFactor(person);
+    const secret = await world.app.accounts.beginSecondFactor(person);
     const code = await totpCode(secret, Math.floor(Date.now() / 30_000));
-    return { json: { code }, after: () => world.app.accounts.dropFactor(person) };
+    return { json: { code }, after: () => world.app.accounts.removeSecondFactor(person) };
   },
   "delete /api/totp": (_, { person }) => ({ json: { password: passwordOf(person) } }),
   "post /api/keys": ({ world }, { person }) => ({
@@ -274,7 +274,7 @@ const admin: Record<string, Scene> = {
   "delete /api/admin/removed/{username}": async (house) => {
     const { world } = house, value = `somebody${house.next()}`, id = `proxy:${value}`;
     const identities = [{ platform: "proxy", kind: "user", scope: "", value }] as const;
-    const person = await world.app.accounts.vouch({ platform: "proxy", identities, ids: [id] });
+    const person = await world.app.accounts.provision({ platform: "proxy", identities, ids: [id] });
     await world.app.accounts.remove(person.id);
     const { username } = world.app.accounts.tombstones.list().find((one) =>
       one.barred && one.username.includes(value)

@@ -173,7 +173,7 @@ Deno.test("what is another person's, or was asked with another key, does not exi
   );
   console.log(`${cells} cells walked with the things of others`);
   await house.world.app.audit.settled();
-  const lines = await house.world.app.audit.lines(undefined, 1000);
+  const lines = await house.world.app.audit.entries(undefined, 1000);
   assert.ok(
     lines.some(({ did, who, whom }) =>
       did === "reached_for_another" && who === "bob" && whom === "alice"

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import type { Identity } from "../../../src/core/people/identity.ts";
-import type { Vouched } from "../../../src/core/people/vouching.ts";
+import type { ExternalUser } from "../../../src/core/people/provisioning.ts";
 import { until, USERS } from "../../world.ts";
 import { type Chats, chats, type Kind, KINDS } from "./chats.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
@@ -12,7 +12,7 @@ const zh = wordsIn("zh"), en = wordsIn("en");
 const HERE = { address: "127.0.0.1" };
 
 /** Whom a sign-in by the platform sees, when it is the person who writes in this chat. */
-function signInOf(kind: Kind, chat: string): Vouched {
+function signInOf(kind: Kind, chat: string): ExternalUser {
   if (kind === "feishu") {
     const union: Identity = {
       platform: "lark",
@@ -74,14 +74,14 @@ for (const kind of KINDS.filter((kind) => kind !== "dingtalk card")) {
     nameIn(c, "second", "李雷");
     await c.say("first", "hello");
     const { accounts } = c.w.app;
-    const first = await accounts.vouch(signInOf(kind, "first"), HERE);
+    const first = await accounts.provision(signInOf(kind, "first"), HERE);
     assert.equal(c.asked[0].userId, first.id);
     const names = await c.w.app.accounts.identities.of(first.id);
     assert.ok(
       names.some((one) => one.kind === "chat" && one.scope === "main"),
       JSON.stringify(names),
     );
-    const { id } = await accounts.vouch(signInOf(kind, "second"), HERE);
+    const { id } = await accounts.provision(signInOf(kind, "second"), HERE);
     await c.say("second", "hello too");
     assert.equal(c.asked[1].userId, id);
     if (kind !== "wecom bot") {
@@ -165,7 +165,7 @@ Deno.test("who had talked before there were accounts keeps the id and the histor
   assert.deepEqual(c.asked.map(({ userId }) => userId), ["lark:main:ou_of_oc_1", "alice"]);
   assert.equal(c.asked[0].conversationId, "c1");
   assert.equal(
-    (await c.w.app.accounts.vouch(signInOf("feishu", "oc_1"), HERE)).id,
+    (await c.w.app.accounts.provision(signInOf("feishu", "oc_1"), HERE)).id,
     "lark:main:ou_of_oc_1",
   );
 });
@@ -231,7 +231,7 @@ Deno.test("a bot that some person may not use is not offered to strangers and gu
   await c.bind("oc_3", "carl");
   assert.equal(await inFeishu(c, { chat: "oc_3", text: "/use beta" }), en.unknownBot("beta"));
   // Who signs in by the platform may use all on the page, and so here.
-  await c.w.app.accounts.vouch(signInOf("feishu", "oc_4"), HERE);
+  await c.w.app.accounts.provision(signInOf("feishu", "oc_4"), HERE);
   assert.ok((await inFeishu(c, { chat: "oc_4", text: "/bots" })).includes("beta"));
 });
 
@@ -363,7 +363,8 @@ Deno.test("only the answer in the private chat links, to the account that is nam
   // And so does the sign-in by Feishu, and what they say in another app.
   const union: Identity = { platform: "lark", kind: "union_id", scope: "tenant", value: "on_ou_1" };
   assert.equal(
-    (await c.w.app.accounts.vouch({ platform: "lark", identities: [union], ids: ["x"] }, HERE)).id,
+    (await c.w.app.accounts.provision({ platform: "lark", identities: [union], ids: ["x"] }, HERE))
+      .id,
     "alice",
   );
   await c.w.app.audit.settled();
@@ -392,9 +393,9 @@ Deno.test("an identity that is unlinked is a stranger's with the next message; t
 
 Deno.test("who has signed in by the platform needs no code where accounts are needed; a guest of another app does", async () => {
   await using c = await chats("feishu", { access: "pairing" });
-  await c.w.app.accounts.vouch(signInOf("feishu", "oc_1"), HERE);
+  await c.w.app.accounts.provision(signInOf("feishu", "oc_1"), HERE);
   assert.equal(await inFeishu(c, { chat: "oc_1", text: "hello" }), "to hello");
-  await c.w.app.accounts.vouch(signInOf("feishu", "oc_2"));
+  await c.w.app.accounts.provision(signInOf("feishu", "oc_2"));
   assert.ok(codeIn(await inFeishu(c, { chat: "oc_2", text: "hello" })));
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { FLOW_LIFETIME } from "../../../src/channels/sign_in/flow.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
-import { PER_NETWORK } from "../../../src/core/people/sign_in_limits.ts";
+import { NETWORK_SIGN_IN_RATE } from "../../../src/core/people/sign_in_limits.ts";
 import { startWorld } from "../../world.ts";
 import { listen, quiet, startProvider } from "./oidc_server.ts";
 
@@ -374,16 +374,19 @@ Deno.test("codes that nobody gave are asked about at a bounded rate, and those w
         `${world.url}/api/sign-in/lark/callback?code=${code}&state=${state}`,
       )).location!;
     };
-    for (let n = 0; n < 2 * PER_NETWORK.burst; n++) {
+    for (let n = 0; n < 2 * NETWORK_SIGN_IN_RATE.burst; n++) {
       assert.equal(await signIn("good"), `${world.url}/`);
     }
     const answers = new Map<string, number>();
-    for (let n = 0; n < PER_NETWORK.burst + 10; n++) {
+    for (let n = 0; n < NETWORK_SIGN_IN_RATE.burst + 10; n++) {
       const { search } = new URL(await signIn("wrong"));
       answers.set(search, (answers.get(search) ?? 0) + 1);
     }
     const asked = answers.get("?sign_in=forbidden")!;
-    assert.ok(asked >= PER_NETWORK.burst && asked <= PER_NETWORK.burst + 5, `${asked}`);
+    assert.ok(
+      asked >= NETWORK_SIGN_IN_RATE.burst && asked <= NETWORK_SIGN_IN_RATE.burst + 5,
+      `${asked}`,
+    );
     assert.ok(answers.get("?sign_in=limited")! >= 5);
   } finally {
     await office.close();

@@ -17,7 +17,7 @@ Deno.test("a key opens, is told once, and is kept only as a hash", async () => {
   const { token, key } = await keys.make("alice", { name: "laptop", scopes: ["chat"] });
   assert.match(token, /^nxk_[0-9a-f]{48}$/);
   assert.equal((await keys.find(token))!.id, key.id);
-  assert.equal(keys.recall(token)!.personId, "alice");
+  assert.equal(keys.peek(token)!.personId, "alice");
   assert.ok(!JSON.stringify([await store.list("key"), await keys.of("alice")]).includes(token));
   assert.equal((await keys.of("alice"))[0]!.lastUsedAt, clock.now());
   assert.deepEqual(Object.keys((await keys.of("alice"))[0]!).includes("hash"), false);
@@ -42,7 +42,7 @@ Deno.test("a key that is over or revoked opens no longer, also when it was used 
   assert.ok(await keys.find(short.token));
   assert.ok(await keys.find(long.token));
   clock.pass(61_000);
-  assert.equal(keys.recall(short.token), undefined);
+  assert.equal(keys.peek(short.token), undefined);
   assert.equal(await keys.find(short.token), undefined);
   assert.ok(await keys.find(long.token));
   assert.equal(await keys.revoke("alice", long.key.id), 1);
@@ -97,7 +97,7 @@ Deno.test("a bound on the age of keys ends those without an end and those with a
   clock.pass(DAY);
   // The first was looked up a moment ago and is in memory.
   for (const { token } of [endless, long]) {
-    assert.equal(keys.recall(token), undefined);
+    assert.equal(keys.peek(token), undefined);
     assert.equal(await keys.find(token), undefined);
   }
   assert.deepEqual(Object.keys(await ends()), []);

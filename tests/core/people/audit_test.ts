@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { Audit, type AuditLine, verifyAudit } from "../../../src/core/people/audit.ts";
+import { Audit, type AuditEntry, verifyAudit } from "../../../src/core/people/audit.ts";
 import {
-  PER_NETWORK_LINES,
-  PER_PERSON_LINES,
-  STRANGERS_LINES,
-} from "../../../src/core/people/audit_bound.ts";
+  ANONYMOUS_AUDIT_RATE,
+  NETWORK_AUDIT_RATE,
+  PERSON_AUDIT_RATE,
+} from "../../../src/core/people/audit_limiter.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 
 function rig() {
@@ -26,13 +26,13 @@ Deno.test("what happened is written down in order, each line bound to the one be
     why: "wrong_credentials",
   });
   audit.tell({ type: "warning", what: "not of its kind" });
-  const lines = await audit.lines(undefined, 10);
+  const lines = await audit.entries(undefined, 10);
   assert.deepEqual(lines.map(({ n, who, did, whom }) => [n, who, did, whom]), [
     [2, "-", "sign_in_refused", "bob"],
     [1, "alice", "key_made", "alice"],
     [0, "alice", "sign_in", undefined],
   ]);
-  assert.deepEqual((await audit.lines(2, 1)).map(({ n }) => n), [1]);
+  assert.deepEqual((await audit.entries(2, 1)).map(({ n }) => n), [1]);
   assert.deepEqual(await verifyAudit(store), { "1": { lines: 3, head: lines[0]!.hash } });
 });
 
@@ -51,7 +51,7 @@ Deno.test("the chain goes on after a restart, and each node has its own", async 
 });
 
 Deno.test("a line that was changed, taken out, put in or moved shows, at its place", async () => {
-  const tamper: Record<string, (lines: AuditLine[]) => unknown> = {
+  const tamper: Record<string, (lines: AuditEntry[]) => unknown> = {
     changed: (lines) => lines[3] = { ...lines[3]!, who: "eve" },
     "a field added": (lines) => lines[3] = { ...lines[3]!, detail: "harmless" },
     "taken out": (lines) => lines.splice(3, 1),
@@ -72,10 +72,10 @@ Deno.test("a line that was changed, taken out, put in or moved shows, at its pla
 });
 
 /** The lines of a log by what was done. */
-async function written(store: MemoryStore, audit: Audit): Promise<Map<string, AuditLine[]>> {
+async function written(store: MemoryStore, audit: Audit): Promise<Map<string, AuditEntry[]>> {
   await audit.settled();
   assert.equal((await verifyAudit(store))["1"]!.broken, undefined);
-  return Map.groupBy(await store.read("audit:1") as AuditLine[], ({ did }) => did);
+  return Map.groupBy(await store.read("audit:1") as AuditEntry[], ({ did }) => did);
 }
 
 Deno.test("one network that is not let in leaves a bounded number of lines, by whatever it tries, and hides no other", async () => {
@@ -90,14 +90,14 @@ Deno.test("one network that is not let in leaves a bounded number of lines, by w
   audit.write({ who: "admin", did: "person_changed" });
   const lines = await written(store, audit);
   const ofNetwork = [...lines.values()].flat().filter(({ from }) => from === address);
-  assert.equal(ofNetwork.length, PER_NETWORK_LINES.burst);
+  assert.equal(ofNetwork.length, NETWORK_AUDIT_RATE.burst);
   assert.deepEqual(lines.get("bot_refused")!.at(-1)!.whom, "real");
   assert.equal(lines.get("person_changed")!.length, 1);
   assert.match(
     lines.get("flood")![0]!.detail!,
-    new RegExp(`^${12_000 - PER_NETWORK_LINES.burst} lines`),
+    new RegExp(`^${12_000 - NETWORK_AUDIT_RATE.burst} lines`),
   );
-  clock.pass(2 * PER_NETWORK_LINES.every);
+  clock.pass(2 * NETWORK_AUDIT_RATE.every);
   for (let i = 0; i < 10; i++) {
     audit.tell({ type: "sign_in_refused", name: "late", address, why: "limited" });
   }
@@ -119,11 +119,14 @@ Deno.test("many networks together cannot fill the disk either", async () => {
       why: "Invalid token",
     });
   for (let i = 0; i < 5000; i++) refused(i);
-  assert.equal((await written(store, audit)).get("bot_refused")!.length, STRANGERS_LINES.burst);
+  assert.equal(
+    (await written(store, audit)).get("bot_refused")!.length,
+    ANONYMOUS_AUDIT_RATE.burst,
+  );
   clock.pass(86_400_000);
   for (let i = 5000; i < 25_000; i++) refused(i);
-  const day = (await written(store, audit)).get("bot_refused")!.length - STRANGERS_LINES.burst;
-  assert.ok(day <= STRANGERS_LINES.burst, `${day}`);
+  const day = (await written(store, audit)).get("bot_refused")!.length - ANONYMOUS_AUDIT_RATE.burst;
+  assert.ok(day <= ANONYMOUS_AUDIT_RATE.burst, `${day}`);
 });
 
 Deno.test("a member who reaches for what is not theirs leaves lines, and a bounded number of them", async () => {
@@ -133,6 +136,6 @@ Deno.test("a member who reaches for what is not theirs leaves lines, and a bound
     audit.write({ who: "eve", did: "key_made", whom: "eve" });
   }
   const lines = await written(store, audit);
-  assert.equal(lines.get("reached_for_another")!.length, PER_PERSON_LINES.burst);
+  assert.equal(lines.get("reached_for_another")!.length, PERSON_AUDIT_RATE.burst);
   assert.equal(lines.get("key_made")!.length, 1000);
 });

@@ -18,46 +18,46 @@ function rig() {
 Deno.test("the common token opens for every bot that has none of its own", async () => {
   const { tokens } = rig();
   for (const common of ["common", `sha256:${sha256("common")}`]) {
-    assert.equal(tokens.opens("bot", "common", common), true);
-    assert.equal(tokens.opens("bot", "other", common), false);
-    assert.equal(tokens.opens("bot", "", common), false);
+    assert.equal(tokens.accepts("bot", "common", common), true);
+    assert.equal(tokens.accepts("bot", "other", common), false);
+    assert.equal(tokens.accepts("bot", "", common), false);
   }
-  assert.equal(tokens.opens("bot", "anything", ""), true);
+  assert.equal(tokens.accepts("bot", "anything", ""), true);
   const own = await tokens.make("mine", "admin");
-  assert.equal(tokens.opens("mine", own, "common"), true);
-  assert.equal(tokens.opens("mine", "common", "common"), false);
-  assert.equal(tokens.opens("mine", "", ""), false);
-  assert.equal(tokens.opens("bot", own, "common"), false);
+  assert.equal(tokens.accepts("mine", own, "common"), true);
+  assert.equal(tokens.accepts("mine", "common", "common"), false);
+  assert.equal(tokens.accepts("mine", "", ""), false);
+  assert.equal(tokens.accepts("bot", own, "common"), false);
 });
 
 Deno.test("a rotated token stays good for as long as was asked, and no longer", async () => {
   const { tokens, clock } = rig();
   const first = await tokens.make("bot", "admin");
   const second = await tokens.make("bot", "admin", { overlap: 60_000 });
-  assert.equal(tokens.opens("bot", first, ""), true);
-  assert.equal(tokens.opens("bot", second, ""), true);
+  assert.equal(tokens.accepts("bot", first, ""), true);
+  assert.equal(tokens.accepts("bot", second, ""), true);
   clock.pass(60_001);
-  assert.equal(tokens.opens("bot", first, ""), false);
-  assert.equal(tokens.opens("bot", second, ""), true);
+  assert.equal(tokens.accepts("bot", first, ""), false);
+  assert.equal(tokens.accepts("bot", second, ""), true);
   const third = await tokens.make("bot", "admin");
-  assert.equal(tokens.opens("bot", second, ""), false);
+  assert.equal(tokens.accepts("bot", second, ""), false);
   assert.equal(await tokens.revoke("bot"), true);
-  assert.equal(tokens.opens("bot", third, "common"), false);
+  assert.equal(tokens.accepts("bot", third, "common"), false);
   assert.equal(await tokens.revoke("bot"), false);
 });
 
 Deno.test("at the upgrade any token that could open is known, and nothing else", async () => {
   const { tokens, store, clock } = rig();
   const own = await tokens.make("bot", "admin");
-  assert.equal(tokens.known(own, "common"), true);
-  assert.equal(tokens.known("common", "common"), true);
-  assert.equal(tokens.known("", "common"), false);
-  assert.equal(tokens.known("", ""), false);
-  assert.equal(tokens.known("guess", "common"), false);
+  assert.equal(tokens.isKnown(own, "common"), true);
+  assert.equal(tokens.isKnown("common", "common"), true);
+  assert.equal(tokens.isKnown("", "common"), false);
+  assert.equal(tokens.isKnown("", ""), false);
+  assert.equal(tokens.isKnown("guess", "common"), false);
   const other = new BotTokens({ store, clock, sha256 });
-  assert.equal(other.known(own, "common"), false);
+  assert.equal(other.isKnown(own, "common"), false);
   await other.load();
-  assert.equal(other.known(own, "common"), true);
+  assert.equal(other.isKnown(own, "common"), true);
   assert.ok(!JSON.stringify(tokens.list()).includes("sha256"));
 });
 
@@ -72,20 +72,22 @@ Deno.test("while the common token is changed over each of the list opens, and no
   const { tokens } = rig();
   const both = ["new", `sha256:${sha256("old").toUpperCase()}`];
   for (const token of ["new", "old"]) {
-    assert.ok(tokens.opens("bot", token, both) && tokens.known(token, both), token);
+    assert.ok(tokens.accepts("bot", token, both) && tokens.isKnown(token, both), token);
   }
-  for (const token of ["", "other", both[1]!]) assert.ok(!tokens.opens("bot", token, both), token);
+  for (const token of ["", "other", both[1]!]) {
+    assert.ok(!tokens.accepts("bot", token, both), token);
+  }
 });
 
 Deno.test("pools are named when a token is made, stay when it is rotated, and are nobody's id", async () => {
   const { tokens } = rig();
   await tokens.make("a", "admin", { pools: ["crew", "crew"] });
-  assert.deepEqual(tokens.own.get("a")!.pools, ["crew"]);
+  assert.deepEqual(tokens.byBot.get("a")!.pools, ["crew"]);
   await tokens.make("a", "admin");
-  assert.deepEqual(tokens.own.get("a")!.pools, ["crew"]);
+  assert.deepEqual(tokens.byBot.get("a")!.pools, ["crew"]);
   await tokens.make("b", "admin", { pools: ["crew"] });
   await tokens.make("a", "admin", { pools: [] });
-  assert.equal(tokens.own.get("a")!.pools, undefined);
+  assert.equal(tokens.byBot.get("a")!.pools, undefined);
   const refused: [string, string[]][] = [
     ["crew", []],
     ["c", ["a"]],

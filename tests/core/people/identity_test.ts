@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { Accounts } from "../../../src/core/people/account.ts";
+import { Accounts } from "../../../src/core/people/accounts.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
-import { displayNameOf, type Identity } from "../../../src/core/people/identity.ts";
+import { cleanDisplayName, type Identity } from "../../../src/core/people/identity.ts";
 import { silentObserver } from "../../../src/core/observer.ts";
 import { totpCode } from "../../../src/core/people/totp.ts";
-import type { Vouched } from "../../../src/core/people/vouching.ts";
+import type { ExternalUser } from "../../../src/core/people/provisioning.ts";
 
 const HERE = { address: "127.0.0.1" };
 
@@ -54,7 +54,11 @@ const unionId = (value: string): Identity => ({
 });
 
 /** Somebody of Feishu as a sign-in sees them, or an app's chat. */
-function lark(open: string, union: string | undefined, more: Partial<Vouched> = {}): Vouched {
+function lark(
+  open: string,
+  union: string | undefined,
+  more: Partial<ExternalUser> = {},
+): ExternalUser {
   const byApp = openId("cli_1", open);
   return {
     platform: "lark",
@@ -67,7 +71,7 @@ function lark(open: string, union: string | undefined, more: Partial<Vouched> = 
 
 Deno.test("whoever signs in by a platform and writes in its chat is one account, whichever comes first", () =>
   rig(async ({ accounts, open }) => {
-    const bySignIn = await accounts.vouch(lark("ou_1", "on_1"), HERE);
+    const bySignIn = await accounts.provision(lark("ou_1", "on_1"), HERE);
     assert.deepEqual(bySignIn, {
       id: "lark:cli_1:ou_1",
       name: "李雷",
@@ -75,7 +79,7 @@ Deno.test("whoever signs in by a platform and writes in its chat is one account,
       bots: undefined,
     });
     // Another app of the same tenant knows them by another open_id.
-    const inChat = await accounts.vouch({
+    const inChat = await accounts.provision({
       ...lark("ou_other", "on_1"),
       identities: [unionId("on_1"), openId("cli_2", "ou_other")],
       ids: ["lark:second:ou_other"],
@@ -86,8 +90,8 @@ Deno.test("whoever signs in by a platform and writes in its chat is one account,
       ...lark("ou_other", undefined),
       identities: [openId("cli_2", "ou_other")] as [Identity],
     };
-    assert.equal((await (await open()).vouch(byOther)).id, "lark:cli_1:ou_1");
-    assert.equal((await accounts.vouch(lark("ou_2", "on_2"))).id, "lark:cli_1:ou_2");
+    assert.equal((await (await open()).provision(byOther)).id, "lark:cli_1:ou_1");
+    assert.equal((await accounts.provision(lark("ou_2", "on_2"))).id, "lark:cli_1:ou_2");
     assert.deepEqual(
       (await accounts.identities.of("lark:cli_1:ou_1")).map(({ value }) => value).sort(),
       [
@@ -101,8 +105,8 @@ Deno.test("whoever signs in by a platform and writes in its chat is one account,
 Deno.test("two first messages at once make one account", () =>
   rig(async ({ accounts }) => {
     const both = await Promise.all([
-      accounts.vouch(lark("ou_1", "on_1")),
-      accounts.vouch(lark("ou_1", "on_1")),
+      accounts.provision(lark("ou_1", "on_1")),
+      accounts.provision(lark("ou_1", "on_1")),
     ]);
     assert.equal(both[0].id, both[1].id);
     assert.equal(accounts.list().length, 1);
@@ -111,7 +115,7 @@ Deno.test("two first messages at once make one account", () =>
 Deno.test("an account takes the id under which there is history from before, of a sign-in before that of a chat", () =>
   rig(async ({ accounts, store }) => {
     await store.set("conv:lark%3Amain%3Aou_1:c1", { id: "c1", personId: "lark:main:ou_1" });
-    assert.equal((await accounts.vouch(lark("ou_1", "on_1"), HERE)).id, "lark:main:ou_1");
+    assert.equal((await accounts.provision(lark("ou_1", "on_1"), HERE)).id, "lark:main:ou_1");
     await store.set("person:lark%3Acli_1%3Aou_2", {
       id: "lark:cli_1:ou_2",
       source: "lark",
@@ -120,21 +124,21 @@ Deno.test("an account takes the id under which there is history from before, of 
     await store.set("conv:lark%3Amain%3Aou_2:c2", { id: "c2", personId: "lark:main:ou_2" });
     const other = new Accounts({ clock: new ManualClock(), observer: silentObserver, store });
     await other.load();
-    assert.equal((await other.vouch(lark("ou_2", "on_2"), HERE)).id, "lark:cli_1:ou_2");
+    assert.equal((await other.provision(lark("ou_2", "on_2"), HERE)).id, "lark:cli_1:ou_2");
     other.close();
   }));
 
 Deno.test("what a provider says at each sign-in replaces what was known, and what it does not say stays", () =>
   rig(async ({ accounts }) => {
-    await accounts.vouch(lark("ou_1", "on_1", { role: "admin", bots: ["helper"] }), HERE);
-    const person = await accounts.vouch(lark("ou_1", "on_1", { displayName: "Li Lei" }), HERE);
+    await accounts.provision(lark("ou_1", "on_1", { role: "admin", bots: ["helper"] }), HERE);
+    const person = await accounts.provision(lark("ou_1", "on_1", { displayName: "Li Lei" }), HERE);
     assert.deepEqual(person, {
       id: "lark:cli_1:ou_1",
       name: "Li Lei",
       role: "admin",
       bots: ["helper"],
     });
-    const nameless = await accounts.vouch(lark("ou_1", "on_1", { displayName: undefined }));
+    const nameless = await accounts.provision(lark("ou_1", "on_1", { displayName: undefined }));
     assert.equal(nameless.name, "Li Lei");
   }));
 
@@ -142,27 +146,30 @@ Deno.test("nobody becomes somebody else by an id of a platform", () =>
   rig(async ({ accounts }) => {
     await accounts.replace({ admin: { password: "from the file" } });
     await accounts.add("carol", { password: "correct horse" });
-    const as = (id: string, value: string): Vouched => ({
+    const as = (id: string, value: string): ExternalUser => ({
       platform: "oidc",
       identities: [{ platform: "oidc", kind: "sub", scope: "https://a", value }],
       ids: [id],
     });
-    await isForbidden(accounts.vouch(as("carol", "1"), HERE));
-    await isForbidden(accounts.vouch(as("admin", "2"), HERE));
-    await accounts.vouch(as("oidc:dana", "dana"), HERE);
-    await isForbidden(accounts.vouch({ ...lark("x", "y"), ids: ["oidc:dana"] }, HERE));
+    await isForbidden(accounts.provision(as("carol", "1"), HERE));
+    await isForbidden(accounts.provision(as("admin", "2"), HERE));
+    await accounts.provision(as("oidc:dana", "dana"), HERE);
+    await isForbidden(accounts.provision({ ...lark("x", "y"), ids: ["oidc:dana"] }, HERE));
     // The same value in another scope is another person.
-    assert.notEqual((await accounts.vouch(lark("dana", undefined), HERE)).id, "oidc:dana");
+    assert.notEqual((await accounts.provision(lark("dana", undefined), HERE)).id, "oidc:dana");
   }));
 
 Deno.test("who is disabled is vouched for in vain, by sign-in and by chat", () =>
   rig(async ({ accounts }) => {
-    const { id } = await accounts.vouch(lark("ou_1", "on_1"), HERE);
+    const { id } = await accounts.provision(lark("ou_1", "on_1"), HERE);
     await accounts.change(id, { disabled: true });
-    await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
-    await isForbidden(accounts.vouch(lark("ou_1", "on_1")));
+    await isForbidden(accounts.provision(lark("ou_1", "on_1"), HERE));
+    await isForbidden(accounts.provision(lark("ou_1", "on_1")));
     await isForbidden(
-      accounts.vouch({ ...lark("ou_9", "on_1", { displayName: "X" }), ids: ["lark:second:ou_9"] }),
+      accounts.provision({
+        ...lark("ou_9", "on_1", { displayName: "X" }),
+        ids: ["lark:second:ou_9"],
+      }),
     );
     assert.equal(accounts.view(id)!.name, "李雷");
     assert.deepEqual((await accounts.identities.of(id)).map(({ value }) => value).sort(), [
@@ -170,43 +177,46 @@ Deno.test("who is disabled is vouched for in vain, by sign-in and by chat", () =
       "ou_1",
     ]);
     await accounts.change(id, { disabled: false });
-    assert.equal((await accounts.vouch(lark("ou_1", "on_1"))).id, id);
+    assert.equal((await accounts.provision(lark("ou_1", "on_1"))).id, id);
   }));
 
 Deno.test("who was removed is vouched for again only when an admin allows it, and is somebody new then", () =>
   rig(async ({ accounts, open, store }) => {
-    const { id } = await accounts.vouch(lark("ou_1", "on_1"), HERE);
+    const { id } = await accounts.provision(lark("ou_1", "on_1"), HERE);
     await accounts.remove(id);
-    await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
-    await isForbidden(accounts.vouch({ ...lark("ou_9", "on_1"), ids: ["lark:second:ou_9"] }));
+    await isForbidden(accounts.provision(lark("ou_1", "on_1"), HERE));
+    await isForbidden(accounts.provision({ ...lark("ou_9", "on_1"), ids: ["lark:second:ou_9"] }));
     // What stays of the identities are hashes.
     assert.ok(
       !JSON.stringify([await store.list("identit"), await store.list("barred:")]).includes("on_1"),
     );
     const again = await open();
-    await isForbidden(again.vouch(lark("ou_1", "on_1"), HERE));
+    await isForbidden(again.provision(lark("ou_1", "on_1"), HERE));
     assert.equal(await again.allow(id), true);
     assert.equal(await again.allow(id), false);
-    assert.equal((await again.vouch(lark("ou_1", "on_1"), HERE)).id, "lark:cli_1:ou_1~2");
+    assert.equal((await again.provision(lark("ou_1", "on_1"), HERE)).id, "lark:cli_1:ou_1~2");
   }));
 
 Deno.test("an identity that was linked by hand leads to its account; a second factor is not gone round by a provider", () =>
   rig(async ({ accounts, clock }) => {
     await accounts.add("alice", { password: "correct horse" });
     await accounts.identities.link(unionId("on_1"), "alice", "pairing");
-    assert.equal((await accounts.vouch(lark("ou_1", "on_1"), HERE)).id, "alice");
-    assert.equal((await accounts.vouch(lark("ou_1", undefined))).id, "alice");
+    assert.equal((await accounts.provision(lark("ou_1", "on_1"), HERE)).id, "alice");
+    assert.equal((await accounts.provision(lark("ou_1", undefined))).id, "alice");
     assert.equal(
       accounts.person("alice")!.name,
       "alice",
       "the platform's name does not replace the account's",
     );
-    const secret = await accounts.newFactor("alice");
-    await accounts.vouch(lark("ou_1", "on_1"), HERE);
-    await accounts.confirmFactor("alice", await totpCode(secret, Math.floor(clock.now() / 30_000)));
-    await isForbidden(accounts.vouch(lark("ou_1", "on_1"), HERE));
+    const secret = await accounts.beginSecondFactor("alice");
+    await accounts.provision(lark("ou_1", "on_1"), HERE);
+    await accounts.confirmSecondFactor(
+      "alice",
+      await totpCode(secret, Math.floor(clock.now() / 30_000)),
+    );
+    await isForbidden(accounts.provision(lark("ou_1", "on_1"), HERE));
     assert.equal(
-      (await accounts.vouch(lark("ou_1", "on_1"))).id,
+      (await accounts.provision(lark("ou_1", "on_1"))).id,
       "alice",
       "a chat asks for no factor",
     );
@@ -241,24 +251,24 @@ Deno.test("links of earlier versions are found in the new place, but for those t
   }));
 
 Deno.test("a name from outside stays in its line, keeps its direction, and is short", () => {
-  assert.equal(displayNameOf("  Li\u202e\u200b Lei\n\tx "), "Li Lei x");
-  assert.equal(displayNameOf("\u0000\u200f "), undefined);
-  assert.equal(displayNameOf(7), undefined);
-  assert.equal([...displayNameOf("😀".repeat(300))!].length, 100);
-  assert.equal(displayNameOf("\ud800a"), "\ufffda");
+  assert.equal(cleanDisplayName("  Li\u202e\u200b Lei\n\tx "), "Li Lei x");
+  assert.equal(cleanDisplayName("\u0000\u200f "), undefined);
+  assert.equal(cleanDisplayName(7), undefined);
+  assert.equal([...cleanDisplayName("😀".repeat(300))!].length, 100);
+  assert.equal(cleanDisplayName("\ud800a"), "\ufffda");
 });
 
 Deno.test("an account that a chat made is a guest's until its person signs in, or is made an admin", () =>
   rig(async ({ accounts }) => {
-    const { id } = await accounts.vouch(lark("ou_1", "on_1"));
+    const { id } = await accounts.provision(lark("ou_1", "on_1"));
     assert.equal(accounts.isGuest(id), true);
-    await accounts.vouch(lark("ou_1", "on_1"));
+    await accounts.provision(lark("ou_1", "on_1"));
     assert.equal(accounts.isGuest(id), true, "by a second message it stays one");
-    await accounts.vouch(lark("ou_1", "on_1"), HERE);
+    await accounts.provision(lark("ou_1", "on_1"), HERE);
     assert.equal(accounts.isGuest(id), false);
-    await accounts.vouch(lark("ou_1", "on_1"));
+    await accounts.provision(lark("ou_1", "on_1"));
     assert.equal(accounts.isGuest(id), false, "a later message makes no guest of them again");
-    const other = await accounts.vouch(lark("ou_2", "on_2"));
+    const other = await accounts.provision(lark("ou_2", "on_2"));
     await accounts.change(other.id, { role: "admin" });
     assert.equal(accounts.isGuest(other.id), false);
   }));
@@ -266,7 +276,7 @@ Deno.test("an account that a chat made is a guest's until its person signs in, o
 Deno.test("an app offers strangers and guests what nobody is barred from, unless it lists its bots", () =>
   rig(async ({ accounts }) => {
     await accounts.add("alice", { password: "alice-password" });
-    const guest = await accounts.vouch(lark("ou_1", "on_1"));
+    const guest = await accounts.provision(lark("ou_1", "on_1"));
     const within = (id: string | undefined, bots?: string[]) => accounts.offer(id, bots).within;
     assert.deepEqual(within(undefined), [], "nobody is restricted");
     const carl = await accounts.add("carl", { password: "carl-password", bots: ["a", "b"] });
@@ -302,33 +312,33 @@ Deno.test("what a person is linked by is unlinked together, and nothing else of 
     await identities.link(unionId("on_1"), "alice", "pairing", "李雷");
     await identities.link(chat("other", "ou_9"), "alice", "pairing");
     // Another app of the same company: the platform says that it is the same person.
-    const inSecond: Vouched = {
+    const inSecond: ExternalUser = {
       ...lark("ou_7", "on_1"),
       identities: [unionId("on_1"), chat("second", "ou_7")],
     };
-    assert.equal((await accounts.vouch(inSecond)).id, "alice");
+    assert.equal((await accounts.provision(inSecond)).id, "alice");
     assert.equal(await identities.unlink(chat("second", "ou_7")), true);
     assert.deepEqual(
       (await identities.of("alice")).map(({ scope, value }) => `${scope} ${value}`),
       ["other ou_9"],
     );
-    assert.notEqual((await accounts.vouch(inSecond)).id, "alice");
+    assert.notEqual((await accounts.provision(inSecond)).id, "alice");
   }));
 
 Deno.test("an app's own id of somebody goes along when the platform gives it to another person", () =>
   rig(async ({ accounts }) => {
     const chat: Identity = { platform: "lark", kind: "chat", scope: "main", value: "same" };
-    const who = (union: string): Vouched => ({
+    const who = (union: string): ExternalUser => ({
       ...lark("x", union),
       identities: [unionId(union), chat],
       ids: [`lark:c:${union}`],
     });
-    const one = await accounts.vouch(who("on_1")), two = await accounts.vouch(who("on_2"));
+    const one = await accounts.provision(who("on_1")), two = await accounts.provision(who("on_2"));
     assert.notEqual(one.id, two.id);
     assert.equal((await accounts.identities.get(chat))!.account, two.id);
     await accounts.add("alice", { password: "alice-password" });
     await accounts.identities.link(chat, "alice", "pairing");
-    await accounts.vouch(who("on_1"));
+    await accounts.provision(who("on_1"));
     assert.equal(
       (await accounts.identities.get(chat))!.account,
       "alice",

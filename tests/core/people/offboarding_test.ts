@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { SqliteStore } from "../../../src/backends/sqlite.ts";
 import { readConfig } from "../../../src/config/config.ts";
-import { Accounts } from "../../../src/core/people/account.ts";
+import { Accounts } from "../../../src/core/people/accounts.ts";
 import { Allowances } from "../../../src/core/people/allowance.ts";
 import { ApiKeys } from "../../../src/core/people/api_key.ts";
 import { Archive } from "../../../src/core/archive.ts";
@@ -364,9 +364,9 @@ Deno.test("whose provider is taken out of config.json is out, with the stream th
   await news.rest();
   assert.ok(performance.now() - since < OUT);
   assert.equal(await status(), 401);
-  assert.equal(world.app.accounts.isOut("proxy:frank"), true);
+  assert.equal(world.app.accounts.isDeactivated("proxy:frank"), true);
   await world.app.reconfigure(before);
-  assert.equal(world.app.accounts.isOut("proxy:frank"), false);
+  assert.equal(world.app.accounts.isDeactivated("proxy:frank"), false);
   assert.equal(await status(), 401, "they sign in anew");
 });
 
@@ -378,11 +378,11 @@ Deno.test("whose group no longer lets them in is out, until a sign-in says that 
   const changes: string[] = [];
   accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
   const letsIn = (...allowed: string[]) =>
-    accounts.setVouching(({ source, groups }) =>
+    accounts.setProviderPolicy(({ source, groups }) =>
       source !== "oidc" || groups!.some((group) => allowed.includes(group))
     );
   const vouch = (...groups: string[]) =>
-    accounts.vouch({
+    accounts.provision({
       platform: "oidc",
       identities: [{ platform: "oidc", kind: "sub", scope: "https://issuer", value: "1" }],
       ids: ["oidc:1"],
@@ -392,10 +392,10 @@ Deno.test("whose group no longer lets them in is out, until a sign-in says that 
   await vouch("staff");
   letsIn("board");
   assert.deepEqual(changes, ["in oidc:1", "out oidc:1"]);
-  assert.equal(accounts.isOut("oidc:1"), true);
+  assert.equal(accounts.isDeactivated("oidc:1"), true);
   await assert.rejects(vouch("staff"));
   assert.equal((await vouch("board")).id, "oidc:1");
-  assert.equal(accounts.isOut("oidc:1"), false);
+  assert.equal(accounts.isDeactivated("oidc:1"), false);
   accounts.close();
 });
 

@@ -30,10 +30,10 @@ Deno.test("a session slides with its use, survives a restart, and is over when n
 Deno.test("a session that another process ended stops within ten seconds, and is not brought back by its use", async () => {
   const { clock, open, sessions } = rig();
   const { token } = await sessions.begin("alice");
-  assert.ok(sessions.recall(token));
+  assert.ok(sessions.peek(token));
   await open().endOf("alice", {});
   clock.pass(10_000);
-  assert.equal(sessions.recall(token), undefined);
+  assert.equal(sessions.peek(token), undefined);
   assert.equal(await sessions.find(token), undefined);
   assert.deepEqual(await sessions.of("alice"), []);
   assert.equal(await open().find(token), undefined);
@@ -52,12 +52,12 @@ Deno.test("a session ends at its greatest age, however much it is used, in memor
     clock.pass(DAY / 2);
     assert.ok(await sessions.find(token), `after ${i + 1} half days`);
   }
-  assert.equal(sessions.recall(token)!.expiresAt, session.createdAt + 30 * DAY);
+  assert.equal(sessions.peek(token)!.expiresAt, session.createdAt + 30 * DAY);
   clock.pass(DAY / 2);
-  assert.equal(sessions.recall(token), undefined);
+  assert.equal(sessions.peek(token), undefined);
   assert.equal(await sessions.find(token), undefined);
   assert.equal(await open().find(token), undefined);
-  assert.equal(await sessions.holds(token), false);
+  assert.equal(await sessions.isValid(token), false);
   assert.deepEqual(await sessions.of("alice"), []);
   assert.deepEqual(await store.list("session:"), []);
 });
@@ -69,7 +69,7 @@ Deno.test("a greatest age that is made shorter counts for sessions that are ther
   await sessions.find(token);
   sessions.life = { ttl: DAY, maxAge: DAY / 4 };
   assert.equal(await sessions.find(token), undefined);
-  assert.equal(await sessions.holds(token), false);
+  assert.equal(await sessions.isValid(token), false);
   const other = open();
   other.life = { ttl: DAY, maxAge: DAY / 4 };
   assert.equal(await other.find(token), undefined);
@@ -121,8 +121,8 @@ Deno.test("who is put out has no session left, also none that only this process 
   const { token } = await sessions.begin("alice");
   const bob = await sessions.begin("bob");
   await open().endOf("alice", {});
-  assert.ok(sessions.recall(token), "it is believed for some seconds");
+  assert.ok(sessions.peek(token), "it is believed for some seconds");
   assert.equal(await sessions.endOf("alice", {}), 0);
-  assert.equal(sessions.recall(token), undefined);
-  assert.ok(sessions.recall(bob.token));
+  assert.equal(sessions.peek(token), undefined);
+  assert.ok(sessions.peek(bob.token));
 });

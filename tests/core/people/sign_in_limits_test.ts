@@ -4,10 +4,10 @@ import { ManualClock } from "../../../src/core/clock.ts";
 import { ServerSecret } from "../../../src/core/people/server_secret.ts";
 import {
   DEVICE_DAYS,
-  NETWORKS,
-  PER_KNOWN,
-  PER_NAME,
-  PER_NETWORK,
+  KNOWN_NETWORKS,
+  KNOWN_SIGN_IN_RATE,
+  NAME_SIGN_IN_RATE,
+  NETWORK_SIGN_IN_RATE,
   SignInLimits,
 } from "../../../src/core/people/sign_in_limits.ts";
 
@@ -44,9 +44,9 @@ const HOME = "198.51.100.7";
 
 Deno.test("many networks together guess no faster than one, and the name's bound is the same whether it exists or not", async () => {
   const { clock, limits } = rig();
-  assert.equal(await tries(limits, "alice", "alice", anywhere(1)), PER_NAME.burst);
-  assert.equal(await tries(limits, "nobody", undefined, anywhere(2)), PER_NAME.burst);
-  clock.pass(PER_NAME.every);
+  assert.equal(await tries(limits, "alice", "alice", anywhere(1)), NAME_SIGN_IN_RATE.burst);
+  assert.equal(await tries(limits, "nobody", undefined, anywhere(2)), NAME_SIGN_IN_RATE.burst);
+  clock.pass(NAME_SIGN_IN_RATE.every);
   assert.equal(await tries(limits, "alice", "alice", anywhere(3)), 1);
   assert.equal(await tries(limits, "nobody", undefined, anywhere(4)), 1);
 });
@@ -54,14 +54,14 @@ Deno.test("many networks together guess no faster than one, and the name's bound
 Deno.test("whoever uses up a name's tries locks out neither the browser nor the network that signed in before", async () => {
   const { limits } = rig();
   const device = await limits.remember("alice", { address: HOME });
-  assert.equal(await tries(limits, "alice", "alice", anywhere(1)), PER_NAME.burst);
+  assert.equal(await tries(limits, "alice", "alice", anywhere(1)), NAME_SIGN_IN_RATE.burst);
   assert.equal(typeof await limits.take("alice", "alice", { address: HOME }), "function");
   assert.equal(
     typeof await limits.take("alice", "alice", { address: "203.0.113.9", device }),
     "function",
   );
   // Somebody in the same network can use up that network's tries, but not the browser's.
-  assert.ok(await tries(limits, "alice", "alice", () => HOME) <= PER_KNOWN.burst);
+  assert.ok(await tries(limits, "alice", "alice", () => HOME) <= KNOWN_SIGN_IN_RATE.burst);
   assert.equal(
     typeof await limits.take("alice", "alice", { address: "203.0.113.9", device }),
     "function",
@@ -71,9 +71,12 @@ Deno.test("whoever uses up a name's tries locks out neither the browser nor the 
 Deno.test("a browser and a network are bounded too, and are known for one account only, for so long", async () => {
   const { clock, limits, open } = rig();
   const device = await limits.remember("alice", { address: HOME });
-  assert.equal(await tries(limits, "alice", "alice", anywhere(1), device), PER_KNOWN.burst);
+  assert.equal(
+    await tries(limits, "alice", "alice", anywhere(1), device),
+    KNOWN_SIGN_IN_RATE.burst,
+  );
   // What was made for alice is of no use for bob, nor is a made-up one.
-  assert.equal(await tries(limits, "bob", "bob", anywhere(2), device), PER_NAME.burst);
+  assert.equal(await tries(limits, "bob", "bob", anywhere(2), device), NAME_SIGN_IN_RATE.burst);
   assert.equal(
     typeof await limits.take("bob", "bob", { address: HOME, device: `${device}x` }),
     "number",
@@ -82,14 +85,14 @@ Deno.test("a browser and a network are bounded too, and are known for one accoun
   const again = open();
   await tries(again, "alice", "alice", anywhere(3));
   assert.equal(typeof await again.take("alice", "alice", { address: HOME }), "function");
-  clock.pass((NETWORKS.days + 1) * 86_400_000);
+  clock.pass((KNOWN_NETWORKS.days + 1) * 86_400_000);
   await tries(again, "alice", "alice", anywhere(4));
   assert.equal(typeof await again.take("alice", "alice", { address: HOME }), "number");
   assert.equal(
     typeof await again.take("alice", "alice", { address: "203.0.113.9", device }),
     "function",
   );
-  clock.pass((DEVICE_DAYS - NETWORKS.days) * 86_400_000);
+  clock.pass((DEVICE_DAYS - KNOWN_NETWORKS.days) * 86_400_000);
   await tries(again, "alice", "alice", anywhere(5));
   assert.equal(
     typeof await again.take("alice", "alice", { address: "203.0.113.9", device }),
@@ -113,16 +116,16 @@ Deno.test("a name's bound is reset neither by a flood of other names nor by a si
 
 Deno.test("a network that may try no more uses up nobody's tries", async () => {
   const { limits } = rig();
-  for (let n = 0; n < PER_NETWORK.burst; n++) {
+  for (let n = 0; n < NETWORK_SIGN_IN_RATE.burst; n++) {
     await limits.take(`name ${n}`, undefined, { address: office() });
   }
   assert.equal(await tries(limits, "alice", "alice", office), 0);
-  assert.equal(await tries(limits, "alice", "alice", anywhere(1)), PER_NAME.burst);
+  assert.equal(await tries(limits, "alice", "alice", anywhere(1)), NAME_SIGN_IN_RATE.burst);
 });
 
 Deno.test("a try that was right is given back, and so is a confirmation; those of others do not count for it", async () => {
   const { limits } = rig();
-  for (let n = 0; n < 3 * PER_NETWORK.burst; n++) {
+  for (let n = 0; n < 3 * NETWORK_SIGN_IN_RATE.burst; n++) {
     const taken = await limits.take("alice", "alice", { address: office() });
     assert.ok(typeof taken === "function", `try ${n}`);
     taken();
@@ -130,18 +133,18 @@ Deno.test("a try that was right is given back, and so is a confirmation; those o
   await tries(limits, "alice", "alice", anywhere(1));
   let confirmed = 0;
   while (typeof limits.confirm("alice") === "function") confirmed++;
-  assert.equal(confirmed, PER_KNOWN.burst);
+  assert.equal(confirmed, KNOWN_SIGN_IN_RATE.burst);
 });
 
 Deno.test("networks of one account are bounded, the latest stay", async () => {
   const { clock, store, limits } = rig();
-  for (let n = 0; n < 3 * NETWORKS.most; n++) {
+  for (let n = 0; n < 3 * KNOWN_NETWORKS.most; n++) {
     await limits.remember("alice", { address: `10.0.0.${n}` });
     clock.pass(1000);
   }
   const networks = Object.keys(await store.get("networks:alice"));
-  assert.equal(networks.length, NETWORKS.most);
-  assert.ok(networks.includes(`10.0.0.${3 * NETWORKS.most - 1}`));
+  assert.equal(networks.length, KNOWN_NETWORKS.most);
+  assert.ok(networks.includes(`10.0.0.${3 * KNOWN_NETWORKS.most - 1}`));
   await limits.forget("alice");
   assert.deepEqual(await store.list("networks:"), []);
 });

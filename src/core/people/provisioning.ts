@@ -1,24 +1,29 @@
 /**
- * Vouching: a provider at a sign-in, or a chat platform by a message that it has signed, says who
+ * Provisioning: a provider at a sign-in, or a chat platform by a message that it has signed, says who
  * somebody is, and the account of that person is found or made. Both ways lead here, so that one
  * person is one account.
  */
 import type { Clock } from "../clock.ts";
 import { NexusError } from "../error.ts";
 import {
-  displayNameOf,
+  cleanDisplayName,
   type Identities,
   type Identity,
   type IdentityPlatform,
 } from "./identity.ts";
 import type { Person } from "../message.ts";
 import type { Observer } from "../observer.ts";
-import { type Account, type AccountRecord, isIn, type People } from "./people.ts";
+import {
+  type Account,
+  type AccountDirectory,
+  type AccountRecord,
+  isActive,
+} from "./account_directory.ts";
 import { keyPart, type Store } from "../store.ts";
 import type { Tombstones } from "./tombstone.ts";
 
 /** Somebody, in the word of a provider or of a chat platform that has signed its message. */
-export interface Vouched {
+export interface ExternalUser {
   readonly platform: IdentityPlatform;
   /** What the platform knows them by, the surest first; at least one. */
   readonly identities: readonly [Identity, ...Identity[]];
@@ -35,33 +40,33 @@ export interface Vouched {
   readonly groups?: readonly string[];
 }
 
-export interface VouchingParts {
+export interface ProvisioningParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly people: People;
+  readonly people: AccountDirectory;
   readonly tombstones: Tombstones;
   readonly identities: Identities;
-  readonly hasFactor: (id: string) => boolean;
+  readonly hasSecondFactor: (id: string) => boolean;
   readonly put: (record: AccountRecord) => Promise<void>;
 }
 
 const REFUSED = "this account may not sign in";
 
-export class Vouching {
-  readonly #parts: VouchingParts;
+export class Provisioning {
+  readonly #parts: ProvisioningParts;
   /**
    * People who are just being vouched for, by their surest identity: two first messages make one
    * account, also in two apps.
    */
   readonly #running = new Map<string, Promise<unknown>>();
 
-  constructor(parts: VouchingParts) {
+  constructor(parts: ProvisioningParts) {
     this.#parts = parts;
   }
 
   /** See `Accounts.vouch`. */
-  async vouch(who: Vouched, from?: { readonly address: string }): Promise<Person> {
+  async provision(who: ExternalUser, from?: { readonly address: string }): Promise<Person> {
     const first = JSON.stringify(who.identities[0]);
     const before = this.#running.get(first);
     // What went wrong for the one before was thrown to them.
@@ -76,7 +81,7 @@ export class Vouching {
     }
   }
 
-  async #vouch(who: Vouched, from: { readonly address: string } | undefined): Promise<Person> {
+  async #vouch(who: ExternalUser, from: { readonly address: string } | undefined): Promise<Person> {
     const { people, identities, observer } = this.#parts;
     const { platform } = who;
     // What an app calls somebody may be given to another person; it only follows.
@@ -98,14 +103,14 @@ export class Vouching {
       }
       throw new NexusError("forbidden", REFUSED);
     }
-    const displayName = displayNameOf(who.displayName);
+    const displayName = cleanDisplayName(who.displayName);
     if (!known || known.record?.source === platform) {
       await this.#takeOver(id, who, { displayName, isSignIn: from !== undefined });
     }
     await identities.add(who.identities, id, displayName);
     const account = people.get(id);
     // They may have been disabled meanwhile.
-    if (!isIn(account)) throw new NexusError("forbidden", REFUSED);
+    if (!isActive(account)) throw new NexusError("forbidden", REFUSED);
     if (from) observer.tell({ type: "signed_in", person: id, ...from });
     return account.person;
   }
@@ -126,14 +131,16 @@ export class Vouching {
     if (known.record?.disabled) return "disabled";
     if (known.record?.source === platform) return undefined;
     if (!isLinked) return "the id is taken";
-    return isSignIn && this.#parts.hasFactor(id) ? "the account has a second factor" : undefined;
+    return isSignIn && this.#parts.hasSecondFactor(id)
+      ? "the account has a second factor"
+      : undefined;
   }
 
   /**
    * The id of the account of somebody whose identities are nobody's; `undefined`: they were
    * removed.
    */
-  async #idFor({ platform, ids }: Vouched): Promise<string | undefined> {
+  async #idFor({ platform, ids }: ExternalUser): Promise<string | undefined> {
     const { people, tombstones } = this.#parts;
     if (ids.some((id) => tombstones.get(id)?.barred)) return undefined;
     for (const id of ids) if (people.get(id)?.record?.source === platform) return id;
@@ -147,7 +154,7 @@ export class Vouching {
 
   async #takeOver(
     id: string,
-    { platform, ids, role, bots, groups }: Vouched,
+    { platform, ids, role, bots, groups }: ExternalUser,
     { displayName, isSignIn }: {
       readonly displayName: string | undefined;
       readonly isSignIn: boolean;

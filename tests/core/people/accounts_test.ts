@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { Accounts } from "../../../src/core/people/account.ts";
+import { Accounts } from "../../../src/core/people/accounts.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import type { ErrorCode } from "../../../src/core/error.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import { type GatewayEvent, silentObserver } from "../../../src/core/observer.ts";
-import { HASH_BOUNDS, Passwords } from "../../../src/core/people/secret.ts";
+import { HASH_BOUNDS, PasswordHasher } from "../../../src/core/people/secret.ts";
 import { totpCode } from "../../../src/core/people/totp.ts";
 import { until } from "../../world.ts";
 
@@ -129,11 +129,11 @@ Deno.test("what another process changed is known within seconds", () =>
 Deno.test("with a second factor the password alone opens nothing, and each code opens once", () =>
   rig(async ({ accounts, clock, store }) => {
     await accounts.add("alice", { password: "correct horse" });
-    const secret = await accounts.newFactor("alice");
+    const secret = await accounts.beginSecondFactor("alice");
     const code = () => totpCode(secret, Math.floor(clock.now() / 30_000));
     await accounts.signIn("alice", "correct horse", HERE);
-    await refuses("second_factor", accounts.confirmFactor("alice", "000000"));
-    const recovery = await accounts.confirmFactor("alice", await code());
+    await refuses("second_factor", accounts.confirmSecondFactor("alice", "000000"));
+    const recovery = await accounts.confirmSecondFactor("alice", await code());
     assert.equal(recovery.length, 10);
     await refuses("second_factor", accounts.signIn("alice", "correct horse", HERE));
     await refuses("second_factor", accounts.signIn("alice", "correct horse", HERE, await code()));
@@ -149,15 +149,18 @@ Deno.test("with a second factor the password alone opens nothing, and each code 
     await accounts.signIn("alice", "correct horse", HERE, recovery[0]!.toUpperCase());
     await refuses("second_factor", accounts.signIn("alice", "correct horse", HERE, recovery[0]));
     assert.ok(!JSON.stringify(await store.list("totp:")).includes(recovery[1]!));
-    await accounts.dropFactor("alice");
+    await accounts.removeSecondFactor("alice");
     await accounts.signIn("alice", "correct horse", HERE);
   }));
 
 Deno.test("codes cannot be guessed: after five wrong ones a minute passes for each", () =>
   rig(async ({ accounts, clock }) => {
     await accounts.add("alice", { password: "correct horse" });
-    const secret = await accounts.newFactor("alice");
-    await accounts.confirmFactor("alice", await totpCode(secret, Math.floor(clock.now() / 30_000)));
+    const secret = await accounts.beginSecondFactor("alice");
+    await accounts.confirmSecondFactor(
+      "alice",
+      await totpCode(secret, Math.floor(clock.now() / 30_000)),
+    );
     for (let i = 0; i < 4; i++) {
       await refuses(
         "second_factor",
@@ -233,7 +236,7 @@ Deno.test("a member cannot choose what their password costs: a text that looks l
 
 Deno.test("an admin may bring a hash along, inside the bounds", () =>
   rig(async ({ accounts }) => {
-    const hash = await new Passwords().hash("brought along");
+    const hash = await new PasswordHasher().hash("brought along");
     await accounts.add("alice", { password: hash });
     assert.equal((await accounts.signIn("alice", "brought along", HERE)).id, "alice");
     for (
@@ -270,9 +273,9 @@ Deno.test("a stored hash beyond the bounds is not computed: it opens nothing and
 Deno.test("the second account of a name has another id and nothing of the first, in the store and in the configuration", () =>
   rig(async ({ accounts, open }) => {
     await accounts.add("alice", { password: "correct horse" });
-    await accounts.newFactor("alice");
+    await accounts.beginSecondFactor("alice");
     await accounts.remove("alice");
-    assert.equal(accounts.isOut("alice"), true);
+    assert.equal(accounts.isDeactivated("alice"), true);
     await refuses("wrong_credentials", accounts.signIn("alice", "correct horse", HERE));
     const { id, username } = await accounts.add("alice", { password: "another horse" });
     assert.deepEqual([id, username], ["alice~2", "alice"]);
@@ -285,7 +288,11 @@ Deno.test("the second account of a name has another id and nothing of the first,
     });
     await accounts.remove("alice~2");
     const again = await open();
-    assert.deepEqual([again.isOut("alice"), again.isOut("alice~2"), again.isOut("alice~3")], [
+    assert.deepEqual([
+      again.isDeactivated("alice"),
+      again.isDeactivated("alice~2"),
+      again.isDeactivated("alice~3"),
+    ], [
       true,
       true,
       false,
@@ -316,7 +323,7 @@ Deno.test("who was taken out of the configuration is out, is the same when put b
     accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
     await accounts.replace({ admin: users.admin });
     assert.deepEqual(changes.splice(0), ["out bob"]);
-    assert.equal(accounts.isOut("bob"), true);
+    assert.equal(accounts.isDeactivated("bob"), true);
     assert.deepEqual(accounts.view("bob")!.source, "former");
     await refuses("conflict", accounts.add("bob", { password: "somebody else" }));
     await refuses("conflict", accounts.change("bob", { role: "admin" }));
@@ -344,7 +351,7 @@ Deno.test("what somebody left who stood in the configuration is adopted only whe
 
 Deno.test("who changed a password in the configuration ends what was begun with the old one, and no other", () =>
   rig(async ({ accounts }) => {
-    const hash = await new Passwords().hash("hashed");
+    const hash = await new PasswordHasher().hash("hashed");
     await accounts.replace({
       a: { password: "one" },
       b: { password: "two" },
@@ -406,7 +413,7 @@ Deno.test("a row that a removal has not deleted yet is nobody, and its id is not
 
 Deno.test("what is changed here while a long list is read again stays changed", () =>
   rig(async ({ accounts, store, open, clock }) => {
-    const hash = await new Passwords().hash("correct horse");
+    const hash = await new PasswordHasher().hash("correct horse");
     await accounts.add("A.alice", { password: hash });
     await accounts.add("A.bob", { password: hash });
     for (let n = 0; n < 1_500; n++) await store.set(`person:a${n}`, { id: `a${n}`, createdAt: 1 });
@@ -421,7 +428,7 @@ Deno.test("what is changed here while a long list is read again stays changed", 
     await accounts.add("A.dave", { password: hash });
     await until(() => accounts.person("carol") !== undefined, "the end of the list");
     assert.equal(accounts.person("A.alice"), undefined);
-    assert.equal(accounts.isOut("A.bob"), true);
+    assert.equal(accounts.isDeactivated("A.bob"), true);
     assert.equal(accounts.view("A.bob"), undefined);
     assert.equal(accounts.person("A.dave")?.id, "A.dave");
     assert.equal(accounts.list().length, 1_504);

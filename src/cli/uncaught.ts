@@ -8,10 +8,10 @@ import type { Observer } from "../core/observer.ts";
 const CONSOLE = ["log", "info", "warn", "error", "debug"] as const;
 
 /** Characters of a library's line that are logged. */
-const LONGEST = 2_000;
+const MAX_LOGGED_CHARS = 2_000;
 
 /** Catches what nobody else does, until the returned function is called. */
-export function catchStrays(log: Pick<Observer, "tell">): () => void {
+export function logUncaught(log: Pick<Observer, "tell">): () => void {
   const onError = (event: ErrorEvent) => {
     event.preventDefault();
     log.tell({ type: "fault", where: "uncaught", error: event.error });
@@ -40,7 +40,7 @@ function takeConsole(log: Pick<Observer, "tell">): () => void {
     console[name] = (...things: unknown[]) => {
       const what = things.map((thing) => typeof thing === "string" ? thing : Deno.inspect(thing))
         .join(" ");
-      log.tell({ type: "warning", what: `console: ${what.slice(0, LONGEST)}` });
+      log.tell({ type: "warning", what: `console: ${what.slice(0, MAX_LOGGED_CHARS)}` });
     };
   }
   return () => {

@@ -18,22 +18,22 @@ import type { Offer } from "../offer.ts";
 import {
   type Account,
   type AccountChange,
+  AccountDirectory,
   type AccountRecord,
-  type Configured,
+  type ConfiguredAccount,
   credentialOf,
+  isActive,
   isGuest,
-  isIn,
-  People,
-  type StillVouches,
-} from "./people.ts";
-import { PeopleStore } from "./people_store.ts";
+  type ProviderPolicy,
+} from "./account_directory.ts";
+import { AccountStore } from "./account_store.ts";
 import { type Argon2id, isPasswordHash } from "./secret.ts";
 import { SecondFactors } from "./second_factor.ts";
 import { ServerSecret } from "./server_secret.ts";
-import { SignInLimits, type Try } from "./sign_in_limits.ts";
+import { SignInLimits, type SignInOrigin } from "./sign_in_limits.ts";
 import type { Store } from "../store.ts";
 import { Tombstones } from "./tombstone.ts";
-import { type Vouched, Vouching } from "./vouching.ts";
+import { type ExternalUser, Provisioning } from "./provisioning.ts";
 
 /** A person as configured. `password` is plain or a PHC string. */
 export interface AccountConfig {
@@ -59,19 +59,19 @@ export interface AccountView extends Person {
 }
 
 /** Milliseconds between two looks for what another process or the command line changed. */
-export const LOOK = 2_000;
+export const RELOAD_INTERVAL_MS = 2_000;
 
 export class Accounts {
   readonly identities: Identities;
   readonly languages: Languages;
   readonly tombstones: Tombstones;
-  readonly #people: People;
+  readonly #people: AccountDirectory;
   readonly #factors: SecondFactors;
   readonly #limits: SignInLimits;
   readonly #credentials: Credentials;
-  readonly #vouching: Vouching;
+  readonly #vouching: Provisioning;
   readonly #observer: Observer;
-  readonly #stored: PeopleStore;
+  readonly #stored: AccountStore;
   readonly #clock: Clock;
   readonly #watchers = new Set<(change: AccountChange) => void>();
   #isReading = false;
@@ -98,22 +98,22 @@ export class Accounts {
     this.tombstones = new Tombstones(store);
     this.languages = new Languages(store);
     this.identities = new Identities({ store, clock, changed });
-    this.#people = new People(this.tombstones);
-    this.#stored = new PeopleStore({
+    this.#people = new AccountDirectory(this.tombstones);
+    this.#stored = new AccountStore({
       store,
       people: this.#people,
       onFault: (error) => observer.tell({ type: "fault", where: "accounts", error }),
     });
     this.#factors = new SecondFactors({ store, clock, observer, changed });
     this.#limits = new SignInLimits({ store, clock, secret });
-    this.#vouching = new Vouching({
+    this.#vouching = new Provisioning({
       store,
       clock,
       observer,
       people: this.#people,
       tombstones: this.tombstones,
       identities: this.identities,
-      hasFactor: (id) => this.hasFactor(id),
+      hasSecondFactor: (id) => this.hasFactor(id),
       put: (record) => this.#put(record),
     });
   }
@@ -125,7 +125,7 @@ export class Accounts {
   /** Reads the people of the store, and looks again every few seconds until {@linkcode close}. */
   async load(): Promise<void> {
     await this.#look();
-    this.#stop ??= this.#clock.every(LOOK, () => {
+    this.#stop ??= this.#clock.every(RELOAD_INTERVAL_MS, () => {
       this.#look().catch((error) =>
         this.#observer.tell({ type: "fault", where: "accounts", error })
       );
@@ -178,7 +178,7 @@ export class Accounts {
     const configured = await Promise.all(
       Object.entries(users).map(async ([username, user]) => {
         const { password, displayName, role, bots, limits = {} } = user;
-        const fields: Configured = {
+        const fields: ConfiguredAccount = {
           displayName,
           // The original had one kind of user; `admin` is the name its own configuration gave to
           // who runs it.
@@ -198,7 +198,7 @@ export class Accounts {
    * Takes over who may vouch for people; whose provider is gone, or no longer lets their groups in,
    * is out.
    */
-  setVouching(vouches: StillVouches): void {
+  setProviderPolicy(vouches: ProviderPolicy): void {
     this.#announce(this.#people.set({ vouches }));
   }
 
@@ -227,16 +227,18 @@ export class Accounts {
   /** Somebody who may come in. */
   person(id: string): Person | undefined {
     const account = this.#people.get(id);
-    return isIn(account) ? account.person : undefined;
+    return isActive(account) ? account.person : undefined;
   }
 
   /**
    * Whether there is an account of this id that may not come in: disabled, removed, or no longer in
    * the configuration.
    */
-  isOut(id: string): boolean {
+  isDeactivated(id: string): boolean {
     const account = this.#people.get(id);
-    return account ? !isIn(account) : this.tombstones.isRetired(id) || this.#people.isFormer(id);
+    return account
+      ? !isActive(account)
+      : this.tombstones.isRetired(id) || this.#people.isFormer(id);
   }
 
   /**
@@ -263,7 +265,7 @@ export class Accounts {
   }
 
   people(): Person[] {
-    return this.#people.all().filter(isIn).map(({ person }) => person);
+    return this.#people.all().filter(isActive).map(({ person }) => person);
   }
 
   /**
@@ -311,7 +313,7 @@ export class Accounts {
       ...person,
       username,
       source: record ? record.source ?? "store" : "config",
-      disabled: !isIn(account),
+      disabled: !isActive(account),
       totp: this.hasFactor(person.id),
       limits,
       createdAt: record?.createdAt,
@@ -351,7 +353,7 @@ export class Accounts {
       this.#observer.tell({ type: "sign_in_refused", name: nameKey, address, why: "limited" });
       throw new NexusError("limited", "too many sign-in attempts", { retryAfter: taken });
     }
-    if (!await this.#credentials.matches(account?.secret, password) || !isIn(account)) {
+    if (!await this.#credentials.matches(account?.secret, password) || !isActive(account)) {
       this.#observer.tell({
         type: "sign_in_refused",
         name: nameKey,
@@ -374,7 +376,7 @@ export class Accounts {
    * Remembers where somebody has signed in from. Returns what their browser shows at the next
    * sign-in.
    */
-  async remember(id: string, from: Try): Promise<string> {
+  async remember(id: string, from: SignInOrigin): Promise<string> {
     return await this.#limits.remember(id, from);
   }
 
@@ -389,8 +391,8 @@ export class Accounts {
    *
    * @param from the address that signs in; absent for a message from a chat
    */
-  async vouch(who: Vouched, from?: { readonly address: string }): Promise<Person> {
-    return await this.#vouching.vouch(who, from);
+  async provision(who: ExternalUser, from?: { readonly address: string }): Promise<Person> {
+    return await this.#vouching.provision(who, from);
   }
 
   /*
@@ -556,16 +558,16 @@ export class Accounts {
   }
 
   /** See {@linkcode SecondFactors.begin}. */
-  async newFactor(id: string): Promise<string> {
+  async beginSecondFactor(id: string): Promise<string> {
     return await this.#factors.begin(id);
   }
 
   /** See {@linkcode SecondFactors.confirm}. */
-  async confirmFactor(id: string, code: string): Promise<string[]> {
+  async confirmSecondFactor(id: string, code: string): Promise<string[]> {
     return await this.#factors.confirm(id, code);
   }
 
-  async dropFactor(id: string): Promise<void> {
+  async removeSecondFactor(id: string): Promise<void> {
     await this.#factors.drop(id);
   }
 

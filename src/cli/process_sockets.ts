@@ -9,13 +9,13 @@
  * where this one costs 15.
  */
 
-export interface Peer {
+export interface SocketPeer {
   readonly address: string;
   readonly port: number;
 }
 
 /** A process's sockets, by their file numbers. */
-export interface Sockets {
+export interface ProcessSockets {
   /** How many files the process may have open. */
   readonly limit: number;
   /** All file numbers are below this one. */
@@ -23,7 +23,7 @@ export interface Sockets {
   /**
    * Who is at the other end of a connection that was made to `port`; nothing for any other file.
    */
-  peer(file: number, port: number): Peer | undefined;
+  peer(file: number, port: number): SocketPeer | undefined;
   /** Milliseconds since something was sent; nothing where the system does not say. */
   sentAgo(file: number): number | undefined;
   /** Ends a connection; the server then sees that it is over. */
@@ -54,7 +54,7 @@ const IPV4 = 2, TCP = 6, TCP_INFO = 11, BOTH_WAYS = 2;
 const LAST_DATA_SENT = 44;
 
 /** This process's sockets, or why they cannot be seen. */
-export function ownSockets(): Sockets | { why: string } {
+export function openProcessSockets(): ProcessSockets | { why: string } {
   const system = SYSTEMS[Deno.build.os];
   if (!system) return { why: `not on ${Deno.build.os}` };
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") {
@@ -62,7 +62,7 @@ export function ownSockets(): Sockets | { why: string } {
   }
   for (const library of system.libraries) {
     try {
-      return new OwnSockets(Deno.dlopen(library, CALLS), system);
+      return new LibcSockets(Deno.dlopen(library, CALLS), system);
     } catch {
       // The next name: glibc and musl differ.
     }
@@ -70,7 +70,7 @@ export function ownSockets(): Sockets | { why: string } {
   return { why: `without ${system.libraries.join(" or ")}` };
 }
 
-class OwnSockets implements Sockets {
+class LibcSockets implements ProcessSockets {
   readonly limit: number;
   readonly #library: Deno.DynamicLibrary<typeof CALLS>;
   readonly #calls: Deno.DynamicLibrary<typeof CALLS>["symbols"];
@@ -103,7 +103,7 @@ class OwnSockets implements Sockets {
     return Math.max(...Array.from(Deno.readDirSync("/dev/fd"), ({ name }) => Number(name))) + 1;
   }
 
-  peer(file: number, port: number): Peer | undefined {
+  peer(file: number, port: number): SocketPeer | undefined {
     // Most files are no sockets: one call says so.
     const peer = this.#name("getpeername", file);
     if (!peer) return undefined;

@@ -3,8 +3,8 @@
  * `--dir` says otherwise.
  */
 import { join } from "node:path";
-import { type Problem, type ReadConfig, readConfig } from "../config/config.ts";
-import { hashToken, Passwords, randomPassword, randomToken } from "../core/people/secret.ts";
+import { type ConfigProblem, type ConfigResult, readConfig } from "../config/config.ts";
+import { hashToken, PasswordHasher, randomPassword, randomToken } from "../core/people/secret.ts";
 
 export function configPath(dir: string): string {
   return join(dir, "config.json");
@@ -24,7 +24,7 @@ export async function readConfigText(dir: string): Promise<string | undefined> {
 }
 
 /** Reads and checks a folder's configuration; a folder without one has the defaults. */
-export async function loadConfig(dir: string): Promise<ReadConfig> {
+export async function loadConfig(dir: string): Promise<ConfigResult> {
   try {
     return readConfig(await readConfigText(dir) ?? "{}", Deno.env.toObject());
   } catch (error) {
@@ -57,7 +57,7 @@ export async function writeFirstConfig(dir: string, port = 17_392): Promise<Firs
     botToken: await hashToken(secrets.botToken),
     users: {
       admin: {
-        password: await new Passwords().hash(secrets.password),
+        password: await new PasswordHasher().hash(secrets.password),
         displayName: "Admin",
         role: "admin",
       },
@@ -73,6 +73,6 @@ export async function writeFirstConfig(dir: string, port = 17_392): Promise<Firs
 }
 
 /** Problems one a line, for people. */
-export function listed(problems: readonly Problem[]): string {
+export function formatProblems(problems: readonly ConfigProblem[]): string {
   return problems.map(({ path, message }) => `  ${path}: ${message}`).join("\n");
 }

@@ -45,20 +45,20 @@ export interface Gauges {
 }
 
 /** Counts by the values of some labels. */
-export class Tallies {
+export class Counter {
   /** The count where there are no labels: an increment is all that a chunk costs. */
-  one = 0;
+  value = 0;
   readonly #counts = new Map<string, { values: readonly string[]; count: number }>();
 
   constructor(readonly name: string, readonly help: string, readonly labels: readonly string[]) {}
 
-  add(...values: string[]): void {
-    this.addMany(1, ...values);
+  inc(...values: string[]): void {
+    this.incBy(1, ...values);
   }
 
-  addMany(by: number, ...values: string[]): void {
+  incBy(by: number, ...values: string[]): void {
     if (values.length === 0) {
-      this.one += by;
+      this.value += by;
       return;
     }
     const key = values.join("\n");
@@ -67,8 +67,8 @@ export class Tallies {
     else this.#counts.set(key, { values, count: by });
   }
 
-  *counts(): Iterable<{ labels: Record<string, string>; count: number }> {
-    if (this.labels.length === 0) yield { labels: {}, count: this.one };
+  *samples(): Iterable<{ labels: Record<string, string>; count: number }> {
+    if (this.labels.length === 0) yield { labels: {}, count: this.value };
     for (const { values, count } of this.#counts.values()) {
       yield {
         labels: Object.fromEntries(this.labels.map((label, index) => [label, values[index]!])),
@@ -82,7 +82,7 @@ export class Tallies {
  * A histogram whose `add` is two increments, where prom-client's costs 1.5 µs. It has the shape
  * that prom-client's registry asks of a metric.
  */
-export class Spread {
+export class Histogram {
   readonly type = "histogram";
   readonly aggregator = "sum";
   readonly #counts: Float64Array;
@@ -92,7 +92,7 @@ export class Spread {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  add(value: number): void {
+  observe(value: number): void {
     const { bounds } = this;
     let index = 0;
     while (index < bounds.length && value > bounds[index]!) index++;

@@ -4,11 +4,11 @@
  * restart is the way to say that this is meant.
  */
 import { type Config, readConfig } from "./config.ts";
-import type { Problem } from "./config.ts";
+import type { ConfigProblem } from "./config.ts";
 
 /** What the change would take away; empty where it may be taken over. */
-export function losses(before: Config, after: Config): Problem[] {
-  const problems: Problem[] = [];
+export function lostSettings(before: Config, after: Config): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
   const lose = (path: string, message: string) =>
     problems.push({ path, message: `${message}; ${MEANT}` });
   if (isBare(after) && !isBare(before)) lose("(file)", "would lose every setting");

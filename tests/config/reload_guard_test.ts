@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Config, readConfig } from "../../src/config/config.ts";
-import { losses } from "../../src/config/change.ts";
+import { lostSettings } from "../../src/config/reload_guard.ts";
 
 function read(file: unknown): Config {
   const result = readConfig(JSON.stringify(file));
@@ -16,7 +16,7 @@ const FULL = {
 };
 
 const lost = (before: unknown, after: unknown) =>
-  losses(read(before), read(after)).map(({ path }) => path);
+  lostSettings(read(before), read(after)).map(({ path }) => path);
 
 Deno.test("an edit that takes everything away is refused", () => {
   assert.deepEqual(lost(FULL, {}), ["(file)", "users", "botToken"]);
@@ -34,7 +34,7 @@ Deno.test("an edit neither takes away all people nor empties the bots' token", (
   assert.deepEqual(lost(FULL, { ...FULL, botToken: "" }), ["botToken"]);
   assert.deepEqual(lost(FULL, { ...FULL, botToken: undefined }), ["botToken"]);
   assert.match(
-    losses(read(FULL), read({}))[2]!.message,
+    lostSettings(read(FULL), read({}))[2]!.message,
     /lets every bot in; restart the gateway if that is meant/,
   );
 });

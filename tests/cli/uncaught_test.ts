@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { catchStrays } from "../../src/cli/strays.ts";
+import { logUncaught } from "../../src/cli/uncaught.ts";
 import type { GatewayEvent } from "../../src/core/observer.ts";
 import { until } from "../world.ts";
 
 Deno.test("what nobody caught is logged, and what libraries write to the console does not go there by itself", async () => {
   const told: GatewayEvent[] = [];
   const own = console.warn;
-  const stop = catchStrays({ tell: (happening) => told.push(happening) });
+  const stop = logUncaught({ tell: (happening) => told.push(happening) });
   try {
     void Promise.reject(new Error("nobody waits for it"));
     await until(() => told.length === 1, "the rejection");
@@ -32,7 +32,7 @@ Deno.test("what nobody caught is logged, and what libraries write to the console
 
 Deno.test("a timer whose callback throws goes on", async () => {
   const told: GatewayEvent[] = [];
-  const stop = catchStrays({ tell: (happening) => told.push(happening) });
+  const stop = logUncaught({ tell: (happening) => told.push(happening) });
   const timer = setInterval(() => {
     throw new Error("each time");
   }, 1);

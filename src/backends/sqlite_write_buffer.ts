@@ -5,7 +5,7 @@
 import type { SetOptions } from "../core/store.ts";
 
 /** What will be written under a key; no value means that the key is removed. */
-export interface Waiting {
+export interface BufferedEntry {
   readonly value?: string;
   readonly expires?: number;
   readonly evictable?: boolean;
@@ -14,7 +14,7 @@ export interface Waiting {
 }
 
 /** What will be appended to a log. */
-export interface WaitingLines {
+export interface BufferedLog {
   /** The log is emptied first. */
   fresh: boolean;
   /** How many entries the file holds of it. */
@@ -24,20 +24,20 @@ export interface WaitingLines {
   evictable?: boolean;
 }
 
-export type Part = readonly (readonly [key: string, entry: Waiting])[];
+export type EntryBatch = readonly (readonly [key: string, entry: BufferedEntry])[];
 
-export class Pending {
-  readonly #entries = new Map<string, Waiting>();
-  readonly #logs = new Map<string, WaitingLines>();
+export class WriteBuffer {
+  readonly #entries = new Map<string, BufferedEntry>();
+  readonly #logs = new Map<string, BufferedLog>();
   readonly #max: number;
   /** How many entries are late. */
-  #late = 0;
+  #lazy = 0;
   /** About how many bytes wait. */
   #weight = 0;
   /** Weak entries and lines that found no room. */
-  #lost = 0;
+  #evicted = 0;
 
-  /** @param max bytes that may wait; past it {@linkcode isOver} is true */
+  /** @param max bytes that may wait; past it {@linkcode isFull} is true */
   constructor(max: number) {
     this.#max = max;
   }
@@ -47,15 +47,15 @@ export class Pending {
   }
 
   /** Whether more waits than what may be late. */
-  get isPrompt(): boolean {
-    return this.#entries.size > this.#late || this.#logs.size > 0;
+  get hasUrgent(): boolean {
+    return this.#entries.size > this.#lazy || this.#logs.size > 0;
   }
 
-  get isOver(): boolean {
+  get isFull(): boolean {
     return this.#weight > this.#max;
   }
 
-  get(key: string): Waiting | undefined {
+  get(key: string): BufferedEntry | undefined {
     return this.#entries.get(key);
   }
 
@@ -63,29 +63,29 @@ export class Pending {
     return this.#entries.has(key);
   }
 
-  log(name: string): WaitingLines | undefined {
+  log(name: string): BufferedLog | undefined {
     return this.#logs.get(name);
   }
 
-  entries(): IterableIterator<[string, Waiting]> {
+  entries(): IterableIterator<[string, BufferedEntry]> {
     return this.#entries.entries();
   }
 
-  put(key: string, entry: Waiting): void {
+  put(key: string, entry: BufferedEntry): void {
     // The order of the Map is the order of age, for whatever must be forgotten.
     this.#take(key);
     this.#entries.set(key, entry);
-    if (entry.lazy) this.#late++;
+    if (entry.lazy) this.#lazy++;
     this.#weight += weigh(key, entry);
   }
 
-  putLog(name: string, lines: WaitingLines): void {
+  putLog(name: string, lines: BufferedLog): void {
     this.dropLog(name);
     this.#logs.set(name, lines);
     this.#weight += weighLines(lines);
   }
 
-  append(lines: WaitingLines, texts: readonly string[]): void {
+  append(lines: BufferedLog, texts: readonly string[]): void {
     for (const text of texts) {
       lines.lines.push(text);
       this.#weight += text.length * 2;
@@ -95,8 +95,8 @@ export class Pending {
   /**
    * The oldest entries that are to be written next, and all logs. @param all also what may be late
    */
-  part(most: number, all: boolean): { entries: Part; logs: [string, WaitingLines][] } {
-    const entries: [string, Waiting][] = [];
+  batch(most: number, all: boolean): { entries: EntryBatch; logs: [string, BufferedLog][] } {
+    const entries: [string, BufferedEntry][] = [];
     for (const entry of this.#entries) {
       if (entries.length === most) break;
       if (all || !entry[1].lazy) entries.push(entry);
@@ -105,7 +105,7 @@ export class Pending {
   }
 
   /** They are written, or given up. */
-  remove(entries: Part, logs: readonly (readonly [string, WaitingLines])[]): void {
+  remove(entries: EntryBatch, logs: readonly (readonly [string, BufferedLog])[]): void {
     for (const [key] of entries) this.#take(key);
     for (const [name] of logs) this.dropLog(name);
   }
@@ -121,40 +121,40 @@ export class Pending {
     const entry = this.#entries.get(key);
     if (!entry) return;
     this.#entries.delete(key);
-    if (entry.lazy) this.#late--;
+    if (entry.lazy) this.#lazy--;
     this.#weight -= weigh(key, entry);
   }
 
   /** Forgets weak entries, the oldest first, and then weak logs, until the rest fits. */
   makeRoom(): void {
     for (const [key, { evictable }] of this.#entries) {
-      if (!this.isOver) return;
+      if (!this.isFull) return;
       if (!evictable) continue;
       this.#take(key);
-      this.#lost++;
+      this.#evicted++;
     }
     for (const [name, { evictable, lines }] of this.#logs) {
-      if (!this.isOver) return;
+      if (!this.isFull) return;
       if (!evictable || lines.length === 0) continue;
       // A log with a hole would be a lie: it goes whole.
       this.putLog(name, { fresh: true, before: 0, lines: [], evictable });
-      this.#lost += lines.length;
+      this.#evicted += lines.length;
     }
   }
 
   /** How many were forgotten since the last call. */
-  takeLost(): number {
-    const lost = this.#lost;
-    this.#lost = 0;
+  takeEvicted(): number {
+    const lost = this.#evicted;
+    this.#evicted = 0;
     return lost;
   }
 }
 
 /** About how many bytes an entry holds while it waits. */
-function weigh(key: string, { value, find }: Waiting): number {
+function weigh(key: string, { value, find }: BufferedEntry): number {
   return (key.length + (value?.length ?? 0) + (find?.text.length ?? 0)) * 2 + 100;
 }
 
-function weighLines({ lines }: WaitingLines): number {
+function weighLines({ lines }: BufferedLog): number {
   return lines.reduce((sum, line) => sum + line.length * 2, 0);
 }

@@ -3,7 +3,7 @@
  * a store tell each other that something changed: reading the whole list every few seconds would
  * cost more than everything else together.
  */
-import type { AccountRecord, People } from "./people.ts";
+import type { AccountDirectory, AccountRecord } from "./account_directory.ts";
 import { randomToken } from "./secret.ts";
 import { entries, keyPart, type Store } from "../store.ts";
 
@@ -12,9 +12,9 @@ const MARK_TTL = 3_600_000;
 
 const MARK = "changed:people:";
 
-export class PeopleStore {
+export class AccountStore {
   readonly #store: Store;
-  readonly #people: People;
+  readonly #people: AccountDirectory;
   readonly #onFault: (error: unknown) => void;
   readonly #process = randomToken(4);
   /** The marks of other processes at the last look. */
@@ -22,7 +22,9 @@ export class PeopleStore {
   /** Ids whose records were changed here since the last reading began. */
   readonly #written = new Set<string>();
 
-  constructor(parts: { store: Store; people: People; onFault: (error: unknown) => void }) {
+  constructor(
+    parts: { store: Store; people: AccountDirectory; onFault: (error: unknown) => void },
+  ) {
     this.#store = parts.store;
     this.#people = parts.people;
     this.#onFault = parts.onFault;

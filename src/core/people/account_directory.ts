@@ -37,22 +37,22 @@ export interface AccountRecord {
 }
 
 /** A person of the configuration, without their id. */
-export interface Configured {
+export interface ConfiguredAccount {
   readonly displayName?: string;
   readonly role: "admin" | "member";
   readonly bots?: readonly string[];
   readonly limits: Allowance;
-  readonly secret: Secret;
+  readonly secret: PasswordVerifier;
 }
 
 /** A PHC string, or the MAC of a plain password. */
-export type Secret = { readonly phc: string } | { readonly mac: string };
+export type PasswordVerifier = { readonly phc: string } | { readonly mac: string };
 
 export interface Account {
   readonly person: Person;
   readonly username: string;
   readonly limits: Allowance;
-  readonly secret?: Secret;
+  readonly secret?: PasswordVerifier;
   /** Absent for people of the configuration. */
   readonly record?: AccountRecord;
   /** Whoever vouched for them is not configured any more, or does not let their groups in. */
@@ -60,7 +60,7 @@ export interface Account {
 }
 
 /** Whether whoever vouched for an account still does. */
-export type StillVouches = (record: Pick<AccountRecord, "source" | "groups">) => boolean;
+export type ProviderPolicy = (record: Pick<AccountRecord, "source" | "groups">) => boolean;
 
 /**
  * What became of an account. `out`: disabled, removed, or no longer in the configuration. `removed`
@@ -72,9 +72,9 @@ export interface AccountChange {
   readonly id: string;
 }
 
-export class People {
+export class AccountDirectory {
   readonly #tombstones: Tombstones;
-  #configured = new Map<string, Configured>();
+  #configured = new Map<string, ConfiguredAccount>();
   #records = new Map<string, AccountRecord>();
   /** People who stood in the configuration: their ids by name. */
   #former = new Map<string, string>();
@@ -83,7 +83,7 @@ export class People {
   #byName = new Map<string, Account>();
   /** What bounds the bots that are open to all; absent: to be found anew. */
   #open: Offer["within"] | undefined;
-  #vouches: StillVouches = () => true;
+  #vouches: ProviderPolicy = () => true;
 
   constructor(tombstones: Tombstones) {
     this.#tombstones = tombstones;
@@ -92,10 +92,10 @@ export class People {
   /** Takes over a state of the list and returns what changed. */
   set(
     state: {
-      configured?: Map<string, Configured>;
+      configured?: Map<string, ConfiguredAccount>;
       records?: Map<string, AccountRecord>;
       former?: Map<string, string>;
-      vouches?: StillVouches;
+      vouches?: ProviderPolicy;
     },
   ): AccountChange[] {
     const before = this.#byId;
@@ -230,7 +230,7 @@ export function isGuest({ record }: Account): boolean {
   return record?.guest === true && record.role !== "admin";
 }
 
-export function isIn(account: Account | undefined): account is Account {
+export function isActive(account: Account | undefined): account is Account {
   return account !== undefined && !account.record?.disabled && !account.lapsed;
 }
 
@@ -239,7 +239,7 @@ function changesOf(
   before: Account | undefined,
   after: Account | undefined,
 ): AccountChange[] {
-  const wasIn = isIn(before), isInNow = isIn(after);
+  const wasIn = isActive(before), isInNow = isActive(after);
   if (wasIn && !isInNow) return [{ type: "out", id }];
   if (!wasIn && isInNow) return [{ type: "in", id }];
   if (!before || !after) return [];
@@ -252,7 +252,7 @@ function changesOf(
   return changes;
 }
 
-function fromConfig(id: string, username: string, fields: Configured): Account {
+function fromConfig(id: string, username: string, fields: ConfiguredAccount): Account {
   const { displayName, role, bots, limits, secret } = fields;
   const person: Person = { id, ...named(id, username), name: displayName || username, role, bots };
   return { person, username, limits, secret };

@@ -13,17 +13,17 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 /** Scripts without spaces between words. */
-const JOINED =
+const SPACELESS_SCRIPTS =
   "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Hangul}\\p{Script=Bopomofo}\\p{Script=Thai}";
-const RUN = new RegExp(`[${JOINED}ー]+`, "gu");
-const WORDY = /[\p{L}\p{N}]/u;
+const SPACELESS_RUN = new RegExp(`[${SPACELESS_SCRIPTS}ー]+`, "gu");
+const WORD_CHARACTER = /[\p{L}\p{N}]/u;
 
 /**
  * Text as it goes into the index: runs of joined script become pairs, and the last character stands
  * alone.
  */
-export function spread(text: string): string {
-  return text.replace(RUN, (run) => ` ${pairs(run, true)} `);
+export function tokenize(text: string): string {
+  return text.replace(SPACELESS_RUN, (run) => ` ${pairs(run, true)} `);
 }
 
 /**
@@ -33,16 +33,18 @@ export function spread(text: string): string {
  *   beginnings it collects all of them first (20 ms for
  * a word that stands in 75,000 texts)
  */
-export function expression(owner: string, words: string, whole = false): string | undefined {
+export function matchExpression(owner: string, words: string, whole = false): string | undefined {
   const end = whole ? "" : " *";
   const parts: string[] = [];
   // FTS5 reads an expression up to the first NUL, and would miss the end of a quoted word.
   for (const piece of words.normalize("NFC").split(/[\s\0]+/).slice(0, 20)) {
-    for (const run of piece.match(RUN) ?? []) {
+    for (const run of piece.match(SPACELESS_RUN) ?? []) {
       parts.push([...run].length > 1 ? quote(pairs(run, false)) : `${quote(run)} *`);
     }
-    const rest = piece.replace(RUN, " ");
-    for (const word of rest.split(/\s+/)) if (WORDY.test(word)) parts.push(quote(word) + end);
+    const rest = piece.replace(SPACELESS_RUN, " ");
+    for (const word of rest.split(/\s+/)) {
+      if (WORD_CHARACTER.test(word)) parts.push(quote(word) + end);
+    }
   }
   if (parts.length === 0) return undefined;
   return `owner : ${quote(ownerWord(owner))} AND ${
@@ -73,7 +75,7 @@ export const SCHEMA = `
   ${INDEX}
 `;
 
-export class WordIndex {
+export class SearchIndex {
   readonly #db: DatabaseSync;
   readonly #current: StatementSync;
   readonly #put: StatementSync;
@@ -119,7 +121,7 @@ export class WordIndex {
   /** Puts an entry's text in line to be indexed. */
   put(entry: number, owner: string, text: string): void {
     const rows = this.#current.all(entry) as unknown as Row[];
-    const parts = partsOf(text);
+    const parts = splitText(text);
     const isSame = (row: Row, at: number) => row.owner === owner && row.text === parts[at];
     if (rows.length === parts.length && rows.every(isSame)) return;
     const [first] = rows;
@@ -158,19 +160,19 @@ export class WordIndex {
 
   /** What waits longest; what is to be taken out first. */
   #next(): Row[] {
-    const gone = this.#due.all(2, AT_ONCE) as unknown as Row[];
-    return gone.length > 0 ? gone : this.#due.all(0, AT_ONCE) as unknown as Row[];
+    const gone = this.#due.all(2, ROWS_PER_READ) as unknown as Row[];
+    return gone.length > 0 ? gone : this.#due.all(0, ROWS_PER_READ) as unknown as Row[];
   }
 
   #takeOut({ id, owner, text }: Row): number {
-    const words = spread(text);
+    const words = tokenize(text);
     this.#unindex.run(id, ownerWord(owner), words);
     this.#erase.run(id);
     return 40 + weightOf(text, words);
   }
 
   #putIn({ id, owner, text }: Row): number {
-    const words = spread(text);
+    const words = tokenize(text);
     this.#index.run(id, ownerWord(owner), words);
     this.#mark.run(id);
     return 1 + weightOf(text, words);
@@ -215,39 +217,39 @@ export class WordIndex {
 /**
  * Texts read in one go, and the length in UTF-16 units that costs as much again as the text itself.
  */
-const AT_ONCE = 16, SHORT = 100;
+const ROWS_PER_READ = 16, UNITS_PER_COST = 100;
 
 /**
  * What the length of a text costs. What pairs add counts four times: nearly each of them is another
  * word.
  */
 function weightOf(text: string, words: string): number {
-  return (text.length + 4 * (words.length - text.length)) / SHORT;
+  return (text.length + 4 * (words.length - text.length)) / UNITS_PER_COST;
 }
 
 /** UTF-16 units of a text that are indexed as one: about 5 ms of Chinese, which costs most. */
-const PART = 4_000;
+const MAX_PART_UNITS = 4_000;
 
 /** Units before the end of a part among which a space is looked for, so that no word is cut. */
-const BACK = 200;
+const SPLIT_SEARCH_UNITS = 200;
 
 /**
  * Units that two parts share where no space was found: a word of up to that length is whole in one
  * of them.
  */
-const SHARED = 40;
+const OVERLAP_UNITS = 40;
 
-/** A text in parts of {@linkcode PART} at most, in linear time. */
-export function partsOf(text: string): string[] {
+/** A text in parts of {@linkcode MAX_PART_UNITS} at most, in linear time. */
+export function splitText(text: string): string[] {
   const parts: string[] = [];
   let at = 0;
-  while (text.length - at > PART) {
-    let end = at + PART;
-    while (end > at + PART - BACK && text.charCodeAt(end) > 0x20) end--;
-    const isCut = end === at + PART - BACK;
-    if (isCut) end = wholeBefore(text, at + PART);
+  while (text.length - at > MAX_PART_UNITS) {
+    let end = at + MAX_PART_UNITS;
+    while (end > at + MAX_PART_UNITS - SPLIT_SEARCH_UNITS && text.charCodeAt(end) > 0x20) end--;
+    const isCut = end === at + MAX_PART_UNITS - SPLIT_SEARCH_UNITS;
+    if (isCut) end = wholeBefore(text, at + MAX_PART_UNITS);
     parts.push(text.slice(at, end));
-    at = isCut ? wholeBefore(text, end - SHARED) : end;
+    at = isCut ? wholeBefore(text, end - OVERLAP_UNITS) : end;
   }
   parts.push(text.slice(at));
   return parts;
