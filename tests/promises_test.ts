@@ -27,9 +27,9 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "src/bots/server/socket_link.ts": {
     "stored.then(…)": "as `done`; a socket that is gone takes the receipt and drops it",
   },
-  "src/bots/upstream/call.ts": {
+  "src/bots/upstream/model_call.ts": {
     "sink.done(…)": "as above",
-    "this.#leave(…)": "catches everything: the answer is whole",
+    "this.#drain(…)": "catches everything: the answer is whole",
   },
   "src/channels/openai/openai.ts": { "gateway.cancel(…)": "as above" },
   "src/channels/http/stream_registry.ts": {

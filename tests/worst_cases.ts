@@ -11,10 +11,10 @@ import { matchExpression, SCHEMA, SearchIndex } from "../src/backends/sqlite_sea
 import { readBotFrame } from "../src/bots/wire/read_bot_frame.ts";
 import { FRAME_BOUNDS } from "../src/bots/server/settings.ts";
 import { splitDataUrl } from "../src/bots/upstream/dialect.ts";
-import { apiErrorOf, apiErrorOfEvent, redacted } from "../src/bots/upstream/fault.ts";
+import { apiErrorOf, apiErrorOfEvent, redacted } from "../src/bots/upstream/api_error.ts";
 import { anthropic } from "../src/bots/upstream/anthropic.ts";
 import { openai } from "../src/bots/upstream/openai.ts";
-import { within } from "../src/bots/upstream/upstream.ts";
+import { historyWithin } from "../src/bots/upstream/prompt.ts";
 import { attachmentOf } from "../src/channels/im/attachment.ts";
 import { split } from "../src/channels/im/cut.ts";
 import { fileNameOf } from "../src/channels/im/file_name.ts";
@@ -240,7 +240,10 @@ export const READERS: readonly Reader[] = [
   {
     name: "how much of a talk fits a model",
     read: (text) =>
-      within(1e9, Array.from({ length: 20 }, () => ({ role: "user" as const, text, images: [] }))),
+      historyWithin(
+        1e9,
+        Array.from({ length: 20 }, () => ({ role: "user" as const, text, images: [] })),
+      ),
     inputs: {
       "punctuation and letters": fill("!a"),
       "words of all lengths": fill("a bb ccc dddd eeeee. "),

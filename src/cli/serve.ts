@@ -10,7 +10,7 @@ import { systemClock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { checkAfterStart } from "../core/start_check.ts";
 import { TrustedProxies } from "../channels/http/address.ts";
-import { fetchHttp } from "../bots/upstream/http.ts";
+import { fetchHttp } from "../bots/upstream/http/fetch_client.ts";
 import { Log } from "../telemetry/log.ts";
 import { VERSION } from "../core/version.ts";
 import { readOptions } from "./command.ts";

@@ -7,14 +7,9 @@
  */
 import { parseJson } from "../../core/json.ts";
 import { type ChatMessage, continuePrompt, dataUrl } from "../../core/message.ts";
-import {
-  type AnswerHandler,
-  type Dialect,
-  type Fields,
-  isFields,
-  splitDataUrl,
-} from "./dialect.ts";
-import { apiErrorOfEvent, unsupported } from "./fault.ts";
+import { type AnswerHandler, type Dialect, splitDataUrl } from "./dialect.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { apiErrorOfEvent, unsupported } from "./api_error.ts";
 
 /** The API demands a bound; this is what every model of it may write. */
 const DEFAULT_MAX_TOKENS = 4096;

@@ -1,11 +1,10 @@
 /**
- * This is what differs between model APIs: how a question is put and how an answer reads. One
- * implementation each in `openai.ts` and `anthropic.ts`; calling, retrying, counting and judging
- * are the same for all and live in `upstream.ts`.
+ * What differs between model APIs: the body of a request and the format of an answer. `openai.ts`
+ * and `anthropic.ts` implement it. Everything else is the same for all.
  */
 import { readDataUrl } from "../../core/data_url.ts";
 import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
-import type { ApiError } from "./fault.ts";
+import type { ApiError } from "./api_error.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
 /** Where a dialect puts what it reads. */
@@ -47,12 +46,6 @@ export interface Dialect {
   event(name: string | undefined, data: string, handler: AnswerHandler): void;
   /** Reads an answer that came as one JSON text. */
   whole(text: string, handler: AnswerHandler): void;
-}
-
-export type Fields = Record<string, unknown>;
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** `data:image/png;base64,AAAA` taken apart. */

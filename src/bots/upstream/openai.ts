@@ -7,8 +7,9 @@
  */
 import { parseJson } from "../../core/json.ts";
 import { type ChatMessage, dataUrl } from "../../core/message.ts";
-import { type AnswerHandler, type Dialect, type Fields, isFields } from "./dialect.ts";
-import { apiErrorOfEvent, unsupported } from "./fault.ts";
+import type { AnswerHandler, Dialect } from "./dialect.ts";
+import { type Fields, isFields } from "./fields.ts";
+import { apiErrorOfEvent, unsupported } from "./api_error.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
 /** Parameters that every server of this API knows, or passes over. */

@@ -8,10 +8,9 @@ import { readBytes } from "../../core/byte_collector.ts";
 import type { Probe, Thoroughness } from "../../core/checkup.ts";
 import { type BilingualText, type FindingReport, resolveSettings } from "../../core/finding.ts";
 import { parseJson } from "../../core/json.ts";
-import { anthropic } from "./anthropic.ts";
-import { isFields } from "./dialect.ts";
-import { apiErrorOf } from "./fault.ts";
-import { openai } from "./openai.ts";
+import { APIS } from "./api_access.ts";
+import { isFields } from "./fields.ts";
+import { apiErrorOf } from "./api_error.ts";
 import type { UpstreamSettings } from "./settings.ts";
 
 export interface ModelProbeParts {
@@ -19,17 +18,13 @@ export interface ModelProbeParts {
   readonly env: (name: string) => string | undefined;
 }
 
-/** What each API is called with, and the page of its console where keys are made. */
-const APIS = {
+/** The pages of each vendor's console for keys and for payments. */
+const CONSOLES = {
   openai: {
-    dialect: openai,
-    baseUrl: "https://api.openai.com/v1",
     keys: "https://platform.openai.com/api-keys",
     billing: "https://platform.openai.com/settings/organization/billing",
   },
   anthropic: {
-    dialect: anthropic,
-    baseUrl: "https://api.anthropic.com/v1",
     keys: "https://console.anthropic.com/settings/keys",
     billing: "https://console.anthropic.com/settings/billing",
   },
@@ -223,7 +218,7 @@ class ModelCheck {
 
   #wrongKey(status: number): void {
     const { apiKey, type, baseUrl } = this.#settings;
-    const url = baseUrl === undefined ? APIS[type].keys : undefined;
+    const url = baseUrl === undefined ? CONSOLES[type].keys : undefined;
     const what: BilingualText = apiKey === undefined
       ? { en: "the model API wants a key, and none is set", zh: "模型 API 需要密钥，但没有设置" }
       : { en: "the model API refuses the key", zh: "模型 API 拒绝了该密钥" };
@@ -235,7 +230,7 @@ class ModelCheck {
 
   #noMoney(said: string): void {
     const { type, baseUrl } = this.#settings;
-    const url = baseUrl === undefined ? APIS[type].billing : undefined;
+    const url = baseUrl === undefined ? CONSOLES[type].billing : undefined;
     this.#report.wrong(
       "apiKey",
       {

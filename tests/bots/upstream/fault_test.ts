@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { apiErrorOf } from "../../../src/bots/upstream/fault.ts";
+import { apiErrorOf } from "../../../src/bots/upstream/api_error.ts";
 import { type Play, WORDS } from "./fake_upstream.ts";
 import { withUpstream } from "./rig.ts";
 

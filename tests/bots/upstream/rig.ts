@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { type HttpClient, SocketHttpClient } from "../../../src/bots/upstream/http.ts";
+import type { HttpClient } from "../../../src/bots/upstream/http/client.ts";
+import { SocketHttpClient } from "../../../src/bots/upstream/http/socket_client.ts";
 import { Upstream } from "../../../src/bots/upstream/upstream.ts";
 import { upstreamSchema } from "../../../src/config/upstream.ts";
 import { systemClock } from "../../../src/core/clock.ts";

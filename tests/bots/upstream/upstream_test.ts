@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { within } from "../../../src/bots/upstream/upstream.ts";
+import { historyWithin } from "../../../src/bots/upstream/prompt.ts";
 import { upstreamSchema, upstreamsSchema } from "../../../src/config/upstream.ts";
-import { fetchHttp } from "../../../src/bots/upstream/http.ts";
+import { fetchHttp } from "../../../src/bots/upstream/http/fetch_client.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { ChatMessage } from "../../../src/core/message.ts";
 import { type Play, WORDS } from "./fake_upstream.ts";
@@ -389,13 +389,16 @@ Deno.test("the window keeps the end of a conversation and never begins with an a
     text: `This is sentence number ${i}, and it has about sixteen tokens in it, I think.`,
     images: [],
   }));
-  const kept = within(100, said);
+  const kept = historyWithin(100, said);
   assert.equal(kept[0]!.role, "user");
   assert.equal(kept.at(-1), said.at(-1));
   assert.ok(kept.length >= 2 && kept.length <= 5, `kept ${kept.length}`);
-  assert.deepEqual(within(0, said), []);
-  assert.deepEqual(within(1_000_000, said), said);
-  assert.deepEqual(within(10, [{ role: "user", text: "x".repeat(10_000_000), images: [] }]), []);
+  assert.deepEqual(historyWithin(0, said), []);
+  assert.deepEqual(historyWithin(1_000_000, said), said);
+  assert.deepEqual(
+    historyWithin(10, [{ role: "user", text: "x".repeat(10_000_000), images: [] }]),
+    [],
+  );
 });
 
 Deno.test("a configuration that cannot work says what would be right", () => {

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";
+import { isFields } from "./fields.ts";
 
 export interface ApiError {
   readonly code: ErrorCode;
@@ -159,10 +160,4 @@ function textOf(message: unknown): string | undefined {
  */
 export function redacted(text: string): string {
   return text.replace(/\b(sk|pk|key|Bearer)[-_ ][\w*.-]{4,}/gi, "$1-…");
-}
-
-type Fields = Record<string, unknown>;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
