@@ -119,7 +119,7 @@ Deno.test("the rule itself refuses what it should", () => {
  * These stand around the house and may open every door: the program, its parts list, its command
  * line.
  */
-const DOORS = /^(main\.ts$|src\/app\.ts$|src\/cli\.ts$|src\/cli\/|bench\/|deploy\/|tests\/)/;
+const DOORS = /^(main\.ts$|src\/app(\.ts$|\/)|src\/cli\.ts$|src\/cli\/|bench\/|deploy\/|tests\/)/;
 
 /**
  * The frames of the wire and the bot's end of it: free of the gateway, so that strangers may take

@@ -145,15 +145,26 @@ export interface Observer {
 /** Listens to nothing. */
 export const silentObserver: Observer = { tell() {} };
 
-/** Tells several. */
-export function combineObservers(...observers: readonly Observer[]): Observer {
-  const counting = observers.filter((observer) => observer.chunk !== undefined);
-  return {
-    tell(happening) {
-      for (const observer of observers) observer.tell(happening);
-    },
-    chunk(gap, units) {
-      for (const observer of counting) observer.chunk!(gap, units);
-    },
-  };
+/** Passes every event on to several observers, in the order in which they were added. */
+export class ObserverList implements Observer {
+  #observers: readonly Observer[] = [];
+  /** Those of them that look at chunks. */
+  #counting: readonly Observer[] = [];
+
+  constructor(...observers: readonly Observer[]) {
+    for (const observer of observers) this.add(observer);
+  }
+
+  add(observer: Observer): void {
+    this.#observers = [...this.#observers, observer];
+    if (observer.chunk) this.#counting = [...this.#counting, observer];
+  }
+
+  tell(event: GatewayEvent): void {
+    for (const observer of this.#observers) observer.tell(event);
+  }
+
+  chunk(gap: number, units: number): void {
+    for (const observer of this.#counting) observer.chunk!(gap, units);
+  }
 }

@@ -133,6 +133,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (!this.#turn.ending) this.#onHangUp?.();
   }
 
+  readonly endsItself = true;
+
   get hasRoom(): boolean {
     return this.#controller.desiredSize! > 0;
   }
@@ -364,6 +366,7 @@ export function newsStream(
   const beating: Beating = {
     wroteAt: pulse.now(),
     reader,
+    endsItself: false,
     get hasRoom() {
       return (controller.desiredSize ?? 0) >= 0;
     },

@@ -27,6 +27,8 @@ export interface Beating {
   readonly reader?: Reader;
   /** Whether the reader takes what is written. */
   readonly hasRoom: boolean;
+  /** Whether it ends by itself, when its turn has ended and its reader has everything. */
+  readonly endsItself: boolean;
   /** Writes a comment. */
   beat(): void;
   /** The reader has taken nothing for {@linkcode STALLED}: end the stream as if it had hung up. */
@@ -59,6 +61,7 @@ export class Pulse {
   readonly #most: (person: string) => number;
   readonly #stop: () => void;
   #askedAt: number;
+  #onEmpty = () => {};
 
   /** @param most how many streams a person may have open at once */
   constructor(clock: Clock, most: (person: string) => number = () => Infinity) {
@@ -136,11 +139,25 @@ export class Pulse {
 
   remove(stream: Beating): void {
     if (this.#open.delete(stream) && stream.reader) this.#leave(stream.reader.person);
+    if (this.#open.size === 0) this.#onEmpty();
   }
 
-  /** Ends every stream and stops. */
-  close(): void {
+  /**
+   * Stops, and ends every stream. Streams of turns first deliver what their readers have not taken
+   * yet, for at most `grace` milliseconds.
+   */
+  async close(grace = 0): Promise<void> {
     this.#stop();
+    for (const stream of [...this.#open]) if (!stream.endsItself) stream.end();
+    if (grace > 0 && this.#open.size > 0) {
+      await new Promise<void>((resolve) => {
+        const stop = this.#clock.after(grace, resolve);
+        this.#onEmpty = () => {
+          stop();
+          resolve();
+        };
+      });
+    }
     for (const stream of [...this.#open]) stream.end();
     this.#open.clear();
   }

@@ -161,6 +161,8 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (!this.#turn.ending) this.#options.onHangUp?.();
   }
 
+  readonly endsItself = true;
+
   get hasRoom(): boolean {
     return this.#controller.desiredSize! > 0;
   }
