@@ -1,5 +1,5 @@
 /**
- * These are the bots of the load: version 1 as the original's protocol knows it, one frame per
+ * These are the bots of the load: version 1 as the protocol of Nexus 1.x knows it, one frame per
  * delta, and version 2 on the client that bots really use. Both do what the message says: `say`,
  * `burst <chunks>`, `paced <chunks> <ms>` or `silence`.
  */

@@ -50,7 +50,7 @@ function manifest(version: string) {
     description: "A gateway between people and the AI bots that answer them",
     license: "MIT",
     type: "module",
-    // `nexus-gateway` is the original's name, and the one that npx takes because the package is
+    // `nexus-gateway` is the name of Nexus 1.x, and the one that npx takes because the package is
     // called so.
     bin: { "nexus": "launch.mjs", "nexus-gateway": "launch.mjs" },
     files: ["launch.mjs", "nexus.js", "static/"],

@@ -55,7 +55,7 @@ export interface Settings {
   readonly channels?: { readonly [channel: string]: unknown };
 }
 
-/** What the original waits before it dials again. */
+/** What Nexus 1.x waits before it dials again. */
 const DEFAULT_RECONNECT = 5000;
 /** What the gateway takes in one message is 20 MiB of base64: 15 MiB of image. */
 const DEFAULT_MEDIA_MB = 15;
@@ -104,7 +104,7 @@ export function readAccount(settings: Settings, accountId?: string | null): Acco
   return {
     accountId: id,
     name: textOf(fields.name) || textOf(fields.botName) || undefined,
-    // The original needs `enabled: true`; a named account is on unless the section or itself is
+    // Nexus 1.x needs `enabled: true`; a named account is on unless the section or itself is
     // off.
     enabled: section.enabled !== false && fields.enabled !== false,
     configured: serverUrl !== "" && botId !== "",
@@ -149,7 +149,7 @@ export function whatIsMissing(account: Account): string {
 }
 
 /**
- * Whom the policy lets in besides the paired. The original's `open` asks for no list, so it means
+ * Whom the policy lets in besides the paired. `open` of Nexus 1.x asks for no list, so it means
  * everyone here too.
  */
 export function effectiveAllowFrom(account: Account): string[] {

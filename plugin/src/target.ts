@@ -9,7 +9,7 @@ export interface Target {
 }
 
 /**
- * Reads what people write: `user:bob`, `nexus:user:bob`, `conversation:c-1`, the original's
+ * Reads what people write: `user:bob`, `nexus:user:bob`, `conversation:c-1`, plugin 1.x's
  * `conv:c-1`, or a bare `bob`.
  */
 export function readTarget(raw: string): Target | undefined {

@@ -2,7 +2,7 @@
  * The configuration: what may stand in `config.json` and in `NEXUS_*` variables, checked once, with
  * everything that is wrong said at once.
  *
- * The original's file works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`,
+ * The file of Nexus 1.x works unchanged (`port`, `sessionTTL`, `pingInterval`, `botTimeout`,
  * `botToken`, `users`); everything else has a default.
  */
 import { z } from "zod";
@@ -307,7 +307,7 @@ export const configSchema = z.looseObject({
   }),
   publicBots: z.boolean({ error: "must be true or false" }).default(false).meta({
     description:
-      "Whether /health and /metrics name the bots and apps to anybody, as the original's /health did.",
+      "Whether /health and /metrics name the bots and apps to anybody, as /health of Nexus 1.x did.",
   }),
   demo: z.boolean({ error: "must be true or false" }).default(false).meta({
     description:
@@ -500,7 +500,7 @@ function fieldAt(schema: AnySchema, keys: readonly string[]): z.ZodType | undefi
 }
 
 /**
- * Keys that no schema knows: most likely misspelt. They are told, not refused, as the original did
+ * Keys that no schema knows: most likely misspelt. They are told, not refused, as Nexus 1.x did
  * not mind them.
  */
 function unknownKeys(

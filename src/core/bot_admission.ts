@@ -12,7 +12,7 @@ import type { Bot } from "./link.ts";
 
 /** Why a bot may not come in. */
 export interface BotRefusal {
-  /** Sent to the bot; the original sent `Invalid token`. */
+  /** Sent to the bot; Nexus 1.x sent `Invalid token`. */
   readonly error: string;
   /**
    * `token`: it opens nothing here. `name`: the id or the pool is not one that it may use. `taken`:
@@ -57,7 +57,7 @@ export class BotAdmission {
     if (Object.hasOwn(models(), botId)) {
       return name(`Bot id ${show(botId)} is taken by the configuration`);
     }
-    // The words are the original's.
+    // The words are those of Nexus 1.x.
     if (!tokens.accepts(botId, token, common())) return { error: "Invalid token", wrong: "token" };
     return this.#refuseFixed(claim) ?? this.#refuseTaken(claim);
   }

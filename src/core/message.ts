@@ -27,7 +27,7 @@ export interface Person {
 
 /**
  * An image as it came: a data URL (`data:image/png;base64,…`) or bare base64, exactly the two forms
- * that the original protocol carries. {@linkcode dataUrl} makes one form of both.
+ * that the protocol of Nexus 1.x carries. {@linkcode dataUrl} makes one form of both.
  */
 export type MessageImage = string;
 
@@ -124,8 +124,8 @@ const MAGIC: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG as the
- * original plugin does.
+ * The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG, as
+ * plugin 1.x does.
  */
 export function dataUrl(image: MessageImage): string {
   if (image.startsWith("data:")) return image;
@@ -133,7 +133,7 @@ export function dataUrl(image: MessageImage): string {
   return `data:${type};base64,${image}`;
 }
 
-/** `@bot-id rest`: the original's way of addressing a bot. The mention is taken off. */
+/** `@bot-id rest`: how Nexus 1.x addresses a bot. The mention is taken off. */
 export function splitMention(text: string): { target?: string; text: string } {
   const match = /^@(\S+)\s+/.exec(text);
   return match ? { target: match[1], text: text.slice(match[0].length) } : { text };

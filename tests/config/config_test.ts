@@ -13,7 +13,7 @@ function problems(file: unknown, env: Record<string, string> = {}): string[] {
   return result.problems.map(({ path, message }) => `${path}: ${message}`);
 }
 
-Deno.test("the original's file works unchanged", () => {
+Deno.test("the file of Nexus 1.x works unchanged", () => {
   const config = read({
     port: 17392,
     sessionTTL: 86400000,

@@ -432,8 +432,8 @@ export async function read(
   return { events, chunks, text: chunks.map((chunk) => chunk.content).join(""), started };
 }
 
-/** The original gateway 1.0.6, which listens on every address by itself, bound to loopback. */
-export async function originalGateway(token = "bot-token"): Promise<Front> {
+/** gateway 1.0.6, which listens on every address by itself, bound to loopback. */
+export async function nexus1Gateway(token = "bot-token"): Promise<Front> {
   const node = await nodeFolder();
   const folder = await installed("@houchenyang/nexus-gateway", "1.0.6");
   const home = await Deno.makeTempDir({ prefix: "nexus-original-" });

@@ -1,15 +1,15 @@
 /**
  * The neighbours: a new set-up by flags, two OpenClaws behind one gateway, the plugin at the
- * original gateway, and the original plugin at ours.
+ * gateway 1.0.6, and plugin 1.0.2 at ours.
  */
 import assert from "node:assert/strict";
 import { buildPlugin } from "../../plugin/build.ts";
 import { numbered, startFakeModel } from "./fake_model.ts";
-import { modelAt, NEWEST, OpenClaw, originalGateway, ourGateway, type Told, until } from "./lab.ts";
+import { modelAt, NEWEST, nexus1Gateway, OpenClaw, ourGateway, type Told, until } from "./lab.ts";
 import { lacks } from "../needs.ts";
 
 const options = { ignore: await lacks("npm"), sanitizeOps: false, sanitizeResources: false };
-/** The last release that still loads the original plugin. */
+/** The last release that still loads plugin 1.0.2. */
 const LAST_OF_THE_ORIGINAL = "2026.7.35";
 
 async function tarball(): Promise<string> {
@@ -80,7 +80,7 @@ Deno.test(
       assert.doesNotMatch(doctor.text, /nexus[^\n]*(?:error|failed|without)/i);
       const audit = await claw.cli(["security", "audit"]);
       assert.match(audit.text, /0 critical/, audit.text);
-      // The original's way of setting up goes on working.
+      // The way of setting up 1.x goes on working.
       const set = await claw.cli(["config", "set", "channels.nexus.botName", "Still Mine"]);
       assert.equal(set.code, 0, set.text);
     } finally {
@@ -157,11 +157,11 @@ Deno.test(guided, async () => {
 Deno.test(
   {
     ...options,
-    name: "the plugin at the original gateway: streamed, with tools, commands and images in",
+    name: "the plugin at a gateway 1.x: streamed, with tools, commands and images in",
   },
   async () => {
     const model = startFakeModel();
-    const gateway = await originalGateway();
+    const gateway = await nexus1Gateway();
     const claw = await OpenClaw.open(NEWEST, () => ({ models: modelAt(model.url) }));
     try {
       await claw.install(await tarball());
@@ -203,7 +203,7 @@ Deno.test(
 Deno.test(
   {
     ...options,
-    name: "the original plugin on the last OpenClaw that loads it works at this gateway",
+    name: "plugin 1.0.2 on the last OpenClaw that loads it works at this gateway",
   },
   async () => {
     const model = startFakeModel();

@@ -1,4 +1,4 @@
-/** Accounts: what `openclaw.json` says, the original's form included. */
+/** Accounts: what `openclaw.json` says, the form of Nexus 1.x included. */
 import assert from "node:assert/strict";
 import {
   describeAccount,
@@ -24,7 +24,7 @@ const ORIGINAL = {
   allowFrom: ["alice", 7],
 };
 
-Deno.test("the original's block reads as it was meant", () => {
+Deno.test("the block of Nexus 1.x reads as it was meant", () => {
   const account = readAccount(settings(ORIGINAL));
   assert.deepEqual(account, {
     accountId: "default",

@@ -68,7 +68,7 @@ export interface RegisterFrame {
   readonly botId: string;
   readonly botName: string;
   readonly token?: string;
-  /** Absent or 1: the original's protocol. */
+  /** Absent or 1: the protocol of Nexus 1.x. */
   readonly protocol?: number;
   readonly capabilities?: readonly string[];
   readonly description?: string;

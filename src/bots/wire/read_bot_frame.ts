@@ -68,7 +68,7 @@ export function readBotFrame(text: string): BotFrame | InvalidFrame {
 function readReply(fields: Fields): ReplyFrame | InvalidFrame {
   const { replyTo, content, seq, kind, image, images } = fields;
   if (!isId(replyTo)) return wrong("reply", "replyTo", "a string", replyTo);
-  // The original joined whatever came; a missing content is an empty one (an image alone, or the
+  // Version 1 joined whatever came; a missing content is an empty one (an image alone, or the
   // last word).
   if (
     typeof content !== "string" && content !== undefined && content !== null && !isStrings(content)

@@ -1,6 +1,6 @@
 /**
- * Asking and reading answers over HTTP: the original's routes with their shapes, and what was added
- * to them.
+ * Asking and reading answers over HTTP: the routes of Nexus 1.x with their shapes, and what was
+ * added to them.
  */
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
@@ -34,7 +34,7 @@ const image = z.string({ error: "must be base64 or a data URL" }).min(1).meta({
   description: "Base64 or a data URL",
 });
 
-/** A message as programs send it. `null` counts as absent, because the original took it so. */
+/** A message as programs send it. `null` counts as absent, because Nexus 1.x took it so. */
 const chatBody = z.object({
   message: z.string({ error: "must be a text" }).nullish(),
   target: word(128).nullish().meta({

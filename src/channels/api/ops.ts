@@ -59,7 +59,7 @@ export const opsRoutes = {
     method: "get",
     path: "/health",
     summary:
-      "The original's health check: how many bots there are, and, for whoever may know them, which. Strangers are " +
+      "The health check of Nexus 1.x: how many bots there are, and, for whoever may know them, which. Strangers are " +
       "told their ids only with `publicBots`.",
     tag: "operation",
     ...anyone,

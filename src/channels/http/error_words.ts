@@ -72,7 +72,7 @@ export function say(code: ErrorCode, language: Language, detail?: string): strin
  * only `*` as Node's `fetch` does, gets `otherwise`.
  *
  * @param header an `Accept-Language` header
- * @param otherwise Chinese by default: that is what the original's clients expect
+ * @param otherwise Chinese by default: that is what clients of Nexus 1.x expect
  */
 export function languageOf(
   header: string | null | undefined,

@@ -180,7 +180,7 @@ export class Accounts {
         const { password, displayName, role, bots, limits = {} } = user;
         const fields: ConfiguredAccount = {
           displayName,
-          // The original had one kind of user; `admin` is the name its own configuration gave to
+          // Nexus 1.x had one kind of user; `admin` is the name its own configuration gave to
           // who runs it.
           role: role ?? (username === "admin" ? "admin" : "member"),
           bots,

@@ -1,5 +1,5 @@
 /**
- * The tokens of bots: one for all, as the original has it, and tokens that were made for one bot,
+ * The tokens of bots: one for all, as Nexus 1.x has it, and tokens that were made for one bot,
  * which then fix its id and its pools.
  *
  * Once a bot id has a token of its own, the common token no longer opens for that id: a holder of

@@ -4,7 +4,7 @@ import { Events, startWorld, TestBot, textOf, until, type World } from "../../wo
 
 const ask = { message: "go" };
 
-Deno.test("a wrong token is refused in the original's words and closed for good", async () => {
+Deno.test("a wrong token is refused in the words of Nexus 1.x and closed for good", async () => {
   await using world = await startWorld();
   const bot = await TestBot.connect(world.botUrl);
   bot.send({ type: "register", botId: "x", botName: "X", token: "wrong" });
@@ -16,13 +16,13 @@ Deno.test("a wrong token is refused in the original's words and closed for good"
   assert.equal(await bot.closed, 4100);
 });
 
-Deno.test("without a token in the configuration every bot may come in, as in the original", async () => {
+Deno.test("without a token in the configuration every bot may come in, as in Nexus 1.x", async () => {
   await using world = await startWorld({ botToken: "" });
   await world.bot("free", { token: undefined });
   assert.deepEqual(world.app.gateway.roster.list().map(({ bot }) => bot.id), ["free"]);
 });
 
-Deno.test("a version-1 bot is answered exactly as by the original", async () => {
+Deno.test("a version-1 bot is answered exactly as by Nexus 1.x", async () => {
   await using world = await startWorld();
   const bot = await TestBot.connect(world.botUrl);
   bot.send({ type: "register", botId: "x", botName: "X", token: "bot-secret" });

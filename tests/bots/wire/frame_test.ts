@@ -10,7 +10,7 @@ const readGateway = (value: unknown) => readGatewayFrame(JSON.stringify(value));
 /** What JSON keeps of a frame: fields that are `undefined` are not on the wire. */
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
-Deno.test("a version-1 bot's frames are read as the original wrote them", () => {
+Deno.test("a version-1 bot's frames are read as Nexus 1.x wrote them", () => {
   assert.deepEqual(plain(readBot({ type: "register", botId: "b", botName: "B", token: "t" })), {
     ...{ type: "register", botId: "b", botName: "B", token: "t" },
   });

@@ -4,7 +4,7 @@ import { ManualClock } from "../../../src/core/clock.ts";
 import type { SetOptions } from "../../../src/core/store.ts";
 import { Events, startWorld, textOf, until } from "../../world.ts";
 
-Deno.test("a person signs in, asks and gets the answer in the original's shapes", async () => {
+Deno.test("a person signs in, asks and gets the answer in the shapes of Nexus 1.x", async () => {
   await using world = await startWorld();
   const bot = await world.bot("echo");
   bot.answerAll(({ id, content }) => {
@@ -38,7 +38,7 @@ Deno.test("a person signs in, asks and gets the answer in the original's shapes"
   assert.deepEqual(health, { status: "ok", bots: 1, botIds: ["echo"] });
 });
 
-Deno.test("a version-1 bot gets exactly the original's chat frame", async () => {
+Deno.test("a version-1 bot gets exactly the chat frame of Nexus 1.x", async () => {
   await using world = await startWorld();
   const bot = await world.bot("one");
   const asked = world.as("alice", "/api/chat", {

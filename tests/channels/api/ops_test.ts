@@ -69,7 +69,7 @@ Deno.test("the token of the metrics opens what is counted, and nobody else reads
   assert.doesNotMatch((await ask(world, "/health")).text, /secret-bot/);
 });
 
-Deno.test("with publicBots anybody is told, as the original did", async () => {
+Deno.test("with publicBots anybody is told, as Nexus 1.x did", async () => {
   await using world = await startWorld({ publicBots: true });
   await world.bot("known");
   assert.deepEqual(JSON.parse((await ask(world, "/health")).text), {
