@@ -13,13 +13,13 @@ import { MemoryStore } from "../src/backends/memory.ts";
 import { DingTalkChannel } from "../src/channels/dingtalk/channel.ts";
 import { DingTalkSettings } from "../src/channels/dingtalk/settings.ts";
 import type { Channel, ChannelParts } from "../src/channels/im/channel.ts";
-import type { Incoming, Way } from "../src/channels/im/surface.ts";
+import type { DeliveryMethod, Incoming } from "../src/channels/im/platform.ts";
 import { LarkChannel } from "../src/channels/lark/channel.ts";
 import { LarkSettings } from "../src/channels/lark/settings.ts";
 import { WecomBot } from "../src/channels/wecom/aibot.ts";
 import { WecomApp } from "../src/channels/wecom/app.ts";
 import { WecomAppSettings, WecomBotSettings } from "../src/channels/wecom/settings.ts";
-import { Budget } from "../src/channels/im/budget.ts";
+import { SendBudget } from "../src/channels/im/send_budget.ts";
 import { DrivenClock } from "../tests/clock.ts";
 import type { Message } from "../src/core/message.ts";
 import { silentObserver } from "../src/core/observer.ts";
@@ -229,7 +229,7 @@ function build(
   answers: Map<string, Answer>,
 ): Stage {
   const injected = { count: 0 };
-  const budget = options.fixed ? new FixedBudget(clock) : new Budget({ clock, store });
+  const budget = options.fixed ? new FixedBudget(clock) : new SendBudget({ clock, store });
   const parts = (fetch: typeof globalThis.fetch): ChannelParts => ({
     gateway: {
       ask(message: Message) {
@@ -247,25 +247,25 @@ function build(
       cancel: () => Promise.resolve(false),
       turn: () => Promise.resolve(undefined),
       bots: () => [],
-      begin: () => "c",
+      beginConversation: () => "c",
     },
     account: () => undefined,
     store,
-    budget: budget as Budget,
+    budget: budget as SendBudget,
     clock,
     observer: silentObserver,
     random,
     fetch,
   });
-  /** The same ways with an interval that heeds nothing. */
-  const fixed = <T extends { ways(incoming: Incoming): Promise<readonly Way[]> }>(
+  /** The same methods with an interval that heeds nothing. */
+  const fixed = <T extends { methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> }>(
     channel: T,
     ms: number,
   ): T => {
     if (!options.fixed) return channel;
-    const ways = channel.ways.bind(channel);
-    channel.ways = async (incoming) =>
-      (await ways(incoming)).map((way) => ({ ...way, pause: () => ms }));
+    const methods = channel.methods.bind(channel);
+    channel.methods = async (incoming) =>
+      (await methods(incoming)).map((way) => ({ ...way, editInterval: () => ms }));
     return channel;
   };
   const line = { clock, random, latency: [40, 160] as const, faults: options.faults };
@@ -295,7 +295,7 @@ function build(
     return {
       log: platform.log,
       say: (chat) => void platform.say({ chat, text: chat }),
-      idle: () => channel.desk.open === 0,
+      idle: () => channel.inbox.open === 0,
       counts: () => ({
         throttled: platform.counts.throttled - injected.count,
         dropped: 0,
@@ -329,7 +329,7 @@ function build(
     return {
       log: platform.log,
       say: (chat) => void platform.say({ chat, text: chat }),
-      idle: () => channel.desk.open === 0,
+      idle: () => channel.inbox.open === 0,
       counts: () => ({
         throttled: platform.counts.throttled + platform.counts.overdrawn - injected.count,
         dropped: 0,
@@ -354,7 +354,7 @@ function build(
     return {
       log: platform.log,
       say: (chat) => void deliverTo.sayToApp({ from: chat, text: chat }),
-      idle: () => channel.desk.open === 0,
+      idle: () => channel.inbox.open === 0,
       counts: () => ({ ...platform.counts, throttled: platform.counts.throttled - injected.count }),
       stop: () => close(channel, () => deliverTo.stop()),
     };
@@ -382,7 +382,7 @@ function build(
   return {
     log: platform.log,
     say: (chat) => void platform.sayToBot({ from: chat, text: chat }),
-    idle: () => bot.desk.open === 0,
+    idle: () => bot.inbox.open === 0,
     counts: () => platform.counts,
     stop: () => close(bot, () => platform.stop()),
   };

@@ -19,7 +19,7 @@ import { attachmentOf } from "../src/channels/im/attachment.ts";
 import { split } from "../src/channels/im/cut.ts";
 import { fileNameOf } from "../src/channels/im/file_name.ts";
 import { downgrade } from "../src/channels/im/markdown.ts";
-import { withoutPings } from "../src/channels/im/ping.ts";
+import { withoutMentions } from "../src/channels/im/mention_guard.ts";
 import { tableAfter } from "../src/channels/im/table.ts";
 import { commandOf, languageOf } from "../src/channels/im/words.ts";
 import { readMessage } from "../src/channels/dingtalk/event.ts";
@@ -414,7 +414,7 @@ export const READERS: readonly Reader[] = [
   {
     name: "mentions in an answer for a chat platform",
     read: (text) =>
-      (["feishu", "dingtalk", "wecom"] as const).map((platform) => withoutPings(text, platform)),
+      (["feishu", "dingtalk", "wecom"] as const).map((platform) => withoutMentions(text, platform)),
     // No more is rendered at once.
     most: 80_000,
     inputs: Object.fromEntries(

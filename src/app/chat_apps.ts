@@ -12,9 +12,11 @@ export function createApps(base: Base, gateway: Gateway, accounts: Accounts): Ap
       cancel: (turn) => gateway.cancel(turn),
       turn: (id, personId) => gateway.history.turn(id, { id: personId }),
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
-      known: (person) => gateway.roster.knownTo(person),
-      own: async (person, id) => (await gateway.archive.conversation(person.id, id))?.botId,
-      begin: async (person, title) => (await gateway.conversations.begin(person, { title })).id,
+      knownBots: (person) => gateway.roster.knownTo(person),
+      conversationBot: async (person, id) =>
+        (await gateway.archive.conversation(person.id, id))?.botId,
+      beginConversation: async (person, title) =>
+        (await gateway.conversations.begin(person, { title })).id,
     },
     account: (id) => accounts.person(id),
     isOut: (id) => accounts.isDeactivated(id),

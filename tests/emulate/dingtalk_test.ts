@@ -13,7 +13,7 @@ import { DWClient, TOPIC_ROBOT } from "dingtalk-stream";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { DingTalkChannel } from "../../src/channels/dingtalk/channel.ts";
 import { DingTalkSettings } from "../../src/channels/dingtalk/settings.ts";
-import { Budget } from "../../src/channels/im/budget.ts";
+import { SendBudget } from "../../src/channels/im/send_budget.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../clock.ts";
 import { DingTalkEmulator } from "../../src/emulate/dingtalk.ts";
@@ -88,7 +88,7 @@ Deno.test("our own Stream connection does the same, and comes back with a new ti
   const clock = new DrivenClock();
   const gateway = new ScriptedGateway(clock, () => ({ pieces: [[0, "答案"]] }));
   const store = new MemoryStore();
-  const budget = new Budget({ clock: systemClock, store });
+  const budget = new SendBudget({ clock: systemClock, store });
   const settings = DingTalkSettings.parse({
     ...KEYS,
     cardTemplateId: "t",
@@ -120,7 +120,7 @@ Deno.test("our own Stream connection does the same, and comes back with a new ti
     await until(() => stream.echoed === 2 && stream.connections === 1);
     emulator.say({ chat: "cid2", text: "hi" });
     await answered("cid2");
-    await channel.desk.idle();
+    await channel.inbox.idle();
     await until(() => stream.waiting === 0);
     assert.equal(emulator.counts.unacknowledged, 0);
   } finally {
@@ -142,7 +142,7 @@ Deno.test("a wrong secret of the Stream is named as such, with where to mend it"
   );
   const settings = DingTalkSettings.parse({ ...KEYS, clientSecret: "wrong", baseUrl: served.url });
   const store = new MemoryStore();
-  const budget = new Budget({ clock: systemClock, store });
+  const budget = new SendBudget({ clock: systemClock, store });
   const gateway = new ScriptedGateway(systemClock, () => ({ pieces: [] }));
   const parts = {
     gateway,

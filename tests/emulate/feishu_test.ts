@@ -7,7 +7,7 @@ import * as lark from "@larksuiteoapi/node-sdk";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { LarkChannel } from "../../src/channels/lark/channel.ts";
 import { LarkSettings } from "../../src/channels/lark/settings.ts";
-import { Budget } from "../../src/channels/im/budget.ts";
+import { SendBudget } from "../../src/channels/im/send_budget.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../clock.ts";
 import { FeishuEmulator } from "../../src/emulate/feishu.ts";
@@ -219,7 +219,7 @@ Deno.test("over the long connection, carried by the vendor's client, an answer a
   const clock = new DrivenClock();
   const gateway = new ScriptedGateway(clock, () => ({ pieces: [[0, "答案"]] }));
   const store = new MemoryStore();
-  const budget = new Budget({ clock: systemClock, store });
+  const budget = new SendBudget({ clock: systemClock, store });
   const notes = new Notes();
   const settings = LarkSettings.parse({ ...KEYS, mode: "socket", baseUrl: served.url });
   const channel = new LarkChannel("main", settings, {
@@ -239,7 +239,7 @@ Deno.test("over the long connection, carried by the vendor's client, an answer a
       await new Promise((resolve) => setTimeout(resolve, 10));
       await clock.advance(10);
     }
-    await channel.desk.idle();
+    await channel.inbox.idle();
     assert.deepEqual(emulator.log.finals("oc_1").map((m) => m.text), ["答案"]);
     assert.equal(gateway.asked[0]!.text.length, 600);
     await until(() => socket.waiting === 0, "the acknowledgement");
@@ -261,7 +261,7 @@ async function inSocketMode(
 ) {
   const served = serveOn(0, ...answers);
   const store = new MemoryStore();
-  const budget = new Budget({ clock: systemClock, store });
+  const budget = new SendBudget({ clock: systemClock, store });
   const settings = LarkSettings.parse({ ...KEYS, appSecret, mode: "socket", baseUrl: served.url });
   const channel = new LarkChannel("main", settings, {
     gateway: new ScriptedGateway(systemClock, () => ({ pieces: [] })),

@@ -7,7 +7,7 @@ import { decrypt, getSignature } from "@wecom/crypto";
 import { MemoryStore } from "../../src/backends/memory.ts";
 import { WecomBot } from "../../src/channels/wecom/aibot.ts";
 import { WecomBotSettings } from "../../src/channels/wecom/settings.ts";
-import { Budget } from "../../src/channels/im/budget.ts";
+import { SendBudget } from "../../src/channels/im/send_budget.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../clock.ts";
 import { type Served, serveOn } from "../../src/emulate/serve.ts";
@@ -124,7 +124,7 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
     () => ({ pieces: [[0, "答案"]], images: ["data:image/png;base64,iVBORw0KGgo="] }),
   );
   const store = new MemoryStore();
-  const budget = new Budget({ clock: systemClock, store });
+  const budget = new SendBudget({ clock: systemClock, store });
   const settings = WecomBotSettings.parse({
     kind: "aibot",
     ...KEYS,
@@ -140,7 +140,7 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
     random: () => 0,
   });
   const answered = async (from: string) => {
-    for (let n = 0; n < 200 && bot.desk.open > 0; n++) {
+    for (let n = 0; n < 200 && bot.inbox.open > 0; n++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       await clock.advance(10);
     }
@@ -156,13 +156,13 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
     await bot.start();
     await until(() => bot.health.connected);
     emulator.sayToBot({ from: "zhangsan", text: "hi" });
-    await until(() => bot.desk.open > 0);
+    await until(() => bot.inbox.open > 0);
     await answered("zhangsan");
     socket.close();
     await until(() => !bot.health.connected);
     await until(() => bot.health.connected);
     emulator.sayToBot({ from: "lisi", text: "hi" });
-    await until(() => bot.desk.open > 0);
+    await until(() => bot.inbox.open > 0);
     await answered("lisi");
   } finally {
     await bot.stop();
@@ -180,7 +180,7 @@ Deno.test("a wrong secret of the AI bot is named as such, with where to mend it"
   const wsUrl = served.url.replace("http", "ws");
   const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, secret: "wrong", wsUrl });
   const store = new MemoryStore();
-  const budget = new Budget({ clock: systemClock, store });
+  const budget = new SendBudget({ clock: systemClock, store });
   const gateway = new ScriptedGateway(systemClock, () => ({ pieces: [] }));
   const parts = {
     gateway,
@@ -257,7 +257,7 @@ Deno.test("two gateways on one AI bot: the first leaves it to the second, says s
   const make = (clock: Clock) => {
     const store = new MemoryStore();
     const gateway = new ScriptedGateway(clock, () => ({ pieces: [] }));
-    const budget = new Budget({ clock, store });
+    const budget = new SendBudget({ clock, store });
     return {
       budget,
       bot: new WecomBot("main", settings, {

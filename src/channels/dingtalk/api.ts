@@ -3,18 +3,18 @@
  *
  * Sources: DingTalk 调用频次与限流, 计费模型 (2026-05), 资源合理使用建议, AI 卡片流式更新 (2026-04), 全局错误码.
  */
-import type { Budget, Scope } from "../im/budget.ts";
+import type { BudgetScope, SendBudget } from "../im/send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
-import { type Answer, type Call, Caller, parse, request } from "../im/caller.ts";
+import { Caller, parse, type PlatformCall, type PlatformResponse, request } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { Hosts } from "../im/hosts.ts";
 import { rates } from "../im/rates.ts";
-import { PlatformError, type Send } from "../im/surface.ts";
-import { Token } from "../im/token.ts";
-import { foreignFetch, wireOf } from "../im/wire.ts";
+import { PlatformError, type SendOptions } from "../im/platform.ts";
+import { AccessToken } from "../im/token.ts";
+import { callerParts, foreignFetch } from "../im/caller_parts.ts";
 import { delivered, isUsedUp, judge, plain } from "./judge.ts";
 import type { DingTalkSettings } from "./settings.ts";
 
@@ -78,7 +78,7 @@ export class DingTalkApi {
   constructor(parts: ChannelParts, settings: DingTalkSettings, health: Health) {
     this.#s = settings;
     this.#clock = parts.clock;
-    const wire = wireOf(parts, settings, health);
+    const wire = callerParts(parts, settings, health);
     const asked = async (
       patience: number,
       method: string,
@@ -103,7 +103,7 @@ export class DingTalkApi {
       const wrong = /invalid|40089|40096/i.test(code);
       throw new PlatformError(wrong ? "refused" : "unavailable", code, "no accessToken");
     };
-    const token = new Token(parts.clock, (patience) =>
+    const token = new AccessToken(parts.clock, (patience) =>
       asked(
         patience,
         "POST",
@@ -115,7 +115,7 @@ export class DingTalkApi {
       appkey: settings.clientId,
       appsecret: settings.clientSecret,
     });
-    const oldToken = new Token(parts.clock, (patience) =>
+    const oldToken = new AccessToken(parts.clock, (patience) =>
       asked(
         patience,
         "GET",
@@ -133,11 +133,11 @@ export class DingTalkApi {
   }
 
   /** Everything from this address; past it DingTalk shuts the door for five minutes. */
-  address(): Scope {
+  address(): BudgetScope {
     return { key: "dingtalk:address", rates: rates(this.#s.limits.address, { second: 450 }) };
   }
 
-  api(name: string): Scope {
+  api(name: string): BudgetScope {
     const { clientId, limits, edition } = this.#s;
     return {
       key: `dingtalk:${clientId}:${name}`,
@@ -146,7 +146,7 @@ export class DingTalkApi {
   }
 
   /** The organisation's API calls of this month. */
-  month(): Scope {
+  month(): BudgetScope {
     const { clientId, corpId, limits, edition } = this.#s;
     const limit = limits.month ?? EDITIONS[edition].month;
     return {
@@ -160,12 +160,12 @@ export class DingTalkApi {
    * API calls that are left of the month: none for a while after DingTalk said so, whatever was
    * counted here.
    */
-  async monthLeft(budget: Budget): Promise<number> {
+  async monthLeft(budget: SendBudget): Promise<number> {
     return this.#usedUpUntil > this.#clock.now() ? 0 : await budget.left(this.month());
   }
 
   /** Webhook and Stream deliveries of this month. */
-  webhookMonth(): Scope {
+  webhookMonth(): BudgetScope {
     const { clientId, corpId, limits, edition } = this.#s;
     const limit = limits.webhookMonth ?? EDITIONS[edition].webhookMonth;
     return {
@@ -175,14 +175,19 @@ export class DingTalkApi {
     };
   }
 
-  chat(chat: DingChat): Scope {
+  chat(chat: DingChat): BudgetScope {
     return {
       key: `dingtalk:chat:${this.#s.clientId}:${chat.conversationId}`,
       rates: rates(this.#s.limits.chat, { minute: 18 }),
     };
   }
 
-  async createCard(id: string, chat: DingChat, text: () => string, send: Send): Promise<void> {
+  async createCard(
+    id: string,
+    chat: DingChat,
+    text: () => string,
+    send: SendOptions,
+  ): Promise<void> {
     const { cardTemplateId, cardKey } = this.#s;
     const group = chat.type === "group";
     const body = () => ({
@@ -193,7 +198,7 @@ export class DingTalkApi {
       cardData: {
         cardParamMap: {
           [cardKey]: text().slice(0, 300),
-          ...this.#flow(send.final ? FINISHED : INPUTING),
+          ...this.#flow(send.isWhole ? FINISHED : INPUTING),
         },
       },
       openSpaceId: group
@@ -222,7 +227,12 @@ export class DingTalkApi {
     );
   }
 
-  async streamCard(id: string, text: () => string, last: boolean, send: Send): Promise<void> {
+  async streamCard(
+    id: string,
+    text: () => string,
+    last: boolean,
+    send: SendOptions,
+  ): Promise<void> {
     const body = () => ({
       outTrackId: id,
       guid: send.id,
@@ -237,7 +247,7 @@ export class DingTalkApi {
   }
 
   /** Sets the card's own state to finished, as DingTalk's SDK does; templates switch their looks and buttons by it. */
-  async finishCard(id: string, send: Send): Promise<void> {
+  async finishCard(id: string, send: SendOptions): Promise<void> {
     if (!this.#hasStatus) return;
     const body = () => ({
       outTrackId: id,
@@ -245,7 +255,7 @@ export class DingTalkApi {
       cardUpdateOptions: { updateCardDataByKey: true },
     });
     // Tried once and not from the month's last tenth: the words are there already.
-    const once: Send = { ...send, priority: "edit", reservation: undefined };
+    const once: SendOptions = { ...send, priority: "edit", reservation: undefined };
     await this.#call("PUT", "/v1.0/card/instances", "card.update", undefined, once, body, true);
   }
 
@@ -259,7 +269,7 @@ export class DingTalkApi {
   }
 
   /** By the webhook that came with the question: no token, no API call. Nothing tells a repeat apart. */
-  async replyByWebhook(chat: DingChat, text: () => string, send: Send): Promise<void> {
+  async replyByWebhook(chat: DingChat, text: () => string, send: SendOptions): Promise<void> {
     const body = () => ({
       msgtype: "markdown",
       markdown: { title: titleOf(text()), text: text() },
@@ -278,7 +288,7 @@ export class DingTalkApi {
     });
   }
 
-  async sendMarkdown(chat: DingChat, text: () => string, send: Send): Promise<void> {
+  async sendMarkdown(chat: DingChat, text: () => string, send: SendOptions): Promise<void> {
     await this.#robotSend(
       chat,
       "sampleMarkdown",
@@ -287,17 +297,22 @@ export class DingTalkApi {
     );
   }
 
-  async sendImage(chat: DingChat, mediaId: string, send: Send): Promise<void> {
+  async sendImage(chat: DingChat, mediaId: string, send: SendOptions): Promise<void> {
     await this.#robotSend(chat, "sampleImageMsg", () => ({ photoURL: mediaId }), send);
   }
 
-  async sendFile(chat: DingChat, mediaId: string, fileName: string, send: Send): Promise<void> {
+  async sendFile(
+    chat: DingChat,
+    mediaId: string,
+    fileName: string,
+    send: SendOptions,
+  ): Promise<void> {
     const fileType = fileName.slice(fileName.lastIndexOf(".") + 1).toLowerCase();
     await this.#robotSend(chat, "sampleFile", () => ({ mediaId, fileName, fileType }), send);
   }
 
   /** Returns the media id. */
-  async upload(attachment: Attachment, type: "image" | "file", send: Send): Promise<string> {
+  async upload(attachment: Attachment, type: "image" | "file", send: SendOptions): Promise<string> {
     const body = () => {
       const form = new FormData();
       form.set("media", blobOf(attachment), attachment.name);
@@ -321,7 +336,7 @@ export class DingTalkApi {
   }
 
   /** A message's picture or file, by its download code. */
-  async download(code: Json, send: Send, most?: number): Promise<Answer> {
+  async download(code: Json, send: SendOptions, maxBytes?: number): Promise<PlatformResponse> {
     const body = () => ({ downloadCode: code, robotCode: this.#robot });
     const found = await this.#call(
       "POST",
@@ -336,7 +351,7 @@ export class DingTalkApi {
     const answer = await caller.call({
       ...send,
       kind: "download",
-      most,
+      maxBytes,
       method: "GET",
       url: () => found.downloadUrl,
       path: [this.address()],
@@ -359,7 +374,7 @@ export class DingTalkApi {
   /** Somebody of the company; an API call of the month. */
   async user(
     userid: string,
-    send: Send,
+    send: SendOptions,
   ): Promise<{ readonly unionid?: string; readonly dept_id_list?: number[] }> {
     const api = this.api("user.get");
     const answer = await this.#oldCaller.call({
@@ -376,7 +391,7 @@ export class DingTalkApi {
   }
 
   /** Where the Stream connection is, and the ticket for it; the ticket holds 90 s and once. */
-  async openStream(send: Send): Promise<{ endpoint: string; ticket: string }> {
+  async openStream(send: SendOptions): Promise<{ endpoint: string; ticket: string }> {
     const { clientId, clientSecret } = this.#s;
     const body = () => ({
       clientId,
@@ -409,7 +424,12 @@ export class DingTalkApi {
     return this.#s.robotCode ?? this.#s.clientId;
   }
 
-  async #robotSend(chat: DingChat, msgKey: string, param: () => Json, send: Send): Promise<void> {
+  async #robotSend(
+    chat: DingChat,
+    msgKey: string,
+    param: () => Json,
+    send: SendOptions,
+  ): Promise<void> {
     const group = chat.type === "group";
     const body = () => ({
       robotCode: this.#robot,
@@ -426,8 +446,8 @@ export class DingTalkApi {
     path: string,
     name: string,
     chat: DingChat | undefined,
-    send: Send,
-    body: Call["body"],
+    send: SendOptions,
+    body: PlatformCall["body"],
     repeatable: boolean,
     read = plain,
   ): Promise<Json> {

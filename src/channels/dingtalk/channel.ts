@@ -1,28 +1,28 @@
 /**
- * One DingTalk app, running: its robot callbacks or its Stream connection, and its desk.
+ * One DingTalk app, running: its robot callbacks or its Stream connection, and its inbox.
  */
 import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
-import type { Attachment, Takes } from "../im/attachment.ts";
+import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
 import { parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
-import { Desk } from "../im/desk.ts";
+import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
 import { type AppHealth, Health } from "../im/health.ts";
-import { Line } from "../im/line.ts";
+import { ReconnectingSocket } from "../im/reconnecting_socket.ts";
 import { downgrade } from "../im/markdown.ts";
-import { withoutPings } from "../im/ping.ts";
-import { plainSend } from "../im/send.ts";
+import { withoutMentions } from "../im/mention_guard.ts";
+import { standaloneSend } from "../im/send.ts";
 import {
+  type DeliveryMethod,
   type FetchedFile,
   type Incoming,
   type Platform,
   PlatformError,
-  type Send,
+  type SendOptions,
   type Voucher,
-  type Way,
-} from "../im/surface.ts";
+} from "../im/platform.ts";
 import { type DingChat, DingTalkApi } from "./api.ts";
 import { robotForged } from "./crypto.ts";
 import { type App, readMessage, voucherOf } from "./event.ts";
@@ -61,21 +61,21 @@ const PLACEHOLDER = 2500;
  * .pptx be uploaded as well, but a `sampleFile` message names only these kinds
  * ("robot-message-type", as clients quote it: xlsx, pdf, zip, rar, doc, docx).
  */
-const TAKES: Takes = {
+const TAKES: AcceptedAttachments = {
   image: { types: /^image\/(?:png|jpe?g|gif|bmp)$/, bytes: 20 << 20 },
   file: { names: /\.(?:xlsx|pdf|zip|rar|doc|docx)$/i, bytes: 20 << 20 },
 };
 
 export class DingTalkChannel implements Channel, Platform {
-  readonly takes = TAKES;
-  readonly desk: Desk;
+  readonly accepts = TAKES;
+  readonly inbox: Inbox;
   readonly #api: DingTalkApi;
   readonly #parts: ChannelParts;
   readonly #s: DingTalkSettings;
   readonly #health: Health;
   readonly #app: App;
   readonly #unions: UnionIds;
-  #line: Line | undefined;
+  #line: ReconnectingSocket | undefined;
 
   constructor(name: string, settings: DingTalkSettings, parts: ChannelParts) {
     this.#s = settings;
@@ -84,37 +84,37 @@ export class DingTalkChannel implements Channel, Platform {
     this.#parts = parts;
     this.#health = new Health({ ...parts, channel: "dingtalk", app: name, explain });
     this.#api = new DingTalkApi(parts, settings, this.#health);
-    this.desk = new Desk({
+    this.inbox = new Inbox({
       ...parts,
       channel: "dingtalk",
       app: name,
       platform: this,
       settings,
-      failed: (code, said) => this.#health.failed(code, said),
+      reportFailure: (code, said) => this.#health.recordFailure(code, said),
     });
   }
 
   async start(): Promise<void> {
-    await this.desk.resume();
+    await this.inbox.resume();
     if (this.#s.mode !== "stream") return;
     const { clock, observer, random } = this.#parts;
     // Not the vendor's client: its gateway's address is a constant, so neither a proxy nor a test
     // counterpart could stand in for it.
-    this.#line = new Line({
+    this.#line = new ReconnectingSocket({
       clock,
       random: random ?? Math.random,
       silence: SILENCE,
       address: async () => {
-        const { endpoint, ticket } = await this.#api.openStream(plainSend("stream"));
+        const { endpoint, ticket } = await this.#api.openStream(standaloneSend("stream"));
         return `${endpoint}?ticket=${encodeURIComponent(ticket)}`;
       },
-      opened: () => this.#health.opened(),
+      onOpen: () => this.#health.opened(),
       frame: (frame, send) => {
         this.#frame(frame as Json, send).catch((error) =>
           observer.tell({ type: "fault", where: "dingtalk: stream", error })
         );
       },
-      lost: (why) => this.#health.lost(why),
+      onLost: (why) => this.#health.disconnected(why),
     });
     await this.#line.start();
   }
@@ -124,7 +124,7 @@ export class DingTalkChannel implements Channel, Platform {
   }
 
   async stop(): Promise<void> {
-    this.desk.close();
+    this.inbox.close();
     await this.#line?.stop();
   }
 
@@ -139,7 +139,7 @@ export class DingTalkChannel implements Channel, Platform {
     const body = await readBody(request);
     if (!body) return new Response(null, { status: 413 });
     const refuse = (why: string) => {
-      this.#health.refused(why, address);
+      this.#health.recordRefusal(why, address);
       return new Response(null, { status: 401 });
     };
     const json = parse(new TextDecoder().decode(body));
@@ -178,16 +178,16 @@ export class DingTalkChannel implements Channel, Platform {
   }
 
   async #take(json: Json): Promise<void> {
-    this.#parts.reached?.("received");
+    this.#parts.onStep?.("received");
     const { clock, budget } = this.#parts;
-    this.#health.heard();
+    this.#health.received();
     const incoming = readMessage(json, {
       app: this.#app,
       now: clock.now(),
       webhook: (address) => this.#session(address),
     });
     if (!incoming) return;
-    if (await this.desk.receive(incoming) === "repeat") return;
+    if (await this.inbox.receive(incoming) === "repeat") return;
     // A delivery counts for the month whether it is wanted or not; what is counted here is only for
     // those who look.
     const permit = await budget.take([this.#api.webhookMonth()], {
@@ -200,7 +200,10 @@ export class DingTalkChannel implements Channel, Platform {
   /** The session's webhook, where it is DingTalk's. */
   #session(address: string | undefined): string | undefined {
     if (address === undefined || this.#api.isSession(address)) return address;
-    this.#health.failed("webhook", URL.canParse(address) ? new URL(address).host : "no address");
+    this.#health.recordFailure(
+      "webhook",
+      URL.canParse(address) ? new URL(address).host : "no address",
+    );
     return undefined;
   }
 
@@ -215,7 +218,7 @@ export class DingTalkChannel implements Channel, Platform {
       });
     if (frame?.type === "SYSTEM") {
       if (headers.topic === "ping") answer(frame.data);
-      else if (headers.topic === "disconnect") this.#line?.renew();
+      else if (headers.topic === "disconnect") this.#line?.reconnect();
       return;
     }
     if (frame?.type === "EVENT") return answer(JSON.stringify({ status: "SUCCESS", message: "" }));
@@ -236,12 +239,12 @@ export class DingTalkChannel implements Channel, Platform {
    * ──────────────────────────────────────────────────────────────────────────────────────────────────────
    */
 
-  async ways(incoming: Incoming): Promise<readonly Way[]> {
+  async methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
     const chat: DingChat = incoming.address;
     const month = this.#api.month();
     const left = await this.#api.monthLeft(this.#parts.budget);
     const keep = month.quota!.limit / 10;
-    const ladder: Way[] = [];
+    const ladder: DeliveryMethod[] = [];
     if (this.#s.cardTemplateId !== undefined && left > keep) {
       ladder.push(this.#card(chat, this.#sparing(left, month.quota!.limit)));
     }
@@ -251,7 +254,7 @@ export class DingTalkChannel implements Channel, Platform {
   /**
    * What the gateway itself says never grows: a card would cost two calls of the month for nothing.
    */
-  notices(incoming: Incoming): Promise<readonly Way[]> {
+  noticeMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
     return Promise.resolve(this.#plain(incoming.address));
   }
 
@@ -259,7 +262,7 @@ export class DingTalkChannel implements Channel, Platform {
    * The session's webhook while it holds, which costs nothing of the month, and the robot's own
    * message.
    */
-  #plain(chat: DingChat): Way[] {
+  #plain(chat: DingChat): DeliveryMethod[] {
     const holds = (chat.webhookUntil ?? Infinity) > this.#parts.clock.now() + WEBHOOK_MARGIN;
     const webhook = this.#api.isSession(chat.webhook) && holds;
     return webhook ? [this.#webhook(chat), this.#message(chat)] : [this.#message(chat)];
@@ -269,8 +272,8 @@ export class DingTalkChannel implements Channel, Platform {
    * A card shows once however often it is sent, and costs two calls; where each is dear it is a
    * message.
    */
-  async unasked(incoming: Incoming): Promise<readonly Way[]> {
-    const ladder = await this.ways(incoming);
+  async pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
+    const ladder = await this.methods(incoming);
     const month = this.#api.month();
     const sparing = this.#sparing(
       await this.#api.monthLeft(this.#parts.budget),
@@ -280,7 +283,7 @@ export class DingTalkChannel implements Channel, Platform {
   }
 
   /** The session's webhook ends with its session. */
-  lasting({ address }: Incoming): Json {
+  lastingAddress({ address }: Incoming): Json {
     return { ...address, webhook: undefined, webhookUntil: undefined };
   }
 
@@ -298,11 +301,11 @@ export class DingTalkChannel implements Channel, Platform {
     return left / limit < 1 - china.getUTCDate() / days;
   }
 
-  #card(chat: DingChat, sparing: boolean): Way {
+  #card(chat: DingChat, sparing: boolean): DeliveryMethod {
     const api = this.#api;
     // Opening, the last words, and the card's state at the end.
     const edits = this.#s.callsPerAnswer - (this.#s.cardStatus ? 3 : 2);
-    const close = async (id: string, text: () => string, send: Send) => {
+    const close = async (id: string, text: () => string, send: SendOptions) => {
       await api.streamCard(id, text, true, send);
       // The words are there, so a state that cannot be set is no reason to say them again.
       await api.finishCard(id, send).catch((error) => {
@@ -311,21 +314,21 @@ export class DingTalkChannel implements Channel, Platform {
     };
     return {
       name: "card",
-      bytes: this.#s.cardBytes,
+      maxBytes: this.#s.cardBytes,
       live: true,
       repeatable: true,
-      life: Infinity,
+      lifetime: Infinity,
       // What does not fit goes on as messages when calls are dear: a card costs two calls, a
       // webhook none.
-      places: sparing ? 1 : 20,
-      pause: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
+      maxMessages: sparing ? 1 : 20,
+      editInterval: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
       placeholderAfter: Infinity,
       finalPath: [api.month()],
-      render: (markdown) => withoutPings(downgrade(markdown, { images: true }), "dingtalk"),
+      render: (markdown) => withoutMentions(downgrade(markdown, { images: true }), "dingtalk"),
       async open(text, send) {
         const id = `nexus-${send.id}`;
         await api.createCard(id, chat, text, send);
-        if (send.final) await api.streamCard(id, text, true, send);
+        if (send.isWhole) await api.streamCard(id, text, true, send);
         return { id };
       },
       edit: (place, text, send) => api.streamCard(place.id, text, false, send),
@@ -333,7 +336,7 @@ export class DingTalkChannel implements Channel, Platform {
     };
   }
 
-  #webhook(chat: DingChat): Way {
+  #webhook(chat: DingChat): DeliveryMethod {
     const api = this.#api;
     return {
       ...this.#still("webhook"),
@@ -345,7 +348,7 @@ export class DingTalkChannel implements Channel, Platform {
     };
   }
 
-  #message(chat: DingChat): Way {
+  #message(chat: DingChat): DeliveryMethod {
     const api = this.#api;
     return {
       ...this.#still("message"),
@@ -357,19 +360,19 @@ export class DingTalkChannel implements Channel, Platform {
     };
   }
 
-  #still(name: string): Omit<Way, "open" | "finalPath"> {
+  #still(name: string): Omit<DeliveryMethod, "open" | "finalPath"> {
     const after = this.#s.placeholderAfter;
     return {
       name,
-      bytes: MARKDOWN_BYTES,
+      maxBytes: MARKDOWN_BYTES,
       live: false,
       repeatable: false,
-      life: Infinity,
-      places: Infinity,
-      pause: () => Infinity,
+      lifetime: Infinity,
+      maxMessages: Infinity,
+      editInterval: () => Infinity,
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
       render: (markdown) =>
-        withoutPings(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
+        withoutMentions(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
       edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
       close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
     };
@@ -378,7 +381,7 @@ export class DingTalkChannel implements Channel, Platform {
   async departments(incoming: Incoming): Promise<readonly string[]> {
     const { dept_id_list = [] } = await this.#api.user(
       incoming.sender.id,
-      plainSend(`${incoming.id}:dept`),
+      standaloneSend(`${incoming.id}:dept`),
     );
     return dept_id_list.map(String);
   }
@@ -391,7 +394,10 @@ export class DingTalkChannel implements Channel, Platform {
     const chat: DingChat = incoming.address;
     if (chat.corpId === undefined) return undefined;
     const union = await this.#unions.of(chat.staffId, async () => {
-      const { unionid } = await this.#api.user(chat.staffId, plainSend(`${incoming.id}:union`));
+      const { unionid } = await this.#api.user(
+        chat.staffId,
+        standaloneSend(`${incoming.id}:union`),
+      );
       return unionid;
     });
     return union === undefined ? undefined : voucherOf(chat, union, this.#app);
@@ -403,7 +409,7 @@ export class DingTalkChannel implements Channel, Platform {
    */
 
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
-    const answer = await this.#api.download(ref, plainSend(`${incoming.id}:in`));
+    const answer = await this.#api.download(ref, standaloneSend(`${incoming.id}:in`));
     const type = answer.headers.get("content-type")?.split(";")[0] ?? "image/png";
     return `data:${type.startsWith("image/") ? type : "image/png"};base64,${
       Buffer.from(answer.bytes).toString("base64")
@@ -411,17 +417,17 @@ export class DingTalkChannel implements Channel, Platform {
   }
 
   async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile> {
-    return await this.#api.download(ref, plainSend(`${incoming.id}:in`), max);
+    return await this.#api.download(ref, standaloneSend(`${incoming.id}:in`), max);
   }
 
   async attach(
     incoming: Incoming,
     attachment: Attachment,
     form: "image" | "file",
-    send: Send,
+    send: SendOptions,
   ): Promise<void> {
-    const media: string = send.half?.media ?? await this.#api.upload(attachment, form, send);
-    await send.keepHalf({ media });
+    const media: string = send.checkpoint?.media ?? await this.#api.upload(attachment, form, send);
+    await send.saveCheckpoint({ media });
     if (form === "image") await this.#api.sendImage(incoming.address, media, send);
     else await this.#api.sendFile(incoming.address, media, attachment.name, send);
   }

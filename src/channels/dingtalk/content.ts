@@ -7,9 +7,9 @@
  */
 import type { Json } from "../../core/store.ts";
 import { parse } from "../im/caller.ts";
-import type { Content, Unread } from "../im/surface.ts";
+import type { Content, UnsupportedPart } from "../im/platform.ts";
 
-const UNREAD: Readonly<Record<string, Unread>> = {
+const UNSUPPORTED: Readonly<Record<string, UnsupportedPart>> = {
   video: "video",
   sticker: "sticker",
   emotion: "sticker",
@@ -25,7 +25,7 @@ interface Said {
   text: string;
   images: Json[];
   files: { ref: Json; name: string }[];
-  unread: Unread[];
+  unsupported: UnsupportedPart[];
 }
 
 /**
@@ -33,9 +33,9 @@ interface Said {
  */
 export function contentOf(type: string, words: string, raw: Json): Content {
   const content = typeof raw === "string" ? parse(raw) : raw;
-  const said: Said = { text: words, images: [], files: [], unread: [] };
-  const unread = UNREAD[type];
-  if (unread) said.unread.push(unread);
+  const said: Said = { text: words, images: [], files: [], unsupported: [] };
+  const unsupported = UNSUPPORTED[type];
+  if (unsupported) said.unsupported.push(unsupported);
   else read(type, content ?? {}, said);
   return said;
 }
@@ -49,7 +49,7 @@ function read(type: string, content: Json, said: Said): void {
       return;
     case "picture":
       if (content.downloadCode) said.images.push(content.downloadCode);
-      else said.unread.push("unknown");
+      else said.unsupported.push("unknown");
       return;
     case "richText":
       for (const piece of Array.isArray(content.richText) ? content.richText : []) {
@@ -59,21 +59,21 @@ function read(type: string, content: Json, said: Said): void {
     case "audio":
       // DingTalk has heard it already, mostly.
       said.text = String(content.recognition ?? "");
-      if (said.text === "") said.unread.push("voice");
+      if (said.text === "") said.unsupported.push("voice");
       return;
     case "file":
       if (content.downloadCode) {
         said.files.push({ ref: content.downloadCode, name: String(content.fileName ?? "file") });
-      } else said.unread.push("unknown");
+      } else said.unsupported.push("unknown");
       return;
     case "actionCard":
     case "interactiveCard":
     case "link":
       said.text = cardText(content);
-      if (said.text === "") said.unread.push("card");
+      if (said.text === "") said.unsupported.push("card");
       return;
     default:
-      if (said.text === "") said.unread.push("unknown");
+      if (said.text === "") said.unsupported.push("unknown");
   }
 }
 
@@ -83,7 +83,7 @@ function richPiece(piece: Json, said: Said): void {
   if (piece.type === "picture" || piece.type === undefined) said.images.push(piece.downloadCode);
   else if (piece.type === "file") {
     said.files.push({ ref: piece.downloadCode, name: String(piece.fileName ?? "file") });
-  } else {said.unread.push(
+  } else {said.unsupported.push(
       piece.type === "video" ? "video" : piece.type === "audio" ? "voice" : "unknown",
     );}
 }

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
-import type { Incoming, Voucher } from "../im/surface.ts";
+import type { Incoming, Voucher } from "../im/platform.ts";
 import type { DingChat } from "./api.ts";
 import { contentOf, quoteOf } from "./content.ts";
 

@@ -3,9 +3,9 @@
  *
  * Source: DingTalk 调用频次与限流 (2026-05), 全局错误码.
  */
-import type { Scope } from "../im/budget.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
-import { type Answer, parse, type Verdict } from "../im/caller.ts";
+import { type CallVerdict, parse, type PlatformResponse } from "../im/caller.ts";
 
 /** How long each says "too much": milliseconds. */
 const BAN = 5 * 60_000, ROBOT_BLOCK = 10 * 60_000, MINUTE = 60_000;
@@ -15,12 +15,12 @@ const BAN = 5 * 60_000, ROBOT_BLOCK = 10 * 60_000, MINUTE = 60_000;
  * somebody did not get it.
  */
 export function judge(
-  answer: Answer,
-  address: Scope,
-  api: Scope,
-  about: Scope,
-  read: (body: Json, about: Scope) => Verdict = plain,
-): Verdict {
+  answer: PlatformResponse,
+  address: BudgetScope,
+  api: BudgetScope,
+  about: BudgetScope,
+  read: (body: Json, about: BudgetScope) => CallVerdict = plain,
+): CallVerdict {
   const body = parse(answer.text);
   if (isBan(answer, body)) {
     return { kind: "throttled", scope: address, ms: BAN, code: "1111", uncounted: true };
@@ -29,7 +29,7 @@ export function judge(
     return { kind: "retry", code: String(answer.status) };
   }
   const code = String(body.code ?? body.errcode ?? 0);
-  const slow = (scope: Scope, ms: number): Verdict => ({
+  const slow = (scope: BudgetScope, ms: number): CallVerdict => ({
     kind: "throttled",
     scope,
     ms,
@@ -64,12 +64,12 @@ export function isUsedUp(code: string): boolean {
  * of the guard in front of DingTalk. Any other page comes from something in between, which repeats
  * help.
  */
-function isBan({ status, text }: Answer, body: Json | undefined): boolean {
+function isBan({ status, text }: PlatformResponse, body: Json | undefined): boolean {
   if (body?.status === 1111) return true;
   return body === undefined && status < 500 && /punish|x5sec|_____tmd_____/i.test(text);
 }
 
-export function plain(body: Json, about: Scope): Verdict {
+export function plain(body: Json, about: BudgetScope): CallVerdict {
   if (body.flowControlledStaffIdList?.length > 0) {
     return { kind: "throttled", scope: about, ms: 2000, code: "flowControlled" };
   }
@@ -83,7 +83,7 @@ export function plain(body: Json, about: Scope): Verdict {
 }
 
 /** `createAndDeliver` may answer 200 and have delivered nothing. */
-export function delivered(body: Json, about: Scope): Verdict {
+export function delivered(body: Json, about: BudgetScope): CallVerdict {
   const failed = body.result?.deliverResults?.find((result: Json) => result.success === false);
   if (failed) {
     return { kind: "refused", code: "deliver", text: String(failed.errorMsg ?? "").slice(0, 200) };

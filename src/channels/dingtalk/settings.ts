@@ -1,6 +1,6 @@
 /** What one DingTalk app is told in the configuration: `channels.dingtalk.NAME`. */
 import { z } from "zod";
-import { AesKeySetting, deskSettings, RateSetting } from "../im/settings.ts";
+import { AesKeySetting, chatAppSettings, RateSetting } from "../im/settings.ts";
 
 export const DingTalkSettings = z.looseObject({
   clientId: z.string().min(1).describe("Client ID (AppKey) of the app."),
@@ -59,7 +59,7 @@ export const DingTalkSettings = z.looseObject({
       "Webhook and Stream deliveries a month; 3,000, 50,000, 500,000.",
     ),
   }).default({}),
-  ...deskSettings,
+  ...chatAppSettings,
 }).check(({ value: { token, aesKey }, issues }) => {
   if ((token === undefined) === (aesKey === undefined)) return;
   const path = token === undefined ? "token" : "aesKey";

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Store } from "../../core/store.ts";
-import { PlatformError } from "../im/surface.ts";
+import { PlatformError } from "../im/platform.ts";
 
 /** Milliseconds for which an id counts: a company may give a userid to somebody else. */
 export const HOLDS = 7 * 86_400_000;
@@ -38,7 +38,7 @@ export class UnionIds {
     } catch (error) {
       if (
         !(error instanceof PlatformError) ||
-        (error.trouble !== "refused" && error.trouble !== "exhausted")
+        (error.kind !== "refused" && error.kind !== "exhausted")
       ) {
         throw error;
       }

@@ -16,8 +16,8 @@ import type { Offer } from "../../core/offer.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { Departments } from "./departments.ts";
 import { accessRules, boundBy, needDepartments } from "./rules.ts";
-import type { DeskSettings } from "./settings.ts";
-import { type Incoming, type Platform, PlatformError, type Voucher } from "./surface.ts";
+import type { ChatAppSettings } from "./settings.ts";
+import { type Incoming, type Platform, PlatformError, type Voucher } from "./platform.ts";
 
 /** What an app needs of the accounts. Everything but the first has a default that knows nobody. */
 export interface ChatAccounts {
@@ -43,7 +43,10 @@ export interface AccessParts extends ChatAccounts {
   /** The app's name in the configuration. */
   readonly app: string;
   readonly platform: Pick<Platform, "vouch" | "nameOf" | "departments">;
-  readonly settings: Pick<DeskSettings, "access" | "allow" | "deny" | "bots" | "rules" | "group">;
+  readonly settings: Pick<
+    ChatAppSettings,
+    "access" | "allow" | "deny" | "bots" | "rules" | "group"
+  >;
   readonly identities: Identities;
   readonly departments: Departments;
   readonly clock: Clock;
@@ -176,7 +179,7 @@ export class Access {
       return await platform.nameOf(incoming);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (error.trouble === "refused") this.#namelessUntil = clock.now() + NO_NAMES;
+      if (error.kind === "refused") this.#namelessUntil = clock.now() + NO_NAMES;
       return undefined;
     }
   }

@@ -2,7 +2,7 @@
  * Every app on every chat platform that the configuration names, running: their callbacks, their
  * connections, their budgets. A platform's code is loaded only when an app of it is configured.
  */
-import { Budget, type ScopeView } from "./budget.ts";
+import { type ScopeView, SendBudget } from "./send_budget.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
 import type { PushNotice } from "../../core/notice.ts";
@@ -12,7 +12,7 @@ import type { LarkSettings } from "../lark/settings.ts";
 import type { WecomSettings } from "../wecom/settings.ts";
 import type { WecomWebhook } from "../wecom/webhook.ts";
 import type { Channel, ChannelParts } from "./channel.ts";
-import type { Desk, Reach } from "./desk.ts";
+import type { Contact, Inbox } from "./inbox.ts";
 import type { AppHealth } from "./health.ts";
 import { type Identity, Pairing } from "./pairing.ts";
 
@@ -42,7 +42,7 @@ export interface AppView extends AppHealth {
 }
 
 export class Apps {
-  readonly budget: Budget;
+  readonly budget: SendBudget;
   readonly pairing: Pairing;
   readonly #parts: AppsParts;
   readonly #channels = new Map<string, Channel>();
@@ -52,7 +52,7 @@ export class Apps {
 
   constructor(parts: AppsParts) {
     this.#parts = parts;
-    this.budget = new Budget({ clock: parts.clock, store: parts.store as Store });
+    this.budget = new SendBudget({ clock: parts.clock, store: parts.store as Store });
     this.pairing = new Pairing(parts);
   }
 
@@ -139,8 +139,8 @@ export class Apps {
 
   /** Somebody who has written to an app: `lark:main:ou_1`. */
   async person(id: string): Promise<Person | undefined> {
-    const desk = this.#deskOf(id);
-    return await desk?.person(id.slice(desk.prefix.length));
+    const inbox = this.#deskOf(id);
+    return await inbox?.person(id.slice(inbox.prefix.length));
   }
 
   /**
@@ -155,54 +155,54 @@ export class Apps {
     if (this.#channels.size === 0) return;
     const id = await digest(key);
     let taken = 0;
-    for (const [desk, reach] of await this.#placesOf(person, push.conversationId)) {
+    for (const [inbox, reach] of await this.#placesOf(person, push.conversationId)) {
       const said = { text: push.content, images: push.images };
-      if (await desk.push(id, said, reach, push.botId) !== "refused") taken++;
+      if (await inbox.push(id, said, reach, push.botId) !== "refused") taken++;
     }
     if (taken === 0 && !this.#parts.account(person.id)) {
       throw new NexusError("not_found", "no chat takes it");
     }
   }
 
-  async #placesOf(person: Person, conversationId: string): Promise<[Desk, Reach][]> {
-    const desks = [...this.#channels.values()].map(({ desk }) => desk);
-    for (const desk of desks) {
-      const home = await desk.home(conversationId);
-      if (home) return [[desk, home]];
+  async #placesOf(person: Person, conversationId: string): Promise<[Inbox, Contact][]> {
+    const desks = [...this.#channels.values()].map(({ inbox }) => inbox);
+    for (const inbox of desks) {
+      const home = await inbox.contactOfConversation(conversationId);
+      if (home) return [[inbox, home]];
     }
     const names = new Set([person.id]);
     for (const { channel, app, id } of await this.pairing.bound(person.id)) {
       names.add(`${channel}:${app}:${id}`);
     }
-    const places: [Desk, Reach][] = [];
+    const places: [Inbox, Contact][] = [];
     for (const name of names) {
-      const desk = this.#deskOf(name);
-      const reach = await desk?.reach(name.slice(desk.prefix.length));
-      if (desk && reach) places.push([desk, reach]);
+      const inbox = this.#deskOf(name);
+      const reach = await inbox?.contact(name.slice(inbox.prefix.length));
+      if (inbox && reach) places.push([inbox, reach]);
     }
     return places;
   }
 
-  #deskOf(id: string): Desk | undefined {
-    for (const { desk } of this.#channels.values()) if (id.startsWith(desk.prefix)) return desk;
+  #deskOf(id: string): Inbox | undefined {
+    for (const { inbox } of this.#channels.values()) if (id.startsWith(inbox.prefix)) return inbox;
     return undefined;
   }
 
   /** Every app: its connection, what went wrong last, and what its answers cost. */
   list(): AppView[] {
-    const view = (key: string, health: AppHealth, desk?: Desk): AppView => {
+    const view = (key: string, health: AppHealth, inbox?: Inbox): AppView => {
       const slash = key.indexOf("/");
-      const cost = desk?.cost ?? { answers: 0, calls: 0, pushes: 0 };
+      const cost = inbox?.cost ?? { answers: 0, calls: 0, pushes: 0 };
       return {
         platform: key.slice(0, slash),
         name: key.slice(slash + 1),
         ...health,
-        open: desk?.open ?? 0,
+        open: inbox?.open ?? 0,
         ...cost,
       };
     };
     return [
-      ...[...this.#channels].map(([key, { health, desk }]) => view(key, health, desk)),
+      ...[...this.#channels].map(([key, { health, inbox }]) => view(key, health, inbox)),
       ...[...this.#webhooks].map(([name, { health }]) => view(`wecom/${name}`, health)),
       ...[...this.#unmade].map(([key, health]) => view(key, health)),
     ];
@@ -221,7 +221,7 @@ export class Apps {
     const late = Promise.withResolvers<void>();
     const stop = this.#parts.clock.after(ms, late.resolve);
     await Promise.race([
-      Promise.all([...this.#channels.values()].map(({ desk }) => desk.idle())),
+      Promise.all([...this.#channels.values()].map(({ inbox }) => inbox.idle())),
       late.promise,
     ]);
     stop();

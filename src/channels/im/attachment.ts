@@ -19,7 +19,7 @@ export interface Attachment {
  * What a platform takes: images and files up to so many bytes. What is absent it does not take at
  * all.
  */
-export interface Takes {
+export interface AcceptedAttachments {
   readonly image?: { readonly types: RegExp; readonly bytes: number };
   readonly file?: {
     readonly bytes: number;
@@ -61,7 +61,7 @@ export function attachmentOf(url: string): Attachment | undefined {
  */
 export function formOf(
   { name, type, size }: Attachment,
-  takes: Takes,
+  takes: AcceptedAttachments,
 ): "image" | "file" | undefined {
   const { image, file } = takes;
   if (image && size <= image.bytes && image.types.test(type)) return "image";

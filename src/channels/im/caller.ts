@@ -3,23 +3,23 @@
  * means. Throttling answers close the budget they are about and the call waits; nothing is lost.
  * The vendors' SDKs neither pace nor honour these answers, hence our own.
  */
-import type { Budget, Priority, Reservation, Scope } from "./budget.ts";
+import type { BudgetScope, Priority, Reservation, SendBudget } from "./send_budget.ts";
 import { readBytes } from "../../core/byte_collector.ts";
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
 import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
-import { PlatformError } from "./surface.ts";
-import { patienceAfter, type Token } from "./token.ts";
+import { PlatformError } from "./platform.ts";
+import { type AccessToken, patienceAfter } from "./token.ts";
 
 /** What a platform's answer means. */
-export type Verdict =
+export type CallVerdict =
   | { readonly kind: "ok"; readonly body: Json }
   /** Close `scope` for `ms`. `uncounted`: the platform does not count it against a quota. */
   | {
     readonly kind: "throttled";
-    readonly scope: Scope;
+    readonly scope: BudgetScope;
     readonly ms: number;
     readonly code: string;
     readonly uncounted?: boolean;
@@ -30,7 +30,7 @@ export type Verdict =
   | { readonly kind: "retry"; readonly code: string; readonly unseen?: boolean }
   | { readonly kind: "gone" | "refused"; readonly code: string; readonly text: string };
 
-export interface Answer {
+export interface PlatformResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -56,7 +56,7 @@ export const TIMEOUTS: Readonly<Record<CallKind, number>> = {
   download: 60,
 };
 
-export interface Call {
+export interface PlatformCall {
   readonly method: string;
   /** Default: an edit by its priority, an upload by its body, else `send`. */
   readonly kind?: CallKind;
@@ -65,7 +65,7 @@ export interface Call {
   readonly headers?: (token: string) => Record<string, string>;
   /** Asked when the permit is there, so that it can be the newest. An object becomes JSON. */
   readonly body?: () => Json | FormData;
-  readonly path: readonly Scope[];
+  readonly path: readonly BudgetScope[];
   readonly priority: Priority;
   readonly chat: string;
   readonly signal?: AbortSignal;
@@ -73,11 +73,11 @@ export interface Call {
   /** Whether a repeat shows nothing twice. */
   readonly repeatable: boolean;
   /** Bytes of the answer at most; {@linkcode MAX_ANSWER} unless set. */
-  readonly most?: number;
-  /** Milliseconds for which it is tried again; {@linkcode PATIENCE} unless set. */
-  readonly patience?: number;
-  readonly judge: (answer: Answer) => Verdict;
-  readonly spent: () => void;
+  readonly maxBytes?: number;
+  /** Milliseconds for which it is tried again; {@linkcode CALL_DEADLINE_MS} unless set. */
+  readonly deadlineFactor?: number;
+  readonly judge: (answer: PlatformResponse) => CallVerdict;
+  readonly onCall: () => void;
 }
 
 /** Bytes of an answer that are read: the largest file that a platform takes has 30 MB. */
@@ -87,19 +87,19 @@ export const MAX_ANSWER = 32 << 20;
  * Finals and first frames are tried for this long: Feishu's idempotency ids hold for an hour, and a
  * repeat after that would show twice.
  */
-export const PATIENCE = 55 * 60_000;
+export const CALL_DEADLINE_MS = 55 * 60_000;
 
 export interface CallerParts {
-  readonly budget: Budget;
+  readonly budget: SendBudget;
   readonly clock: Clock;
   readonly fetch: typeof fetch;
-  readonly token?: Token;
+  readonly token?: AccessToken;
   readonly random: () => number;
-  readonly throttled?: (scope: string, ms: number, code: string) => void;
+  readonly onThrottled?: (scope: string, ms: number, code: string) => void;
   /**
    * Gets what goes wrong and is tried again, or given up: whoever set the app up must hear of it.
    */
-  readonly failed?: (code: string, said: string) => void;
+  readonly reportFailure?: (code: string, said: string) => void;
   readonly timeouts?: Timeouts;
 }
 
@@ -109,7 +109,7 @@ export class Caller {
   /**
    * The body of the answer. Throws a `PlatformError`. Edits are tried once: a newer one will come.
    */
-  async call(call: Call): Promise<Json> {
+  async call(call: PlatformCall): Promise<Json> {
     const { budget, clock, token, random } = this.parts;
     const began = clock.now();
     const once = call.priority === "edit";
@@ -117,7 +117,7 @@ export class Caller {
       const held = token ? await this.#token(token, call) : "";
       const permit = await budget.take(call.path, call);
       if (typeof permit === "string") throw new PlatformError(permit, permit, "no permit");
-      call.spent();
+      call.onCall();
       const verdict = await this.#once(call, held, attempt);
       permit.done(verdict.kind === "throttled" && verdict.uncounted ? "uncounted" : undefined);
       switch (verdict.kind) {
@@ -125,21 +125,21 @@ export class Caller {
           return verdict.body;
         case "gone":
         case "refused":
-          if (verdict.kind === "refused") this.parts.failed?.(verdict.code, verdict.text);
+          if (verdict.kind === "refused") this.parts.reportFailure?.(verdict.code, verdict.text);
           throw new PlatformError(verdict.kind, verdict.code, verdict.text);
         case "throttled":
           budget.close(verdict.scope, verdict.ms);
-          this.parts.throttled?.(verdict.scope.key, verdict.ms, verdict.code);
+          this.parts.onThrottled?.(verdict.scope.key, verdict.ms, verdict.code);
           if (once) throw new PlatformError("throttled", verdict.code, verdict.scope.key);
           break;
         case "token":
-          token?.spoiled(held);
+          token?.invalidate(held);
           if (++renewed > 2) {
             throw new PlatformError("refused", verdict.code, "the token is refused even when new");
           }
           break;
         case "retry":
-          this.parts.failed?.(verdict.code, "no answer that counts");
+          this.parts.reportFailure?.(verdict.code, "no answer that counts");
           if (once) throw new PlatformError("unavailable", verdict.code, "an edit is not repeated");
           if (!call.repeatable && !verdict.unseen) {
             throw new PlatformError("ambiguous", verdict.code, "no clear answer");
@@ -152,22 +152,22 @@ export class Caller {
           );
           if (call.signal?.aborted) throw new PlatformError("dropped", verdict.code, "withdrawn");
       }
-      if (clock.now() - began > (call.patience ?? PATIENCE)) {
+      if (clock.now() - began > (call.deadlineFactor ?? CALL_DEADLINE_MS)) {
         throw new PlatformError("unavailable", verdict.code, "patience ran out");
       }
     }
   }
 
-  async #token(token: Token, call: Call): Promise<string> {
+  async #token(token: AccessToken, call: PlatformCall): Promise<string> {
     const { clock, random } = this.parts;
-    const until = clock.now() + (call.patience ?? Infinity);
+    const until = clock.now() + (call.deadlineFactor ?? Infinity);
     for (let attempt = 0; attempt < 12 && clock.now() <= until; attempt++) {
       try {
         return await token.get();
       } catch (error) {
-        if (error instanceof PlatformError) this.parts.failed?.(error.code, "no token");
+        if (error instanceof PlatformError) this.parts.reportFailure?.(error.code, "no token");
         if (
-          !(error instanceof PlatformError) || error.trouble !== "unavailable" ||
+          !(error instanceof PlatformError) || error.kind !== "unavailable" ||
           call.priority === "edit"
         ) {
           throw error;
@@ -182,7 +182,7 @@ export class Caller {
     throw new PlatformError("unavailable", "token", "no token for too long");
   }
 
-  async #once(call: Call, token: string, attempt: number): Promise<Verdict> {
+  async #once(call: PlatformCall, token: string, attempt: number): Promise<CallVerdict> {
     const body = bodyOf(call.body?.());
     const kind = call.kind ?? kindOf(call, body.body);
     const answer = await request(
@@ -190,7 +190,7 @@ export class Caller {
       kind,
       call.method,
       call.url(token),
-      { ...body, headers: call.headers?.(token) ?? {}, most: call.most },
+      { ...body, headers: call.headers?.(token) ?? {}, most: call.maxBytes },
       patienceAfter(attempt),
     );
     if (answer === "too_large") {
@@ -208,7 +208,7 @@ export class Caller {
   }
 }
 
-function kindOf({ priority }: Call, body: BodyInit | undefined): CallKind {
+function kindOf({ priority }: PlatformCall, body: BodyInit | undefined): CallKind {
   if (body instanceof FormData) return "upload";
   return priority === "edit" ? "edit" : "send";
 }
@@ -229,7 +229,7 @@ export async function request(
     readonly most?: number;
   },
   patience = 1,
-): Promise<Answer | "timeout" | "network" | "too_large" | "private"> {
+): Promise<PlatformResponse | "timeout" | "network" | "too_large" | "private"> {
   const stop = new AbortController();
   const ms = (parts.timeouts?.[kind] ?? TIMEOUTS[kind]) * 1000 * patience;
   const callOff = parts.clock.after(ms, () => stop.abort());
@@ -255,7 +255,11 @@ export async function request(
   }
 }
 
-function answerOf(status: number, headers: Headers, bytes: Uint8Array<ArrayBuffer>): Answer {
+function answerOf(
+  status: number,
+  headers: Headers,
+  bytes: Uint8Array<ArrayBuffer>,
+): PlatformResponse {
   return { status, headers, bytes, text: isText(headers) ? new TextDecoder().decode(bytes) : "" };
 }
 

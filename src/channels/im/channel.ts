@@ -1,27 +1,27 @@
 /**
  * An app that is running: what every platform's `open…` gives to the room's door.
  */
-import type { Budget } from "./budget.ts";
+import type { SendBudget } from "./send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Identities } from "../../core/people/identity.ts";
 import type { Languages } from "../../core/languages.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import type { ChatAccounts } from "./access.ts";
-import type { Asks } from "./asks.ts";
-import type { Desk } from "./desk.ts";
+import type { GatewayPort } from "./gateway_port.ts";
+import type { Inbox } from "./inbox.ts";
 import type { AppHealth } from "./health.ts";
-import type { Step } from "./job.ts";
+import type { DeliveryStep } from "./delivery.ts";
 
 /** What an app on a platform needs of the world around it. */
 export interface ChannelParts extends ChatAccounts {
-  readonly gateway: Asks;
+  readonly gateway: GatewayPort;
   /** Whose identities on platforms are. */
   readonly identities?: Identities;
   /** The languages of accounts. */
   readonly languages?: Languages;
   readonly store: Store;
-  readonly budget: Budget;
+  readonly budget: SendBudget;
   readonly clock: Clock;
   readonly observer: Observer;
   /** Default: the world's. */
@@ -31,11 +31,11 @@ export interface ChannelParts extends ChatAccounts {
   /** From 0 up to 1; default `Math.random`. */
   readonly random?: () => number;
   /** Told of each step of each delivery; for tests that crash there. */
-  readonly reached?: (step: Step | "received") => void;
+  readonly onStep?: (step: DeliveryStep | "received") => void;
 }
 
 export interface Channel {
-  readonly desk: Desk;
+  readonly inbox: Inbox;
   /** Answers a callback of the platform. */
   fetch(request: Request, address?: string): Promise<Response>;
   /** Goes on with what an earlier process left, and opens the connection where the mode has one. */

@@ -39,7 +39,7 @@ export function split(text: string, bytes: number): string[] {
  * Where a text that goes on is best cut: behind a paragraph, else a line, else a sentence, else a
  * word, else anywhere.
  */
-export interface Cut {
+export interface TextCut {
   /** UTF-16 units before the cut. */
   readonly at: number;
   /** What closes a fence that is open there, to be added before the cut. */
@@ -52,7 +52,7 @@ export interface Cut {
 const MAX_OPENING = 80, MAX_MARKS = 38;
 
 /** The best cut with at most `bytes` before it, fence and all. `bytes` must be 256 or more. */
-export function cutAt(text: string, bytes: number): Cut {
+export function cutAt(text: string, bytes: number): TextCut {
   // Room for a closing fence and its line break.
   const end = unitsWithin(text, bytes - MAX_MARKS - 2);
   const room = text.slice(0, end);
@@ -77,13 +77,13 @@ export function cutAt(text: string, bytes: number): Cut {
 }
 
 /** What closes a fence that a text leaves open, and what opens it again. */
-export function openFence(text: string): Pick<Cut, "closing" | "opening"> {
+export function openFence(text: string): Pick<TextCut, "closing" | "opening"> {
   let fence: Fence | undefined;
   for (const line of text.split("\n")) fence = fenceAfter(line, fence);
   return fenced(text.length, text, fence);
 }
 
-function fenced(at: number, text: string, fence: Fence | undefined): Cut {
+function fenced(at: number, text: string, fence: Fence | undefined): TextCut {
   if (!fence) return { at, closing: "", opening: "" };
   const marks = fence.marks.slice(0, MAX_MARKS);
   return {

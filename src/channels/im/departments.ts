@@ -3,7 +3,7 @@
  * each question.
  */
 import type { Clock } from "../../core/clock.ts";
-import type { Incoming, Platform } from "./surface.ts";
+import type { Incoming, Platform } from "./platform.ts";
 
 /**
  * Milliseconds for which an answer counts: somebody who changes departments is known there after

@@ -74,22 +74,22 @@ export class Health {
   }
 
   /** The connection is gone. `nextTryAt` where it is not dialled again soon. */
-  lost(why: string, nextTryAt?: number): void {
+  disconnected(why: string, nextTryAt?: number): void {
     const cause = this.#since === undefined ? this.#error : undefined;
     this.#since = undefined;
     this.#nextTryAt = nextTryAt;
-    this.failed("connection", why);
+    this.recordFailure("connection", why);
     // A wrong secret says more than that there is no connection.
     if (cause && this.#p.clock.now() - cause.at < CAUSE) this.#error = cause;
   }
 
   /** The platform sent something of its own. */
-  heard(): void {
+  received(): void {
     this.#heardAt = this.#p.clock.now();
   }
 
   /** A callback that no platform would send. */
-  refused(why: string, address?: string): void {
+  recordRefusal(why: string, address?: string): void {
     const { clock, observer, channel, app } = this.#p;
     this.#refused++;
     this.#lastRefused = { at: clock.now(), why };
@@ -97,7 +97,7 @@ export class Health {
   }
 
   /** A call, a connection or a message went wrong. `said`: the platform's own words. */
-  failed(code: string, said: string): void {
+  recordFailure(code: string, said: string): void {
     const { clock, observer, channel, app, explain } = this.#p;
     const at = clock.now();
     const known = explain(code);

@@ -105,8 +105,8 @@ export class Pairing {
    */
   async claim(code: string, account: string): Promise<Identity> {
     const who = await this.#use(code);
-    const asked = await this.asked(who);
-    if (asked && asked.account !== account) {
+    const pendingQuestion = await this.asked(who);
+    if (pendingQuestion && pendingQuestion.account !== account) {
       throw new NexusError(
         "conflict",
         "the chat is being asked about another account: try again in five minutes",

@@ -20,12 +20,12 @@ const SECONDS = 10;
 const MOST = 1 << 20;
 
 /** A platform's answer, or how there was none. */
-export type Tried =
+export type ProbeOutcome =
   | { readonly status: number; readonly body: Json }
   | { readonly trouble: "timeout" | "network" | "not_json"; readonly status?: number };
 
 /** A request of a check, made once. */
-export interface Ask {
+export interface ProbeRequest {
   readonly method?: string;
   readonly url: string;
   readonly headers?: Record<string, string>;
@@ -36,8 +36,8 @@ export interface Ask {
 /** Makes one call. Never throws. */
 export async function tryOnce(
   parts: ProbeParts,
-  { method, url, headers, body }: Ask,
-): Promise<Tried> {
+  { method, url, headers, body }: ProbeRequest,
+): Promise<ProbeOutcome> {
   const answer = await request(
     { ...parts, timeouts: { token: SECONDS } },
     "token",

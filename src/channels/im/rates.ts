@@ -1,5 +1,5 @@
 /** Figures of the configuration as budgets. */
-import type { Rate } from "./budget.ts";
+import type { RateLimit } from "./send_budget.ts";
 
 /**
  * What is written in the configuration, over the platform's default; windows that are absent do not
@@ -8,9 +8,9 @@ import type { Rate } from "./budget.ts";
 export function rates(
   written: { second?: number; minute?: number; hour?: number } | undefined,
   otherwise: { second?: number; minute?: number; hour?: number },
-): Rate[] {
+): RateLimit[] {
   const figures = { ...otherwise, ...written };
-  const all: Rate[] = [];
+  const all: RateLimit[] = [];
   if (figures.second) all.push({ limit: figures.second, per: 1000 });
   if (figures.minute) all.push({ limit: figures.minute, per: 60_000 });
   if (figures.hour) all.push({ limit: figures.hour, per: 3_600_000 });

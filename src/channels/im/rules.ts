@@ -2,10 +2,10 @@
  * The rules of an app: who is answered by which bot, and which of them bound what somebody may use.
  */
 import type { Offer } from "../../core/offer.ts";
-import type { DeskSettings } from "./settings.ts";
-import type { Incoming } from "./surface.ts";
+import type { ChatAppSettings } from "./settings.ts";
+import type { Incoming } from "./platform.ts";
 
-export type Rule = DeskSettings["rules"][number];
+export type Rule = ChatAppSettings["rules"][number];
 
 /** The first rule that fits a message of somebody who is in these departments. */
 export function firstRule(

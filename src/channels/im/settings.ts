@@ -30,7 +30,7 @@ const TimeoutSettings = z.looseObject({
 });
 
 /** The part that is the same for all apps. */
-export const deskSettings = {
+export const chatAppSettings = {
   bot: z.string().min(1).optional().describe(
     "The bot or pool that answers, unless a rule below says otherwise; absent: any.",
   ),
@@ -83,7 +83,7 @@ export const deskSettings = {
 };
 
 /** The same, as a type. */
-export type DeskSettings = z.infer<z.ZodObject<typeof deskSettings>>;
+export type ChatAppSettings = z.infer<z.ZodObject<typeof chatAppSettings>>;
 
 function isHostOrOrigin(text: string): boolean {
   if (/^https?:\/\//.test(text)) return URL.canParse(text);

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 
-export class Token {
+export class AccessToken {
   readonly #clock: Clock;
   readonly #ask: (patience: number) => Promise<{ token: string; lifetime: number }>;
   readonly #ahead: number;
@@ -41,7 +41,7 @@ export class Token {
   }
 
   /** The platform refused this one. Another that came meanwhile stays. */
-  spoiled(token: string): void {
+  invalidate(token: string): void {
     if (token === this.#value) this.#until = 0;
   }
 

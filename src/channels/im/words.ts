@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from "../../core/error.ts";
 import type { Language } from "../../core/languages.ts";
-import type { Unread } from "./surface.ts";
+import type { UnsupportedPart } from "./platform.ts";
 
 export type { Language };
 
@@ -129,9 +129,9 @@ export interface Words {
   readonly stopButton: string;
   readonly fileSkipped: (name: string) => string;
   /** What kinds of messages are called, after "a" or as one of a list. */
-  readonly kinds: Readonly<Record<Unread, string>>;
-  readonly notUnderstood: (kinds: readonly Unread[]) => string;
-  readonly partsLost: (kinds: readonly Unread[]) => string;
+  readonly kinds: Readonly<Record<UnsupportedPart, string>>;
+  readonly notUnderstood: (kinds: readonly UnsupportedPart[]) => string;
+  readonly partsLost: (kinds: readonly UnsupportedPart[]) => string;
   readonly fileNotRead: (name: string, why: FileTrouble) => string;
   readonly onlySomePictures: (most: number) => string;
   readonly onlySomeFiles: (most: number) => string;
@@ -147,10 +147,10 @@ export function wordsIn(language: Language): Words {
   return language === "zh" ? zh : en;
 }
 
-const zhList = (kinds: readonly Unread[]) =>
+const zhList = (kinds: readonly UnsupportedPart[]) =>
   [...new Set(kinds)].map((kind) => zh.kinds[kind]).join("、");
 
-const enList = (kinds: readonly Unread[]) =>
+const enList = (kinds: readonly UnsupportedPart[]) =>
   [...new Set(kinds)].map((kind) => en.kinds[kind]).join(", ");
 
 const zh: Words = {

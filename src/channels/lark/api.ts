@@ -4,16 +4,23 @@
  *
  * Sources: Feishu 频控策略 (2024-10), 发送消息, 回复消息 (2026-04), 流式更新卡片 (2026-02), 更新已发送的消息卡片 (2025-07).
  */
-import type { Scope } from "../im/budget.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
-import { type Answer, type Call, Caller, parse, request, type Verdict } from "../im/caller.ts";
+import {
+  Caller,
+  type CallVerdict,
+  parse,
+  type PlatformCall,
+  type PlatformResponse,
+  request,
+} from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { rates } from "../im/rates.ts";
-import { PlatformError, type Send } from "../im/surface.ts";
-import { Token } from "../im/token.ts";
-import { wireOf } from "../im/wire.ts";
+import { PlatformError, type SendOptions } from "../im/platform.ts";
+import { AccessToken } from "../im/token.ts";
+import { callerParts } from "../im/caller_parts.ts";
 import type { LarkSettings } from "./settings.ts";
 
 /** Where a message goes: into a chat, or as a reply to one. */
@@ -59,10 +66,10 @@ export class LarkApi {
 
   constructor(parts: ChannelParts, settings: LarkSettings, health: Health) {
     this.#settings = settings;
-    const wire = wireOf(parts, settings, health);
+    const wire = callerParts(parts, settings, health);
     // A token asked for with less than 30 minutes left is a new one, and the old one stays valid
     // beside it.
-    const token = new Token(parts.clock, async (patience) => {
+    const token = new AccessToken(parts.clock, async (patience) => {
       const url = `${settings.baseUrl}/open-apis/auth/v3/tenant_access_token/internal`;
       const body = JSON.stringify({ app_id: settings.appId, app_secret: settings.appSecret });
       const answer = await request(wire, "token", "POST", url, { body, json: true }, patience);
@@ -79,7 +86,7 @@ export class LarkApi {
   }
 
   /** What one kind of call of this app may do, in one tenant. */
-  api(name: string): Scope {
+  api(name: string): BudgetScope {
     const { appId, limits } = this.#settings;
     return {
       key: `feishu:${appId}:${name}`,
@@ -87,7 +94,7 @@ export class LarkApi {
     };
   }
 
-  chat(target: Target): Scope {
+  chat(target: Target): BudgetScope {
     const { limits, appId } = this.#settings;
     return target.chatType === "group"
       ? { key: `feishu:chat:${target.chatId}`, rates: rates(limits.chat, { second: 4 }) }
@@ -98,7 +105,7 @@ export class LarkApi {
   }
 
   /** Nothing, or the month of the whole app. */
-  month(): Scope[] {
+  month(): BudgetScope[] {
     const { appId, limits } = this.#settings;
     return limits.month
       ? [{
@@ -113,7 +120,7 @@ export class LarkApi {
    * Makes a card that can be sent once. Not idempotent at the platform, and harmless: a card that
    * nobody sent is seen by nobody.
    */
-  async createCard(card: () => Json, send: Send): Promise<string> {
+  async createCard(card: () => Json, send: SendOptions): Promise<string> {
     const body = () => ({ type: "card_json", data: JSON.stringify(card()) });
     const answer = await this.#call(
       "POST",
@@ -125,18 +132,23 @@ export class LarkApi {
     return answer.data.card_id;
   }
 
-  async setCardText(card: string, element: string, text: () => string, send: Send): Promise<void> {
-    const body = () => ({ content: text(), sequence: send.next(), uuid: uuid(send.id) });
+  async setCardText(
+    card: string,
+    element: string,
+    text: () => string,
+    send: SendOptions,
+  ): Promise<void> {
+    const body = () => ({ content: text(), sequence: send.nextSequence(), uuid: uuid(send.id) });
     const path = `/open-apis/cardkit/v1/cards/${
       encodeURIComponent(card)
     }/elements/${element}/content`;
     await this.#call("PUT", path, [this.api("card.content"), this.#card(card)], send, body);
   }
 
-  async replaceCard(card: string, json: Json, send: Send): Promise<void> {
+  async replaceCard(card: string, json: Json, send: SendOptions): Promise<void> {
     const body = () => ({
       card: { type: "card_json", data: JSON.stringify(json) },
-      sequence: send.next(),
+      sequence: send.nextSequence(),
       uuid: uuid(send.id + ":all"),
     });
     const path = `/open-apis/cardkit/v1/cards/${encodeURIComponent(card)}`;
@@ -144,19 +156,23 @@ export class LarkApi {
   }
 
   /** Takes a part of a card away. One that is gone already does no harm. */
-  async removeElement(card: string, element: string, send: Send): Promise<void> {
-    const body = () => ({ sequence: send.next(), uuid: uuid(`${send.id}:-${element}`) });
+  async removeElement(card: string, element: string, send: SendOptions): Promise<void> {
+    const body = () => ({ sequence: send.nextSequence(), uuid: uuid(`${send.id}:-${element}`) });
     const path = `/open-apis/cardkit/v1/cards/${encodeURIComponent(card)}/elements/${element}`;
     try {
       await this.#call("DELETE", path, [this.api("card.element"), this.#card(card)], send, body);
     } catch (error) {
-      if (!(error instanceof PlatformError) || error.trouble !== "gone") throw error;
+      if (!(error instanceof PlatformError) || error.kind !== "gone") throw error;
     }
   }
 
-  async setStreaming(card: string, on: boolean, send: Send): Promise<void> {
+  async setStreaming(card: string, on: boolean, send: SendOptions): Promise<void> {
     const settings = JSON.stringify({ config: { streaming_mode: on } });
-    const body = () => ({ settings, sequence: send.next(), uuid: uuid(`${send.id}:${on}`) });
+    const body = () => ({
+      settings,
+      sequence: send.nextSequence(),
+      uuid: uuid(`${send.id}:${on}`),
+    });
     const path = `/open-apis/cardkit/v1/cards/${encodeURIComponent(card)}/settings`;
     await this.#call("PATCH", path, [this.api("card.settings"), this.#card(card)], send, body);
   }
@@ -169,7 +185,7 @@ export class LarkApi {
     target: Target,
     type: string,
     content: () => string,
-    send: Send,
+    send: SendOptions,
   ): Promise<string> {
     const id = uuid(send.id);
     if (target.replyTo !== undefined) {
@@ -186,7 +202,7 @@ export class LarkApi {
         return answer.data.message_id;
       } catch (error) {
         // The question was taken back: the answer stands on its own.
-        if (!(error instanceof PlatformError) || error.trouble !== "gone") throw error;
+        if (!(error instanceof PlatformError) || error.kind !== "gone") throw error;
       }
     }
     const body = () => ({
@@ -207,9 +223,9 @@ export class LarkApi {
   }
 
   /** Replaces a card that was sent as a message. */
-  async patchMessage(message: string, content: () => string, send: Send): Promise<void> {
+  async patchMessage(message: string, content: () => string, send: SendOptions): Promise<void> {
     const { limits } = this.#settings;
-    const own: Scope = {
+    const own: BudgetScope = {
       key: `feishu:message:${message}`,
       rates: rates(limits.message, { second: 4 }),
     };
@@ -224,7 +240,7 @@ export class LarkApi {
   }
 
   /** Returns the key by which a message names it. */
-  async upload(attachment: Attachment, form: "image" | "file", send: Send): Promise<string> {
+  async upload(attachment: Attachment, form: "image" | "file", send: SendOptions): Promise<string> {
     const body = () => {
       const fields = new FormData();
       fields.set(`${form}_type`, form === "image" ? "message" : fileType(attachment.name));
@@ -247,27 +263,27 @@ export class LarkApi {
     message: string,
     key: string,
     type: "image" | "file",
-    send: Send,
-    most?: number,
-  ): Promise<Answer> {
+    send: SendOptions,
+    maxBytes?: number,
+  ): Promise<PlatformResponse> {
     const path = `/open-apis/im/v1/messages/${encodeURIComponent(message)}/resources/${
       encodeURIComponent(key)
     }?type=${type}`;
     return await this.#call("GET", path, [this.api("im.resource")], send, undefined, bytesVerdict, {
       kind: "download",
-      most,
+      maxBytes,
     });
   }
 
   /** A message by its id; `undefined` where the platform gives none out. */
-  async message(id: string, send: Send): Promise<Json | undefined> {
+  async message(id: string, send: SendOptions): Promise<Json | undefined> {
     const path = `/open-apis/im/v1/messages/${encodeURIComponent(id)}`;
     const answer = await this.#call("GET", path, [this.api("im.get")], send);
     return answer.data?.items?.[0];
   }
 
   /** The bot's own open_id: what a mention of it carries. */
-  async ownId(send: Send): Promise<string> {
+  async ownId(send: SendOptions): Promise<string> {
     const answer = await this.#call("GET", "/open-apis/bot/v3/info", [this.api("bot.info")], send);
     return answer.bot.open_id;
   }
@@ -275,25 +291,25 @@ export class LarkApi {
   /** Somebody of the company, as far as the app's contact scope reaches. */
   async user(
     person: string,
-    send: Send,
+    send: SendOptions,
   ): Promise<{ readonly name?: string; readonly department_ids?: string[] }> {
     const path = `/open-apis/contact/v3/users/${encodeURIComponent(person)}?user_id_type=open_id`;
     const answer = await this.#call("GET", path, [this.api("contact.user")], send);
     return answer.data.user ?? {};
   }
 
-  #card(card: string): Scope {
+  #card(card: string): BudgetScope {
     return { key: `feishu:card:${card}`, rates: rates(this.#settings.limits.card, { second: 8 }) };
   }
 
   #call(
     method: string,
     path: string,
-    own: readonly Scope[],
-    send: Send,
-    body?: Call["body"],
+    own: readonly BudgetScope[],
+    send: SendOptions,
+    body?: PlatformCall["body"],
     read = okVerdict,
-    bounds: Pick<Call, "kind" | "most"> = {},
+    bounds: Pick<PlatformCall, "kind" | "maxBytes"> = {},
   ): Promise<Json> {
     const scopes = [...this.month(), ...own];
     return this.#caller.call({
@@ -315,11 +331,11 @@ export class LarkApi {
  * of the chat, card or message.
  */
 export function judge(
-  answer: Answer,
-  api: Scope,
-  about: Scope,
-  read: (answer: Answer, body: Json) => Verdict = okVerdict,
-): Verdict {
+  answer: PlatformResponse,
+  api: BudgetScope,
+  about: BudgetScope,
+  read: (answer: PlatformResponse, body: Json) => CallVerdict = okVerdict,
+): CallVerdict {
   const body = answer.headers.get("content-type")?.includes("json")
     ? parse(answer.text)
     : undefined;
@@ -343,12 +359,12 @@ export function judge(
   return read(answer, body);
 }
 
-function okVerdict(_answer: Answer, body: Json): Verdict {
+function okVerdict(_answer: PlatformResponse, body: Json): CallVerdict {
   // A 200 that is not JSON came from something in between: a proxy's page.
   return body?.code === 0 ? { kind: "ok", body } : { kind: "retry", code: "not_json" };
 }
 
-function bytesVerdict(answer: Answer): Verdict {
+function bytesVerdict(answer: PlatformResponse): CallVerdict {
   return { kind: "ok", body: answer };
 }
 

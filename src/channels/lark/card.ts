@@ -6,8 +6,13 @@
  */
 import type { Json } from "../../core/store.ts";
 import { downgrade } from "../im/markdown.ts";
-import { withoutPings } from "../im/ping.ts";
-import { type Incoming, PlatformError, type Send, type Way } from "../im/surface.ts";
+import { withoutMentions } from "../im/mention_guard.ts";
+import {
+  type DeliveryMethod,
+  type Incoming,
+  PlatformError,
+  type SendOptions,
+} from "../im/platform.ts";
 import type { LarkApi, Target } from "./api.ts";
 
 /** The element that holds the answer. */
@@ -44,7 +49,7 @@ export function targetOf(incoming: Incoming): Target {
 }
 
 function cardText(markdown: string): string {
-  return withoutPings(withoutControls(downgrade(markdown, { images: true })), "feishu");
+  return withoutMentions(withoutControls(downgrade(markdown, { images: true })), "feishu");
 }
 
 /** Signs that nobody sees, each of which weighs six bytes in a card. */
@@ -56,31 +61,31 @@ function withoutControls(text: string): string {
  * A card that types: made, sent once, its one element changed, and replaced by a plain one at the
  * end.
  */
-export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): Way {
+export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): DeliveryMethod {
   const target = targetOf(incoming);
   return {
     name: "stream",
-    bytes: CARD_BYTES,
-    tables: CARD_TABLES,
+    maxBytes: CARD_BYTES,
+    maxTables: CARD_TABLES,
     live: true,
     repeatable: true,
-    life: STREAM_LIFE,
-    places: PLACES,
+    lifetime: STREAM_LIFE,
+    maxMessages: PLACES,
     // As often as the card's own budget lets; what is beyond the app's share the budget holds back,
     // fairly between answers.
-    pause: () => 120,
+    editInterval: () => 120,
     placeholderAfter: Infinity,
     finalPath: [...api.month(), api.chat(target)],
     render: cardText,
     async open(text, send) {
-      const half = send.half?.card as string | undefined;
+      const half = send.checkpoint?.card as string | undefined;
       const card = half ?? await api.createCard(
-        () => send.final ? plainCard(text()) : streamingCard(text(), stopWord, incoming.id),
+        () => send.isWhole ? plainCard(text()) : streamingCard(text(), stopWord, incoming.id),
         send,
       );
       // Written down before it is sent: the message's uuid brings back the first card, so a repeat
       // must know which that was.
-      if (half === undefined && !send.final) await send.keepHalf({ card });
+      if (half === undefined && !send.isWhole) await send.saveCheckpoint({ card });
       const content = () => JSON.stringify({ type: "card", data: { card_id: card } });
       const message = await api.sendMessage(target, "interactive", content, send);
       return { card, message };
@@ -89,11 +94,11 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
     async close(place, text, send) {
       await setText(api, place.card, () => text, send);
       // The words are there. What follows ends the typing cursor and takes the button away.
-      const after: Send = { ...send, reservation: undefined };
+      const after: SendOptions = { ...send, reservation: undefined };
       try {
         await api.replaceCard(place.card, plainCard(text), after);
       } catch (error) {
-        if (!(error instanceof PlatformError) || error.trouble !== "refused") throw error;
+        if (!(error instanceof PlatformError) || error.kind !== "refused") throw error;
         // What is refused as a whole may be taken bit by bit: a button that does nothing must not
         // stay.
         await api.removeElement(place.card, STOP, after);
@@ -104,7 +109,12 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): W
 }
 
 /** Streaming that ended by itself is opened again, and a text can be set again. */
-async function setText(api: LarkApi, card: string, text: () => string, send: Send): Promise<void> {
+async function setText(
+  api: LarkApi,
+  card: string,
+  text: () => string,
+  send: SendOptions,
+): Promise<void> {
   try {
     await api.setCardText(card, ANSWER, text, send);
   } catch (error) {
@@ -118,19 +128,19 @@ async function setText(api: LarkApi, card: string, text: () => string, send: Sen
 const CLOSED = new Set(["300309", "200850"]);
 
 /** A card message that is replaced as a whole. */
-export function patchWay(api: LarkApi, incoming: Incoming): Way {
+export function patchWay(api: LarkApi, incoming: Incoming): DeliveryMethod {
   const target = targetOf(incoming);
   return {
     name: "patch",
-    bytes: CARD_BYTES,
-    tables: CARD_TABLES,
+    maxBytes: CARD_BYTES,
+    maxTables: CARD_TABLES,
     live: true,
     repeatable: true,
     // Fourteen days; an hour is longer than any answer.
-    life: 60 * 60_000,
-    places: PLACES,
+    lifetime: 60 * 60_000,
+    maxMessages: PLACES,
     // Each patch redraws the whole card on the phone: faster than this flickers.
-    pause: () => 1000,
+    editInterval: () => 1000,
     placeholderAfter: Infinity,
     finalPath: [...api.month(), api.chat(target)],
     render: cardText,
@@ -151,19 +161,23 @@ export function patchWay(api: LarkApi, incoming: Incoming): Way {
 }
 
 /** One text, when all is said; rich text, whose `md` pieces show most of Markdown. */
-export function textWay(api: LarkApi, incoming: Incoming, placeholderAfter: number): Way {
+export function textWay(
+  api: LarkApi,
+  incoming: Incoming,
+  placeholderAfter: number,
+): DeliveryMethod {
   const target = targetOf(incoming);
   return {
     name: "text",
-    bytes: TEXT_BYTES,
+    maxBytes: TEXT_BYTES,
     live: false,
     repeatable: true,
-    life: Infinity,
-    places: Infinity,
-    pause: () => Infinity,
+    lifetime: Infinity,
+    maxMessages: Infinity,
+    editInterval: () => Infinity,
     placeholderAfter,
     finalPath: [...api.month(), api.chat(target)],
-    render: (markdown) => withoutPings(downgrade(markdown, { plain: true }), "feishu"),
+    render: (markdown) => withoutMentions(downgrade(markdown, { plain: true }), "feishu"),
     async open(text, send) {
       return {
         message: await api.sendMessage(

@@ -1,17 +1,24 @@
 /**
- * One Feishu or Lark app, running: its callbacks or its long connection, and its desk.
+ * One Feishu or Lark app, running: its callbacks or its long connection, and its inbox.
  */
 import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
-import type { Attachment, Takes } from "../im/attachment.ts";
+import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { type Answer, parse } from "../im/caller.ts";
+import { parse, type PlatformResponse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
-import { Desk } from "../im/desk.ts";
+import { Inbox } from "../im/inbox.ts";
 import { same } from "../im/envelope.ts";
 import { type AppHealth, Health } from "../im/health.ts";
-import { NAME_PATIENCE, plainSend } from "../im/send.ts";
-import type { Content, FetchedFile, Incoming, Platform, Send, Way } from "../im/surface.ts";
+import { NAME_TIMEOUT_MS, standaloneSend } from "../im/send.ts";
+import type {
+  Content,
+  DeliveryMethod,
+  FetchedFile,
+  Incoming,
+  Platform,
+  SendOptions,
+} from "../im/platform.ts";
 import { languageOf, type Stopped, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
 import { patchWay, streamWay, targetOf, textWay } from "./card.ts";
@@ -27,14 +34,14 @@ import type { LarkSettings } from "./settings.ts";
 const PLACEHOLDER = 2500;
 
 /** `im/v1/images` and `im/v1/files` in the reference: 10 MB and 30 MB, nothing empty. */
-const TAKES: Takes = {
+const TAKES: AcceptedAttachments = {
   image: { types: /^image\/(?:png|jpe?g|gif|webp|bmp|tiff)$/, bytes: 10 << 20 },
   file: { bytes: 30 << 20 },
 };
 
 export class LarkChannel implements Channel, Platform {
-  readonly takes = TAKES;
-  readonly desk: Desk;
+  readonly accepts = TAKES;
+  readonly inbox: Inbox;
   readonly #api: LarkApi;
   readonly #parts: ChannelParts;
   readonly #settings: LarkSettings;
@@ -49,18 +56,18 @@ export class LarkChannel implements Channel, Platform {
     this.#parts = parts;
     this.#health = new Health({ ...parts, channel: "lark", app: name, explain });
     this.#api = new LarkApi(parts, settings, this.#health);
-    this.desk = new Desk({
+    this.inbox = new Inbox({
       ...parts,
       channel: "lark",
       app: name,
       platform: this,
       settings,
-      failed: (code, said) => this.#health.failed(code, said),
+      reportFailure: (code, said) => this.#health.recordFailure(code, said),
     });
   }
 
   async start(): Promise<void> {
-    await this.desk.resume();
+    await this.inbox.resume();
     if (this.#settings.mode !== "socket") return;
     // The vendor's SDK is large and only this mode needs it.
     const { openSocket } = await import("./socket.ts");
@@ -80,7 +87,7 @@ export class LarkChannel implements Channel, Platform {
 
   stop(): Promise<void> {
     this.#socket?.stop();
-    this.desk.close();
+    this.inbox.close();
     return Promise.resolve();
   }
 
@@ -95,7 +102,7 @@ export class LarkChannel implements Channel, Platform {
     if (!body) return new Response(null, { status: 413 });
     const { encryptKey, verificationToken } = this.#settings;
     const refuse = (why: string) => {
-      this.#health.refused(why, address);
+      this.#health.recordRefusal(why, address);
       return new Response(null, { status: 401 });
     };
     let json = parse(new TextDecoder().decode(body));
@@ -136,8 +143,8 @@ export class LarkChannel implements Channel, Platform {
    * stored.
    */
   async #take(json: Json): Promise<Json | undefined> {
-    this.#parts.reached?.("received");
-    this.#health.heard();
+    this.#parts.onStep?.("received");
+    this.#health.received();
     const group = json?.event?.message?.chat_type === "group";
     const { appId } = this.#settings;
     const event = readEvent(json, {
@@ -147,13 +154,13 @@ export class LarkChannel implements Channel, Platform {
     });
     switch (event?.kind) {
       case "message":
-        await this.desk.receive(event.incoming);
+        await this.inbox.receive(event.incoming);
         return undefined;
       case "recalled":
-        await this.desk.recall(event.messageId);
+        await this.inbox.recall(event.messageId);
         return undefined;
       case "stop":
-        return this.#toast(await this.desk.stop(event.messageId, event.by));
+        return this.#toast(await this.inbox.stop(event.messageId, event.by));
       default:
         return undefined;
     }
@@ -168,14 +175,14 @@ export class LarkChannel implements Channel, Platform {
   }
 
   #own(): Promise<string> {
-    this.#ownId ??= this.#api.ownId(plainSend("bot.info")).catch((error) => {
+    this.#ownId ??= this.#api.ownId(standaloneSend("bot.info")).catch((error) => {
       this.#ownId = undefined;
       throw error;
     });
     return this.#ownId;
   }
 
-  ways(incoming: Incoming): Promise<readonly Way[]> {
+  methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
     const { show, placeholderAfter, language } = this.#settings;
     const words = wordsIn(languageOf(incoming.text, language));
     const after = placeholderAfter === undefined ? PLACEHOLDER : placeholderAfter * 1000;
@@ -188,8 +195,8 @@ export class LarkChannel implements Channel, Platform {
   }
 
   /** One call each: a card that types along would be made for nothing. */
-  async unasked(incoming: Incoming): Promise<readonly Way[]> {
-    return (await this.ways(incoming)).filter((way) => way.name !== "stream");
+  async pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
+    return (await this.methods(incoming)).filter((way) => way.name !== "stream");
   }
 
   async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
@@ -203,17 +210,22 @@ export class LarkChannel implements Channel, Platform {
   }
 
   /** `ref`: a key of this message, or one of the message that it quotes. */
-  #resource(incoming: Incoming, ref: Json, type: "image" | "file", most?: number): Promise<Answer> {
+  #resource(
+    incoming: Incoming,
+    ref: Json,
+    type: "image" | "file",
+    most?: number,
+  ): Promise<PlatformResponse> {
     const { message, key } = typeof ref === "string"
       ? { message: incoming.address.message, key: ref }
       : ref;
-    return this.#api.resource(message, key, type, plainSend(`${incoming.id}:in`), most);
+    return this.#api.resource(message, key, type, standaloneSend(`${incoming.id}:in`), most);
   }
 
   async quoted(incoming: Incoming): Promise<Content | undefined> {
     const { parent } = incoming.address;
     if (parent === undefined) return undefined;
-    const message = await this.#api.message(parent, plainSend(`${incoming.id}:quote`));
+    const message = await this.#api.message(parent, standaloneSend(`${incoming.id}:quote`));
     return message && readAsked(message, this.#settings.appId);
   }
 
@@ -221,24 +233,24 @@ export class LarkChannel implements Channel, Platform {
     incoming: Incoming,
     attachment: Attachment,
     form: "image" | "file",
-    send: Send,
+    send: SendOptions,
   ): Promise<void> {
     // Kept before it is sent: a repeat must not upload again.
-    const key: string = send.half?.key ?? await this.#api.upload(attachment, form, send);
-    await send.keepHalf({ key });
+    const key: string = send.checkpoint?.key ?? await this.#api.upload(attachment, form, send);
+    await send.saveCheckpoint({ key });
     const content = form === "image" ? { image_key: key } : { file_key: key };
     await this.#api.sendMessage(targetOf(incoming), form, () => JSON.stringify(content), send);
   }
 
   async departments(incoming: Incoming): Promise<readonly string[]> {
-    const user = await this.#api.user(incoming.sender.id, plainSend(`${incoming.id}:dept`));
+    const user = await this.#api.user(incoming.sender.id, standaloneSend(`${incoming.id}:dept`));
     return user.department_ids ?? [];
   }
 
   async nameOf(incoming: Incoming): Promise<string | undefined> {
     return (await this.#api.user(
       incoming.sender.id,
-      plainSend(`${incoming.id}:name`, NAME_PATIENCE),
+      standaloneSend(`${incoming.id}:name`, NAME_TIMEOUT_MS),
     )).name;
   }
 }

@@ -6,10 +6,10 @@
  */
 import type { Json } from "../../core/store.ts";
 import { parse } from "../im/caller.ts";
-import type { Content, Unread } from "../im/surface.ts";
+import type { Content, UnsupportedPart } from "../im/platform.ts";
 
 /** Kinds that no bot gets, by `message_type`. */
-const UNREAD: Readonly<Record<string, Unread>> = {
+const UNSUPPORTED: Readonly<Record<string, UnsupportedPart>> = {
   // Feishu sends no transcript along.
   audio: "voice",
   media: "video",
@@ -38,16 +38,16 @@ interface Said {
   text: string;
   images: Json[];
   files: { ref: Json; name: string }[];
-  unread: Unread[];
+  unsupported: UnsupportedPart[];
 }
 
 /** `content` is JSON as text. `refOf` makes of a key what {@linkcode Platform.fetchImage} gets. */
 export function contentOf(type: string, content: string, refOf: (key: string) => Json): Content {
-  const said: Said = { text: "", images: [], files: [], unread: [] };
+  const said: Said = { text: "", images: [], files: [], unsupported: [] };
   const json = parse(content);
-  const unread = UNREAD[type];
-  if (unread) said.unread.push(unread);
-  else if (typeof json !== "object" || json === null) said.unread.push("unknown");
+  const unsupported = UNSUPPORTED[type];
+  if (unsupported) said.unsupported.push(unsupported);
+  else if (typeof json !== "object" || json === null) said.unsupported.push("unknown");
   else read(type, json, refOf, said);
   return said;
 }
@@ -73,10 +73,10 @@ function read(type: string, json: Json, refOf: (key: string) => Json, said: Said
       return;
     case "interactive":
       said.text = cardText(json);
-      if (said.text === "") said.unread.push("card");
+      if (said.text === "") said.unsupported.push("card");
       return;
     default:
-      said.unread.push("unknown");
+      said.unsupported.push("unknown");
   }
 }
 
@@ -100,7 +100,7 @@ function pieceText(piece: Json, refOf: (key: string) => Json, said: Said): strin
       said.images.push(refOf(String(piece.image_key)));
       return "";
     case "media":
-      said.unread.push("video");
+      said.unsupported.push("video");
       return "";
     case "at":
       return String(piece.user_id ?? "");

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
 import type { Identity } from "../../core/people/identity.ts";
-import type { Content, Incoming, Voucher } from "../im/surface.ts";
+import type { Content, Incoming, Voucher } from "../im/platform.ts";
 import { contentOf } from "./content.ts";
 
 const Id = z.object({

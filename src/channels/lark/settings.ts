@@ -1,6 +1,6 @@
 /** What one Feishu or Lark app is told in the configuration: `channels.feishu.NAME`. */
 import { z } from "zod";
-import { deskSettings, RateSetting } from "../im/settings.ts";
+import { chatAppSettings, RateSetting } from "../im/settings.ts";
 
 export const LarkSettings = z.looseObject({
   appId: z.string().min(1).describe("`cli_…`, from the developer console."),
@@ -42,7 +42,7 @@ export const LarkSettings = z.looseObject({
       "API calls a calendar month, for plans that have such a quota; no bound unless set.",
     ),
   }).default({}),
-  ...deskSettings,
+  ...chatAppSettings,
 }).check(({ value, issues }) => {
   if (
     value.mode !== "webhook" || value.encryptKey !== undefined ||

@@ -8,7 +8,7 @@ import { parse, request } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { Hosts } from "../im/hosts.ts";
-import { wireOf } from "../im/wire.ts";
+import { callerParts } from "../im/caller_parts.ts";
 import type { LarkSettings } from "./settings.ts";
 
 /** Milliseconds for the first connection; it goes on trying after that. */
@@ -56,7 +56,7 @@ export async function openSocket(
     if (isStopped) return;
     const [least, most] = GIVEN_UP;
     const wait = Math.min(most, least * 2 ** failures++);
-    health.lost(error.message, parts.clock.now() + wait);
+    health.disconnected(error.message, parts.clock.now() + wait);
     ready.resolve();
     stopWaiting = parts.clock.after(wait, () => void dial().catch(gaveUp));
   };
@@ -70,7 +70,7 @@ export async function openSocket(
     autoReconnect: true,
     onReady: opened,
     onReconnected: opened,
-    onReconnecting: () => health.lost("the connection was lost; dialling again"),
+    onReconnecting: () => health.disconnected("the connection was lost; dialling again"),
     // The SDK has given up, as it does for a wrong secret and for a busy platform alike.
     onError: gaveUp,
   });
@@ -96,7 +96,7 @@ export async function openSocket(
  * address it gets.
  */
 function addresses(settings: LarkSettings, parts: ChannelParts, health: Health) {
-  const wire = wireOf(parts, settings, health);
+  const wire = callerParts(parts, settings, health);
   const hosts = new Hosts({
     base: [settings.baseUrl],
     platform: [".feishu.cn", ".larksuite.com", ".larkoffice.com"],
@@ -111,16 +111,16 @@ function addresses(settings: LarkSettings, parts: ChannelParts, health: Health) 
       const body = typeof answer === "string" ? undefined : parse(answer.text);
       if (body === undefined) {
         const code = typeof answer === "string" ? answer : String(answer.status);
-        health.failed(code, "no address for the long connection");
+        health.recordFailure(code, "no address for the long connection");
         throw new TypeError(code);
       }
       if (body.code !== 0) {
-        health.failed(String(body.code), String(body.msg ?? "").slice(0, 200));
+        health.recordFailure(String(body.code), String(body.msg ?? "").slice(0, 200));
         return { code: body.code, msg: body.msg, data: {} };
       }
       if (hosts.has(body.data?.URL)) return body;
       const msg = "the address of the long connection is not Feishu's";
-      health.failed("url", msg);
+      health.recordFailure("url", msg);
       return { code: REFUSED, msg, data: {} };
     },
   };

@@ -7,32 +7,32 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Scope } from "../im/budget.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
 import { asNexusError } from "../../core/error.ts";
 import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
-import type { Attachment, Takes } from "../im/attachment.ts";
+import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
 import { Caller, parse } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
-import { Desk } from "../im/desk.ts";
+import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
 import { type AppHealth, Health } from "../im/health.ts";
 import { Hosts } from "../im/hosts.ts";
-import { Line } from "../im/line.ts";
+import { ReconnectingSocket } from "../im/reconnecting_socket.ts";
 import { downgrade } from "../im/markdown.ts";
-import { withoutPings } from "../im/ping.ts";
+import { withoutMentions } from "../im/mention_guard.ts";
 import { rates } from "../im/rates.ts";
-import { plainSend } from "../im/send.ts";
+import { standaloneSend } from "../im/send.ts";
 import {
+  type DeliveryMethod,
   type FetchedFile,
   type Incoming,
   type Platform,
   PlatformError,
-  type Send,
-  type Way,
-} from "../im/surface.ts";
-import { foreignFetch, wireOf } from "../im/wire.ts";
+  type SendOptions,
+} from "../im/platform.ts";
+import { callerParts, foreignFetch } from "../im/caller_parts.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { explain } from "./explain.ts";
 import { BotMedia } from "./bot_media.ts";
@@ -73,7 +73,7 @@ const NOT_LET_IN = 30_000;
 const TAKEN_OVER = [2, 30, 60, 120, 240, 360].map((minutes) => minutes * 60_000);
 
 /** `msg_item`: ten images of 10 MB, JPG or PNG, with the last refresh. */
-const CARRIES: Way["carries"] = {
+const CARRIES: DeliveryMethod["carries"] = {
   most: 10,
   fits: ({ type, size }) => /^image\/(?:png|jpe?g)$/.test(type) && size <= 10 << 20,
 };
@@ -83,7 +83,7 @@ const CARRIES: Way["carries"] = {
  * documented (path/101463); the bounds are those of every temporary upload (path/96484), which
  * other clients of the long connection hold to as well.
  */
-const TAKES: Takes = {
+const TAKES: AcceptedAttachments = {
   image: { types: /^image\/(?:png|jpe?g)$/, bytes: 10 << 20 },
   file: { bytes: 20 << 20, above: 5 },
 };
@@ -97,7 +97,7 @@ interface Polled {
 }
 
 export class WecomBot implements Channel, Platform {
-  readonly desk: Desk;
+  readonly inbox: Inbox;
   readonly #parts: ChannelParts;
   readonly #s: WecomBotSettings;
   readonly #name: string;
@@ -106,7 +106,7 @@ export class WecomBot implements Channel, Platform {
   readonly #hosts: Hosts;
   readonly #caller: Caller;
   readonly #media: BotMedia;
-  readonly #line: Line | undefined;
+  readonly #line: ReconnectingSocket | undefined;
   readonly #polled = new Map<string, Polled>();
   readonly #forgets = new Set<() => void>();
   /** Frames that wait for their acknowledgement, by request id, in order. */
@@ -134,7 +134,7 @@ export class WecomBot implements Channel, Platform {
       this.#envelope = new Envelope({ token, aesKey: encodingAesKey, receiver: "" });
     }
     const { clock } = parts;
-    const wire = wireOf(parts, settings, this.#health);
+    const wire = callerParts(parts, settings, this.#health);
     this.#caller = new Caller({
       ...wire,
       // Frames and HTTP calls take the same way through permits, repeats and verdicts; only the
@@ -147,7 +147,7 @@ export class WecomBot implements Channel, Platform {
     const foreign = new Caller({ ...wire, fetch: foreignFetch(parts) });
     this.#media = new BotMedia({ settings, caller: this.#caller, foreign });
     if (settings.mode === "socket") {
-      this.#line = new Line({
+      this.#line = new ReconnectingSocket({
         clock,
         random: parts.random ?? Math.random,
         silence: SILENCE,
@@ -155,27 +155,27 @@ export class WecomBot implements Channel, Platform {
           await sleep(clock, Math.max(0, this.#stayAway - clock.now()), stop);
           return settings.wsUrl;
         },
-        opened: (send) => this.#opened(send),
+        onOpen: (send) => this.#opened(send),
         frame: (frame) => this.heard(frame as Json),
-        lost: (why) => {
+        onLost: (why) => {
           this.#closed();
           const isAway = this.#stayAway > clock.now();
-          if (!isAway) this.#health.lost(why);
+          if (!isAway) this.#health.disconnected(why);
         },
       });
     }
-    this.desk = new Desk({
+    this.inbox = new Inbox({
       ...parts,
       channel: "wecom",
       app: name,
       platform: this,
       settings,
-      failed: (code, said) => this.#health.failed(code, said),
+      reportFailure: (code, said) => this.#health.recordFailure(code, said),
     });
   }
 
   async start(): Promise<void> {
-    await this.desk.resume();
+    await this.inbox.resume();
     await this.#line?.start();
   }
 
@@ -188,7 +188,7 @@ export class WecomBot implements Channel, Platform {
   }
 
   async stop(): Promise<void> {
-    this.desk.close();
+    this.inbox.close();
     for (const forget of this.#forgets) forget();
     this.#forgets.clear();
     this.#closed();
@@ -205,7 +205,7 @@ export class WecomBot implements Channel, Platform {
     const read = (name: string) => query.get(name) ?? "";
     const envelope = this.#envelope;
     const refuse = (why: string) => {
-      this.#health.refused(why, address);
+      this.#health.recordRefusal(why, address);
       return new Response(null, { status: 401 });
     };
     if (!envelope) return refuse("no token and encodingAesKey are configured");
@@ -234,16 +234,16 @@ export class WecomBot implements Channel, Platform {
     if (json?.msgtype === "stream" && typeof json.stream?.id === "string") {
       return reply(await this.#poll(json.stream.id));
     }
-    this.#parts.reached?.("received");
-    this.#health.heard();
+    this.#parts.onStep?.("received");
+    this.#health.received();
     const incoming = this.#read(json, undefined);
     if (!incoming) return new Response("");
-    // In place before it is taken: what the desk says at once must find its stream.
+    // In place before it is taken: what the inbox says at once must find its stream.
     const id = streamOf(incoming);
     if (!this.#polled.has(id)) {
       this.#keep(id, { text: this.#thinking(incoming), finished: false, images: [] });
     }
-    await this.desk.receive(incoming);
+    await this.inbox.receive(incoming);
     return reply({
       msgtype: "stream",
       stream: {
@@ -281,7 +281,7 @@ export class WecomBot implements Channel, Platform {
     }
     const done = await this.#parts.store.get(this.#doneKey(id));
     // One that is still being resumed is finished by that: its pictures go with the last words.
-    const finish = done !== undefined && !await this.desk.isOpen(questionOf(id));
+    const finish = done !== undefined && !await this.inbox.isOpen(questionOf(id));
     return { msgtype: "stream", stream: { id, finish, content: done?.text ?? "…" } };
   }
 
@@ -296,13 +296,13 @@ export class WecomBot implements Channel, Platform {
     return polled;
   }
 
-  #pollWay(incoming: Incoming): Way {
+  #pollWay(incoming: Incoming): DeliveryMethod {
     const id = streamOf(incoming);
     const { clock, store } = this.#parts;
     const state = () =>
       this.#polled.get(id) ?? this.#keep(id, { text: "", finished: false, images: [] });
     /** Resolves when WeCom has taken the last words. */
-    const finish = async (text: string, send: Send) => {
+    const finish = async (text: string, send: SendOptions) => {
       const left = incoming.at + STREAM_LIFE - clock.now();
       if (left <= 0) throw new PlatformError("gone", "846608", "the six minutes are over");
       // Kept before it is handed out: a process that dies after that is asked again.
@@ -324,19 +324,19 @@ export class WecomBot implements Channel, Platform {
     };
     return {
       name: "poll",
-      bytes: BYTES,
+      maxBytes: BYTES,
       live: true,
       carries: CARRIES,
       repeatable: true,
-      life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
-      places: 1,
+      lifetime: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
+      maxMessages: 1,
       // Nothing is sent: WeCom asks when it likes, and finds what is newest.
-      pause: () => 200,
+      editInterval: () => 200,
       placeholderAfter: Infinity,
       finalPath: [],
       render: markdownOfBot,
       open: async (text, send) => {
-        if (send.final) await finish(text(), send);
+        if (send.isWhole) await finish(text(), send);
         else state().text = text();
         return { id };
       },
@@ -349,14 +349,14 @@ export class WecomBot implements Channel, Platform {
   }
 
   /** Once, within the hour. */
-  #urlWay(incoming: Incoming): Way {
+  #urlWay(incoming: Incoming): DeliveryMethod {
     const url: string = incoming.address.responseUrl;
     const scope = this.#conversation(incoming);
     return {
       ...still("response_url"),
-      bytes: BYTES,
+      maxBytes: BYTES,
       repeatable: false,
-      places: 1,
+      maxMessages: 1,
       finalPath: [],
       open: async (text, send) => {
         if (this.#parts.clock.now() > incoming.at + URL_LIFE) {
@@ -392,9 +392,9 @@ export class WecomBot implements Channel, Platform {
       }
       // The line was lost meanwhile, and that is told where it is noticed.
       if (ack.errcode === -2) return;
-      this.#health.failed(String(ack.errcode), `not let in: ${ack.errmsg}`);
+      this.#health.recordFailure(String(ack.errcode), `not let in: ${ack.errmsg}`);
       this.#stayAway = this.#parts.clock.now() + NOT_LET_IN;
-      this.#line?.renew();
+      this.#line?.reconnect();
     });
     send({ cmd: "aibot_subscribe", headers: { req_id: id }, body: { bot_id: botId, secret } });
     this.#stopPing?.();
@@ -421,14 +421,14 @@ export class WecomBot implements Channel, Platform {
   heard(frame: Json): void {
     const id = frame?.headers?.req_id;
     if (frame?.cmd === "aibot_msg_callback") {
-      this.#parts.reached?.("received");
-      this.#health.heard();
+      this.#parts.onStep?.("received");
+      this.#health.received();
       const incoming = this.#read(frame.body, id);
       // Nothing is acknowledged here and nothing comes twice: what cannot be stored is said aloud.
-      if (incoming) this.desk.receive(incoming).catch((error) => this.#notStored(incoming, error));
+      if (incoming) this.inbox.receive(incoming).catch((error) => this.#notStored(incoming, error));
     } else if (frame?.cmd === "aibot_event_callback") {
       if (frame.body?.event?.eventtype === "disconnected_event") this.#othersTookOver();
-      else this.#health.heard();
+      else this.#health.received();
     } else if (typeof id === "string") {
       const waiting = this.#acks.get(id);
       waiting?.shift()?.(frame);
@@ -443,9 +443,9 @@ export class WecomBot implements Channel, Platform {
     // A connection that held for long was lost to a restart elsewhere, not to a quarrel.
     if (now - this.#subscribedAt > most) this.#takenOver = 0;
     this.#stayAway = now + (TAKEN_OVER[this.#takenOver++] ?? most);
-    this.#health.failed("taken_over", "this gateway stays away and tries again later");
-    this.#health.lost("another connection of this bot took over", this.#stayAway);
-    this.#line?.renew();
+    this.#health.recordFailure("taken_over", "this gateway stays away and tries again later");
+    this.#health.disconnected("another connection of this bot took over", this.#stayAway);
+    this.#line?.reconnect();
   }
 
   async #notStored(incoming: Incoming, error: unknown): Promise<void> {
@@ -456,7 +456,7 @@ export class WecomBot implements Channel, Platform {
     );
     const stream = { id: streamOf(incoming), finish: true, content: words };
     try {
-      const send = plainSend(`${incoming.id}:lost`);
+      const send = standaloneSend(`${incoming.id}:lost`);
       const body = () => ({ msgtype: "stream", stream });
       await this.#call("aibot_respond_msg", incoming, send, true, body, incoming.address.request);
     } catch (failure) {
@@ -511,10 +511,10 @@ export class WecomBot implements Channel, Platform {
     return `${cmd}_${this.#parts.clock.now()}_${++this.#requests}`;
   }
 
-  #streamWay(incoming: Incoming): Way {
+  #streamWay(incoming: Incoming): DeliveryMethod {
     const id = streamOf(incoming);
     const { clock } = this.#parts;
-    const refresh = (text: () => string, finish: boolean, send: Send) =>
+    const refresh = (text: () => string, finish: boolean, send: SendOptions) =>
       this.#call("aibot_respond_msg", incoming, send, true, () => {
         const items = (send.images ?? []).map(imageItem);
         const stream = { id, finish, content: text() };
@@ -525,20 +525,20 @@ export class WecomBot implements Channel, Platform {
       }, incoming.address.request);
     return {
       name: "stream",
-      bytes: BYTES,
+      maxBytes: BYTES,
       live: true,
       carries: CARRIES,
       repeatable: true,
-      life: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
-      places: 1,
+      lifetime: Math.max(60_001, incoming.at + STREAM_LIFE - clock.now()),
+      maxMessages: 1,
       // Whether a refresh counts against the 30 a minute is not documented; the budget counts it,
       // and this keeps bursts small.
-      pause: () => 800,
+      editInterval: () => 800,
       placeholderAfter: Infinity,
       finalPath: [this.#conversation(incoming)],
       render: markdownOfBot,
       open: async (text, send) => {
-        await refresh(text, send.final, send);
+        await refresh(text, send.isWhole, send);
         return { id };
       },
       edit: async (_place, text, send) => {
@@ -550,13 +550,13 @@ export class WecomBot implements Channel, Platform {
     };
   }
 
-  #sendWay(incoming: Incoming): Way {
+  #sendWay(incoming: Incoming): DeliveryMethod {
     return {
       ...still("send"),
-      bytes: BYTES,
-      piece: PIECE,
+      maxBytes: BYTES,
+      pieceBytes: PIECE,
       repeatable: false,
-      places: Infinity,
+      maxMessages: Infinity,
       finalPath: [this.#conversation(incoming)],
       open: async (text, send) => {
         await this.#call("aibot_send_msg", incoming, send, false, () => ({
@@ -572,7 +572,7 @@ export class WecomBot implements Channel, Platform {
   async #call(
     cmd: string,
     incoming: Incoming,
-    send: Send,
+    send: SendOptions,
     repeatable: boolean,
     body: () => Json,
     request = "",
@@ -594,7 +594,7 @@ export class WecomBot implements Channel, Platform {
    * ──────────────────────────────────────────────────────────────────────────────────────────────────────────
    */
 
-  ways(incoming: Incoming): Promise<readonly Way[]> {
+  methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
     if (this.#s.mode === "socket") {
       return Promise.resolve([this.#streamWay(incoming), this.#sendWay(incoming)]);
     }
@@ -607,7 +607,7 @@ export class WecomBot implements Channel, Platform {
    * Only over the long connection, and only where the person has written before, which is where we
    * know them from.
    */
-  unasked(incoming: Incoming): Promise<readonly Way[]> {
+  pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
     return Promise.resolve(this.#s.mode === "socket" ? [this.#sendWay(incoming)] : []);
   }
 
@@ -628,7 +628,7 @@ export class WecomBot implements Channel, Platform {
   }
 
   /** By webhook there is nothing to send with: what goes with the last refresh is all. */
-  get takes(): Takes {
+  get accepts(): AcceptedAttachments {
     return this.#s.mode === "socket" ? TAKES : {};
   }
 
@@ -636,10 +636,11 @@ export class WecomBot implements Channel, Platform {
     incoming: Incoming,
     attachment: Attachment,
     form: "image" | "file",
-    send: Send,
+    send: SendOptions,
   ): Promise<void> {
-    const media_id: string = send.half?.media ?? await this.#media.upload(attachment, form, send);
-    await send.keepHalf({ media: media_id });
+    const media_id: string = send.checkpoint?.media ??
+      await this.#media.upload(attachment, form, send);
+    await send.saveCheckpoint({ media: media_id });
     await this.#call("aibot_send_msg", incoming, send, false, () => ({
       ...chatOf(incoming),
       msgtype: form,
@@ -651,7 +652,7 @@ export class WecomBot implements Channel, Platform {
     return wordsIn(languageOf(incoming.text, this.#s.language)).thinking;
   }
 
-  #conversation(incoming: Incoming): Scope {
+  #conversation(incoming: Incoming): BudgetScope {
     const key = `wecom:aibot:${this.#s.botId ?? this.#name}:${incoming.chat.id}`;
     return { key, rates: rates(this.#s.limits.chat, { minute: 28, hour: 950 }) };
   }
@@ -679,7 +680,7 @@ function chatOf(incoming: Incoming): Json {
 
 /** The AI bot shows most of Markdown; pictures only as what is attached. */
 function markdownOfBot(markdown: string): string {
-  return withoutPings(downgrade(markdown, { images: true }), "wecom");
+  return withoutMentions(downgrade(markdown, { images: true }), "wecom");
 }
 
 function imageItem({ base64 }: Attachment): Json {
@@ -689,12 +690,14 @@ function imageItem({ base64 }: Attachment): Json {
   };
 }
 
-function still(name: string): Omit<Way, "open" | "finalPath" | "bytes" | "repeatable" | "places"> {
+function still(
+  name: string,
+): Omit<DeliveryMethod, "open" | "finalPath" | "maxBytes" | "repeatable" | "maxMessages"> {
   return {
     name,
     live: false,
-    life: Infinity,
-    pause: () => Infinity,
+    lifetime: Infinity,
+    editInterval: () => Infinity,
     placeholderAfter: Infinity,
     render: markdownOfBot,
     edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),

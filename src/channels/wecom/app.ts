@@ -5,30 +5,30 @@
  * Sources: WeCom 接收消息与事件 (2024-07), 发送应用消息, 频率限制.
  */
 import { Buffer } from "node:buffer";
-import type { Scope } from "../im/budget.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
-import { type Attachment, blobOf, type Takes } from "../im/attachment.ts";
+import { type AcceptedAttachments, type Attachment, blobOf } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { type Answer, Caller, parse, request } from "../im/caller.ts";
+import { Caller, parse, type PlatformResponse, request } from "../im/caller.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
-import { Desk } from "../im/desk.ts";
+import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
 import { fileNameOf } from "../im/file_name.ts";
 import { type AppHealth, Health } from "../im/health.ts";
 import { downgrade } from "../im/markdown.ts";
-import { withoutPings } from "../im/ping.ts";
+import { withoutMentions } from "../im/mention_guard.ts";
 import { rates } from "../im/rates.ts";
-import { NAME_PATIENCE, plainSend } from "../im/send.ts";
+import { NAME_TIMEOUT_MS, standaloneSend } from "../im/send.ts";
 import {
+  type DeliveryMethod,
   type FetchedFile,
   type Incoming,
   type Platform,
   PlatformError,
-  type Send,
-  type Way,
-} from "../im/surface.ts";
-import { Token } from "../im/token.ts";
-import { wireOf } from "../im/wire.ts";
+  type SendOptions,
+} from "../im/platform.ts";
+import { AccessToken } from "../im/token.ts";
+import { callerParts } from "../im/caller_parts.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { readAppMessage } from "./app_event.ts";
 import { explain } from "./explain.ts";
@@ -58,14 +58,14 @@ const SAME = 1800;
  * An image 10 MB and JPG or PNG, a file 20 MB, each of more than 5 bytes:
  * developer.work.weixin.qq.com, path/96484.
  */
-const TAKES: Takes = {
+const TAKES: AcceptedAttachments = {
   image: { types: /^image\/(?:png|jpe?g)$/, bytes: 10 << 20 },
   file: { bytes: 20 << 20, above: 5 },
 };
 
 export class WecomApp implements Channel, Platform {
-  readonly takes = TAKES;
-  readonly desk: Desk;
+  readonly accepts = TAKES;
+  readonly inbox: Inbox;
   readonly #parts: ChannelParts;
   readonly #s: WecomAppSettings;
   readonly #health: Health;
@@ -90,8 +90,8 @@ export class WecomApp implements Channel, Platform {
       aesKey: settings.encodingAesKey,
       receiver: settings.corpId,
     });
-    const wire = wireOf(parts, settings, this.#health);
-    const token = new Token(parts.clock, async (patience) => {
+    const wire = callerParts(parts, settings, this.#health);
+    const token = new AccessToken(parts.clock, async (patience) => {
       const query = new URLSearchParams({ corpid: settings.corpId, corpsecret: settings.secret });
       const answer = await request(
         wire,
@@ -113,18 +113,18 @@ export class WecomApp implements Channel, Platform {
       );
     });
     this.#caller = new Caller({ ...wire, token });
-    this.desk = new Desk({
+    this.inbox = new Inbox({
       ...parts,
       channel: "wecom",
       app: name,
       platform: this,
       settings,
-      failed: (code, said) => this.#health.failed(code, said),
+      reportFailure: (code, said) => this.#health.recordFailure(code, said),
     });
   }
 
   async start(): Promise<void> {
-    await this.desk.resume();
+    await this.inbox.resume();
   }
 
   /** It is called and has no connection of its own. */
@@ -133,7 +133,7 @@ export class WecomApp implements Channel, Platform {
   }
 
   stop(): Promise<void> {
-    this.desk.close();
+    this.inbox.close();
     return Promise.resolve();
   }
 
@@ -142,7 +142,7 @@ export class WecomApp implements Channel, Platform {
     const query = new URL(request.url).searchParams;
     const read = (name: string) => query.get(name) ?? "";
     const refuse = (why: string) => {
-      this.#health.refused(why, address);
+      this.#health.recordRefusal(why, address);
       return new Response(null, { status: 401 });
     };
     const open = (encrypted: string) =>
@@ -160,11 +160,11 @@ export class WecomApp implements Channel, Platform {
     if (outer?.Encrypt === undefined) return new Response(null, { status: 400 });
     const opened = open(outer.Encrypt);
     if ("forged" in opened) return refuse(opened.forged);
-    this.#parts.reached?.("received");
-    this.#health.heard();
+    this.#parts.onStep?.("received");
+    this.#health.received();
     const fields = readXml(opened.message) ?? {};
     const incoming = readAppMessage(fields, { corpId: this.#s.corpId, name: this.#name });
-    if (incoming) await this.desk.receive(incoming);
+    if (incoming) await this.inbox.receive(incoming);
     else if (fields.Event === "template_card_event") await this.#pressed(fields);
     return new Response("");
   }
@@ -172,25 +172,25 @@ export class WecomApp implements Channel, Platform {
   /** The stop button. What it did stands on it from then on. */
   async #pressed(fields: Record<string, string>): Promise<void> {
     const { FromUserName = "", CreateTime, TaskId = "", EventKey, ResponseCode } = fields;
-    if (EventKey !== STOP || await this.desk.seen(`${FromUserName}:${CreateTime}:${TaskId}`)) {
+    if (EventKey !== STOP || await this.inbox.seen(`${FromUserName}:${CreateTime}:${TaskId}`)) {
       return;
     }
     const question = TaskId.slice(STOP.length + 1);
-    const stopped = await this.desk.stop(question, FromUserName);
+    const stopped = await this.inbox.stop(question, FromUserName);
     if (this.#stoppedByPress.size > MANY) this.#stoppedByPress.clear();
     if (stopped === "stopped") this.#stoppedByPress.add(question);
     if (!ResponseCode) return;
     const label = wordsIn(this.#s.language).stopLabels[stopped];
-    this.#relabel(FromUserName, ResponseCode, label, plainSend(`${TaskId}:label`)).catch((error) =>
-      this.#parts.observer.tell({ type: "fault", where: "wecom: stop", error })
-    );
+    this.#relabel(FromUserName, ResponseCode, label, standaloneSend(`${TaskId}:label`)).catch((
+      error,
+    ) => this.#parts.observer.tell({ type: "fault", where: "wecom: stop", error }));
   }
 
   /**
    * Puts words in place of a card's button, which then does nothing. A code is good for one such
    * call (path/94888).
    */
-  async #relabel(user: string, code: string, label: string, send: Send): Promise<void> {
+  async #relabel(user: string, code: string, label: string, send: SendOptions): Promise<void> {
     const api = this.#api("message.update_card");
     await this.#caller.call({
       ...send,
@@ -212,22 +212,22 @@ export class WecomApp implements Channel, Platform {
     });
   }
 
-  ways(incoming: Incoming): Promise<readonly Way[]> {
+  methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
     const user = incoming.sender.id;
     const after = this.#s.placeholderAfter;
     const relabel = this.#relabel.bind(this), pressed = this.#stoppedByPress;
-    const way: Way = {
+    const way: DeliveryMethod = {
       name: "message",
-      bytes: BYTES,
+      maxBytes: BYTES,
       live: false,
       repeatable: true,
-      life: Infinity,
-      places: Infinity,
-      pause: () => Infinity,
+      lifetime: Infinity,
+      maxMessages: Infinity,
+      editInterval: () => Infinity,
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
       finalPath: [this.#person(user), ...this.#day()],
       render: (markdown) =>
-        withoutPings(
+        withoutMentions(
           this.#s.format === "text"
             ? downgrade(markdown, { plain: true })
             : downgrade(markdown, { tables: true, fences: true, images: true }),
@@ -243,7 +243,7 @@ export class WecomApp implements Channel, Platform {
         return {};
       },
       // The WeChat plugin shows no cards.
-      wait: this.#s.format === "text" ? undefined : async (text, send) => {
+      showWorking: this.#s.format === "text" ? undefined : async (text, send) => {
         const { stopButton } = wordsIn(languageOf(incoming.text, this.#s.language));
         const sent = await this.#send(
           user,
@@ -253,7 +253,7 @@ export class WecomApp implements Channel, Platform {
         );
         return { code: sent.response_code ?? "" };
       },
-      async endWait(place, label, send) {
+      async endWorking(place, label, send) {
         // What a press did stands there already.
         if (place.code && !pressed.delete(incoming.id)) {
           await relabel(user, place.code, label, send);
@@ -265,8 +265,8 @@ export class WecomApp implements Channel, Platform {
     return Promise.resolve([way]);
   }
 
-  unasked(incoming: Incoming): Promise<readonly Way[]> {
-    return this.ways(incoming);
+  pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
+    return this.methods(incoming);
   }
 
   async fetchImage(_incoming: Incoming, ref: Json): Promise<string> {
@@ -284,15 +284,15 @@ export class WecomApp implements Channel, Platform {
     incoming: Incoming,
     attachment: Attachment,
     form: "image" | "file",
-    send: Send,
+    send: SendOptions,
   ): Promise<void> {
     // The duplicate check knows a repeat by its content, so the media id must be the same.
-    const media_id: string = send.half?.media ?? await this.#upload(attachment, form, send);
-    await send.keepHalf({ media: media_id });
+    const media_id: string = send.checkpoint?.media ?? await this.#upload(attachment, form, send);
+    await send.saveCheckpoint({ media: media_id });
     await this.#send(incoming.sender.id, form, () => ({ media_id }), send);
   }
 
-  async #upload(attachment: Attachment, type: string, send: Send): Promise<string> {
+  async #upload(attachment: Attachment, type: string, send: SendOptions): Promise<string> {
     const api = this.#api("media.upload");
     const uploaded = await this.#caller.call({
       ...send,
@@ -317,19 +317,19 @@ export class WecomApp implements Channel, Platform {
   async departments(incoming: Incoming): Promise<readonly string[]> {
     const { department = [] } = await this.#user(
       incoming.sender.id,
-      plainSend(`${incoming.id}:dept`),
+      standaloneSend(`${incoming.id}:dept`),
     );
     return department.map(String);
   }
 
   async nameOf({ id, sender }: Incoming): Promise<string | undefined> {
-    return (await this.#user(sender.id, plainSend(`${id}:name`, NAME_PATIENCE))).name;
+    return (await this.#user(sender.id, standaloneSend(`${id}:name`, NAME_TIMEOUT_MS))).name;
   }
 
   /** A member, as far as the app may see them. */
   async #user(
     userId: string,
-    send: Send,
+    send: SendOptions,
   ): Promise<{ readonly name?: string; readonly department?: number[] }> {
     const api = this.#api("user.get");
     const user = encodeURIComponent(userId);
@@ -346,7 +346,7 @@ export class WecomApp implements Channel, Platform {
     });
   }
 
-  async #send(user: string, type: string, content: () => Json, send: Send): Promise<Json> {
+  async #send(user: string, type: string, content: () => Json, send: SendOptions): Promise<Json> {
     const api = this.#api("message.send");
     return await this.#caller.call({
       ...send,
@@ -367,12 +367,12 @@ export class WecomApp implements Channel, Platform {
     });
   }
 
-  async #media(ref: Json, most?: number): Promise<Answer> {
+  async #media(ref: Json, maxBytes?: number): Promise<PlatformResponse> {
     const api = this.#api("media.get");
     return await this.#caller.call({
-      ...plainSend(`media:${ref}`),
+      ...standaloneSend(`media:${ref}`),
       kind: "download",
-      most,
+      maxBytes,
       method: "GET",
       url: (token) =>
         `${this.#s.baseUrl}/cgi-bin/media/get?access_token=${encodeURIComponent(token)}&media_id=${
@@ -407,12 +407,12 @@ export class WecomApp implements Channel, Platform {
     }
   }
 
-  #api(name: string): Scope {
+  #api(name: string): BudgetScope {
     const { corpId, limits } = this.#s;
     return { key: `wecom:${corpId}:${name}`, rates: rates(limits.api, { minute: 9500 }) };
   }
 
-  #person(user: string): Scope {
+  #person(user: string): BudgetScope {
     const { corpId, agentId, limits } = this.#s;
     return {
       key: `wecom:${corpId}:${agentId}:person:${user}`,
@@ -420,7 +420,7 @@ export class WecomApp implements Channel, Platform {
     };
   }
 
-  #day(): Scope[] {
+  #day(): BudgetScope[] {
     const { corpId, agentId, limits } = this.#s;
     return limits.day
       ? [{

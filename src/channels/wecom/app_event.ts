@@ -1,5 +1,5 @@
 /** What a WeCom app receives, in our words. Source: WeCom 接收普通消息 (path/90239). */
-import type { Content, Incoming, Unread } from "../im/surface.ts";
+import type { Content, Incoming, UnsupportedPart } from "../im/platform.ts";
 import { type Corp, voucherOf } from "./member.ts";
 
 /** A member's message, in our words; an event is `undefined`. */
@@ -29,9 +29,14 @@ function contentOf(fields: Record<string, string>): Content {
     Location_X,
     Location_Y,
   } = fields;
-  const said = (text: string, unread?: Unread): Content => {
+  const said = (text: string, unsupported?: UnsupportedPart): Content => {
     const words = text.trim();
-    return { text: words, images: [], files: [], unread: words === "" && unread ? [unread] : [] };
+    return {
+      text: words,
+      images: [],
+      files: [],
+      unsupported: words === "" && unsupported ? [unsupported] : [],
+    };
   };
   switch (MsgType) {
     case "text":

@@ -6,15 +6,20 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Scope } from "../im/budget.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import type { Attachment } from "../im/attachment.ts";
 import type { Caller } from "../im/caller.ts";
 import { openFile } from "../im/envelope.ts";
 import { fileNameOf } from "../im/file_name.ts";
 import { Hosts } from "../im/hosts.ts";
-import { plainSend } from "../im/send.ts";
-import { type FetchedFile, type Incoming, PlatformError, type Send } from "../im/surface.ts";
+import { standaloneSend } from "../im/send.ts";
+import {
+  type FetchedFile,
+  type Incoming,
+  PlatformError,
+  type SendOptions,
+} from "../im/platform.ts";
 import { judge } from "./judge.ts";
 import type { WecomBotSettings } from "./settings.ts";
 
@@ -43,7 +48,7 @@ export class BotMedia {
   }
 
   /** Returns the media id. */
-  async upload(attachment: Attachment, type: string, send: Send): Promise<string> {
+  async upload(attachment: Attachment, type: string, send: SendOptions): Promise<string> {
     const { caller } = this.#p;
     const bytes = Buffer.from(attachment.base64, "base64");
     const upload = async (cmd: string, body: Json) => {
@@ -86,14 +91,14 @@ export class BotMedia {
    * callback's.
    */
   async file(incoming: Incoming, ref: Json, most?: number): Promise<FetchedFile> {
-    const scope: Scope = { key: "wecom:files", rates: [{ limit: 20, per: 1000 }] };
+    const scope: BudgetScope = { key: "wecom:files", rates: [{ limit: 20, per: 1000 }] };
     const { settings, caller: own, foreign } = this.#p;
     const caller = this.#hosts.has(ref.url) ? own : foreign;
     const answer = await caller.call({
-      ...plainSend(`${incoming.id}:in`),
+      ...standaloneSend(`${incoming.id}:in`),
       kind: "download",
       // The padding is up to 32 bytes.
-      most: most === undefined ? undefined : most + 32,
+      maxBytes: most === undefined ? undefined : most + 32,
       method: "GET",
       url: () => ref.url,
       path: [scope],
@@ -112,7 +117,7 @@ export class BotMedia {
     return { bytes: opened, name: fileNameOf(answer.headers) };
   }
 
-  #uploads(): Scope {
+  #uploads(): BudgetScope {
     return {
       key: `wecom:aibot:${this.#p.settings.botId}:media`,
       rates: [{ limit: 28, per: 60_000 }, { limit: 950, per: 3_600_000 }],

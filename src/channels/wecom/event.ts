@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
-import type { Content, Incoming, Unread } from "../im/surface.ts";
+import type { Content, Incoming, UnsupportedPart } from "../im/platform.ts";
 import { commandOf } from "../im/words.ts";
 import { type Corp, voucherOf } from "./member.ts";
 
@@ -85,7 +85,7 @@ function contentOf(said: z.infer<typeof Said>): Content {
   const images: Json[] = [],
     texts: string[] = [],
     files: { ref: Json; name?: string }[] = [],
-    unread: Unread[] = [];
+    unsupported: UnsupportedPart[] = [];
   switch (said.msgtype) {
     case "text":
       if (said.text) texts.push(said.text.content);
@@ -93,7 +93,7 @@ function contentOf(said: z.infer<typeof Said>): Content {
     case "voice":
       // WeCom has heard it already.
       if (said.voice?.content.trim()) texts.push(said.voice.content);
-      else unread.push("voice");
+      else unsupported.push("voice");
       break;
     case "image":
       if (said.image) images.push(said.image);
@@ -105,16 +105,16 @@ function contentOf(said: z.infer<typeof Said>): Content {
       for (const item of said.mixed?.msg_item ?? []) {
         if (item.text) texts.push(item.text.content);
         else if (item.image) images.push(item.image);
-        else unread.push("unknown");
+        else unsupported.push("unknown");
       }
       break;
     default:
-      unread.push(UNREAD[said.msgtype] ?? "unknown");
+      unsupported.push(UNSUPPORTED[said.msgtype] ?? "unknown");
   }
-  return { text: texts.join("\n").trim(), images, files, unread };
+  return { text: texts.join("\n").trim(), images, files, unsupported };
 }
 
-const UNREAD: Readonly<Record<string, Unread>> = {
+const UNSUPPORTED: Readonly<Record<string, UnsupportedPart>> = {
   video: "video",
   location: "location",
   link: "card",

@@ -4,15 +4,15 @@
  *
  * Source: WeCom 全局错误码, 访问频率限制 (2023-08).
  */
-import type { Scope } from "../im/budget.ts";
-import { type Answer, parse, type Verdict } from "../im/caller.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
+import { type CallVerdict, parse, type PlatformResponse } from "../im/caller.ts";
 
 /** Blocks of a minute last that long. */
 const MINUTE = 60_000;
 
 const GONE = new Set(["846605", "846608"]);
 
-export function judge(answer: Answer, slow: Scope): Verdict {
+export function judge(answer: PlatformResponse, slow: BudgetScope): CallVerdict {
   const body = parse(answer.text);
   if (answer.status >= 500 || body === undefined) {
     return { kind: "retry", code: String(answer.status) };

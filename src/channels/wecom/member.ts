@@ -1,5 +1,5 @@
 /** WeCom's word for the members of a corp. */
-import type { Voucher } from "../im/surface.ts";
+import type { Voucher } from "../im/platform.ts";
 
 /** The corp whose members write, and the app in the configuration. */
 export interface Corp {

@@ -1,6 +1,6 @@
 /** What one WeCom app or bot is told in the configuration: `channels.wecom.NAME`. */
 import { z } from "zod";
-import { AesKeySetting, deskSettings, RateSetting } from "../im/settings.ts";
+import { AesKeySetting, chatAppSettings, RateSetting } from "../im/settings.ts";
 
 const limits = z.looseObject({
   person: RateSetting.optional().describe(
@@ -26,7 +26,7 @@ const places = {
     "The AI bot's long connection.",
   ),
   limits,
-  ...deskSettings,
+  ...chatAppSettings,
 };
 
 const seal = {

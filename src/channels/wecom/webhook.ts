@@ -3,19 +3,19 @@
  *
  * Source: WeCom 消息推送配置说明.
  */
-import type { Scope } from "../im/budget.ts";
+import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import { NexusError } from "../../core/error.ts";
-import { Caller, PATIENCE } from "../im/caller.ts";
+import { CALL_DEADLINE_MS, Caller } from "../im/caller.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { split } from "../im/cut.ts";
 import { type AppHealth, Health } from "../im/health.ts";
 import { downgrade } from "../im/markdown.ts";
-import { withoutPings } from "../im/ping.ts";
+import { withoutMentions } from "../im/mention_guard.ts";
 import { rates } from "../im/rates.ts";
-import { plainSend } from "../im/send.ts";
-import { PlatformError } from "../im/surface.ts";
-import { wireOf } from "../im/wire.ts";
+import { standaloneSend } from "../im/send.ts";
+import { PlatformError } from "../im/platform.ts";
+import { callerParts } from "../im/caller_parts.ts";
 import { explain } from "./explain.ts";
 import { judge } from "./judge.ts";
 import type { WecomWebhookSettings } from "./settings.ts";
@@ -29,11 +29,11 @@ const AT_ONCE = 64_000;
 export class WecomWebhook {
   readonly #caller: Caller;
   readonly #health: Health;
-  readonly #scope: Scope;
+  readonly #scope: BudgetScope;
 
   constructor(name: string, private readonly settings: WecomWebhookSettings, parts: ChannelParts) {
     this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
-    this.#caller = new Caller(wireOf(parts, settings, this.#health));
+    this.#caller = new Caller(callerParts(parts, settings, this.#health));
     this.#scope = {
       key: `wecom:webhook:${settings.secret.slice(-6)}`,
       rates: rates(settings.limits.webhook, { minute: 18 }),
@@ -56,7 +56,7 @@ export class WecomWebhook {
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
       const words = this.#health.view(true).lastError?.words ?? error.message;
-      throw new NexusError(error.trouble === "refused" ? "invalid" : "unavailable", words, {
+      throw new NexusError(error.kind === "refused" ? "invalid" : "unavailable", words, {
         cause: error,
       });
     }
@@ -67,7 +67,7 @@ export class WecomWebhook {
     for (const piece of split(markdown, AT_ONCE)) {
       const shown = downgrade(piece, { tables: true, fences: true, images: true });
       for (
-        const part of split(this.settings.mentions ? shown : withoutPings(shown, "wecom"), BYTES)
+        const part of split(this.settings.mentions ? shown : withoutMentions(shown, "wecom"), BYTES)
       ) {
         await this.#say(`${id}:${n++}`, part);
       }
@@ -76,7 +76,7 @@ export class WecomWebhook {
 
   #say(id: string, content: string): Promise<Json> {
     return this.#caller.call({
-      ...plainSend(id, PATIENCE),
+      ...standaloneSend(id, CALL_DEADLINE_MS),
       priority: "push",
       method: "POST",
       url: () =>

@@ -10,7 +10,7 @@ Deno.test("a thirty-second answer costs four calls in the standard edition and e
   await s.settle();
   assert.deepEqual(s.finals("cid1"), [["AI card", textOf(script)]]);
   assert.equal(s.emulator.counts.counted, 4);
-  assert.equal(s.channel.desk.cost.calls, 4);
+  assert.equal(s.channel.inbox.cost.calls, 4);
 });
 
 Deno.test("in free pace a card grows every 800 ms", async () => {
@@ -59,7 +59,7 @@ Deno.test("when the webhook has expired the robot's own message is sent", async 
     settings: { cardTemplateId: undefined, placeholderAfter: 9e6 },
     script: () => ({ pieces: [[60, "a"]] }),
   });
-  s.channel.desk.receive({
+  s.channel.inbox.receive({
     id: "m1",
     chat: { id: "cid1", type: "direct" },
     sender: { id: "staff1" },
@@ -101,7 +101,7 @@ Deno.test("a recipient who is flow-controlled inside a 200 is tried again until 
   await using s = await stage({ settings: { cardTemplateId: undefined, placeholderAfter: 9e6 } });
   s.emulator.flowControlled.add("staff1");
   s.clock.after(9000, () => s.emulator.flowControlled.clear());
-  s.channel.desk.receive({
+  s.channel.inbox.receive({
     id: "m1",
     chat: { id: "cid1", type: "direct" },
     sender: { id: "staff1" },

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { judge } from "../../../src/channels/dingtalk/judge.ts";
-import type { Answer } from "../../../src/channels/im/caller.ts";
+import type { PlatformResponse } from "../../../src/channels/im/caller.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import type { Script } from "../im/stage.ts";
 import { stage } from "./stage.ts";
@@ -20,7 +20,7 @@ async function asked(s: Stage, said: Parameters<Stage["emulator"]["say"]>[0]) {
   return s.finals(said.chat).slice(before).map(([, text]) => text!);
 }
 
-function answer(status: number, text: string): Answer {
+function answer(status: number, text: string): PlatformResponse {
   return { status, text, headers: new Headers(), bytes: new Uint8Array() };
 }
 
@@ -88,7 +88,7 @@ Deno.test("a session's webhook is called at DingTalk's hosts only; the answer go
   assert.ok(s.finals("cid1").every(([kind]) => kind === "sampleMarkdown"));
   assert.match(s.channel.health.lastError!.words, /webhook that is not DingTalk's/);
   // What an earlier version stored in the outbox counts as little.
-  s.channel.desk.receive({
+  s.channel.inbox.receive({
     id: "stored",
     chat: { id: "cid1", type: "direct" },
     sender: { id: "cid1" },

@@ -3,7 +3,7 @@ import { MemoryStore } from "../../../src/backends/memory.ts";
 import { DingTalkChannel } from "../../../src/channels/dingtalk/channel.ts";
 import { DingTalkSettings } from "../../../src/channels/dingtalk/settings.ts";
 import { publicFetch } from "../../../src/channels/http/public_fetch.ts";
-import { Budget } from "../../../src/channels/im/budget.ts";
+import { SendBudget } from "../../../src/channels/im/send_budget.ts";
 import type { Message } from "../../../src/core/message.ts";
 import { DingTalkEmulator, type DingTalkParts } from "../../../src/emulate/dingtalk.ts";
 import { wire, type WireParts } from "../../../src/emulate/wire.ts";
@@ -22,7 +22,7 @@ export interface Setting {
 export async function stage(setting: Setting = {}) {
   const clock = stageClock();
   const store = new MemoryStore({ now: () => clock.now() });
-  const budget = new Budget({ clock, store });
+  const budget = new SendBudget({ clock, store });
   const notes = new Notes();
   const gateway = new ScriptedGateway(
     clock,
@@ -98,7 +98,7 @@ export async function stage(setting: Setting = {}) {
     async settle(limit = 3_600_000) {
       await clock.advance(10);
       assert.ok(
-        await clock.until(() => channel.desk.open === 0, limit),
+        await clock.until(() => channel.inbox.open === 0, limit),
         "something is still being delivered",
       );
     },

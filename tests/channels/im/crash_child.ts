@@ -12,7 +12,7 @@ import { LarkSettings } from "../../../src/channels/lark/settings.ts";
 import { WecomBot } from "../../../src/channels/wecom/aibot.ts";
 import { WecomApp } from "../../../src/channels/wecom/app.ts";
 import { WecomAppSettings, WecomBotSettings } from "../../../src/channels/wecom/settings.ts";
-import { Budget } from "../../../src/channels/im/budget.ts";
+import { SendBudget } from "../../../src/channels/im/send_budget.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
 import { Notes, ScriptedGateway } from "./stage.ts";
@@ -27,10 +27,10 @@ const parts: ChannelParts = {
   ),
   account: () => undefined,
   store,
-  budget: new Budget({ clock: systemClock, store }),
+  budget: new SendBudget({ clock: systemClock, store }),
   clock: systemClock,
   observer: new Notes(),
-  reached(step) {
+  onStep(step) {
     if (step === armed) Deno.kill(Deno.pid, "SIGKILL");
   },
 };
@@ -45,7 +45,7 @@ const server = Deno.serve({
     armed = searchParams.get("step") ?? "";
     return new Response("armed");
   }
-  if (pathname === "/open") return new Response(String(channel.desk.open));
+  if (pathname === "/open") return new Response(String(channel.inbox.open));
   try {
     return await channel.fetch(request);
   } catch (_notStored) {

@@ -7,7 +7,7 @@
  * test:crash:platforms` kills them at every step.
  */
 import assert from "node:assert/strict";
-import type { Step } from "../../../src/channels/im/job.ts";
+import type { DeliveryStep } from "../../../src/channels/im/delivery.ts";
 import { type Clock, systemClock } from "../../../src/core/clock.ts";
 import type { ChatLog } from "../../../src/emulate/chat.ts";
 import { DingTalkEmulator } from "../../../src/emulate/dingtalk.ts";
@@ -16,7 +16,7 @@ import { serveOn } from "../../../src/emulate/serve.ts";
 import { WecomEmulator } from "../../../src/emulate/wecom.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
 
-const STEPS: readonly (Step | "received")[] = [
+const STEPS: readonly (DeliveryStep | "received")[] = [
   "received",
   "accepted",
   "asked",

@@ -3,7 +3,7 @@
  * What the real gateway does is tested elsewhere; here it must only be there.
  */
 import { setImmediate } from "node:timers";
-import type { Asks, Called } from "../../../src/channels/im/asks.ts";
+import type { GatewayPort, NamedBot } from "../../../src/channels/im/gateway_port.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import { DrivenClock } from "../../clock.ts";
 import { NexusError } from "../../../src/core/error.ts";
@@ -22,12 +22,12 @@ export interface Script {
 /**
  * It never has a line and forgets no conversation; `real_gateway_test.ts` has the whole gateway.
  */
-export class ScriptedGateway implements Asks {
+export class ScriptedGateway implements GatewayPort {
   readonly asked: Message[] = [];
   readonly cancelled: string[] = [];
   readonly turns = new Map<string, Turn>();
   readonly #keys = new Map<string, Turn>();
-  bots_: Called[] = [{ id: "alpha", name: "Alpha" }, { id: "beta", name: "Beta" }];
+  bots_: NamedBot[] = [{ id: "alpha", name: "Alpha" }, { id: "beta", name: "Beta" }];
   #conversations = 0;
 
   constructor(readonly clock: Clock, public script: (message: Message) => Script | NexusError) {}
@@ -77,12 +77,12 @@ export class ScriptedGateway implements Asks {
   }
 
   /** Whoever answered last in a conversation. */
-  own(_person: Person, conversationId: string): Promise<string | undefined> {
+  conversationBot(_person: Person, conversationId: string): Promise<string | undefined> {
     const turns = [...this.turns.values()].filter((turn) => turn.conversationId === conversationId);
     return Promise.resolve(turns.at(-1)?.bot?.id);
   }
 
-  begin(): string {
+  beginConversation(): string {
     return `conversation-${++this.#conversations}`;
   }
 }

@@ -190,8 +190,8 @@ Deno.test("pairing: a code from the chat binds the person to an account", async 
   await s.clock.advance(1000);
   await s.settle();
   const code = /\*\*(\w{8})\*\*/.exec(s.emulator.log.finals("oc_1")[0]!.text)![1]!;
-  await assert.rejects(s.channel.desk.pairing.confirm("WRONG234", "alice"), NexusError);
-  await s.channel.desk.pairing.confirm(code.toLowerCase(), "alice");
+  await assert.rejects(s.channel.inbox.pairing.confirm("WRONG234", "alice"), NexusError);
+  await s.channel.inbox.pairing.confirm(code.toLowerCase(), "alice");
   s.emulator.say({ chat: "oc_1", sender: "ou_a", text: "again" });
   await s.clock.advance(1000);
   await s.settle();

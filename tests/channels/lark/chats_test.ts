@@ -252,7 +252,7 @@ Deno.test("only who asked, or an admin, stops an answer, and the button says wha
   await using s = await stage({
     script: () => ({ pieces: [[1000, "开头。"], [60_000, "结尾。"]] }),
   });
-  const { pairing } = s.channel.desk;
+  const { pairing } = s.channel.inbox;
   await pairing.confirm(
     (await pairing.code({ channel: "lark", app: "main", id: "ou_boss" }))!,
     "boss",

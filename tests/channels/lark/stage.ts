@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { LarkChannel } from "../../../src/channels/lark/channel.ts";
 import { LarkSettings } from "../../../src/channels/lark/settings.ts";
-import { Budget } from "../../../src/channels/im/budget.ts";
+import { SendBudget } from "../../../src/channels/im/send_budget.ts";
 import type { NexusError } from "../../../src/core/error.ts";
 import type { Message } from "../../../src/core/message.ts";
 import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
@@ -27,7 +27,7 @@ export interface Setting {
 export async function stage(setting: Setting = {}) {
   const clock = stageClock();
   const store = setting.store ?? new MemoryStore({ now: () => clock.now() });
-  const budget = new Budget({ clock, store });
+  const budget = new SendBudget({ clock, store });
   const notes = new Notes();
   const gateway = new ScriptedGateway(
     clock,
@@ -94,7 +94,7 @@ export async function stage(setting: Setting = {}) {
     async settle(limit = 3_600_000) {
       await clock.advance(10);
       assert.ok(
-        await clock.until(() => channel.desk.open === 0, limit),
+        await clock.until(() => channel.inbox.open === 0, limit),
         "something is still being delivered",
       );
     },

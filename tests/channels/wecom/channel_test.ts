@@ -219,7 +219,7 @@ Deno.test("bot, long connection: a request that the platform no longer knows is 
   await using s = await stage({ kind: "socket" });
   s.emulator.sayToBot({ from: "a", text: "first" });
   await s.settle();
-  s.channel.desk.receive({
+  s.channel.inbox.receive({
     id: "old",
     chat: { id: "a", type: "direct" },
     sender: { id: "a" },
@@ -457,7 +457,7 @@ Deno.test("app: a process that dies behind a piece leaves the next one to go on 
     s.parts,
   );
   await next.start();
-  assert.ok(await s.clock.until(() => next.desk.open === 0, 600_000));
+  assert.ok(await s.clock.until(() => next.inbox.open === 0, 600_000));
   const whole = s.emulator.log.finals("zhangsan").map((m) => m.text).join("");
   assert.ok(
     whole.trimEnd() === textOf({ pieces }).trimEnd(),

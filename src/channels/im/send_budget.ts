@@ -41,7 +41,7 @@ const SHARE: Record<Priority, number> = { final: 1, first: 0.98, edit: 0.96, pus
  * crowd of answers is largest when it begins, the rest evenly. Together that is what edits may
  * fill, so they never come to a standstill.
  */
-const LONG = 10_000;
+const LONG_WINDOW_MS = 10_000;
 const EDIT_BURST = 0.25;
 const EDIT_RATE = 0.72;
 
@@ -49,10 +49,10 @@ const EDIT_RATE = 0.72;
  * The part of a long window that edits leave: for finals a call for every fourth answer under way
  * (they do not end in one minute), within these bounds; what pays for finals ahead comes on top.
  */
-const KEPT = { least: 0.03, most: 0.1, answers: 4 };
+const FINALS_RESERVE = { least: 0.03, most: 0.1, answers: 4 };
 
 /** At most `limit` calls in any `per` milliseconds. */
-export interface Rate {
+export interface RateLimit {
   readonly limit: number;
   readonly per: number;
 }
@@ -73,9 +73,9 @@ export interface Quota {
 }
 
 /** One node of the tree. The same key must always come with the same figures. */
-export interface Scope {
+export interface BudgetScope {
   readonly key: string;
-  readonly rates: readonly Rate[];
+  readonly rates: readonly RateLimit[];
   readonly quota?: Quota;
 }
 
@@ -92,9 +92,9 @@ export interface Permit {
  * `dropped`: the asker withdrew, or too many wait already. `exhausted`: the day's or month's quota
  * has nothing left for this priority.
  */
-export type Refusal = "dropped" | "exhausted";
+export type PermitRefusal = "dropped" | "exhausted";
 
-export interface Ask {
+export interface PermitRequest {
   readonly priority: Priority;
   /** Chats take turns within one priority. */
   readonly chat: string;
@@ -132,7 +132,7 @@ export interface ScopeView {
   readonly granted: Readonly<Record<Priority, number>>;
 }
 
-export interface BudgetParts {
+export interface SendBudgetParts {
   readonly clock: Clock;
   /** Needed as soon as a scope has a quota. */
   readonly store?: Store;
@@ -140,11 +140,11 @@ export interface BudgetParts {
   readonly maxWaiting?: number;
 }
 
-export class Budget {
+export class SendBudget {
   readonly #clock: Clock;
   readonly #store: Store | undefined;
   readonly #maxWaiting: number;
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes = new Map<string, ScopeState>();
   readonly #lanes: Record<Priority, Map<string, Waiter[]>>;
   #waiting = 0;
   /** Answers under way: those whose final is paid for and has not come. */
@@ -155,7 +155,7 @@ export class Budget {
   #pumping = false;
   #pumpAgain = false;
 
-  constructor(parts: BudgetParts) {
+  constructor(parts: SendBudgetParts) {
     this.#clock = parts.clock;
     this.#store = parts.store;
     this.#maxWaiting = parts.maxWaiting ?? 20_000;
@@ -166,11 +166,11 @@ export class Budget {
    * Resolves with a permit as soon as every scope of the path has room, or with the reason why
    * there will be none.
    */
-  async take(path: readonly Scope[], ask: Ask): Promise<Permit | Refusal> {
+  async take(path: readonly BudgetScope[], ask: PermitRequest): Promise<Permit | PermitRefusal> {
     if (ask.signal?.aborted) return "dropped";
     if (this.#waiting >= this.#maxWaiting && ask.priority !== "final") return "dropped";
     const nodes = path.map((scope) => this.#node(scope));
-    const paid = ask.reservation as Held | undefined;
+    const paid = ask.reservation as PaidReservation | undefined;
     const usesHold = paid !== undefined && !paid.used && ask.priority === "final";
     const charged = usesHold ? paid.use() : await this.#charge(nodes, ask.priority);
     if (!charged) return "exhausted";
@@ -199,13 +199,13 @@ export class Budget {
    * of each long window that edits and pushes then leave alone. `undefined`: there is not even
    * that.
    */
-  async reserve(path: readonly Scope[]): Promise<Reservation | undefined> {
+  async reserve(path: readonly BudgetScope[]): Promise<Reservation | undefined> {
     const nodes = path.map((scope) => this.#node(scope));
     const charged = await this.#charge(nodes, "final");
     if (!charged) return undefined;
     for (const node of nodes) node.held++;
     this.#answers++;
-    return new Held(charged, () => {
+    return new PaidReservation(charged, () => {
       this.#answers--;
       for (const node of nodes) node.held--;
       this.#pump();
@@ -216,14 +216,14 @@ export class Budget {
    * Closes a scope for `ms`: the platform said so. Nothing is lost, everything on that path waits.
    * A scope not seen yet is made.
    */
-  close(scope: Scope, ms: number): void {
+  close(scope: BudgetScope, ms: number): void {
     const node = this.#node(scope);
     node.closedUntil = Math.max(node.closedUntil, this.#clock.now() + ms);
     this.#pump();
   }
 
   /** What is left of a quota, from 0 to `limit`; `Infinity` without one. */
-  async left(scope: Scope): Promise<number> {
+  async left(scope: BudgetScope): Promise<number> {
     if (!scope.quota) return Infinity;
     const node = this.#node(scope);
     await this.#read(node);
@@ -234,7 +234,7 @@ export class Budget {
    * How full the path's scopes are for edits, as the longest time in milliseconds until one could
    * go; Infinity while in flight.
    */
-  pressure(path: readonly Scope[]): number {
+  pressure(path: readonly BudgetScope[]): number {
     const now = this.#clock.now();
     let longest = 0;
     for (const scope of path) {
@@ -249,7 +249,7 @@ export class Budget {
 
   snapshot(): ScopeView[] {
     const now = this.#clock.now();
-    const waiting = new Map<Node, number>();
+    const waiting = new Map<ScopeState, number>();
     for (const priority of ORDER) {
       for (const queue of this.#lanes[priority].values()) {
         for (const waiter of queue) {
@@ -277,11 +277,11 @@ export class Budget {
     this.#waiting = 0;
   }
 
-  #node(scope: Scope): Node {
+  #node(scope: BudgetScope): ScopeState {
     let node = this.#nodes.get(scope.key);
     if (!node) {
       if (this.#nodes.size >= this.#sweepAt) this.#sweep();
-      node = new Node(scope);
+      node = new ScopeState(scope);
       this.#nodes.set(scope.key, node);
     }
     return node;
@@ -293,7 +293,7 @@ export class Budget {
    */
   #sweep() {
     const now = this.#clock.now();
-    const inUse = new Set<Node>();
+    const inUse = new Set<ScopeState>();
     for (const priority of ORDER) {
       for (const queue of this.#lanes[priority].values()) {
         for (const waiter of queue) for (const node of waiter.nodes) inUse.add(node);
@@ -341,7 +341,7 @@ export class Budget {
   #round(): number {
     const now = this.#clock.now();
     let next = Infinity;
-    const claimed: Node[] = [];
+    const claimed: ScopeState[] = [];
     for (const priority of ORDER) {
       const lane = this.#lanes[priority];
       let granted = true;
@@ -427,7 +427,7 @@ export class Budget {
   }
 
   /** Counts one call in every quota of the path, or in none. */
-  async #charge(nodes: readonly Node[], priority: Priority): Promise<Charge | undefined> {
+  async #charge(nodes: readonly ScopeState[], priority: Priority): Promise<Charge | undefined> {
     const charged: Charge = [];
     for (const node of nodes) {
       const quota = node.scope.quota;
@@ -460,7 +460,7 @@ export class Budget {
     }
   }
 
-  async #read(node: Node): Promise<void> {
+  async #read(node: ScopeState): Promise<void> {
     const key = this.#quotaKey(node);
     node.spent = await this.#count(key, 0);
     node.period = key;
@@ -471,7 +471,7 @@ export class Budget {
     return this.#store.count(key, by, 40 * 24 * 3_600_000);
   }
 
-  #quotaKey(node: Node): string {
+  #quotaKey(node: ScopeState): string {
     const quota = node.scope.quota!;
     const local = new Date(this.#clock.now() + (quota.zone ?? 480) * 60_000).toISOString();
     return `budget:${node.scope.key}:${local.slice(0, quota.period === "month" ? 7 : 10)}`;
@@ -479,16 +479,16 @@ export class Budget {
 }
 
 interface Waiter {
-  readonly nodes: readonly Node[];
-  readonly ask: Ask;
+  readonly nodes: readonly ScopeState[];
+  readonly ask: PermitRequest;
   readonly charged: Charge;
-  readonly resolve: (outcome: Permit | Refusal) => void;
+  readonly resolve: (outcome: Permit | PermitRefusal) => void;
   leave: (() => void) | undefined;
 }
 
-type Charge = { node: Node; key: string }[];
+type Charge = { node: ScopeState; key: string }[];
 
-class Held implements Reservation {
+class PaidReservation implements Reservation {
   #open = true;
   used = false;
 
@@ -517,8 +517,8 @@ class Held implements Reservation {
 }
 
 /** One scope's books. */
-class Node {
-  readonly windows: Window[];
+class ScopeState {
+  readonly windows: SlidingWindow[];
   readonly granted: Record<Priority, number> = { final: 0, first: 0, edit: 0, push: 0 };
   closedUntil = 0;
   /** Finals paid for in advance that have not come yet. */
@@ -529,8 +529,8 @@ class Node {
   spent = 0;
   period = "";
 
-  constructor(readonly scope: Scope) {
-    this.windows = scope.rates.map((rate) => new Window(rate));
+  constructor(readonly scope: BudgetScope) {
+    this.windows = scope.rates.map((rate) => new SlidingWindow(rate));
   }
 
   /**
@@ -588,7 +588,7 @@ class Node {
  * 64 are kept one by one; a larger window keeps 64 groups, each dated by its last call, so it can
  * only err on the careful side, by at most 1/64 of its length.
  */
-class Window {
+class SlidingWindow {
   readonly #grain: number;
   #inFlight = 0;
   #answered = 0;
@@ -600,9 +600,9 @@ class Window {
   readonly #editGap: number;
   readonly #editAhead: number;
 
-  constructor(readonly rate: Rate) {
+  constructor(readonly rate: RateLimit) {
     this.#grain = rate.limit > 64 ? rate.per / 64 : 0;
-    this.#editGap = rate.per >= LONG ? rate.per / (rate.limit * EDIT_RATE) : 0;
+    this.#editGap = rate.per >= LONG_WINDOW_MS ? rate.per / (rate.limit * EDIT_RATE) : 0;
     this.#editAhead = this.#editGap * Math.max(0, Math.floor(rate.limit * EDIT_BURST) - 1);
   }
 
@@ -615,14 +615,17 @@ class Window {
     const { limit, per } = this.rate;
     const used = this.used(now) + claimed;
     let share = SHARE[priority];
-    if (per >= LONG && (priority === "edit" || priority === "first")) {
-      const kept = Math.min(KEPT.most, Math.max(KEPT.least, answers / KEPT.answers / limit));
+    if (per >= LONG_WINDOW_MS && (priority === "edit" || priority === "first")) {
+      const kept = Math.min(
+        FINALS_RESERVE.most,
+        Math.max(FINALS_RESERVE.least, answers / FINALS_RESERVE.answers / limit),
+      );
       share = priority === "edit" ? 1 - kept : 1 - kept / 2;
     }
     let room = Math.max(1, Math.floor(limit * share));
     // A short window is free again before it matters; only a long one can leave a paid final
     // waiting.
-    if (priority !== "final" && per >= LONG) room = Math.min(room, limit - held);
+    if (priority !== "final" && per >= LONG_WINDOW_MS) room = Math.min(room, limit - held);
     let wait = 0;
     if (used >= room) {
       let short = used - room + 1;

@@ -6,12 +6,12 @@
 import { type Fence, fenceAfter } from "./fence.ts";
 
 /** Whose marks. */
-export type Pinger = "feishu" | "dingtalk" | "wecom";
+export type MentionSyntax = "feishu" | "dingtalk" | "wecom";
 
 /** A space without width. */
 const BREAK = "\u200b";
 
-export function withoutPings(text: string, platform: Pinger): string {
+export function withoutMentions(text: string, platform: MentionSyntax): string {
   switch (platform) {
     case "feishu":
       return text.includes("<") ? text.replace(FEISHU, `<${BREAK}`) : text;

@@ -1,9 +1,9 @@
 /**
- * The desk is where an app's messages arrive: dropped when seen before, stored, and only then
+ * The inbox is where an app's messages arrive: dropped when seen before, stored, and only then
  * acknowledged; answered later, by whoever the rules name, in words the person understands. One
- * desk per app; what differs between platforms stands behind {@linkcode Platform}.
+ * inbox per app; what differs between platforms stands behind {@linkcode Platform}.
  */
-import type { Budget } from "./budget.ts";
+import type { SendBudget } from "./send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import { Identities } from "../../core/people/identity.ts";
@@ -14,14 +14,14 @@ import { Outbox } from "./outbox.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import { Access, type ChatAccounts } from "./access.ts";
-import { Addressee } from "./addressee.ts";
-import type { Asks } from "./asks.ts";
-import { AtWork } from "./at_work.ts";
+import { BotSelector } from "./bot_selector.ts";
+import type { GatewayPort } from "./gateway_port.ts";
+import { ActiveDeliveries } from "./active_deliveries.ts";
 import { Departments } from "./departments.ts";
 import { CODE_LIFETIME, Pairing } from "./pairing.ts";
-import { read } from "./reading.ts";
-import type { DeskSettings } from "./settings.ts";
-import { type Incoming, type Platform, PlatformError } from "./surface.ts";
+import { readQuestion } from "./question.ts";
+import type { ChatAppSettings } from "./settings.ts";
+import { type Incoming, type Platform, PlatformError } from "./platform.ts";
 import {
   type Command,
   commandOf,
@@ -33,28 +33,28 @@ import {
   wordsIn,
   yesOrNo,
 } from "./words.ts";
-import type { Job, Step } from "./job.ts";
-import { Writer } from "./writer.ts";
+import type { Delivery, DeliveryStep } from "./delivery.ts";
+import { DeliveryWriter } from "./delivery_writer.ts";
 
-export interface DeskParts extends ChatAccounts {
+export interface InboxParts extends ChatAccounts {
   readonly channel: ChannelName;
   /** The app's name in the configuration. */
   readonly app: string;
   readonly platform: Platform;
-  readonly gateway: Asks;
+  readonly gateway: GatewayPort;
   /** Whose identities on platforms are. */
   readonly identities?: Identities;
   /** The languages of accounts. */
   readonly languages?: Languages;
   readonly store: Store;
-  readonly budget: Budget;
+  readonly budget: SendBudget;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly settings: DeskSettings;
+  readonly settings: ChatAppSettings;
   /** Gets what went wrong at the platform, by its code. */
-  readonly failed: (code: string, said: string) => void;
+  readonly reportFailure: (code: string, said: string) => void;
   /** Told of each step of each delivery: nothing, or a test's crash. */
-  readonly reached?: (step: Step) => void;
+  readonly onStep?: (step: DeliveryStep) => void;
 }
 
 /**
@@ -72,19 +72,19 @@ const TRY_AGAIN = 5 * 60_000;
 const PUSH_SEEN = 10 * 60_000;
 
 /** Somebody who can be written to without having asked, and where. */
-export interface Reach extends Pick<Incoming, "chat" | "sender" | "address"> {
+export interface Contact extends Pick<Incoming, "chat" | "sender" | "address"> {
   readonly language: Language;
 }
 
-export class Desk {
+export class Inbox {
   readonly pairing: Pairing;
-  readonly #p: DeskParts;
+  readonly #p: InboxParts;
   readonly #outbox: Outbox;
   readonly #access: Access;
-  readonly #addressee: Addressee;
-  readonly #atWork: AtWork;
+  readonly #addressee: BotSelector;
+  readonly #atWork: ActiveDeliveries;
   readonly #working = new Set<Promise<void>>();
-  readonly #waiting: [id: string, job: Job][] = [];
+  readonly #waiting: [id: string, delivery: Delivery][] = [];
   readonly #retries = new Set<() => void>();
   /** Conversations that are just being begun, by the key they will stand under. */
   readonly #beginning = new Map<string, Promise<string>>();
@@ -97,7 +97,7 @@ export class Desk {
   /** What the ids of this app's people begin with: `lark:main:`. */
   readonly prefix: string;
 
-  constructor(parts: DeskParts) {
+  constructor(parts: InboxParts) {
     this.#p = parts;
     this.prefix = `${parts.channel}:${parts.app}:`;
     this.#outbox = new Outbox(parts.store, `${parts.channel}:${parts.app}`);
@@ -106,8 +106,8 @@ export class Desk {
     this.pairing = new Pairing({ ...parts, identities });
     this.#access = new Access({ ...parts, identities, departments });
     const key = (incoming: Incoming) => this.#key("use", incoming, incoming.sender.id);
-    this.#addressee = new Addressee({ ...parts, departments, key });
-    this.#atWork = new AtWork({
+    this.#addressee = new BotSelector({ ...parts, departments, key });
+    this.#atWork = new ActiveDeliveries({
       // The turn ends at once; whether the bot confirms is nobody's concern here.
       cancel: (turn) =>
         void parts.gateway.cancel(turn).catch((error) =>
@@ -123,11 +123,15 @@ export class Desk {
    */
   async receive(incoming: Incoming): Promise<"accepted" | "repeat"> {
     if (this.#closed) throw new NexusError("shutting_down");
-    const { settings, clock, reached } = this.#p;
-    const job = freshJob(incoming, clock.now(), languageOf(incoming.text, settings.language));
-    if (!await this.#outbox.accept(incoming.id, job)) return "repeat";
-    reached?.("accepted");
-    this.#begin(incoming.id, job);
+    const { settings, clock, onStep } = this.#p;
+    const delivery = newDelivery(
+      incoming,
+      clock.now(),
+      languageOf(incoming.text, settings.language),
+    );
+    if (!await this.#outbox.accept(incoming.id, delivery)) return "repeat";
+    onStep?.("accepted");
+    this.#begin(incoming.id, delivery);
     return "accepted";
   }
 
@@ -135,19 +139,19 @@ export class Desk {
    * Where somebody can be written to: the private chat in which they last wrote, or, by
    * `chat:<id>`, a group that shares a conversation.
    */
-  async reach(who: string): Promise<Reach | undefined> {
+  async contact(who: string): Promise<Contact | undefined> {
     return await this.#p.store.get(this.#reachKey(who));
   }
 
   /** Who can be reached so: the account, where their identity is bound to one. */
   async person(who: string): Promise<Person | undefined> {
-    const reach = await this.reach(who);
+    const reach = await this.contact(who);
     const person = reach && await this.#access.present(unasked("", reach, this.#p.clock.now()));
     return person && reach.chat.type === "group" ? { ...person, id: this.prefix + who } : person;
   }
 
   /** The chat that a conversation was begun in. */
-  async home(conversationId: string): Promise<Reach | undefined> {
+  async contactOfConversation(conversationId: string): Promise<Contact | undefined> {
     return await this.#p.store.get(this.#homeKey(conversationId));
   }
 
@@ -160,8 +164,8 @@ export class Desk {
    */
   async push(
     key: string,
-    said: Required<Job>["push"],
-    to: Reach,
+    said: Required<Delivery>["push"],
+    to: Contact,
     bot?: string,
   ): Promise<"accepted" | "repeat" | "refused"> {
     if (this.#closed) throw new NexusError("shutting_down");
@@ -172,11 +176,11 @@ export class Desk {
     if (
       bot === undefined ? await this.#access.isOut(to.sender) : !await this.#gets(bot, incoming)
     ) return "refused";
-    if ((await this.#p.platform.unasked(incoming)).length === 0) return "refused";
-    const job: Job = { ...freshJob(incoming, now, language), push: said };
-    if (!await this.#outbox.accept(id, job, PUSH_SEEN)) return "repeat";
-    this.#p.reached?.("accepted");
-    this.#begin(id, job);
+    if ((await this.#p.platform.pushMethods(incoming)).length === 0) return "refused";
+    const delivery: Delivery = { ...newDelivery(incoming, now, language), push: said };
+    if (!await this.#outbox.accept(id, delivery, PUSH_SEEN)) return "repeat";
+    this.#p.onStep?.("accepted");
+    this.#begin(id, delivery);
     return "accepted";
   }
 
@@ -198,7 +202,7 @@ export class Desk {
    * cannot ask.
    */
   async askToLink(who: string, account: Person): Promise<boolean> {
-    const reach = await this.reach(who);
+    const reach = await this.contact(who);
     if (reach?.chat.type !== "direct") return false;
     const text = wordsIn(reach.language).pairAsk(nameOf(account));
     return await this.push(`pair-${crypto.randomUUID()}`, { text, images: [] }, reach) ===
@@ -231,10 +235,10 @@ export class Desk {
   async resume(): Promise<number> {
     const pending = await this.#outbox.pending();
     for (const { id, entry } of pending) {
-      const job: Job = entry;
-      job.tries++;
-      await this.#outbox.write(id, job);
-      this.#begin(id, job);
+      const delivery: Delivery = entry;
+      delivery.tries++;
+      await this.#outbox.write(id, delivery);
+      this.#begin(id, delivery);
     }
     return pending.length;
   }
@@ -262,55 +266,56 @@ export class Desk {
     this.#waiting.length = 0;
   }
 
-  #begin(id: string, job: Job) {
+  #begin(id: string, delivery: Delivery) {
     if (this.#closed) return;
     if (this.#working.size >= MAX_WORKING) {
-      this.#waiting.push([id, job]);
+      this.#waiting.push([id, delivery]);
       return;
     }
-    const work = this.#deliver(id, job).catch((error) => this.#failed(id, job, error)).finally(
-      () => {
-        this.#working.delete(work);
-        const next = this.#waiting.shift();
-        if (next) this.#begin(...next);
-      },
-    );
+    const work = this.#deliver(id, delivery).catch((error) => this.#failed(id, delivery, error))
+      .finally(
+        () => {
+          this.#working.delete(work);
+          const next = this.#waiting.shift();
+          if (next) this.#begin(...next);
+        },
+      );
     this.#working.add(work);
   }
 
-  async #failed(id: string, job: Job, error: unknown): Promise<void> {
+  async #failed(id: string, delivery: Delivery, error: unknown): Promise<void> {
     const { observer, clock, channel, app } = this.#p;
     observer.tell({ type: "fault", where: `${channel}:${app}: delivery`, error });
     if (this.#closed) return;
     // Refused on every rung, or there is no place any more: nothing will make it go. Anything else
     // gets another try.
     if (
-      error instanceof PlatformError && (error.trouble === "refused" || error.trouble === "gone")
+      error instanceof PlatformError && (error.kind === "refused" || error.kind === "gone")
     ) {
-      await this.#apologise(job);
-      return await this.#done(id, job);
+      await this.#apologise(delivery);
+      return await this.#done(id, delivery);
     }
-    if (clock.now() - job.at > 24 * 3_600_000) {
+    if (clock.now() - delivery.at > 24 * 3_600_000) {
       observer.tell({ type: "warning", what: `${channel}:${app}: given up after a day: ${id}` });
-      return await this.#done(id, job);
+      return await this.#done(id, delivery);
     }
-    job.tries++;
+    delivery.tries++;
     const stop = clock.after(TRY_AGAIN, () => {
       this.#retries.delete(stop);
-      this.#begin(id, job);
+      this.#begin(id, delivery);
     });
     this.#retries.add(stop);
   }
 
   /** The platform does not show the answer, whatever the way: its person hears at least that. */
-  async #apologise(job: Job): Promise<void> {
-    if (job.push) return;
-    const { incoming, at, language, tries } = job;
+  async #apologise(delivery: Delivery): Promise<void> {
+    if (delivery.push) return;
+    const { incoming, at, language, tries } = delivery;
     const words = wordsIn(language);
-    const apology: Job = {
-      ...freshJob(incoming, at, language),
+    const apology: Delivery = {
+      ...newDelivery(incoming, at, language),
       tries,
-      opened: job.opened + 1,
+      opened: delivery.opened + 1,
       notice: true,
     };
     try {
@@ -321,27 +326,27 @@ export class Desk {
     }
   }
 
-  async #done(id: string, job: Job): Promise<void> {
-    if (job.push) this.cost.pushes++;
+  async #done(id: string, delivery: Delivery): Promise<void> {
+    if (delivery.push) this.cost.pushes++;
     else {
       this.cost.answers++;
-      this.cost.calls += job.calls;
+      this.cost.calls += delivery.calls;
     }
     this.#atWork.end(id);
     await this.#outbox.done(id);
-    this.#p.reached?.("done");
+    this.#p.onStep?.("done");
   }
 
-  async #deliver(id: string, job: Job): Promise<void> {
+  async #deliver(id: string, delivery: Delivery): Promise<void> {
     const { clock, observer, channel, app } = this.#p;
-    if (await this.#isForgotten(id, job)) return await this.#outbox.done(id);
-    if (!job.push && job.turnId === undefined) await this.#speakAs(job);
-    const writer = this.#writer(job, () => this.#outbox.write(id, job));
+    if (await this.#isForgotten(id, delivery)) return await this.#outbox.done(id);
+    if (!delivery.push && delivery.turnId === undefined) await this.#speakAs(delivery);
+    const writer = this.#writer(delivery, () => this.#outbox.write(id, delivery));
     const began = clock.now();
-    if (job.final) await writer.resume();
-    else if (job.push) await writer.say(job.push.text, job.push.images);
+    if (delivery.final) await writer.resume();
+    else if (delivery.push) await writer.say(delivery.push.text, delivery.push.images);
     else {
-      const said = await this.#answer(id, job, writer);
+      const said = await this.#answer(id, delivery, writer);
       if (said !== undefined) await writer.say(said);
     }
     const turn = this.#atWork.turn(id);
@@ -350,73 +355,77 @@ export class Desk {
       channel,
       app,
       turn: turn?.id,
-      calls: job.calls,
+      calls: delivery.calls,
       took: clock.now() - began,
     });
-    await this.#done(id, job);
+    await this.#done(id, delivery);
   }
 
   /** A command shows no language: it is answered in the one that the account has. */
-  async #speakAs(job: Job): Promise<void> {
+  async #speakAs(delivery: Delivery): Promise<void> {
     const { languages } = this.#p;
-    if (!languages || shown(job.incoming.text) !== undefined) return;
-    const account = await this.#access.account(job.incoming.sender);
-    if (account) job.language = await languages.of(account.id) ?? job.language;
+    if (!languages || shown(delivery.incoming.text) !== undefined) return;
+    const account = await this.#access.account(delivery.incoming.sender);
+    if (account) delivery.language = await languages.of(account.id) ?? delivery.language;
   }
 
-  #writer(job: Job, keep: () => Promise<void>): Writer {
-    const { clock, budget, platform, reached } = this.#p;
-    const words = wordsIn(job.language);
-    return new Writer({
+  #writer(delivery: Delivery, save: () => Promise<void>): DeliveryWriter {
+    const { clock, budget, platform, onStep } = this.#p;
+    const words = wordsIn(delivery.language);
+    return new DeliveryWriter({
       clock,
       budget,
       platform,
       words,
-      job,
-      keep,
-      reached,
-      troubled: (error) => this.#troubled(error),
+      delivery,
+      save,
+      onStep,
+      onError: (error) => this.#troubled(error),
     });
   }
 
   /** What went wrong at the platform and was answered by another way, or with words. */
   #troubled(error: PlatformError): void {
-    this.#p.failed(error.code, error.message);
+    this.#p.reportFailure(error.code, error.message);
   }
 
   /**
    * Whether there is nobody left to write to: they were forgotten, or may not come in any more and
    * did not ask.
    */
-  async #isForgotten(id: string, job: Job): Promise<boolean> {
+  async #isForgotten(id: string, delivery: Delivery): Promise<boolean> {
     if (await this.#outbox.read(id) === undefined) return true;
-    return job.push !== undefined && job.incoming.chat.type === "direct" &&
-      await this.#access.isOut(job.incoming.sender);
+    return delivery.push !== undefined && delivery.incoming.chat.type === "direct" &&
+      await this.#access.isOut(delivery.incoming.sender);
   }
 
   /** Sees to the message; returns words where they are all that is to be said. */
-  async #answer(id: string, job: Job, writer: Writer): Promise<string | undefined> {
-    const { clock, settings, reached } = this.#p;
-    const { incoming } = job;
-    await this.#remember(job);
-    if (clock.now() - incoming.at > settings.staleAfter * 1000 && job.turnId === undefined) {
-      return wordsIn(job.language).late;
+  async #answer(
+    id: string,
+    delivery: Delivery,
+    writer: DeliveryWriter,
+  ): Promise<string | undefined> {
+    const { clock, settings, onStep } = this.#p;
+    const { incoming } = delivery;
+    await this.#remember(delivery);
+    if (clock.now() - incoming.at > settings.staleAfter * 1000 && delivery.turnId === undefined) {
+      return wordsIn(delivery.language).late;
     }
     this.#atWork.begin(id, incoming);
-    const turn = await writer.meanwhile(this.#prepared(id, job));
+    const turn = await writer.meanwhile(this.#prepared(id, delivery));
     if (typeof turn === "string") return turn;
-    job.turnId = turn.id;
-    job.personId = turn.message.person.id;
-    await this.#outbox.write(id, job);
-    reached?.("asked");
+    delivery.turnId = turn.id;
+    delivery.personId = turn.message.person.id;
+    await this.#outbox.write(id, delivery);
+    onStep?.("asked");
     await writer.run(turn);
     return undefined;
   }
 
   /** The turn that answers a message, or the words that do. */
-  async #prepared(id: string, job: Job): Promise<Turn | string> {
-    const { incoming } = job;
-    const words = wordsIn(job.language);
+  async #prepared(id: string, delivery: Delivery): Promise<Turn | string> {
+    const { incoming } = delivery;
+    const words = wordsIn(delivery.language);
     try {
       const answered = await this.#answered(incoming, words);
       if (answered !== undefined) return answered;
@@ -427,7 +436,7 @@ export class Desk {
       const command = commandOf(incoming.text);
       if (command) return await this.#obey(command, incoming, who, words);
       if (this.#atWork.isStopped(id)) return words.cancelled;
-      const turn = await this.#turn(id, job, who);
+      const turn = await this.#turn(id, delivery, who);
       if (typeof turn !== "string") this.#atWork.asked(id, turn);
       return turn;
     } catch (thrown) {
@@ -443,28 +452,28 @@ export class Desk {
     }
   }
 
-  async #turn(id: string, job: Job, person: Person): Promise<Turn | string> {
+  async #turn(id: string, delivery: Delivery, person: Person): Promise<Turn | string> {
     const { gateway, channel, app, platform } = this.#p;
     // After a restart the turn may have gone on elsewhere, or be in the archive; else it is asked
     // again.
-    if (job.turnId && job.personId) {
-      const known = await gateway.turn(job.turnId, job.personId);
+    if (delivery.turnId && delivery.personId) {
+      const known = await gateway.turn(delivery.turnId, delivery.personId);
       if (known && (known.reply.ending?.status !== "incomplete" || known.reply.length > 0)) {
         return known;
       }
     }
-    const words = wordsIn(job.language);
-    const { target, text: said } = await this.#addressee.of(job.incoming, person);
-    const incoming = { ...job.incoming, text: said };
-    const question = await read(incoming, {
+    const words = wordsIn(delivery.language);
+    const { target, text: said } = await this.#addressee.of(delivery.incoming, person);
+    const incoming = { ...delivery.incoming, text: said };
+    const question = await readQuestion(incoming, {
       platform,
       words,
-      troubled: (error) => this.#troubled(error),
+      onError: (error) => this.#troubled(error),
     });
     if ("refusal" in question) return question.refusal;
     if (this.#atWork.isStopped(id)) return words.cancelled;
     const { text, images, notes } = question;
-    if (notes.length > 0) job.notes = notes;
+    if (notes.length > 0) delivery.notes = notes;
     const conversationId = await this.#conversation(incoming, person);
     const ask = (conversation: string | undefined) =>
       gateway.ask({
@@ -537,7 +546,7 @@ export class Desk {
   }
 
   /** Notes where this person, or this group, can be written to later. */
-  async #remember({ incoming, language }: Job): Promise<void> {
+  async #remember({ incoming, language }: Delivery): Promise<void> {
     const { store, settings } = this.#p;
     const { chat, sender } = incoming;
     const who = chat.type === "direct"
@@ -548,14 +557,14 @@ export class Desk {
     if (who === undefined) return;
     const reach = this.#reachOf(incoming, language);
     // It changes with the language at most, and every message comes through here.
-    if (JSON.stringify(await this.reach(who)) !== JSON.stringify(reach)) {
+    if (JSON.stringify(await this.contact(who)) !== JSON.stringify(reach)) {
       await store.set(this.#reachKey(who), reach);
     }
   }
 
-  #reachOf(incoming: Incoming, language: Language): Reach {
+  #reachOf(incoming: Incoming, language: Language): Contact {
     const { id, name } = incoming.sender;
-    const address = this.#p.platform.lasting?.(incoming) ?? {};
+    const address = this.#p.platform.lastingAddress?.(incoming) ?? {};
     return { chat: incoming.chat, sender: { id, name }, address, language };
   }
 
@@ -611,7 +620,7 @@ export class Desk {
 
   async #newConversation(incoming: Incoming, person: Person): Promise<string> {
     const { gateway, store, settings } = this.#p;
-    const id = await gateway.begin(person, incoming.text.slice(0, 60));
+    const id = await gateway.beginConversation(person, incoming.text.slice(0, 60));
     await store.set(
       this.#homeKey(id),
       this.#reachOf(incoming, languageOf(incoming.text, settings.language)),
@@ -626,12 +635,12 @@ export class Desk {
   }
 }
 
-function freshJob(incoming: Incoming, at: number, language: Language): Job {
+function newDelivery(incoming: Incoming, at: number, language: Language): Delivery {
   return { incoming, at, tries: 0, language, opened: 0, shown: "", prefix: "", calls: 0 };
 }
 
 /** What is said by itself, as if it were the answer to something that was said there. */
-function unasked(id: string, { chat, sender, address }: Reach, at: number): Incoming {
+function unasked(id: string, { chat, sender, address }: Contact, at: number): Incoming {
   return { id, chat, sender, address, text: "", images: [], files: [], at };
 }
 

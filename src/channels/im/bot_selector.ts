@@ -5,24 +5,24 @@
 import { mentioned } from "../../core/mention.ts";
 import type { Person } from "../../core/message.ts";
 import type { Store } from "../../core/store.ts";
-import type { Asks } from "./asks.ts";
+import type { GatewayPort } from "./gateway_port.ts";
 import type { Departments } from "./departments.ts";
 import { firstRule, needDepartments } from "./rules.ts";
-import type { DeskSettings } from "./settings.ts";
-import type { Incoming } from "./surface.ts";
+import type { ChatAppSettings } from "./settings.ts";
+import type { Incoming } from "./platform.ts";
 import type { Listed } from "./words.ts";
 
-export interface AddresseeParts {
+export interface BotSelectorParts {
   readonly store: Store;
-  readonly gateway: Pick<Asks, "bots" | "known" | "own">;
-  readonly settings: Pick<DeskSettings, "bot" | "rules">;
+  readonly gateway: Pick<GatewayPort, "bots" | "knownBots" | "conversationBot">;
+  readonly settings: Pick<ChatAppSettings, "bot" | "rules">;
   readonly departments: Departments;
   /** The key under which a choice stands. */
   readonly key: (incoming: Incoming) => string;
 }
 
-export class Addressee {
-  constructor(private readonly parts: AddresseeParts) {}
+export class BotSelector {
+  constructor(private readonly parts: BotSelectorParts) {}
 
   /**
    * The target of a question and its text, without the name of the bot where it begins with one.
@@ -35,7 +35,7 @@ export class Addressee {
     const target = await this.#set(incoming);
     if (target !== undefined) return { target, text };
     const { gateway } = this.parts;
-    const named = mentioned(text, gateway.known?.(person) ?? gateway.bots(person));
+    const named = mentioned(text, gateway.knownBots?.(person) ?? gateway.bots(person));
     // A name and nothing else is what somebody says.
     return named && (named.text !== "" || incoming.images.length > 0) ? named : { text };
   }
@@ -73,7 +73,7 @@ export class Addressee {
     const bots = gateway.bots(person);
     const own = conversationId === undefined
       ? undefined
-      : await gateway.own?.(person, conversationId);
+      : await gateway.conversationBot?.(person, conversationId);
     const isMeant = (bot: typeof bots[number]) =>
       target === undefined || bot.id === target || bot.pool === target;
     const meant = bots.filter((bot) => bot.id === target).concat(bots.filter(isMeant));

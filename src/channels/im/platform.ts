@@ -1,18 +1,18 @@
 /**
  * What a chat platform is to the rest of this folder: where messages come from ({@linkcode
- * Incoming}), the ways in which an answer can be shown there ({@linkcode Way}, best first), and how
+ * Incoming}), the ways in which an answer can be shown there ({@linkcode DeliveryMethod}, best first), and how
  * a call to it can fail ({@linkcode PlatformError}).
  */
-import type { Priority, Reservation, Scope } from "./budget.ts";
+import type { BudgetScope, Priority, Reservation } from "./send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
-import type { Attachment, Takes } from "./attachment.ts";
+import type { AcceptedAttachments, Attachment } from "./attachment.ts";
 
 /** Whom the platform vouches for: people of the company. */
 export type Voucher = Pick<ExternalUser, "identities" | "ids">;
 
 /** A kind of message, or of a part of one, that no bot gets. */
-export type Unread =
+export type UnsupportedPart =
   | "voice"
   | "video"
   | "sticker"
@@ -38,7 +38,7 @@ export interface Content {
   /** Without a name where only the download tells it. */
   readonly files: readonly { readonly ref: Json; readonly name?: string }[];
   /** What of it no bot gets. */
-  readonly unread?: readonly Unread[];
+  readonly unsupported?: readonly UnsupportedPart[];
 }
 
 /**
@@ -72,7 +72,7 @@ export interface FetchedFile {
 /** One app on one platform. */
 export interface Platform {
   /** The ladder for one message, best way first. Never empty: the last one sends plain finals. */
-  ways(incoming: Incoming): Promise<readonly Way[]>;
+  methods(incoming: Incoming): Promise<readonly DeliveryMethod[]>;
   /** As a data URL; throws a `PlatformError`. */
   fetchImage(incoming: Incoming, ref: Json): Promise<string>;
   /**
@@ -86,21 +86,21 @@ export interface Platform {
    */
   quoted?(incoming: Incoming): Promise<Content | undefined>;
   /** What of an answer's attachments can be shown here. */
-  readonly takes: Takes;
+  readonly accepts: AcceptedAttachments;
   /**
-   * Shows an attachment as a message of its own, in a form that {@linkcode Platform.takes} allows.
+   * Shows an attachment as a message of its own, in a form that {@linkcode Platform.accepts} allows.
    */
   attach(
     incoming: Incoming,
     attachment: Attachment,
     form: "image" | "file",
-    send: Send,
+    send: SendOptions,
   ): Promise<void>;
   /**
    * The ladder for what the gateway itself says, such as a command's answer; {@linkcode
    * Platform.ways} unless set.
    */
-  notices?(incoming: Incoming): Promise<readonly Way[]>;
+  noticeMethods?(incoming: Incoming): Promise<readonly DeliveryMethod[]>;
   /** Whom the platform vouches for, where that takes a call. Throws a `PlatformError`. */
   vouch?(incoming: Incoming): Promise<Voucher | undefined>;
   /**
@@ -114,16 +114,16 @@ export interface Platform {
    * What of a message's address still holds when somebody is written to later; nothing unless it
    * says otherwise.
    */
-  lasting?(incoming: Incoming): Json;
+  lastingAddress?(incoming: Incoming): Json;
   /**
    * The ladder for what a bot says by itself, best way first; empty where the app cannot speak
    * first.
    */
-  unasked(incoming: Incoming): Promise<readonly Way[]>;
+  pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]>;
 }
 
 /** What every call of one delivery carries. */
-export interface Send {
+export interface SendOptions {
   /**
    * Unique for what is sent, and the same when it is sent again: idempotency ids are made from it.
    */
@@ -138,46 +138,46 @@ export interface Send {
    */
   readonly patience?: number;
   /** The whole of the answer or of its part: there will be no edit. */
-  readonly final: boolean;
+  readonly isWhole: boolean;
   /** Set on the last words of a way that carries images with them. */
   readonly images?: readonly Attachment[];
   /** Strictly growing numbers, also over restarts. */
-  readonly next: () => number;
-  /** What {@linkcode Send.keepHalf} kept when a process died inside this very send. */
-  readonly half?: Json;
+  readonly nextSequence: () => number;
+  /** What {@linkcode SendOptions.saveCheckpoint} kept when a process died inside this very send. */
+  readonly checkpoint?: Json;
   /** Writes down what the first of several calls gave, so that a repeat goes on from there. */
-  readonly keepHalf: (half: Json) => Promise<void>;
+  readonly saveCheckpoint: (half: Json) => Promise<void>;
   /** Called once per call to the platform: what the answer cost. */
-  readonly spent: () => void;
+  readonly onCall: () => void;
 }
 
 /** One way to show an answer. */
-export interface Way {
+export interface DeliveryMethod {
   readonly name: string;
   /** UTF-8 bytes of one place; a longer answer is split over several. */
-  readonly bytes: number;
+  readonly maxBytes: number;
   /**
    * UTF-8 bytes after which a way that is not live says a piece of an answer that goes on;
-   * {@linkcode Way.bytes} unless set.
+   * {@linkcode DeliveryMethod.maxBytes} unless set.
    */
-  readonly piece?: number;
+  readonly pieceBytes?: number;
   /**
    * Whether what was opened can be edited and closed; else it can only be opened, with a final
    * text.
    */
   readonly live: boolean;
   /** Tables that one place takes; any number unless set. */
-  readonly tables?: number;
+  readonly maxTables?: number;
   /** What the last words take along; else each attachment is a message of its own. */
   readonly carries?: { readonly most: number; readonly fits: (attachment: Attachment) => boolean };
   /** Whether a send that is repeated with the same id shows once. */
   readonly repeatable: boolean;
   /** Milliseconds a place may stay open; it is closed and continued in a new one before that. */
-  readonly life: number;
+  readonly lifetime: number;
   /** How many places it may open for one message. */
-  readonly places: number;
+  readonly maxMessages: number;
   /** Milliseconds to leave after the `n`th edit (0: after opening); Infinity: no further edits. */
-  pause(n: number): number;
+  editInterval(n: number): number;
   /**
    * Milliseconds after which a way that is not live says that the bot is at work; Infinity: never.
    */
@@ -186,23 +186,23 @@ export interface Way {
    * Says that the bot is at work, where there is a better way than a message like others: with a
    * button that stops it.
    */
-  wait?(text: string, send: Send): Promise<Json>;
+  showWorking?(text: string, send: SendOptions): Promise<Json>;
   /**
-   * Takes that button away once the answer is there; `place` is what {@linkcode Way.wait} returned.
+   * Takes that button away once the answer is there; `place` is what {@linkcode DeliveryMethod.showWorking} returned.
    */
-  endWait?(place: Json, label: string, send: Send): Promise<void>;
+  endWorking?(place: Json, label: string, send: SendOptions): Promise<void>;
   /** The path whose quota pays for the final, ahead. */
-  readonly finalPath: readonly Scope[];
+  readonly finalPath: readonly BudgetScope[];
   /** The bot's Markdown as this way can show it. */
   render(markdown: string): string;
   /**
    * Shows something new. `text` is asked when the permit is there: the newest. Returns the place,
    * as plain JSON.
    */
-  open(text: () => string, send: Send): Promise<Json>;
-  edit(place: Json, text: () => string, send: Send): Promise<void>;
+  open(text: () => string, send: SendOptions): Promise<Json>;
+  edit(place: Json, text: () => string, send: SendOptions): Promise<void>;
   /** The last words, and no more edits. Calling it again with the same words does no harm. */
-  close(place: Json, text: string, send: Send): Promise<void>;
+  close(place: Json, text: string, send: SendOptions): Promise<void>;
 }
 
 /**
@@ -211,7 +211,7 @@ export interface Way {
  * `ambiguous`: it may have been shown, and a repeat might show twice. `throttled`, `dropped`: an
  * edit that was not worth waiting for. `exhausted`: the month's quota has nothing left.
  */
-export type Trouble =
+export type PlatformErrorKind =
   | "gone"
   | "refused"
   | "unavailable"
@@ -223,11 +223,11 @@ export type Trouble =
 export class PlatformError extends Error {
   override readonly name = "PlatformError";
   constructor(
-    readonly trouble: Trouble,
+    readonly kind: PlatformErrorKind,
     /** The platform's code, as text. */
     readonly code: string,
     message: string,
   ) {
-    super(`${trouble} (${code}): ${message}`);
+    super(`${kind} (${code}): ${message}`);
   }
 }

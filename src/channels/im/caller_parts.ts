@@ -2,12 +2,12 @@
 import type { CallerParts } from "./caller.ts";
 import type { ChannelParts } from "./channel.ts";
 import type { Health } from "./health.ts";
-import type { DeskSettings } from "./settings.ts";
+import type { ChatAppSettings } from "./settings.ts";
 
 /** Everything but the token. */
-export function wireOf(
+export function callerParts(
   parts: Pick<ChannelParts, "fetch" | "clock" | "budget" | "random" | "observer">,
-  { timeouts }: Pick<DeskSettings, "timeouts">,
+  { timeouts }: Pick<ChatAppSettings, "timeouts">,
   health: Health,
 ): Omit<CallerParts, "token"> {
   return {
@@ -16,8 +16,8 @@ export function wireOf(
     budget: parts.budget,
     random: parts.random ?? Math.random,
     timeouts,
-    throttled: (scope, ms, code) => parts.observer.tell({ type: "throttled", scope, ms, code }),
-    failed: (code, said) => health.failed(code, said),
+    onThrottled: (scope, ms, code) => parts.observer.tell({ type: "throttled", scope, ms, code }),
+    reportFailure: (code, said) => health.recordFailure(code, said),
   };
 }
 

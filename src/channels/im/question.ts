@@ -3,11 +3,11 @@
  * somebody sent is dropped without a word.
  */
 import type { Json } from "../../core/store.ts";
-import { type Content, type Incoming, type Platform, PlatformError } from "./surface.ts";
+import { type Content, type Incoming, type Platform, PlatformError } from "./platform.ts";
 import type { FileTrouble, Words } from "./words.ts";
 
 /** What a bot is asked. */
-export interface Question {
+export interface ChatQuestion {
   readonly text: string;
   /** Data URLs. */
   readonly images: readonly string[];
@@ -16,13 +16,13 @@ export interface Question {
 }
 
 /** A question, or the words that are the whole answer. */
-export type Reading = Question | { readonly refusal: string };
+export type QuestionOrRefusal = ChatQuestion | { readonly refusal: string };
 
-export interface ReadingParts {
+export interface QuestionParts {
   readonly platform: Pick<Platform, "fetchImage" | "fetchFile" | "quoted">;
   readonly words: Words;
   /** Gets what went wrong at the platform and the person read about. */
-  readonly troubled: (error: PlatformError) => void;
+  readonly onError: (error: PlatformError) => void;
 }
 
 /** Bytes of a text file that is read to the bot. */
@@ -34,11 +34,14 @@ export const MAX_IMAGES = 10, MAX_FILES = 5;
 /** Units of a quoted message. */
 export const MAX_QUOTE = 4000;
 
-export async function read(incoming: Incoming, parts: ReadingParts): Promise<Reading> {
+export async function readQuestion(
+  incoming: Incoming,
+  parts: QuestionParts,
+): Promise<QuestionOrRefusal> {
   const { words } = parts;
   const { quote, lost } = await quoteOf(incoming, parts);
   if (isEmpty(incoming)) {
-    if (incoming.unread?.length) return { refusal: words.notUnderstood(incoming.unread) };
+    if (incoming.unsupported?.length) return { refusal: words.notUnderstood(incoming.unsupported) };
     if (!quote || isEmpty(quote)) return { refusal: lost ? words.quoteLost : words.help };
   }
   const images = await imagesOf([...incoming.images, ...quote?.images ?? []], incoming, parts);
@@ -47,7 +50,7 @@ export async function read(incoming: Incoming, parts: ReadingParts): Promise<Rea
   const isAllFiles = incoming.text.trim() === "" && images.length === 0 && quote === undefined;
   if (isAllFiles && files.read.length === 0) return { refusal: files.notes.join("\n\n") };
   const notes = [...files.notes];
-  if (incoming.unread?.length) notes.push(words.partsLost(incoming.unread));
+  if (incoming.unsupported?.length) notes.push(words.partsLost(incoming.unsupported));
   if (lost) notes.push(words.quoteLost);
   if (incoming.images.length + (quote?.images.length ?? 0) > MAX_IMAGES) {
     notes.push(words.onlySomePictures(MAX_IMAGES));
@@ -69,14 +72,14 @@ function isEmpty({ text, images, files }: Content): boolean {
 /** What the message replies to; `lost` where it does to something that could not be fetched. */
 async function quoteOf(
   incoming: Incoming,
-  { platform, troubled }: ReadingParts,
+  { platform, onError }: QuestionParts,
 ): Promise<{ quote?: Content; lost?: boolean }> {
   if (incoming.quote) return { quote: incoming.quote };
   try {
     return { quote: await platform.quoted?.(incoming) };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    troubled(error);
+    onError(error);
     return { lost: true };
   }
 }
@@ -93,8 +96,8 @@ function quoted(quote: Content, words: Words): string {
 }
 
 /** `[sticker]` for each part that is not words, picture or file. */
-function marks({ unread = [] }: Content, words: Words): string {
-  return unread.map((kind) => `[${words.kinds[kind]}]`).join(" ");
+function marks({ unsupported = [] }: Content, words: Words): string {
+  return unsupported.map((kind) => `[${words.kinds[kind]}]`).join(" ");
 }
 
 /**
@@ -104,7 +107,7 @@ function marks({ unread = [] }: Content, words: Words): string {
 async function imagesOf(
   refs: readonly Json[],
   incoming: Incoming,
-  { platform, troubled }: ReadingParts,
+  { platform, onError }: QuestionParts,
 ): Promise<string[] | undefined> {
   try {
     return await Promise.all(
@@ -112,7 +115,7 @@ async function imagesOf(
     );
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    troubled(error);
+    onError(error);
     return undefined;
   }
 }
@@ -121,7 +124,7 @@ async function imagesOf(
 async function filesOf(
   files: Content["files"],
   incoming: Incoming,
-  parts: ReadingParts,
+  parts: QuestionParts,
 ): Promise<{ read: string[]; notes: string[] }> {
   const { words } = parts;
   const found = await Promise.all(
@@ -146,7 +149,7 @@ async function filesOf(
 async function fileOf(
   { ref, name }: Content["files"][number],
   incoming: Incoming,
-  { platform, troubled }: ReadingParts,
+  { platform, onError }: QuestionParts,
 ): Promise<{ name: string; text?: string; why: FileTrouble }> {
   const said = name ?? "file";
   if (name !== undefined && !TEXT_FILE.test(name)) return { name, why: "kind" };
@@ -159,7 +162,7 @@ async function fileOf(
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     if (error.code === "too_large") return { name: said, why: "size" };
-    troubled(error);
+    onError(error);
     return { name: said, why: "fetch" };
   }
 }

@@ -5,9 +5,9 @@
  *
  * It goes down the ladder of ways when one fails, closes a place before the platform does and goes
  * on in the next, and splits what is too long. Everything that a restart must know stands in the
- * {@linkcode Job}, which is written to the outbox before each step it describes.
+ * {@linkcode Delivery}, which is written to the outbox before each step it describes.
  */
-import type { Budget, Reservation } from "./budget.ts";
+import type { Reservation, SendBudget } from "./send_budget.ts";
 import { yieldToEventLoop } from "../../core/yield.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Ending, Reply } from "../../core/reply.ts";
@@ -15,25 +15,25 @@ import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
 import { type Attachment, attachmentOf, formOf, sizeWords } from "./attachment.ts";
-import { byteLength, type Cut, cutAt, openFence } from "./cut.ts";
+import { byteLength, cutAt, openFence, type TextCut } from "./cut.ts";
 import { endsSentence, finalWords, lastLine, waitingWords } from "./final_words.ts";
-import { type Job, laddersOf, type Part, type Step } from "./job.ts";
-import { type Platform, PlatformError, type Send, type Way } from "./surface.ts";
+import { type Delivery, type DeliveryPart, type DeliveryStep, methodsFor } from "./delivery.ts";
+import { type DeliveryMethod, type Platform, PlatformError, type SendOptions } from "./platform.ts";
 import { tableAfter } from "./table.ts";
 import type { Words } from "./words.ts";
 
-export interface WriterParts {
+export interface DeliveryWriterParts {
   readonly clock: Clock;
-  readonly budget: Budget;
+  readonly budget: SendBudget;
   readonly platform: Platform;
   readonly words: Words;
-  readonly job: Job;
+  readonly delivery: Delivery;
   /** Writes the job to the outbox. */
-  readonly keep: () => Promise<void>;
+  readonly save: () => Promise<void>;
   /** Called when a step is done: nothing, or a test's crash. */
-  readonly reached?: (step: Step) => void;
+  readonly onStep?: (step: DeliveryStep) => void;
   /** Told what went wrong and was answered by another way. */
-  readonly troubled?: (error: PlatformError) => void;
+  readonly onError?: (error: PlatformError) => void;
 }
 
 /**
@@ -60,9 +60,9 @@ const AT_ONCE = 64_000;
  */
 const WINDOW = 4;
 
-export class Writer {
-  readonly #p: WriterParts;
-  #ways: readonly Way[] = [];
+export class DeliveryWriter {
+  readonly #p: DeliveryWriterParts;
+  #ways: readonly DeliveryMethod[] = [];
   #rung = 0;
   #n = 0;
   #places = 0;
@@ -82,7 +82,7 @@ export class Writer {
   #measureAt = 0;
   #reservation: Reservation | undefined;
 
-  constructor(parts: WriterParts) {
+  constructor(parts: DeliveryWriterParts) {
     this.#p = parts;
   }
 
@@ -91,14 +91,14 @@ export class Writer {
    * led there.
    */
   async run(turn: Turn): Promise<void> {
-    const { job } = this.#p;
+    const { delivery } = this.#p;
     await this.#begin();
     const ended = new AbortController();
     const stop = turn.reply.watch(() => turn.reply.ending && ended.abort());
     if (turn.reply.ending) ended.abort();
     try {
-      if (job.piece) await this.#sendPiece(this.#way, true);
-      if (!job.final) await this.#show(turn, ended.signal);
+      if (delivery.piece) await this.#sendPiece(this.#way, true);
+      if (!delivery.final) await this.#show(turn, ended.signal);
     } finally {
       stop();
     }
@@ -111,18 +111,18 @@ export class Writer {
    * Where that takes longer than a moment the chat shows that somebody is at work.
    */
   async meanwhile<T>(work: Promise<T>): Promise<T> {
-    const { job, clock, words } = this.#p;
+    const { delivery, clock, words } = this.#p;
     const done = new AbortController();
     void work.then(() => done.abort(), () => done.abort());
-    await sleep(clock, job.at + SIGN_AFTER - clock.now(), done.signal);
-    if (done.signal.aborted || job.place !== undefined || job.final !== undefined) {
+    await sleep(clock, delivery.at + SIGN_AFTER - clock.now(), done.signal);
+    if (done.signal.aborted || delivery.place !== undefined || delivery.final !== undefined) {
       return await work;
     }
     await this.#begin();
     const way = this.#way;
     if (way.live) await this.#open(() => words.reading, false);
     else if (this.#isSilent(way)) {
-      await sleep(clock, job.at + way.placeholderAfter - clock.now(), done.signal);
+      await sleep(clock, delivery.at + way.placeholderAfter - clock.now(), done.signal);
       if (!done.signal.aborted) await this.#placeholder(words.reading, way, done.signal);
     }
     return await work;
@@ -133,9 +133,9 @@ export class Writer {
    * images.
    */
   async say(text: string, images: readonly string[] = []): Promise<void> {
-    const { job } = this.#p;
-    if (this.#ways.length === 0 && job.place === undefined && job.way === undefined) {
-      job.notice = true;
+    const { delivery } = this.#p;
+    if (this.#ways.length === 0 && delivery.place === undefined && delivery.way === undefined) {
+      delivery.notice = true;
     }
     await this.#begin();
     await this.finish(text, { status: "done" }, images);
@@ -149,36 +149,39 @@ export class Writer {
   }
 
   async #begin() {
-    const { platform, job, budget } = this.#p;
+    const { platform, delivery, budget } = this.#p;
     if (this.#ways.length > 0) return;
     // The same place again, by the same id.
-    if (job.opening && job.opened > 0) job.opened--;
-    this.#ways = await laddersOf(platform, job);
+    if (delivery.opening && delivery.opened > 0) delivery.opened--;
+    this.#ways = await methodsFor(platform, delivery);
     if (this.#ways.length === 0) {
       throw new PlatformError("refused", "no_way", "the app cannot speak first");
     }
-    const known = this.#ways.findIndex((way) => way.name === job.way);
+    const known = this.#ways.findIndex((way) => way.name === delivery.way);
     this.#rung = Math.max(0, known);
     // A place of a way that is no longer on the ladder cannot be written any more.
-    if (known < 0) job.place = undefined;
-    this.#places = job.opened;
-    if (!job.push && (job.final === undefined || job.final.sent < job.final.parts.length)) {
+    if (known < 0) delivery.place = undefined;
+    this.#places = delivery.opened;
+    if (
+      !delivery.push &&
+      (delivery.final === undefined || delivery.final.sent < delivery.final.parts.length)
+    ) {
       this.#reservation = await budget.reserve(this.#way.finalPath);
     }
   }
 
-  get #way(): Way {
+  get #way(): DeliveryMethod {
     return this.#ways[this.#rung]!;
   }
 
   async #show(turn: Turn, ended: AbortSignal) {
-    const { job, clock } = this.#p;
+    const { delivery, clock } = this.#p;
     const { reply } = turn;
     while (!reply.ending) {
       const way = this.#way;
       if (!way.live) return await this.#wait(turn, way, ended);
-      if (!job.place) {
-        if (this.#places >= way.places) {
+      if (!delivery.place) {
+        if (this.#places >= way.maxMessages) {
           // Nothing below takes what is still to come: it waits for the end.
           if (!this.#down()) return void await reply.ended();
           continue;
@@ -186,11 +189,11 @@ export class Writer {
         await this.#open(() => this.#frame(turn, way), false);
         continue;
       }
-      await this.#due(turn, way, job.place.at, ended);
+      await this.#due(turn, way, delivery.place.at, ended);
       if (reply.ending) return;
       const rest = this.#rest(reply);
-      if (clock.now() - job.place.at >= way.life - ROLL_AHEAD) {
-        await this.#roll(rest, cutAt(rest, way.bytes));
+      if (clock.now() - delivery.place.at >= way.lifetime - ROLL_AHEAD) {
+        await this.#roll(rest, cutAt(rest, way.maxBytes));
       } else if (!this.#fits(way, rest)) await this.#roll(rest, this.#cut(way, rest));
       else if (this.#editing) await this.#edit(turn, way, ended);
     }
@@ -200,16 +203,16 @@ export class Writer {
    * A way that cannot edit: says once that the bot is at work, where that takes longer, and each
    * piece of the answer when it is whole.
    */
-  async #wait(turn: Turn, way: Way, ended: AbortSignal) {
-    const { job } = this.#p;
+  async #wait(turn: Turn, way: DeliveryMethod, ended: AbortSignal) {
+    const { delivery } = this.#p;
     const { reply } = turn;
     const late = new AbortController();
     const silent = this.#isSilent(way);
-    const left = job.at + way.placeholderAfter - this.#p.clock.now();
+    const left = delivery.at + way.placeholderAfter - this.#p.clock.now();
     const patience = silent
       ? sleep(this.#p.clock, left, ended).then(() => late.abort())
       : undefined;
-    const most = way.piece ?? way.bytes;
+    const most = way.pieceBytes ?? way.maxBytes;
     for (let waiting = silent; !reply.ending;) {
       const rest = this.#overflow(reply, way, most);
       if (rest === undefined) {
@@ -220,16 +223,16 @@ export class Writer {
         continue;
       }
       waiting = false;
-      if (way.places !== Infinity) return void await reply.ended();
+      if (way.maxMessages !== Infinity) return void await reply.ended();
       const { at, closing, opening } = this.#cut(way, rest, most);
-      const shown = job.shown + rest.slice(job.prefix.length, at);
-      job.piece = {
+      const shown = delivery.shown + rest.slice(delivery.prefix.length, at);
+      delivery.piece = {
         text: rest.slice(0, at) + closing,
-        id: `p${job.opened++}`,
+        id: `p${delivery.opened++}`,
         shown,
         prefix: opening,
       };
-      await this.#p.keep();
+      await this.#p.save();
       // What does not get through now comes with the final.
       if (!await this.#sendPiece(way, false)) await reply.ended();
     }
@@ -241,7 +244,7 @@ export class Writer {
    * they may have grown enough: rendering them for each chunk would take the square of their
    * length.
    */
-  #overflow(reply: Reply, way: Way, most: number): string | undefined {
+  #overflow(reply: Reply, way: DeliveryMethod, most: number): string | undefined {
     const { written } = reply;
     // Another bot started over.
     if (written < this.#measuredAt) this.#measureAt = 0;
@@ -257,38 +260,38 @@ export class Writer {
    * Whether a way that cannot edit has still to say that somebody is at work, once and in the first
    * process only.
    */
-  #isSilent(way: Way): boolean {
-    const { opened, tries } = this.#p.job;
+  #isSilent(way: DeliveryMethod): boolean {
+    const { opened, tries } = this.#p.delivery;
     return opened === 0 && tries === 0 && way.placeholderAfter !== Infinity;
   }
 
-  async #placeholder(text: string, way: Way, needless: AbortSignal) {
-    const { job, keep } = this.#p;
-    job.opened++;
-    await keep();
+  async #placeholder(text: string, way: DeliveryMethod, needless: AbortSignal) {
+    const { delivery, save } = this.#p;
+    delivery.opened++;
+    await save();
     const how = this.#how("wait", "first", needless);
-    if (!way.wait) return void await this.#try(() => way.open(() => text, how));
-    const shown = await this.#try(() => way.wait!(text, how));
+    if (!way.showWorking) return void await this.#try(() => way.open(() => text, how));
+    const shown = await this.#try(() => way.showWorking!(text, how));
     if (shown.trouble) return;
-    job.waiting = { way: way.name, json: shown.value };
-    await keep();
+    delivery.waiting = { way: way.name, json: shown.value };
+    await save();
   }
 
   /** The answer is there: the button beside "thinking" would do nothing any more. */
   async #endWait() {
-    const { job, words, keep } = this.#p;
-    const waiting = job.waiting;
+    const { delivery, words, save } = this.#p;
+    const waiting = delivery.waiting;
     const way = this.#ways.find(({ name }) => name === waiting?.way);
-    if (!waiting || !way?.endWait) return;
-    await this.#try(() => way.endWait!(waiting.json, words.ended, this.#how("unwait", "first")));
-    job.waiting = undefined;
-    await keep();
+    if (!waiting || !way?.endWorking) return;
+    await this.#try(() => way.endWorking!(waiting.json, words.ended, this.#how("unwait", "first")));
+    delivery.waiting = undefined;
+    await save();
   }
 
   /** Sends the piece that was written down. `again`: it may have been sent before. */
-  async #sendPiece(way: Way, again: boolean): Promise<boolean> {
-    const { job, keep, words, reached } = this.#p;
-    const { text, id, shown, prefix } = job.piece!;
+  async #sendPiece(way: DeliveryMethod, again: boolean): Promise<boolean> {
+    const { delivery, save, words, onStep } = this.#p;
+    const { text, id, shown, prefix } = delivery.piece!;
     const send = async (again: boolean) => {
       const mark = again && !way.repeatable ? `${words.maybeAgain}\n\n` : "";
       return await this.#try(() =>
@@ -297,71 +300,71 @@ export class Writer {
     };
     let sent = await send(again);
     if (sent.trouble === "ambiguous" && !again) sent = await send(true);
-    reached?.("piece_sent");
-    job.piece = undefined;
-    if (!sent.trouble) Object.assign(job, { shown, prefix });
-    await keep();
+    onStep?.("piece_sent");
+    delivery.piece = undefined;
+    if (!sent.trouble) Object.assign(delivery, { shown, prefix });
+    await save();
     return !sent.trouble;
   }
 
   async #open(text: () => string, final: boolean): Promise<void> {
-    const { job, keep, reached, clock } = this.#p;
+    const { delivery, save, onStep, clock } = this.#p;
     const way = this.#way;
-    job.way = way.name;
-    job.opening = true;
-    const id = `p${job.opened++}`;
+    delivery.way = way.name;
+    delivery.opening = true;
+    const id = `p${delivery.opened++}`;
     this.#places++;
-    await keep();
-    reached?.("opening");
+    await save();
+    onStep?.("opening");
     const opened = await this.#try(() =>
       way.open(() => way.render(text()), this.#how(id, "first", undefined, final))
     );
-    job.opening = false;
-    job.half = undefined;
+    delivery.opening = false;
+    delivery.half = undefined;
     if (opened.trouble) {
       // `exhausted` is the month's quota: no live way is worth it now, the final's own part is
       // kept.
       this.#down();
-      return await keep();
+      return await save();
     }
-    job.place = { json: opened.value, at: clock.now() };
+    delivery.place = { json: opened.value, at: clock.now() };
     this.#edits = 0;
     this.#lastAt = clock.now();
-    reached?.("opened");
-    await keep();
+    onStep?.("opened");
+    await save();
   }
 
-  async #edit(turn: Turn, way: Way, ended: AbortSignal) {
-    const { job, clock, reached, keep } = this.#p;
+  async #edit(turn: Turn, way: DeliveryMethod, ended: AbortSignal) {
+    const { delivery, clock, onStep, save } = this.#p;
     const text = () => way.render(this.#frame(turn, way));
     const done = await this.#try(() =>
       way.edit(
-        job.place!.json,
+        delivery.place!.json,
         text,
-        this.#how(`e${job.opened}.${job.tries}.${this.#edits}`, "edit", ended),
+        this.#how(`e${delivery.opened}.${delivery.tries}.${this.#edits}`, "edit", ended),
       )
     );
     this.#edits++;
     this.#lastAt = clock.now();
-    if (!done.trouble) return reached?.("edited");
+    if (!done.trouble) return onStep?.("edited");
     this.#shown = undefined;
     if (done.trouble === "gone" || done.trouble === "refused") {
       // What stands there stays; everything since then is said again in a new place.
-      const { json } = job.place!;
-      job.place = undefined;
+      const { json } = delivery.place!;
+      delivery.place = undefined;
       if (done.trouble === "refused") {
         await this.#leave(way, json);
         this.#down();
       }
-      await keep();
+      await save();
     } else if (done.trouble === "exhausted") this.#editing = false;
     // A throttled or failed edit is no loss: the next one is newer.
   }
 
   /** Closes the place with what comes before the cut and goes on with the rest in a new one. */
   async #roll(rest: string, cut: { at: number; closing: string; opening: string }) {
-    const { job, keep, reached } = this.#p;
-    const place = job.place!;
+    const { delivery, save, onStep } = this.#p;
+    const place = delivery.place!;
     // A life that ends: cut behind the last whole line, not at the size.
     const at = cut.at < rest.length ? cut.at : lastLine(rest);
     const open = cut.at < rest.length ? cut : openFence(rest.slice(0, at));
@@ -371,26 +374,26 @@ export class Writer {
       way.close(
         place.json,
         way.render(text || this.#p.words.thinking),
-        this.#how(`c${job.opened}`, "first"),
+        this.#how(`c${delivery.opened}`, "first"),
       )
     );
-    job.place = undefined;
+    delivery.place = undefined;
     // What was certainly not shown there comes in the next place.
     if (closed.trouble !== "gone" && closed.trouble !== "refused") {
-      job.shown += rest.slice(job.prefix.length, at);
-      job.prefix = open.opening;
+      delivery.shown += rest.slice(delivery.prefix.length, at);
+      delivery.prefix = open.opening;
     }
     this.#shown = this.#dullAt = undefined;
-    reached?.("rolled");
-    if (this.#places >= way.places) this.#down();
-    await keep();
+    onStep?.("rolled");
+    if (this.#places >= way.maxMessages) this.#down();
+    await save();
   }
 
   /** Waits until there is something to show and the time to show it. */
-  async #due(turn: Turn, way: Way, openedAt: number, ended: AbortSignal) {
+  async #due(turn: Turn, way: DeliveryMethod, openedAt: number, ended: AbortSignal) {
     const { clock } = this.#p;
-    const end = openedAt + way.life - ROLL_AHEAD;
-    const pause = this.#editing ? way.pause(this.#edits) : Infinity;
+    const end = openedAt + way.lifetime - ROLL_AHEAD;
+    const pause = this.#editing ? way.editInterval(this.#edits) : Infinity;
     const at = Math.min(end, this.#lastAt + pause);
     await sleep(clock, at - clock.now(), ended);
     if (turn.reply.ending) return;
@@ -422,15 +425,17 @@ export class Writer {
 
   /** Whether what stands in the chat of a question without an answer is no longer true. */
   #isOtherWait(turn: Turn): boolean {
-    if (this.#p.job.shown !== "" || waitingWords(turn, this.#p.words) === this.#shown) return false;
+    if (this.#p.delivery.shown !== "" || waitingWords(turn, this.#p.words) === this.#shown) {
+      return false;
+    }
     const isInLine = turn.queuePosition !== undefined;
-    return isInLine !== this.#shownInLine || this.#way.pause(this.#edits) <= EDITS_ARE_FREE;
+    return isInLine !== this.#shownInLine || this.#way.editInterval(this.#edits) <= EDITS_ARE_FREE;
   }
 
   /**
    * What a place is to show now: the answer so far, as much of it as fits, else why there is none.
    */
-  #frame(turn: Turn, way: Way): string {
+  #frame(turn: Turn, way: DeliveryMethod): string {
     const words = this.#snapshot(turn) || waitingWords(turn, this.#p.words);
     const frame = this.#fitting(way, words);
     this.#shownInLine = turn.queuePosition !== undefined;
@@ -455,7 +460,7 @@ export class Writer {
   }
 
   #restOf(text: string): string {
-    const { shown, prefix } = this.#p.job;
+    const { shown, prefix } = this.#p.delivery;
     // Another bot started over: nothing that was shown counts any more.
     return text.startsWith(shown) ? prefix + text.slice(shown.length) : text;
   }
@@ -464,18 +469,18 @@ export class Writer {
     return this.#rest(turn.reply);
   }
 
-  #fits(way: Way, text: string): boolean {
-    return this.#size(way, text, way.bytes) <= way.bytes &&
+  #fits(way: DeliveryMethod, text: string): boolean {
+    return this.#size(way, text, way.maxBytes) <= way.maxBytes &&
       this.#tableTooMany(way, text) === undefined;
   }
 
   /** Where the first table begins that a place of this way does not take any more. */
-  #tableTooMany(way: Way, text: string): number | undefined {
-    return way.tables === undefined ? undefined : tableAfter(text, way.tables);
+  #tableTooMany(way: DeliveryMethod, text: string): number | undefined {
+    return way.maxTables === undefined ? undefined : tableAfter(text, way.maxTables);
   }
 
   /** As much of a text as this way shows in one place. */
-  #fitting(way: Way, text: string): string {
+  #fitting(way: DeliveryMethod, text: string): string {
     return this.#fits(way, text) ? text : text.slice(0, this.#cut(way, text).at);
   }
 
@@ -483,13 +488,13 @@ export class Writer {
    * The bytes of a text as it will be sent; more than `most` where it is longer than anything that
    * could fit.
    */
-  #size(way: Way, text: string, most: number): number {
+  #size(way: DeliveryMethod, text: string, most: number): number {
     if (text.length * 3 <= most / 2) return text.length * 3;
     return text.length > WINDOW * most ? Infinity : byteLength(way.render(text));
   }
 
   /** A cut that fits also after rendering, which may add some. */
-  #cut(way: Way, text: string, most = way.bytes): Cut {
+  #cut(way: DeliveryMethod, text: string, most = way.maxBytes): TextCut {
     const window = text.slice(
       0,
       Math.min(most, this.#tableTooMany(way, text.slice(0, most)) ?? most),
@@ -504,17 +509,19 @@ export class Writer {
 
   /** The last words of a turn. Written down before anything is sent. */
   async finish(text: string, ending: Ending, images: readonly string[]): Promise<void> {
-    const { job, keep, reached } = this.#p;
-    if (!job.final) {
+    const { delivery, save, onStep } = this.#p;
+    if (!delivery.final) {
       const { taken, lines } = this.#sorted(images);
       const whole = [text.trimEnd(), ...lines].filter(Boolean).join("\n\n");
       const words = finalWords(whole, ending, taken.length > 0, this.#p.words);
-      const noted = [words, ...job.notes ?? []].join("\n\n");
-      const parts = this.#clipped(await this.#parts(this.#restOf(noted), job.place?.json, "f"));
-      job.final = { parts, sent: 0, images: taken, imagesSent: 0 };
-      await keep();
+      const noted = [words, ...delivery.notes ?? []].join("\n\n");
+      const parts = this.#clipped(
+        await this.#parts(this.#restOf(noted), delivery.place?.json, "f"),
+      );
+      delivery.final = { parts, sent: 0, images: taken, imagesSent: 0 };
+      await save();
     }
-    reached?.("final_written");
+    onStep?.("final_written");
     await this.#send(false);
   }
 
@@ -528,7 +535,7 @@ export class Writer {
       const attachment = attachmentOf(url);
       if (!attachment) continue;
       if (carries?.fits(attachment) && room-- > 0) taken.push(url);
-      else if (formOf(attachment, platform.takes)) taken.push(url);
+      else if (formOf(attachment, platform.accepts)) taken.push(url);
       else lines.push(words.notSent(attachment.name, sizeWords(attachment.size)));
     }
     return { taken, lines };
@@ -538,8 +545,8 @@ export class Writer {
    * The final in pieces that fit the rung we stand on; the first goes where the answer stands
    * already.
    */
-  async #parts(text: string, place: Json | undefined, prefix: string): Promise<Part[]> {
-    const parts: Part[] = [];
+  async #parts(text: string, place: Json | undefined, prefix: string): Promise<DeliveryPart[]> {
+    const parts: DeliveryPart[] = [];
     const add = (piece: string) => {
       const first = parts.length === 0;
       // A way of few places has one for the answer it has begun, and no more: the next rung takes
@@ -561,7 +568,7 @@ export class Writer {
         parts.length === 0 && place !== undefined ? this.#rung : this.#rungFor(parts.length)
       ]!;
       // One unit more than is looked at tells that there is more.
-      const rest = opening + text.slice(from, from + WINDOW * way.bytes + 1);
+      const rest = opening + text.slice(from, from + WINDOW * way.maxBytes + 1);
       if (this.#fits(way, rest)) {
         add(rest);
         return parts;
@@ -577,13 +584,13 @@ export class Writer {
    * Where the last rung has a bound and the answer is longer, it ends there, and says so: a part
    * that has nowhere to go would be lost in silence.
    */
-  #clipped(parts: Part[]): Part[] {
+  #clipped(parts: DeliveryPart[]): DeliveryPart[] {
     const way = this.#ways.at(-1)!;
     const own = parts.filter((part) => part.way === way.name);
-    if (own.length <= way.places) return parts;
-    const last = own[way.places - 1]!;
+    if (own.length <= way.maxMessages) return parts;
+    const last = own[way.maxMessages - 1]!;
     const note = `\n\n${this.#p.words.tooLong}`;
-    const { at, closing } = this.#cut(way, last.text, way.bytes - byteLength(note));
+    const { at, closing } = this.#cut(way, last.text, way.maxBytes - byteLength(note));
     const end = this.#fits(way, last.text + note) ? last.text : last.text.slice(0, at) + closing;
     return [...parts.slice(0, parts.indexOf(last)), { ...last, text: end + note }];
   }
@@ -591,21 +598,23 @@ export class Writer {
   /**
    * A place that the platform turned away and the answer leaves must not look as if it still grew.
    */
-  async #leave(way: Way, place: Json) {
-    const how = this.#how(`l${this.#p.job.opened}`, "first");
+  async #leave(way: DeliveryMethod, place: Json) {
+    const how = this.#how(`l${this.#p.delivery.opened}`, "first");
     await this.#try(() => way.close(place, way.render(this.#p.words.moved), how));
   }
 
   #rungFor(count: number): number {
     const way = this.#way;
-    if (this.#places + count < way.places || this.#rung + 1 >= this.#ways.length) return this.#rung;
+    if (this.#places + count < way.maxMessages || this.#rung + 1 >= this.#ways.length) {
+      return this.#rung;
+    }
     return this.#rung + 1;
   }
 
   /** `again`: the next part may have been sent before. */
   async #send(again: boolean) {
-    const { job, keep, reached } = this.#p;
-    const final = job.final!;
+    const { delivery, save, onStep } = this.#p;
+    const final = delivery.final!;
     while (final.sent < final.parts.length) {
       const part = final.parts[final.sent]!;
       const rung = Math.max(0, this.#ways.findIndex((way) => way.name === part.way));
@@ -639,21 +648,21 @@ export class Writer {
         }
         final.parts.splice(final.sent, 1, ...fresh);
         final.parts = this.#clipped(final.parts);
-        await keep();
+        await save();
         continue;
       }
-      reached?.("part_sent");
+      onStep?.("part_sent");
       final.sent++;
       final.images = final.images.filter((url) => !carried.includes(url));
-      await keep();
-      reached?.("part_recorded");
+      await save();
+      onStep?.("part_recorded");
     }
     while (final.imagesSent < final.images.length) {
       await this.#attach(attachmentOf(final.images[final.imagesSent]!)!, final.imagesSent);
-      job.half = undefined;
+      delivery.half = undefined;
       final.imagesSent++;
-      await keep();
-      reached?.("images_sent");
+      await save();
+      onStep?.("images_sent");
     }
     this.#reservation?.release();
     await this.#endWait();
@@ -664,11 +673,11 @@ export class Writer {
    * line says so in its place.
    */
   async #attach(attachment: Attachment, n: number) {
-    const { platform, job, words } = this.#p;
-    const form = formOf(attachment, platform.takes);
+    const { platform, delivery, words } = this.#p;
+    const form = formOf(attachment, platform.accepts);
     if (form) {
       const how = this.#how(`i${n}`, "final", undefined, true);
-      const sent = await this.#try(() => platform.attach(job.incoming, attachment, form, how));
+      const sent = await this.#try(() => platform.attach(delivery.incoming, attachment, form, how));
       // It may be there: a line that says it is not would be a lie.
       if (!sent.trouble || sent.trouble === "ambiguous") return;
     }
@@ -688,49 +697,54 @@ export class Writer {
       this.#rung++;
       this.#places = 0;
     }
-    this.#p.job.way = this.#way.name;
+    this.#p.delivery.way = this.#way.name;
     return !isLast;
   }
 
-  #how(id: string, wanted: Send["priority"], signal?: AbortSignal, final = false): Send {
-    const { job } = this.#p;
-    const priority = job.push ? "push" : wanted;
+  #how(
+    id: string,
+    wanted: SendOptions["priority"],
+    signal?: AbortSignal,
+    isWhole = false,
+  ): SendOptions {
+    const { delivery } = this.#p;
+    const priority = delivery.push ? "push" : wanted;
     return {
-      id: `${job.incoming.id}:${id}`,
+      id: `${delivery.incoming.id}:${id}`,
       priority,
-      chat: job.incoming.chat.id,
+      chat: delivery.incoming.chat.id,
       signal,
       reservation: priority === "final" ? this.#reservation : undefined,
-      final,
+      isWhole,
       // A process that died may have used numbers that were not written down: each try has a range
       // of its own.
-      next: () => job.tries * 100_000 + ++this.#n,
-      half: job.half,
-      keepHalf: async (half) => {
-        job.half = half;
-        await this.#p.keep();
+      nextSequence: () => delivery.tries * 100_000 + ++this.#n,
+      checkpoint: delivery.half,
+      saveCheckpoint: async (half) => {
+        delivery.half = half;
+        await this.#p.save();
       },
-      spent: () => void job.calls++,
+      onCall: () => void delivery.calls++,
     };
   }
 
   async #try<T>(
     act: () => Promise<T>,
   ): Promise<
-    { value: T; trouble?: undefined } | { trouble: PlatformError["trouble"]; error: PlatformError }
+    { value: T; trouble?: undefined } | { trouble: PlatformError["kind"]; error: PlatformError }
   > {
     try {
       return { value: await act() };
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (error.trouble !== "dropped") this.#p.troubled?.(error);
-      return { trouble: error.trouble, error };
+      if (error.kind !== "dropped") this.#p.onError?.(error);
+      return { trouble: error.kind, error };
     }
   }
 }
 
 /** Which of an answer's attachments its last words take along. */
-function carriedBy(way: Way, urls: readonly string[]): string[] {
+function carriedBy(way: DeliveryMethod, urls: readonly string[]): string[] {
   const { most = 0, fits } = way.carries ?? {};
   return urls.filter((url) => fits?.(attachmentOf(url)!)).slice(0, most);
 }

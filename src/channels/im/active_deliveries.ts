@@ -1,6 +1,6 @@
 /** What an app is answering right now, and who may stop it: whoever asked, and admins. */
 import type { Turn } from "../../core/turn.ts";
-import type { Incoming } from "./surface.ts";
+import type { Incoming } from "./platform.ts";
 import type { Stopped } from "./words.ts";
 
 interface Work {
@@ -9,7 +9,7 @@ interface Work {
   turn?: Turn;
 }
 
-export class AtWork {
+export class ActiveDeliveries {
   /** By the id of the message. */
   readonly #works = new Map<string, Work>();
   /** Messages that were stopped or taken back before their turn began. */

@@ -6,7 +6,7 @@ import type { Clock } from "../../core/clock.ts";
 import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
 
-export interface LineParts {
+export interface ReconnectingSocketParts {
   readonly clock: Clock;
   readonly random: () => number;
   /**
@@ -15,10 +15,10 @@ export interface LineParts {
    */
   readonly address: (stop: AbortSignal) => Promise<string>;
   /** The socket is open; say who we are. */
-  readonly opened: (send: (frame: unknown) => void) => void;
+  readonly onOpen: (send: (onFrame: unknown) => void) => void;
   /** A text frame that is JSON. */
   readonly frame: (frame: unknown, send: (frame: unknown) => void) => void;
-  readonly lost: (why: string) => void;
+  readonly onLost: (why: string) => void;
   /** Milliseconds of silence after which the line is taken for dead. */
   readonly silence: number;
 }
@@ -26,8 +26,8 @@ export interface LineParts {
 /** Milliseconds between tries: at first, at most. */
 const BACKOFF = [500, 60_000] as const;
 
-export class Line {
-  readonly #p: LineParts;
+export class ReconnectingSocket {
+  readonly #p: ReconnectingSocketParts;
   readonly #stop = new AbortController();
   #socket: WebSocket | undefined;
   #watch: (() => void) | undefined;
@@ -35,7 +35,7 @@ export class Line {
   /** When the other side asked for it: no back-off. */
   #again = false;
 
-  constructor(parts: LineParts) {
+  constructor(parts: ReconnectingSocketParts) {
     this.#p = parts;
   }
 
@@ -58,7 +58,7 @@ export class Line {
   }
 
   /** Closes this connection and dials anew at once. */
-  renew(): void {
+  reconnect(): void {
     this.#again = true;
     this.#socket?.close();
   }
@@ -70,7 +70,7 @@ export class Line {
   }
 
   async #run(tried: () => void) {
-    const { clock, random, lost } = this.#p;
+    const { clock, random, onLost } = this.#p;
     for (let failures = 0; !this.#stop.signal.aborted;) {
       let why: string;
       try {
@@ -87,7 +87,7 @@ export class Line {
         this.#again = false;
         continue;
       }
-      lost(why);
+      onLost(why);
       const [least, most] = BACKOFF;
       await sleep(
         clock,
@@ -112,7 +112,7 @@ export class Line {
     socket.onopen = () => {
       this.#heard(socket);
       opened();
-      this.#p.opened(send);
+      this.#p.onOpen(send);
     };
     socket.onmessage = ({ data }) => {
       this.#heard(socket);

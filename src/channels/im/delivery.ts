@@ -1,10 +1,10 @@
 /** A delivery as it stands in the outbox: everything that a restart must know of it. Plain JSON. */
 import type { Json } from "../../core/store.ts";
-import type { Incoming, Platform, Way } from "./surface.ts";
+import type { DeliveryMethod, Incoming, Platform } from "./platform.ts";
 import type { Language } from "./words.ts";
 
 /** What is kept of a delivery in the outbox. */
-export interface Job {
+export interface Delivery {
   readonly incoming: Incoming;
   /** When it was accepted, milliseconds since the epoch. */
   readonly at: number;
@@ -40,14 +40,14 @@ export interface Job {
   /** How many places have been opened: makes ids. */
   opened: number;
   /** The answer as it must be seen, and how many parts of it have been. */
-  final?: { parts: Part[]; sent: number; images: readonly string[]; imagesSent: number };
+  final?: { parts: DeliveryPart[]; sent: number; images: readonly string[]; imagesSent: number };
   /** Calls to the platform so far. */
   calls: number;
   /** The sign that somebody is at work, where it has a button that must not outlive the answer. */
   waiting?: { readonly way: string; readonly json: Json };
   /** Lines below the answer: what of the question did not reach the bot. */
   notes?: readonly string[];
-  /** Set for a notice of the gateway's own, which goes by {@linkcode Platform.notices}. */
+  /** Set for a notice of the gateway's own, which goes by {@linkcode Platform.noticeMethods}. */
   notice?: boolean;
   /**
    * Set where nobody asked: what a bot says by itself. It goes behind everything else and pays for
@@ -57,7 +57,7 @@ export interface Job {
 }
 
 /** One piece of the final. */
-export interface Part {
+export interface DeliveryPart {
   readonly text: string;
   readonly way: string;
   /** Where it is to be written; absent: something new is opened. */
@@ -66,7 +66,7 @@ export interface Part {
 }
 
 /** The steps of a delivery, by name, in order; a crash at each is tested. */
-export type Step =
+export type DeliveryStep =
   | "accepted"
   | "asked"
   | "opening"
@@ -81,10 +81,12 @@ export type Step =
   | "done";
 
 /** The ways that suit what is to be shown. */
-export function laddersOf(
+export function methodsFor(
   platform: Platform,
-  { push, notice, incoming }: Job,
-): Promise<readonly Way[]> {
-  if (push) return platform.unasked(incoming);
-  return notice && platform.notices ? platform.notices(incoming) : platform.ways(incoming);
+  { push, notice, incoming }: Delivery,
+): Promise<readonly DeliveryMethod[]> {
+  if (push) return platform.pushMethods(incoming);
+  return notice && platform.noticeMethods
+    ? platform.noticeMethods(incoming)
+    : platform.methods(incoming);
 }

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import {
+  type ChatQuestion,
   MAX_FILE,
   MAX_IMAGES,
   MAX_QUOTE,
-  type Question,
-  read,
-} from "../../../src/channels/im/reading.ts";
+  readQuestion,
+} from "../../../src/channels/im/question.ts";
 import {
   type Content,
   type Incoming,
   type Platform,
   PlatformError,
-} from "../../../src/channels/im/surface.ts";
+} from "../../../src/channels/im/platform.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 
 const FILES: Record<string, Uint8Array> = {
@@ -57,12 +57,12 @@ async function reading(message: Partial<Incoming>) {
     ...message,
   };
   const words = wordsIn("zh");
-  const found = await read(incoming, {
+  const found = await readQuestion(incoming, {
     platform,
     words,
-    troubled: ({ code }) => troubles.push(code),
+    onError: ({ code }) => troubles.push(code),
   });
-  const question = "refusal" in found ? undefined : found as Question;
+  const question = "refusal" in found ? undefined : found as ChatQuestion;
   return { refusal: "refusal" in found ? found.refusal : undefined, question, troubles };
 }
 
@@ -80,10 +80,10 @@ Deno.test("nothing but the mention is answered with what one can do", async () =
 Deno.test("each kind that no bot gets is named", async () => {
   const { kinds } = wordsIn("zh");
   for (const kind of Object.keys(kinds) as (keyof typeof kinds)[]) {
-    const { refusal } = await reading({ unread: [kind] });
+    const { refusal } = await reading({ unsupported: [kind] });
     assert.ok(refusal!.includes(kinds[kind]), kind);
   }
-  const { question } = await reading({ text: "看", unread: ["video"] });
+  const { question } = await reading({ text: "看", unsupported: ["video"] });
   assert.deepEqual([question!.text, question!.notes], ["看\n\n[视频]", [
     "⚠️ 消息中的视频没有交给机器人。",
   ]]);

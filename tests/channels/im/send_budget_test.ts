@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
-import { Budget, type Permit, type Priority, type Scope } from "../../../src/channels/im/budget.ts";
+import {
+  type BudgetScope,
+  type Permit,
+  type Priority,
+  SendBudget,
+} from "../../../src/channels/im/send_budget.ts";
 import { DrivenClock } from "../../clock.ts";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 
-const chat = (limit: number, per = 1000): Scope => ({ key: "chat", rates: [{ limit, per }] });
+const chat = (limit: number, per = 1000): BudgetScope => ({ key: "chat", rates: [{ limit, per }] });
 
 /**
  * A small generator of repeatable "random" numbers (mulberry32): a failing property can be run
@@ -35,19 +40,19 @@ Deno.test("no spread of latencies puts more calls into any window than its limit
   for (let seed = 1; seed <= 12; seed++) {
     const roll = dice(seed);
     const clock = new DrivenClock(0);
-    const budget = new Budget({ clock });
+    const budget = new SendBudget({ clock });
     const rates = [{ limit: 3 + Math.floor(roll() * 60), per: 1000 }, {
       limit: 100 + Math.floor(roll() * 900),
       per: 60_000,
     }];
-    const app: Scope = { key: "app", rates };
+    const app: BudgetScope = { key: "app", rates };
     const arrivals: number[] = [];
     const priorities: Priority[] = ["final", "first", "edit", "push"];
     let open = 0;
     for (let n = 0; n < 600; n++) {
       clock.after(roll() * 40_000, async () => {
         open++;
-        const own: Scope = { key: `chat:${n % 7}`, rates: [{ limit: 4, per: 1000 }] };
+        const own: BudgetScope = { key: `chat:${n % 7}`, rates: [{ limit: 4, per: 1000 }] };
         const permit = await budget.take([app, own], {
           priority: priorities[n % 4]!,
           chat: own.key,
@@ -73,8 +78,8 @@ Deno.test("no spread of latencies puts more calls into any window than its limit
 
 Deno.test("a permit is taken from every scope of the path or from none", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
-  const app: Scope = { key: "app", rates: [{ limit: 10, per: 1000 }] };
+  const budget = new SendBudget({ clock });
+  const app: BudgetScope = { key: "app", rates: [{ limit: 10, per: 1000 }] };
   const ask = { priority: "final", chat: "a" } as const;
   await budget.take([app, chat(1)], ask);
   const second = budget.take([app, chat(1)], ask);
@@ -88,7 +93,7 @@ Deno.test("a permit is taken from every scope of the path or from none", async (
 
 Deno.test("finals go before first frames, those before edits, those before pushes", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
+  const budget = new SendBudget({ clock });
   const scope = chat(1);
   const order: string[] = [];
   (await budget.take([scope], { priority: "final", chat: "x" }) as Permit).done();
@@ -104,8 +109,8 @@ Deno.test("finals go before first frames, those before edits, those before pushe
 
 Deno.test("a chat with a hundred edits does not keep another chat's one edit waiting", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
-  const app: Scope = { key: "app", rates: [{ limit: 5, per: 1000 }] };
+  const budget = new SendBudget({ clock });
+  const app: BudgetScope = { key: "app", rates: [{ limit: 5, per: 1000 }] };
   const order: string[] = [];
   const ask = async (name: string) => {
     const permit = await budget.take([app], { priority: "edit", chat: name });
@@ -125,7 +130,7 @@ Deno.test("a chat with a hundred edits does not keep another chat's one edit wai
 
 Deno.test("edits leave room in a minute's window for finals at every moment", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
+  const budget = new SendBudget({ clock });
   const scope = chat(28, 60_000);
   const waits: number[] = [];
   let stop = false;
@@ -154,7 +159,7 @@ Deno.test("edits leave room in a minute's window for finals at every moment", as
 
 Deno.test("a final paid for in advance keeps its slot from edits and pushes", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
+  const budget = new SendBudget({ clock });
   const scope = chat(2, 60_000);
   const reservation = await budget.reserve([scope]);
   (await budget.take([scope], { priority: "edit", chat: "a" }) as Permit).done();
@@ -170,7 +175,7 @@ Deno.test("a final paid for in advance keeps its slot from edits and pushes", as
 
 Deno.test("a closed scope opens after the named time, and nothing that waited is lost", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
+  const budget = new SendBudget({ clock });
   const scope = chat(10);
   budget.close(scope, 60_000);
   const times: number[] = [];
@@ -189,8 +194,8 @@ Deno.test("a closed scope opens after the named time, and nothing that waited is
 Deno.test("an edit that is withdrawn while it waits costs nothing", async () => {
   const clock = new DrivenClock(0);
   const store = new MemoryStore();
-  const budget = new Budget({ clock, store });
-  const scope: Scope = {
+  const budget = new SendBudget({ clock, store });
+  const scope: BudgetScope = {
     key: "s",
     rates: [{ limit: 1, per: 1000 }],
     quota: { limit: 10, period: "month" },
@@ -208,8 +213,12 @@ Deno.test("an edit that is withdrawn while it waits costs nothing", async () => 
 Deno.test("a month's quota is never overdrawn, keeps its last tenth for finals, and survives a restart", async () => {
   const clock = new DrivenClock(Date.UTC(2026, 10, 15));
   const store = new MemoryStore();
-  const scope: Scope = { key: "ding:month", rates: [], quota: { limit: 50, period: "month" } };
-  const spend = async (budget: Budget, priority: Priority, times: number) => {
+  const scope: BudgetScope = {
+    key: "ding:month",
+    rates: [],
+    quota: { limit: 50, period: "month" },
+  };
+  const spend = async (budget: SendBudget, priority: Priority, times: number) => {
     let given = 0;
     for (let n = 0; n < times; n++) {
       const permit = await budget.take([scope], { priority, chat: "a" });
@@ -219,8 +228,8 @@ Deno.test("a month's quota is never overdrawn, keeps its last tenth for finals, 
     }
     return given;
   };
-  assert.equal(await spend(new Budget({ clock, store }), "edit", 30), 30);
-  const restarted = new Budget({ clock, store });
+  assert.equal(await spend(new SendBudget({ clock, store }), "edit", 30), 30);
+  const restarted = new SendBudget({ clock, store });
   assert.equal(await spend(restarted, "edit", 30), 15, "edits stop at 90 %");
   assert.equal(await spend(restarted, "final", 30), 5, "finals use the last tenth and no more");
   assert.equal(await restarted.left(scope), 0);
@@ -232,8 +241,8 @@ Deno.test("a month's quota is never overdrawn, keeps its last tenth for finals, 
 Deno.test("a reservation charges the quota once, and a release gives it back", async () => {
   const clock = new DrivenClock(0);
   const store = new MemoryStore();
-  const budget = new Budget({ clock, store });
-  const scope: Scope = { key: "m", rates: [], quota: { limit: 10, period: "month" } };
+  const budget = new SendBudget({ clock, store });
+  const scope: BudgetScope = { key: "m", rates: [], quota: { limit: 10, period: "month" } };
   const [used, released] = [await budget.reserve([scope]), await budget.reserve([scope])];
   assert.equal(await budget.left(scope), 8);
   (await budget.take([scope], { priority: "final", chat: "a", reservation: used }) as Permit)
@@ -246,8 +255,8 @@ Deno.test("a reservation charges the quota once, and a release gives it back", a
 
 Deno.test("a call that the platform did not count comes back to the quota", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock, store: new MemoryStore() });
-  const scope: Scope = { key: "m", rates: [], quota: { limit: 10, period: "day" } };
+  const budget = new SendBudget({ clock, store: new MemoryStore() });
+  const scope: BudgetScope = { key: "m", rates: [], quota: { limit: 10, period: "day" } };
   (await budget.take([scope], { priority: "edit", chat: "a" }) as Permit).done("uncounted");
   await clock.advance(1);
   assert.equal(await budget.left(scope), 10);
@@ -255,9 +264,9 @@ Deno.test("a call that the platform did not count comes back to the quota", asyn
 
 Deno.test("scopes of chats that went quiet are forgotten", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock });
+  const budget = new SendBudget({ clock });
   for (let n = 0; n < 5000; n++) {
-    const scope: Scope = { key: `chat:${n}`, rates: [{ limit: 4, per: 1000 }] };
+    const scope: BudgetScope = { key: `chat:${n}`, rates: [{ limit: 4, per: 1000 }] };
     (await budget.take([scope], { priority: "edit", chat: scope.key }) as Permit).done();
     if (n % 100 === 0) await clock.advance(1000);
   }
@@ -266,7 +275,7 @@ Deno.test("scopes of chats that went quiet are forgotten", async () => {
 
 Deno.test("past the bound edits are dropped and finals still wait", async () => {
   const clock = new DrivenClock(0);
-  const budget = new Budget({ clock, maxWaiting: 1 });
+  const budget = new SendBudget({ clock, maxWaiting: 1 });
   const scope = chat(1);
   budget.close(scope, 1000);
   const final = budget.take([scope], { priority: "final", chat: "a" });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withoutPings } from "../../../src/channels/im/ping.ts";
+import { withoutMentions } from "../../../src/channels/im/mention_guard.ts";
 
 /** As a person sees it: signs without width are not seen. */
 const seen = (text: string) => text.replaceAll("\u200b", "");
@@ -21,7 +21,7 @@ Deno.test("every mark that a platform reads as a mention is broken, and the word
     ["dingtalk", '<a atId="manager42">x</a>', /<a at/],
   ];
   for (const [platform, text, mark] of cases) {
-    const safe = withoutPings(text, platform);
+    const safe = withoutMentions(text, platform);
     assert.doesNotMatch(safe, mark, text);
     assert.equal(seen(safe), text);
   }
@@ -34,7 +34,7 @@ Deno.test("what mentions nobody stays as it is, so that code and addresses can b
     ["dingtalk", "write to a.b@example.com @ noon"],
     ["dingtalk", "```java\n@Override\n```\nand `@app.route` too"],
   ];
-  for (const [platform, text] of same) assert.equal(withoutPings(text, platform), text);
+  for (const [platform, text] of same) assert.equal(withoutMentions(text, platform), text);
 });
 
 Deno.test("a megabyte of marks is gone through once", () => {
@@ -42,7 +42,7 @@ Deno.test("a megabyte of marks is gone through once", () => {
     const text = part.repeat(1_000_000 / part.length);
     for (const platform of ["feishu", "dingtalk", "wecom"] as const) {
       const began = performance.now();
-      withoutPings(text, platform);
+      withoutMentions(text, platform);
       assert.ok(performance.now() - began < 3000, `${platform}: ${part}`);
     }
   }
