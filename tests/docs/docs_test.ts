@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { TIMEOUTS } from "../../src/channels/im/caller.ts";
+import { TIMEOUTS } from "../../src/channels/im/http_call.ts";
 import { MAX_FILE, MAX_QUOTE } from "../../src/channels/im/question.ts";
 import { configJsonSchema } from "../../src/config/config.ts";
 import { routeTables } from "../channels/api/route_table.ts";

@@ -7,7 +7,14 @@ import type { BudgetScope, SendBudget } from "../im/send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
-import { Caller, parse, type PlatformCall, type PlatformResponse, request } from "../im/caller.ts";
+import {
+  type HttpCall,
+  type HttpCaller,
+  httpCaller,
+  type HttpResponse,
+  parse,
+  request,
+} from "../im/http_call.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { Hosts } from "../im/hosts.ts";
@@ -61,10 +68,10 @@ export interface DingChat {
 }
 
 export class DingTalkApi {
-  readonly #caller: Caller;
-  readonly #oldCaller: Caller;
-  readonly #bare: Caller;
-  readonly #foreign: Caller;
+  readonly #caller: HttpCaller;
+  readonly #oldCaller: HttpCaller;
+  readonly #bare: HttpCaller;
+  readonly #foreign: HttpCaller;
   readonly #sessions: Hosts;
   readonly #files: Hosts;
   readonly #clock: Clock;
@@ -123,10 +130,10 @@ export class DingTalkApi {
         undefined,
         (json) => json.access_token && { token: json.access_token, seconds: json.expires_in },
       ));
-    this.#caller = new Caller({ ...wire, token });
-    this.#oldCaller = new Caller({ ...wire, token: oldToken });
-    this.#bare = new Caller(wire);
-    this.#foreign = new Caller({ ...wire, fetch: foreignFetch(parts) });
+    this.#caller = httpCaller({ ...wire, token });
+    this.#oldCaller = httpCaller({ ...wire, token: oldToken });
+    this.#bare = httpCaller(wire);
+    this.#foreign = httpCaller({ ...wire, fetch: foreignFetch(parts) });
     const base = [settings.baseUrl, settings.oapiBaseUrl];
     this.#sessions = new Hosts({ base, platform: SESSION_HOSTS, further: settings.hosts });
     this.#files = new Hosts({ base, platform: FILE_HOSTS, further: settings.hosts });
@@ -336,7 +343,7 @@ export class DingTalkApi {
   }
 
   /** A message's picture or file, by its download code. */
-  async download(code: Json, send: SendOptions, maxBytes?: number): Promise<PlatformResponse> {
+  async download(code: Json, send: SendOptions, maxBytes?: number): Promise<HttpResponse> {
     const body = () => ({ downloadCode: code, robotCode: this.#robot });
     const found = await this.#call(
       "POST",
@@ -447,7 +454,7 @@ export class DingTalkApi {
     name: string,
     chat: DingChat | undefined,
     send: SendOptions,
-    body: PlatformCall["body"],
+    body: HttpCall["body"],
     repeatable: boolean,
     read = plain,
   ): Promise<Json> {

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
 import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { parse } from "../im/caller.ts";
+import { parse } from "../im/http_call.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
@@ -21,6 +21,7 @@ import {
   type Platform,
   PlatformError,
   type SendOptions,
+  type StaticMethod,
   type Voucher,
 } from "../im/platform.ts";
 import { type DingChat, DingTalkApi } from "./api.ts";
@@ -322,7 +323,6 @@ export class DingTalkChannel implements Channel, Platform {
       // webhook none.
       maxMessages: sparing ? 1 : 20,
       editInterval: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
-      placeholderAfter: Infinity,
       finalPath: [api.month()],
       render: (markdown) => withoutMentions(downgrade(markdown, { images: true }), "dingtalk"),
       async open(text, send) {
@@ -360,21 +360,17 @@ export class DingTalkChannel implements Channel, Platform {
     };
   }
 
-  #still(name: string): Omit<DeliveryMethod, "open" | "finalPath"> {
+  #still(name: string): Omit<StaticMethod, "open" | "finalPath"> {
     const after = this.#s.placeholderAfter;
     return {
       name,
       maxBytes: MARKDOWN_BYTES,
       live: false,
       repeatable: false,
-      lifetime: Infinity,
       maxMessages: Infinity,
-      editInterval: () => Infinity,
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
       render: (markdown) =>
         withoutMentions(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
-      edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
-      close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
     };
   }
 

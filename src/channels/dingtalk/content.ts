@@ -6,7 +6,7 @@
  * connector reads them.
  */
 import type { Json } from "../../core/store.ts";
-import { parse } from "../im/caller.ts";
+import { parse } from "../im/http_call.ts";
 import type { Content, UnsupportedPart } from "../im/platform.ts";
 
 const UNSUPPORTED: Readonly<Record<string, UnsupportedPart>> = {

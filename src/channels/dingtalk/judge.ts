@@ -5,7 +5,8 @@
  */
 import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
-import { type CallVerdict, parse, type PlatformResponse } from "../im/caller.ts";
+import type { CallVerdict } from "../im/paced_caller.ts";
+import { type HttpResponse, parse } from "../im/http_call.ts";
 
 /** How long each says "too much": milliseconds. */
 const BAN = 5 * 60_000, ROBOT_BLOCK = 10 * 60_000, MINUTE = 60_000;
@@ -15,7 +16,7 @@ const BAN = 5 * 60_000, ROBOT_BLOCK = 10 * 60_000, MINUTE = 60_000;
  * somebody did not get it.
  */
 export function judge(
-  answer: PlatformResponse,
+  answer: HttpResponse,
   address: BudgetScope,
   api: BudgetScope,
   about: BudgetScope,
@@ -64,7 +65,7 @@ export function isUsedUp(code: string): boolean {
  * of the guard in front of DingTalk. Any other page comes from something in between, which repeats
  * help.
  */
-function isBan({ status, text }: PlatformResponse, body: Json | undefined): boolean {
+function isBan({ status, text }: HttpResponse, body: Json | undefined): boolean {
   if (body?.status === 1111) return true;
   return body === undefined && status < 500 && /punish|x5sec|_____tmd_____/i.test(text);
 }

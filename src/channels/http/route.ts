@@ -67,7 +67,7 @@ export const admins = { who: "admin", keys: ["admin"], bots: "closed" } as const
 
 /**
  * The same for what changes somebody's account. Upon an admin's account only a session does it: no
- * key raises its owner, or itself. The handler asks {@linkcode PlatformCall.guard}.
+ * key raises its owner, or itself. The handler asks {@linkcode HttpCall.guard}.
  */
 export const accountAdmins = { ...admins, guarded: true } as const;
 

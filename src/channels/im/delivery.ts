@@ -1,78 +1,99 @@
-/** A delivery as it stands in the outbox: everything that a restart must know of it. Plain JSON. */
+/**
+ * A delivery as it stands in the outbox: all that a restart must know of it, as plain JSON. It is
+ * stored before each step that it describes.
+ */
 import type { Json } from "../../core/store.ts";
-import type { DeliveryMethod, Incoming, Platform } from "./platform.ts";
+import type { DeliveryMethod, Incoming, MessageRef, Platform } from "./platform.ts";
 import type { Language } from "./words.ts";
 
-/** What is kept of a delivery in the outbox. */
 export interface Delivery {
   readonly incoming: Incoming;
-  /** When it was accepted, milliseconds since the epoch. */
+  /** When the message was accepted, milliseconds since the epoch. */
   readonly at: number;
-  /** How many processes have had it. */
+  purpose: DeliveryPurpose;
+  /** How many processes, or retries of one, have had the delivery before. */
   tries: number;
   language: Language;
-  turnId?: string;
-  personId?: string;
-  /** The rung of the ladder, by name: the ladder may look different after a restart. */
-  way?: string;
-  /**
-   * What is open and not closed. `opening`: the call was begun, whether it arrived is not known.
-   */
-  place?: { readonly json: Json; readonly at: number };
-  opening?: boolean;
-  /** What an `opening` of several calls has so far. */
-  half?: Json;
-  /**
-   * What closed places have shown, and what opens a fence again that the last of them had to close.
-   */
+  /** The turn that answers, once the bot was asked. */
+  turn?: { readonly id: string; readonly personId: string };
+  /** The method in use, by name: the platform's list may differ after a restart. */
+  method?: string;
+  progress: DeliveryProgress;
+  /** How many messages were begun. The ids of sends are made from it. */
+  opened: number;
+  /** The part of the answer that closed messages show. */
   shown: string;
+  /** Opens the fence again that the last closed message had to close; begins the next message. */
   prefix: string;
+  /** The message that shows that the bot is working, where its button must be removed. */
+  working?: { readonly method: string; readonly message: MessageRef };
+  /** Lines below the answer about parts of the question that did not reach the bot. */
+  notes?: readonly string[];
+  /** Calls to the platform so far. */
+  calls: number;
+}
+
+/**
+ * `answer`: of a bot. `notice`: of the gateway itself, which goes by {@linkcode
+ * Platform.noticeMethods}. `push`: nobody asked for it, so it has the lowest priority and reserves
+ * no final.
+ */
+export type DeliveryPurpose =
+  | { readonly kind: "answer" | "notice" }
+  | { readonly kind: "push"; readonly text: string; readonly images: readonly string[] };
+
+export type DeliveryProgress =
+  /** No message can be edited: none was begun, or all are closed. */
+  | { readonly phase: "idle" }
   /**
-   * A whole piece of an answer that goes on, on its way as a message of its own; what comes behind
-   * it begins with `prefix`.
+   * The call that opens a message was begun; whether it arrived is not known. `checkpoint`: the
+   * result of the first of several calls.
    */
-  piece?: {
+  | { readonly phase: "opening"; checkpoint?: Json }
+  /** This message is open, `since` milliseconds since the epoch. */
+  | { readonly phase: "live"; readonly message: MessageRef; readonly since: number }
+  /**
+   * A piece of an unfinished answer is being sent as a message of its own. `shown` and `prefix` are
+   * the delivery's after it.
+   */
+  | {
+    readonly phase: "piece";
     readonly text: string;
     readonly id: string;
     readonly shown: string;
     readonly prefix: string;
-  };
-  /** How many places have been opened: makes ids. */
-  opened: number;
-  /** The answer as it must be seen, and how many parts of it have been. */
-  final?: { parts: DeliveryPart[]; sent: number; images: readonly string[]; imagesSent: number };
-  /** Calls to the platform so far. */
-  calls: number;
-  /** The sign that somebody is at work, where it has a button that must not outlive the answer. */
-  waiting?: { readonly way: string; readonly json: Json };
-  /** Lines below the answer: what of the question did not reach the bot. */
-  notes?: readonly string[];
-  /** Set for a notice of the gateway's own, which goes by {@linkcode Platform.noticeMethods}. */
-  notice?: boolean;
-  /**
-   * Set where nobody asked: what a bot says by itself. It goes behind everything else and pays for
-   * nothing ahead.
-   */
-  readonly push?: { readonly text: string; readonly images: readonly string[] };
+  }
+  | FinalProgress;
+
+/** The answer is complete: its parts, then its attachments, are being sent. */
+export interface FinalProgress {
+  readonly phase: "final";
+  parts: readonly FinalPart[];
+  /** How many parts were sent. */
+  sent: number;
+  /** Attachments that no part carried, as data URLs. */
+  images: readonly string[];
+  imagesSent: number;
+  /** The result of the first of several calls that send one attachment. */
+  checkpoint?: Json;
 }
 
-/** One piece of the final. */
-export interface DeliveryPart {
+export interface FinalPart {
   readonly text: string;
-  readonly way: string;
-  /** Where it is to be written; absent: something new is opened. */
-  readonly place?: Json;
+  readonly method: string;
+  /** The open message that the part replaces; absent: the part is a new message. */
+  readonly message?: MessageRef;
   readonly id: string;
 }
 
-/** The steps of a delivery, by name, in order; a crash at each is tested. */
+/** The steps of a delivery, in order. A test kills the process at each. */
 export type DeliveryStep =
   | "accepted"
   | "asked"
   | "opening"
   | "opened"
   | "edited"
-  | "rolled"
+  | "continued"
   | "piece_sent"
   | "final_written"
   | "part_sent"
@@ -80,13 +101,34 @@ export type DeliveryStep =
   | "images_sent"
   | "done";
 
-/** The ways that suit what is to be shown. */
+export function newDelivery(
+  incoming: Incoming,
+  at: number,
+  language: Language,
+  purpose: DeliveryPurpose = { kind: "answer" },
+): Delivery {
+  const progress = { phase: "idle" } as const;
+  return {
+    incoming,
+    at,
+    purpose,
+    tries: 0,
+    language,
+    progress,
+    opened: 0,
+    shown: "",
+    prefix: "",
+    calls: 0,
+  };
+}
+
+/** Returns the methods that suit what is to be shown, best first. */
 export function methodsFor(
   platform: Platform,
-  { push, notice, incoming }: Delivery,
+  { purpose: { kind }, incoming }: Delivery,
 ): Promise<readonly DeliveryMethod[]> {
-  if (push) return platform.pushMethods(incoming);
-  return notice && platform.noticeMethods
+  if (kind === "push") return platform.pushMethods(incoming);
+  return kind === "notice" && platform.noticeMethods
     ? platform.noticeMethods(incoming)
     : platform.methods(incoming);
 }

@@ -132,11 +132,8 @@ export interface SendOptions {
   readonly chat: string;
   readonly signal?: AbortSignal;
   readonly reservation?: Reservation;
-  /**
-   * Milliseconds for which it is tried again, where that is not for as long as an answer may be
-   * late.
-   */
-  readonly patience?: number;
+  /** Milliseconds for which the send is tried again; as long as an answer may be late unless set. */
+  readonly deadlineMs?: number;
   /** The whole of the answer or of its part: there will be no edit. */
   readonly isWhole: boolean;
   /** Set on the last words of a way that carries images with them. */
@@ -151,59 +148,68 @@ export interface SendOptions {
   readonly onCall: () => void;
 }
 
-/** One way to show an answer. */
-export interface DeliveryMethod {
+/** What all methods of showing an answer have in common. */
+interface AnyMethod {
   readonly name: string;
-  /** UTF-8 bytes of one place; a longer answer is split over several. */
+  /** UTF-8 bytes of one message; a longer answer is split over several. */
   readonly maxBytes: number;
-  /**
-   * UTF-8 bytes after which a way that is not live says a piece of an answer that goes on;
-   * {@linkcode DeliveryMethod.maxBytes} unless set.
-   */
-  readonly pieceBytes?: number;
-  /**
-   * Whether what was opened can be edited and closed; else it can only be opened, with a final
-   * text.
-   */
-  readonly live: boolean;
-  /** Tables that one place takes; any number unless set. */
+  /** Tables that one message takes; any number unless set. */
   readonly maxTables?: number;
-  /** What the last words take along; else each attachment is a message of its own. */
+  /** Attachments that the final text carries; any other attachment is a message of its own. */
   readonly carries?: { readonly most: number; readonly fits: (attachment: Attachment) => boolean };
   /** Whether a send that is repeated with the same id shows once. */
   readonly repeatable: boolean;
-  /** Milliseconds a place may stay open; it is closed and continued in a new one before that. */
-  readonly lifetime: number;
-  /** How many places it may open for one message. */
+  /** How many messages it may open for one answer. */
   readonly maxMessages: number;
-  /** Milliseconds to leave after the `n`th edit (0: after opening); Infinity: no further edits. */
-  editInterval(n: number): number;
-  /**
-   * Milliseconds after which a way that is not live says that the bot is at work; Infinity: never.
-   */
-  readonly placeholderAfter: number;
-  /**
-   * Says that the bot is at work, where there is a better way than a message like others: with a
-   * button that stops it.
-   */
-  showWorking?(text: string, send: SendOptions): Promise<Json>;
-  /**
-   * Takes that button away once the answer is there; `place` is what {@linkcode DeliveryMethod.showWorking} returned.
-   */
-  endWorking?(place: Json, label: string, send: SendOptions): Promise<void>;
-  /** The path whose quota pays for the final, ahead. */
+  /** The path whose quota pays for the final in advance. */
   readonly finalPath: readonly BudgetScope[];
-  /** The bot's Markdown as this way can show it. */
+  /** Converts the bot's Markdown to what this method can show. */
   render(markdown: string): string;
   /**
-   * Shows something new. `text` is asked when the permit is there: the newest. Returns the place,
-   * as plain JSON.
+   * Shows a new message. `text` is called once the permit is there, so that it is the newest.
    */
-  open(text: () => string, send: SendOptions): Promise<Json>;
-  edit(place: Json, text: () => string, send: SendOptions): Promise<void>;
-  /** The last words, and no more edits. Calling it again with the same words does no harm. */
-  close(place: Json, text: string, send: SendOptions): Promise<void>;
+  open(text: () => string, send: SendOptions): Promise<MessageRef>;
 }
+
+/** A method whose messages can be edited and closed: the answer grows before the reader's eyes. */
+export interface LiveMethod extends AnyMethod {
+  readonly live: true;
+  /**
+   * Milliseconds for which a message can be edited; before that it is closed, and the answer
+   * continues in a new one.
+   */
+  readonly lifetime: number;
+  /** Milliseconds to wait after the `n`th edit (0: after opening); Infinity: no further edits. */
+  editInterval(n: number): number;
+  edit(message: MessageRef, text: () => string, send: SendOptions): Promise<void>;
+  /** Shows the final text and allows no more edits. A repeat with the same text does no harm. */
+  close(message: MessageRef, text: string, send: SendOptions): Promise<void>;
+}
+
+/** A method whose messages are final when they are sent. */
+export interface StaticMethod extends AnyMethod {
+  readonly live: false;
+  /**
+   * UTF-8 bytes after which a piece of an unfinished answer is sent; {@linkcode AnyMethod.maxBytes}
+   * unless set.
+   */
+  readonly pieceBytes?: number;
+  /** Milliseconds after which the chat is shown that the bot is working; Infinity: never. */
+  readonly placeholderAfter: number;
+  /**
+   * Shows that the bot is working, where the platform has more for it than a plain message: one
+   * with a button that stops the bot.
+   */
+  showWorking?(text: string, send: SendOptions): Promise<MessageRef>;
+  /** Removes that button after the answer; `message` is what `showWorking` returned. */
+  endWorking?(message: MessageRef, label: string, send: SendOptions): Promise<void>;
+}
+
+/** One method of showing an answer. */
+export type DeliveryMethod = LiveMethod | StaticMethod;
+
+/** A platform's handle of a message that was sent, as plain JSON. */
+export type MessageRef = Json;
 
 /**
  * `gone`: this place can no longer be written (expired, recalled). `refused`: this call will never

@@ -5,7 +5,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
-import { parse, request } from "./caller.ts";
+import { parse, request } from "./http_call.ts";
 
 /** What a check needs of the world. */
 export interface ProbeParts {
@@ -46,7 +46,7 @@ export async function tryOnce(
     {
       headers: { accept: "application/json", ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body), json: true }),
-      most: MOST,
+      maxBytes: MOST,
     },
   );
   if (answer === "timeout") return { trouble: "timeout" };

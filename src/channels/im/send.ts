@@ -11,9 +11,9 @@ const FETCH_TIMEOUT_MS = 30_000;
 export const NAME_TIMEOUT_MS = 1500;
 
 /** A call that belongs to no answer's cost. */
-export function standaloneSend(id: string, patience = FETCH_TIMEOUT_MS): SendOptions {
+export function standaloneSend(id: string, deadlineMs = FETCH_TIMEOUT_MS): SendOptions {
   return {
-    patience,
+    deadlineMs,
     id,
     priority: "first",
     chat: id,

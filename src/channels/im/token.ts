@@ -46,7 +46,7 @@ export class AccessToken {
   }
 
   #renew(): Promise<string> {
-    return this.#flight ??= this.#ask(patienceAfter(this.#failures)).then(({ token, lifetime }) => {
+    return this.#flight ??= this.#ask(timeoutFactor(this.#failures)).then(({ token, lifetime }) => {
       this.#failures = 0;
       this.#value = token;
       this.#until = this.#clock.now() + lifetime;
@@ -62,6 +62,6 @@ export class AccessToken {
  * By what the time of a repeat is multiplied: a platform that has become slow is not given up four
  * times as fast.
  */
-export function patienceAfter(failures: number): number {
+export function timeoutFactor(failures: number): number {
   return Math.min(4, 2 ** failures);
 }

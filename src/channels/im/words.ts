@@ -79,6 +79,11 @@ export function commandOf(text: string): Command | undefined {
   return { name };
 }
 
+/** Returns the language of a message. Commands and answers of yes or no show none. */
+export function languageShown(text: string): Language | undefined {
+  return commandOf(text) || yesOrNo(text) !== undefined ? undefined : languageIn(text);
+}
+
 /** What became of the wish to stop an answer. `nothing`: none is running any more. */
 export type Stopped = "stopped" | "nothing" | "not_yours";
 

@@ -7,14 +7,15 @@
 import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
+import type { CallVerdict } from "../im/paced_caller.ts";
 import {
-  Caller,
-  type CallVerdict,
+  type HttpCall,
+  type HttpCaller,
+  httpCaller,
+  type HttpResponse,
   parse,
-  type PlatformCall,
-  type PlatformResponse,
   request,
-} from "../im/caller.ts";
+} from "../im/http_call.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { rates } from "../im/rates.ts";
@@ -61,7 +62,7 @@ const GONE = new Set([
 const AGAIN = new Set(["230049", "1663", "2001", "99991001"]);
 
 export class LarkApi {
-  readonly #caller: Caller;
+  readonly #caller: HttpCaller;
   readonly #settings: LarkSettings;
 
   constructor(parts: ChannelParts, settings: LarkSettings, health: Health) {
@@ -82,7 +83,7 @@ export class LarkApi {
         !SLOW_API.has(code);
       throw new PlatformError(wrong ? "refused" : "unavailable", code, "no tenant_access_token");
     }, 25 * 60_000);
-    this.#caller = new Caller({ ...wire, token });
+    this.#caller = httpCaller({ ...wire, token });
   }
 
   /** What one kind of call of this app may do, in one tenant. */
@@ -265,7 +266,7 @@ export class LarkApi {
     type: "image" | "file",
     send: SendOptions,
     maxBytes?: number,
-  ): Promise<PlatformResponse> {
+  ): Promise<HttpResponse> {
     const path = `/open-apis/im/v1/messages/${encodeURIComponent(message)}/resources/${
       encodeURIComponent(key)
     }?type=${type}`;
@@ -307,9 +308,9 @@ export class LarkApi {
     path: string,
     own: readonly BudgetScope[],
     send: SendOptions,
-    body?: PlatformCall["body"],
+    body?: HttpCall["body"],
     read = okVerdict,
-    bounds: Pick<PlatformCall, "kind" | "maxBytes"> = {},
+    bounds: Pick<HttpCall, "kind" | "maxBytes"> = {},
   ): Promise<Json> {
     const scopes = [...this.month(), ...own];
     return this.#caller.call({
@@ -331,10 +332,10 @@ export class LarkApi {
  * of the chat, card or message.
  */
 export function judge(
-  answer: PlatformResponse,
+  answer: HttpResponse,
   api: BudgetScope,
   about: BudgetScope,
-  read: (answer: PlatformResponse, body: Json) => CallVerdict = okVerdict,
+  read: (answer: HttpResponse, body: Json) => CallVerdict = okVerdict,
 ): CallVerdict {
   const body = answer.headers.get("content-type")?.includes("json")
     ? parse(answer.text)
@@ -359,12 +360,12 @@ export function judge(
   return read(answer, body);
 }
 
-function okVerdict(_answer: PlatformResponse, body: Json): CallVerdict {
+function okVerdict(_answer: HttpResponse, body: Json): CallVerdict {
   // A 200 that is not JSON came from something in between: a proxy's page.
   return body?.code === 0 ? { kind: "ok", body } : { kind: "retry", code: "not_json" };
 }
 
-function bytesVerdict(answer: PlatformResponse): CallVerdict {
+function bytesVerdict(answer: HttpResponse): CallVerdict {
   return { kind: "ok", body: answer };
 }
 

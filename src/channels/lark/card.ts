@@ -74,7 +74,6 @@ export function streamWay(api: LarkApi, incoming: Incoming, stopWord: string): D
     // As often as the card's own budget lets; what is beyond the app's share the budget holds back,
     // fairly between answers.
     editInterval: () => 120,
-    placeholderAfter: Infinity,
     finalPath: [...api.month(), api.chat(target)],
     render: cardText,
     async open(text, send) {
@@ -141,7 +140,6 @@ export function patchWay(api: LarkApi, incoming: Incoming): DeliveryMethod {
     maxMessages: PLACES,
     // Each patch redraws the whole card on the phone: faster than this flickers.
     editInterval: () => 1000,
-    placeholderAfter: Infinity,
     finalPath: [...api.month(), api.chat(target)],
     render: cardText,
     async open(text, send) {
@@ -172,9 +170,7 @@ export function textWay(
     maxBytes: TEXT_BYTES,
     live: false,
     repeatable: true,
-    lifetime: Infinity,
     maxMessages: Infinity,
-    editInterval: () => Infinity,
     placeholderAfter,
     finalPath: [...api.month(), api.chat(target)],
     render: (markdown) => withoutMentions(downgrade(markdown, { plain: true }), "feishu"),
@@ -188,8 +184,6 @@ export function textWay(
         ),
       };
     },
-    edit: () => Promise.reject(new PlatformError("gone", "text", "a text is not edited")),
-    close: () => Promise.reject(new PlatformError("gone", "text", "a text is not edited")),
   };
 }
 

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
 import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { parse, type PlatformResponse } from "../im/caller.ts";
+import { type HttpResponse, parse } from "../im/http_call.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Inbox } from "../im/inbox.ts";
 import { same } from "../im/envelope.ts";
@@ -215,7 +215,7 @@ export class LarkChannel implements Channel, Platform {
     ref: Json,
     type: "image" | "file",
     most?: number,
-  ): Promise<PlatformResponse> {
+  ): Promise<HttpResponse> {
     const { message, key } = typeof ref === "string"
       ? { message: incoming.address.message, key: ref }
       : ref;

@@ -5,7 +5,7 @@
  * Source: Feishu 接收消息内容 (message_type by message_type).
  */
 import type { Json } from "../../core/store.ts";
-import { parse } from "../im/caller.ts";
+import { parse } from "../im/http_call.ts";
 import type { Content, UnsupportedPart } from "../im/platform.ts";
 
 /** Kinds that no bot gets, by `message_type`. */

@@ -4,7 +4,7 @@
  * own calls: the SDK neither paces nor waits when told to.
  */
 import type { Json } from "../../core/store.ts";
-import { parse, request } from "../im/caller.ts";
+import { parse, request } from "../im/http_call.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { Hosts } from "../im/hosts.ts";

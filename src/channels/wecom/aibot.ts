@@ -13,7 +13,9 @@ import { sleep } from "../../core/sleep.ts";
 import type { Json } from "../../core/store.ts";
 import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { Caller, parse } from "../im/caller.ts";
+import { type HttpCaller, httpCaller, parse, timeoutMs } from "../im/http_call.ts";
+import { type CallVerdict, PacedCaller } from "../im/paced_caller.ts";
+import { timeoutFactor } from "../im/token.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
@@ -31,13 +33,15 @@ import {
   type Platform,
   PlatformError,
   type SendOptions,
+  type StaticMethod,
 } from "../im/platform.ts";
 import { callerParts, foreignFetch } from "../im/caller_parts.ts";
 import { languageOf, wordsIn } from "../im/words.ts";
 import { explain } from "./explain.ts";
 import { BotMedia } from "./bot_media.ts";
 import { readBotMessage } from "./event.ts";
-import { judge } from "./judge.ts";
+import type { FrameCall, FrameCaller } from "./frame_call.ts";
+import { judge, judgeBody } from "./judge.ts";
 import type { WecomBotSettings } from "./settings.ts";
 
 /** Bytes of one text; 20,480 are allowed. */
@@ -88,6 +92,9 @@ const TAKES: AcceptedAttachments = {
   file: { bytes: 20 << 20, above: 5 },
 };
 
+/** There is no connection, or it was lost before the acknowledgement. */
+const LOST: CallVerdict = { kind: "retry", code: "network" };
+
 /** An answer that WeCom polls. */
 interface Polled {
   text: string;
@@ -104,7 +111,8 @@ export class WecomBot implements Channel, Platform {
   readonly #envelope: Envelope | undefined;
   readonly #health: Health;
   readonly #hosts: Hosts;
-  readonly #caller: Caller;
+  readonly #caller: HttpCaller;
+  readonly #frames: FrameCaller;
   readonly #media: BotMedia;
   readonly #line: ReconnectingSocket | undefined;
   readonly #polled = new Map<string, Polled>();
@@ -135,17 +143,13 @@ export class WecomBot implements Channel, Platform {
     }
     const { clock } = parts;
     const wire = callerParts(parts, settings, this.#health);
-    this.#caller = new Caller({
+    this.#caller = httpCaller(wire);
+    this.#frames = new PacedCaller({
       ...wire,
-      // Frames and HTTP calls take the same way through permits, repeats and verdicts; only the
-      // last step differs.
-      fetch: (input, init) =>
-        String(input).startsWith("aibot:")
-          ? this.#frame(String(input), init!)
-          : wire.fetch(input, init),
+      send: (call, _token, attempt) => this.#sendCall(call, attempt),
     });
-    const foreign = new Caller({ ...wire, fetch: foreignFetch(parts) });
-    this.#media = new BotMedia({ settings, caller: this.#caller, foreign });
+    const foreign = httpCaller({ ...wire, fetch: foreignFetch(parts) });
+    this.#media = new BotMedia({ settings, frames: this.#frames, caller: this.#caller, foreign });
     if (settings.mode === "socket") {
       this.#line = new ReconnectingSocket({
         clock,
@@ -332,7 +336,6 @@ export class WecomBot implements Channel, Platform {
       maxMessages: 1,
       // Nothing is sent: WeCom asks when it likes, and finds what is newest.
       editInterval: () => 200,
-      placeholderAfter: Infinity,
       finalPath: [],
       render: markdownOfBot,
       open: async (text, send) => {
@@ -474,30 +477,27 @@ export class WecomBot implements Channel, Platform {
     };
   }
 
-  /**
-   * Sends a frame and waits for its acknowledgement, as if it were a call: `aibot:<cmd>?<req_id>`.
-   */
-  #frame(address: string, init: RequestInit): Promise<Response> {
-    const { pathname: cmd, search } = new URL(address);
-    const req_id = decodeURIComponent(search.slice(1)) || this.#requestId(cmd);
-    return new Promise((resolve, reject) => {
-      const fail = () => {
-        leave();
-        reject(new DOMException("no acknowledgement", "AbortError"));
-      };
+  /** Sends a frame and waits for its acknowledgement. */
+  #sendCall(call: FrameCall, attempt: number): Promise<CallVerdict> {
+    const req_id = call.requestId || this.#requestId(call.cmd);
+    const frame = { cmd: call.cmd, headers: { req_id }, body: call.body() };
+    const kind = call.priority === "edit" ? "edit" : "send";
+    const ms = timeoutMs(this.#s.timeouts, kind, timeoutFactor(attempt));
+    return new Promise((resolve) => {
       const leave = this.#wait(req_id, (ack) => {
-        init.signal?.removeEventListener("abort", fail);
-        if (ack.errcode === -2) reject(new TypeError("connection lost"));
-        else resolve(Response.json(ack));
+        callOff();
+        resolve(ack.errcode === -2 ? LOST : call.judge(ack));
       });
-      init.signal?.addEventListener("abort", fail, { once: true });
-      const frame = { cmd, headers: { req_id }, body: JSON.parse(String(init.body)) };
-      if (this.sendFrame ? this.sendFrame(frame) : this.#isConnected && this.#line!.send(frame)) {
-        return;
-      }
-      leave();
-      init.signal?.removeEventListener("abort", fail);
-      reject(new TypeError("no connection"));
+      const fail = (verdict: CallVerdict) => {
+        leave();
+        callOff();
+        resolve(verdict);
+      };
+      const callOff = this.#parts.clock.after(ms, () => fail({ kind: "retry", code: "timeout" }));
+      const isSent = this.sendFrame
+        ? this.sendFrame(frame)
+        : this.#isConnected && this.#line!.send(frame);
+      if (!isSent) fail(LOST);
     });
   }
 
@@ -534,7 +534,6 @@ export class WecomBot implements Channel, Platform {
       // Whether a refresh counts against the 30 a minute is not documented; the budget counts it,
       // and this keeps bursts small.
       editInterval: () => 800,
-      placeholderAfter: Infinity,
       finalPath: [this.#conversation(incoming)],
       render: markdownOfBot,
       open: async (text, send) => {
@@ -575,17 +574,17 @@ export class WecomBot implements Channel, Platform {
     send: SendOptions,
     repeatable: boolean,
     body: () => Json,
-    request = "",
+    requestId?: string,
   ): Promise<Json> {
     const scope = this.#conversation(incoming);
-    return await this.#caller.call({
+    return await this.#frames.call({
       ...send,
-      method: "POST",
-      url: () => `aibot:${cmd}?${encodeURIComponent(request)}`,
+      cmd,
+      requestId,
       body,
       path: [scope],
       repeatable,
-      judge: (answer) => judge(answer, scope),
+      judge: (ack) => judgeBody(ack, scope),
     });
   }
 
@@ -692,15 +691,11 @@ function imageItem({ base64 }: Attachment): Json {
 
 function still(
   name: string,
-): Omit<DeliveryMethod, "open" | "finalPath" | "maxBytes" | "repeatable" | "maxMessages"> {
+): Omit<StaticMethod, "open" | "finalPath" | "maxBytes" | "repeatable" | "maxMessages"> {
   return {
     name,
     live: false,
-    lifetime: Infinity,
-    editInterval: () => Infinity,
     placeholderAfter: Infinity,
     render: markdownOfBot,
-    edit: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
-    close: () => Promise.reject(new PlatformError("gone", name, "a message is not edited")),
   };
 }

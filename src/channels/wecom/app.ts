@@ -9,7 +9,7 @@ import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import { type AcceptedAttachments, type Attachment, blobOf } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
-import { Caller, parse, type PlatformResponse, request } from "../im/caller.ts";
+import { type HttpCaller, httpCaller, type HttpResponse, parse, request } from "../im/http_call.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
 import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
@@ -71,7 +71,7 @@ export class WecomApp implements Channel, Platform {
   readonly #health: Health;
   readonly #name: string;
   readonly #envelope: Envelope;
-  readonly #caller: Caller;
+  readonly #caller: HttpCaller;
   /** Questions whose answer is ending because of their button. */
   readonly #stoppedByPress = new Set<string>();
   /**
@@ -112,7 +112,7 @@ export class WecomApp implements Channel, Platform {
         "no access_token",
       );
     });
-    this.#caller = new Caller({ ...wire, token });
+    this.#caller = httpCaller({ ...wire, token });
     this.inbox = new Inbox({
       ...parts,
       channel: "wecom",
@@ -221,9 +221,7 @@ export class WecomApp implements Channel, Platform {
       maxBytes: BYTES,
       live: false,
       repeatable: true,
-      lifetime: Infinity,
       maxMessages: Infinity,
-      editInterval: () => Infinity,
       placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
       finalPath: [this.#person(user), ...this.#day()],
       render: (markdown) =>
@@ -259,8 +257,6 @@ export class WecomApp implements Channel, Platform {
           await relabel(user, place.code, label, send);
         }
       },
-      edit: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
-      close: () => Promise.reject(new PlatformError("gone", "message", "a message is not edited")),
     };
     return Promise.resolve([way]);
   }
@@ -367,7 +363,7 @@ export class WecomApp implements Channel, Platform {
     });
   }
 
-  async #media(ref: Json, maxBytes?: number): Promise<PlatformResponse> {
+  async #media(ref: Json, maxBytes?: number): Promise<HttpResponse> {
     const api = this.#api("media.get");
     return await this.#caller.call({
       ...standaloneSend(`media:${ref}`),

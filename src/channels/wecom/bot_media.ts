@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import type { Attachment } from "../im/attachment.ts";
-import type { Caller } from "../im/caller.ts";
+import type { HttpCaller } from "../im/http_call.ts";
 import { openFile } from "../im/envelope.ts";
 import { fileNameOf } from "../im/file_name.ts";
 import { Hosts } from "../im/hosts.ts";
@@ -20,7 +20,8 @@ import {
   PlatformError,
   type SendOptions,
 } from "../im/platform.ts";
-import { judge } from "./judge.ts";
+import type { FrameCaller } from "./frame_call.ts";
+import { judgeBody } from "./judge.ts";
 import type { WecomBotSettings } from "./settings.ts";
 
 /** Where pictures and files may be; any other address must at least be a public one. */
@@ -31,10 +32,11 @@ const CHUNK = 512 * 1024;
 
 export interface BotMediaParts {
   readonly settings: WecomBotSettings;
-  /** Frames and calls to WeCom's own addresses. */
-  readonly caller: Caller;
+  readonly frames: FrameCaller;
+  /** Calls to WeCom's own addresses. */
+  readonly caller: HttpCaller;
   /** Calls to any other address. */
-  readonly foreign: Caller;
+  readonly foreign: HttpCaller;
 }
 
 export class BotMedia {
@@ -49,22 +51,18 @@ export class BotMedia {
 
   /** Returns the media id. */
   async upload(attachment: Attachment, type: string, send: SendOptions): Promise<string> {
-    const { caller } = this.#p;
+    const { frames } = this.#p;
     const bytes = Buffer.from(attachment.base64, "base64");
     const upload = async (cmd: string, body: Json) => {
       const scope = this.#uploads();
-      const call = {
+      return await frames.call({
         ...send,
         reservation: undefined,
-        method: "POST",
         path: [scope],
         repeatable: true,
-      };
-      return await caller.call({
-        ...call,
-        url: () => `aibot:${cmd}`,
+        cmd,
         body: () => body,
-        judge: (a) => judge(a, scope),
+        judge: (ack) => judgeBody(ack, scope),
       });
     };
     const begun = await upload("aibot_upload_media_init", {

@@ -4,19 +4,26 @@
  *
  * Source: WeCom 全局错误码, 访问频率限制 (2023-08).
  */
+import type { Json } from "../../core/store.ts";
 import type { BudgetScope } from "../im/send_budget.ts";
-import { type CallVerdict, parse, type PlatformResponse } from "../im/caller.ts";
+import type { CallVerdict } from "../im/paced_caller.ts";
+import { type HttpResponse, parse } from "../im/http_call.ts";
 
 /** Blocks of a minute last that long. */
 const MINUTE = 60_000;
 
 const GONE = new Set(["846605", "846608"]);
 
-export function judge(answer: PlatformResponse, slow: BudgetScope): CallVerdict {
+export function judge(answer: HttpResponse, slow: BudgetScope): CallVerdict {
   const body = parse(answer.text);
   if (answer.status >= 500 || body === undefined) {
     return { kind: "retry", code: String(answer.status) };
   }
+  return judgeBody(body, slow);
+}
+
+/** Judges the body of an HTTP answer, or a frame that acknowledges another. */
+export function judgeBody(body: Json, slow: BudgetScope): CallVerdict {
   const code = String(body.errcode ?? 0);
   switch (code) {
     case "0":

@@ -8,7 +8,7 @@
  */
 import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
-import { parse } from "../im/caller.ts";
+import { parse } from "../im/http_call.ts";
 import type { AppHealth } from "../im/health.ts";
 import {
   isAesKey,

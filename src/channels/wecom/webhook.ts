@@ -6,7 +6,8 @@
 import type { BudgetScope } from "../im/send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import { NexusError } from "../../core/error.ts";
-import { CALL_DEADLINE_MS, Caller } from "../im/caller.ts";
+import { CALL_DEADLINE_MS } from "../im/paced_caller.ts";
+import { type HttpCaller, httpCaller } from "../im/http_call.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import { split } from "../im/cut.ts";
 import { type AppHealth, Health } from "../im/health.ts";
@@ -27,13 +28,13 @@ const BYTES = 4000;
 const AT_ONCE = 64_000;
 
 export class WecomWebhook {
-  readonly #caller: Caller;
+  readonly #caller: HttpCaller;
   readonly #health: Health;
   readonly #scope: BudgetScope;
 
   constructor(name: string, private readonly settings: WecomWebhookSettings, parts: ChannelParts) {
     this.#health = new Health({ ...parts, channel: "wecom", app: name, explain });
-    this.#caller = new Caller(callerParts(parts, settings, this.#health));
+    this.#caller = httpCaller(callerParts(parts, settings, this.#health));
     this.#scope = {
       key: `wecom:webhook:${settings.secret.slice(-6)}`,
       rates: rates(settings.limits.webhook, { minute: 18 }),

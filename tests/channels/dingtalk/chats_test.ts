@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { judge } from "../../../src/channels/dingtalk/judge.ts";
-import type { PlatformResponse } from "../../../src/channels/im/caller.ts";
+import type { HttpResponse } from "../../../src/channels/im/http_call.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import type { Script } from "../im/stage.ts";
 import { stage } from "./stage.ts";
@@ -20,7 +20,7 @@ async function asked(s: Stage, said: Parameters<Stage["emulator"]["say"]>[0]) {
   return s.finals(said.chat).slice(before).map(([, text]) => text!);
 }
 
-function answer(status: number, text: string): PlatformResponse {
+function answer(status: number, text: string): HttpResponse {
   return { status, text, headers: new Headers(), bytes: new Uint8Array() };
 }
 

@@ -446,9 +446,9 @@ Deno.test("app: a process that dies behind a piece leaves the next one to go on 
   await s.clock.until(() => s.emulator.log.finals("zhangsan").length === 1, 60_000);
   // What is on the disk at the moment when the piece is shown and that is not yet written down.
   const [[key, job]] = structuredClone(await s.store.list("outbox:wecom:main:")) as [
-    [string, { piece?: unknown }],
+    [string, { progress: { phase: string } }],
   ];
-  assert.ok(job.piece);
+  assert.equal(job.progress.phase, "piece");
   await s.channel.stop();
   await s.store.set(key, job);
   const next = new WecomApp(
