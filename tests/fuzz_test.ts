@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { matchExpression, tokenize } from "../src/backends/sqlite_search_index.ts";
-import { TrustedProxies } from "../src/channels/http/address.ts";
+import { TrustedProxies } from "../src/channels/http/trusted_proxies.ts";
 import { readConfig } from "../src/config/config.ts";
 import { isPasswordHash } from "../src/core/people/secret.ts";
 import { keyPart } from "../src/core/store.ts";

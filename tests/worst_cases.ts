@@ -5,7 +5,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { createParser } from "eventsource-parser";
 import { parse } from "hono/utils/cookie";
-import { languageOf as languageOfHeader } from "../src/channels/http/error_words.ts";
+import { languageOf as languageOfHeader } from "../src/channels/http/error_texts.ts";
 import { INDEX_BATCH as INDEX_STEP } from "../src/backends/sqlite_index_scheduler.ts";
 import { matchExpression, SCHEMA, SearchIndex } from "../src/backends/sqlite_search_index.ts";
 import { readBotFrame } from "../src/bots/wire/read_bot_frame.ts";
@@ -25,7 +25,7 @@ import { commandOf, languageOf } from "../src/channels/im/words.ts";
 import { readMessage } from "../src/channels/dingtalk/event.ts";
 import { readEvent } from "../src/channels/lark/event.ts";
 import { Cut } from "../src/channels/openai/answer.ts";
-import { withoutPictures } from "../src/channels/openai/pictures.ts";
+import { withoutPictures } from "../src/channels/openai/inline_images.ts";
 import { chatRequest, responsesRequest, uiRequest } from "../src/channels/openai/request.ts";
 import { readAppMessage } from "../src/channels/wecom/app_event.ts";
 import { readBotMessage } from "../src/channels/wecom/event.ts";

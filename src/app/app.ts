@@ -2,11 +2,11 @@
  * The app: Request → Response, a change of the configuration, and an end that loses nothing.
  */
 import type { BotServer } from "../bots/server/bot_server.ts";
-import { TrustedProxies } from "../channels/http/address.ts";
+import { TrustedProxies } from "../channels/http/trusted_proxies.ts";
 import { edge, type Fetch } from "../channels/http/edge.ts";
-import type { Connection } from "../channels/http/http.ts";
+import type { ConnectionInfo } from "../channels/http/response.ts";
 import type { Route } from "../channels/http/route.ts";
-import type { Routes } from "../channels/http/router.ts";
+import type { Router } from "../channels/http/router.ts";
 import type { Apps } from "../channels/im/apps.ts";
 import { changedKeys, type Config } from "../config/config.ts";
 import type { BotMonitor } from "../core/bot_monitor.ts";
@@ -33,7 +33,7 @@ import { signInProvidersOf } from "./sign_in_providers.ts";
 
 /** A gateway that answers requests. */
 export interface App {
-  fetch(request: Request, connection?: Connection): Response | Promise<Response>;
+  fetch(request: Request, connection?: ConnectionInfo): Response | Promise<Response>;
   readonly gateway: Gateway;
   /** The company's apps on chat platforms. */
   readonly apps: Apps;
@@ -84,7 +84,7 @@ const CHAT_DELIVERY_MS = 5_000;
 const STREAM_FLUSH_MS = 1_000;
 
 /** The connection of a request whose host names none. */
-const UNKNOWN_CONNECTION: Connection = { address: "unknown" };
+const UNKNOWN_CONNECTION: ConnectionInfo = { address: "unknown" };
 
 export async function createApp(config: Config, given: AppParts = {}): Promise<App> {
   const parts = await createParts(config, given);
@@ -106,7 +106,7 @@ class RunningApp implements App {
   readonly audit: Audit;
   readonly metrics: Metrics;
   readonly #parts: Parts;
-  readonly #routes: Routes;
+  readonly #routes: Router;
   readonly #stopTimers: readonly (() => void)[];
   #proxies: TrustedProxies;
   #providers: SignInProviders;
@@ -144,7 +144,7 @@ class RunningApp implements App {
 
   fetch(
     request: Request,
-    peer: Connection = UNKNOWN_CONNECTION,
+    peer: ConnectionInfo = UNKNOWN_CONNECTION,
   ): Response | Promise<Response> {
     const connection = this.#proxies.connection(request, peer.address);
     return this.#routes.answerRaw(request, connection) ?? this.#edge(request, connection);
@@ -178,12 +178,12 @@ class RunningApp implements App {
   }
 
   async drain(): Promise<void> {
-    const { gateway, apps, pulse, bots } = this.#parts;
+    const { gateway, apps, streams, bots } = this.#parts;
     await gateway.drain(this.config.drainTimeout);
     // Answers that have ended are delivered to their chats, or stay in the outbox for the next
     // process.
     await apps.settled(CHAT_DELIVERY_MS);
-    await pulse.close(STREAM_FLUSH_MS);
+    await streams.close(STREAM_FLUSH_MS);
     await bots.server.close();
   }
 
@@ -191,7 +191,7 @@ class RunningApp implements App {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const stop of this.#stopTimers) stop();
-    const { offboarding, apps, gateway, accounts, log, pulse, bots, allowances, audit, store } =
+    const { offboarding, apps, gateway, accounts, log, streams, bots, allowances, audit, store } =
       this.#parts;
     await runAll([
       () => offboarding.close(),
@@ -199,7 +199,7 @@ class RunningApp implements App {
       () => gateway.close(),
       () => accounts.close(),
       () => log.close(),
-      () => pulse.close(),
+      () => streams.close(),
       () => bots.upstreams.close(),
       () => bots.server.close(0),
       () => allowances.close(),

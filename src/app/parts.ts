@@ -1,11 +1,11 @@
 /** The parts of the app: everything that lives behind its routes. */
 import type { Apps } from "../channels/im/apps.ts";
 import { probesOfApps } from "../channels/im/probes.ts";
-import { HangUps } from "../channels/http/disconnect.ts";
-import { Door } from "../channels/http/auth.ts";
-import { Pulse } from "../channels/http/stream_registry.ts";
+import { DisconnectWatcher } from "../channels/http/disconnect_watcher.ts";
+import { Auth } from "../channels/http/auth.ts";
+import { StreamRegistry } from "../channels/http/stream_registry.ts";
 import { probesOfModels } from "../bots/upstream/probe.ts";
-import { probesOfSignIn } from "../channels/sign_in/probe.ts";
+import { signInProbes } from "../channels/sign_in/probe.ts";
 import { chatPrefixesOf, type Config } from "../config/config.ts";
 import { Checkup } from "../core/checkup.ts";
 import { Gateway } from "../core/gateway.ts";
@@ -23,9 +23,9 @@ export interface Parts extends Base, People {
   readonly bots: Bots;
   readonly apps: Apps;
   readonly checkup: Checkup;
-  readonly door: Door;
-  readonly pulse: Pulse;
-  readonly hangUps: HangUps;
+  readonly auth: Auth;
+  readonly streams: StreamRegistry;
+  readonly disconnects: DisconnectWatcher;
   readonly offboarding: Offboarding;
 }
 
@@ -36,7 +36,10 @@ export async function createParts(config: Config, given: AppParts): Promise<Part
   const bots = createBots(base, gateway, people.botTokens);
   const apps = createApps(base, gateway, people.accounts);
   const { clock } = base, { accounts, sessions, keys, limitsOf } = people;
-  const pulse = new Pulse(clock, (id) => limitsOf(id).streamsAtOnce ?? DEFAULT_MAX_STREAMS);
+  const streams = new StreamRegistry(
+    clock,
+    (id) => limitsOf(id).streamsAtOnce ?? DEFAULT_MAX_STREAMS,
+  );
   const allowedOrigins = () => base.config.current.allowedOrigins;
   const parts: Parts = {
     ...base,
@@ -45,10 +48,10 @@ export async function createParts(config: Config, given: AppParts): Promise<Part
     bots,
     apps,
     checkup: createCheckup(base, apps),
-    door: new Door({ accounts, sessions, keys, allowedOrigins }),
-    pulse,
-    hangUps: new HangUps(clock, (turn) => void gateway.cancel(turn)),
-    offboarding: createOffboarding(base, people, { gateway, bots, pulse }),
+    auth: new Auth({ accounts, sessions, keys, allowedOrigins }),
+    streams,
+    disconnects: new DisconnectWatcher(clock, (turn) => void gateway.cancel(turn)),
+    offboarding: createOffboarding(base, people, { gateway, bots, streams }),
   };
   if (config.demo && gateway.roster.size === 0) joinDemo(gateway, clock);
   watchGauges(parts);
@@ -84,7 +87,7 @@ function createCheckup({ config, clock, parts }: Base, apps: Apps): Checkup {
           apps.list().find((app) => app.platform === platform && app.name === name),
       }),
       ...probesOfModels(config.current.bots, { fetch, env }),
-      ...probesOfSignIn(config.current.signIn, { fetch, clock }),
+      ...signInProbes(config.current.signIn, { fetch, clock }),
     ],
   });
 }
@@ -92,7 +95,7 @@ function createCheckup({ config, clock, parts }: Base, apps: Apps): Checkup {
 function createOffboarding(
   { config, store, clock, observer }: Base,
   { accounts, sessions, keys, allowances, botTokens }: People,
-  { gateway, bots, pulse }: Pick<Parts, "gateway" | "bots" | "pulse">,
+  { gateway, bots, streams }: Pick<Parts, "gateway" | "bots" | "streams">,
 ): Offboarding {
   const offboarding = new Offboarding({
     store,
@@ -106,7 +109,7 @@ function createOffboarding(
     clock,
     observer,
     stop: (id) => gateway.cancelTurnsOf(id),
-    recheckStreams: (id) => pulse.recheck(id),
+    recheckStreams: (id) => streams.recheck(id),
     recheckBots: () => bots.server.recheck(),
   });
   offboarding.start();
@@ -114,13 +117,13 @@ function createOffboarding(
 }
 
 /** Gives the metrics what they read when they are asked. */
-function watchGauges({ metrics, gateway, bots, apps, checkup, pulse, sessions }: Parts): void {
+function watchGauges({ metrics, gateway, bots, apps, checkup, streams, sessions }: Parts): void {
   metrics.watch({
     bots: () => gateway.roster.list(),
     answering: () => gateway.answering,
     waiting: () => gateway.waiting,
     kept: () => gateway.recentTurns.usage,
-    streams: () => pulse.size,
+    streams: () => streams.size,
     pages: () => gateway.notices.pages,
     sockets: () => bots.server.size,
     sessions: () => sessions.size,

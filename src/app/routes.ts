@@ -1,20 +1,20 @@
 /** The routes of the app: each room of `src/channels/` adds its own. */
 import type { WebSocketLike } from "../bots/server/bot_server.ts";
-import { account } from "../channels/api/account.ts";
-import { admin } from "../channels/api/admin.ts";
-import { chat } from "../channels/api/chat.ts";
-import { connections, connectionsOf } from "../channels/api/connections.ts";
-import { history } from "../channels/api/history.ts";
-import { news } from "../channels/api/news.ts";
-import { ops } from "../channels/api/ops.ts";
-import { session } from "../channels/api/session.ts";
+import { mountAccount } from "../channels/api/account.ts";
+import { mountAdmin } from "../channels/api/admin.ts";
+import { mountChat } from "../channels/api/chat.ts";
+import { connectionsOf, mountConnections } from "../channels/api/connections.ts";
+import { mountHistory } from "../channels/api/history.ts";
+import { mountNews } from "../channels/api/news.ts";
+import { mountOperations } from "../channels/api/operations.ts";
+import { mountSession } from "../channels/api/session.ts";
 import { pathOf } from "../channels/http/edge.ts";
-import { Routes } from "../channels/http/router.ts";
-import { botSocketRoute, upgrades } from "../channels/http/upgrade.ts";
+import { Router } from "../channels/http/router.ts";
+import { botSocketRoute, botUpgradeHandler } from "../channels/http/bot_upgrade.ts";
 import { callbacks } from "../channels/im/callback.ts";
 import { platforms } from "../channels/im/routes.ts";
-import { openai } from "../channels/openai/openai.ts";
-import { signIn } from "../channels/sign_in/sign_in.ts";
+import { mountOpenAi } from "../channels/openai/openai.ts";
+import { mountSignIn } from "../channels/sign_in/sign_in.ts";
 import { configJsonSchema } from "../config/config.ts";
 import { withoutTrailingSlashes } from "../core/address.ts";
 import type { Language } from "../core/languages.ts";
@@ -25,20 +25,20 @@ import type { signInProvidersOf } from "./sign_in_providers.ts";
 export type SignInProviders = ReturnType<typeof signInProvidersOf>;
 
 /** @param providers who vouches for people at sign-in, at the moment */
-export function createRoutes(parts: Parts, providers: () => SignInProviders): Routes {
-  const { door, observer, config } = parts;
-  const routes = new Routes({
-    door,
+export function createRoutes(parts: Parts, providers: () => SignInProviders): Router {
+  const { auth, observer, config } = parts;
+  const routes = new Router({
+    auth,
     observer,
     maxBody: () => config.current.maxBody,
-    otherwise: (request) => {
+    fallback: (request) => {
       const isOurs = /^\/(api|v1|channels|bot-ws)(\/|$)/.test(pathOf(request.url));
       return isOurs || (request.method !== "GET" && request.method !== "HEAD")
         ? undefined
         : parts.parts.page?.(request);
     },
   });
-  session(routes, parts);
+  mountSession(routes, parts);
   addChat(routes, parts);
   addAccounts(routes, parts, providers);
   addAdmin(routes, parts);
@@ -54,20 +54,20 @@ function storeTroubles({ store: { trouble } }: Parts): string[] {
   return trouble === undefined ? [] : [`store: ${trouble}`];
 }
 
-function addChat(routes: Routes, parts: Parts): void {
-  const { gateway, door, pulse, hangUps, accounts, observer } = parts;
-  const speaks = (id: string, language: Language) =>
+function addChat(routes: Router, parts: Parts): void {
+  const { gateway, auth, streams, disconnects, accounts, observer } = parts;
+  const learnLanguage = (id: string, language: Language) =>
     void accounts.languages.set(id, language).catch((error) =>
       observer.tell({ type: "fault", where: "languages", error })
     );
-  chat(routes, { gateway, door, pulse, hangUps, speaks });
-  news(routes, { gateway, door, pulse });
-  history(routes, { gateway });
+  mountChat(routes, { gateway, auth, streams, disconnects, learnLanguage });
+  mountNews(routes, { gateway, auth, streams });
+  mountHistory(routes, { gateway });
 }
 
-function addAccounts(routes: Routes, parts: Parts, providers: () => SignInProviders): void {
+function addAccounts(routes: Router, parts: Parts, providers: () => SignInProviders): void {
   const { gateway, accounts, sessions, keys, allowances, observer, secret, clock } = parts;
-  signIn(routes, {
+  mountSignIn(routes, {
     accounts,
     sessions,
     secret,
@@ -80,13 +80,13 @@ function addAccounts(routes: Routes, parts: Parts, providers: () => SignInProvid
     },
     proxy: () => providers().proxy,
   });
-  account(routes, { gateway, accounts, sessions, keys, allowances, observer });
+  mountAccount(routes, { gateway, accounts, sessions, keys, allowances, observer });
 }
 
-function addAdmin(routes: Routes, parts: Parts): void {
+function addAdmin(routes: Router, parts: Parts): void {
   const { gateway, accounts, sessions, keys, allowances, audit, botTokens, observer } = parts;
   const { admission, server, upstreams } = parts.bots;
-  admin(routes, {
+  mountAdmin(routes, {
     gateway,
     accounts,
     sessions,
@@ -105,26 +105,26 @@ function addAdmin(routes: Routes, parts: Parts): void {
   });
 }
 
-function addOpenai(routes: Routes, parts: Parts): void {
-  const { gateway, store, clock, observer, door, pulse, hangUps, allowances } = parts;
-  openai(routes, {
+function addOpenai(routes: Router, parts: Parts): void {
+  const { gateway, store, clock, observer, auth, streams, disconnects, allowances } = parts;
+  mountOpenAi(routes, {
     gateway,
     store,
     clock,
     observer,
-    door,
-    pulse,
-    hangUps,
+    auth,
+    streams,
+    disconnects,
     left: (message) => allowances.remaining(message),
     allowPrivate: () => parts.config.current.allowPrivateImages,
   });
 }
 
-function addOperations(routes: Routes, parts: Parts): void {
+function addOperations(routes: Router, parts: Parts): void {
   const { gateway, metrics, checkup, apps, observer, config } = parts;
   const bots = () => parts.bots.monitor.reports();
   const connected = { checkup, apps: () => apps.list(), bots };
-  ops(routes, {
+  mountOperations(routes, {
     gateway,
     version: VERSION,
     metrics: (names) => metrics.text(names),
@@ -135,19 +135,19 @@ function addOperations(routes: Routes, parts: Parts): void {
     bots,
     connections: () => connectionsOf(connected),
   });
-  connections(routes, { ...connected, observer });
+  mountConnections(routes, { ...connected, observer });
 }
 
-function addChatApps(routes: Routes, { apps, accounts, clock, observer, gateway }: Parts): void {
+function addChatApps(routes: Router, { apps, accounts, clock, observer, gateway }: Parts): void {
   platforms(routes, { apps, account: (name) => accounts.person(name), clock, observer });
   callbacks(routes, { apps, observer, draining: () => gateway.draining });
 }
 
-function addBots(routes: Routes, { door, observer, bots, gateway, config, parts }: Parts): void {
+function addBots(routes: Router, { auth, observer, bots, gateway, config, parts }: Parts): void {
   routes.raw(
     [botSocketRoute],
-    upgrades({
-      door,
+    botUpgradeHandler({
+      auth,
       observer,
       sockets: bots.server,
       draining: () => gateway.draining,

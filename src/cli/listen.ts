@@ -8,7 +8,7 @@
  * again.
  */
 import { isAbsolute, join } from "node:path";
-import { failure, languageOfRequest } from "../channels/http/http.ts";
+import { errorResponse, languageOfRequest } from "../channels/http/response.ts";
 import type { Config } from "../config/config.ts";
 import { systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
@@ -348,7 +348,7 @@ const CROWDED = new NexusError("unavailable", "too many connections are open", {
 
 /** Says that the connection ends, too, so that a proxy does not use it again. */
 function refused(request: Request, why: NexusError): Response {
-  const response = failure(why, languageOfRequest(request));
+  const response = errorResponse(why, languageOfRequest(request));
   response.headers.set("connection", "close");
   return response;
 }

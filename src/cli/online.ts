@@ -4,7 +4,7 @@
  */
 import { probesOfModels } from "../bots/upstream/probe.ts";
 import { probesOfApps } from "../channels/im/probes.ts";
-import { probesOfSignIn } from "../channels/sign_in/probe.ts";
+import { signInProbes } from "../channels/sign_in/probe.ts";
 import type { ConfigResult } from "../config/config.ts";
 import { type CheckResult, Checkup } from "../core/checkup.ts";
 import { systemClock } from "../core/clock.ts";
@@ -44,7 +44,7 @@ export async function checkOnline(
     probes: () => [
       ...probesOfApps(config.channels, parts),
       ...probesOfModels(config.bots, parts),
-      ...probesOfSignIn(config.signIn, parts),
+      ...signInProbes(config.signIn, parts),
     ],
   });
   const checked = await checkup.run();

@@ -3,7 +3,7 @@
  * sources are not those it was built of (a `git pull`). Where there are no sources, as in what is
  * installed, the page comes built.
  */
-import { page } from "../channels/api/page.ts";
+import { servePage } from "../channels/api/page.ts";
 import type { Observer } from "../core/observer.ts";
 import { sourcesState } from "../web/sources.ts";
 
@@ -41,7 +41,7 @@ export async function openPage(
     // page.
     if (await read("build/manifest.json") === undefined) return undefined;
   }
-  return page({ read });
+  return servePage({ read });
 }
 
 type Read = (path: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;

@@ -9,7 +9,7 @@ import { lostSettings } from "../config/reload_guard.ts";
 import { systemClock } from "../core/clock.ts";
 import { asNexusError, NexusError } from "../core/error.ts";
 import { checkAfterStart } from "../core/start_check.ts";
-import { TrustedProxies } from "../channels/http/address.ts";
+import { TrustedProxies } from "../channels/http/trusted_proxies.ts";
 import { fetchHttp } from "../bots/upstream/http/fetch_client.ts";
 import { Log } from "../telemetry/log.ts";
 import { VERSION } from "../core/version.ts";

@@ -1,8 +1,8 @@
 /**
- * Replies that are still growing, saved behind the bot's back: every {@linkcode DRAFT_INTERVAL_MS} ms what came
- * since goes to the store, so that the sudden end of the process costs an answer its last moments
- * and not its beginning. A chunk never waits for this, and a turn that is over sooner never gets
- * here.
+ * Replies that are still growing, saved behind the bot's back: every {@linkcode DRAFT_INTERVAL_MS}
+ * ms what came since goes to the store, so that the sudden end of the process costs an answer its
+ * last moments and not its beginning. A chunk never waits for this, and a turn that is over sooner
+ * never gets here.
  *
  * All replies share one log, a line for each look: a log for each would touch a place of its own on
  * the disk ten times a second, which was a quarter of what a chunk cost. So that the log does not

@@ -1,6 +1,6 @@
 /**
- * The queue in which people wait while every bot is busy: fair between people, bounded, and everyone
- * knows their place.
+ * The queue in which people wait while every bot is busy: fair between people, bounded, and
+ * everyone knows their place.
  *
  * Each person has a queue of their own and the lines are served in turn, so that somebody who asks
  * forty things at once delays others by one.
@@ -59,7 +59,9 @@ export class FairQueue<T> {
     return true;
   }
 
-  /** Takes the next item that can be served: the first such item of the first queue that has one. */
+  /**
+   * Takes the next item that can be served: the first such item of the first queue that has one.
+   */
   next(canBeServed: (item: T) => boolean): T | undefined {
     for (const [person, queue] of this.#queues) {
       const index = queue.findIndex(canBeServed);

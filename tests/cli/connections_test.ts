@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { BODY_RATE, BODY_TIME } from "../../src/channels/http/body_time.ts";
+import {
+  BODY_TIMEOUT_MS,
+  MIN_BODY_BYTES_PER_SECOND,
+} from "../../src/channels/http/body_timeout.ts";
 import {
   ADDRESS_SHARE,
   Connections,
@@ -233,7 +236,11 @@ Deno.test("docs/security.md has these bounds as they are", async () => {
         `${KEEP_ALIVE_MS / 1_000} s;`,
         `${PROXY_KEEP_ALIVE_MS / 60_000} min`,
       ],
-      ["the time of an HTTP body", `${BODY_TIME / 1_000} s`, `each ${BODY_RATE >> 10} KiB`],
+      [
+        "the time of an HTTP body",
+        `${BODY_TIMEOUT_MS / 1_000} s`,
+        `each ${MIN_BODY_BYTES_PER_SECOND >> 10} KiB`,
+      ],
       ["lines of the log that wait", `${MAX_BUFFERED_BYTES >> 10} KiB`],
     ] as const
   ) {

@@ -10,10 +10,14 @@ import {
   MAX_BUFFERED_UNITS,
   PUSH_RATE,
 } from "../../src/bots/server/settings.ts";
-import { IMAGES_OF_A_REQUEST, LOADS, WAITING } from "../../src/channels/http/image_loads.ts";
+import {
+  CONCURRENT_LOADS,
+  REQUEST_IMAGE_LIMITS,
+  WAITING_LOADS,
+} from "../../src/channels/http/image_loader.ts";
 import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
-import { STALLED } from "../../src/channels/http/stream_registry.ts";
-import { MAX_BODY } from "../../src/channels/http/router.ts";
+import { STALLED_READER_MS } from "../../src/channels/http/stream_registry.ts";
+import { DEFAULT_MAX_BODY_BYTES } from "../../src/channels/http/router.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { DEFAULT_MAX_STREAMS } from "../../src/core/people/allowance.ts";
 import { MAX_KEYS_PER_PERSON } from "../../src/core/people/api_key.ts";
@@ -37,7 +41,7 @@ const { replyTimeout, queue, queueTimeout, replyCap, keepEnded, keepEndedBytes }
 const SAID: Readonly<Record<string, readonly string[]>> = {
   security: [
     `| ${defaults().maxBody / MiB} MiB (\`maxBody\`); ${
-      MAX_BODY / KiB
+      DEFAULT_MAX_BODY_BYTES / KiB
     } KiB on account and admin routes |`,
     `| ${MAX_BUFFERED_UNITS / MiB} MiB, then it gets nothing new, then it is closed |`,
     `| ${replyCap.text / MiB} MiB of text, ${replyCap.total / MiB} MiB with images |`,
@@ -48,10 +52,10 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `| ${MAX_BUFFERED_BYTES / MiB} MiB; then the oldest history goes, never sessions or people |`,
     `every ${RETRY_DELAY_MS[0] / 1000} to ${RETRY_DELAY_MS[1] / 1000} seconds`,
     `at least every ${DRAFT_INTERVAL_MS} ms`,
-    `at most ${IMAGES_OF_A_REQUEST.bytes / MiB} MiB each, ${
-      IMAGES_OF_A_REQUEST.together / MiB
+    `at most ${REQUEST_IMAGE_LIMITS.bytes / MiB} MiB each, ${
+      REQUEST_IMAGE_LIMITS.together / MiB
     } MiB and ` +
-    `${IMAGES_OF_A_REQUEST.time / 1000} s for all of a request`,
+    `${REQUEST_IMAGE_LIMITS.time / 1000} s for all of a request`,
     `at each of at most ${MAX_REDIRECTS} redirects`,
     `stops within ${SESSION_CACHE_TTL_MS / 1000} s`,
   ],
@@ -69,15 +73,15 @@ const SAID: Readonly<Record<string, readonly string[]>> = {
     `keeps them for \`grace\` (${DEFAULT_BOT_SERVER.grace / 1000} s by default)`,
   ],
   openai: [
-    `at most ${IMAGES_OF_A_REQUEST.together / MiB} MiB together, ${
-      IMAGES_OF_A_REQUEST.bytes / MiB
+    `at most ${REQUEST_IMAGE_LIMITS.together / MiB} MiB together, ${
+      REQUEST_IMAGE_LIMITS.bytes / MiB
     } MiB each`,
-    `comes within ${IMAGES_OF_A_REQUEST.time / 1000} seconds`,
-    `${words(LOADS.ofOne)} requests of a person and ${
-      words(LOADS.ofAll).toLowerCase()
+    `comes within ${REQUEST_IMAGE_LIMITS.time / 1000} seconds`,
+    `${words(CONCURRENT_LOADS.ofOne)} requests of a person and ${
+      words(CONCURRENT_LOADS.ofAll).toLowerCase()
     } of all people fetch at once`,
-    `wait for up to ${words(WAITING.time / 1000).toLowerCase()} seconds`,
-    `takes nothing of its stream for ${words(STALLED / MINUTE).toLowerCase()} minutes`,
+    `wait for up to ${words(WAITING_LOADS.time / 1000).toLowerCase()} seconds`,
+    `takes nothing of its stream for ${words(STALLED_READER_MS / MINUTE).toLowerCase()} minutes`,
   ],
 };
 

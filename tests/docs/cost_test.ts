@@ -5,7 +5,11 @@
 import assert from "node:assert/strict";
 import { FRAME_BOUNDS } from "../../src/bots/server/settings.ts";
 import { MAX_REDIRECTS } from "../../src/channels/http/image_fetch.ts";
-import { IMAGES_OF_A_REQUEST, LOADS, WAITING } from "../../src/channels/http/image_loads.ts";
+import {
+  CONCURRENT_LOADS,
+  REQUEST_IMAGE_LIMITS,
+  WAITING_LOADS,
+} from "../../src/channels/http/image_loader.ts";
 import { MAX_STOP, MAX_STOPS } from "../../src/channels/openai/request.ts";
 import { JSON_BOUNDS, MAX_DEPTH } from "../../src/core/json.ts";
 import { DEFAULT_CAP } from "../../src/core/reply.ts";
@@ -31,7 +35,7 @@ const mib = (bytes: number) => `${bytes / (1 << 20)} MiB`;
 const seconds = (time: number) => `${time / 1000} s`;
 
 Deno.test("docs/security.md says of requests, frames and images what the code does", () => {
-  const { bytes, together, time } = IMAGES_OF_A_REQUEST;
+  const { bytes, together, time } = REQUEST_IMAGE_LIMITS;
   row(
     "images by address, of one request",
     `${mib(bytes)} each; ${mib(together)} and ${
@@ -40,8 +44,10 @@ Deno.test("docs/security.md says of requests, frames and images what the code do
   );
   row(
     "requests that load such images at once",
-    `${LOADS.ofOne} of one person, ${LOADS.ofAll} in all; ` +
-      `${WAITING.ofOne} and ${WAITING.ofAll} wait for ${seconds(WAITING.time)} at most`,
+    `${CONCURRENT_LOADS.ofOne} of one person, ${CONCURRENT_LOADS.ofAll} in all; ` +
+      `${WAITING_LOADS.ofOne} and ${WAITING_LOADS.ofAll} wait for ${
+        seconds(WAITING_LOADS.time)
+      } at most`,
   );
   row(
     "values in the JSON of a request",

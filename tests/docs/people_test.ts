@@ -1,8 +1,8 @@
 /** The figures about people in docs/security.md are those of the code. */
 import assert from "node:assert/strict";
 import { CODE_LIFETIME } from "../../src/channels/im/pairing.ts";
-import { FLOW_LIFETIME } from "../../src/channels/sign_in/flow.ts";
-import { FINISHING } from "../../src/channels/sign_in/sign_in.ts";
+import { FLOW_LIFETIME_MS } from "../../src/channels/sign_in/flow.ts";
+import { MAX_CONCURRENT_SIGN_INS } from "../../src/channels/sign_in/sign_in.ts";
 import { RELOAD_INTERVAL_MS } from "../../src/core/people/accounts.ts";
 import {
   ANONYMOUS_AUDIT_RATE,
@@ -57,17 +57,17 @@ Deno.test("docs/security.md says of tries, hashes, lifetimes and audit lines wha
   row("audit lines that one network causes", rate(NETWORK_AUDIT_RATE));
   row("audit lines of all such networks together", rate(ANONYMOUS_AUDIT_RATE));
   row("audit lines that a member can repeat", rate(PERSON_AUDIT_RATE));
-  row("sign-ins that wait for a provider", `${FINISHING} codes at once`);
+  row("sign-ins that wait for a provider", `${MAX_CONCURRENT_SIGN_INS} codes at once`);
   row(
     `password hashes at once, of ${HASH_BOUNDS.memory / 1024} MiB`,
     `${MAX_CONCURRENT_HASHES}, with ${MAX_QUEUED_HASHES} waiting`,
   );
   for (
     const figure of [
-      `for ${FLOW_LIFETIME / 60_000} minutes and once`,
+      `for ${FLOW_LIFETIME_MS / 60_000} minutes and once`,
       `is good for ${CODE_LIFETIME / 60_000} minutes and once`,
       `up to ${KNOWN_NETWORKS.most} networks`,
-      `at most ${FINISHING} are asked about at once`,
+      `at most ${MAX_CONCURRENT_SIGN_INS} are asked about at once`,
       `at most ${
         HASH_BOUNDS.memory / 1024
       } MiB of memory, ${HASH_BOUNDS.passes} passes and ${HASH_BOUNDS.lanes} lanes`,

@@ -2,7 +2,7 @@
  * The real page in a real browser against a real gateway with bots on real sockets: what every
  * browser test starts with.
  */
-import { page } from "../../src/channels/api/page.ts";
+import { servePage } from "../../src/channels/api/page.ts";
 import type { BuildOptions } from "../../src/web/build.ts";
 import { sourcesState } from "../../src/web/sources.ts";
 import { type Frame, startWorld, type TestBot, type World } from "../world.ts";
@@ -25,7 +25,7 @@ export async function pageFiles(): Promise<(request: Request) => Promise<Respons
   if (await isStale()) {
     await buildApart({ outDir: new URL("build", STATIC).pathname, minify: true });
   }
-  return page({
+  return servePage({
     read: async (path) => {
       try {
         return await Deno.readFile(new URL(path, STATIC));

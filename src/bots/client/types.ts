@@ -6,8 +6,8 @@ import type { ChatFrame, PushedFrame } from "../wire/frame.ts";
 export type Chat = ChatFrame;
 
 /**
- * What {@linkcode ConnectOptions.answer} returns: nothing (it wrote to the reply), the whole answer,
- * or its pieces.
+ * What {@linkcode ConnectOptions.answer} returns: nothing (it wrote to the reply), the whole
+ * answer, or its pieces.
  */
 export type AnswerResult =
   | void
@@ -148,8 +148,8 @@ export interface Bot {
   /**
    * Sends a message that is no answer. Resolves with the gateway's receipt (`success: false` where
    * it has no such person). Rejects with an `Error` when no receipt came within 30 s or on
-   * `close()`, and with a {@linkcode NotSent} where it was certainly not sent; also when the gateway
-   * speaks version 1 only, or when 100 pushes wait already.
+   * `close()`, and with a {@linkcode NotSent} where it was certainly not sent; also when the
+   * gateway speaks version 1 only, or when 100 pushes wait already.
    */
   push(push: Push): Promise<PushedFrame>;
   /**
@@ -158,9 +158,9 @@ export interface Bot {
    */
   status(status: { readonly busy?: number; readonly draining?: boolean }): void;
   /**
-   * Disconnects for good. With `finish`, the bot asks for no new questions and completes its answers
-   * for so many milliseconds; unfinished ones then go back to the gateway (`fail`, retryable).
-   * Resolves when the socket is closed.
+   * Disconnects for good. With `finish`, the bot asks for no new questions and completes its
+   * answers for so many milliseconds; unfinished ones then go back to the gateway (`fail`,
+   * retryable). Resolves when the socket is closed.
    */
   close(options?: { readonly finish?: number }): Promise<void>;
 }

@@ -2,14 +2,22 @@
  * The decision about a `register` frame whose token and names are in order. It is a pure function
  * of what is known about the bot id and the socket:
  *
- * | the socket answers as another bot | gateway drains | bot id is known as | versions | decision         |
- * | --------------------------------- | -------------- | ------------------ | -------- | ---------------- |
- * | with open turns                   |                |                    |          | `decline`        |
- * | no, or without open turns         | yes, and the bot has no turns to resume |      | | `restarting`     |
- * |                                   |                | unknown            |          | `new`            |
- * |                                   |                | this socket        |          | `continue`       |
- * |                                   |                | another or none    | both 2   | `resume`         |
- * |                                   |                | another or none    | else     | `replace`        |
+ * | the socket answers as another bot | gateway drains | bot id is known as | versions | decision
+ * |
+ * | --------------------------------- | -------------- | ------------------ | -------- |
+ * ---------------- |
+ * | with open turns                   |                |                    |          | `decline`
+ * |
+ * | no, or without open turns         | yes, and the bot has no turns to resume |      | |
+ * `restarting`     |
+ * |                                   |                | unknown            |          | `new`
+ * |
+ * |                                   |                | this socket        |          | `continue`
+ * |
+ * |                                   |                | another or none    | both 2   | `resume`
+ * |
+ * |                                   |                | another or none    | else     | `replace`
+ * |
  */
 
 /** A bot that the server knows by its id. */

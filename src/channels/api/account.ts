@@ -13,8 +13,8 @@ import type { Observer } from "../../core/observer.ts";
 import type { Sessions } from "../../core/people/session.ts";
 import { totpUri } from "../../core/people/totp.ts";
 import { conversationJson, conversationMarkdown } from "./history.ts";
-import { declare, member, signedIn } from "../http/route.ts";
-import type { Call, Routes } from "../http/router.ts";
+import { defineRoute, member, signedIn } from "../http/route.ts";
+import type { RouteCall, Router } from "../http/router.ts";
 
 export interface AccountParts {
   readonly gateway: Gateway;
@@ -91,7 +91,7 @@ const exportQuery = z.object({
 const success = z.object({ success: z.boolean() });
 
 export const accountRoutes = {
-  password: declare({
+  password: defineRoute({
     method: "post",
     path: "/api/password",
     summary: "Change your password. Your other sessions end.",
@@ -101,7 +101,7 @@ export const accountRoutes = {
     ok: success,
     errors: ["invalid", "wrong_credentials", "conflict", "limited"],
   }),
-  factor: declare({
+  factor: defineRoute({
     method: "get",
     path: "/api/totp",
     summary: "Whether you have a second factor.",
@@ -109,7 +109,7 @@ export const accountRoutes = {
     ...signedIn,
     ok: z.object({ enabled: z.boolean() }),
   }),
-  beginFactor: declare({
+  beginFactor: defineRoute({
     method: "post",
     path: "/api/totp",
     summary:
@@ -119,7 +119,7 @@ export const accountRoutes = {
     ok: z.object({ secret: z.string(), uri: z.string() }),
     errors: ["conflict"],
   }),
-  confirmFactor: declare({
+  confirmFactor: defineRoute({
     method: "post",
     path: "/api/totp/confirm",
     summary: "Confirm it with a first code. Answers with the recovery codes, this once.",
@@ -129,7 +129,7 @@ export const accountRoutes = {
     ok: z.object({ recoveryCodes: z.array(z.string()) }),
     errors: ["invalid", "second_factor", "conflict", "limited"],
   }),
-  dropFactor: declare({
+  dropFactor: defineRoute({
     method: "delete",
     path: "/api/totp",
     summary: "Take the second factor away.",
@@ -139,7 +139,7 @@ export const accountRoutes = {
     ok: success,
     errors: ["invalid", "wrong_credentials"],
   }),
-  keys: declare({
+  keys: defineRoute({
     method: "get",
     path: "/api/keys",
     summary: "Your API keys.",
@@ -147,7 +147,7 @@ export const accountRoutes = {
     ...signedIn,
     ok: z.object({ keys: z.array(keyView) }),
   }),
-  makeKey: declare({
+  makeKey: defineRoute({
     method: "post",
     path: "/api/keys",
     summary: "Make an API key. `token` is told this once.",
@@ -158,7 +158,7 @@ export const accountRoutes = {
     status: 201,
     errors: ["invalid", "forbidden", "conflict"],
   }),
-  revokeKey: declare({
+  revokeKey: defineRoute({
     method: "delete",
     path: "/api/keys/{id}",
     summary: "Revoke one of your keys.",
@@ -167,7 +167,7 @@ export const accountRoutes = {
     ok: success,
     errors: ["not_found"],
   }),
-  usage: declare({
+  usage: defineRoute({
     method: "get",
     path: "/api/usage",
     summary: "What you used, day by day.",
@@ -175,7 +175,7 @@ export const accountRoutes = {
     ...member(["read"], "closed"),
     ok: usageView,
   }),
-  export: declare({
+  export: defineRoute({
     method: "get",
     path: "/api/export",
     summary: "Everything you and the bots said, as JSON or Markdown.",
@@ -187,10 +187,10 @@ export const accountRoutes = {
   }),
 } as const;
 
-export function account(routes: Routes, parts: AccountParts): void {
+export function mountAccount(routes: Router, parts: AccountParts): void {
   const { gateway, accounts, sessions, keys, allowances, observer } = parts;
 
-  const act = ({ caller, address }: Call, did: string, detail?: string) => {
+  const act = ({ caller, address }: RouteCall, did: string, detail?: string) => {
     const who = caller!.person.id;
     observer.tell({ type: "acted", act: { who, did, whom: who, from: address, detail } });
   };

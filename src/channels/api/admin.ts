@@ -17,7 +17,7 @@ import type { Sessions } from "../../core/people/session.ts";
 import type { Turn } from "../../core/turn.ts";
 import { keyViewOf } from "./account.ts";
 import { adminRoutes, type modelView, type turnView } from "./admin_routes.ts";
-import type { Call, Routes } from "../http/router.ts";
+import type { RouteCall, Router } from "../http/router.ts";
 
 export interface AdminParts {
   readonly gateway: Gateway;
@@ -43,7 +43,7 @@ export interface AdminParts {
   readonly troubles: () => readonly string[];
 }
 
-export function admin(routes: Routes, parts: AdminParts): void {
+export function mountAdmin(routes: Router, parts: AdminParts): void {
   onPeople(routes, parts);
   onAccess(routes, parts);
   onBots(routes, parts);
@@ -71,7 +71,7 @@ export function admin(routes: Routes, parts: AdminParts): void {
 /** Tells the audit log what an admin did. */
 function told(
   { observer }: AdminParts,
-  { caller, address }: Call,
+  { caller, address }: RouteCall,
   did: string,
   whom: string,
   detail?: string,
@@ -89,7 +89,7 @@ function named({ accounts }: AdminParts, id: string): AccountView {
   return view;
 }
 
-function onPeople(routes: Routes, parts: AdminParts): void {
+function onPeople(routes: Router, parts: AdminParts): void {
   const { accounts, sessions } = parts;
 
   routes.on(adminRoutes.people, () => ({ people: accounts.list() }));
@@ -97,7 +97,7 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   routes.on(adminRoutes.addPerson, async (call) => {
     const { id, username = id, ...fields } = await call.body();
     if (username === undefined) throw new NexusError("invalid", "username: must be a name");
-    call.guard(fields.role);
+    call.refuseKeyForAdmin(fields.role);
     const view = await accounts.add(username, fields);
     told(parts, call, "person_added", view.id, view.role);
     return view;
@@ -108,7 +108,7 @@ function onPeople(routes: Routes, parts: AdminParts): void {
   routes.on(adminRoutes.changePerson, async (call) => {
     const { id, role } = named(parts, call.param("id"));
     const fields = await call.body();
-    call.guard(role, fields.role);
+    call.refuseKeyForAdmin(role, fields.role);
     const view = await accounts.change(id, fields);
     if (fields.password !== undefined || fields.disabled) await sessions.endOf(id, {});
     told(parts, call, "person_changed", id, Object.keys(fields).join(","));
@@ -117,7 +117,7 @@ function onPeople(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.removePerson, async (call) => {
     const { id, role } = named(parts, call.param("id"));
-    call.guard(role);
+    call.refuseKeyForAdmin(role);
     await parts.remove(id);
     told(parts, call, "person_removed", id);
     return { success: true };
@@ -137,7 +137,7 @@ function onPeople(routes: Routes, parts: AdminParts): void {
 }
 
 /** How people come in: their sessions, keys and second factor; and what they use. */
-function onAccess(routes: Routes, parts: AdminParts): void {
+function onAccess(routes: Router, parts: AdminParts): void {
   const { accounts, sessions, keys, allowances } = parts;
 
   routes.on(adminRoutes.sessions, async (call) => {
@@ -156,7 +156,7 @@ function onAccess(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.endSessions, async (call) => {
     const { id, role } = named(parts, call.param("id"));
-    call.guard(role);
+    call.refuseKeyForAdmin(role);
     const ended = await sessions.endOf(id, {});
     told(parts, call, "sessions_ended", id);
     return { ended };
@@ -168,7 +168,7 @@ function onAccess(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.revokeKeys, async (call) => {
     const { id, role } = named(parts, call.param("id"));
-    call.guard(role);
+    call.refuseKeyForAdmin(role);
     const revoked = await keys.revoke(id);
     told(parts, call, "keys_revoked", id);
     return { revoked };
@@ -176,7 +176,7 @@ function onAccess(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.revokeKey, async (call) => {
     const { id, role } = named(parts, call.param("id"));
-    call.guard(role);
+    call.refuseKeyForAdmin(role);
     const key = call.param("key");
     if (await keys.revoke(id, key) === 0) throw new NexusError("not_found");
     told(parts, call, "key_revoked", id, key);
@@ -185,7 +185,7 @@ function onAccess(routes: Routes, parts: AdminParts): void {
 
   routes.on(adminRoutes.dropFactor, async (call) => {
     const { id, role } = named(parts, call.param("id"));
-    call.guard(role);
+    call.refuseKeyForAdmin(role);
     await accounts.removeSecondFactor(id);
     told(parts, call, "second_factor_removed", id);
     return { success: true };
@@ -197,7 +197,7 @@ function onAccess(routes: Routes, parts: AdminParts): void {
   );
 }
 
-function onBots(routes: Routes, parts: AdminParts): void {
+function onBots(routes: Router, parts: AdminParts): void {
   const { gateway, accounts, botTokens } = parts;
 
   routes.on(adminRoutes.models, async () => ({ models: await parts.models() }));

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { keyView, usageView } from "./account.ts";
-import { accountAdmins, admins, declare } from "../http/route.ts";
+import { accountAdmins, admins, defineRoute } from "../http/route.ts";
 
 const text = (max: number) =>
   z.string({ error: "must be a text" }).max(max, `must have at most ${max} characters`);
@@ -154,7 +154,7 @@ const common = { ...admins, tag: "admin" } as const;
 const onAccount = { ...accountAdmins, tag: "admin" } as const;
 
 export const adminRoutes = {
-  state: declare({
+  state: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/state",
@@ -170,14 +170,14 @@ export const adminRoutes = {
       limits,
     }),
   }),
-  people: declare({
+  people: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/people",
     summary: "Everybody who may sign in.",
     ok: z.object({ people: z.array(personView) }),
   }),
-  addPerson: declare({
+  addPerson: defineRoute({
     ...onAccount,
     method: "post",
     path: "/api/admin/people",
@@ -187,14 +187,14 @@ export const adminRoutes = {
     status: 201,
     errors: ["invalid", "conflict"],
   }),
-  person: declare({
+  person: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/people/{id}",
     summary: "One person.",
     ok: personView,
   }),
-  changePerson: declare({
+  changePerson: defineRoute({
     ...onAccount,
     method: "patch",
     path: "/api/admin/people/{id}",
@@ -203,7 +203,7 @@ export const adminRoutes = {
     body: personChange,
     errors: ["invalid", "conflict"],
   }),
-  removePerson: declare({
+  removePerson: defineRoute({
     ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}",
@@ -211,7 +211,7 @@ export const adminRoutes = {
     ok: success,
     errors: ["conflict"],
   }),
-  removed: declare({
+  removed: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/removed",
@@ -219,98 +219,98 @@ export const adminRoutes = {
       "People whom a provider vouched for and who were removed: they cannot come in again by themselves.",
     ok: z.object({ removed: z.array(z.object({ username: z.string(), at: z.number() })) }),
   }),
-  allowAgain: declare({
+  allowAgain: defineRoute({
     ...common,
     method: "delete",
     path: "/api/admin/removed/{username}",
     summary: "Let them come in again, with a new account.",
     ok: success,
   }),
-  sessions: declare({
+  sessions: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/people/{id}/sessions",
     summary: "A person's sessions.",
     ok: z.object({ sessions: z.array(sessionView) }),
   }),
-  endSessions: declare({
+  endSessions: defineRoute({
     ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/sessions",
     summary: "End all of a person's sessions.",
     ok: z.object({ ended: z.number() }),
   }),
-  keys: declare({
+  keys: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/people/{id}/keys",
     summary: "A person's API keys.",
     ok: z.object({ keys: z.array(keyView) }),
   }),
-  revokeKeys: declare({
+  revokeKeys: defineRoute({
     ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/keys",
     summary: "Revoke all of a person's API keys.",
     ok: z.object({ revoked: z.number() }),
   }),
-  revokeKey: declare({
+  revokeKey: defineRoute({
     ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/keys/{key}",
     summary: "Revoke one of a person's API keys.",
     ok: success,
   }),
-  dropFactor: declare({
+  dropFactor: defineRoute({
     ...onAccount,
     method: "delete",
     path: "/api/admin/people/{id}/totp",
     summary: "Take a person's second factor away: the telephone is lost.",
     ok: success,
   }),
-  usage: declare({
+  usage: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/people/{id}/usage",
     summary: "What a person used, day by day.",
     ok: usageView,
   }),
-  models: declare({
+  models: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/models",
     summary: "The model APIs' budgets.",
     ok: z.object({ models: z.array(modelView) }),
   }),
-  turns: declare({
+  turns: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/turns",
     summary: "The turns in flight, without what is said.",
     ok: z.object({ turns: z.array(turnView) }),
   }),
-  cancelTurn: declare({
+  cancelTurn: defineRoute({
     ...common,
     method: "post",
     path: "/api/admin/turns/{id}/cancel",
     summary: "Stop anybody's turn.",
     ok: z.object({ status: z.string(), confirmed: z.boolean() }),
   }),
-  disconnectBot: declare({
+  disconnectBot: defineRoute({
     ...common,
     method: "post",
     path: "/api/admin/bots/{id}/disconnect",
     summary: "Close a bot's socket; it may come back.",
     ok: success,
   }),
-  botTokens: declare({
+  botTokens: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/bot-tokens",
     summary: "The bots with a token of their own.",
     ok: z.object({ tokens: z.array(tokenView) }),
   }),
-  makeBotToken: declare({
+  makeBotToken: defineRoute({
     ...common,
     method: "post",
     path: "/api/admin/bot-tokens",
@@ -320,14 +320,14 @@ export const adminRoutes = {
     status: 201,
     errors: ["invalid"],
   }),
-  revokeBotToken: declare({
+  revokeBotToken: defineRoute({
     ...common,
     method: "delete",
     path: "/api/admin/bot-tokens/{id}",
     summary: "Revoke a bot's token and close its socket.",
     ok: success,
   }),
-  audit: declare({
+  audit: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/audit",

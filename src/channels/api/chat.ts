@@ -8,24 +8,24 @@ import type { Gateway } from "../../core/gateway.ts";
 import type { Message, Person } from "../../core/message.ts";
 import type { Seat } from "../../core/roster.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Caller, Door } from "../http/auth.ts";
+import type { Auth, Caller } from "../http/auth.ts";
 import type { Language } from "../../core/languages.ts";
-import { failure, json, languageOfRequest, requestIds, statusOf } from "../http/http.ts";
-import type { HangUps } from "../http/disconnect.ts";
-import { list } from "../http/list.ts";
-import type { Pulse } from "../http/stream_registry.ts";
-import { type BodyOf, declare, member } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import { errorResponse, json, languageOfRequest, requestIds, statusOf } from "../http/response.ts";
+import type { DisconnectWatcher } from "../http/disconnect_watcher.ts";
+import { boundedArray } from "../http/bounded_array.ts";
+import type { StreamRegistry } from "../http/stream_registry.ts";
+import { type BodyOf, defineRoute, member } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 import { eventStream, turnStream } from "../http/event_stream.ts";
-import { say } from "../http/error_words.ts";
+import { errorText } from "../http/error_texts.ts";
 
 export interface ChatParts {
   readonly gateway: Gateway;
-  readonly door: Door;
-  readonly pulse: Pulse;
-  readonly hangUps: HangUps;
+  readonly auth: Auth;
+  readonly streams: StreamRegistry;
+  readonly disconnects: DisconnectWatcher;
   /** Learns the language of somebody's page. */
-  readonly speaks?: (personId: string, language: Language) => void;
+  readonly learnLanguage?: (personId: string, language: Language) => void;
 }
 
 const word = (max: number) =>
@@ -41,7 +41,7 @@ const chatBody = z.object({
     description: "A bot id or a pool. Else `@bot-id ` at the beginning of the message counts.",
   }),
   image: image.nullish(),
-  images: list(image, { most: 20, error: "must be a list of images" }).nullish(),
+  images: boundedArray(image, { most: 20, error: "must be a list of images" }).nullish(),
   conversationId: word(100).nullish().meta({
     description: "Absent: your default conversation with the bot that answers.",
   }),
@@ -80,7 +80,7 @@ const chatErrors = [
 ] as const;
 
 export const chatRoutes = {
-  bots: declare({
+  bots: defineRoute({
     method: "get",
     path: "/api/bots",
     ...member(["chat", "read", "admin"], "bound"),
@@ -88,7 +88,7 @@ export const chatRoutes = {
     tag: "chat",
     ok: z.object({ bots: z.array(botView) }),
   }),
-  ask: declare({
+  ask: defineRoute({
     method: "post",
     path: "/api/chat",
     ...member(["chat"], "bound"),
@@ -121,7 +121,7 @@ export const chatRoutes = {
       "queue_timeout",
     ],
   }),
-  stream: declare({
+  stream: defineRoute({
     method: "post",
     path: "/api/chat/stream",
     ...member(["chat"], "bound"),
@@ -133,7 +133,7 @@ export const chatRoutes = {
     ok: "text/event-stream",
     errors: chatErrors,
   }),
-  resume: declare({
+  resume: defineRoute({
     method: "get",
     path: "/api/turns/{id}/stream",
     ...member(["chat", "read"], "bound"),
@@ -144,7 +144,7 @@ export const chatRoutes = {
     ok: "text/event-stream",
     errors: ["not_found", "invalid", "limited"],
   }),
-  cancel: declare({
+  cancel: defineRoute({
     method: "post",
     path: "/api/turns/{id}/cancel",
     ...member(["chat"], "bound"),
@@ -155,7 +155,10 @@ export const chatRoutes = {
   }),
 } as const;
 
-export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: ChatParts): void {
+export function mountChat(
+  routes: Router,
+  { gateway, auth, streams, disconnects, learnLanguage }: ChatParts,
+): void {
   const requestIdOf = requestIds();
 
   routes.on(chatRoutes.bots, ({ caller: { person } }) => ({ bots: botsFor(person, gateway) }));
@@ -165,7 +168,7 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
     const requestId = requestIdOf(request);
     const turn = await gateway.ask(messageOf(await call.body(), request, caller, "api", requestId));
     if (!turn.reply.isSettled) {
-      const over = hangUps.watch(request, turn);
+      const over = disconnects.watch(request, turn);
       await turn.reply.ended();
       over();
     }
@@ -175,13 +178,15 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
   routes.on(chatRoutes.stream, async (call) => {
     const { request, caller } = call;
     const requestId = requestIdOf(request);
-    const reader = door.reader(caller);
-    return await pulse.seat(reader, async () => {
+    const reader = auth.streamReader(caller);
+    return await streams.open(reader, async () => {
       const turn = await gateway.ask(
         messageOf(await call.body(), request, caller, "web", requestId),
       );
-      if (!caller.key && call.header("accept-language")) speaks?.(caller.person.id, call.language);
-      const body = turnStream(turn, { after: 0, language: call.language, pulse, reader });
+      if (!caller.key && call.header("accept-language")) {
+        learnLanguage?.(caller.person.id, call.language);
+      }
+      const body = turnStream(turn, { after: 0, language: call.language, streams, reader });
       return eventStream(body, [["x-request-id", requestId]]);
     });
   });
@@ -191,10 +196,10 @@ export function chat(routes: Routes, { gateway, door, pulse, hangUps, speaks }: 
     const turn = await turnOf(call.param("id"), caller.person, gateway);
     const { after } = call.query();
     const from = after ?? offsetOf(call.header("last-event-id"), turn.id);
-    const reader = door.reader(caller);
-    return await pulse.seat(
+    const reader = auth.streamReader(caller);
+    return await streams.open(
       reader,
-      () => eventStream(turnStream(turn, { after: from, language, pulse, reader })),
+      () => eventStream(turnStream(turn, { after: from, language, streams, reader })),
     );
   });
 
@@ -257,12 +262,12 @@ function wholeAnswer(turn: Turn, request: Request, requestId: string): Response 
   const reason = status === "cancelled" ? "cancelled" : code ?? "internal";
   const language = languageOfRequest(request);
   if (!content) {
-    return failure(new NexusError(reason, detail, { retryAfter }), language, {
+    return errorResponse(new NexusError(reason, detail, { retryAfter }), language, {
       status,
       turnId: id,
     });
   }
-  const error = say(reason, language, detail);
+  const error = errorText(reason, language, detail);
   return json(
     { error, code: reason, status, turnId: id, botId: bot?.id, content },
     statusOf(reason),

@@ -8,8 +8,8 @@ import type { BotReport } from "../../core/bot_monitor.ts";
 import type { Checkup } from "../../core/checkup.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { AppView } from "../im/apps.ts";
-import { admins, declare } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import { admins, defineRoute } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 
 const time = z.number().meta({ description: "Milliseconds since the epoch" }).optional();
 const words = z.object({ en: z.string(), zh: z.string() });
@@ -47,7 +47,7 @@ const connectionsView = z.object({
 const common = { tag: "admin", ...admins } as const;
 
 export const connectionRoutes = {
-  connections: declare({
+  connections: defineRoute({
     ...common,
     method: "get",
     path: "/api/admin/connections",
@@ -55,7 +55,7 @@ export const connectionRoutes = {
       "Apps, model APIs, ways to sign in and bots: how each does, and what its last check found.",
     ok: connectionsView,
   }),
-  check: declare({
+  check: defineRoute({
     ...common,
     method: "post",
     path: "/api/admin/connections/check",
@@ -116,8 +116,8 @@ export function connectionsOf({ checkup, apps, bots }: ConnectionParts): Connect
   return [...rows.values()];
 }
 
-export function connections(
-  routes: Routes,
+export function mountConnections(
+  routes: Router,
   parts: ConnectionParts & { readonly observer: Observer },
 ): void {
   const { checkup, observer } = parts;

@@ -9,10 +9,10 @@ import type { Gateway } from "../../core/gateway.ts";
 import { dataUrl } from "../../core/message.ts";
 import type { Reader } from "../../core/key_scope.ts";
 import type { Caller } from "../http/auth.ts";
-import { json } from "../http/http.ts";
+import { json } from "../http/response.ts";
 import { attachmentOf, sizeWords } from "../im/attachment.ts";
-import { declare, member } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import { defineRoute, member } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 
 const title = z.string({ error: "must be a text" }).max(200, "must have at most 200 characters");
 
@@ -69,7 +69,7 @@ const exportQuery = z.object({
 const searchQuery = z.object({ q: z.string().max(500).default("") });
 
 export const historyRoutes = {
-  list: declare({
+  list: defineRoute({
     method: "get",
     path: "/api/conversations",
     summary: "Your conversations: pinned first, then the latest.",
@@ -77,7 +77,7 @@ export const historyRoutes = {
     ...member(["read"], "bound"),
     ok: z.object({ conversations: z.array(conversationView) }),
   }),
-  begin: declare({
+  begin: defineRoute({
     method: "post",
     path: "/api/conversations",
     summary: "Begin a conversation: a fresh context.",
@@ -88,7 +88,7 @@ export const historyRoutes = {
     status: 201,
     errors: ["invalid", "conversations_full"],
   }),
-  one: declare({
+  one: defineRoute({
     method: "get",
     path: "/api/conversations/{id}",
     summary: "One conversation.",
@@ -97,7 +97,7 @@ export const historyRoutes = {
     ok: conversationView,
     errors: ["not_found"],
   }),
-  change: declare({
+  change: defineRoute({
     method: "patch",
     path: "/api/conversations/{id}",
     summary: "Rename or pin.",
@@ -107,7 +107,7 @@ export const historyRoutes = {
     ok: conversationView,
     errors: ["not_found", "invalid"],
   }),
-  remove: declare({
+  remove: defineRoute({
     method: "delete",
     path: "/api/conversations/{id}",
     summary: "Delete it and every word of it.",
@@ -116,7 +116,7 @@ export const historyRoutes = {
     ok: z.object({ success: z.boolean() }),
     errors: ["not_found"],
   }),
-  turns: declare({
+  turns: defineRoute({
     method: "get",
     path: "/api/conversations/{id}/turns",
     summary: "Its turns: the newest page, oldest first within it.",
@@ -126,7 +126,7 @@ export const historyRoutes = {
     ok: z.object({ turns: z.array(turnView), more: z.boolean() }),
     errors: ["not_found", "invalid"],
   }),
-  export: declare({
+  export: defineRoute({
     method: "get",
     path: "/api/conversations/{id}/export",
     summary: "The whole conversation as Markdown or JSON.",
@@ -136,7 +136,7 @@ export const historyRoutes = {
     ok: "text/markdown",
     errors: ["not_found", "invalid"],
   }),
-  search: declare({
+  search: defineRoute({
     method: "get",
     path: "/api/search",
     summary: "Where you or a bot said these words.",
@@ -155,7 +155,7 @@ export const historyRoutes = {
   }),
 } as const;
 
-export function history(routes: Routes, { gateway }: { readonly gateway: Gateway }): void {
+export function mountHistory(routes: Router, { gateway }: { readonly gateway: Gateway }): void {
   const { archive, notices, history } = gateway;
 
   /** The caller's conversation by the id in the path, as they may see it. */

@@ -5,20 +5,20 @@
 import type { Gateway } from "../../core/gateway.ts";
 import type { NumberedNotice } from "../../core/notice.ts";
 import { botsFor } from "./chat.ts";
-import type { Caller, Door } from "../http/auth.ts";
-import type { Pulse } from "../http/stream_registry.ts";
-import { declare, member } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import type { Auth, Caller } from "../http/auth.ts";
+import type { StreamRegistry } from "../http/stream_registry.ts";
+import { defineRoute, member } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 import { eventStream, newsStream } from "../http/event_stream.ts";
 
 export interface NewsParts {
   readonly gateway: Gateway;
-  readonly door: Door;
-  readonly pulse: Pulse;
+  readonly auth: Auth;
+  readonly streams: StreamRegistry;
 }
 
 export const newsRoutes = {
-  events: declare({
+  events: defineRoute({
     method: "get",
     path: "/api/events",
     ...member(["chat", "read"], "bound"),
@@ -29,16 +29,16 @@ export const newsRoutes = {
   }),
 } as const;
 
-export function news(routes: Routes, parts: NewsParts): void {
-  const { door, pulse } = parts;
+export function mountNews(routes: Router, parts: NewsParts): void {
+  const { auth, streams } = parts;
   routes.on(newsRoutes.events, async (call) => {
     const last = Number(call.header("last-event-id") || undefined);
-    const reader = door.reader(call.caller);
+    const reader = auth.streamReader(call.caller);
     const after = Number.isFinite(last) ? last : undefined;
-    return await pulse.seat(
+    return await streams.open(
       reader,
       () =>
-        eventStream(newsStream(pulse, reader, (send) => listen(parts, call.caller, after, send))),
+        eventStream(newsStream(streams, reader, (send) => listen(parts, call.caller, after, send))),
     );
   });
 }
@@ -48,14 +48,14 @@ export function news(routes: Routes, parts: NewsParts): void {
  * the way to stop.
  */
 function listen(
-  { gateway, door }: NewsParts,
+  { gateway, auth }: NewsParts,
   caller: Caller,
   after: number | undefined,
   send: (event: unknown, id?: number) => void,
 ): () => void {
   let told = "";
   const tellBots = (number?: number) => {
-    const person = door.personNow(caller);
+    const person = auth.currentPerson(caller);
     const bots = person ? botsFor(person, gateway) : [];
     const text = JSON.stringify(bots);
     if (text === told) return;

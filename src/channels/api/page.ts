@@ -75,7 +75,7 @@ interface Found {
 const KEPT = 16 << 20;
 
 /** Answers GET and HEAD for the page; everything that it does not have is 404. */
-export function page(files: PageFiles): (request: Request) => Promise<Response> {
+export function servePage(files: PageFiles): (request: Request) => Promise<Response> {
   const kept = new Map<string, Promise<Found | undefined>>();
   let keptBytes = 0;
 

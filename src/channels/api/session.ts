@@ -7,14 +7,14 @@ import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
 import type { Session, Sessions } from "../../core/people/session.ts";
 import { cookieOf, DEVICE_COOKIE, deviceCookie, sessionCookie } from "../http/cookie.ts";
-import type { Door } from "../http/auth.ts";
-import { anyone, declare, member, signedIn } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import type { Auth } from "../http/auth.ts";
+import { anyone, defineRoute, member, signedIn } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 
 export interface SessionParts {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
-  readonly door: Door;
+  readonly auth: Auth;
 }
 
 const word = (max: number) =>
@@ -39,7 +39,7 @@ const user = z.object({
 });
 
 export const sessionRoutes = {
-  login: declare({
+  login: defineRoute({
     method: "post",
     path: "/api/login",
     ...anyone,
@@ -53,7 +53,7 @@ export const sessionRoutes = {
     }),
     errors: ["invalid", "wrong_credentials", "second_factor", "limited"],
   }),
-  logout: declare({
+  logout: defineRoute({
     method: "post",
     path: "/api/logout",
     ...signedIn,
@@ -61,7 +61,7 @@ export const sessionRoutes = {
     tag: "session",
     ok: z.object({ success: z.boolean() }),
   }),
-  me: declare({
+  me: defineRoute({
     method: "get",
     path: "/api/me",
     ...member(["chat", "read", "admin"], "free"),
@@ -70,7 +70,7 @@ export const sessionRoutes = {
     tag: "session",
     ok: z.object({ user, expiresAt: z.number() }),
   }),
-  list: declare({
+  list: defineRoute({
     method: "get",
     path: "/api/sessions",
     ...signedIn,
@@ -88,7 +88,7 @@ export const sessionRoutes = {
       })),
     }),
   }),
-  end: declare({
+  end: defineRoute({
     method: "delete",
     path: "/api/sessions/{id}",
     ...signedIn,
@@ -99,10 +99,10 @@ export const sessionRoutes = {
   }),
 } as const;
 
-export function session(routes: Routes, { accounts, sessions, door }: SessionParts): void {
+export function mountSession(routes: Router, { accounts, sessions, auth }: SessionParts): void {
   routes.on(sessionRoutes.login, async (call) => {
     const { address, connection } = call;
-    door.refuseForeign(call.request);
+    auth.refuseCrossSite(call.request);
     const { username, password, code } = await call.body();
     if (!username || !password) throw new NexusError("invalid", "username, password");
     const known = cookieOf(call.request, DEVICE_COOKIE);

@@ -7,7 +7,7 @@ import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
 import type { Session, Sessions } from "../../core/people/session.ts";
 import { cookieOf, SESSION_COOKIE } from "./cookie.ts";
-import type { Reader } from "./stream_registry.ts";
+import type { StreamReader } from "./stream_registry.ts";
 import type { Access } from "./route.ts";
 
 export interface Caller {
@@ -18,7 +18,7 @@ export interface Caller {
   readonly key?: ApiKey;
 }
 
-export interface DoorParts {
+export interface AuthParts {
   readonly accounts: Pick<Accounts, "person">;
   readonly sessions: Sessions;
   readonly keys?: ApiKeys;
@@ -26,20 +26,20 @@ export interface DoorParts {
   readonly allowedOrigins: () => readonly string[];
 }
 
-export class Door {
-  readonly #parts: DoorParts;
+export class Auth {
+  readonly #parts: AuthParts;
 
-  constructor(parts: DoorParts) {
+  constructor(parts: AuthParts) {
     this.#parts = parts;
   }
 
   /**
-   * Who is calling, from memory: no waiting. `undefined` says only that {@linkcode caller} must be
-   * asked.
+   * Who is calling, from memory: no waiting. `undefined` says only that {@linkcode authenticate}
+   * must be asked.
    *
    * @param access what the route says of who may take it
    */
-  recall(request: Request, access: Access): Caller | undefined {
+  authenticateFromMemory(request: Request, access: Access): Caller | undefined {
     const bearer = request.headers.get("authorization");
     if (!bearer?.startsWith("Bearer ")) return undefined;
     const token = bearer.slice(7);
@@ -62,7 +62,7 @@ export class Door {
    *
    * @param access what the route says of who may take it
    */
-  async caller(request: Request, access: Access): Promise<Caller> {
+  async authenticate(request: Request, access: Access): Promise<Caller> {
     const caller = await this.#identified(request);
     const refusal = refusalOf(caller, access);
     if (refusal) throw refusal;
@@ -88,19 +88,19 @@ export class Door {
   }
 
   /** Who a caller is by now: what they may use can change while a stream is open. */
-  personNow({ person, key }: Caller): Person | undefined {
+  currentPerson({ person, key }: Caller): Person | undefined {
     const owner = this.#parts.accounts.person(person.id);
     return owner && asCaller(owner, key);
   }
 
   /** A caller as the reader of a stream. */
-  reader(caller: Caller): Reader {
+  streamReader(caller: Caller): StreamReader {
     const { person, key } = caller;
     return {
       person: person.id,
       refusal: key ? "unauthenticated" : "session_expired",
       reach: person.keyScope,
-      holds: () => this.holds(caller),
+      isStillValid: () => this.isStillValid(caller),
     };
   }
 
@@ -108,7 +108,7 @@ export class Door {
    * Whether somebody who was let in a while ago still would be. Does not count as a use of the
    * session.
    */
-  async holds({ person, token, key }: Caller): Promise<boolean> {
+  async isStillValid({ person, token, key }: Caller): Promise<boolean> {
     if (!this.#parts.accounts.person(person.id)) return false;
     return key
       ? await this.#parts.keys?.find(token) !== undefined
@@ -119,10 +119,10 @@ export class Door {
    * Signing in needs no cookie, so the check on cookies does not help there: a page of another site
    * must not sign its visitor in.
    */
-  refuseForeign(request: Request): void {
+  refuseCrossSite(request: Request): void {
     const origin = request.headers.get("origin");
     const foreign = origin !== null
-      ? !this.mayUse(request, origin)
+      ? !this.allowsOrigin(request, origin)
       : request.headers.get("sec-fetch-site") === "cross-site";
     if (foreign) throw new NexusError("forbidden", "this request comes from another site");
   }
@@ -136,7 +136,7 @@ export class Door {
   }
 
   /** Whether a page of this origin may use the gateway as a browser's user. */
-  mayUse(request: Request, origin: string): boolean {
+  allowsOrigin(request: Request, origin: string): boolean {
     if (this.#parts.allowedOrigins().includes(origin)) return true;
     try {
       // The scheme is not compared: behind a proxy that ends TLS the gateway sees http.
@@ -155,7 +155,7 @@ export class Door {
     if (request.method === "GET" || request.method === "HEAD") return;
     const origin = request.headers.get("origin");
     const site = request.headers.get("sec-fetch-site");
-    if (origin !== null ? this.mayUse(request, origin) : site === "same-origin") return;
+    if (origin !== null ? this.allowsOrigin(request, origin) : site === "same-origin") return;
     throw new NexusError("forbidden", "this request comes from another site");
   }
 }

@@ -5,10 +5,10 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
-import type { Connection } from "./http.ts";
+import type { ConnectionInfo } from "./response.ts";
 
 /** Answers a request. */
-export type Fetch = (request: Request, connection: Connection) => Response | Promise<Response>;
+export type Fetch = (request: Request, connection: ConnectionInfo) => Response | Promise<Response>;
 
 export interface EdgeSettings {
   /** Origins besides our own whose pages may read answers. */
@@ -39,8 +39,8 @@ export async function headOf(answer: Response | Promise<Response>): Promise<Resp
  * request that is concerned goes that way; the others pay nothing for it.
  */
 export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetch {
-  const answer = (c: { req: { raw: Request }; env: Connection }) => inner(c.req.raw, c.env);
-  const open = new Hono<{ Bindings: Connection }>().use(cors({
+  const answer = (c: { req: { raw: Request }; env: ConnectionInfo }) => inner(c.req.raw, c.env);
+  const open = new Hono<{ Bindings: ConnectionInfo }>().use(cors({
     origin: [...allowedOrigins],
     // A page of a listed origin may send the headers it likes: official clients send some of their
     // own (`x-stainless-…`).
@@ -55,7 +55,7 @@ export function edge({ allowedOrigins, hsts }: EdgeSettings, inner: Fetch): Fetc
       : inner(request, connection);
   };
   if (hsts === 0) return reached;
-  const tls = new Hono<{ Bindings: Connection }>().use(
+  const tls = new Hono<{ Bindings: ConnectionInfo }>().use(
     secureHeaders({ ...NO_HEADERS, strictTransportSecurity: `max-age=${hsts}` }),
   )
     .all("*", (c) => reached(c.req.raw, c.env));

@@ -10,9 +10,9 @@ import type { Chunk } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { ErrorCode } from "../../core/error.ts";
 import { mayRead } from "../../core/key_scope.ts";
-import { jsonInPieces, PIECE, pieceOf } from "./pieces.ts";
-import type { Beating, Pulse, Reader } from "./stream_registry.ts";
-import { type Language, say } from "./error_words.ts";
+import { jsonInPieces, PIECE_UNITS, pieceOf } from "./text_pieces.ts";
+import type { OpenStream, StreamReader, StreamRegistry } from "./stream_registry.ts";
+import { errorText, type Language } from "./error_texts.ts";
 
 const encoder = new TextEncoder();
 const BEAT = encoder.encode(": \n\n");
@@ -42,7 +42,7 @@ export function eventStream(
  * by itself, at times from inside `enqueue`, and then there is nobody to write to: `cancel` has
  * told or will tell, and the writer, which may be a bot's frame or a timer, must not fall over it.
  */
-export function put(
+export function enqueue(
   controller: ReadableStreamDefaultController<Uint8Array>,
   bytes: Uint8Array | undefined,
   last = false,
@@ -64,8 +64,8 @@ export function turnStream(
     /** The offset behind what the reader has. */
     readonly after: number;
     readonly language: Language;
-    readonly pulse: Pulse;
-    readonly reader?: Reader;
+    readonly streams: StreamRegistry;
+    readonly reader?: StreamReader;
     /** The reader hung up before the end. */
     readonly onHangUp?: () => void;
   },
@@ -73,12 +73,12 @@ export function turnStream(
   return new ReadableStream(new TurnSource(turn, options));
 }
 
-class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
+class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   wroteAt: number;
-  readonly reader: Reader | undefined;
+  readonly reader: StreamReader | undefined;
   readonly #turn: Turn;
   readonly #language: Language;
-  readonly #pulse: Pulse;
+  readonly #streams: StreamRegistry;
   readonly #onHangUp: (() => void) | undefined;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #offset: number;
@@ -99,24 +99,24 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     options: {
       after: number;
       language: Language;
-      pulse: Pulse;
-      reader?: Reader;
+      streams: StreamRegistry;
+      reader?: StreamReader;
       onHangUp?: () => void;
     },
   ) {
     this.#turn = turn;
     this.reader = options.reader;
     this.#language = options.language;
-    this.#pulse = options.pulse;
+    this.#streams = options.streams;
     this.#onHangUp = options.onHangUp;
     this.#offset = options.after;
     this.#index = turn.reply.indexOf(options.after);
-    this.wroteAt = this.#pulse.now();
+    this.wroteAt = this.#streams.now();
     this.#unwatch = turn.reply.watch(() => {
       // With no room the reader is behind: it pulls when it is ready, and gets all of it then.
       if (this.hasRoom) this.#flush();
     });
-    this.#pulse.add(this);
+    this.#streams.add(this);
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
@@ -139,31 +139,31 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     return this.#controller.desiredSize! > 0;
   }
 
-  beat(): void {
+  heartbeat(): void {
     // In the middle of an event a comment would be part of it.
     if (this.#rest) return;
-    this.wroteAt = this.#pulse.now();
-    put(this.#controller, BEAT);
+    this.wroteAt = this.#streams.now();
+    enqueue(this.#controller, BEAT);
   }
 
   /** It can resume. */
-  letGo(): void {
+  dropStalled(): void {
     this.end();
   }
 
   end(): void {
     if (this.#over) return;
     this.#finish();
-    put(this.#controller, undefined, true);
+    enqueue(this.#controller, undefined, true);
   }
 
   /** No `end`: the turn goes on, and can be resumed by whoever signs in again. */
-  expel(code: ErrorCode): void {
+  revoke(code: ErrorCode): void {
     if (this.#over) return;
     this.#finish();
-    const event = JSON.stringify({ type: "error", error: say(code, this.#language), code });
+    const event = JSON.stringify({ type: "error", error: errorText(code, this.#language), code });
     // An event that is cut is none, and nothing can follow it.
-    put(this.#controller, this.#rest ? undefined : encoder.encode(`data: ${event}\n\n`), true);
+    enqueue(this.#controller, this.#rest ? undefined : encoder.encode(`data: ${event}\n\n`), true);
   }
 
   /** Writes what is new, if anything is. */
@@ -181,7 +181,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
       // It may have moved to a bot that this reader's key is closed to.
       if (!mayRead(this.reader?.reach, this.#turn.trace)) {
         this.#write(text, false);
-        return this.expel("not_found");
+        return this.revoke("not_found");
       }
       text += this.#start();
     } else if (
@@ -203,10 +203,10 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   #write(text: string, done: boolean): void {
     if (text === "") return;
-    this.wroteAt = this.#pulse.now();
+    this.wroteAt = this.#streams.now();
     // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
     if (done) this.#finish();
-    put(this.#controller, encoder.encode(text), done);
+    enqueue(this.#controller, encoder.encode(text), done);
   }
 
   /** As much of a large event as goes out in one write. */
@@ -223,7 +223,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #finish(): void {
     this.#over = true;
     this.#unwatch();
-    this.#pulse.remove(this);
+    this.#streams.remove(this);
   }
 
   #id(): string {
@@ -292,7 +292,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
 
   /** An event, or nothing where it is too large for one write: then it follows in pieces. */
   #large(id: string, event: Readonly<Record<string, string>>, units: number): string {
-    if (units <= PIECE) return `${id}data: ${JSON.stringify(event)}\n\n`;
+    if (units <= PIECE_UNITS) return `${id}data: ${JSON.stringify(event)}\n\n`;
     this.#rest = largeEvent(`${id}data: `, event);
     return "";
   }
@@ -309,7 +309,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     if (status === "done") {
       text += `${this.#id()}data: {"type":"chunk","content":"","done":true}\n\n`;
     } else if (status !== "cancelled") {
-      const error = say(code ?? "internal", this.#language, detail);
+      const error = errorText(code ?? "internal", this.#language, detail);
       text += `${this.#id()}data: ${JSON.stringify({ type: "error", error, code, status })}\n\n`;
     }
     return `${text}${this.#id()}data: ${
@@ -343,8 +343,8 @@ const MAX_NEWS = 4 << 20;
  * behind is let go, and so is one that may no longer listen.
  */
 export function newsStream(
-  pulse: Pulse,
-  reader: Reader,
+  streams: StreamRegistry,
+  reader: StreamReader,
   begin: (send: (event: unknown, id?: number) => void) => () => void,
 ): ReadableStream<Uint8Array> {
   let stop = () => {};
@@ -354,36 +354,36 @@ export function newsStream(
     if (over) return;
     over = true;
     stop();
-    pulse.remove(beating);
+    streams.remove(stream);
   };
   const write = (bytes: Uint8Array) => {
     if (over) return;
     // What a reader does not take is no sign of life.
-    if (beating.hasRoom) beating.wroteAt = pulse.now();
-    put(controller, bytes);
-    if ((controller.desiredSize ?? 0) < -MAX_NEWS) beating.end();
+    if (stream.hasRoom) stream.wroteAt = streams.now();
+    enqueue(controller, bytes);
+    if ((controller.desiredSize ?? 0) < -MAX_NEWS) stream.end();
   };
-  const beating: Beating = {
-    wroteAt: pulse.now(),
+  const stream: OpenStream = {
+    wroteAt: streams.now(),
     reader,
     endsItself: false,
     get hasRoom() {
       return (controller.desiredSize ?? 0) >= 0;
     },
-    beat: () => write(BEAT),
-    letGo: () => beating.end(),
+    heartbeat: () => write(BEAT),
+    dropStalled: () => stream.end(),
     end() {
       if (over) return;
       finish();
-      put(controller, undefined, true);
+      enqueue(controller, undefined, true);
     },
     // It comes back by itself, and is told at the door.
-    expel: () => beating.end(),
+    revoke: () => stream.end(),
   };
   return new ReadableStream<Uint8Array>({
     start(given) {
       controller = given;
-      pulse.add(beating);
+      streams.add(stream);
       stop = begin((event, id) => {
         const number = id === undefined ? "" : `id: ${id}\n`;
         write(encoder.encode(`${number}data: ${JSON.stringify(event)}\n\n`));

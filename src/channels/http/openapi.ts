@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { ErrorCode } from "../../core/error.ts";
-import { statusOf } from "./http.ts";
+import { statusOf } from "./response.ts";
 import type { Route } from "./route.ts";
 
 type Json = Record<string, unknown>;
@@ -128,7 +128,7 @@ function responsesOf(route: Route, schemas: Json): Json {
       ? { description: "OK" }
       : { description: "OK", content },
   };
-  for (const code of new Set([...route.errors ?? [], ...atTheDoor(route)])) {
+  for (const code of new Set([...route.errors ?? [], ...accessErrors(route)])) {
     const known = responses[statusOf(code)];
     responses[statusOf(code)] = {
       description: known ? `${known.description}, ${code}` : code,
@@ -138,8 +138,8 @@ function responsesOf(route: Route, schemas: Json): Json {
   return responses;
 }
 
-/** How the door refuses. */
-function atTheDoor({ who }: Route): ErrorCode[] {
+/** How a caller without access is rejected. */
+function accessErrors({ who }: Route): ErrorCode[] {
   if (who === "bot") return ["unauthenticated"];
   if (who !== "member" && who !== "admin") return [];
   return [

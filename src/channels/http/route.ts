@@ -1,6 +1,6 @@
 /**
  * A route, declared once: where it is, who may take it, what comes in and what goes out. The
- * router, the check at the door, `/openapi.json`, the table in docs/security.md and the tests all
+ * router, the access check, `/openapi.json`, the table in docs/security.md and the tests all
  * read this declaration.
  *
  * ```ts
@@ -24,7 +24,7 @@ import type { ErrorCode } from "../../core/error.ts";
  * everybody else the route does not exist. `bot`: a bot's token decides. `platform`: a chat
  * platform's signature decides.
  */
-export type Who = "anyone" | "member" | "admin" | "bot" | "platform";
+export type Audience = "anyone" | "member" | "admin" | "bot" | "platform";
 
 /**
  * What a route does for a key that is bound to some bots. `bound`: it sees and changes only what
@@ -90,7 +90,7 @@ interface Shape {
   readonly ok: z.ZodType | MediaType;
   /** The status of a success. Default: 200. */
   readonly status?: number;
-  /** Failures besides those of the door. */
+  /** Failures besides those of the access check. */
   readonly errors?: readonly ErrorCode[];
 }
 
@@ -98,7 +98,7 @@ interface Shape {
 export type Route = Shape & Access;
 
 /** Keeps the types of a declaration exact; they type its handler. */
-export function declare<const R extends Route>(route: R): R {
+export function defineRoute<const R extends Route>(route: R): R {
   return route;
 }
 

@@ -10,61 +10,61 @@ import { type Context, Hono } from "hono";
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
-import type { Caller, Door } from "./auth.ts";
+import type { Auth, Caller } from "./auth.ts";
 import { headOf, pathOf } from "./edge.ts";
 import {
-  type Connection,
-  failure,
+  type ConnectionInfo,
+  errorResponse,
   json,
   languageOfRequest,
   readBody,
   readQuery,
-  Worded,
-} from "./http.ts";
+  RouteError,
+} from "./response.ts";
 import {
+  type Audience,
   type BodyOf,
   member,
   type OkOf,
   type ParamOf,
   type QueryOf,
   type Route,
-  type Who,
 } from "./route.ts";
-import type { Language } from "./error_words.ts";
+import type { Language } from "./error_texts.ts";
 
-type Env = { Bindings: Connection };
+type Env = { Bindings: ConnectionInfo };
 
 /** Whoever has an account, by whatever they show. */
-const ANYBODY = member(["chat", "read", "admin"], "bound");
+const ANY_ACCOUNT = member(["chat", "read", "admin"], "bound");
 
 /** Bytes of a body at most where its declaration says nothing else. */
-export const MAX_BODY = 64 * 1024;
+export const DEFAULT_MAX_BODY_BYTES = 64 * 1024;
 
 /** A route for members or admins has a caller; any other has none. */
-type CallerOf<W extends Who> = W extends "member" | "admin" ? Caller : undefined;
+type CallerOf<W extends Audience> = W extends "member" | "admin" ? Caller : undefined;
 
 /** One request to a route, by somebody whom its declaration lets in. */
-export class Call<R extends Route = Route> {
+export class RouteCall<R extends Route = Route> {
   readonly #context: Context<Env>;
   readonly #maxBody: number;
-  readonly #door: Door;
+  readonly #auth: Auth;
 
   constructor(
     readonly route: R,
     /** Who was let in. */
     readonly caller: CallerOf<R["who"]>,
     context: Context<Env>,
-    parts: { readonly door: Door; readonly maxBody: number },
+    parts: { readonly auth: Auth; readonly maxBody: number },
   ) {
     this.#context = context;
     this.#maxBody = parts.maxBody;
-    this.#door = parts.door;
+    this.#auth = parts.auth;
   }
 
   /** Whoever calls a route for anyone, where they show by a session or a key who they are. */
   async visitor(): Promise<Caller | undefined> {
     try {
-      return await this.#door.caller(this.request, ANYBODY);
+      return await this.#auth.authenticate(this.request, ANY_ACCOUNT);
     } catch (error) {
       if (error instanceof NexusError) return undefined;
       throw error;
@@ -77,7 +77,7 @@ export class Call<R extends Route = Route> {
    *
    * @param roles those that the account has, and will have
    */
-  guard(...roles: readonly (Person["role"] | undefined)[]): void {
+  refuseKeyForAdmin(...roles: readonly (Person["role"] | undefined)[]): void {
     const key = (this.caller as Caller | undefined)?.key;
     if (key && roles.includes("admin")) {
       throw new NexusError("forbidden", "no key changes an admin's account; sign in");
@@ -88,7 +88,7 @@ export class Call<R extends Route = Route> {
     return this.#context.req.raw;
   }
 
-  get connection(): Connection {
+  get connection(): ConnectionInfo {
     return this.#context.env;
   }
 
@@ -127,30 +127,30 @@ export class Call<R extends Route = Route> {
 }
 
 /** Answers a call: with the declared JSON, or with a response where that is something else. */
-export type Handler<R extends Route> = (
-  call: Call<R>,
+export type RouteHandler<R extends Route> = (
+  call: RouteCall<R>,
 ) => OkOf<R> | Response | Promise<OkOf<R> | Response>;
 
 /** How a group of routes words a failure before the first byte. */
-export type Failing = (thrown: unknown, request: Request) => Response;
+export type ErrorResponder = (thrown: unknown, request: Request) => Response;
 
-export interface RoutesParts {
-  readonly door: Door;
+export interface RouterParts {
+  readonly auth: Auth;
   readonly observer: Observer;
   /** Bytes of a body at most where its declaration says `setting`. */
   readonly maxBody: () => number;
   /** What answers where no route does; `undefined`: nothing is there. */
-  readonly otherwise?: (request: Request) => Response | Promise<Response> | undefined;
+  readonly fallback?: (request: Request) => Response | Promise<Response> | undefined;
 }
 
 /**
  * A route that is served before anything else looks at the request: a WebSocket, a platform's
  * callback.
  */
-type RawHandler = (request: Request, connection: Connection) => Response | Promise<Response>;
+type RawHandler = (request: Request, connection: ConnectionInfo) => Response | Promise<Response>;
 
-export class Routes {
-  readonly #parts: RoutesParts;
+export class Router {
+  readonly #parts: RouterParts;
   readonly #table: Route[] = [];
   readonly #raw: {
     readonly path: string;
@@ -161,13 +161,13 @@ export class Routes {
   /** With a slash at its end a path is the same: clients put addresses together as they like. */
   readonly #hono = new Hono<Env>({ strict: false });
 
-  constructor(parts: RoutesParts) {
+  constructor(parts: RouterParts) {
     this.#parts = parts;
     this.#hono.onError((thrown, { req }) => this.#failed(thrown, req.raw, asNexus));
     this.#hono.notFound(({ req }) => {
       const path = pathOf(req.raw.url);
       const found = this.#missing.find(([under]) => path.startsWith(under))?.[1](req.raw);
-      return found ?? parts.otherwise?.(req.raw) ?? asNexus(new NexusError("not_found"), req.raw);
+      return found ?? parts.fallback?.(req.raw) ?? asNexus(new NexusError("not_found"), req.raw);
     });
   }
 
@@ -177,17 +177,17 @@ export class Routes {
   }
 
   /** Gives a declared route its handler. */
-  on<R extends Route>(route: R, handler: Handler<R>): void {
+  on<R extends Route>(route: R, handler: RouteHandler<R>): void {
     this.#add(route, handler, asNexus);
   }
 
   /** The same for routes that word their failures in another way. */
-  failingAs(failing: Failing): Pick<Routes, "on"> {
+  withErrors(failing: ErrorResponder): Pick<Router, "on"> {
     return { on: (route, handler) => this.#add(route, handler, failing) };
   }
 
   /** What is answered below a path where no route is. */
-  missing(under: string, answer: (request: Request) => Response): void {
+  notFoundUnder(under: string, answer: (request: Request) => Response): void {
     this.#missing.push([under, answer]);
   }
 
@@ -205,7 +205,10 @@ export class Routes {
   }
 
   /** The answer of a raw route; `undefined` where the request is for none. */
-  answerRaw(request: Request, connection: Connection): Response | Promise<Response> | undefined {
+  answerRaw(
+    request: Request,
+    connection: ConnectionInfo,
+  ): Response | Promise<Response> | undefined {
     const asked = pathOf(request.url);
     for (const { path, prefix, handler } of this.#raw) {
       if (prefix ? asked.startsWith(path) : asked === path) return handler(request, connection);
@@ -213,23 +216,23 @@ export class Routes {
     return undefined;
   }
 
-  fetch(request: Request, connection: Connection): Response | Promise<Response> {
+  fetch(request: Request, connection: ConnectionInfo): Response | Promise<Response> {
     if (request.method !== "HEAD") return this.#hono.fetch(request, connection);
     return headOf(this.fetch(new Request(request, { method: "GET" }), connection));
   }
 
-  #add<R extends Route>(route: R, handler: Handler<R>, failing: Failing): void {
-    const { method, path, slashes, maxBody = MAX_BODY } = route;
+  #add<R extends Route>(route: R, handler: RouteHandler<R>, failing: ErrorResponder): void {
+    const { method, path, slashes, maxBody = DEFAULT_MAX_BODY_BYTES } = route;
     if (this.#table.some((one) => one.method === method && one.path === path)) {
       throw new Error(`${method} ${path} has a handler already`);
     }
     this.#table.push(route);
-    const { door } = this.#parts;
+    const { auth } = this.#parts;
     const run = async (c: Context<Env>, caller: Caller | undefined) => {
       const bytes = maxBody === "setting" ? this.#parts.maxBody() : maxBody;
       try {
         const answer = await handler(
-          new Call(route, caller as Call<R>["caller"], c, { door, maxBody: bytes }),
+          new RouteCall(route, caller as RouteCall<R>["caller"], c, { auth, maxBody: bytes }),
         );
         return answer instanceof Response ? answer : json(answer, route.status);
       } catch (thrown) {
@@ -239,7 +242,7 @@ export class Routes {
     const enter = async (c: Context<Env>) => {
       let caller: Caller;
       try {
-        caller = await door.caller(c.req.raw, route);
+        caller = await auth.authenticate(c.req.raw, route);
       } catch (thrown) {
         return this.#failed(thrown, c.req.raw, failing);
       }
@@ -249,13 +252,13 @@ export class Routes {
     this.#hono.on(method.toUpperCase(), honoPath(path, slashes), (c) => {
       if (isOpen) return run(c, undefined);
       // Most are known from memory: no waiting.
-      const known = door.recall(c.req.raw, route);
+      const known = auth.authenticateFromMemory(c.req.raw, route);
       return known ? run(c, known) : enter(c);
     });
   }
 
-  #failed(thrown: unknown, request: Request, failing: Failing): Response {
-    if (!(thrown instanceof Worded) && asNexusError(thrown).code === "internal") {
+  #failed(thrown: unknown, request: Request, failing: ErrorResponder): Response {
+    if (!(thrown instanceof RouteError) && asNexusError(thrown).code === "internal") {
       this.#parts.observer.tell({
         type: "fault",
         where: `${request.method} ${pathOf(request.url)}`,
@@ -267,7 +270,7 @@ export class Routes {
 }
 
 function asNexus(thrown: unknown, request: Request): Response {
-  return failure(thrown, languageOfRequest(request));
+  return errorResponse(thrown, languageOfRequest(request));
 }
 
 /** `/api/turns/{id}` as Hono writes it: `/api/turns/:id`. */

@@ -9,32 +9,35 @@ import { type ErrorCode, NexusError } from "../../core/error.ts";
 import type { KeyScope } from "../../core/key_scope.ts";
 
 /** Who reads a stream. */
-export interface Reader {
+export interface StreamReader {
   readonly person: string;
   /** What they are told when they may no longer. */
   readonly refusal: ErrorCode;
   /** How far they reach, where they came in by a key that reads less than they do. */
   readonly reach?: KeyScope;
   /** Whether they still may. */
-  holds(): Promise<boolean>;
+  isStillValid(): Promise<boolean>;
 }
 
 /** A stream that is open. */
-export interface Beating {
+export interface OpenStream {
   /** Milliseconds since the epoch: when something was last written. */
   wroteAt: number;
   /** Absent: nobody is asked, and nobody is counted. */
-  readonly reader?: Reader;
+  readonly reader?: StreamReader;
   /** Whether the reader takes what is written. */
   readonly hasRoom: boolean;
   /** Whether it ends by itself, when its turn has ended and its reader has everything. */
   readonly endsItself: boolean;
   /** Writes a comment. */
-  beat(): void;
-  /** The reader has taken nothing for {@linkcode STALLED}: end the stream as if it had hung up. */
-  letGo(): void;
+  heartbeat(): void;
+  /**
+   * The reader has taken nothing for {@linkcode STALLED_READER_MS}: end the stream as if it had
+   * hung up.
+   */
+  dropStalled(): void;
   /** The reader may no longer read: say so and end the stream. */
-  expel(code: ErrorCode): void;
+  revoke(code: ErrorCode): void;
   /** The gateway stops: end the stream. */
   end(): void;
 }
@@ -42,19 +45,19 @@ export interface Beating {
 /**
  * Silence before a comment, in milliseconds; proxies commonly give up after 60 s, some after 30.
  */
-const SILENCE = 15_000;
+const HEARTBEAT_MS = 15_000;
 
 /**
  * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in
  * memory as long as it likes. It can come back. One write takes a reader of 1 KB/s four minutes.
  */
-export const STALLED = 10 * 60_000;
+export const STALLED_READER_MS = 10 * 60_000;
 
 /** How often it is asked whether readers still may read, in milliseconds. */
-const ASKED = 10_000;
+const RECHECK_MS = 10_000;
 
-export class Pulse {
-  readonly #open = new Set<Beating>();
+export class StreamRegistry {
+  readonly #open = new Set<OpenStream>();
   /** Open streams by person, with those that are about to open. */
   readonly #by = new Map<string, number>();
   readonly #clock: Clock;
@@ -68,15 +71,15 @@ export class Pulse {
     this.#clock = clock;
     this.#most = most;
     this.#askedAt = clock.now();
-    this.#stop = clock.every(SILENCE / 3, () => {
+    this.#stop = clock.every(HEARTBEAT_MS / 3, () => {
       const now = clock.now();
       for (const stream of this.#open) {
         const silent = now - stream.wroteAt;
         if (!stream.hasRoom) {
-          if (silent >= STALLED) stream.letGo();
-        } else if (silent >= SILENCE - SILENCE / 3) stream.beat();
+          if (silent >= STALLED_READER_MS) stream.dropStalled();
+        } else if (silent >= HEARTBEAT_MS - HEARTBEAT_MS / 3) stream.heartbeat();
       }
-      if (now - this.#askedAt < ASKED) return;
+      if (now - this.#askedAt < RECHECK_MS) return;
       this.#askedAt = now;
       for (const stream of [...this.#open]) {
         if (stream.reader) void this.#ask(stream, stream.reader);
@@ -84,10 +87,10 @@ export class Pulse {
     });
   }
 
-  async #ask(stream: Beating, reader: Reader): Promise<void> {
+  async #ask(stream: OpenStream, reader: StreamReader): Promise<void> {
     // Where it cannot be known the reader comes back and is asked at the door.
-    if (await reader.holds().catch(() => false)) return;
-    if (this.#open.has(stream)) stream.expel(reader.refusal);
+    if (await reader.isStillValid().catch(() => false)) return;
+    if (this.#open.has(stream)) stream.revoke(reader.refusal);
   }
 
   /** Asks a person's streams at once whether they may still be read. */
@@ -103,7 +106,7 @@ export class Pulse {
    *
    * @param make makes the stream, which must {@linkcode add} itself with this reader
    */
-  async seat<T>(reader: Reader, make: () => Promise<T> | T): Promise<T> {
+  async open<T>(reader: StreamReader, make: () => Promise<T> | T): Promise<T> {
     const { person } = reader;
     const open = this.#by.get(person) ?? 0;
     const most = this.#most(person);
@@ -133,11 +136,11 @@ export class Pulse {
     return this.#clock.now();
   }
 
-  add(stream: Beating): void {
+  add(stream: OpenStream): void {
     this.#open.add(stream);
   }
 
-  remove(stream: Beating): void {
+  remove(stream: OpenStream): void {
     if (this.#open.delete(stream) && stream.reader) this.#leave(stream.reader.person);
     if (this.#open.size === 0) this.#onEmpty();
   }

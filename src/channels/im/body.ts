@@ -1,7 +1,7 @@
 /** The body of a callback, read with a bound: strangers may call too. */
 import { readBytes } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
-import { inTime } from "../http/body_time.ts";
+import { withBodyTimeout } from "../http/body_timeout.ts";
 
 /** Bytes; the largest documented callback (a card with 30 KB, sealed) stays far below. */
 export const MAX_CALLBACK = 1 << 20;
@@ -17,7 +17,7 @@ export async function readBody(
   const promised = Number(request.headers.get("content-length") ?? 0);
   if (promised > max) return undefined;
   try {
-    return await inTime(readBytes(request.body, max, promised), max);
+    return await withBodyTimeout(readBytes(request.body, max, promised), max);
   } catch (cause) {
     if (cause instanceof NexusError) throw cause;
     // The client went away in the middle of its own body.

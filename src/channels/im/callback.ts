@@ -4,9 +4,9 @@
 import { NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
 import { pathOf } from "../http/edge.ts";
-import { statusOf } from "../http/http.ts";
-import { declare } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import { statusOf } from "../http/response.ts";
+import { defineRoute } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 import type { Apps } from "./apps.ts";
 
 export interface CallbackParts {
@@ -23,14 +23,14 @@ const common = {
 } as const;
 
 export const callbackRoutes = {
-  event: declare({
+  event: defineRoute({
     ...common,
     method: "post",
     summary:
       "A chat platform's callback for one app. What could not be stored is not acknowledged, so that it comes again.",
     errors: ["not_found", "shutting_down"],
   }),
-  verify: declare({
+  verify: defineRoute({
     ...common,
     method: "get",
     summary: "A chat platform checks the address of its callbacks.",
@@ -38,7 +38,7 @@ export const callbackRoutes = {
   }),
 } as const;
 
-export function callbacks(routes: Routes, { apps, observer, draining }: CallbackParts): void {
+export function callbacks(routes: Router, { apps, observer, draining }: CallbackParts): void {
   routes.raw([callbackRoutes.event, callbackRoutes.verify], async (request, { address }) => {
     if (draining()) return new Response(null, { status: 503 });
     const path = pathOf(request.url);

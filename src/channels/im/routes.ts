@@ -7,8 +7,8 @@ import { NexusError } from "../../core/error.ts";
 import { RateLimiter } from "../../core/rate_limiter.ts";
 import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
-import { accountAdmins, admins, declare, signedIn } from "../http/route.ts";
-import type { Call, Routes } from "../http/router.ts";
+import { accountAdmins, admins, defineRoute, signedIn } from "../http/route.ts";
+import type { RouteCall, Router } from "../http/router.ts";
 import type { Apps } from "./apps.ts";
 
 export interface PlatformParts {
@@ -83,7 +83,7 @@ const budgetView = z.object({
 const SMALL = 4096;
 
 export const platformRoutes = {
-  pair: declare({
+  pair: defineRoute({
     method: "post",
     path: "/api/pair",
     summary:
@@ -100,7 +100,7 @@ export const platformRoutes = {
     }),
     errors: ["invalid", "not_found", "conflict", "limited"],
   }),
-  identities: declare({
+  identities: defineRoute({
     method: "get",
     path: "/api/identities",
     summary: "Your identities on chat platforms, and the platforms where you can be linked.",
@@ -108,7 +108,7 @@ export const platformRoutes = {
     ...signedIn,
     ok: bound.extend({ platforms: z.array(z.string()) }),
   }),
-  unlink: declare({
+  unlink: defineRoute({
     method: "delete",
     path: "/api/identities",
     summary: "Unlink one of your identities.",
@@ -119,7 +119,7 @@ export const platformRoutes = {
     ok: z.object({ success: z.boolean() }),
     errors: ["invalid", "not_found", "conflict"],
   }),
-  channels: declare({
+  channels: defineRoute({
     method: "get",
     path: "/api/admin/channels",
     summary: "The apps on chat platforms, what their answers cost, and every budget.",
@@ -127,7 +127,7 @@ export const platformRoutes = {
     ...admins,
     ok: z.object({ apps: z.array(appView), budgets: z.array(budgetView) }),
   }),
-  pairings: declare({
+  pairings: defineRoute({
     method: "get",
     path: "/api/admin/pairings",
     summary: "Codes that wait to be confirmed, and identities that are linked.",
@@ -138,7 +138,7 @@ export const platformRoutes = {
       bound: bound.shape.identities,
     }),
   }),
-  confirm: declare({
+  confirm: defineRoute({
     method: "post",
     path: "/api/admin/pairings",
     summary: "Confirm a code for an account.",
@@ -149,7 +149,7 @@ export const platformRoutes = {
     ok: identity,
     errors: ["invalid", "not_found"],
   }),
-  unbind: declare({
+  unbind: defineRoute({
     method: "delete",
     path: "/api/admin/pairings",
     summary: "Unlink an identity.",
@@ -160,7 +160,7 @@ export const platformRoutes = {
     ok: z.object({ success: z.boolean() }),
     errors: ["invalid", "conflict"],
   }),
-  say: declare({
+  say: defineRoute({
     method: "post",
     path: "/api/admin/channels/wecom/{name}/say",
     summary: "Say something into the group of a WeCom webhook.",
@@ -176,10 +176,10 @@ export const platformRoutes = {
 /** Codes that one person may try: with 500 open of 31^8 nobody finds one. */
 const TRIES = { burst: 5, every: 60_000 };
 
-export function platforms(routes: Routes, parts: PlatformParts): void {
+export function platforms(routes: Router, parts: PlatformParts): void {
   const { apps, account, observer } = parts;
   const tries = new RateLimiter(TRIES, parts.clock);
-  const act = ({ caller, address }: Call, did: string, whom: string, detail?: string) =>
+  const act = ({ caller, address }: RouteCall, did: string, whom: string, detail?: string) =>
     observer.tell({
       type: "acted",
       act: { who: caller!.person.id, did, whom, from: address, detail },
@@ -222,7 +222,7 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
     const { code, account: name } = await call.body();
     const person = account(name);
     if (!person) throw new NexusError("not_found", "no such account");
-    call.guard(person.role);
+    call.refuseKeyForAdmin(person.role);
     const { known: _, ...who } = await apps.pairing.confirm(code, name);
     act(call, "identity_linked", name, nameOf(who));
     return who;
@@ -231,7 +231,7 @@ export function platforms(routes: Routes, parts: PlatformParts): void {
   routes.on(platformRoutes.unbind, async (call) => {
     const who = await call.body();
     const owner = await apps.pairing.account(who);
-    call.guard(owner === undefined ? undefined : account(owner)?.role);
+    call.refuseKeyForAdmin(owner === undefined ? undefined : account(owner)?.role);
     await apps.pairing.unbind(who);
     act(call, "identity_unlinked", nameOf(who));
     return { success: true };

@@ -14,9 +14,9 @@ import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.t
 import { mayRead } from "../../core/key_scope.ts";
 import type { Ending } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Beating, Pulse, Reader } from "../http/stream_registry.ts";
-import { PIECE, pieceOf, piecesOf, type Written } from "../http/pieces.ts";
-import { put } from "../http/event_stream.ts";
+import type { OpenStream, StreamReader, StreamRegistry } from "../http/stream_registry.ts";
+import { type EventText, PIECE_UNITS, pieceOf, piecesOf } from "../http/text_pieces.ts";
+import { enqueue } from "../http/event_stream.ts";
 import { failureOf } from "./error.ts";
 import { StopWords } from "./stop_words.ts";
 
@@ -34,19 +34,19 @@ export type Finish = "stop" | "length" | "content_filter";
  */
 export interface Format {
   begin(turn: Turn): string;
-  text(delta: string): Written;
-  reasoning(delta: string): Written;
-  image(url: string): Written;
+  text(delta: string): EventText;
+  reasoning(delta: string): EventText;
+  image(url: string): EventText;
   /** The answer is whole. */
-  end(finish: Finish, count: () => Counted): Written;
+  end(finish: Finish, count: () => Counted): EventText;
   /** It is not. */
   fail(error: unknown): string;
 }
 
 export interface AnswerOptions {
   readonly format: Format;
-  readonly pulse: Pulse;
-  readonly reader: Reader;
+  readonly streams: StreamRegistry;
+  readonly reader: StreamReader;
   readonly said: readonly ChatMessage[];
   /**
    * What the gateway itself must see to; asked for at the first word, when it is known who answers.
@@ -111,9 +111,9 @@ const SILENCE = encoder.encode(": \n\n");
 /** Units that go out in one write at most. */
 const WRITE = 256 * 1024;
 
-class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
+class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   wroteAt: number;
-  readonly reader: Reader;
+  readonly reader: StreamReader;
   readonly #turn: Turn;
   readonly #options: AnswerOptions;
   #bot: Turn["bot"];
@@ -137,9 +137,9 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#turn = turn;
     this.#options = options;
     this.reader = options.reader;
-    this.wroteAt = options.pulse.now();
+    this.wroteAt = options.streams.now();
     this.#unwatch = turn.reply.watch(() => this.#woken());
-    options.pulse.add(this);
+    options.streams.add(this);
   }
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
@@ -167,14 +167,14 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     return this.#controller.desiredSize! > 0;
   }
 
-  beat(): void {
+  heartbeat(): void {
     // In the middle of an event a comment would be part of it.
     if (this.#rest) return;
-    this.wroteAt = this.#options.pulse.now();
-    put(this.#controller, SILENCE);
+    this.wroteAt = this.#options.streams.now();
+    enqueue(this.#controller, SILENCE);
   }
 
-  letGo(): void {
+  dropStalled(): void {
     this.#leave("cancelled");
   }
 
@@ -183,7 +183,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     this.#fail("shutting_down");
   }
 
-  expel(code: ErrorCode): void {
+  revoke(code: ErrorCode): void {
     this.#leave(code);
   }
 
@@ -201,7 +201,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     const last = this.#rest
       ? undefined
       : encoder.encode(this.#options.format.fail(new NexusError(code)));
-    put(this.#controller, last, true);
+    enqueue(this.#controller, last, true);
   }
 
   /** Writes what is new, if anything is. */
@@ -210,7 +210,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     const { bot } = this.#turn;
     if (bot !== this.#bot) {
       // It may have moved to a bot that this reader's key is closed to.
-      if (!mayRead(this.reader.reach, this.#turn.trace)) return this.expel("not_found");
+      if (!mayRead(this.reader.reach, this.#turn.trace)) return this.revoke("not_found");
       this.#bot = bot;
     }
     const stopped = this.#last === "stop";
@@ -224,16 +224,16 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     }
     const over = this.#last !== undefined && !this.#rest;
     if (text === "" && !over) return;
-    this.wroteAt = this.#options.pulse.now();
+    this.wroteAt = this.#options.streams.now();
     // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
     if (over) this.#finish();
-    put(this.#controller, text === "" ? undefined : encoder.encode(text), over);
+    enqueue(this.#controller, text === "" ? undefined : encoder.encode(text), over);
     // Last, because the turn that it ends wakes its readers.
     if (this.#last === "stop" && !stopped) this.#options.stop();
   }
 
   /** The next thing to say; nothing where the bot has said no more. */
-  #step(): Written | undefined {
+  #step(): EventText | undefined {
     const { format } = this.#options;
     if (!this.#begun) {
       this.#begun = true;
@@ -277,14 +277,14 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
     }
   }
 
-  #tell(delta: string): Written {
+  #tell(delta: string): EventText {
     if (delta === "") return "";
     this.#said = true;
     this.#given.push(delta);
     return this.#options.format.text(delta);
   }
 
-  #ending(ending: Ending): Written {
+  #ending(ending: Ending): EventText {
     if (ending.status !== "done") return this.#options.format.fail(failureOf(ending));
     const rest = this.#cut?.rest();
     return this.#whole(rest?.text ?? "", rest?.finish ?? finishOf(this.#turn));
@@ -303,11 +303,11 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, Beating {
   #finish(): void {
     this.#over = true;
     this.#unwatch();
-    this.#options.pulse.remove(this);
+    this.#options.streams.remove(this);
   }
 }
 
-function piecesIn(written: Written): Iterable<string> {
+function piecesIn(written: EventText): Iterable<string> {
   return typeof written === "string" ? [written] : written;
 }
 
@@ -355,7 +355,7 @@ export async function wholeAnswer(
         finish = taken.finish;
         if (finish !== undefined) break;
       }
-      if (chunk.content.length > PIECE) await yieldToEventLoop();
+      if (chunk.content.length > PIECE_UNITS) await yieldToEventLoop();
     }
     if (finish !== undefined) stop();
     else {

@@ -6,9 +6,9 @@
  */
 import { asNexusError, type ErrorCode, NexusError } from "../../core/error.ts";
 import type { Ending } from "../../core/reply.ts";
-import { rateLimitHeaders } from "./rate_limit.ts";
-import { statusOf, Worded } from "../http/http.ts";
-import { languageOf, say } from "../http/error_words.ts";
+import { rateLimitHeaders } from "./rate_limit_headers.ts";
+import { RouteError, statusOf } from "../http/response.ts";
+import { errorText, languageOf } from "../http/error_texts.ts";
 
 /** What OpenAI's clients read of an error. */
 export interface ErrorBody {
@@ -19,7 +19,7 @@ export interface ErrorBody {
 }
 
 /** A failure that only this channel has words for. */
-export class Refused extends Worded {
+export class Refused extends RouteError {
   override readonly name = "Refused";
 
   constructor(
@@ -77,7 +77,7 @@ export function described(
   const status = statusOf(code);
   // English unless asked otherwise: OpenAI's clients send no wish, and their users look messages
   // up.
-  const message = say(code, languageOf(request.headers.get("accept-language"), "en"), detail);
+  const message = errorText(code, languageOf(request.headers.get("accept-language"), "en"), detail);
   const param = code === "invalid" ? /^([\w.]+): /.exec(detail ?? "")?.[1] ?? null : null;
   return {
     status,

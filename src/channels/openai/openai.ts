@@ -13,18 +13,18 @@ import type { Message, Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Store } from "../../core/store.ts";
 import type { Turn } from "../../core/turn.ts";
-import type { Caller, Door } from "../http/auth.ts";
+import type { Auth, Caller } from "../http/auth.ts";
 import { pathOf } from "../http/edge.ts";
-import { json } from "../http/http.ts";
-import type { HangUps } from "../http/disconnect.ts";
-import { ImageLoads } from "../http/image_loads.ts";
-import type { Pulse, Reader } from "../http/stream_registry.ts";
-import { declare, member } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import { json } from "../http/response.ts";
+import type { DisconnectWatcher } from "../http/disconnect_watcher.ts";
+import { ImageLoader } from "../http/image_loader.ts";
+import type { StreamReader, StreamRegistry } from "../http/stream_registry.ts";
+import { defineRoute, member } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 import { eventStream } from "../http/event_stream.ts";
 import { answerStream, Cut, firstWord, type Format, wholeAnswer } from "./answer.ts";
-import { chatCompletion, chatFormat, seconds } from "./chat.ts";
-import { Conversations } from "./conversation.ts";
+import { chatCompletion, chatFormat, seconds } from "./chat_completions.ts";
+import { Conversations } from "./conversation_matcher.ts";
 import { described, failureOf, refusal, Refused } from "./error.ts";
 import { ignoredBy } from "./parameters.ts";
 import {
@@ -38,21 +38,21 @@ import {
   responsesRequest,
   uiRequest,
 } from "./request.ts";
-import { withoutPictures } from "./pictures.ts";
+import { withoutPictures } from "./inline_images.ts";
 import { responsesFormat, wholeResponse } from "./responses.ts";
-import { rateLimitHeaders } from "./rate_limit.ts";
-import { isTask } from "./task.ts";
-import { storedResponses } from "./stored_response.ts";
-import { UI_HEADERS, uiFormat } from "./ui.ts";
+import { rateLimitHeaders } from "./rate_limit_headers.ts";
+import { isTask } from "./background_task.ts";
+import { storedResponses } from "./stored_responses.ts";
+import { UI_HEADERS, uiFormat } from "./ui_message_stream.ts";
 
 export interface OpenAiParts {
   readonly gateway: Gateway;
   readonly store: Store;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly door: Door;
-  readonly pulse: Pulse;
-  readonly hangUps: HangUps;
+  readonly auth: Auth;
+  readonly streams: StreamRegistry;
+  readonly disconnects: DisconnectWatcher;
   /** What is left to a person behind a message. */
   readonly left: (message: Message) => RemainingMessages | undefined;
   /** Whether images may be fetched from private addresses. */
@@ -95,9 +95,9 @@ const chatErrors = [
   "shutting_down",
 ] as const;
 
-/** The routes of {@linkcode openai}, for `/openapi.json`. */
+/** The routes of {@linkcode mountOpenAi}, for `/openapi.json`. */
 export const openaiRoutes = {
-  models: declare({
+  models: defineRoute({
     method: "get",
     path: "/v1/models",
     summary: "The bots and pools you may use, as models; `auto` is whoever is free.",
@@ -105,7 +105,7 @@ export const openaiRoutes = {
     ...member(["chat", "read"], "bound"),
     ok: models,
   }),
-  model: declare({
+  model: defineRoute({
     method: "get",
     path: "/v1/models/{id}",
     slashes: true,
@@ -115,7 +115,7 @@ export const openaiRoutes = {
     ok: model,
     errors: ["not_found"],
   }),
-  chat: declare({
+  chat: defineRoute({
     method: "post",
     path: "/v1/chat/completions",
     summary:
@@ -129,7 +129,7 @@ export const openaiRoutes = {
     }),
     errors: chatErrors,
   }),
-  responses: declare({
+  responses: defineRoute({
     method: "post",
     path: "/v1/responses",
     summary:
@@ -141,7 +141,7 @@ export const openaiRoutes = {
     ok: z.looseObject({ id: z.string(), output: z.array(z.unknown()) }).meta({ id: "Response" }),
     errors: chatErrors,
   }),
-  ui: declare({
+  ui: defineRoute({
     method: "post",
     path: "/api/ai/chat",
     summary: "The AI SDK's UI message stream, for `useChat`. Hanging up does not stop the bot.",
@@ -152,7 +152,7 @@ export const openaiRoutes = {
     ok: "text/event-stream",
     errors: chatErrors,
   }),
-  uiResume: declare({
+  uiResume: defineRoute({
     method: "get",
     path: "/api/ai/chat/{id}/stream",
     summary:
@@ -161,7 +161,7 @@ export const openaiRoutes = {
     ...member(["chat", "read"], "bound"),
     ok: "text/event-stream",
   }),
-  uiStop: declare({
+  uiStop: defineRoute({
     method: "delete",
     path: "/api/ai/chat/{id}/stream",
     summary: "Stops the answer that runs in this chat.",
@@ -171,12 +171,12 @@ export const openaiRoutes = {
   }),
 } as const;
 
-export function openai(all: Routes, parts: OpenAiParts): void {
-  const { gateway, door, pulse, hangUps, clock, observer } = parts;
+export function mountOpenAi(all: Router, parts: OpenAiParts): void {
+  const { gateway, auth, streams, disconnects, clock, observer } = parts;
   const conversations = new Conversations(parts);
-  const routes = all.failingAs((thrown, request) => refusal(thrown, request, clock.now()));
-  all.missing("/v1/", (request) => refusal(unknownUrl(request), request, clock.now()));
-  const images = new ImageLoads({
+  const routes = all.withErrors((thrown, request) => refusal(thrown, request, clock.now()));
+  all.notFoundUnder("/v1/", (request) => refusal(unknownUrl(request), request, clock.now()));
+  const images = new ImageLoader({
     clock,
     async fetch(url, bounds) {
       // Node's HTTP client, which few need, is loaded with it.
@@ -202,7 +202,7 @@ export function openai(all: Routes, parts: OpenAiParts): void {
       const known = `the model ${JSON.stringify(model)} does not exist or you may not use it`;
       throw new Refused(404, "model_not_found", known, "model");
     }
-    return await images.during(person.id, (load) => reader(body, load));
+    return await images.withLoader(person.id, (load) => reader(body, load));
   }
 
   async function ask(request: Request, { person, key }: Caller, asked: Asked): Promise<Turn> {
@@ -245,11 +245,11 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     shape: Shape,
   ): Promise<Response> {
     if (asked.stream) {
-      const reader = door.reader(caller);
-      return await pulse.seat(reader, () => stream(request, asked, caller, reader, shape));
+      const reader = auth.streamReader(caller);
+      return await streams.open(reader, () => stream(request, asked, caller, reader, shape));
     }
     const turn = await ask(request, caller, asked);
-    const over = hangUps.watch(request, turn);
+    const over = disconnects.watch(request, turn);
     const whole = await wholeAnswer(turn, asked.said, () => cutFor(turn, asked), () => stop(turn))
       .finally(over);
     remember(asked, turn, whole.text);
@@ -260,11 +260,11 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     request: Request,
     asked: Asked,
     caller: Caller,
-    reader: Reader,
+    reader: StreamReader,
     shape: Shape,
   ): Promise<Response> {
     const turn = await ask(request, caller, asked);
-    const over = hangUps.watch(request, turn);
+    const over = disconnects.watch(request, turn);
     await firstWord(turn, clock, FIRST_WORD);
     // The headers name it.
     await turn.recorded();
@@ -275,12 +275,12 @@ export function openai(all: Routes, parts: OpenAiParts): void {
     }
     const body = answerStream(turn, {
       format: shape.format(turn, describeFor(request)),
-      pulse,
+      streams,
       reader,
       said: asked.said,
       cut: () => cutFor(turn, asked),
       stop: () => stop(turn),
-      onHangUp: () => hangUps.stop(turn),
+      onHangUp: () => disconnects.cancelUnlessRepeatable(turn),
       onDone: (text) => remember(asked, turn, text),
     });
     return eventStream(body, headersOf(turn, asked));
@@ -319,12 +319,12 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   function uiStream(
     request: Request,
     turn: Turn,
-    reader: Reader,
+    reader: StreamReader,
     onDone?: (text: string) => void,
   ): Response {
     const body = answerStream(turn, {
       format: uiFormat(turn, describeFor(request)),
-      pulse,
+      streams,
       reader,
       said: [],
       cut: () => new Cut({}),
@@ -344,8 +344,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   routes.on(openaiRoutes.ui, async (call) => {
     const { request, caller } = call;
     const asked = await read(caller, await call.body(), readUi);
-    const reader = door.reader(caller);
-    return await pulse.seat(reader, async () => {
+    const reader = auth.streamReader(caller);
+    return await streams.open(reader, async () => {
       const turn = await ask(request, caller, asked);
       return uiStream(request, turn, reader, (text) => remember(asked, turn, text));
     });
@@ -354,8 +354,8 @@ export function openai(all: Routes, parts: OpenAiParts): void {
   routes.on(openaiRoutes.uiResume, async (call) => {
     const turn = await running(call.caller.person, call.param("id"));
     if (!turn) return new Response(null, { status: 204 });
-    const reader = door.reader(call.caller);
-    return await pulse.seat(reader, () => uiStream(call.request, turn, reader));
+    const reader = auth.streamReader(call.caller);
+    return await streams.open(reader, () => uiStream(call.request, turn, reader));
   });
 
   routes.on(openaiRoutes.uiStop, async (call) => {

@@ -9,7 +9,7 @@
 import { z } from "zod";
 import type { Link } from "../../core/link.ts";
 import type { GenerationOptions } from "../../core/message.ts";
-import { list } from "../http/list.ts";
+import { boundedArray } from "../http/bounded_array.ts";
 import { unsupported } from "./error.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -63,7 +63,7 @@ export const refusable = {
   n: z.number().nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.number().nullish(),
-  modalities: list(z.string()).nullish(),
+  modalities: boundedArray(z.string()).nullish(),
   audio: z.unknown().optional(),
 };
 

@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
 import type { ChatMessage, GenerationOptions, MessageImage } from "../../core/message.ts";
-import { list } from "../http/list.ts";
+import { boundedArray } from "../http/bounded_array.ts";
 import { unsupported } from "./error.ts";
 import {
   chatParameters,
@@ -17,8 +17,8 @@ import {
   responsesParameters,
   tooling,
 } from "./parameters.ts";
-import { withoutPictures } from "./pictures.ts";
-import { ToolTalk } from "./tool_talk.ts";
+import { withoutPictures } from "./inline_images.ts";
+import { ToolTalk } from "./tool_transcript.ts";
 
 /** A question, whatever its shape was. */
 export interface Asked {
@@ -55,7 +55,7 @@ const MAX_IMAGES = 20;
 export const MAX_STOPS = 16, MAX_STOP = 1000;
 
 const stopWord = z.string().max(MAX_STOP, `must have at most ${MAX_STOP} characters`);
-const stops = z.union([stopWord, list(stopWord, { most: MAX_STOPS })]).nullish();
+const stops = z.union([stopWord, boundedArray(stopWord, { most: MAX_STOPS })]).nullish();
 const metadata = z.record(z.string(), z.unknown()).nullish();
 const tokens = z.int({ error: "must be a whole number from 1" }).min(
   1,
@@ -79,7 +79,7 @@ const chatMessage = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"], {
     error: 'must be "system", "developer", "user" or "assistant"',
   }),
-  content: z.union([z.string(), list(z.looseObject({ type: z.string() }))], {
+  content: z.union([z.string(), boundedArray(z.looseObject({ type: z.string() }))], {
     error: "must be a text or a list of parts",
   }).nullish(),
   tool_calls: z.array(z.unknown()).nullish(),
@@ -89,7 +89,7 @@ const chatMessage = z.object({
 
 export const chatRequest = z.object({
   ...shared,
-  messages: list(chatMessage, { least: 1, error: "must be a list of messages" }),
+  messages: boundedArray(chatMessage, { least: 1, error: "must be a list of messages" }),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: tokens,
   max_completion_tokens: tokens,
@@ -101,17 +101,17 @@ export const chatRequest = z.object({
 }, { error: "must be an object" }).meta({ id: "ChatCompletionRequest" });
 
 /** What a tool returned: a text, or parts as a message has them. */
-const outputs = z.union([z.string(), list(z.looseObject({ type: z.string() }))]);
+const outputs = z.union([z.string(), boundedArray(z.looseObject({ type: z.string() }))]);
 
 const item = z.looseObject({
   type: z.string().nullish(),
   role: z.enum(["system", "developer", "user", "assistant"]).optional(),
-  content: z.union([z.string(), list(z.looseObject({ type: z.string() }))]).nullish(),
+  content: z.union([z.string(), boundedArray(z.looseObject({ type: z.string() }))]).nullish(),
 });
 
 export const responsesRequest = z.object({
   ...shared,
-  input: z.union([z.string(), list(item, { least: 1 })], {
+  input: z.union([z.string(), boundedArray(item, { least: 1 })], {
     error: "must be a text or a list of items",
   }),
   instructions: z.string().nullish(),
@@ -123,7 +123,7 @@ export const responsesRequest = z.object({
     verbosity: passedOn.verbosity,
   }).nullish(),
   reasoning: z.looseObject({ effort: passedOn.reasoning_effort }).nullish(),
-  include: list(z.string()).nullish(),
+  include: boundedArray(z.string()).nullish(),
   top_logprobs: refusable.top_logprobs,
   service_tier: passedOn.service_tier,
   user: passedOn.user,
@@ -138,12 +138,12 @@ export const responsesRequest = z.object({
 const uiMessage = z.looseObject({
   id: z.string().max(200).optional(),
   role: z.enum(["system", "user", "assistant"]),
-  parts: list(z.looseObject({ type: z.string() }), { error: "must be a list of parts" }),
+  parts: boundedArray(z.looseObject({ type: z.string() }), { error: "must be a list of parts" }),
 });
 
 export const uiRequest = z.looseObject({
   id: z.string({ error: "must be the chat's id" }).min(1).max(200),
-  messages: list(uiMessage, { least: 1, error: "must be a list of UI messages" }),
+  messages: boundedArray(uiMessage, { least: 1, error: "must be a list of UI messages" }),
   trigger: z.string().optional(),
   model: z.string().max(200).nullish(),
 }, { error: "must be an object" }).meta({ id: "UiMessageRequest" });

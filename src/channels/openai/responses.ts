@@ -7,9 +7,15 @@
  */
 import { dataUrl } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
-import { jsonInPieces, type Parts, partsOf, PIECE, piecesOf } from "../http/pieces.ts";
+import {
+  jsonInPieces,
+  type LongText,
+  longTextOf,
+  PIECE_UNITS,
+  piecesOf,
+} from "../http/text_pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
-import { picture, seconds } from "./chat.ts";
+import { picture, seconds } from "./chat_completions.ts";
 import type { ErrorBody } from "./error.ts";
 import { ANY, type Asked } from "./request.ts";
 
@@ -62,7 +68,7 @@ export function responsesFormat(
   function* close(): Generator<string, void> {
     if (!open) return;
     const { item, kind } = open;
-    const text = partsOf(open.texts);
+    const text = longTextOf(open.texts);
     const name = kind === "message" ? "output_text" : "reasoning_text";
     const part = partOf(kind, text);
     const whole: Item = { ...item, status: "completed", content: [part] };
@@ -100,7 +106,7 @@ export function responsesFormat(
     },
     text: (text) => say("message", text),
     reasoning: (text) => say("reasoning", text),
-    image: (url) => begun("message", piecesOf(partsOf(picture(url)))),
+    image: (url) => begun("message", piecesOf(longTextOf(picture(url)))),
     *end(finish, count) {
       // An answer without a word is still a message.
       if (output.length === 0 && !open) yield* ensure("message");
@@ -184,12 +190,12 @@ function outputOf(turn: Turn, { text, reasoning, images }: Whole): Item[] {
  */
 function add(texts: string[], text: string): void {
   const last = texts.at(-1);
-  if (last !== undefined && last.length + text.length < PIECE) {
+  if (last !== undefined && last.length + text.length < PIECE_UNITS) {
     texts[texts.length - 1] = last + text;
   } else texts.push(text);
 }
 
-function partOf(kind: Kind, text: string | Parts) {
+function partOf(kind: Kind, text: string | LongText) {
   return kind === "message"
     ? { type: "output_text", text, annotations: [], logprobs: [] }
     : { type: "reasoning_text", text };

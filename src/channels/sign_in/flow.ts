@@ -11,7 +11,7 @@ import type { Flow } from "./provider.ts";
 export const FLOW_COOKIE = "nexus_sign_in";
 
 /** Milliseconds that a person may take at the provider. */
-export const FLOW_LIFETIME = 10 * 60_000;
+export const FLOW_LIFETIME_MS = 10 * 60_000;
 
 /**
  * Flows that were finished lately and are not taken again; past it the oldest go, whose codes the
@@ -41,7 +41,7 @@ export class Flows {
   /** A new flow, and the cookie that holds it. */
   async begin(provider: string, redirect: string): Promise<{ flow: Flow; cookie: string }> {
     const flow = { state: randomToken(), nonce: randomToken(), verifier: randomToken(), redirect };
-    const until = this.#clock.now() + FLOW_LIFETIME;
+    const until = this.#clock.now() + FLOW_LIFETIME_MS;
     return {
       flow,
       cookie: await this.#secret.seal("flow", { ...flow, provider, until } satisfies SealedFlow),
@@ -72,6 +72,6 @@ export class Flows {
       if (until > now && this.#used.size < USED) break;
       this.#used.delete(state);
     }
-    this.#used.set(flow.state, now + FLOW_LIFETIME);
+    this.#used.set(flow.state, now + FLOW_LIFETIME_MS);
   }
 }

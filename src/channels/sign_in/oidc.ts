@@ -6,7 +6,7 @@
 import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
-import type { Flow, Provider } from "./provider.ts";
+import type { Flow, SignInProvider } from "./provider.ts";
 
 export interface OidcSettings {
   readonly issuer: string;
@@ -36,7 +36,7 @@ const library = () => import("openid-client");
 /** Milliseconds after which the provider's description is read again. */
 const DISCOVERED = 3_600_000;
 
-export class OidcProvider implements Provider {
+export class OidcProvider implements SignInProvider {
   readonly id = "oidc";
   readonly name: string;
   readonly #settings: OidcSettings;

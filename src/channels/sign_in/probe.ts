@@ -9,7 +9,7 @@ import { tryDingTalkKeys } from "../dingtalk/probe.ts";
 import type { ProbeParts } from "../im/probe.ts";
 import { tryLarkKeys } from "../lark/probe.ts";
 import { tryWecomKeys } from "../wecom/probe.ts";
-import { PLACES } from "./office.ts";
+import { PLATFORM_URLS } from "./platform_providers.ts";
 import type { OidcSettings } from "./oidc.ts";
 
 /** The `signIn` of the configuration, as far as there is something to try. */
@@ -30,7 +30,7 @@ export interface SignInSettings {
 }
 
 /** One check for each way that is configured. */
-export function probesOfSignIn(
+export function signInProbes(
   { oidc, lark, dingtalk, wecom }: SignInSettings,
   parts: ProbeParts,
 ): Probe[] {
@@ -52,11 +52,11 @@ export function probesOfSignIn(
     add(
       "lark",
       lark.appSecret,
-      (report) => tryLarkKeys(report, lark, lark.api ?? PLACES.lark.api, "api", parts),
+      (report) => tryLarkKeys(report, lark, lark.api ?? PLATFORM_URLS.lark.api, "api", parts),
     );
   }
   if (dingtalk) {
-    const { appKey, appSecret, api = PLACES.dingtalk.api } = dingtalk;
+    const { appKey, appSecret, api = PLATFORM_URLS.dingtalk.api } = dingtalk;
     const names = { id: "appKey", secret: "appSecret", address: "api" };
     add(
       "dingtalk",
@@ -68,7 +68,7 @@ export function probesOfSignIn(
     add(
       "wecom",
       wecom.secret,
-      (report) => tryWecomKeys(report, wecom, wecom.api ?? PLACES.wecom.api, "api", parts),
+      (report) => tryWecomKeys(report, wecom, wecom.api ?? PLATFORM_URLS.wecom.api, "api", parts),
     );
   }
   return probes;

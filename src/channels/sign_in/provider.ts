@@ -17,7 +17,7 @@ export interface Flow {
   readonly redirect: string;
 }
 
-export interface Provider {
+export interface SignInProvider {
   /** Short, for addresses: `oidc`, `lark`. */
   readonly id: string;
   /** What the button says. */

@@ -15,12 +15,12 @@ import type { ServerSecret } from "../../core/people/server_secret.ts";
 import type { Sessions } from "../../core/people/session.ts";
 import { NETWORK_SIGN_IN_RATE } from "../../core/people/sign_in_limits.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
-import type { TrustedProxies } from "../http/address.ts";
+import type { TrustedProxies } from "../http/trusted_proxies.ts";
 import { cookieOf, sessionCookie, setCookie } from "../http/cookie.ts";
-import { anyone, declare } from "../http/route.ts";
-import type { Call, Routes } from "../http/router.ts";
-import { FLOW_COOKIE, FLOW_LIFETIME, Flows } from "./flow.ts";
-import type { Provider } from "./provider.ts";
+import { anyone, defineRoute } from "../http/route.ts";
+import type { RouteCall, Router } from "../http/router.ts";
+import { FLOW_COOKIE, FLOW_LIFETIME_MS, Flows } from "./flow.ts";
+import type { SignInProvider } from "./provider.ts";
 
 export interface SignInParts {
   readonly accounts: Accounts;
@@ -28,7 +28,7 @@ export interface SignInParts {
   readonly secret: ServerSecret;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly providers: () => readonly Provider[];
+  readonly providers: () => readonly SignInProvider[];
   /**
    * The address at which people reach us, e.g. `https://chat.example.com`; else what the request
    * says.
@@ -41,10 +41,10 @@ export interface SignInParts {
 }
 
 /** Sign-ins for which a provider is being asked, of all networks together. */
-export const FINISHING = 50;
+export const MAX_CONCURRENT_SIGN_INS = 50;
 
 export const signInRoutes = {
-  ways: declare({
+  ways: defineRoute({
     method: "get",
     path: "/api/sign-in",
     summary: "The ways to sign in besides name and password: buttons of the page.",
@@ -54,7 +54,7 @@ export const signInRoutes = {
       providers: z.array(z.object({ id: z.string(), name: z.string(), url: z.string() })),
     }),
   }),
-  begin: declare({
+  begin: defineRoute({
     method: "get",
     path: "/api/sign-in/{provider}",
     summary:
@@ -65,7 +65,7 @@ export const signInRoutes = {
     status: 302,
     errors: ["invalid"],
   }),
-  callback: declare({
+  callback: defineRoute({
     method: "get",
     path: "/api/sign-in/{provider}/callback",
     summary: "Where the provider sends the browser back to.",
@@ -77,7 +77,7 @@ export const signInRoutes = {
   }),
 } as const;
 
-export function signIn(routes: Routes, parts: SignInParts): void {
+export function mountSignIn(routes: Router, parts: SignInParts): void {
   const { accounts, sessions } = parts;
   const flows = new Flows(parts);
   const tries = new RateLimiter(NETWORK_SIGN_IN_RATE, parts.clock);
@@ -115,7 +115,7 @@ export function signIn(routes: Routes, parts: SignInParts): void {
       }
       const network = networkOf(call.address);
       const wait = tries.take(network);
-      if (wait > 0 || finishing >= FINISHING) {
+      if (wait > 0 || finishing >= MAX_CONCURRENT_SIGN_INS) {
         throw new NexusError("limited", "too many sign-in attempts", { retryAfter: wait || 5 });
       }
       finishing++;
@@ -130,13 +130,13 @@ export function signIn(routes: Routes, parts: SignInParts): void {
     });
   });
 
-  function named(id: string): Provider {
+  function named(id: string): SignInProvider {
     const provider = parts.providers().find((one) => one.id === id);
     if (!provider) throw new NexusError("invalid", "there is no such way to sign in");
     return provider;
   }
 
-  async function byProxy(call: Call): Promise<Response> {
+  async function byProxy(call: RouteCall): Promise<Response> {
     const proxy = parts.proxy();
     if (!proxy) throw new NexusError("invalid", "there is no such way to sign in");
     const id = call.header(proxy.header)?.trim();
@@ -155,7 +155,7 @@ export function signIn(routes: Routes, parts: SignInParts): void {
     });
   }
 
-  async function enter(call: Call, who: ExternalUser): Promise<Response> {
+  async function enter(call: RouteCall, who: ExternalUser): Promise<Response> {
     const { address } = call;
     const person = await accounts.provision(who, { address });
     const { token } = await sessions.begin(person.id, {
@@ -170,7 +170,11 @@ export function signIn(routes: Routes, parts: SignInParts): void {
   }
 
   /** People stand before a browser here, not a program: what went wrong is told by the page. */
-  async function told(call: Call, source: string, go: () => Promise<Response>): Promise<Response> {
+  async function told(
+    call: RouteCall,
+    source: string,
+    go: () => Promise<Response>,
+  ): Promise<Response> {
     try {
       return await go();
     } catch (thrown) {
@@ -194,17 +198,17 @@ function away(to: string, ...cookies: [string, string][]): Response {
   });
 }
 
-function here(call: Call): string {
+function here(call: RouteCall): string {
   return `${call.connection.secure ? "https" : "http"}://${
     call.header("host") ?? new URL(call.request.url).host
   }`;
 }
 
-function flowCookie(flow: string | undefined, { connection }: Call): [string, string] {
+function flowCookie(flow: string | undefined, { connection }: RouteCall): [string, string] {
   const secure = connection.secure === true;
   return setCookie(FLOW_COOKIE, flow, {
     path: "/api/sign-in",
-    seconds: FLOW_LIFETIME / 1000,
+    seconds: FLOW_LIFETIME_MS / 1000,
     secure,
   });
 }

@@ -4,19 +4,19 @@
  */
 import assert from "node:assert/strict";
 import { answerStream, Cut, type Format } from "../../../src/channels/openai/answer.ts";
-import { chatFormat } from "../../../src/channels/openai/chat.ts";
+import { chatFormat } from "../../../src/channels/openai/chat_completions.ts";
 import { responsesFormat } from "../../../src/channels/openai/responses.ts";
-import { uiFormat } from "../../../src/channels/openai/ui.ts";
-import { Pulse, type Reader } from "../../../src/channels/http/stream_registry.ts";
+import { uiFormat } from "../../../src/channels/openai/ui_message_stream.ts";
+import { type StreamReader, StreamRegistry } from "../../../src/channels/http/stream_registry.ts";
 import { turnStream } from "../../../src/channels/http/event_stream.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { Reply } from "../../../src/core/reply.ts";
 import { Turn } from "../../../src/core/turn.ts";
 
-const READER: Reader = {
+const READER: StreamReader = {
   person: "alice",
   refusal: "session_expired",
-  holds: () => Promise.resolve(true),
+  isStillValid: () => Promise.resolve(true),
 };
 const describe = () => ({ message: "gone", type: "server_error", param: null, code: "limited" });
 
@@ -54,12 +54,12 @@ const formats: Record<string, (turn: Turn) => Format> = {
 function answer(
   turn: Turn,
   format: Format,
-  pulse: Pulse,
+  streams: StreamRegistry,
   more: { stop?: string[]; stopped?: () => void } = {},
 ) {
   return answerStream(turn, {
     format,
-    pulse,
+    streams,
     reader: READER,
     said: [],
     cut: () => new Cut({ stop: more.stop }),
@@ -84,8 +84,8 @@ function eventsOf(text: string): any[] {
     .map((event) => JSON.parse(event.slice(event.indexOf("data: ") + 6)));
 }
 
-function pulseOf() {
-  return new Pulse(new ManualClock());
+function openRegistry() {
+  return new StreamRegistry(new ManualClock());
 }
 
 Deno.test("a turn with large texts, steps and pictures comes in bounded writes, and nothing of it is missing", async () => {
@@ -98,9 +98,9 @@ Deno.test("a turn with large texts, steps and pictures comes in bounded writes, 
     ["text", "end"],
   );
   turn.reply.end({ status: "done" });
-  const pulse = pulseOf();
-  const all = await readAll(turnStream(turn, { after: 0, language: "en", pulse }));
-  pulse.close();
+  const streams = openRegistry();
+  const all = await readAll(turnStream(turn, { after: 0, language: "en", streams }));
+  streams.close();
   const events = eventsOf(all);
   const joined = (type: string, field: string) =>
     events.filter((event) => event.type === type).map((event) => event[field]).join("");
@@ -116,12 +116,12 @@ Deno.test("a turn with large texts, steps and pictures comes in bounded writes, 
 Deno.test("a reader that comes back in the middle of a large text gets the rest of it, by the id of what it had", async () => {
   const turn = turnWith(["text", TEXT], ["image", PICTURE], ["text", "end"]);
   turn.reply.end({ status: "done" });
-  const pulse = pulseOf();
-  const first = await readAll(turnStream(turn, { after: 0, language: "en", pulse }));
+  const streams = openRegistry();
+  const first = await readAll(turnStream(turn, { after: 0, language: "en", streams }));
   const ids = [...first.matchAll(/^id: t:(\d+)$/gm)].map(([, id]) => Number(id));
   assert.ok(ids.length > 5);
   for (const after of [...new Set(ids)].slice(0, -1)) {
-    const rest = eventsOf(await readAll(turnStream(turn, { after, language: "en", pulse })));
+    const rest = eventsOf(await readAll(turnStream(turn, { after, language: "en", streams })));
     const text = rest.filter(({ type }) => type === "chunk").map(({ content }) => content).join("");
     assert.equal(
       text,
@@ -129,7 +129,7 @@ Deno.test("a reader that comes back in the middle of a large text gets the rest 
     );
     assert.equal(rest.some(({ type }) => type === "image"), after <= TEXT.length);
   }
-  pulse.close();
+  streams.close();
 });
 
 for (const [name, formatOf] of Object.entries(formats)) {
@@ -139,9 +139,9 @@ for (const [name, formatOf] of Object.entries(formats)) {
       "end",
     ]);
     turn.reply.end({ status: "done" });
-    const pulse = pulseOf();
-    const all = await readAll(answer(turn, formatOf(turn), pulse));
-    pulse.close();
+    const streams = openRegistry();
+    const all = await readAll(answer(turn, formatOf(turn), streams));
+    streams.close();
     const events = eventsOf(all);
     const text = events.map((event) =>
       event.choices?.[0]?.delta.content ??
@@ -172,8 +172,8 @@ for (const [name, formatOf] of Object.entries(formats)) {
   Deno.test(`a stop word in a large text ends an answer for ${name} and stops the bot once`, async () => {
     const turn = turnWith(["text", `${TEXT}END${TEXT}`]);
     let stopped = 0;
-    const pulse = pulseOf();
-    const stream = answer(turn, formatOf(turn), pulse, {
+    const streams = openRegistry();
+    const stream = answer(turn, formatOf(turn), streams, {
       stop: ["END"],
       stopped: () => {
         stopped++;
@@ -181,7 +181,7 @@ for (const [name, formatOf] of Object.entries(formats)) {
       },
     });
     const all = await readAll(stream);
-    pulse.close();
+    streams.close();
     assert.equal(stopped, 1);
     assert.ok(!all.includes("END"));
     assert.match(all, /"(?:stop|response\.completed)"|"finishReason":"stop"/);
@@ -192,13 +192,13 @@ Deno.test("a reader that may no longer read in the middle of a picture is given 
   for (const stream of ["turn", ...Object.keys(formats)]) {
     const turn = turnWith(["text", "a"], ["image", PICTURE]);
     const clock = new ManualClock();
-    const pulse = new Pulse(clock);
-    const barred: Reader = { ...READER, holds: () => Promise.resolve(false) };
+    const streams = new StreamRegistry(clock);
+    const barred: StreamReader = { ...READER, isStillValid: () => Promise.resolve(false) };
     const body = stream === "turn"
-      ? turnStream(turn, { after: 0, language: "en", pulse, reader: barred })
+      ? turnStream(turn, { after: 0, language: "en", streams, reader: barred })
       : answerStream(turn, {
         format: formats[stream]!(turn),
-        pulse,
+        streams,
         reader: barred,
         said: [],
         cut: () => new Cut({}),
@@ -206,13 +206,13 @@ Deno.test("a reader that may no longer read in the middle of a picture is given 
       });
     const reader = body.getReader();
     let text = new TextDecoder().decode((await reader.read()).value);
-    pulse.recheck("alice");
+    streams.recheck("alice");
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       text += new TextDecoder().decode(part.value);
     }
     const whole = text.slice(0, text.lastIndexOf("\n\n") + 2);
     assert.doesNotThrow(() => eventsOf(whole), stream);
     assert.ok(!/session_expired|"error"/.test(text.slice(whole.length)), stream);
-    pulse.close();
+    streams.close();
   }
 });

@@ -14,8 +14,8 @@ import { type Ask, bustle, SCENES } from "./reach_scenes.ts";
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
-/** How the door answers: the status of a refusal, or that it lets in. */
-function atTheDoor(route: Route, { person, role, scopes, bots, out }: Caller): number | "in" {
+/** What the access check answers: the status of a rejection, or `in`. */
+function accessOf(route: Route, { person, role, scopes, bots, out }: Caller): number | "in" {
   if (route.who !== "member" && route.who !== "admin") return "in";
   if (person === undefined || out) return 401;
   const isAdmin = role === "admin" && (scopes?.includes("admin") ?? true);
@@ -101,16 +101,16 @@ Deno.test("every route lets in by what it declares, whoever calls", async () => 
   assert.deepEqual(missing, [], "a new route needs a scene in reach_scenes.ts");
   for (const route of routes) {
     for (const caller of CALLERS) {
-      const door = atTheDoor(route, caller);
+      const access = accessOf(route, caller);
       // Whoever is refused is refused with a request that would be answered.
       const owner = caller.person !== undefined && !caller.out
         ? caller
         : CALLERS.find(({ name }) => name === "bob")!;
       const asked = await SCENES[nameOf(route)]!(house, await Things.of(house, owner));
       const answer = await ask(house, route, caller, asked);
-      const expected = door === "in" ? asked.status ?? route.status ?? 200 : door;
+      const expected = access === "in" ? asked.status ?? route.status ?? 200 : access;
       check(route, caller, answer, expected);
-      if (door === "in" && asked.says) {
+      if (access === "in" && asked.says) {
         assert.match(answer.text, asked.says, `${nameOf(route)} by ${caller.name}`);
       }
       cells++;
@@ -148,7 +148,7 @@ Deno.test("what is another person's, or was asked with another key, does not exi
     const things = await Things.of(house, callerOf(owner));
     for (const route of house.world.app.routes) {
       for (const caller of by.map(callerOf)) {
-        if (atTheDoor(route, caller) !== "in" || route.who !== "member") continue;
+        if (accessOf(route, caller) !== "in" || route.who !== "member") continue;
         // A session's things are not made by a key, and of one person a key reads its own account.
         if (caller.person === things.person && !("bots" in route)) continue;
         const asked = await SCENES[nameOf(route)]!(house, things);

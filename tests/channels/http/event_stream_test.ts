@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { answerStream, Cut } from "../../../src/channels/openai/answer.ts";
-import { chatFormat } from "../../../src/channels/openai/chat.ts";
-import { Pulse, type Reader } from "../../../src/channels/http/stream_registry.ts";
-import { newsStream, put, turnStream } from "../../../src/channels/http/event_stream.ts";
+import { chatFormat } from "../../../src/channels/openai/chat_completions.ts";
+import { type StreamReader, StreamRegistry } from "../../../src/channels/http/stream_registry.ts";
+import { enqueue, newsStream, turnStream } from "../../../src/channels/http/event_stream.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { Reply } from "../../../src/core/reply.ts";
 import { Turn } from "../../../src/core/turn.ts";
 
-const READER: Reader = {
+const READER: StreamReader = {
   person: "alice",
   refusal: "session_expired",
-  holds: () => Promise.resolve(true),
+  isStillValid: () => Promise.resolve(true),
 };
 
 function begun(clock: ManualClock): Turn {
@@ -32,17 +32,17 @@ function begun(clock: ManualClock): Turn {
  */
 const kinds: {
   name: string;
-  stream: (turn: Turn, pulse: Pulse, gone: () => void) => ReadableStream;
+  stream: (turn: Turn, streams: StreamRegistry, gone: () => void) => ReadableStream;
   late: RegExp;
 }[] = [
   {
     name: "a turn",
-    stream: (turn, pulse) => turnStream(turn, { after: 0, language: "en", pulse }),
+    stream: (turn, streams) => turnStream(turn, { after: 0, language: "en", streams }),
     late: /"start"(?!.*"end")/s,
   },
   {
     name: "an answer of the OpenAI face",
-    stream: (turn, pulse, gone) =>
+    stream: (turn, streams, gone) =>
       answerStream(turn, {
         format: chatFormat(
           turn,
@@ -50,7 +50,7 @@ const kinds: {
           false,
           () => ({ message: "", type: "server_error", param: null, code: "limited" }),
         ),
-        pulse,
+        streams,
         reader: READER,
         said: [],
         cut: () => new Cut({}),
@@ -61,9 +61,9 @@ const kinds: {
   },
   {
     name: "news",
-    stream: (turn, pulse) =>
+    stream: (turn, streams) =>
       newsStream(
-        pulse,
+        streams,
         READER,
         (send) => turn.reply.watch(() => send({ type: "chunk", text: turn.reply.text })),
       ),
@@ -74,16 +74,16 @@ const kinds: {
 for (const { name, stream, late } of kinds) {
   Deno.test(`a reader of ${name} who takes nothing for ten minutes is let go, and holds the words no longer`, async () => {
     const clock = new ManualClock();
-    const pulse = new Pulse(clock);
+    const streams = new StreamRegistry(clock);
     const turn = begun(clock);
     let gone = 0;
-    const stalled = stream(turn, pulse, () => gone++);
+    const stalled = stream(turn, streams, () => gone++);
     await Promise.resolve();
     turn.reply.append("text", "never taken");
     clock.pass(9 * 60_000);
     assert.equal(turn.reply.readers, 1);
     clock.pass(2 * 60_000);
-    assert.equal(pulse.size + turn.reply.readers, 0);
+    assert.equal(streams.size + turn.reply.readers, 0);
     assert.equal(
       gone,
       name.includes("OpenAI") ? 1 : 0,
@@ -94,16 +94,16 @@ for (const { name, stream, late } of kinds) {
       late,
       "who reads on after all is not told that this was all",
     );
-    pulse.close();
+    streams.close();
     assert.equal(clock.waiting, 0);
   });
 }
 
 Deno.test("a reader who waits in silence is kept, with a comment every quarter of a minute", async () => {
   const clock = new ManualClock();
-  const pulse = new Pulse(clock);
+  const streams = new StreamRegistry(clock);
   const turn = begun(clock);
-  const reader = turnStream(turn, { after: 0, language: "en", pulse }).getReader();
+  const reader = turnStream(turn, { after: 0, language: "en", streams }).getReader();
   await reader.read();
   for (let round = 0; round < 60; round++) {
     const next = reader.read();
@@ -112,7 +112,7 @@ Deno.test("a reader who waits in silence is kept, with a comment every quarter o
   }
   assert.equal(turn.reply.readers, 1);
   await reader.cancel();
-  pulse.close();
+  streams.close();
 });
 
 Deno.test("a reader that is gone makes no writer fall: not with a chunk, not with the last one, not with the end alone", async () => {
@@ -120,38 +120,38 @@ Deno.test("a reader that is gone makes no writer fall: not with a chunk, not wit
   const stream = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
   await stream.cancel();
   assert.throws(() => controller.enqueue(new Uint8Array([1])), "what a writer would meet");
-  assert.doesNotThrow(() => put(controller, new Uint8Array([1])));
-  assert.doesNotThrow(() => put(controller, new Uint8Array([1]), true));
-  assert.doesNotThrow(() => put(controller, undefined, true));
+  assert.doesNotThrow(() => enqueue(controller, new Uint8Array([1])));
+  assert.doesNotThrow(() => enqueue(controller, new Uint8Array([1]), true));
+  assert.doesNotThrow(() => enqueue(controller, undefined, true));
 });
 
 Deno.test("a reader that hangs up keeps the reply from nobody else, and leaves nothing open", async () => {
   const clock = new ManualClock();
-  const pulse = new Pulse(clock);
+  const streams = new StreamRegistry(clock);
   const turn = begun(clock);
-  const stream = turnStream(turn, { after: 0, language: "en", pulse });
+  const stream = turnStream(turn, { after: 0, language: "en", streams });
   const heard: string[] = [];
   turn.reply.watch(() => heard.push(turn.reply.text));
   await stream.cancel();
   turn.reply.append("text", "half");
   turn.reply.end({ status: "incomplete", code: "bot_gone" });
   assert.deepEqual(heard, ["half", "half"]);
-  assert.deepEqual([pulse.size, turn.reply.readers], [0, 1]);
-  pulse.close();
+  assert.deepEqual([streams.size, turn.reply.readers], [0, 1]);
+  streams.close();
 });
 
 for (const face of ["a turn", "an answer of the OpenAI face"]) {
   Deno.test(`a key's stream of ${face} ends where the turn moves to a bot that the key is closed to`, async () => {
     const clock = new ManualClock();
-    const pulse = new Pulse(clock);
+    const streams = new StreamRegistry(clock);
     const turn = begun(clock);
-    const reader: Reader = { ...READER, reach: { key: "k", bots: ["b"], own: false } };
+    const reader: StreamReader = { ...READER, reach: { key: "k", bots: ["b"], own: false } };
     const describe = (error: unknown) => ({ message: `${error}`, type: "", param: null, code: "" });
     const stream = face === "a turn"
-      ? turnStream(turn, { after: 0, language: "en", pulse, reader })
+      ? turnStream(turn, { after: 0, language: "en", streams, reader })
       : answerStream(turn, {
         format: chatFormat(turn, "m", false, describe),
-        pulse,
+        streams,
         reader,
         said: [],
         cut: () => new Cut({}),
@@ -166,7 +166,7 @@ for (const face of ["a turn", "an answer of the OpenAI face"]) {
     const text = await reading;
     assert.doesNotMatch(text, /of c|"C"/);
     assert.match(text, /not_found|Not found/i);
-    assert.equal(pulse.size, 0);
-    pulse.close();
+    assert.equal(streams.size, 0);
+    streams.close();
   });
 }

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { z } from "zod";
-import type { Door } from "../../../src/channels/http/auth.ts";
-import { anyone, declare, type Route } from "../../../src/channels/http/route.ts";
-import { Routes } from "../../../src/channels/http/router.ts";
+import type { Auth } from "../../../src/channels/http/auth.ts";
+import { anyone, defineRoute, type Route } from "../../../src/channels/http/route.ts";
+import { Router } from "../../../src/channels/http/router.ts";
 import { silentObserver } from "../../../src/core/observer.ts";
 import { startWorld } from "../../world.ts";
 
@@ -19,7 +19,7 @@ async function declared(folder = "src/channels/"): Promise<string[]> {
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
     if (isDirectory) found.push(...await declared(`${folder}${name}/`));
-    else if ((await Deno.readTextFile(new URL(folder + name, ROOT))).includes("declare({")) {
+    else if ((await Deno.readTextFile(new URL(folder + name, ROOT))).includes("defineRoute({")) {
       const routes: Route[] = Object.values(await import(new URL(folder + name, ROOT).href))
         .flatMap((value) =>
           typeof value === "object" && value !== null ? [value, ...Object.values(value)] : []
@@ -98,9 +98,9 @@ Deno.test("the description says who may take a route, by which keys, and points 
 });
 
 Deno.test("a route has one handler, and an answer its declared status", async () => {
-  const door = {} as Door;
-  const routes = new Routes({ door, observer: silentObserver, maxBody: () => 1024 });
-  const made = declare({
+  const auth = {} as Auth;
+  const routes = new Router({ auth, observer: silentObserver, maxBody: () => 1024 });
+  const made = defineRoute({
     method: "get",
     path: "/made/{id}",
     ...anyone,

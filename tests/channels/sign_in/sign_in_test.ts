@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
-import { FLOW_LIFETIME } from "../../../src/channels/sign_in/flow.ts";
+import { FLOW_LIFETIME_MS } from "../../../src/channels/sign_in/flow.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { NETWORK_SIGN_IN_RATE } from "../../../src/core/people/sign_in_limits.ts";
 import { startWorld } from "../../world.ts";
@@ -320,7 +320,7 @@ Deno.test("a sign-in that a stranger begins stores nothing, and comes back once,
     const forDingtalk = await begin(mine, "dingtalk");
     assert.equal(await back(mine, forDingtalk), "/?sign_in=forbidden");
     const late = await begin(mine);
-    clock.pass(FLOW_LIFETIME + 1);
+    clock.pass(FLOW_LIFETIME_MS + 1);
     assert.equal(await back(mine, late), "/?sign_in=forbidden");
     for (const cookie of ["", "x", "A".repeat(100), "A".repeat(10_000), "%%%"]) {
       const response = await fetch(

@@ -8,10 +8,10 @@ import { NexusError } from "../../core/error.ts";
 import { timingSafeEqual } from "../../core/people/secret.ts";
 import { type ConnectionView, connectionView } from "./connections.ts";
 import { openapi } from "../http/openapi.ts";
-import { anyone, declare } from "../http/route.ts";
-import type { Call, Routes } from "../http/router.ts";
+import { anyone, defineRoute } from "../http/route.ts";
+import type { RouteCall, Router } from "../http/router.ts";
 
-export interface OpsParts {
+export interface OperationsParts {
   readonly gateway: Gateway;
   readonly version: string;
   /** `names`: with what names a bot or an app. */
@@ -54,8 +54,8 @@ const readyQuery = z.object({
   }),
 });
 
-export const opsRoutes = {
-  health: declare({
+export const operationRoutes = {
+  health: defineRoute({
     method: "get",
     path: "/health",
     summary:
@@ -69,7 +69,7 @@ export const opsRoutes = {
       botIds: z.array(z.string()).optional(),
     }),
   }),
-  livez: declare({
+  livez: defineRoute({
     method: "get",
     path: "/livez",
     summary: "The process answers.",
@@ -77,7 +77,7 @@ export const opsRoutes = {
     ...anyone,
     ok: z.object({ status: z.literal("ok"), version: z.string() }),
   }),
-  readyz: declare({
+  readyz: defineRoute({
     method: "get",
     path: "/readyz",
     summary:
@@ -93,7 +93,7 @@ export const opsRoutes = {
     }),
     errors: ["shutting_down"],
   }),
-  metrics: declare({
+  metrics: defineRoute({
     method: "get",
     path: "/metrics",
     summary:
@@ -102,7 +102,7 @@ export const opsRoutes = {
     ...anyone,
     ok: "text/plain",
   }),
-  openapi: declare({
+  openapi: defineRoute({
     method: "get",
     path: "/openapi.json",
     summary: "This description.",
@@ -110,7 +110,7 @@ export const opsRoutes = {
     ...anyone,
     ok: z.looseObject({}),
   }),
-  configSchema: declare({
+  configSchema: defineRoute({
     method: "get",
     path: "/config.schema.json",
     summary: "The JSON Schema of the configuration file, for `$schema`.",
@@ -120,11 +120,11 @@ export const opsRoutes = {
   }),
 } as const;
 
-export function ops(routes: Routes, parts: OpsParts): void {
+export function mountOperations(routes: Router, parts: OperationsParts): void {
   const { gateway } = parts;
 
   /** Whoever may know everything that is counted: by the token of the metrics, or as an admin. */
-  async function isOperator(call: Call): Promise<boolean> {
+  async function isOperator(call: RouteCall): Promise<boolean> {
     const token = parts.metricsToken();
     if (
       token !== undefined && timingSafeEqual(call.header("authorization") ?? "", `Bearer ${token}`)
@@ -135,7 +135,7 @@ export function ops(routes: Routes, parts: OpsParts): void {
     return visitor !== undefined && visitor.person.role === "admin" && !visitor.key?.bots;
   }
 
-  routes.on(opsRoutes.health, async (call) => {
+  routes.on(operationRoutes.health, async (call) => {
     const { roster } = gateway;
     const visitor = await call.visitor();
     const seats = parts.publicBots() || await isOperator(call)
@@ -147,9 +147,9 @@ export function ops(routes: Routes, parts: OpsParts): void {
       : { status, bots: roster.size };
   });
 
-  routes.on(opsRoutes.livez, () => ({ status: "ok" as const, version: parts.version }));
+  routes.on(operationRoutes.livez, () => ({ status: "ok" as const, version: parts.version }));
 
-  routes.on(opsRoutes.readyz, async (call) => {
+  routes.on(operationRoutes.readyz, async (call) => {
     if (gateway.draining) throw new NexusError("shutting_down", undefined, { retryAfter: 5 });
     const troubles = parts.troubles();
     const status = troubles.length > 0 ? "degraded" as const : "ok" as const;
@@ -160,7 +160,7 @@ export function ops(routes: Routes, parts: OpsParts): void {
     return { status, troubles, bots: [...parts.bots()], connections: parts.connections() };
   });
 
-  routes.on(opsRoutes.metrics, async (call) => {
+  routes.on(operationRoutes.metrics, async (call) => {
     const isKnown = await isOperator(call);
     if (!isKnown && parts.metricsToken() !== undefined) throw new NexusError("unauthenticated");
     return new Response(await parts.metrics(isKnown || parts.publicBots()), {
@@ -173,6 +173,6 @@ export function ops(routes: Routes, parts: OpsParts): void {
 
   // Made once: anybody may ask.
   let described: Record<string, unknown> | undefined, schema: Record<string, unknown> | undefined;
-  routes.on(opsRoutes.openapi, () => described ??= openapi(routes.table, parts.version));
-  routes.on(opsRoutes.configSchema, () => schema ??= parts.configSchema());
+  routes.on(operationRoutes.openapi, () => described ??= openapi(routes.table, parts.version));
+  routes.on(operationRoutes.configSchema, () => schema ??= parts.configSchema());
 }

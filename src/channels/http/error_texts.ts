@@ -62,7 +62,7 @@ const WORDS: Record<ErrorCode, Record<Language, string>> = {
 };
 
 /** The words for a code, with what exactly was wrong where that is known. */
-export function say(code: ErrorCode, language: Language, detail?: string): string {
+export function errorText(code: ErrorCode, language: Language, detail?: string): string {
   const words = WORDS[code][language];
   return detail ? `${words}${language === "zh" ? "：" : ": "}${detail}` : words;
 }

@@ -11,23 +11,23 @@ import { readBytes } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Identity } from "../../core/people/identity.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
-import type { Flow, Provider } from "./provider.ts";
+import type { Flow, SignInProvider } from "./provider.ts";
 
 /** Where a platform is; other addresses for private clouds and for tests. */
-export interface Places {
+export interface PlatformUrls {
   /** Where the browser goes to sign in. */
   readonly login: string;
   /** Where we ask. */
   readonly api: string;
 }
 
-export const PLACES: Readonly<Record<"lark" | "dingtalk" | "wecom", Places>> = {
+export const PLATFORM_URLS: Readonly<Record<"lark" | "dingtalk" | "wecom", PlatformUrls>> = {
   lark: { login: "https://accounts.feishu.cn", api: "https://open.feishu.cn" },
   dingtalk: { login: "https://login.dingtalk.com", api: "https://api.dingtalk.com" },
   wecom: { login: "https://login.work.weixin.qq.com", api: "https://qyapi.weixin.qq.com" },
 };
 
-interface Common extends Places {
+interface Common extends PlatformUrls {
   readonly name: string;
   /**
    * The names of the apps in the settings in whose chats the same ids of people are seen: history
@@ -43,7 +43,7 @@ type Answer = any;
 /** Milliseconds that a platform may take. */
 const TIMEOUT = 10_000;
 
-export class LarkSignIn implements Provider {
+export class LarkProvider implements SignInProvider {
   readonly id = "lark";
   readonly name: string;
   constructor(private readonly p: Common & { readonly appId: string; readonly appSecret: string }) {
@@ -94,7 +94,7 @@ export class LarkSignIn implements Provider {
   }
 }
 
-export class DingtalkSignIn implements Provider {
+export class DingtalkProvider implements SignInProvider {
   readonly id = "dingtalk";
   readonly name: string;
   constructor(
@@ -146,7 +146,7 @@ export class DingtalkSignIn implements Provider {
   }
 }
 
-export class WecomSignIn implements Provider {
+export class WecomProvider implements SignInProvider {
   readonly id = "wecom";
   readonly name: string;
   #token: { text: string; until: number } | undefined;

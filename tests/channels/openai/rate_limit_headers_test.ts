@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { duration } from "../../../src/channels/openai/rate_limit.ts";
+import { duration } from "../../../src/channels/openai/rate_limit_headers.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { withFace } from "./bench.ts";
 

@@ -6,11 +6,11 @@ import type { z } from "zod";
 import { readBytes } from "../../core/byte_collector.ts";
 import { asNexusError, type ErrorCode, NexusError } from "../../core/error.ts";
 import { parseJson, TooComplex } from "../../core/json.ts";
-import { inTime } from "./body_time.ts";
-import { type Language, languageOf, say } from "./error_words.ts";
+import { withBodyTimeout } from "./body_timeout.ts";
+import { errorText, type Language, languageOf } from "./error_texts.ts";
 
 /** What is needed to know of a connection. */
-export interface Connection {
+export interface ConnectionInfo {
   /** The address of whoever is at the other end, after trusted proxies. */
   readonly address: string;
   /** The address of the socket's other end: a proxy, perhaps. Default: `address`. */
@@ -55,7 +55,7 @@ const STATUS: Record<ErrorCode, number> = {
 };
 
 /** An error that a group of routes words by itself; it is no fault of ours. */
-export abstract class Worded extends Error {}
+export abstract class RouteError extends Error {}
 
 export function statusOf(code: ErrorCode): number {
   return STATUS[code];
@@ -84,7 +84,7 @@ export function json(
  * The answer to a failure before the first byte: `{"error": "text for people", "code":
  * "stable_code"}`.
  */
-export function failure(
+export function errorResponse(
   thrown: unknown,
   language: Language,
   more: Record<string, unknown> = {},
@@ -94,7 +94,7 @@ export function failure(
   if (error.retryAfter !== undefined) headers.push(["retry-after", String(error.retryAfter)]);
   if (STATUS[error.code] === 401) headers.push(["www-authenticate", 'Bearer realm="nexus"']);
   return json(
-    { error: say(error.code, language, error.detail), code: error.code, ...more },
+    { error: errorText(error.code, language, error.detail), code: error.code, ...more },
     STATUS[error.code],
     headers,
   );
@@ -166,9 +166,9 @@ async function readJson(request: Request, maxBytes: number): Promise<unknown> {
     // Parsed by the runtime where the body is small: 2.7 µs less than by way of a string, and never
     // more than 10 ms.
     if (length !== null && Number(length) <= Math.min(maxBytes, SMALL)) {
-      return await inTime(request.json(), SMALL);
+      return await withBodyTimeout(request.json(), SMALL);
     }
-    return parseJson(await readText(request, maxBytes));
+    return parseJson(await readTextBody(request, maxBytes));
   } catch (error) {
     if (error instanceof NexusError) throw error;
     if (error instanceof TooComplex) {
@@ -187,12 +187,14 @@ const SMALL = 64 << 10;
  * Reads a body as text. Throws `too_large` or `request_timeout`; a body that does not tell its
  * length is counted as it comes.
  */
-export async function readText(request: Request, maxBytes: number): Promise<string> {
+export async function readTextBody(request: Request, maxBytes: number): Promise<string> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > maxBytes) throw tooLarge(Number(length), maxBytes);
   // With a length, the server has cut the body to it already.
-  if (length !== null || !request.body) return await inTime(bodyText(request), Number(length));
-  const bytes = await inTime(readBytes(request.body, maxBytes), maxBytes);
+  if (length !== null || !request.body) {
+    return await withBodyTimeout(bodyText(request), Number(length));
+  }
+  const bytes = await withBodyTimeout(readBytes(request.body, maxBytes), maxBytes);
   if (!bytes) throw tooLarge(maxBytes + 1, maxBytes);
   return new TextDecoder().decode(bytes);
 }

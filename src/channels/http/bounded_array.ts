@@ -8,7 +8,7 @@ export const MAX_ITEMS = 10_000;
  * A list whose length is looked at before its items: each wrong one of a million items would be
  * described first, only to be thrown away.
  */
-export function list<T extends z.ZodType>(
+export function boundedArray<T extends z.ZodType>(
   item: T,
   { least = 0, most = MAX_ITEMS, error = "must be a list" } = {},
 ) {

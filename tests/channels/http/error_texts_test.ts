@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Language, languageOf } from "../../../src/channels/http/error_words.ts";
+import { type Language, languageOf } from "../../../src/channels/http/error_texts.ts";
 
 /** What a client asks for, and what it gets where Chinese and where English is the default. */
 const cases: [header: string | null, zh: Language, en: Language][] = [

@@ -8,24 +8,24 @@
  */
 
 /** What goes out: at once, or in pieces that are made when they are taken. */
-export type Written = string | Iterable<string>;
+export type EventText = string | Iterable<string>;
 
 /** UTF-16 units of a text that are written at once. */
-export const PIECE = 64 * 1024;
+export const PIECE_UNITS = 64 * 1024;
 
 /**
  * A long text that stands in several, and is not put together: {@linkcode jsonInPieces} writes it
  * as one.
  */
-export class Parts {
+export class LongText {
   constructor(readonly texts: readonly string[]) {}
 }
 
 /** Several texts as one: put together where that is short. */
-export function partsOf(texts: readonly string[]): string | Parts {
-  return texts.reduce((sum, text) => sum + text.length, 0) <= PIECE
+export function longTextOf(texts: readonly string[]): string | LongText {
+  return texts.reduce((sum, text) => sum + text.length, 0) <= PIECE_UNITS
     ? texts.join("")
-    : new Parts([...texts]);
+    : new LongText([...texts]);
 }
 
 /**
@@ -33,15 +33,15 @@ export function partsOf(texts: readonly string[]): string | Parts {
  * may show each piece as it comes.
  */
 export function pieceOf(text: string, from = 0): string {
-  if (from === 0 && text.length <= PIECE) return text;
-  const end = from + PIECE;
+  if (from === 0 && text.length <= PIECE_UNITS) return text;
+  const end = from + PIECE_UNITS;
   const inside = (text.charCodeAt(end - 1) & 0xfc00) === 0xd800 &&
     (text.charCodeAt(end) & 0xfc00) === 0xdc00;
   return text.slice(from, inside ? end + 1 : end);
 }
 
 /** All pieces of a text, or of several. */
-export function* piecesOf(text: string | Parts): Generator<string, void> {
+export function* piecesOf(text: string | LongText): Generator<string, void> {
   for (const one of typeof text === "string" ? [text] : text.texts) {
     for (let at = 0; at < one.length;) {
       const piece = pieceOf(one, at);
@@ -57,11 +57,14 @@ export function* piecesOf(text: string | Parts): Generator<string, void> {
  */
 const MARK = crypto.randomUUID();
 
-/** A value as JSON, in which each text that is longer than {@linkcode PIECE} comes in pieces. */
+/**
+ * A value as JSON, in which each text that is longer than {@linkcode PIECE_UNITS} comes in pieces.
+ */
 export function* jsonInPieces(value: unknown): Generator<string, void> {
-  const long: (string | Parts)[] = [];
+  const long: (string | LongText)[] = [];
   const json = JSON.stringify(value, (_key, part) => {
-    const isLong = part instanceof Parts || (typeof part === "string" && part.length > PIECE);
+    const isLong = part instanceof LongText ||
+      (typeof part === "string" && part.length > PIECE_UNITS);
     return isLong ? `${MARK}:${long.push(part) - 1}` : part;
   });
   const [first, ...rest] = json.split(`"${MARK}:`);

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   jsonInPieces,
-  Parts,
-  partsOf,
-  PIECE,
+  LongText,
+  longTextOf,
+  PIECE_UNITS,
   pieceOf,
   piecesOf,
-} from "../../../src/channels/http/pieces.ts";
+} from "../../../src/channels/http/text_pieces.ts";
 
 const written = (value: unknown) => [...jsonInPieces(value)];
 
@@ -16,27 +16,31 @@ Deno.test("JSON in pieces reads as the value that was written, and no piece is l
     assert.deepEqual(JSON.parse(written(value).join("")), JSON.parse(JSON.stringify(value)));
   }));
   const values = [
-    { type: "image", image: "A".repeat(3 * PIECE + 1), name: "a" },
-    { list: ["😀".repeat(PIECE), '\u0000\n"\\'.repeat(PIECE)], last: null, none: undefined },
-    "x".repeat(PIECE + 1),
-    ["\ud83d".repeat(2 * PIECE)],
+    { type: "image", image: "A".repeat(3 * PIECE_UNITS + 1), name: "a" },
+    {
+      list: ["😀".repeat(PIECE_UNITS), '\u0000\n"\\'.repeat(PIECE_UNITS)],
+      last: null,
+      none: undefined,
+    },
+    "x".repeat(PIECE_UNITS + 1),
+    ["\ud83d".repeat(2 * PIECE_UNITS)],
   ];
   for (const value of values) {
     const pieces = written(value);
     assert.ok(pieces.length > 3);
     assert.deepEqual(JSON.parse(pieces.join("")), JSON.parse(JSON.stringify(value)));
-    for (const piece of pieces) assert.ok(piece.length <= 6 * (PIECE + 1), `${piece.length}`);
+    for (const piece of pieces) assert.ok(piece.length <= 6 * (PIECE_UNITS + 1), `${piece.length}`);
   }
 });
 
 Deno.test("texts that are not put together are written as one, wherever they stand", () => {
-  const long = "b".repeat(2 * PIECE);
-  const text = partsOf(["a", long, "c"]);
-  assert.ok(text instanceof Parts);
+  const long = "b".repeat(2 * PIECE_UNITS);
+  const text = longTextOf(["a", long, "c"]);
+  assert.ok(text instanceof LongText);
   const read = JSON.parse(written({ text, part: { text }, list: [text] }).join(""));
   const whole = `a${long}c`;
   assert.deepEqual(read, { text: whole, part: { text: whole }, list: [whole] });
-  assert.equal(partsOf(["a", "b"]), "ab");
+  assert.equal(longTextOf(["a", "b"]), "ab");
 });
 
 Deno.test("a text in pieces is the text, and no character is cut in two", () => {
@@ -44,9 +48,9 @@ Deno.test("a text in pieces is the text, and no character is cut in two", () => 
     const text of [
       "",
       "a",
-      "😀".repeat(PIECE),
-      `a${"😀".repeat(PIECE)}`,
-      "\ud83d".repeat(PIECE + 1),
+      "😀".repeat(PIECE_UNITS),
+      `a${"😀".repeat(PIECE_UNITS)}`,
+      "\ud83d".repeat(PIECE_UNITS + 1),
     ]
   ) {
     const pieces = [...piecesOf(text)];

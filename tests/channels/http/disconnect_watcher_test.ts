@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { HangUps } from "../../../src/channels/http/disconnect.ts";
+import { DisconnectWatcher } from "../../../src/channels/http/disconnect_watcher.ts";
 import { ManualClock } from "../../../src/core/clock.ts";
 import { Reply } from "../../../src/core/reply.ts";
 import { Turn } from "../../../src/core/turn.ts";
@@ -8,13 +8,13 @@ import { Turn } from "../../../src/core/turn.ts";
 function waiting(idempotencyKey?: string) {
   const clock = new ManualClock();
   const cancelled: Turn[] = [];
-  const hangUps = new HangUps(clock, (turn) => cancelled.push(turn));
+  const watcher = new DisconnectWatcher(clock, (turn) => cancelled.push(turn));
   const client = new AbortController();
   const request = new Request("http://localhost/", { signal: client.signal });
   const person = { id: "alice", name: "Alice", role: "member" } as const;
   const message = { person, text: "go", images: [], channel: "api", idempotencyKey } as const;
   const turn = new Turn("t", { kind: "named", id: "c" }, message, new Reply(), clock.now());
-  return { clock, cancelled, client, turn, hangUps, answered: hangUps.watch(request, turn) };
+  return { clock, cancelled, client, turn, watcher, answered: watcher.watch(request, turn) };
 }
 
 Deno.test("a client that hangs up stops its turn, soon after or long after it asked", () => {

@@ -1,22 +1,25 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../../src/app.ts";
-import { BODY_RATE, inTime } from "../../../src/channels/http/body_time.ts";
+import {
+  MIN_BODY_BYTES_PER_SECOND,
+  withBodyTimeout,
+} from "../../../src/channels/http/body_timeout.ts";
 import { readConfig } from "../../../src/config/config.ts";
 import type { GatewayEvent } from "../../../src/core/observer.ts";
 
 Deno.test("a body that does not come in time is given up; a long one has time by its length", async () => {
   const never = new Promise<string>(() => {});
-  await assert.rejects(inTime(never, 0, 5), {
+  await assert.rejects(withBodyTimeout(never, 0, 5), {
     code: "request_timeout",
     detail: "the body took longer than 1 s",
   });
   const later = new Promise<string>((resolve) => setTimeout(() => resolve("there"), 50));
   assert.equal(
-    await inTime(later, BODY_RATE * 60, 5),
+    await withBodyTimeout(later, MIN_BODY_BYTES_PER_SECOND * 60, 5),
     "there",
     "a minute more for what may take a minute",
   );
-  await assert.rejects(inTime(Promise.reject(new Error("broken")), 0), /broken/);
+  await assert.rejects(withBodyTimeout(Promise.reject(new Error("broken")), 0), /broken/);
 });
 
 Deno.test("a client that goes away in the middle of its own body is told so, and is no fault of ours", async () => {

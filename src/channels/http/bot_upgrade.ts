@@ -5,13 +5,13 @@
  */
 import { NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
-import type { Door } from "./auth.ts";
-import { type Connection, failure, languageOfRequest } from "./http.ts";
-import { declare } from "./route.ts";
+import type { Auth } from "./auth.ts";
+import { type ConnectionInfo, errorResponse, languageOfRequest } from "./response.ts";
+import { defineRoute } from "./route.ts";
 
 /** What is needed of the bots' side; `S` is its socket. */
-export interface UpgradeParts<S> {
-  readonly door: Pick<Door, "mayUse">;
+export interface BotUpgradeParts<S> {
+  readonly auth: Pick<Auth, "allowsOrigin">;
   readonly observer: Observer;
   readonly sockets: {
     /** Whether a bot holds turns, and so may have to come back to end them. */
@@ -26,7 +26,7 @@ export interface UpgradeParts<S> {
   readonly upgrade: (request: Request) => { socket: S; response: Response };
 }
 
-export const botSocketRoute = declare({
+export const botSocketRoute = defineRoute({
   method: "get",
   path: "/bot-ws",
   who: "bot",
@@ -41,15 +41,15 @@ export const botSocketRoute = declare({
  * Answers `GET /bot-ws`. The token may be shown here already, which lets a proxy or a firewall see
  * who asks.
  */
-export function upgrades<S>(
-  parts: UpgradeParts<S>,
-): (request: Request, connection: Connection) => Response {
-  const { door, observer, sockets } = parts;
+export function botUpgradeHandler<S>(
+  parts: BotUpgradeParts<S>,
+): (request: Request, connection: ConnectionInfo) => Response {
+  const { auth, observer, sockets } = parts;
 
   return (request, { address }) => {
-    const refuse = (error: NexusError) => failure(error, languageOfRequest(request));
+    const refuse = (error: NexusError) => errorResponse(error, languageOfRequest(request));
     const origin = request.headers.get("origin");
-    if (origin !== null && !door.mayUse(request, origin)) {
+    if (origin !== null && !auth.allowsOrigin(request, origin)) {
       observer.tell({ type: "bot_refused", address, why: `origin ${origin.slice(0, 200)}` });
       return refuse(new NexusError("forbidden", "this origin may not open a bot's socket"));
     }

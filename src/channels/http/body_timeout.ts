@@ -7,7 +7,7 @@ import { NexusError } from "../../core/error.ts";
 /**
  * Milliseconds that any body may take, and bytes in a second that a long one must bring at least.
  */
-export const BODY_TIME = 30_000, BODY_RATE = 32 << 10;
+export const BODY_TIMEOUT_MS = 30_000, MIN_BODY_BYTES_PER_SECOND = 32 << 10;
 
 /**
  * Turns of the microtask queue after which a body that came with its headers is read: then no timer
@@ -23,14 +23,18 @@ const AT_ONCE = 3;
  * @throws NexusError("request_timeout") otherwise; the reading goes on to nobody's use until its
  *   connection is closed
  */
-export async function inTime<T>(reading: Promise<T>, bytes: number, time = BODY_TIME): Promise<T> {
+export async function withBodyTimeout<T>(
+  reading: Promise<T>,
+  bytes: number,
+  time = BODY_TIMEOUT_MS,
+): Promise<T> {
   let isRead = false;
   const read = () => {
     isRead = true;
   };
   reading.then(read, read);
   for (let turn = 0; turn < AT_ONCE && !isRead; turn++) await undefined;
-  return isRead ? reading : await timed(reading, time + bytes / BODY_RATE * 1000);
+  return isRead ? reading : await timed(reading, time + bytes / MIN_BODY_BYTES_PER_SECOND * 1000);
 }
 
 async function timed<T>(reading: Promise<T>, ms: number): Promise<T> {

@@ -10,7 +10,7 @@ import { NexusError } from "../../core/error.ts";
 import type { MessageImage } from "../../core/message.ts";
 
 /** What one request may have. */
-export const IMAGES_OF_A_REQUEST = {
+export const REQUEST_IMAGE_LIMITS = {
   /** Bytes of one image. */
   bytes: 10 << 20,
   /** Bytes of all its images by address: as many as may come in a body. */
@@ -20,10 +20,10 @@ export const IMAGES_OF_A_REQUEST = {
 };
 
 /** How many requests load images at once: of one person, and of all people. The others wait. */
-export const LOADS = { ofOne: 2, ofAll: 6 };
+export const CONCURRENT_LOADS = { ofOne: 2, ofAll: 6 };
 
 /** How many requests wait, of one person and of all people, and for how many milliseconds. */
-export const WAITING = { ofOne: 4, ofAll: 30, time: 10_000 };
+export const WAITING_LOADS = { ofOne: 4, ofAll: 30, time: 10_000 };
 
 /** Fetches one image; {@linkcode fetchImage} of `image_fetch.ts` in all but tests. */
 export type FetchImage = (
@@ -36,7 +36,7 @@ interface Waiting {
   readonly enter: () => void;
 }
 
-export class ImageLoads {
+export class ImageLoader {
   readonly #clock: Clock;
   readonly #fetch: FetchImage;
   /** Requests that load now, by their person. */
@@ -54,24 +54,24 @@ export class ImageLoads {
    * `load` throws `invalid` for what is no image or too much, and `limited` where too many requests
    * load images already.
    */
-  async during<T>(
+  async withLoader<T>(
     person: string,
     read: (load: (url: string) => Promise<MessageImage>) => Promise<T>,
   ): Promise<T> {
     const images = new Map<string, Promise<MessageImage>>();
     let begun: Promise<number> | undefined;
-    let left = IMAGES_OF_A_REQUEST.together;
+    let left = REQUEST_IMAGE_LIMITS.together;
     const load = async (url: string) => {
       begun ??= this.#enter(person).then(() => this.#clock.now());
-      const time = IMAGES_OF_A_REQUEST.time - (this.#clock.now() - await begun);
-      if (time <= 0) throw refused(`did not all come within ${IMAGES_OF_A_REQUEST.time / 1000} s`);
+      const time = REQUEST_IMAGE_LIMITS.time - (this.#clock.now() - await begun);
+      if (time <= 0) throw refused(`did not all come within ${REQUEST_IMAGE_LIMITS.time / 1000} s`);
       const image = await this.#fetch(url, {
-        maxBytes: IMAGES_OF_A_REQUEST.bytes,
+        maxBytes: REQUEST_IMAGE_LIMITS.bytes,
         timeout: time,
       });
       left -= image.length * 3 / 4;
       if (left < 0) {
-        throw refused(`have more than ${IMAGES_OF_A_REQUEST.together >> 20} MiB together`);
+        throw refused(`have more than ${REQUEST_IMAGE_LIMITS.together >> 20} MiB together`);
       }
       return image;
     };
@@ -92,7 +92,7 @@ export class ImageLoads {
   async #enter(person: string): Promise<void> {
     if (this.#hasRoomFor(person)) return void this.#loading.push(person);
     const own = [...this.#waiting].filter((one) => one.person === person).length;
-    if (own >= WAITING.ofOne || this.#waiting.size >= WAITING.ofAll) throw tooMany();
+    if (own >= WAITING_LOADS.ofOne || this.#waiting.size >= WAITING_LOADS.ofAll) throw tooMany();
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
         person,
@@ -103,7 +103,7 @@ export class ImageLoads {
           resolve();
         },
       };
-      const callOff = this.#clock.after(WAITING.time, () => {
+      const callOff = this.#clock.after(WAITING_LOADS.time, () => {
         this.#waiting.delete(waiting);
         reject(tooMany());
       });
@@ -118,7 +118,7 @@ export class ImageLoads {
 
   #hasRoomFor(person: string): boolean {
     const own = this.#loading.filter((one) => one === person).length;
-    return own < LOADS.ofOne && this.#loading.length < LOADS.ofAll;
+    return own < CONCURRENT_LOADS.ofOne && this.#loading.length < CONCURRENT_LOADS.ofAll;
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
-import { partsOf, piecesOf } from "../http/pieces.ts";
+import { longTextOf, piecesOf } from "../http/text_pieces.ts";
 import type { Counted, Finish, Format, Whole } from "./answer.ts";
 import type { ErrorBody } from "./error.ts";
 
@@ -31,7 +31,7 @@ export function chatFormat(
     text: (delta) => chunk(`{"content":${JSON.stringify(delta)}}`),
     reasoning: (delta) => chunk(`{"reasoning_content":${JSON.stringify(delta)}}`),
     *image(url) {
-      for (const piece of piecesOf(partsOf(picture(url)))) {
+      for (const piece of piecesOf(longTextOf(picture(url)))) {
         yield chunk(`{"content":${JSON.stringify(piece)}}`);
       }
     },

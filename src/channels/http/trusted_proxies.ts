@@ -4,7 +4,7 @@
  * write there what they like, and so slip past every limit per address.
  */
 import type { BlockList } from "node:net";
-import type { Connection } from "./http.ts";
+import type { ConnectionInfo } from "./response.ts";
 
 /** Peers remembered as trusted or not. */
 const REMEMBERED = 1000;
@@ -66,7 +66,7 @@ export class TrustedProxies {
    *
    * @param peer the address of the socket's other end
    */
-  connection(request: Request, peer: string): Connection {
+  connection(request: Request, peer: string): ConnectionInfo {
     const direct = request.url.startsWith("https:");
     if (!this.trusts(peer)) return { address: peer, peer, secure: direct };
     const secure = direct ||

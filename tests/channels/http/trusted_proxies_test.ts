@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TrustedProxies } from "../../../src/channels/http/address.ts";
+import { TrustedProxies } from "../../../src/channels/http/trusted_proxies.ts";
 
 function request(headers: Record<string, string>): Request {
   return new Request("http://gateway/", { headers });

@@ -7,7 +7,7 @@
  */
 import { readDataUrl } from "../../core/data_url.ts";
 import type { Turn } from "../../core/turn.ts";
-import { jsonInPieces } from "../http/pieces.ts";
+import { jsonInPieces } from "../http/text_pieces.ts";
 import type { Format } from "./answer.ts";
 import type { ErrorBody } from "./error.ts";
 

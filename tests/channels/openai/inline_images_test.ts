@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { withoutPictures } from "../../../src/channels/openai/pictures.ts";
+import { withoutPictures } from "../../../src/channels/openai/inline_images.ts";
 
 Deno.test("a picture becomes [image], another file its name, and everything else stays", () => {
   const cases: readonly (readonly [string, string])[] = [

@@ -10,8 +10,8 @@ import { NexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { Person } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
-import { declare, member } from "../http/route.ts";
-import type { Routes } from "../http/router.ts";
+import { defineRoute, member } from "../http/route.ts";
+import type { Router } from "../http/router.ts";
 import { answerSoFar } from "./answer.ts";
 import { described, failureOf, Refused } from "./error.ts";
 import { inputItems, storedResponse } from "./responses.ts";
@@ -21,7 +21,7 @@ const response = z.looseObject({ id: z.string(), status: z.string(), output: z.a
 
 /** The routes of {@linkcode storedResponses}, for `/openapi.json`. */
 export const storedResponseRoutes = {
-  get: declare({
+  get: defineRoute({
     method: "get",
     path: "/v1/responses/{id}",
     ...member(["chat", "read"], "bound"),
@@ -30,7 +30,7 @@ export const storedResponseRoutes = {
     ok: response,
     errors: ["not_found"],
   }),
-  input: declare({
+  input: defineRoute({
     method: "get",
     path: "/v1/responses/{id}/input_items",
     ...member(["chat", "read"], "bound"),
@@ -41,7 +41,7 @@ export const storedResponseRoutes = {
     }),
     errors: ["not_found"],
   }),
-  cancel: declare({
+  cancel: defineRoute({
     method: "post",
     path: "/v1/responses/{id}/cancel",
     ...member(["chat"], "bound"),
@@ -50,7 +50,7 @@ export const storedResponseRoutes = {
     ok: response,
     errors: ["not_found"],
   }),
-  remove: declare({
+  remove: defineRoute({
     method: "delete",
     path: "/v1/responses/{id}",
     ...member(["chat"], "bound"),
@@ -61,7 +61,7 @@ export const storedResponseRoutes = {
   }),
 } as const;
 
-export function storedResponses(routes: Pick<Routes, "on">, gateway: Gateway): void {
+export function storedResponses(routes: Pick<Router, "on">, gateway: Gateway): void {
   /** The turn of a response. Throws {@linkcode Refused}. */
   async function find(person: Person, id: string): Promise<Turn> {
     const turn = await gateway.history.turn(id.replace(/^resp_/, ""), person);

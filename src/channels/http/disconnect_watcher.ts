@@ -15,9 +15,9 @@ interface Waiting {
 }
 
 /** Milliseconds between two looks; a client is watched from its second look on. */
-const LOOK = 50;
+const CHECK_MS = 50;
 
-export class HangUps {
+export class DisconnectWatcher {
   readonly #clock: Clock;
   /** Since the last look, and since the one before it. */
   #fresh = new Set<Waiting>();
@@ -34,18 +34,18 @@ export class HangUps {
    * The client hung up: its bot is stopped. Whoever sent an Idempotency-Key will ask again if the
    * line breaks, and then wants the answer.
    */
-  stop(turn: Turn): void {
+  cancelUnlessRepeatable(turn: Turn): void {
     if (!turn.ending && turn.message.idempotencyKey === undefined) this.#cancel(turn);
   }
 
   /**
-   * Stops the turn when the client hangs up, up to {@linkcode LOOK} times two late. Returns the way
-   * to stop watching, for when it is answered.
+   * Stops the turn when the client hangs up, up to {@linkcode CHECK_MS} times two late. Returns the
+   * way to stop watching, for when it is answered.
    */
   watch(request: Request, turn: Turn): () => void {
     const waiting: Waiting = { request, turn, over: false };
     this.#fresh.add(waiting);
-    this.#stop ??= this.#clock.after(LOOK, () => this.#look());
+    this.#stop ??= this.#clock.after(CHECK_MS, () => this.#look());
     return () => {
       waiting.over = true;
       if (!this.#fresh.delete(waiting)) this.#older.delete(waiting);
@@ -59,12 +59,12 @@ export class HangUps {
     const due = this.#older;
     this.#older = this.#fresh;
     this.#fresh = new Set();
-    this.#stop = this.#older.size > 0 ? this.#clock.after(LOOK, () => this.#look()) : undefined;
+    this.#stop = this.#older.size > 0 ? this.#clock.after(CHECK_MS, () => this.#look()) : undefined;
     for (const waiting of due) {
       const { signal } = waiting.request;
       // Also fires after a response was sent, where the runtime's old rule holds; by then it is
       // over.
-      const gone = () => waiting.over || this.stop(waiting.turn);
+      const gone = () => waiting.over || this.cancelUnlessRepeatable(waiting.turn);
       if (signal.aborted) gone();
       else signal.addEventListener("abort", gone);
     }
