@@ -34,8 +34,8 @@ import { transcriptOf } from "../src/core/transcript.ts";
 import { excessOf, JSON_BOUNDS, parseJson } from "../src/core/json.ts";
 import { mentioned } from "../src/core/mention.ts";
 import { splitMention } from "../src/core/message.ts";
-import { isImageData, knownTags, safeLink } from "../src/web/known_html.ts";
-import { MarkdownStream } from "../src/web/markdown.ts";
+import { isImageData, knownTags, safeLink } from "../src/web/markdown/known_html.ts";
+import { MarkdownStream } from "../src/web/markdown/markdown_stream.ts";
 import type { TurnRecord } from "../src/core/archive.ts";
 
 /** UTF-16 units of an input. */

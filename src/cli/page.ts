@@ -5,7 +5,7 @@
  */
 import { servePage } from "../channels/api/page.ts";
 import type { Observer } from "../core/observer.ts";
-import { sourcesState } from "../web/sources.ts";
+import { sourcesState } from "../web/build/sources.ts";
 
 /** Where the page is, and what builds it; for tests. */
 export interface PagePlace {
@@ -21,7 +21,7 @@ const OWN: PagePlace = {
   root: new URL(".", Deno.mainModule),
   async build(outDir) {
     // Only here, because the compiler is of no use once the page is built.
-    const { buildPage } = await import("../web/build.ts");
+    const { buildPage } = await import("../web/build/build.ts");
     await buildPage({ outDir, minify: true });
   },
 };

@@ -1,22 +1,22 @@
 /** This is where the page begins. */
 import { render } from "preact";
-import { browserKeep } from "./keep.ts";
-import { install } from "./install.ts";
+import { browserSettings } from "./local_settings.ts";
+import { installPwa } from "./pwa.ts";
 import { Page } from "./page.ts";
-import { Press } from "./prose.ts";
+import { MarkdownRenderer } from "./markdown/markdown_view.ts";
 import { App } from "./view/app.tsx";
-import { PageContext } from "./view/context.ts";
+import { AppContext } from "./view/context.ts";
 
 /** Set by the build. */
 declare const __STANDALONE__: boolean;
 
-const page = new Page({ keep: browserKeep(), standalone: __STANDALONE__ });
-const press = new Press();
+const page = new Page({ localSettings: browserSettings(), standalone: __STANDALONE__ });
+const markdownRenderer = new MarkdownRenderer();
 render(
-  <PageContext.Provider value={{ page, press }}>
+  <AppContext.Provider value={{ page, markdownRenderer }}>
     <App />
-  </PageContext.Provider>,
+  </AppContext.Provider>,
   document.getElementById("page")!,
 );
 void page.start();
-if (!__STANDALONE__) install(page);
+if (!__STANDALONE__) installPwa(page);

@@ -4,12 +4,12 @@
  * said and answered is {@linkcode Chat}'s.
  */
 import { computed, signal } from "@preact/signals";
-import { Chat, type Place } from "./chat.ts";
-import { Gateway, GatewayError } from "./gateway.ts";
-import type { Keep } from "./keep.ts";
-import { newId } from "./turn.ts";
-import { Waker } from "./waker.ts";
-import { type Language, LANGUAGES, preferredLanguage } from "./words.ts";
+import { Chat, type Route } from "./chat/chat.ts";
+import { GatewayClient, GatewayError } from "./gateway_client.ts";
+import type { LocalSettings } from "./local_settings.ts";
+import { newId } from "./chat/turn.ts";
+import { RetrySleeper } from "./retry_sleeper.ts";
+import { type Language, LANGUAGES, preferredLanguage } from "./words/words.ts";
 
 export interface Me {
   /** Unique for ever, unlike the name; an older gateway does not say it. */
@@ -37,10 +37,10 @@ export type Overlay =
   | { readonly kind: "image"; readonly images: readonly string[]; readonly index: number };
 
 export class Page {
-  readonly gateway = new Gateway();
-  readonly waker = new Waker();
+  readonly gateway = new GatewayClient();
+  readonly retrySleeper = new RetrySleeper();
   readonly chat: Chat;
-  readonly keep: Keep;
+  readonly localSettings: LocalSettings;
   /** `undefined` while nobody knows yet, `null` when signed out. */
   readonly me = signal<Me | null | undefined>(undefined);
   /** The session ended under a person's hands. */
@@ -52,7 +52,7 @@ export class Page {
   readonly theme = signal<Theme>("system");
   readonly language = signal<Language>("en");
   readonly words = computed(() => LANGUAGES[this.language.value]);
-  readonly place = signal<Place>({});
+  readonly route = signal<Route>({});
   readonly overlay = signal<Overlay | undefined>(undefined);
   readonly toasts = signal<readonly Toast[]>([]);
   readonly listShown = signal(true);
@@ -65,8 +65,8 @@ export class Page {
   /** The gateway was reached at an address that a person gave: the standalone file. */
   readonly standalone: boolean;
 
-  constructor(options: { keep: Keep; standalone: boolean }) {
-    this.keep = options.keep;
+  constructor(options: { localSettings: LocalSettings; standalone: boolean }) {
+    this.localSettings = options.localSettings;
     this.standalone = options.standalone;
     this.chat = new Chat(this);
     this.gateway.onSignedOut = () => this.#signedOut();
@@ -74,26 +74,26 @@ export class Page {
 
   /** Reads what was kept, listens to the browser, and asks who is signed in. */
   async start(): Promise<void> {
-    const kept = this.keep.get("language");
+    const kept = this.localSettings.get("language");
     this.setLanguage(
       kept === "en" || kept === "zh" ? kept : preferredLanguage(navigator.languages) ?? "en",
       kept !== undefined,
     );
-    const theme = this.keep.get("theme");
+    const theme = this.localSettings.get("theme");
     this.setTheme(theme === "light" || theme === "dark" ? theme : "system");
-    this.notifications.value = this.keep.get("notifications") === "on";
-    this.listShown.value = this.keep.get("list") !== "hidden";
+    this.notifications.value = this.localSettings.get("notifications") === "on";
+    this.listShown.value = this.localSettings.get("list") !== "hidden";
     if (this.standalone) {
-      this.gateway.address = this.keep.get("address") ?? "";
-      this.gateway.token = this.keep.get("token");
+      this.gateway.address = this.localSettings.get("address") ?? "";
+      this.gateway.token = this.localSettings.get("token");
     }
     this.#readReturn();
-    this.place.value = readPlace(location.hash);
-    addEventListener("hashchange", () => this.place.value = readPlace(location.hash));
-    addEventListener("online", () => this.chat.comeBack(true));
-    addEventListener("offline", () => this.chat.noticeOffline());
+    this.route.value = parseRoute(location.hash);
+    addEventListener("hashchange", () => this.route.value = parseRoute(location.hash));
+    addEventListener("online", () => this.chat.reconnect(true));
+    addEventListener("offline", () => this.chat.markOffline());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.chat.comeBack(false);
+      if (document.visibilityState === "visible") this.chat.reconnect(false);
     });
     addEventListener("storage", (event) => {
       if (event.key === "nexus.theme") this.setTheme((event.newValue ?? "system") as Theme);
@@ -136,7 +136,7 @@ export class Page {
         this.unreachable.value = true;
         // Offline, but this browser was signed in: show the shell, say that it is offline, and go
         // on trying.
-        await this.waker.sleep(Math.min(1000 * (tries + 1), 5000));
+        await this.retrySleeper.sleep(Math.min(1000 * (tries + 1), 5000));
       }
     }
   }
@@ -150,8 +150,8 @@ export class Page {
     });
     if (this.standalone) {
       this.gateway.token = signedIn.token;
-      this.keep.set("token", signedIn.token);
-      this.keep.set("address", this.gateway.address);
+      this.localSettings.set("token", signedIn.token);
+      this.localSettings.set("address", this.gateway.address);
     }
     this.#signedIn(signedIn.user);
   }
@@ -170,19 +170,19 @@ export class Page {
     this.expired.value = false;
     this.me.value = null;
     this.overlay.value = undefined;
-    this.chat.stopAll();
+    this.chat.reset();
     this.go({});
   }
 
   forgetToken(): void {
     this.gateway.token = undefined;
-    this.keep.set("token", undefined);
+    this.localSettings.set("token", undefined);
   }
 
   #signedIn(user: Me): void {
     // What was chosen in this browser, and what the browser itself speaks, count before what was
     // spoken elsewhere.
-    const isOpen = this.keep.get("language") === undefined &&
+    const isOpen = this.localSettings.get("language") === undefined &&
       preferredLanguage(navigator.languages) === undefined;
     if (user.language && isOpen) this.setLanguage(user.language, false);
     this.refused.value = undefined;
@@ -205,53 +205,53 @@ export class Page {
   setTheme(theme: Theme): void {
     this.theme.value = theme;
     document.documentElement.dataset.theme = theme;
-    this.keep.set("theme", theme === "system" ? undefined : theme);
+    this.localSettings.set("theme", theme === "system" ? undefined : theme);
   }
 
-  setLanguage(language: Language, keep = true): void {
+  setLanguage(language: Language, persist = true): void {
     this.language.value = language;
     this.gateway.language = LANGUAGES[language].locale;
     document.documentElement.lang = LANGUAGES[language].locale;
-    if (keep) this.keep.set("language", language);
+    if (persist) this.localSettings.set("language", language);
   }
 
   setNotifications(on: boolean): void {
     this.notifications.value = on;
-    this.keep.set("notifications", on ? "on" : undefined);
+    this.localSettings.set("notifications", on ? "on" : undefined);
   }
 
   showList(shown: boolean): void {
     this.listShown.value = shown;
-    this.keep.set("list", shown ? undefined : "hidden");
+    this.localSettings.set("list", shown ? undefined : "hidden");
   }
 
-  go(place: Place, replace = false): void {
-    const hash = writePlace(place);
+  go(place: Route, replace = false): void {
+    const hash = formatRoute(place);
     if (hash !== (location.hash || "#/")) {
       if (replace) history.replaceState(null, "", hash);
       else history.pushState(null, "", hash);
     }
-    this.place.value = place;
+    this.route.value = place;
   }
 
   /** Shows a notice for a while; returns how to take it away sooner. */
   toast(text: string, action?: Toast["action"], ms = 6000): () => void {
     const toast: Toast = { key: newId(), text, action };
     this.toasts.value = [...this.toasts.value.slice(-2), toast];
-    this.say(text);
+    this.announce(text);
     const remove = () => this.toasts.value = this.toasts.value.filter((other) => other !== toast);
     setTimeout(remove, ms);
     return remove;
   }
 
   /** Tells a screen reader. */
-  say(text: string): void {
+  announce(text: string): void {
     this.announcement.value = "";
     setTimeout(() => this.announcement.value = text, 50);
   }
 }
 
-function readPlace(hash: string): Place {
+function parseRoute(hash: string): Route {
   const [, kind, id, turn] = hash.split("/");
   if (kind === "c" && id) {
     return {
@@ -263,7 +263,7 @@ function readPlace(hash: string): Place {
   return {};
 }
 
-function writePlace(place: Place): string {
+function formatRoute(place: Route): string {
   if (place.admin) return `#/admin/${place.admin}`;
   if (!place.conversation) return "#/";
   const turn = place.turn ? `/${encodeURIComponent(place.turn)}` : "";

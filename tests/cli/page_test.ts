@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { openPage, type PagePlace } from "../../src/cli/page.ts";
 import type { GatewayEvent } from "../../src/core/observer.ts";
-import { sourcesState } from "../../src/web/sources.ts";
+import { sourcesState } from "../../src/web/build/sources.ts";
 
 /** A folder with sources and a builder that counts. */
 async function place() {

@@ -14,13 +14,13 @@ import { MAX_STOP, MAX_STOPS } from "../../src/channels/openai/request.ts";
 import { JSON_BOUNDS, MAX_DEPTH } from "../../src/core/json.ts";
 import { DEFAULT_CAP } from "../../src/core/reply.ts";
 import {
-  MOST_BLOCKS,
-  MOST_DEFINITIONS,
-  MOST_TAGS,
-  WEIGHTS,
-  WINDOW,
-} from "../../src/web/markdown.ts";
-import { DEEPEST, MOST_CELLS, MOST_MARKS } from "../../src/web/markdown_engine.ts";
+  MAX_BLOCKS,
+  MAX_DEFINITIONS,
+  MAX_TAGS,
+  PARSE_WEIGHTS,
+  PARSE_WINDOW,
+} from "../../src/web/markdown/markdown_stream.ts";
+import { MAX_CELLS, MAX_MARKS, MAX_NESTING } from "../../src/web/markdown/parser.ts";
 import { MOST } from "../worst_table.ts";
 
 const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
@@ -65,16 +65,16 @@ Deno.test("docs/security.md says of requests, frames and images what the code do
 });
 
 Deno.test("docs/security.md says of answers on the page what the code does", () => {
-  const [line, border] = ["\n", "|"].map((sign) => WEIGHTS[sign.charCodeAt(0)]);
+  const [line, border] = ["\n", "|"].map((sign) => PARSE_WEIGHTS[sign.charCodeAt(0)]);
   row(
     "Markdown that is read at once",
     `${
-      count(WINDOW)
+      count(PARSE_WINDOW)
     } characters, of which line breaks count for ${line} and cell borders for ${border}`,
   );
-  row("blocks of an answer", `${count(MOST_BLOCKS)}; in each ${count(MOST_TAGS)} tags`);
-  row("lists and quotes in each other", `${DEEPEST} levels`);
-  row("marks in one paragraph", count(MOST_MARKS));
-  row("cells of one table", count(MOST_CELLS));
-  row("link definitions of an answer", count(MOST_DEFINITIONS));
+  row("blocks of an answer", `${count(MAX_BLOCKS)}; in each ${count(MAX_TAGS)} tags`);
+  row("lists and quotes in each other", `${MAX_NESTING} levels`);
+  row("marks in one paragraph", count(MAX_MARKS));
+  row("cells of one table", count(MAX_CELLS));
+  row("link definitions of an answer", count(MAX_DEFINITIONS));
 });

@@ -3,8 +3,8 @@
  * browser test starts with.
  */
 import { servePage } from "../../src/channels/api/page.ts";
-import type { BuildOptions } from "../../src/web/build.ts";
-import { sourcesState } from "../../src/web/sources.ts";
+import type { BuildOptions } from "../../src/web/build/build.ts";
+import { sourcesState } from "../../src/web/build/sources.ts";
 import { type Frame, startWorld, type TestBot, type World } from "../world.ts";
 import {
   type Browser,
@@ -42,7 +42,7 @@ export async function pageFiles(): Promise<(request: Request) => Promise<Respons
  * sanitizers see it.
  */
 export async function buildApart(options: BuildOptions): Promise<void> {
-  const module = new URL("../../src/web/build.ts", import.meta.url).href;
+  const module = new URL("../../src/web/build/build.ts", import.meta.url).href;
   const code = `import { buildPage } from "${module}"; await buildPage(${
     JSON.stringify(options)
   });`;

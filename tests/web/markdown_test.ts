@@ -4,15 +4,15 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isImageData, safeLink } from "../../src/web/known_html.ts";
+import { isImageData, safeLink } from "../../src/web/markdown/known_html.ts";
 import {
   MarkdownStream,
-  MOST_BLOCKS,
-  MOST_DEFINITIONS,
-  MOST_TAGS,
+  MAX_BLOCKS,
+  MAX_DEFINITIONS,
+  MAX_TAGS,
   renderMarkdown,
-} from "../../src/web/markdown.ts";
-import { DEEPEST, MOST_CELLS, MOST_MARKS } from "../../src/web/markdown_engine.ts";
+} from "../../src/web/markdown/markdown_stream.ts";
+import { MAX_CELLS, MAX_MARKS, MAX_NESTING } from "../../src/web/markdown/parser.ts";
 
 /** Pieces that Markdown gives a meaning to, so that random texts hit its corners. */
 const WORDS = [
@@ -267,43 +267,43 @@ const times = (unit: string, count: number) => unit.repeat(count);
 
 Deno.test("quotes in each other end at a depth at which no page breaks, and the words stay", () => {
   const html = shown(`${times(">", 3000)} words`);
-  assert.equal(html.match(/<blockquote>/g)?.length, DEEPEST);
+  assert.equal(html.match(/<blockquote>/g)?.length, MAX_NESTING);
   assert.match(html, /words/);
 });
 
 Deno.test("a paragraph of more marks than a person writes is text", () => {
-  assert.match(shown(times("**a** ", MOST_MARKS / 4 - 10)), /<strong>/);
-  assert.doesNotMatch(shown(times("**a** ", MOST_MARKS)), /<strong>/);
+  assert.match(shown(times("**a** ", MAX_MARKS / 4 - 10)), /<strong>/);
+  assert.doesNotMatch(shown(times("**a** ", MAX_MARKS)), /<strong>/);
 });
 
 Deno.test("a table of more cells than a page shows is text, also where its rows name none of them", () => {
   const table = (rows: number) => `|${times("a|", 20)}\n|${times("-|", 20)}\n${times("a\n", rows)}`;
   assert.match(shown(table(100)), /<table>/);
-  assert.doesNotMatch(shown(table(MOST_CELLS / 20 + 10)), /<table>/);
+  assert.doesNotMatch(shown(table(MAX_CELLS / 20 + 10)), /<table>/);
 });
 
 Deno.test("a block that would be more tags than a page draws is text", () => {
   assert.ok(renderMarkdown(`<div>${times("<b>", 1000)}`).every((block) => !block.plain));
-  assert.ok(renderMarkdown(`<div>${times("<b>", MOST_TAGS + 1)}`).some((block) => block.plain));
+  assert.ok(renderMarkdown(`<div>${times("<b>", MAX_TAGS + 1)}`).some((block) => block.plain));
 });
 
 Deno.test("after so many blocks an answer goes on as text, and none of it is lost", () => {
-  const text = times("a\n\n", MOST_BLOCKS * 2);
+  const text = times("a\n\n", MAX_BLOCKS * 2);
   const blocks = renderMarkdown(text);
-  assert.ok(blocks.length < MOST_BLOCKS * 1.5, `${blocks.length}`);
+  assert.ok(blocks.length < MAX_BLOCKS * 1.5, `${blocks.length}`);
   assert.ok(blocks.at(-1)!.plain);
   assert.equal(
     blocks.map((block) => block.raw.replace(/\s+/g, "")).join("").length,
-    MOST_BLOCKS * 2,
+    MAX_BLOCKS * 2,
   );
 });
 
 Deno.test("of link definitions no more are known than one answer has", () => {
   const text = Array.from(
-    { length: MOST_DEFINITIONS + 100 },
+    { length: MAX_DEFINITIONS + 100 },
     (_, n) => `[l${n}]: https://a.invalid/${n}\n`,
   ).join("");
-  const html = shown(`${text}\n${times("a\n\n", 3000)}[l1] [l${MOST_DEFINITIONS + 50}]`);
+  const html = shown(`${text}\n${times("a\n\n", 3000)}[l1] [l${MAX_DEFINITIONS + 50}]`);
   assert.match(html, /href="https:\/\/a\.invalid\/1"/);
-  assert.doesNotMatch(html, new RegExp(`href="https://a\\.invalid/${MOST_DEFINITIONS + 50}"`));
+  assert.doesNotMatch(html, new RegExp(`href="https://a\\.invalid/${MAX_DEFINITIONS + 50}"`));
 });

@@ -4,14 +4,14 @@
  */
 import type { JSX } from "preact";
 import { ChatApps } from "./chat_apps.tsx";
-import { Factor } from "./factor.tsx";
-import { Keys } from "./keys.tsx";
+import { SecondFactor } from "./second_factor.tsx";
+import { ApiKeys } from "./api_keys.tsx";
 
 export function Account(): JSX.Element {
   return (
     <>
-      <Factor />
-      <Keys />
+      <SecondFactor />
+      <ApiKeys />
       <ChatApps />
     </>
   );

@@ -5,7 +5,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import { usePage, useWords } from "../view/context.ts";
 import { useAccountWords } from "./parts.tsx";
 
@@ -108,7 +108,7 @@ export function ChatApps(): JSX.Element | null {
         {identities.map((one) => (
           <li key={`${one.channel} ${one.app} ${one.id}`} class="setting">
             <span>
-              {nameOf(one.channel)} <bdi>{cleanName(one.name ?? one.id)}</bdi>
+              {nameOf(one.channel)} <bdi>{sanitizeName(one.name ?? one.id)}</bdi>
               <small class="muted">
                 {words.since(new Date(one.at).toLocaleDateString(locale))}
               </small>

@@ -1,5 +1,5 @@
 /** This is every word of a person's account: keys, second factor, chat apps. It comes with them. */
-import type { Language } from "../words.ts";
+import type { Language } from "../words/words.ts";
 
 const en = {
   // keys

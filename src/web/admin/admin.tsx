@@ -5,16 +5,23 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { type BotCard, cleanName } from "../bot.ts";
+import { type BotCard, sanitizeName } from "../bot_name.ts";
 import { usePage, useWords } from "../view/context.ts";
-import { BotName, copyText, Dialog, Dot, Menu, stateWord } from "../view/parts.tsx";
+import { BotName, botStateLabel, copyText, Dialog, Menu, StateDot } from "../view/parts.tsx";
 import { Chart, Shares } from "./chart.tsx";
 import { type Figures, readMetrics } from "./metrics.ts";
 import { type Channels, ChatApps } from "./chat_apps.tsx";
 import { Connections } from "./connections.tsx";
-import { AllKeys } from "./keys.tsx";
+import { AllKeys } from "./api_keys.tsx";
 import { Budgets } from "./budgets.tsx";
-import { attempt, Failure, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
+import {
+  ErrorNote,
+  Table,
+  toastFailure,
+  useAdminWords,
+  useDateFormat,
+  usePolling,
+} from "./parts.tsx";
 
 const PLACES = [
   "overview",
@@ -126,7 +133,7 @@ const SAMPLE_EVERY = 2000;
 function Overview(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const { found, failed } = useFresh(
+  const { found, failed } = usePolling(
     (page) => page.gateway.get<State>("/api/admin/state"),
     SAMPLE_EVERY,
   );
@@ -167,7 +174,7 @@ function Overview(): JSX.Element {
   );
   return (
     <>
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       {state?.draining && <p class="ending warning">{words.draining}</p>}
       {state && (
         <dl class="figures">
@@ -247,11 +254,11 @@ function carried(values: readonly (number | undefined)[]): (number | undefined)[
 function Bots(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useWhen();
+  const when = useDateFormat();
   const bots = page.chat.bots.value ?? [];
   const disconnect = async (bot: BotCard) => {
-    if (!confirm(words.disconnectSure(cleanName(bot.name)))) return;
-    await attempt(
+    if (!confirm(words.disconnectSure(sanitizeName(bot.name)))) return;
+    await toastFailure(
       page,
       () => page.gateway.post(`/api/admin/bots/${encodeURIComponent(bot.id)}/disconnect`),
     );
@@ -266,17 +273,17 @@ function Bots(): JSX.Element {
         <tr key={bot.id}>
           <th scope="row">
             <BotName name={bot.name} />
-            <bdi class="muted">@{cleanName(bot.id)}</bdi>
+            <bdi class="muted">@{sanitizeName(bot.id)}</bdi>
           </th>
           <td>
-            <Dot state={bot.state ?? "online"} /> {stateWord(page.words.value, bot)}
+            <StateDot state={bot.state ?? "online"} /> {botStateLabel(page.words.value, bot)}
           </td>
           <td class="tabular">
             {bot.busy ?? 0}
             {bot.maxConcurrent ? ` / ${bot.maxConcurrent}` : ""}
           </td>
           <td>
-            <bdi>{cleanName(bot.pool ?? "")}</bdi>
+            <bdi>{sanitizeName(bot.pool ?? "")}</bdi>
           </td>
           <td class="tabular">{when(bot.connectedAt)}</td>
           <td>
@@ -305,13 +312,13 @@ function Turns(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
   const all = useWords();
-  const when = useWhen();
-  const { found, failed, again } = useFresh(
+  const when = useDateFormat();
+  const { found, failed, again } = usePolling(
     async (page) => (await page.gateway.get<{ turns: TurnRow[] }>("/api/admin/turns")).turns,
     2000,
   );
   const stop = async (turn: TurnRow) => {
-    await attempt(
+    await toastFailure(
       page,
       () => page.gateway.post(`/api/admin/turns/${encodeURIComponent(turn.id)}/cancel`),
     );
@@ -325,7 +332,7 @@ function Turns(): JSX.Element {
       : all.stateWaiting;
   return (
     <>
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       <Table
         label={words.turns}
         head={[
@@ -345,7 +352,7 @@ function Turns(): JSX.Element {
               <bdi>{turn.personId}</bdi>
             </th>
             <td>
-              <bdi>{cleanName(turn.botId ?? "")}</bdi>
+              <bdi>{sanitizeName(turn.botId ?? "")}</bdi>
             </td>
             <td>{word(turn)}</td>
             <td>{turn.channel}</td>
@@ -390,7 +397,7 @@ function People(): JSX.Element {
   const adding = useSignal(false);
   const resetting = useSignal<Person | undefined>(undefined);
   const usage = useSignal<Readonly<Record<string, number>>>({});
-  const { found, failed, again } = useFresh(async (page) => {
+  const { found, failed, again } = usePolling(async (page) => {
     const { people } = await page.gateway.get<{ people: Person[] }>("/api/admin/people");
     const today = new Date().toISOString().slice(0, 10);
     // Beyond a hundred people the figure of each would be a request too many.
@@ -403,11 +410,11 @@ function People(): JSX.Element {
     return people;
   }, 15_000);
   const change = async (person: Person, body: unknown) => {
-    await attempt(page, () => page.gateway.patch(pathOf(person), body));
+    await toastFailure(page, () => page.gateway.patch(pathOf(person), body));
     await again();
   };
   const act = async (run: () => Promise<unknown>) => {
-    await attempt(page, run);
+    await toastFailure(page, run);
     await again();
   };
   const me = page.me.value?.id ?? page.me.value?.username;
@@ -471,7 +478,7 @@ function People(): JSX.Element {
           {words.add}
         </button>
       </div>
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       <Table
         label={words.people}
         head={[words.name, words.role, words.from, words.usageToday, words.bots, ""]}
@@ -480,7 +487,7 @@ function People(): JSX.Element {
         {found.value?.map((person) => (
           <tr key={person.id}>
             <th scope="row">
-              <bdi>{cleanName(person.name)}</bdi>
+              <bdi>{sanitizeName(person.name)}</bdi>
               <bdi class="muted">{person.id}</bdi>
             </th>
             <td>
@@ -650,10 +657,10 @@ interface Token {
 function Tokens(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useWhen();
+  const when = useDateFormat();
   const form = useRef<HTMLFormElement>(null);
   const made = useSignal<{ botId: string; token: string } | undefined>(undefined);
-  const { found, failed, again } = useFresh(
+  const { found, failed, again } = usePolling(
     async (page) => (await page.gateway.get<{ tokens: Token[] }>("/api/admin/bot-tokens")).tokens,
     15_000,
   );
@@ -661,7 +668,7 @@ function Tokens(): JSX.Element {
     event.preventDefault();
     const fields = new FormData(form.current!);
     const botId = String(fields.get("botId")).trim(), owner = String(fields.get("owner")).trim();
-    await attempt(page, async () => {
+    await toastFailure(page, async () => {
       made.value = await page.gateway.post("/api/admin/bot-tokens", {
         botId,
         owner: owner || undefined,
@@ -672,7 +679,7 @@ function Tokens(): JSX.Element {
   };
   const revoke = async (token: Token) => {
     if (!confirm(words.revokeSure(token.botId))) return;
-    await attempt(
+    await toastFailure(
       page,
       () => page.gateway.delete(`/api/admin/bot-tokens/${encodeURIComponent(token.botId)}`),
     );
@@ -717,7 +724,7 @@ function Tokens(): JSX.Element {
           </div>
         </div>
       )}
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       <Table
         label={words.tokens}
         head={[words.botId, words.made, words.by, words.owner, ""]}
@@ -765,11 +772,11 @@ interface AuditLine {
 function AuditLog(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useWhen();
+  const when = useDateFormat();
   const lines = useSignal<readonly AuditLine[] | undefined>(undefined);
   const more = useSignal(false);
   const load = () =>
-    attempt(page, async () => {
+    toastFailure(page, async () => {
       const last = lines.value?.at(-1);
       const query = `limit=100${last ? `&before=${last.n}` : ""}`;
       const found = await page.gateway.get<{ lines: AuditLine[] }>(`/api/admin/audit?${query}`);

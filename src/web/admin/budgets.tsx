@@ -1,8 +1,8 @@
 /** This is what people and model APIs used, against what they may. */
 import type { JSX } from "preact";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import { BotName } from "../view/parts.tsx";
-import { Failure, Meter, Table, useAdminWords, useFresh } from "./parts.tsx";
+import { ErrorNote, Meter, Table, useAdminWords, usePolling } from "./parts.tsx";
 
 interface Person {
   readonly id: string;
@@ -33,7 +33,7 @@ const MB = 1 << 20;
 
 export function Budgets(): JSX.Element {
   const words = useAdminWords();
-  const people = useFresh(async (page) => {
+  const people = usePolling(async (page) => {
     const [{ people }, { limits }] = await Promise.all([
       page.gateway.get<{ people: Person[] }>("/api/admin/people"),
       page.gateway.get<{ limits: Record<string, number> }>("/api/admin/state"),
@@ -55,13 +55,13 @@ export function Budgets(): JSX.Element {
     }
     return { rows, more: people.length > MOST };
   }, 15_000);
-  const models = useFresh(
+  const models = usePolling(
     async (page) => (await page.gateway.get<{ models: Model[] }>("/api/admin/models")).models,
     5000,
   );
   return (
     <>
-      <Failure text={people.failed.value ?? models.failed.value} />
+      <ErrorNote text={people.failed.value ?? models.failed.value} />
       {!!models.found.value?.length && (
         <section>
           <h2>{words.models}</h2>
@@ -87,7 +87,7 @@ export function Budgets(): JSX.Element {
           {people.found.value?.rows.map(({ person, limits, day }) => (
             <tr key={person.id}>
               <th scope="row">
-                <bdi>{cleanName(person.name)}</bdi>
+                <bdi>{sanitizeName(person.name)}</bdi>
                 <bdi class="muted">{person.id}</bdi>
               </th>
               <td>
@@ -146,7 +146,7 @@ function ModelBudget({ model }: { model: Model }): JSX.Element {
   return (
     <div class="meter-card">
       <h3>
-        <BotName name={model.name} /> <bdi class="muted">@{cleanName(model.botId)}</bdi>
+        <BotName name={model.name} /> <bdi class="muted">@{sanitizeName(model.botId)}</bdi>
       </h3>
       {requests && <Meter {...requests} label={words.requestsPerMinute} />}
       {tokens && <Meter {...tokens} label={words.tokensPerMinute} />}

@@ -3,10 +3,18 @@
  * budgets, and who is linked.
  */
 import type { JSX } from "preact";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import { usePage, useWords } from "../view/context.ts";
-import { Dot } from "../view/parts.tsx";
-import { attempt, Failure, Meter, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
+import { StateDot } from "../view/parts.tsx";
+import {
+  ErrorNote,
+  Meter,
+  Table,
+  toastFailure,
+  useAdminWords,
+  useDateFormat,
+  usePolling,
+} from "./parts.tsx";
 
 interface AppRow {
   readonly platform: string;
@@ -59,7 +67,7 @@ interface Pairings {
 export function ChatApps(): JSX.Element {
   const words = useAdminWords();
   const { locale } = useWords();
-  const { found, failed } = useFresh(
+  const { found, failed } = usePolling(
     (page) => page.gateway.get<Channels>("/api/admin/channels"),
     5000,
   );
@@ -71,7 +79,7 @@ export function ChatApps(): JSX.Element {
     ) ?? [];
   return (
     <>
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       <Table
         label={words.apps}
         head={[
@@ -90,7 +98,7 @@ export function ChatApps(): JSX.Element {
               <bdi>{platform}/{name}</bdi>
             </th>
             <td>
-              <Dot state={connected ? "online" : "away"} />{" "}
+              <StateDot state={connected ? "online" : "away"} />{" "}
               {connected ? words.connected : words.notConnected}
             </td>
             <td class="tabular">{open}</td>
@@ -142,8 +150,8 @@ function BudgetCard({ budget }: { budget: Budget }): JSX.Element {
 function Linked(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useWhen();
-  const { found, failed, again } = useFresh(async (page) => {
+  const when = useDateFormat();
+  const { found, failed, again } = usePolling(async (page) => {
     const [pairings, { people }] = await Promise.all([
       page.gateway.get<Pairings>("/api/admin/pairings"),
       page.gateway.get<{ people: { id: string }[] }>("/api/admin/people"),
@@ -153,17 +161,20 @@ function Linked(): JSX.Element {
   const link = async (event: Event, code: string) => {
     event.preventDefault();
     const account = String(new FormData(event.currentTarget as HTMLFormElement).get("account"));
-    await attempt(page, () => page.gateway.post("/api/admin/pairings", { code, account }));
+    await toastFailure(page, () => page.gateway.post("/api/admin/pairings", { code, account }));
     await again();
   };
   const unlink = async ({ channel, app, id, account }: Pairings["bound"][number]) => {
     if (!confirm(words.unlinkSure(account))) return;
-    await attempt(page, () => page.gateway.delete("/api/admin/pairings", { channel, app, id }));
+    await toastFailure(
+      page,
+      () => page.gateway.delete("/api/admin/pairings", { channel, app, id }),
+    );
     await again();
   };
   return (
     <>
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       <section>
         <h2>{words.pairings}</h2>
         <Table
@@ -240,8 +251,8 @@ function Linked(): JSX.Element {
 function Who({ who }: { who: Identity }): JSX.Element {
   return (
     <>
-      {who.name && <bdi>{cleanName(who.name)}</bdi>}{" "}
-      <bdi class="muted mono">{cleanName(who.id)}</bdi>
+      {who.name && <bdi>{sanitizeName(who.name)}</bdi>}{" "}
+      <bdi class="muted mono">{sanitizeName(who.id)}</bdi>
     </>
   );
 }

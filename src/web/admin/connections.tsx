@@ -4,10 +4,10 @@
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import { usePage } from "../view/context.ts";
-import { Dot } from "../view/parts.tsx";
-import { attempt, Failure, useAdminWords, useFresh, useWhen } from "./parts.tsx";
+import { StateDot } from "../view/parts.tsx";
+import { ErrorNote, toastFailure, useAdminWords, useDateFormat, usePolling } from "./parts.tsx";
 import type { AdminWords } from "./words.ts";
 
 interface Finding {
@@ -41,8 +41,8 @@ interface State {
 export function Connections(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useWhen();
-  const { found, failed, again } = useFresh(
+  const when = useDateFormat();
+  const { found, failed, again } = usePolling(
     (page) => page.gateway.get<State>("/api/admin/connections"),
     5000,
   );
@@ -51,14 +51,14 @@ export function Connections(): JSX.Element {
   const isChecking = isAsked.value || state?.checking === true;
   const check = async () => {
     isAsked.value = true;
-    await attempt(page, () => page.gateway.post("/api/admin/connections/check"));
+    await toastFailure(page, () => page.gateway.post("/api/admin/connections/check"));
     await again();
     isAsked.value = false;
   };
   const wrong = state?.connections.filter(isWrong).length ?? 0;
   return (
     <>
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       {state && (
         <div class="connections-head">
           <p role="status">
@@ -101,13 +101,13 @@ export function Connections(): JSX.Element {
 
 function Row({ connection }: { connection: Connection }): JSX.Element {
   const words = useAdminWords();
-  const when = useWhen();
+  const when = useDateFormat();
   const { id, since, lastOkAt, lastError, findings } = connection;
   return (
     <li class="connection">
       <div class="connection-head">
-        <Dot state={isWrong(connection) ? "danger" : isSeen(connection) ? "online" : "away"} />
-        <bdi class="connection-name">{cleanName(id)}</bdi>
+        <StateDot state={isWrong(connection) ? "danger" : isSeen(connection) ? "online" : "away"} />
+        <bdi class="connection-name">{sanitizeName(id)}</bdi>
         <span class="muted">{stateOf(connection, words)}</span>
       </div>
       <p class="muted connection-times">

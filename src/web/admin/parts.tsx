@@ -14,7 +14,7 @@ export function useAdminWords(): AdminWords {
 }
 
 /** Asks now, and again every `every` ms while the page is seen. */
-export function useFresh<T>(ask: (page: Page) => Promise<T>, every: number) {
+export function usePolling<T>(ask: (page: Page) => Promise<T>, every: number) {
   const page = usePage();
   const found = useSignal<T | undefined>(undefined);
   const failed = useSignal<string | undefined>(undefined);
@@ -34,7 +34,7 @@ export function useFresh<T>(ask: (page: Page) => Promise<T>, every: number) {
   return { found, failed, again };
 }
 
-export function Failure({ text }: { text: string | undefined }): JSX.Element | null {
+export function ErrorNote({ text }: { text: string | undefined }): JSX.Element | null {
   const words = useAdminWords();
   return text === undefined
     ? null
@@ -65,7 +65,7 @@ export function Table({ head, empty, children, label }: {
   );
 }
 
-export function useWhen(): (at: number | string | undefined) => string {
+export function useDateFormat(): (at: number | string | undefined) => string {
   const { locale } = useWords();
   return (at) =>
     at === undefined ? "" : new Date(at).toLocaleString(locale, {
@@ -79,7 +79,7 @@ export function useWhen(): (at: number | string | undefined) => string {
 }
 
 /** A failure is said; the table shows what is true. */
-export async function attempt(page: Page, run: () => Promise<unknown>): Promise<void> {
+export async function toastFailure(page: Page, run: () => Promise<unknown>): Promise<void> {
   try {
     await run();
   } catch (error) {

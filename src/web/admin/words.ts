@@ -1,5 +1,5 @@
 /** This is every word of the admin pages; it comes with them. */
-import type { Language } from "../words.ts";
+import type { Language } from "../words/words.ts";
 
 const en = {
   overview: "Overview",

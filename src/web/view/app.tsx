@@ -1,19 +1,19 @@
 /** This is the page put together: sign-in or the three zones, and what stands in front of them. */
 import type { JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import type { Page } from "../page.ts";
-import type { PageTurn } from "../turn.ts";
+import type { PageTurn } from "../chat/turn.ts";
 import { Composer, type ComposerControl } from "./composer.tsx";
 import { usePage, useWords } from "./context.ts";
-import { FirstMinute } from "./first_minute.tsx";
+import { EmptyConversation } from "./empty_conversation.tsx";
 import { Lazy } from "./lazy.tsx";
 import { Lightbox, Shortcuts, Toasts } from "./overlays.tsx";
-import { BotName, copyText, Dot, IconButton, stateWord } from "./parts.tsx";
+import { BotName, botStateLabel, copyText, IconButton, StateDot } from "./parts.tsx";
 import { Settings } from "./settings.tsx";
 import { Sidebar } from "./sidebar.tsx";
 import { SignIn } from "./sign_in.tsx";
-import { ThreadView } from "./thread.tsx";
+import { ThreadView } from "./thread_view.tsx";
 
 export function App(): JSX.Element {
   const page = usePage();
@@ -43,8 +43,8 @@ function Shell(): JSX.Element {
   const [drawer, setDrawer] = useState(false);
   const [dropping, setDropping] = useState(false);
   const narrow = useMedia(NARROW);
-  const thread = chat.open.value;
-  const conversation = page.place.value.conversation;
+  const thread = chat.openThread.value;
+  const conversation = page.route.value.conversation;
 
   useEffect(() => {
     if (conversation) void chat.show(conversation);
@@ -63,7 +63,7 @@ function Shell(): JSX.Element {
   // The same functions each time, or every turn would be drawn again with the frame.
   const onEdit = useCallback((turn: PageTurn) => control.current?.edit(turn), []);
   const onQuote = useCallback((text: string) => control.current?.quote(text), []);
-  const adminPlace = page.me.value?.role === "admin" ? page.place.value.admin : undefined;
+  const adminPlace = page.me.value?.role === "admin" ? page.route.value.admin : undefined;
   const empty = !conversation && thread.path.value.length === 0;
   const listShown = narrow ? drawer : page.listShown.value;
   return (
@@ -105,7 +105,7 @@ function Shell(): JSX.Element {
         {adminPlace
           ? <Lazy load={loadAdmin} props={{ place: adminPlace }} />
           : empty
-          ? <FirstMinute onChoose={(id) => chooseBot(page, id, control)} />
+          ? <EmptyConversation onChoose={(id) => chooseBot(page, id, control)} />
           : (
             <ThreadView
               thread={thread}
@@ -133,14 +133,14 @@ function chooseBot(
   control.current?.setTarget(id);
   control.current?.focus();
   const bot = page.chat.bots.value?.find((bot) => bot.id === id);
-  if (bot) page.say(page.words.value.answersNext(cleanName(bot.name)));
+  if (bot) page.announce(page.words.value.answersNext(sanitizeName(bot.name)));
 }
 
 function Head({ listShown, onList }: { listShown: boolean; onList: () => void }): JSX.Element {
   const page = usePage();
   const words = useWords();
   const { chat } = page;
-  const thread = chat.open.value;
+  const thread = chat.openThread.value;
   const id = thread.id.value;
   const card = chat.conversations.value.find((card) => card.id === id);
   const botId = thread.path.value.findLast((turn) => turn.botId.value !== "")?.botId.value ??
@@ -150,7 +150,7 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
   const title = id || thread.path.value.length > 0
     ? card?.title || first.slice(0, 80) || words.untitled
     : words.newConversation;
-  if (page.place.value.admin && page.me.value?.role === "admin") {
+  if (page.route.value.admin && page.me.value?.role === "admin") {
     return <AdminHead listShown={listShown} onList={onList} />;
   }
   const others = Object.values(chat.unread.value).reduce((sum, count) => sum + count, 0);
@@ -167,22 +167,22 @@ function Head({ listShown, onList }: { listShown: boolean; onList: () => void })
         {bot
           ? (
             <>
-              <Dot state={bot.state ?? "online"} />
+              <StateDot state={bot.state ?? "online"} />
               <BotName name={bot.name} />
-              <span class="muted">{stateWord(words, bot)}</span>
+              <span class="muted">{botStateLabel(words, bot)}</span>
             </>
           )
           : botId
           ? (
             <>
-              <Dot state="away" />
+              <StateDot state="away" />
               <BotName name={botId} />
               <span class="muted">{words.botAway}</span>
             </>
           )
           : chat.bots.value && (
             <>
-              <Dot state={chat.bots.value.length > 0 ? "online" : "away"} />
+              <StateDot state={chat.bots.value.length > 0 ? "online" : "away"} />
               <span class="muted">
                 {chat.bots.value.length > 0
                   ? words.botsOnline(chat.bots.value.length)
@@ -223,7 +223,7 @@ function AdminHead({ listShown, onList }: { listShown: boolean; onList: () => vo
 function LineNote(): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const line = page.chat.line.value;
+  const line = page.chat.connection.value;
   if (line === "good") return null;
   return (
     <p class={`line-note ${line}`} role="status">
@@ -261,7 +261,7 @@ function useMedia(query: string): boolean {
 
 /** The window's title tells the conversation, and how much is new elsewhere. */
 function useTitle(page: Page): void {
-  const id = page.chat.open.value.id.value;
+  const id = page.chat.openThread.value.id.value;
   const card = page.chat.conversations.value.find((card) => card.id === id);
   const count = Object.values(page.chat.unread.value).reduce((sum, each) => sum + each, 0);
   useEffect(() => {
@@ -301,7 +301,7 @@ function useShortcuts(
       if (event.key === "?") return act(() => page.overlay.value = { kind: "shortcuts" });
       if (event.key === "/") return act(() => control.current?.focus());
       if (event.key === "Escape") {
-        const running = page.chat.open.value.path.value.findLast((turn) => !turn.ended);
+        const running = page.chat.openThread.value.path.value.findLast((turn) => !turn.ended);
         if (running) return act(() => void page.chat.stop(running));
       }
     };
@@ -316,7 +316,7 @@ function focusSearch(page: Page): void {
 }
 
 async function copyLast(page: Page): Promise<void> {
-  const answer = page.chat.open.value.path.value.findLast((turn) => turn.text !== "");
+  const answer = page.chat.openThread.value.path.value.findLast((turn) => turn.text !== "");
   const words = page.words.value;
   if (answer) page.toast(await copyText(answer.text) ? words.copied : words.copyFailed);
 }

@@ -5,12 +5,12 @@
 import type { JSX } from "preact";
 import type { Signal } from "@preact/signals";
 import { useEffect, useImperativeHandle, useRef, useState } from "preact/hooks";
-import { type BotCard, cleanName } from "../bot.ts";
-import type { Thread } from "../thread.ts";
-import type { Words } from "../words.ts";
+import { type BotCard, sanitizeName } from "../bot_name.ts";
+import type { Thread } from "../chat/thread.ts";
+import type { Words } from "../words/words.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon } from "./icons.tsx";
-import { BotName, Dot, moveFocus, stateWord, useOutside } from "./parts.tsx";
+import { BotName, botStateLabel, moveFocus, StateDot, useOutsideClick } from "./parts.tsx";
 
 export function BotChoice({ target, open, onChoose, thread }: {
   target: string | undefined;
@@ -23,7 +23,7 @@ export function BotChoice({ target, open, onChoose, thread }: {
   const frame = useRef<HTMLDivElement>(null);
   const bots = chat.bots.value ?? [];
   const chosen = bots.find((bot) => bot.id === target);
-  useOutside(frame, open.value, () => open.value = false);
+  useOutsideClick(frame, open.value, () => open.value = false);
   useEffect(() => {
     if (open.value) frame.current?.querySelector<HTMLElement>("[aria-checked=true]")?.focus();
   }, [open.value]);
@@ -31,9 +31,9 @@ export function BotChoice({ target, open, onChoose, thread }: {
   const own = bots.find((bot) => bot.id === last);
   const shown = chosen ?? own;
   const name = target
-    ? cleanName(chosen?.name ?? target)
+    ? sanitizeName(chosen?.name ?? target)
     : own
-    ? cleanName(own.name)
+    ? sanitizeName(own.name)
     : words.anyBot;
   const state = target && !chosen ? "away" : shown?.state ?? (bots.length > 0 ? "online" : "away");
   return (
@@ -56,7 +56,7 @@ export function BotChoice({ target, open, onChoose, thread }: {
         aria-label={`${words.chooseBot}. ${words.answersNext(name)}`}
         onClick={() => open.value = !open.value}
       >
-        <Dot state={state} />
+        <StateDot state={state} />
         <bdi>{name}</bdi>
         <Icon name="chevron" size={14} />
       </button>
@@ -73,7 +73,7 @@ export function BotChoice({ target, open, onChoose, thread }: {
             aria-checked={!target}
             onClick={() => onChoose(undefined)}
           >
-            <Dot state={bots.length > 0 ? "online" : "away"} />
+            <StateDot state={bots.length > 0 ? "online" : "away"} />
             <span class="bot-line">
               <span>{words.anyBotLong}</span>
               <span class="muted">
@@ -88,7 +88,7 @@ export function BotChoice({ target, open, onChoose, thread }: {
               aria-checked
               onClick={() => onChoose(undefined)}
             >
-              <Dot state="away" />
+              <StateDot state="away" />
               <span class="bot-line">
                 <BotName name={target} />
                 <span class="muted">{words.botAway}</span>
@@ -118,18 +118,18 @@ export function BotLine({ bot, words }: { bot: BotCard; words: Words }): JSX.Ele
     Object.hasOwn(words.canDo, word) ? [words.canDo[word]!] : []
   );
   const parts = [
-    stateWord(words, bot),
+    botStateLabel(words, bot),
     bot.busy ? words.load(bot.busy, bot.maxConcurrent ?? null) : "",
-    bot.pool ? words.pool(cleanName(bot.pool)) : "",
+    bot.pool ? words.pool(sanitizeName(bot.pool)) : "",
     ...can,
   ].filter(Boolean);
   return (
     <>
-      <Dot state={bot.state ?? "online"} />
+      <StateDot state={bot.state ?? "online"} />
       <span class="bot-line">
         <span>
           <BotName name={bot.name} />{" "}
-          {bot.name !== bot.id && <bdi class="muted">@{cleanName(bot.id)}</bdi>}
+          {bot.name !== bot.id && <bdi class="muted">@{sanitizeName(bot.id)}</bdi>}
         </span>
         {bot.description && <bdi class="bot-description">{cleanLine(bot.description)}</bdi>}
         <span class="muted">{parts.join(" · ")}</span>

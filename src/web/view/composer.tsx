@@ -5,10 +5,10 @@
 import type { JSX } from "preact";
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { type BotCard, cleanName } from "../bot.ts";
-import { MAX_IMAGES, prepareImage } from "../images.ts";
-import type { Thread } from "../thread.ts";
-import type { PageTurn } from "../turn.ts";
+import { type BotCard, sanitizeName } from "../bot_name.ts";
+import { MAX_IMAGES, prepareImage } from "../prepare_image.ts";
+import type { Thread } from "../chat/thread.ts";
+import type { PageTurn } from "../chat/turn.ts";
 import { BotChoice, mentionAt, MentionList } from "./bots.tsx";
 import { usePage, useWords } from "./context.ts";
 import { Icon } from "./icons.tsx";
@@ -33,7 +33,7 @@ export function Composer({ thread, control }: {
 }): JSX.Element {
   const page = usePage();
   const words = useWords();
-  const { chat, keep } = page;
+  const { chat, localSettings } = page;
   const field = useRef<HTMLTextAreaElement>(null);
   const files = useRef<HTMLInputElement>(null);
   const text = useSignal("");
@@ -47,8 +47,8 @@ export function Composer({ thread, control }: {
 
   const draftName = `draft.${chat.person}.${thread.id.value || "new"}`;
   useLayoutEffect(() => {
-    text.value = keep.get(draftName) ?? "";
-    target.value = keep.get(`target.${chat.person}.${thread.id.value || "new"}`);
+    text.value = localSettings.get(draftName) ?? "";
+    target.value = localSettings.get(`target.${chat.person}.${thread.id.value || "new"}`);
     images.value = [];
     editing.value = undefined;
     mention.value = undefined;
@@ -60,7 +60,9 @@ export function Composer({ thread, control }: {
     element.style.height = `${element.scrollHeight + 2}px`;
   }, [text.value]);
 
-  const running = useComputed(() => chat.open.value.path.value.findLast((turn) => !turn.ended));
+  const running = useComputed(() =>
+    chat.openThread.value.path.value.findLast((turn) => !turn.ended)
+  );
   const canStop = running.value !== undefined && text.value.trim() === "" &&
     images.value.length === 0;
   const over = text.value.length - LONGEST;
@@ -68,7 +70,7 @@ export function Composer({ thread, control }: {
 
   const write = (value: string) => {
     text.value = value;
-    if (!editing.value) keep.set(draftName, value);
+    if (!editing.value) localSettings.set(draftName, value);
   };
   const addFiles = async (chosen: readonly File[]) => {
     for (const file of chosen) {
@@ -90,7 +92,7 @@ export function Composer({ thread, control }: {
       target: target.value,
       versionOf: editing.value,
     });
-    keep.set(draftName, undefined);
+    localSettings.set(draftName, undefined);
     images.value = [];
     editing.value = undefined;
     text.value = "";
@@ -102,7 +104,7 @@ export function Composer({ thread, control }: {
   };
   const chooseTarget = (bot: BotCard | undefined) => {
     target.value = bot?.id;
-    keep.set(`target.${chat.person}.${thread.id.value || "new"}`, bot?.id);
+    localSettings.set(`target.${chat.person}.${thread.id.value || "new"}`, bot?.id);
     choosing.value = false;
     field.current?.focus();
   };
@@ -116,7 +118,7 @@ export function Composer({ thread, control }: {
   const stopEditing = () => {
     editing.value = undefined;
     images.value = [];
-    text.value = keep.get(draftName) ?? "";
+    text.value = localSettings.get(draftName) ?? "";
     field.current?.focus();
   };
 
@@ -229,8 +231,8 @@ export function Composer({ thread, control }: {
         rows={1}
         dir="auto"
         value={text.value}
-        placeholder={bot ? words.messageTo(cleanName(bot.name)) : words.messageAny}
-        aria-label={bot ? words.messageTo(cleanName(bot.name)) : words.message}
+        placeholder={bot ? words.messageTo(sanitizeName(bot.name)) : words.messageAny}
+        aria-label={bot ? words.messageTo(sanitizeName(bot.name)) : words.message}
         aria-describedby="composer-hint"
         aria-autocomplete="list"
         aria-controls={mention.value ? "mention-list" : undefined}

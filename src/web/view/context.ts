@@ -2,17 +2,21 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Page } from "../page.ts";
-import type { Press } from "../prose.ts";
-import type { Words } from "../words.ts";
+import type { MarkdownRenderer } from "../markdown/markdown_view.ts";
+import type { Words } from "../words/words.ts";
 
-export const PageContext = createContext<{ page: Page; press: Press } | undefined>(undefined);
+export const AppContext = createContext<
+  { page: Page; markdownRenderer: MarkdownRenderer } | undefined
+>(
+  undefined,
+);
 
 export function usePage(): Page {
-  return useContext(PageContext)!.page;
+  return useContext(AppContext)!.page;
 }
 
-export function usePress(): Press {
-  return useContext(PageContext)!.press;
+export function useMarkdownRenderer(): MarkdownRenderer {
+  return useContext(AppContext)!.markdownRenderer;
 }
 
 /** The words in the person's language; the component is drawn again when it changes. */

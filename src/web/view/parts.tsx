@@ -4,9 +4,9 @@
  */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { BotCard } from "../bot.ts";
-import { cleanName } from "../bot.ts";
-import type { Words } from "../words.ts";
+import type { BotCard } from "../bot_name.ts";
+import { sanitizeName } from "../bot_name.ts";
+import type { Words } from "../words/words.ts";
 import { useWords } from "./context.ts";
 import { Icon, type IconName } from "./icons.tsx";
 
@@ -59,7 +59,7 @@ export function Menu({ label, icon, items, up, size, ...rest }: {
   const [open, setOpen] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
-  useOutside(frame, open, () => setOpen(false));
+  useOutsideClick(frame, open, () => setOpen(false));
   useEffect(() => {
     if (open) frame.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
   }, [open]);
@@ -137,7 +137,7 @@ export function moveFocus(
 }
 
 /** Calls when the person acts elsewhere. */
-export function useOutside(
+export function useOutsideClick(
   frame: { current: HTMLElement | null },
   on: boolean,
   leave: () => void,
@@ -205,10 +205,10 @@ export function Dialog({ title, children, onClose, ...rest }: {
 
 /** A bot's name, kept from turning the text around it. */
 export function BotName({ name }: { name: string }): JSX.Element {
-  return <bdi class="bot-name">{cleanName(name)}</bdi>;
+  return <bdi class="bot-name">{sanitizeName(name)}</bdi>;
 }
 
-export function stateWord(words: Words, bot: BotCard): string {
+export function botStateLabel(words: Words, bot: BotCard): string {
   switch (bot.state) {
     case "busy":
       return words.botBusy;
@@ -222,7 +222,7 @@ export function stateWord(words: Words, bot: BotCard): string {
 }
 
 /** A dot for a state that is also said in words beside it. */
-export function Dot({ state }: { state: string }): JSX.Element {
+export function StateDot({ state }: { state: string }): JSX.Element {
   return <span class={`dot dot-${state}`} aria-hidden="true" />;
 }
 

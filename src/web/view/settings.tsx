@@ -5,8 +5,8 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { cleanName } from "../bot.ts";
-import type { GatewayError } from "../gateway.ts";
+import { sanitizeName } from "../bot_name.ts";
+import type { GatewayError } from "../gateway_client.ts";
 import type { Theme } from "../page.ts";
 import { usePage, useWords } from "./context.ts";
 import { Lazy } from "./lazy.tsx";
@@ -53,7 +53,7 @@ export function Settings({ onClose }: { onClose: () => void }): JSX.Element {
       <section>
         <h3>{words.account}</h3>
         <div class="setting">
-          <span>{words.signedInAs(cleanName(me.displayName || me.username))}</span>
+          <span>{words.signedInAs(sanitizeName(me.displayName || me.username))}</span>
           <button type="button" class="button small" onClick={() => void page.signOut()}>
             {words.signOut}
           </button>

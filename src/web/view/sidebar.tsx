@@ -2,19 +2,19 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { ConversationCard } from "../chat.ts";
-import { cleanName } from "../bot.ts";
-import type { Words } from "../words.ts";
+import type { ConversationCard } from "../chat/chat.ts";
+import { sanitizeName } from "../bot_name.ts";
+import type { Words } from "../words/words.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon, Mark } from "./icons.tsx";
-import { Dot, IconButton, Menu, saveFile } from "./parts.tsx";
+import { IconButton, Menu, saveFile, StateDot } from "./parts.tsx";
 
 export function Sidebar({ onLeave }: { onLeave: () => void }): JSX.Element {
   const page = usePage();
   const words = useWords();
   const { chat } = page;
   const query = useSignal("");
-  const canSearch = chat.keepsConversations.value === true;
+  const canSearch = chat.hasHistory.value === true;
   return (
     <nav class="sidebar" aria-label={words.conversations}>
       <header class="sidebar-head">
@@ -72,7 +72,7 @@ export function Sidebar({ onLeave }: { onLeave: () => void }): JSX.Element {
 function Conversations({ onLeave }: { onLeave: () => void }): JSX.Element {
   const { chat } = usePage();
   const words = useWords();
-  const cards = chat.listed.value;
+  const cards = chat.visibleConversations.value;
   if (cards.length === 0) return <p class="muted sidebar-empty">{words.noConversations}</p>;
   return (
     <>
@@ -116,7 +116,7 @@ function Card({ card, onLeave }: { card: ConversationCard; onLeave: () => void }
   const renaming = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
   const title = card.title || words.untitled;
-  const open = chat.open.value.id.value === card.id;
+  const open = chat.openThread.value.id.value === card.id;
   const unread = chat.unread.value[card.id] ?? 0;
   useEffect(() => {
     if (!renaming.value) return;
@@ -174,7 +174,7 @@ function Card({ card, onLeave }: { card: ConversationCard; onLeave: () => void }
         <span class="conversation-title" dir="auto">{title}</span>
         {card.running && (
           <>
-            <Dot state="answering" />
+            <StateDot state="answering" />
             <span class="off-screen">{words.answeringNow}</span>
           </>
         )}
@@ -226,7 +226,7 @@ function SearchResults({ query, onLeave }: { query: string; onLeave: () => void 
         if (!current) return;
         found.value = results;
         error.value = "";
-        page.say(
+        page.announce(
           results.length > 0 ? words.searchResults(results.length) : words.searchNothing(query),
         );
       } catch (failure) {
@@ -281,7 +281,7 @@ function Foot(): JSX.Element {
   return (
     <footer class="sidebar-foot">
       <span class="who">
-        <bdi>{cleanName(me?.displayName || me?.username || "")}</bdi>
+        <bdi>{sanitizeName(me?.displayName || me?.username || "")}</bdi>
       </span>
       {me?.role === "admin" && (
         <IconButton

@@ -1,8 +1,8 @@
 /** This is the page for somebody who is not signed in. */
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { GatewayError } from "../gateway.ts";
-import type { Words } from "../words.ts";
+import type { GatewayError } from "../gateway_client.ts";
+import type { Words } from "../words/words.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon, Mark } from "./icons.tsx";
 
@@ -70,7 +70,7 @@ export function SignIn(): JSX.Element {
               name="address"
               type="url"
               required
-              value={page.keep.get("address")}
+              value={page.localSettings.get("address")}
               placeholder="https://"
             />
             <small>{words.gatewayAddressHint}</small>

@@ -2,23 +2,23 @@
  * This is colour on code in the page. A worker finds the colours; until it has, and for a language
  * nobody knows, the code is plain.
  */
-import { colourer, hasColours, type Piece } from "./colours.ts";
-import { trusted } from "./trusted.ts";
+import { canHighlight, type HighlightedPart, loadHighlighter } from "./highlight_languages.ts";
+import { trustedWorkerUrl } from "../trusted_types.ts";
 
 /** Set by the build: the address of the worker; empty where the page is one file and has none. */
-declare const __COLOURS__: string;
+declare const __HIGHLIGHT_WORKER__: string;
 
 /** Longer code stays plain. */
-export const LONGEST = 20_000;
+export const MAX_CODE_LENGTH = 20_000;
 
 /** Without a worker, because a few thousand units of the worst code take 50 ms. */
-const LONGEST_HERE = 4_000;
+const MAX_CODE_LENGTH_WITHOUT_WORKER = 4_000;
 
 /** Milliseconds that the worker may take for one block. */
-export const MOST_TIME = 1_000;
+export const WORKER_TIMEOUT_MS = 1_000;
 
 /** Workers that are ended before the page does without colours. */
-export const MOST_ENDED = 3;
+export const MAX_WORKER_TIMEOUTS = 3;
 
 export class Highlighter {
   #worker: Worker | undefined;
@@ -27,9 +27,12 @@ export class Highlighter {
   #queue: Promise<unknown> = Promise.resolve();
 
   /** Colours the element's text in place, when that is possible. */
-  async paint(element: HTMLElement, language: string): Promise<void> {
+  async highlight(element: HTMLElement, language: string): Promise<void> {
     const text = element.textContent ?? "";
-    if (!hasColours(language) || text.length > (__COLOURS__ ? LONGEST : LONGEST_HERE)) return;
+    if (
+      !canHighlight(language) ||
+      text.length > (__HIGHLIGHT_WORKER__ ? MAX_CODE_LENGTH : MAX_CODE_LENGTH_WITHOUT_WORKER)
+    ) return;
     const found = this.#queue.then(() => this.#piecesOf(text, language));
     this.#queue = found;
     const pieces = await found;
@@ -39,11 +42,11 @@ export class Highlighter {
     element.replaceChildren(toNodes(pieces));
   }
 
-  async #piecesOf(text: string, language: string): Promise<readonly Piece[] | undefined> {
+  async #piecesOf(text: string, language: string): Promise<readonly HighlightedPart[] | undefined> {
     try {
-      if (!__COLOURS__) return (await colourer(language))(text);
-      if (this.#ended >= MOST_ENDED) return undefined;
-      this.#worker ??= new Worker(trusted(__COLOURS__), { type: "module" });
+      if (!__HIGHLIGHT_WORKER__) return (await loadHighlighter(language))(text);
+      if (this.#ended >= MAX_WORKER_TIMEOUTS) return undefined;
+      this.#worker ??= new Worker(trustedWorkerUrl(__HIGHLIGHT_WORKER__), { type: "module" });
       return await this.#ask(this.#worker, { text, language });
     } catch {
       // Offline, or the build it came from is gone: plain code reads well enough.
@@ -54,7 +57,7 @@ export class Highlighter {
   #ask(
     worker: Worker,
     question: { text: string; language: string },
-  ): Promise<readonly Piece[] | undefined> {
+  ): Promise<readonly HighlightedPart[] | undefined> {
     return new Promise((resolve) => {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const end = () => {
@@ -63,12 +66,12 @@ export class Highlighter {
         resolve(undefined);
       };
       worker.onerror = end;
-      worker.onmessage = ({ data }: MessageEvent<"begun" | readonly Piece[]>) => {
+      worker.onmessage = ({ data }: MessageEvent<"begun" | readonly HighlightedPart[]>) => {
         if (data === "begun") {
           timer = setTimeout(() => {
             this.#ended++;
             end();
-          }, MOST_TIME);
+          }, WORKER_TIMEOUT_MS);
         } else {
           clearTimeout(timer);
           resolve(data);
@@ -79,7 +82,7 @@ export class Highlighter {
   }
 }
 
-function toNodes(pieces: readonly Piece[]): DocumentFragment {
+function toNodes(pieces: readonly HighlightedPart[]): DocumentFragment {
   const fragment = document.createDocumentFragment();
   for (const piece of pieces) {
     if (typeof piece === "string") {

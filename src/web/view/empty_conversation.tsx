@@ -1,11 +1,13 @@
 /** This is a conversation before its first word: who is there to answer, or how to get somebody. */
 import type { JSX } from "preact";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import { BotLine } from "./bots.tsx";
 import { usePage, useWords } from "./context.ts";
-import { copyText, Dot } from "./parts.tsx";
+import { copyText, StateDot } from "./parts.tsx";
 
-export function FirstMinute({ onChoose }: { onChoose: (botId: string) => void }): JSX.Element {
+export function EmptyConversation(
+  { onChoose }: { onChoose: (botId: string) => void },
+): JSX.Element {
   const page = usePage();
   const words = useWords();
   const bots = page.chat.bots.value;
@@ -13,7 +15,7 @@ export function FirstMinute({ onChoose }: { onChoose: (botId: string) => void })
   const me = page.me.value!;
   return (
     <div class="first">
-      <h2>{words.hello(cleanName(me.displayName || me.username))}</h2>
+      <h2>{words.hello(sanitizeName(me.displayName || me.username))}</h2>
       {bots && bots.length > 0 && (
         <div class="cards">
           {bots.slice(0, 12).map((bot) => (
@@ -57,7 +59,7 @@ function ConnectABot(): JSX.Element {
         </button>
       </div>
       <p class="muted" role="status">
-        <Dot state="waiting" />
+        <StateDot state="waiting" />
         {words.connectWaiting}
       </p>
     </section>

@@ -50,11 +50,12 @@ export interface Manifest {
   >;
 }
 
-const here = dirname(fileURLToPath(import.meta.url));
+/** `src/web/`. */
+const here = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const staticDir = resolve(here, "../../static");
 
 /** The folder of `src/` and `static/`. */
-const root = new URL("../../", import.meta.url);
+const root = new URL("../../../", import.meta.url);
 
 /** Below this a compressed copy saves less than its headers cost. */
 const WORTH_COMPRESSING = 600;
@@ -76,9 +77,9 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
     define: { __STANDALONE__: "false", __DEV__: String(!options.minify) },
   } satisfies esbuild.BuildOptions;
 
-  const colours = await esbuild.build({
+  const highlightWorker = await esbuild.build({
     ...shared,
-    entryPoints: { colours: join(here, "colours_worker.ts") },
+    entryPoints: { highlight_worker: join(here, "markdown/highlight_worker.ts") },
     outdir: outDir,
     format: "esm",
     splitting: true,
@@ -87,21 +88,26 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
     plugins: [fromDenoCache(packages)],
   });
   const nameOf = ({ path }: esbuild.OutputFile) => path.slice(outDir.length + 1);
-  const coloursName = colours.outputFiles.map(nameOf).find((name) => name.startsWith("colours-"))!;
+  const highlightWorkerName = highlightWorker.outputFiles.map(nameOf).find((name) =>
+    name.startsWith("highlight_worker-")
+  )!;
 
   const fonts = new Map<string, Uint8Array>();
   const pageOptions = {
     ...shared,
     entryPoints: {
       app: join(here, "main.tsx"),
-      theme: join(here, "theme_first.ts"),
+      theme: join(here, "initial_theme.ts"),
       page: join(here, "style/page.css"),
     },
     outdir: outDir,
     format: "esm",
     splitting: true,
     metafile: true,
-    define: { ...shared.define, __COLOURS__: JSON.stringify(`/build/${coloursName}`) },
+    define: {
+      ...shared.define,
+      __HIGHLIGHT_WORKER__: JSON.stringify(`/build/${highlightWorkerName}`),
+    },
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
     plugins: [fromDenoCache(packages), katexSheet(packages, "file", fonts)],
@@ -109,7 +115,7 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
 
   const writePage = async (result: esbuild.BuildResult<typeof pageOptions>): Promise<Manifest> => {
     const files = new Map<string, Uint8Array>(fonts);
-    for (const file of [...colours.outputFiles, ...result.outputFiles]) {
+    for (const file of [...highlightWorker.outputFiles, ...result.outputFiles]) {
       files.set(nameOf(file), file.contents);
     }
     const first = firstLoad(result.metafile, outDir);
@@ -118,7 +124,7 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
     const version = await digest(files);
     const worker = await esbuild.build({
       ...shared,
-      entryPoints: [join(here, "worker.ts")],
+      entryPoints: [join(here, "service_worker.ts")],
       format: "iife",
       define: {
         ...shared.define,
@@ -139,7 +145,7 @@ export async function buildPage(options: BuildOptions): Promise<PageBuild> {
       entryPoints: { app: join(here, "main.tsx"), page: join(here, "style/page.css") },
       outdir: outDir,
       format: "iife",
-      define: { ...shared.define, __STANDALONE__: "true", __COLOURS__: '""' },
+      define: { ...shared.define, __STANDALONE__: "true", __HIGHLIGHT_WORKER__: '""' },
       plugins: [fromDenoCache(packages), katexSheet(packages, "dataurl", new Map())],
     });
     const of = (end: string) =>
@@ -245,7 +251,7 @@ function fromDenoCache(packages: Map<string, string>): esbuild.Plugin {
 }
 
 /**
- * Fills `katex_sheet.ts`: the styles as text, and the fonts as files beside the page or inside of
+ * Fills `katex_css.ts`: the styles as text, and the fonts as files beside the page or inside of
  * the text.
  */
 function katexSheet(
@@ -256,7 +262,7 @@ function katexSheet(
   return {
     name: "katex-sheet",
     setup(build) {
-      build.onLoad({ filter: /katex_sheet\.ts$/ }, async () => {
+      build.onLoad({ filter: /katex_css\.ts$/ }, async () => {
         const outdir = "/fonts";
         const result = await esbuild.build({
           entryPoints: [join(packages.get("katex")!, "dist/katex.min.css")],
@@ -296,7 +302,9 @@ function firstLoad(metafile: esbuild.Metafile, outDir: string): string[] {
     for (const used of output?.imports ?? []) if (used.kind === "import-statement") add(used.path);
   };
   for (const [path, output] of Object.entries(metafile.outputs)) {
-    if (output.entryPoint?.endsWith("page.css") || output.entryPoint?.endsWith("theme_first.ts")) {
+    if (
+      output.entryPoint?.endsWith("page.css") || output.entryPoint?.endsWith("initial_theme.ts")
+    ) {
       add(path);
     }
   }

@@ -2,7 +2,7 @@
  * This is the worker that colours code: the page stays free meanwhile, and ends it when it takes
  * too long.
  */
-import { colourer } from "./colours.ts";
+import { loadHighlighter } from "./highlight_languages.ts";
 
 interface WorkerScope {
   addEventListener(
@@ -16,7 +16,7 @@ const worker = globalThis as unknown as WorkerScope;
 
 worker.addEventListener("message", async ({ data: { language, text } }) => {
   try {
-    const colour = await colourer(language);
+    const colour = await loadHighlighter(language);
     // From here on time counts.
     worker.postMessage("begun");
     worker.postMessage(colour(text));

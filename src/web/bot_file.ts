@@ -16,20 +16,20 @@ export interface BotFile {
 /** What browsers draw without running anything in it. An SVG is not among them: it is a file. */
 const PICTURE = /^(?:data:image\/(?:png|jpeg|gif|webp|avif|bmp);base64,|blob:)/i;
 
-export function isPicture(url: string): boolean {
+export function isInlineImage(url: string): boolean {
   return PICTURE.test(url);
 }
 
 /** `undefined` for a picture, and for what is no data URL in base64. */
-export function fileOf(url: string): BotFile | undefined {
+export function parseBotFile(url: string): BotFile | undefined {
   const comma = url.indexOf(",");
-  if (comma < 0 || comma > 2000 || isPicture(url)) return undefined;
+  if (comma < 0 || comma > 2000 || isInlineImage(url)) return undefined;
   const head = /^data:([\w.+-]+\/[\w.+-]+)((?:;[^;,]*)*);base64$/i.exec(url.slice(0, comma));
   if (!head) return undefined;
   const said = /;(?:file)?name=([^;]*)/i.exec(head[2]!)?.[1] ?? "";
   const base64 = url.slice(comma + 1);
   const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
-  const name = plainName(said) ||
+  const name = safeFileName(said) ||
     `file.${/\/(?:x-)?(\w+)/.exec(head[1]!)?.[1]?.toLowerCase() ?? "bin"}`;
   return { name, size: Math.max(0, Math.floor(base64.length * 3 / 4) - padding), base64 };
 }
@@ -48,12 +48,12 @@ export function saveBotFile({ name, base64 }: BotFile): boolean {
 }
 
 /** `3.2 MB`. */
-export function sizeOf(bytes: number): string {
+export function formatSize(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   return bytes < 1e6 ? `${Math.round(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-function plainName(said: string): string {
+function safeFileName(said: string): string {
   let name = said;
   try {
     name = decodeURIComponent(said);

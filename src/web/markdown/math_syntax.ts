@@ -6,7 +6,7 @@ import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
 import { escapeHtml } from "./known_html.ts";
 
 /** Teaches formulas to the parser. */
-export function math(md: MarkdownIt): void {
+export function mathSyntax(md: MarkdownIt): void {
   md.inline.ruler.before("escape", "math_inline", inline);
   md.block.ruler.before("fence", "math_block", block, {
     alt: ["paragraph", "reference", "blockquote", "list"],

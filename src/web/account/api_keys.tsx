@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { cleanName } from "../bot.ts";
+import { sanitizeName } from "../bot_name.ts";
 import { usePage, useWords } from "../view/context.ts";
 import { Secret, useAccountWords } from "./parts.tsx";
 
@@ -19,7 +19,7 @@ export interface KeyCard {
   readonly lastUsedAt?: number;
 }
 
-export function Keys(): JSX.Element | null {
+export function ApiKeys(): JSX.Element | null {
   const page = usePage();
   const words = useAccountWords();
   const { locale } = useWords();
@@ -61,7 +61,7 @@ export function Keys(): JSX.Element | null {
           </button>
         )}
       </div>
-      {making.value && <NewKey onClose={() => making.value = false} onMade={load} />}
+      {making.value && <NewApiKey onClose={() => making.value = false} onMade={load} />}
       <ul class="sessions">
         {keys.value.map((key) => (
           <li key={key.id} class="setting">
@@ -70,7 +70,7 @@ export function Keys(): JSX.Element | null {
               <small class="muted">
                 {[
                   key.scopes.join(", "),
-                  key.bots && key.bots.map(cleanName).join(", "),
+                  key.bots && key.bots.map(sanitizeName).join(", "),
                   key.lastUsedAt
                     ? words.keyUsed(new Date(key.lastUsedAt).toLocaleString(locale))
                     : words.keyUnused,
@@ -91,7 +91,7 @@ export function Keys(): JSX.Element | null {
 const DAYS = [30, 90, 365];
 
 /** The form that makes a key, and the key itself once it is made. */
-export function NewKey(
+export function NewApiKey(
   { onClose, onMade }: { onClose: () => void; onMade: () => Promise<void> },
 ): JSX.Element {
   const page = usePage();
@@ -172,13 +172,14 @@ export function NewKey(
             {pools.map((pool) => (
               <label key={`pool ${pool}`} class="check">
                 <input type="checkbox" name="bot" value={pool} />{" "}
-                <bdi>{page.words.value.pool(cleanName(pool))}</bdi>
+                <bdi>{page.words.value.pool(sanitizeName(pool))}</bdi>
               </label>
             ))}
             {bots.map((bot) => (
               <label key={bot.id} class="check">
-                <input type="checkbox" name="bot" value={bot.id} /> <bdi>{cleanName(bot.name)}</bdi>
-                <bdi class="muted">@{cleanName(bot.id)}</bdi>
+                <input type="checkbox" name="bot" value={bot.id} />{" "}
+                <bdi>{sanitizeName(bot.name)}</bdi>
+                <bdi class="muted">@{sanitizeName(bot.id)}</bdi>
               </label>
             ))}
           </div>

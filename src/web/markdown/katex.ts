@@ -1,6 +1,6 @@
 /** This is KaTeX with its styles, as one part of the page that is fetched when it is needed. */
 import katex from "katex";
-import { css } from "./katex_sheet.ts";
+import { css } from "./katex_css.ts";
 
 // A sheet made by script is under no `style-src`, and it is there before the first formula.
 const sheet = new CSSStyleSheet();

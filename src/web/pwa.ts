@@ -5,14 +5,14 @@
  */
 import { effect } from "@preact/signals";
 import type { Page } from "./page.ts";
-import { trusted } from "./trusted.ts";
+import { trustedWorkerUrl } from "./trusted_types.ts";
 
 /** What Chromium offers before it installs; not in the standard's types. */
 interface InstallPrompt extends Event {
   prompt(): Promise<unknown>;
 }
 
-export function install(page: Page): void {
+export function installPwa(page: Page): void {
   if ("serviceWorker" in navigator && isSecureContext) registerWorker(page);
   addEventListener("beforeinstallprompt", (event) => {
     event.preventDefault();
@@ -23,7 +23,7 @@ export function install(page: Page): void {
     const badges = navigator as Navigator & { setAppBadge?(count: number): Promise<void> };
     badges.setAppBadge?.(count)?.catch(() => undefined);
   });
-  page.chat.onNews = ({ title, text, conversationId }) => {
+  page.chat.onNotification = ({ title, text, conversationId }) => {
     if (!page.notifications.value || document.visibilityState === "visible") return;
     void notify(title, text, `#/c/${encodeURIComponent(conversationId)}`);
   };
@@ -58,7 +58,7 @@ function registerWorker(page: Page): void {
     const words = page.words.value;
     page.toast(words.updateReady, { label: words.reload, run: () => location.reload() }, 60_000);
   });
-  navigator.serviceWorker.register(trusted("/sw.js")).catch((error) => {
+  navigator.serviceWorker.register(trustedWorkerUrl("/sw.js")).catch((error) => {
     // Private windows of some browsers refuse; the page works without.
     console.warn("No offline shell:", error);
   });

@@ -4,10 +4,17 @@
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
-import { type KeyCard, NewKey } from "../account/keys.tsx";
-import { cleanName } from "../bot.ts";
+import { type KeyCard, NewApiKey } from "../account/api_keys.tsx";
+import { sanitizeName } from "../bot_name.ts";
 import { usePage } from "../view/context.ts";
-import { attempt, Failure, Table, useAdminWords, useFresh, useWhen } from "./parts.tsx";
+import {
+  ErrorNote,
+  Table,
+  toastFailure,
+  useAdminWords,
+  useDateFormat,
+  usePolling,
+} from "./parts.tsx";
 
 /**
  * People whose keys are asked for one after the other; beyond that it would be a request too many.
@@ -19,9 +26,9 @@ type Owned = KeyCard & { readonly personId: string };
 export function AllKeys(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useWhen();
+  const when = useDateFormat();
   const making = useSignal(false);
-  const { found, failed, again } = useFresh(async (page) => {
+  const { found, failed, again } = usePolling(async (page) => {
     const { people } = await page.gateway.get<{ people: { id: string }[] }>("/api/admin/people");
     const all: Owned[] = [];
     for (const { id } of people.slice(0, MOST)) {
@@ -34,7 +41,7 @@ export function AllKeys(): JSX.Element {
   }, 15_000);
   const revoke = async ({ personId, id, name }: Owned) => {
     if (!confirm(words.revokeKeySure(name, personId))) return;
-    await attempt(
+    await toastFailure(
       page,
       () =>
         page.gateway.delete(
@@ -46,7 +53,7 @@ export function AllKeys(): JSX.Element {
   return (
     <>
       {making.value
-        ? <NewKey onClose={() => making.value = false} onMade={again} />
+        ? <NewApiKey onClose={() => making.value = false} onMade={again} />
         : (
           <div class="row end">
             <button type="button" class="button primary" onClick={() => making.value = true}>
@@ -54,7 +61,7 @@ export function AllKeys(): JSX.Element {
             </button>
           </div>
         )}
-      <Failure text={failed.value} />
+      <ErrorNote text={failed.value} />
       <Table
         label={words.keys}
         head={[
@@ -79,7 +86,7 @@ export function AllKeys(): JSX.Element {
             </td>
             <td>{key.scopes.join(", ")}</td>
             <td>
-              <bdi>{key.bots ? key.bots.map(cleanName).join(", ") : words.allBots}</bdi>
+              <bdi>{key.bots ? key.bots.map(sanitizeName).join(", ") : words.allBots}</bdi>
             </td>
             <td class="tabular">{when(key.createdAt)}</td>
             <td class="tabular">{key.lastUsedAt ? when(key.lastUsedAt) : words.never}</td>

@@ -2,7 +2,7 @@
  * This is patience that can be cut short: everything that waits to try again waits here, and coming
  * back (the network, the window, the lid of the laptop) wakes all of it at once.
  */
-export class Waker {
+export class RetrySleeper {
   #sleepers = new Set<() => void>();
 
   /** Ends after `ms`, at the next {@linkcode wake}, or when `signal` aborts; never throws. */
@@ -30,6 +30,6 @@ export class Waker {
  * How long to wait before the `n`th try (from 0): 0.5 s, doubling to 10 s, spread so that not all
  * pages come back at once.
  */
-export function backOff(n: number, random: () => number = Math.random): number {
+export function retryDelay(n: number, random: () => number = Math.random): number {
   return Math.min(10_000, 500 * 2 ** Math.min(n, 6)) * (0.75 + random() / 2);
 }

@@ -36,9 +36,9 @@ export interface StreamOptions {
  * The gateway sends a comment every 15 s at least; past this the line is dead, whatever the browser
  * thinks of it.
  */
-const SILENCE = 40_000;
+const MAX_SILENCE_MS = 40_000;
 
-export class Gateway {
+export class GatewayClient {
   /**
    * Where it is: empty for the gateway that served the page, an origin such as
    * `https://chat.example.com` for the standalone file.
@@ -82,7 +82,7 @@ export class Gateway {
     const stop = () => abort.abort();
     options.signal?.addEventListener("abort", stop, { once: true });
     if (options.signal?.aborted) stop();
-    let watchdog = setTimeout(stop, SILENCE);
+    let watchdog = setTimeout(stop, MAX_SILENCE_MS);
     try {
       const response = await this.#fetch(options.method ?? "GET", path, {
         body: options.body,
@@ -98,7 +98,7 @@ export class Gateway {
           const { done, value } = await bytes.read();
           if (done) return;
           clearTimeout(watchdog);
-          watchdog = setTimeout(stop, SILENCE);
+          watchdog = setTimeout(stop, MAX_SILENCE_MS);
           yield* reader.push(decoder.decode(value, { stream: true }));
         }
       } finally {

@@ -67,7 +67,7 @@ export class PageTurn {
   readonly botId = signal("");
   readonly botName = signal("");
   readonly state = signal<TurnState>("sending");
-  readonly place = signal(0);
+  readonly queuePosition = signal(0);
   /** Why it failed or is incomplete. */
   readonly code = signal<string | undefined>(undefined);
   readonly errorText = signal<string | undefined>(undefined);
@@ -164,7 +164,7 @@ export class PageTurn {
         if (!this.ended && this.state.value !== "answering") this.state.value = "waiting";
         return false;
       case "queued":
-        this.place.value = event.place;
+        this.queuePosition.value = event.place;
         this.state.value = "queued";
         return false;
       case "chunk":
@@ -213,7 +213,7 @@ export class PageTurn {
   }
 
   /** Everything that came is void: it starts over. */
-  reset(): void {
+  restart(): void {
     this.#void();
     this.offset = 0;
     this.state.value = "waiting";

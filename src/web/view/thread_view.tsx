@@ -4,11 +4,11 @@
  */
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Thread } from "../thread.ts";
-import type { PageTurn } from "../turn.ts";
+import type { Thread } from "../chat/thread.ts";
+import type { PageTurn } from "../chat/turn.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon } from "./icons.tsx";
-import { TurnView } from "./reply.tsx";
+import { TurnView } from "./turn_view.tsx";
 
 /** Pixels from the end that still count as being at the end. */
 const NEAR = 60;
@@ -56,7 +56,7 @@ export function ThreadView({ thread, onEdit, onQuote }: {
     toEnd();
   }, [lastOwn]);
   // A search leads to a turn.
-  const wanted = page.place.value.turn;
+  const wanted = page.route.value.turn;
   useEffect(() => {
     if (wanted && thread.state.value === "ready") void reveal(wanted);
   }, [wanted, thread.state.value, thread]);

@@ -98,13 +98,13 @@ const ALIASES: Record<string, string> = {
 };
 
 /** Scopes in each other; deeper ones are text. */
-const DEEPEST = 20;
+const MAX_SCOPE_DEPTH = 20;
 
 /** A piece of coloured code: text, or the name of a scope with what is in it. */
-export type Piece = string | readonly [scope: string, pieces: readonly Piece[]];
+export type HighlightedPart = string | readonly [scope: string, pieces: readonly HighlightedPart[]];
 
 /** Whether code in this language has colours. */
-export function hasColours(language: string): boolean {
+export function canHighlight(language: string): boolean {
   return Object.hasOwn(LANGUAGES, ALIASES[language] ?? language);
 }
 
@@ -114,7 +114,9 @@ let loading: Promise<HLJSApi> | undefined;
  * Fetches what a language needs, and returns what colours code in it. Throws where there is no
  * network.
  */
-export async function colourer(language: string): Promise<(text: string) => Piece[]> {
+export async function loadHighlighter(
+  language: string,
+): Promise<(text: string) => HighlightedPart[]> {
   const name = ALIASES[language] ?? language;
   loading ??= import("highlight.js/lib/core").then((module) => module.default);
   try {
@@ -125,7 +127,7 @@ export async function colourer(language: string): Promise<(text: string) => Piec
         language: name,
         ignoreIllegals: true,
       }) as unknown as Highlighted;
-      return piecesOf(tree._emitter.rootNode, 0);
+      return highlightedParts(tree._emitter.rootNode, 0);
     };
   } catch (error) {
     loading = undefined;
@@ -146,10 +148,10 @@ interface Scope {
   readonly children: readonly (Scope | string)[];
 }
 
-function piecesOf({ children }: Scope, depth: number): Piece[] {
-  return children.flatMap((child): Piece[] => {
+function highlightedParts({ children }: Scope, depth: number): HighlightedPart[] {
+  return children.flatMap((child): HighlightedPart[] => {
     if (typeof child === "string") return [child];
-    const pieces = piecesOf(child, depth + 1);
-    return child.scope && depth < DEEPEST ? [[child.scope, pieces]] : pieces;
+    const pieces = highlightedParts(child, depth + 1);
+    return child.scope && depth < MAX_SCOPE_DEPTH ? [[child.scope, pieces]] : pieces;
   });
 }

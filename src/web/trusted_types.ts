@@ -12,7 +12,7 @@ let policy: Policy | undefined;
 /**
  * The address of one of our workers, as browsers with trusted types want it. Throws for any other.
  */
-export function trusted(address: string): string {
+export function trustedWorkerUrl(address: string): string {
   const { trustedTypes } = globalThis as {
     trustedTypes?: {
       createPolicy(name: string, rules: { createScriptURL(url: string): string }): Policy;
@@ -21,7 +21,7 @@ export function trusted(address: string): string {
   if (!trustedTypes) return address;
   policy ??= trustedTypes.createPolicy("nexus", {
     createScriptURL(url) {
-      if (!/^\/(?:sw|build\/colours-[\w-]+)\.js$/.test(url)) {
+      if (!/^\/(?:sw|build\/highlight_worker-[\w-]+)\.js$/.test(url)) {
         throw new TypeError(`Not a worker of this page: ${url}`);
       }
       return url;

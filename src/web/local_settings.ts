@@ -4,7 +4,7 @@
  * everything works without, it is only forgotten sooner.
  */
 
-export class Keep {
+export class LocalSettings {
   readonly #storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined;
 
   constructor(storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined) {
@@ -48,10 +48,10 @@ export class Keep {
 }
 
 /** The browser's storage, where it may be used at all. */
-export function browserKeep(): Keep {
+export function browserSettings(): LocalSettings {
   try {
-    return new Keep(localStorage);
+    return new LocalSettings(localStorage);
   } catch {
-    return new Keep(undefined);
+    return new LocalSettings(undefined);
   }
 }

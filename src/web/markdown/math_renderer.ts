@@ -4,12 +4,12 @@
  */
 
 /** A formula past this is shown as it was written. */
-export const LONGEST = 2000;
+export const MAX_FORMULA_LENGTH = 2000;
 
 /** Milliseconds for which formulas are set before the page gets its turn. */
-const SLICE = 10;
+const RENDER_BUDGET_MS = 10;
 
-export class MathSetter {
+export class MathRenderer {
   #katex:
     | Promise<{ render(tex: string, element: HTMLElement, options: unknown): void }>
     | undefined;
@@ -20,7 +20,7 @@ export class MathSetter {
   /**
    * Replaces the TeX in the element by the formula. What cannot be read stays as it was written.
    */
-  set(element: HTMLElement): Promise<void> {
+  render(element: HTMLElement): Promise<void> {
     const done = this.#queue.then(() => this.#set(element));
     this.#queue = done;
     return done;
@@ -28,11 +28,11 @@ export class MathSetter {
 
   async #set(element: HTMLElement): Promise<void> {
     const tex = element.textContent ?? "";
-    if (tex.length > LONGEST) return;
+    if (tex.length > MAX_FORMULA_LENGTH) return;
     try {
-      this.#katex ??= import("./math_katex.ts").then((module) => module.katex);
+      this.#katex ??= import("./katex.ts").then((module) => module.katex);
       const katex = await this.#katex;
-      if (performance.now() - this.#begun > SLICE) {
+      if (performance.now() - this.#begun > RENDER_BUDGET_MS) {
         await new Promise((resolve) => setTimeout(resolve));
         this.#begun = performance.now();
       }

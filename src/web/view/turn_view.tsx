@@ -3,13 +3,13 @@ import type { JSX } from "preact";
 import { untracked, useComputed } from "@preact/signals";
 import { memo } from "preact/compat";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Thread } from "../thread.ts";
-import type { PageTurn } from "../turn.ts";
-import { fileOf, isPicture, saveBotFile, sizeOf } from "../files.ts";
-import { Prose } from "../prose.ts";
-import type { Words } from "../words.ts";
-import { usePage, usePress, useWords } from "./context.ts";
-import { BotName, copyText, Dot, IconButton } from "./parts.tsx";
+import type { Thread } from "../chat/thread.ts";
+import type { PageTurn } from "../chat/turn.ts";
+import { formatSize, isInlineImage, parseBotFile, saveBotFile } from "../bot_file.ts";
+import { MarkdownView } from "../markdown/markdown_view.ts";
+import type { Words } from "../words/words.ts";
+import { useMarkdownRenderer, usePage, useWords } from "./context.ts";
+import { BotName, copyText, IconButton, StateDot } from "./parts.tsx";
 import { Icon } from "./icons.tsx";
 
 interface TurnProps {
@@ -54,7 +54,7 @@ function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
   return (
     <div class="question">
       <span class="off-screen">{words.said(words.you)}:</span>
-      <Pictures images={turn.question.images} />
+      <ImageGrid images={turn.question.images} />
       {turn.question.text && <div class="question-text" dir="auto">{turn.question.text}</div>}
       <div class="actions">
         {versions.length > 1 && (
@@ -90,9 +90,9 @@ function Question({ turn, thread, onEdit }: TurnProps): JSX.Element {
       </div>
       {turn.state.value === "offline" && (
         <p class="question-state" role="status">
-          <Dot state="away" />
+          <StateDot state="away" />
           {words.stateOffline}
-          <button type="button" class="link" onClick={() => page.waker.wake()}>
+          <button type="button" class="link" onClick={() => page.retrySleeper.wake()}>
             {words.retry}
           </button>
           <button type="button" class="link" onClick={() => void page.chat.stop(turn)}>
@@ -118,7 +118,7 @@ function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
       ? (
         <div class="answer">
           <p class="answer-head">
-            <Dot state="waiting" />
+            <StateDot state="waiting" />
             {words.stateSending}
           </p>
         </div>
@@ -136,10 +136,10 @@ function Answer({ turn, thread, onQuote }: TurnProps): JSX.Element | null {
         >
           {clock(turn.at, words)}
         </time>
-        <State turn={turn} />
+        <TurnStateLabel turn={turn} />
       </p>
       <Reasoning turn={turn} />
-      <Text turn={turn} />
+      <ReplyText turn={turn} />
       <ReplyPictures turn={turn} />
       <Ending turn={turn} thread={thread} />
       {turn.ended && turn.text !== "" && (
@@ -188,13 +188,13 @@ function clock(at: number, words: Words): string {
   });
 }
 
-function State({ turn }: { turn: PageTurn }): JSX.Element | null {
+function TurnStateLabel({ turn }: { turn: PageTurn }): JSX.Element | null {
   const words = useWords();
   const state = turn.state.value;
   if (turn.stopping.value) {
     return (
       <span class="state">
-        <Dot state="waiting" />
+        <StateDot state="waiting" />
         {words.stateStopping}
       </span>
     );
@@ -202,7 +202,7 @@ function State({ turn }: { turn: PageTurn }): JSX.Element | null {
   if (turn.resuming.value && !turn.ended) {
     return (
       <span class="state">
-        <Dot state="away" />
+        <StateDot state="away" />
         {words.stateResuming}
       </span>
     );
@@ -211,21 +211,21 @@ function State({ turn }: { turn: PageTurn }): JSX.Element | null {
     case "queued":
       return (
         <span class="state" role="status">
-          <Dot state="waiting" />
-          {words.stateQueued(turn.place.value)}
+          <StateDot state="waiting" />
+          {words.stateQueued(turn.queuePosition.value)}
         </span>
       );
     case "sending":
       return (
         <span class="state">
-          <Dot state="waiting" />
+          <StateDot state="waiting" />
           {words.stateSending}
         </span>
       );
     case "waiting":
       return (
         <span class="state">
-          <Dot state="waiting" />
+          <StateDot state="waiting" />
           {words.stateWaiting}
           <Elapsed since={turn.at} />
         </span>
@@ -233,28 +233,28 @@ function State({ turn }: { turn: PageTurn }): JSX.Element | null {
     case "answering":
       return (
         <span class="state">
-          <Dot state="answering" />
+          <StateDot state="answering" />
           {words.stateAnswering}
         </span>
       );
     case "cancelled":
       return (
         <span class="state">
-          <Dot state="away" />
+          <StateDot state="away" />
           {words.stateCancelled}
         </span>
       );
     case "incomplete":
       return (
         <span class="state warning">
-          <Dot state="warning" />
+          <StateDot state="warning" />
           {words.stateIncomplete}
         </span>
       );
     case "failed":
       return (
         <span class="state danger">
-          <Dot state="danger" />
+          <StateDot state="danger" />
           {words.stateFailed}
         </span>
       );
@@ -277,27 +277,27 @@ function Elapsed({ since }: { since: number }): JSX.Element | null {
     : null;
 }
 
-/** The text: drawn by {@linkcode Prose}, outside of the view library. */
-function Text({ turn }: { turn: PageTurn }): JSX.Element {
+/** The text: drawn by {@linkcode MarkdownView}, outside of the view library. */
+function ReplyText({ turn }: { turn: PageTurn }): JSX.Element {
   const page = usePage();
-  const press = usePress();
+  const renderer = useMarkdownRenderer();
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = frame.current!;
-    let prose = new Prose(element, press, () => page.words.value);
+    let view = new MarkdownView(element, renderer, () => page.words.value);
     let generation = turn.generation;
     const stop = turn.content.subscribe(() => {
       if (turn.generation !== generation) {
         generation = turn.generation;
-        prose.dispose();
+        view.dispose();
         element.replaceChildren();
-        prose = new Prose(element, press, () => page.words.value);
+        view = new MarkdownView(element, renderer, () => page.words.value);
       }
-      prose.show(turn.text, !turn.ended);
+      view.show(turn.text, !turn.ended);
     });
     return () => {
       stop();
-      prose.dispose();
+      view.dispose();
       element.replaceChildren();
     };
   }, [turn]);
@@ -355,7 +355,7 @@ function ReplyPictures({ turn }: { turn: PageTurn }): JSX.Element | null {
   if (turn.images.length === 0) return null;
   return (
     <>
-      <Pictures images={turn.images} />
+      <ImageGrid images={turn.images} />
       <Files urls={turn.images} />
     </>
   );
@@ -365,7 +365,7 @@ function ReplyPictures({ turn }: { turn: PageTurn }): JSX.Element | null {
 function Files({ urls }: { urls: readonly string[] }): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const files = urls.map(fileOf).filter((file) => file !== undefined);
+  const files = urls.map(parseBotFile).filter((file) => file !== undefined);
   if (files.length === 0) return null;
   return (
     <ul class="files">
@@ -379,7 +379,7 @@ function Files({ urls }: { urls: readonly string[] }): JSX.Element | null {
           >
             <Icon name="download" size={16} />
             <bdi>{file.name}</bdi>
-            <span class="muted tabular">{sizeOf(file.size)}</span>
+            <span class="muted tabular">{formatSize(file.size)}</span>
           </button>
         </li>
       ))}
@@ -391,10 +391,10 @@ function Files({ urls }: { urls: readonly string[] }): JSX.Element | null {
  * Pictures as small as they fit; a click shows them large. Only data that is an image is shown at
  * all.
  */
-export function Pictures({ images }: { images: readonly string[] }): JSX.Element | null {
+export function ImageGrid({ images }: { images: readonly string[] }): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const good = images.filter(isPicture);
+  const good = images.filter(isInlineImage);
   if (good.length === 0) return null;
   return (
     <div class="pictures">
@@ -496,7 +496,7 @@ function CopyButton({ text }: { text: () => string }): JSX.Element {
   const copy = async () => {
     if (!await copyText(text())) return void page.toast(words.copyFailed);
     setDone(true);
-    page.say(words.copied);
+    page.announce(words.copied);
     setTimeout(() => setDone(false), 1600);
   };
   return (

@@ -8,10 +8,10 @@
 export const MAX_IMAGES = 8;
 
 /** The longer edge, in pixels: what vision models look at. */
-const EDGE = 2048;
+const MAX_EDGE_PX = 2048;
 
 /** Bytes that go as they are when the edges are small enough. */
-const KEEP_BELOW = 1_500_000;
+const UNCHANGED_BELOW_BYTES = 1_500_000;
 
 /** Bytes of one image after shrinking, at most; eight of them stay below the gateway's 20 MiB. */
 const MAX_BYTES = 1_800_000;
@@ -26,9 +26,9 @@ export async function prepareImage(file: Blob): Promise<string | "not an image" 
     return "not an image";
   }
   try {
-    const scale = Math.min(1, EDGE / Math.max(bitmap.width, bitmap.height));
+    const scale = Math.min(1, MAX_EDGE_PX / Math.max(bitmap.width, bitmap.height));
     const sendable = /^image\/(?:png|jpeg|webp|gif)$/.test(file.type);
-    if (sendable && file.size <= KEEP_BELOW && scale === 1) return await toDataUrl(file);
+    if (sendable && file.size <= UNCHANGED_BELOW_BYTES && scale === 1) return await toDataUrl(file);
     // A moving picture would lose its movement.
     if (file.type === "image/gif" && file.size <= MAX_BYTES) return await toDataUrl(file);
     const canvas = document.createElement("canvas");

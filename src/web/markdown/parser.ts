@@ -13,23 +13,23 @@ import Parser, {
   type Token,
 } from "markdown-it";
 import { escapeHtml, isImageData, knownTags, safeLink } from "./known_html.ts";
-import { math } from "./markdown_math.ts";
+import { mathSyntax } from "./math_syntax.ts";
 
 /** Levels of lists and quotes in each other; what stands deeper is text. A list takes two. */
-export const DEEPEST = 40;
+export const MAX_NESTING = 40;
 
 /** Cells of one table. */
-export const MOST_CELLS = 6_000;
+export const MAX_CELLS = 6_000;
 
 /** Marks in one paragraph that are read as marks; with more it is text. */
-export const MOST_MARKS = 1_000;
+export const MAX_MARKS = 1_000;
 
 /** The parser. One is enough. */
-export function makeEngine(): MarkdownIt {
+export function createParser(): MarkdownIt {
   const md = new Parser({ html: true, breaks: true, linkify: true });
   // Only what says where it leads: `readme.md` is a file, and its ending a country.
   md.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
-  md.use(math);
+  md.use(mathSyntax);
   md.block.ruler.before("table", "too_deep", tooDeep, {
     alt: ["paragraph", "reference", "blockquote", "list"],
   });
@@ -39,7 +39,7 @@ export function makeEngine(): MarkdownIt {
   md.core.ruler.push("finish", finish);
   // What a link may be is decided in `finish`: one that may not be is its words.
   md.validateLink = () => true;
-  md.normalizeLink = encoded;
+  md.normalizeLink = encodeUrl;
   md.normalizeLinkText = (url) => url;
   Object.assign(md.renderer.rules, renderers(md));
   return md;
@@ -47,8 +47,8 @@ export function makeEngine(): MarkdownIt {
 
 /** Everything inside as one text. The parser itself would leave it out. */
 function tooDeep(state: StateBlock, line: number, last: number, silent: boolean): boolean {
-  if (state.level < DEEPEST) return false;
-  if (!silent) asWritten(state, line, last);
+  if (state.level < MAX_NESTING) return false;
+  if (!silent) pushAsText(state, line, last);
   return true;
 }
 
@@ -62,14 +62,14 @@ function hugeTable(state: StateBlock, line: number, last: number, silent: boolea
   const columns = border.split("|").length;
   if (columns < 2 || /[^-:|\s]/.test(border)) return false;
   let end = line;
-  while (end < last && !state.isEmpty(end) && (end - line) * columns <= MOST_CELLS) end++;
-  if ((end - line) * columns <= MOST_CELLS) return false;
+  while (end < last && !state.isEmpty(end) && (end - line) * columns <= MAX_CELLS) end++;
+  if ((end - line) * columns <= MAX_CELLS) return false;
   while (end < last && !state.isEmpty(end)) end++;
-  if (!silent) asWritten(state, line, end);
+  if (!silent) pushAsText(state, line, end);
   return true;
 }
 
-function asWritten(state: StateBlock, line: number, last: number): void {
+function pushAsText(state: StateBlock, line: number, last: number): void {
   const paragraph = state.push("paragraph_open", "p", 1);
   paragraph.map = [line, last];
   const words = state.push("inline", "", 0);
@@ -103,10 +103,10 @@ function inline({ tokens, md, env, Token }: StateCore): void {
 }
 
 function isTangled(text: string): boolean {
-  if (text.length < MOST_MARKS) return false;
+  if (text.length < MAX_MARKS) return false;
   let marks = 0;
   for (let at = 0; at < text.length; at++) if (MARKS.has(text.charCodeAt(at))) marks++;
-  return marks > MOST_MARKS;
+  return marks > MAX_MARKS;
 }
 
 const MARKS = new Set([..."*_~[]`<$!&\\:@"].map((mark) => mark.charCodeAt(0)));
@@ -115,9 +115,9 @@ function finish({ tokens, Token }: StateCore): void {
   for (const [at, token] of tokens.entries()) {
     if (token.type === "th_open" || token.type === "td_open") align(token);
     if (token.type !== "inline" || !token.children) continue;
-    links(token.children);
+    dropUnsafeLinks(token.children);
     if (tokens[at - 1]?.type === "paragraph_open" && tokens[at - 2]?.type === "list_item_open") {
-      const box = boxOf(token.children[0], Token);
+      const box = taskCheckbox(token.children[0], Token);
       if (box) token.children.unshift(box);
     }
   }
@@ -130,7 +130,7 @@ function align(cell: Token): void {
 }
 
 /** Takes the links away that lead anywhere but to the web, mail and telephone; their words stay. */
-function links(tokens: readonly Token[]): void {
+function dropUnsafeLinks(tokens: readonly Token[]): void {
   const open: boolean[] = [];
   for (const token of tokens) {
     if (token.type === "link_open") {
@@ -143,7 +143,7 @@ function links(tokens: readonly Token[]): void {
 }
 
 /** The box of `[ ] a task`, taken off its words. */
-function boxOf(words: Token | undefined, kind: typeof Token): Token | undefined {
+function taskCheckbox(words: Token | undefined, kind: typeof Token): Token | undefined {
   const mark = words?.type === "text" ? /^\[([ xX])\]\s/.exec(words.content) : null;
   if (!words || !mark) return undefined;
   words.content = words.content.slice(3);
@@ -157,7 +157,7 @@ function boxOf(words: Token | undefined, kind: typeof Token): Token | undefined 
 }
 
 /** The address with what cannot stand in one encoded; what is encoded already stays. */
-function encoded(url: string): string {
+function encodeUrl(url: string): string {
   try {
     return encodeURI(url).replaceAll("%25", "%");
   } catch {
@@ -168,7 +168,7 @@ function encoded(url: string): string {
 
 function renderers(md: MarkdownIt): Record<string, RendererRule> {
   const code = (tokens: Token[], at: number) =>
-    `<pre><code>${escapeHtml(codeOf(tokens[at]!))}</code></pre>\n`;
+    `<pre><code>${escapeHtml(codeText(tokens[at]!))}</code></pre>\n`;
   const html = (tokens: Token[], at: number) => knownTags(tokens[at]!.content);
   return {
     fence: code,
@@ -193,6 +193,6 @@ function attribute(token: Token, name: string): string {
 }
 
 /** The code of a token, without the line break at its end. */
-export function codeOf({ content }: Token): string {
+export function codeText({ content }: Token): string {
   return content.endsWith("\n") ? content.slice(0, -1) : content;
 }

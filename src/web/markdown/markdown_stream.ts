@@ -8,11 +8,11 @@
  * appears, everything is read once more. After `end()` the blocks are those of the whole text,
  * however it was cut.
  *
- * No more than {@linkcode WINDOW} is read at once, and what takes up more than that by itself is
+ * No more than {@linkcode PARSE_WINDOW} is read at once, and what takes up more than that by itself is
  * shown as it is.
  */
 import type { Env, Token } from "markdown-it";
-import { codeOf, makeEngine } from "./markdown_engine.ts";
+import { codeText, createParser } from "./parser.ts";
 
 /** One top-level block. */
 export interface Block {
@@ -33,28 +33,28 @@ export interface Block {
  * What is read at once: UTF-16 units, of which those that cost more count for more. A block that
  * does not end within them is shown as plain text: no person formats like that.
  */
-export const WINDOW = 64_000;
+export const PARSE_WINDOW = 64_000;
 
 /**
  * What a line break, the border of a cell and a slash count for. A list of 2,000 lines is read, and
  * a table of 500 rows.
  */
-export const WEIGHTS: Readonly<Record<number, number>> = { 10: 30, 13: 30, 124: 8, 47: 4 };
+export const PARSE_WEIGHTS: Readonly<Record<number, number>> = { 10: 30, 13: 30, 124: 8, 47: 4 };
 
 /**
  * Blocks of a text; what comes after is plain text, because a page of more elements no longer
  * scrolls.
  */
-export const MOST_BLOCKS = 5_000;
+export const MAX_BLOCKS = 5_000;
 
 /** Link definitions of a text. */
-export const MOST_DEFINITIONS = 500;
+export const MAX_DEFINITIONS = 500;
 
 /**
  * Tags of one block; one with more is shown as plain text. A table of 500 rows and five columns has
  * 12,000.
  */
-export const MOST_TAGS = 15_000;
+export const MAX_TAGS = 15_000;
 
 /** All blocks of a whole text. */
 export function renderMarkdown(text: string): Block[] {
@@ -87,28 +87,28 @@ export class MarkdownStream {
 
   /**
    * Finished blocks first; the same object as before means the same content. Of a long text that
-   * came at once it reads a part each time: {@linkcode behind} says that there is more.
+   * came at once it reads a part each time: {@linkcode hasUnread} says that there is more.
    */
   blocks(): Block[] {
-    if (this.behind) this.#advance();
+    if (this.hasUnread) this.#advance();
     return [...this.#done, ...this.#tail];
   }
 
   /** Whether there is text that {@linkcode blocks} has not read yet. */
-  get behind(): boolean {
+  get hasUnread(): boolean {
     return this.#read !== this.#text.length;
   }
 
   /** The text is complete. */
   end(): Block[] {
-    while (this.behind) this.blocks();
+    while (this.hasUnread) this.blocks();
     const before = [...this.#done, ...this.#tail];
     // Reading it all once more makes the result the same for every way of cutting, by construction.
     // Of a very long text only the unfinished end is read again: its definitions were seen on the
     // way.
     const long = windowEnd(this.#text, 0) < this.#text.length;
-    const rest = long ? this.#rest(false) : toPieces(this.#text, NO_LINKS, NO_LINKS, false);
-    this.#done = kept(
+    const rest = long ? this.#rest(false) : parseBlocks(this.#text, NO_LINKS, NO_LINKS, false);
+    this.#done = reuseBlocks(
       [...(long ? this.#done : []), ...rest.pieces.map(({ block }) => block)],
       before,
     );
@@ -131,17 +131,17 @@ export class MarkdownStream {
     }
     this.#known = more ? { ...this.#known, ...links } : links;
     // Where more text is there already, every block but the last is as it will be.
-    const cut = more ? pieces.length - 1 || 1 : finished(pieces);
+    const cut = more ? pieces.length - 1 || 1 : finishedCount(pieces);
     const ready = pieces.slice(0, cut);
     const length = ready.reduce((sum, piece) => sum + piece.length, 0);
     const shown = this.#done.length;
-    for (const block of kept(ready.map((piece) => piece.block), before.slice(shown))) {
+    for (const block of reuseBlocks(ready.map((piece) => piece.block), before.slice(shown))) {
       this.#done.push(block);
     }
     this.#links = definitionsIn(this.#text.slice(this.#from, this.#from + length), this.#links);
     this.#from += length;
     const rest = more ? [] : pieces.slice(cut);
-    this.#tail = kept(rest.map((piece) => piece.block), before.slice(this.#done.length));
+    this.#tail = reuseBlocks(rest.map((piece) => piece.block), before.slice(this.#done.length));
     this.#read = more && this.#from < this.#text.length ? -1 : this.#text.length;
   }
 
@@ -150,43 +150,43 @@ export class MarkdownStream {
    * they are believed to be.
    */
   #knows(links: Links, more: boolean): boolean {
-    const same = more
+    const sameBlock = more
       ? Object.keys(links).every((label) => this.#known[label]?.href === links[label]!.href)
       : JSON.stringify(links) === JSON.stringify(this.#known);
-    return same || (this.#text.length > WINDOW && ++this.#restarts > MOST_RESTARTS);
+    return sameBlock || (this.#text.length > PARSE_WINDOW && ++this.#restarts > MAX_RESTARTS);
   }
 
   /** What is not finished, or as much of it as is read at once; `more`: there is more. */
   #rest(streaming: boolean): Parsed & { more: boolean } {
     const from = this.#from;
     const most = windowEnd(this.#text, from);
-    if (this.#done.length >= MOST_BLOCKS) {
-      const rest = plainAt(this.#text, from, from + WINDOW);
+    if (this.#done.length >= MAX_BLOCKS) {
+      const rest = plainTextAt(this.#text, from, from + PARSE_WINDOW);
       return { pieces: [rest], links: this.#known, more: from + rest.length < this.#text.length };
     }
     if (most === this.#text.length) {
       return {
-        ...toPieces(this.#text.slice(from), this.#links, this.#known, streaming),
+        ...parseBlocks(this.#text.slice(from), this.#links, this.#known, streaming),
         more: false,
       };
     }
     const end = Math.max(this.#text.lastIndexOf("\n", most - 1) + 1, from);
-    const parsed = toPieces(this.#text.slice(from, end), this.#links, this.#known, streaming);
+    const parsed = parseBlocks(this.#text.slice(from, end), this.#links, this.#known, streaming);
     if (parsed.pieces.length > 1) return { ...parsed, more: true };
     // One block takes up all of it: code goes on to its end, anything else is shown as it is.
-    const large = codeAt(this.#text, from, streaming) ?? plainAt(this.#text, from, most);
+    const large = longFenceAt(this.#text, from, streaming) ?? plainTextAt(this.#text, from, most);
     return { pieces: [large], links: parsed.links, more: from + large.length < this.#text.length };
   }
 }
 
 /** How often a long text is read again from its beginning because of definitions. */
-const MOST_RESTARTS = 5;
+const MAX_RESTARTS = 5;
 
 type Links = Readonly<Record<string, { readonly href: string; readonly title: string }>>;
 
 const NO_LINKS: Links = {};
 
-interface Piece {
+interface ParsedBlock {
   readonly block: Block;
   /** Characters of text up to the next piece, blank lines and definitions included. */
   readonly length: number;
@@ -196,18 +196,18 @@ interface Piece {
 }
 
 interface Parsed {
-  readonly pieces: Piece[];
+  readonly pieces: ParsedBlock[];
   /** What is defined in the text, and before it. */
   readonly links: Links;
 }
 
 /** The old object where the content is the same, so that the view need not look inside. */
-function kept(blocks: readonly Block[], before: readonly (Block | undefined)[]): Block[] {
+function reuseBlocks(blocks: readonly Block[], before: readonly (Block | undefined)[]): Block[] {
   return blocks.map((block, index) => same(before[index], block) ? before[index]! : block);
 }
 
 /** How many pieces at the front no later text can change. */
-function finished(pieces: readonly Piece[]): number {
+function finishedCount(pieces: readonly ParsedBlock[]): number {
   for (let index = pieces.length - 3; index >= 0; index--) {
     const [piece, next] = [pieces[index]!, pieces[index + 1]!];
     // A list takes up what is indented or another list after a blank line; indented code goes on
@@ -218,22 +218,22 @@ function finished(pieces: readonly Piece[]): number {
   return 0;
 }
 
-function isList({ type }: Piece): boolean {
+function isList({ type }: ParsedBlock): boolean {
   return type === "bullet_list_open" || type === "ordered_list_open";
 }
 
-const engine = makeEngine();
+const engine = createParser();
 
 /**
  * @param links what is defined before the text; `known`: what is defined anywhere, as far as it was
  *   read
  */
-function toPieces(text: string, links: Links, known: Links, streaming: boolean): Parsed {
+function parseBlocks(text: string, links: Links, known: Links, streaming: boolean): Parsed {
   const env: Env & { known?: Links; defined?: Links } = { references: { ...links }, known };
   const tokens = engine.parse(text, env);
   const lines = linesOf(text);
   const groups = groupsOf(tokens);
-  const pieces = groups.map((group, index): Piece => {
+  const pieces = groups.map((group, index): ParsedBlock => {
     const [first, last] = group[0]!.map!;
     const next = firstLine(groups[index + 1]) ?? lines.length - 1;
     const end = lastFull(text, lines, first, last);
@@ -252,7 +252,7 @@ function toPieces(text: string, links: Links, known: Links, streaming: boolean):
     const block: Block = { raw: text.slice(0, front), html: "" };
     pieces.unshift({ block, length: front, type: "front", closed: true });
   }
-  return { pieces, links: firstOf(env.defined ?? links) };
+  return { pieces, links: limitDefinitions(env.defined ?? links) };
 }
 
 function firstLine(group: readonly Token[] | undefined): number | undefined {
@@ -302,25 +302,23 @@ function definitionsIn(text: string, before: Links): Links {
   if (!text.includes("]:")) return before;
   const env: Env = { references: { ...before } };
   engine.block.parse(text.replace(/\r\n?/g, "\n"), engine, env, []);
-  return firstOf(env.references as Links);
+  return limitDefinitions(env.references as Links);
 }
 
-/** No more than {@linkcode MOST_DEFINITIONS}, because each step compares and copies them. */
-function firstOf(links: Links): Links {
+/** No more than {@linkcode MAX_DEFINITIONS}, because each step compares and copies them. */
+function limitDefinitions(links: Links): Links {
   const all = Object.entries(links);
-  return all.length <= MOST_DEFINITIONS
-    ? links
-    : Object.fromEntries(all.slice(0, MOST_DEFINITIONS));
+  return all.length <= MAX_DEFINITIONS ? links : Object.fromEntries(all.slice(0, MAX_DEFINITIONS));
 }
 
 function toBlock(raw: string, group: Token[], open: boolean, env: Env): Block {
   const [token] = group;
   if (group.length === 1 && (token!.type === "fence" || token!.type === "code_block")) {
     const language = languageOf(token!.info);
-    return { raw, html: "", code: { text: codeOf(token!), language, open } };
+    return { raw, html: "", code: { text: codeText(token!), language, open } };
   }
   const html = engine.renderer.render(group, engine.options, env);
-  return hasMoreTags(html, MOST_TAGS) ? { raw, html: "", plain: true } : { raw, html };
+  return hasMoreTags(html, MAX_TAGS) ? { raw, html: "", plain: true } : { raw, html };
 }
 
 function languageOf(info: string): string {
@@ -337,7 +335,7 @@ function hasMoreTags(html: string, most: number): boolean {
  * A fence that is too long to be read at once, to its end or the end of the text; `undefined` where
  * none begins here.
  */
-function codeAt(text: string, from: number, streaming: boolean): Piece | undefined {
+function longFenceAt(text: string, from: number, streaming: boolean): ParsedBlock | undefined {
   const begin = text.indexOf("\n", from) + 1;
   // linear: it is given 500 units at most.
   const fence = /^ {0,3}(`{3,}|~{3,})([^\n]*)\n$/.exec(
@@ -351,14 +349,14 @@ function codeAt(text: string, from: number, streaming: boolean): Piece | undefin
       ? /^ {0,3}(`{3,}|~{3,})[ \t]*\r?\n?$/.exec(words)?.[1]
       : undefined;
     if (mark?.startsWith(fence[1]!)) {
-      return codePiece(text, from, begin, line, next, fence[2]!, false);
+      return fencedBlock(text, from, begin, line, next, fence[2]!, false);
     }
     line = next;
   }
-  return codePiece(text, from, begin, text.length, text.length, fence[2]!, streaming);
+  return fencedBlock(text, from, begin, text.length, text.length, fence[2]!, streaming);
 }
 
-function codePiece(
+function fencedBlock(
   text: string,
   from: number,
   begin: number,
@@ -366,7 +364,7 @@ function codePiece(
   end: number,
   info: string,
   open: boolean,
-): Piece {
+): ParsedBlock {
   const code = {
     text: text.slice(begin, last).replace(/\n$/, ""),
     language: languageOf(info),
@@ -383,14 +381,14 @@ function codePiece(
 /** Where the text ends that is read at once. */
 function windowEnd(text: string, from: number): number {
   let at = from;
-  for (let weight = 0; at < text.length && weight < WINDOW; at++) {
-    weight += WEIGHTS[text.charCodeAt(at)] ?? 1;
+  for (let weight = 0; at < text.length && weight < PARSE_WINDOW; at++) {
+    weight += PARSE_WEIGHTS[text.charCodeAt(at)] ?? 1;
   }
   return at;
 }
 
 /** As much as this, to the end of its line, as it stands. */
-function plainAt(text: string, from: number, most: number): Piece {
+function plainTextAt(text: string, from: number, most: number): ParsedBlock {
   const end = text.indexOf("\n", most) + 1 || text.length;
   const block: Block = { raw: text.slice(from, end), html: "", plain: true };
   return { block, length: end - from, type: "plain", closed: false };

@@ -7,9 +7,9 @@
  * last number it was passed. Where the browser has no locks (plain HTTP but on localhost), each tab
  * reads for itself.
  */
-import type { BotCard } from "./bot.ts";
-import type { Gateway, GatewayError } from "./gateway.ts";
-import { backOff, type Waker } from "./waker.ts";
+import type { BotCard } from "../bot_name.ts";
+import type { GatewayClient, GatewayError } from "../gateway_client.ts";
+import { retryDelay, type RetrySleeper } from "../retry_sleeper.ts";
 
 /** What the gateway tells, as it comes. */
 export type Notice =
@@ -28,62 +28,64 @@ export type Notice =
   | { type: "conversation"; conversationId: string; change: string };
 
 /** `away`: nobody reachable. `shaky`: the line broke a moment ago. */
-export type Line = "good" | "shaky" | "away";
+export type ConnectionState = "good" | "shaky" | "away";
 
 /** What tabs say to each other. */
-type Word =
+type TabMessage =
   /** An event of the stream. */
   | { readonly kind: "notice"; readonly id: string; readonly notice: Notice }
   /** How the reader's line is. `again`: what happened while it was broken was not told. */
-  | { readonly kind: "line"; readonly line: Line; readonly again: boolean }
+  | { readonly kind: "line"; readonly line: ConnectionState; readonly again: boolean }
   /** A tab asks whether somebody reads. */
   | { readonly kind: "who" }
   /** The reader says so, and where it is. */
   | {
     readonly kind: "here";
     readonly id: string;
-    readonly line: Line;
+    readonly line: ConnectionState;
     readonly bots: BotCard[] | undefined;
   };
 
 /** What the rest of the page is told. */
-export interface Hearer {
+export interface NewsListener {
   notice(notice: Notice): void;
-  line(line: Line): void;
+  connection(line: ConnectionState): void;
   /** The line is good. `again`: what happened while it was broken was not told. */
-  back(again: boolean): void;
+  reconnected(again: boolean): void;
 }
 
 /**
  * Milliseconds in which a reader answers; one that does not was put to sleep by its browser, and
  * the lock is taken from it.
  */
-const PATIENCE = 4000;
+const READER_TIMEOUT_MS = 4000;
 
-export class News {
-  readonly #gateway: Gateway;
-  readonly #waker: Waker;
-  readonly #hearer: Hearer;
+export class NewsFeed {
+  readonly #gateway: GatewayClient;
+  readonly #retrySleeper: RetrySleeper;
+  readonly #listener: NewsListener;
   #channel: BroadcastChannel | undefined;
   /** While the lock is ours; aborts when another tab takes it. */
   #reading: AbortController | undefined;
   /** The number of the last event, by which the stream is read on. */
   #last = "";
-  #line: Line = "good";
+  #line: ConnectionState = "good";
   #bots: BotCard[] | undefined;
   #connection = new AbortController();
   /** Ends waiting for the lock, to take it. */
   #impatient = new AbortController();
   #doubt: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(parts: { gateway: Gateway; waker: Waker; hearer: Hearer }) {
+  constructor(
+    parts: { gateway: GatewayClient; retrySleeper: RetrySleeper; listener: NewsListener },
+  ) {
     this.#gateway = parts.gateway;
-    this.#waker = parts.waker;
-    this.#hearer = parts.hearer;
+    this.#retrySleeper = parts.retrySleeper;
+    this.#listener = parts.listener;
   }
 
   /** Hears until `session` aborts, or until the gateway no longer knows who asks. */
-  async hear(person: string, session: AbortSignal): Promise<void> {
+  async listen(person: string, session: AbortSignal): Promise<void> {
     this.#last = "";
     this.#bots = undefined;
     // The standalone file has a token of its own in each tab, and perhaps another gateway.
@@ -96,7 +98,7 @@ export class News {
     const name = `nexus.news.${person}`;
     const channel = new BroadcastChannel(name);
     this.#channel = channel;
-    channel.onmessage = ({ data }) => this.#hear(data as Word);
+    channel.onmessage = ({ data }) => this.#hear(data as TabMessage);
     this.#ask();
     try {
       await this.#takeTurns(name, session);
@@ -108,7 +110,7 @@ export class News {
   }
 
   /** The network or the window is back. `hard`: a line that looks alive may be dead. */
-  comeBack(hard: boolean): void {
+  resume(hard: boolean): void {
     if (this.#channel && !this.#reading) return this.#ask();
     if (hard) this.#reconnect();
   }
@@ -156,18 +158,18 @@ export class News {
     this.#doubt = setTimeout(() => {
       // Nobody is in a hurry to hear what nobody sees.
       if (!this.#reading && document.visibilityState === "visible") this.#impatient.abort();
-    }, PATIENCE);
+    }, READER_TIMEOUT_MS);
   }
 
   #sayHere(): void {
     this.#say({ kind: "here", id: this.#last, line: this.#line, bots: this.#bots });
   }
 
-  #say(word: Word): void {
+  #say(word: TabMessage): void {
     this.#channel?.postMessage(word);
   }
 
-  #hear(word: Word): void {
+  #hear(word: TabMessage): void {
     if (word.kind === "who") {
       if (this.#reading) this.#sayHere();
       return;
@@ -183,7 +185,7 @@ export class News {
         return;
       case "line":
         this.#setLine(word.line);
-        if (word.line === "good") this.#hearer.back(word.again);
+        if (word.line === "good") this.#listener.reconnected(word.again);
         return;
       case "notice":
         this.#take(word.notice, word.id);
@@ -193,12 +195,12 @@ export class News {
   #take(notice: Notice, id: string): void {
     if (id) this.#last = id;
     if (notice.type === "bots") this.#bots = notice.bots;
-    this.#hearer.notice(notice);
+    this.#listener.notice(notice);
   }
 
-  #setLine(line: Line): void {
+  #setLine(line: ConnectionState): void {
     this.#line = line;
-    this.#hearer.line(line);
+    this.#listener.connection(line);
   }
 
   /*
@@ -229,7 +231,7 @@ export class News {
       }
       if (tries > 3 || (!navigator.onLine && tries > 0)) this.#tellLine("away");
       else if (tries > 1) this.#tellLine("shaky");
-      await this.#waker.sleep(backOff(tries - 1), until);
+      await this.#retrySleeper.sleep(retryDelay(tries - 1), until);
     }
   }
 
@@ -244,7 +246,7 @@ export class News {
         if ((error as GatewayError).status === 401) return;
         this.#tellLine("shaky");
       }
-      await this.#waker.sleep(5000, until);
+      await this.#retrySleeper.sleep(5000, until);
     }
   }
 
@@ -257,9 +259,9 @@ export class News {
     this.#take(notice, id);
   }
 
-  #tellLine(line: Line, again = false): void {
+  #tellLine(line: ConnectionState, again = false): void {
     this.#say({ kind: "line", line, again });
     this.#setLine(line);
-    if (line === "good") this.#hearer.back(again);
+    if (line === "good") this.#listener.reconnected(again);
   }
 }

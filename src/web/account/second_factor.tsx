@@ -13,7 +13,7 @@ type Step =
   | { readonly at: "recovery"; readonly codes: readonly string[] }
   | { readonly at: "off" };
 
-export function Factor(): JSX.Element | null {
+export function SecondFactor(): JSX.Element | null {
   const page = usePage();
   const words = useAccountWords();
   const enabled = useSignal<boolean | undefined>(undefined);

@@ -7,17 +7,17 @@
  * and is sent again, so that it is asked once.
  */
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
-import { type BotCard, cleanName } from "./bot.ts";
-import { type Gateway, GatewayError } from "./gateway.ts";
-import type { Keep } from "./keep.ts";
-import { type Line, News, type Notice } from "./news.ts";
+import { type BotCard, sanitizeName } from "../bot_name.ts";
+import { type GatewayClient, GatewayError } from "../gateway_client.ts";
+import type { LocalSettings } from "../local_settings.ts";
+import { type ConnectionState, NewsFeed, type Notice } from "./news_feed.ts";
 import { Thread } from "./thread.ts";
 import { newId, PageTurn, type TurnEvent, type TurnRecord } from "./turn.ts";
-import { backOff, type Waker } from "./waker.ts";
-import type { Words } from "./words.ts";
+import { retryDelay, type RetrySleeper } from "../retry_sleeper.ts";
+import type { Words } from "../words/words.ts";
 
 /** Where in the page: a conversation, a new one, or an admin page. */
-export interface Place {
+export interface Route {
   readonly conversation?: string;
   readonly admin?: string;
   /** A turn to scroll to, from a search. */
@@ -25,15 +25,15 @@ export interface Place {
 }
 
 /** What a chat needs of the page around it. */
-export interface Surroundings {
-  readonly gateway: Gateway;
-  readonly waker: Waker;
-  readonly keep: Keep;
+export interface PageContext {
+  readonly gateway: GatewayClient;
+  readonly retrySleeper: RetrySleeper;
+  readonly localSettings: LocalSettings;
   readonly words: ReadonlySignal<Words>;
-  readonly place: ReadonlySignal<Place>;
-  go(place: Place, replace?: boolean): void;
+  readonly route: ReadonlySignal<Route>;
+  go(place: Route, replace?: boolean): void;
   toast(text: string, action?: { label: string; run: () => void }, ms?: number): () => void;
-  say(text: string): void;
+  announce(text: string): void;
 }
 
 export interface ConversationCard {
@@ -48,7 +48,7 @@ export interface ConversationCard {
 }
 
 /** What a person sends. */
-export interface Ask {
+export interface OutgoingMessage {
   readonly text: string;
   readonly images: readonly string[];
   /** A bot id or a pool. */
@@ -58,7 +58,7 @@ export interface Ask {
 }
 
 /** A message that waits for the connection, as it is kept over a reload. */
-interface Unsent {
+interface UnsentMessage {
   readonly key: string;
   readonly conversationId: string;
   readonly text: string;
@@ -69,54 +69,55 @@ interface Unsent {
 }
 
 /** Turns asked for at once. */
-const PAGE = 30;
+const PAGE_SIZE = 30;
 
 export class Chat {
-  readonly #page: Surroundings;
-  readonly #news: News;
+  readonly #page: PageContext;
+  readonly #news: NewsFeed;
   person: string | undefined;
   readonly bots = signal<readonly BotCard[] | undefined>(undefined);
   readonly conversations = signal<readonly ConversationCard[]>([]);
   /** Whether the gateway keeps conversations at all; until it answered nobody knows. */
-  readonly keepsConversations = signal<boolean | undefined>(undefined);
-  readonly line = signal<Line>("good");
+  readonly hasHistory = signal<boolean | undefined>(undefined);
+  readonly connection = signal<ConnectionState>("good");
   /** Conversation → what came while it was not looked at. */
   readonly unread = signal<Readonly<Record<string, number>>>({});
   /** Conversations that were deleted and can still be brought back. */
   readonly #removing = signal<ReadonlySet<string>>(new Set());
   /** What is listed. */
-  readonly listed = computed(() =>
+  readonly visibleConversations = computed(() =>
     this.conversations.value.filter((card) => !this.#removing.value.has(card.id))
   );
   /** A conversation that has no first message yet. */
-  readonly fresh = signal(new Thread());
+  readonly newThread = signal(new Thread());
   readonly #threads = new Map<string, Thread>();
   /** Bumped when a thread joins the map. */
   readonly #known = signal(0);
   /** What is open. */
-  readonly open = computed<Thread>(() => {
+  readonly openThread = computed<Thread>(() => {
     this.#known.value;
-    const id = this.#page.place.value.conversation;
-    return (id ? this.#threads.get(id) : undefined) ?? this.fresh.value;
+    const id = this.#page.route.value.conversation;
+    return (id ? this.#threads.get(id) : undefined) ?? this.newThread.value;
   });
   /** Turns that somebody in this page is reading right now. */
   readonly #followed = new Set<PageTurn>();
-  readonly #asks = new WeakMap<PageTurn, Omit<Unsent, "at" | "conversationId">>();
+  readonly #asks = new WeakMap<PageTurn, Omit<UnsentMessage, "at" | "conversationId">>();
   #session = new AbortController();
   #lines = new AbortController();
   #heard = 0;
   /** Told about what a person may want to know while the page is in the background. */
-  onNews: (news: { title: string; text: string; conversationId: string }) => void = () => {};
+  onNotification: (news: { title: string; text: string; conversationId: string }) => void =
+    () => {};
 
-  constructor(page: Surroundings) {
+  constructor(page: PageContext) {
     this.#page = page;
-    this.#news = new News({
+    this.#news = new NewsFeed({
       gateway: page.gateway,
-      waker: page.waker,
-      hearer: {
+      retrySleeper: page.retrySleeper,
+      listener: {
         notice: (notice) => this.#notice(notice),
-        line: (line) => this.line.value = line,
-        back: (again) => this.#back(again),
+        connection: (line) => this.connection.value = line,
+        reconnected: (again) => this.#back(again),
       },
     });
   }
@@ -127,16 +128,16 @@ export class Chat {
    */
 
   start(person: string, same: boolean): void {
-    if (!same) this.stopAll();
+    if (!same) this.reset();
     this.#session.abort();
     this.#session = new AbortController();
     this.person = person;
-    this.unread.value = this.#page.keep.read(`unread.${person}`, {});
-    void this.#news.hear(person, this.#session.signal);
+    this.unread.value = this.#page.localSettings.read(`unread.${person}`, {});
+    void this.#news.listen(person, this.#session.signal);
     void this.refreshConversations().then(() => this.#restoreUnsent());
     // After signing in again: what was cut off goes on.
     for (const thread of this.#threads.values()) void this.#refreshTail(thread);
-    this.#page.waker.wake();
+    this.#page.retrySleeper.wake();
   }
 
   /** The session is over, but the person will be back: everything stays as it is. */
@@ -144,33 +145,33 @@ export class Chat {
     this.#session.abort();
   }
 
-  stopAll(): void {
+  reset(): void {
     this.#session.abort();
     this.person = undefined;
     batch(() => {
       this.bots.value = undefined;
       this.conversations.value = [];
-      this.fresh.value = new Thread();
-      this.line.value = "good";
+      this.newThread.value = new Thread();
+      this.connection.value = "good";
     });
     this.#threads.clear();
     this.#followed.clear();
   }
 
   /** The network or the window is back. `hard`: lines that look alive may be dead. */
-  comeBack(hard: boolean): void {
-    if (this.line.value === "away") this.line.value = "shaky";
+  reconnect(hard: boolean): void {
+    if (this.connection.value === "away") this.connection.value = "shaky";
     const doubtful = hard || Date.now() - this.#heard > 30_000;
     if (doubtful) {
       this.#lines.abort();
       this.#lines = new AbortController();
     }
-    this.#news.comeBack(doubtful);
-    this.#page.waker.wake();
+    this.#news.resume(doubtful);
+    this.#page.retrySleeper.wake();
   }
 
-  noticeOffline(): void {
-    this.line.value = "away";
+  markOffline(): void {
+    this.connection.value = "away";
   }
 
   /*
@@ -184,7 +185,7 @@ export class Chat {
     // What happened in between was not told.
     void this.refreshConversations();
     for (const thread of this.#threads.values()) void this.#refreshTail(thread);
-    this.#page.waker.wake();
+    this.#page.retrySleeper.wake();
   }
 
   #notice(notice: Notice): void {
@@ -238,7 +239,7 @@ export class Chat {
     const before = this.bots.value;
     if (!before || before.some((bot) => bot.id !== "demo")) return;
     const arrived = bots.find((bot) => bot.id !== "demo");
-    if (arrived) this.#page.toast(this.#page.words.value.connected(cleanName(arrived.name)));
+    if (arrived) this.#page.toast(this.#page.words.value.connected(sanitizeName(arrived.name)));
   }
 
   #takePush(notice: Extract<Notice, { type: "push" }>): void {
@@ -263,21 +264,21 @@ export class Chat {
       thread.add(turn);
     }
     if (!this.#isLookedAt(notice.conversationId)) this.#countUnread(notice.conversationId);
-    const name = cleanName(notice.botName);
-    this.onNews({
+    const name = sanitizeName(notice.botName);
+    this.onNotification({
       title: name,
       text: notice.content.slice(0, 200),
       conversationId: notice.conversationId,
     });
-    this.#page.say(this.#page.words.value.said(name));
+    this.#page.announce(this.#page.words.value.said(name));
     void this.refreshConversations();
   }
 
   #tellAnswered(conversationId: string, turn: PageTurn | undefined): void {
     const words = this.#page.words.value;
-    const name = cleanName(turn?.botName.value || words.bot);
+    const name = sanitizeName(turn?.botName.value || words.bot);
     const title = this.conversations.value.find((card) => card.id === conversationId)?.title ?? "";
-    this.onNews({
+    this.onNotification({
       title: words.answerDone(name),
       text: turn?.text.slice(0, 200) || title,
       conversationId,
@@ -285,7 +286,8 @@ export class Chat {
   }
 
   #isLookedAt(conversationId: string): boolean {
-    return this.open.value.id.value === conversationId && document.visibilityState === "visible";
+    return this.openThread.value.id.value === conversationId &&
+      document.visibilityState === "visible";
   }
 
   #countUnread(conversationId: string): void {
@@ -302,7 +304,7 @@ export class Chat {
 
   #setUnread(unread: Readonly<Record<string, number>>): void {
     this.unread.value = unread;
-    this.#page.keep.write(`unread.${this.person}`, unread);
+    this.#page.localSettings.write(`unread.${this.person}`, unread);
   }
 
   #markRunning(conversationId: string, turnId: string | undefined): void {
@@ -321,7 +323,7 @@ export class Chat {
 
   /** Asks for the list. Calls that come while one is on its way share the next one. */
   refreshConversations(): Promise<void> {
-    if (this.keepsConversations.value === false) return Promise.resolve();
+    if (this.hasHistory.value === false) return Promise.resolve();
     if (this.#refreshing) {
       this.#refreshAgain = true;
       return this.#refreshing;
@@ -341,9 +343,9 @@ export class Chat {
         "/api/conversations",
       );
       this.conversations.value = conversations;
-      this.keepsConversations.value = true;
+      this.hasHistory.value = true;
     } catch (error) {
-      if ((error as GatewayError).status === 404) this.keepsConversations.value = false;
+      if ((error as GatewayError).status === 404) this.hasHistory.value = false;
     }
   }
 
@@ -388,7 +390,7 @@ export class Chat {
   }
 
   #turnsOf(id: string, before: string): Promise<{ turns: TurnRecord[]; more: boolean }> {
-    const query = `limit=${PAGE}${before ? `&before=${encodeURIComponent(before)}` : ""}`;
+    const query = `limit=${PAGE_SIZE}${before ? `&before=${encodeURIComponent(before)}` : ""}`;
     return this.#page.gateway.get(`/api/conversations/${encodeURIComponent(id)}/turns?${query}`);
   }
 
@@ -442,7 +444,7 @@ export class Chat {
       });
       this.#followRunning(thread);
     } catch (error) {
-      if ((error as GatewayError).status === 404) this.keepsConversations.value ??= false;
+      if ((error as GatewayError).status === 404) this.hasHistory.value ??= false;
     }
   }
 
@@ -480,7 +482,7 @@ export class Chat {
   /** Takes it from the list at once, and from the gateway when the time to undo is over. */
   remove(card: ConversationCard): void {
     const words = this.#page.words.value;
-    const wasOpen = this.open.value.id.value === card.id;
+    const wasOpen = this.openThread.value.id.value === card.id;
     this.#removing.value = new Set([...this.#removing.value, card.id]);
     if (wasOpen) this.#page.go({});
     const restore = () => {
@@ -501,7 +503,7 @@ export class Chat {
       restore();
     };
     const now = () => void send();
-    const timer = setTimeout(send, UNDO);
+    const timer = setTimeout(send, UNDO_MS);
     // Leaving the page is not a way of keeping it.
     addEventListener("pagehide", now, { once: true });
     const hide = this.#page.toast(words.removed(card.title || words.untitled), {
@@ -513,11 +515,11 @@ export class Chat {
         hide();
         if (wasOpen) this.#page.go({ conversation: card.id });
       },
-    }, UNDO);
+    }, UNDO_MS);
   }
 
   #drop(id: string): void {
-    const wasOpen = this.open.value.id.value === id;
+    const wasOpen = this.openThread.value.id.value === id;
     this.#threads.delete(id);
     this.#known.value++;
     this.markRead(id);
@@ -529,7 +531,7 @@ export class Chat {
    * ───────────────────────────────────────────────────────────────────────────────────────────────────────
    */
 
-  send(thread: Thread, ask: Ask): PageTurn {
+  send(thread: Thread, ask: OutgoingMessage): PageTurn {
     const parentId = ask.versionOf
       ? thread.parentForVersion(ask.versionOf)
       : thread.parentForNext();
@@ -545,7 +547,11 @@ export class Chat {
     return turn;
   }
 
-  #begin(thread: Thread, unsent: Omit<Unsent, "at" | "conversationId">, at: number): PageTurn {
+  #begin(
+    thread: Thread,
+    unsent: Omit<UnsentMessage, "at" | "conversationId">,
+    at: number,
+  ): PageTurn {
     const { key, text, images, parentId, target } = unsent;
     const turn = new PageTurn(thread.id.value, { text, images }, at, parentId, { key });
     const bot = this.bots.value?.find((bot) => bot.id === target);
@@ -601,7 +607,9 @@ export class Chat {
             return;
           }
           turn.state.value = "offline";
-          await this.#page.waker.sleep(failure.status === 401 ? 3_600_000 : backOff(tries));
+          await this.#page.retrySleeper.sleep(
+            failure.status === 401 ? 3_600_000 : retryDelay(tries),
+          );
           if (!turn.ended) turn.state.value = "sending";
         }
       }
@@ -614,26 +622,26 @@ export class Chat {
 
   /** A first message makes its conversation. */
   async #conversationFor(thread: Thread, ask: { target?: string; text: string }): Promise<void> {
-    if (thread.id.value || this.keepsConversations.value === false) return;
+    if (thread.id.value || this.hasHistory.value === false) return;
     try {
       const made = await this.#page.gateway.post<ConversationCard>("/api/conversations", {
         botId: ask.target,
       });
       this.#nameThread(thread, made.id);
-      this.keepsConversations.value = true;
+      this.hasHistory.value = true;
       void this.refreshConversations();
     } catch (error) {
       if ((error as GatewayError).status !== 404) throw error;
-      this.keepsConversations.value = false;
+      this.hasHistory.value = false;
     }
   }
 
   #nameThread(thread: Thread, id: string): void {
-    const wasOpen = this.open.value === thread;
+    const wasOpen = this.openThread.value === thread;
     batch(() => {
       thread.id.value = id;
       this.#know(thread);
-      if (this.fresh.value === thread) this.fresh.value = new Thread();
+      if (this.newThread.value === thread) this.newThread.value = new Thread();
       if (wasOpen) this.#page.go({ conversation: id }, true);
     });
   }
@@ -641,7 +649,7 @@ export class Chat {
   async #ask(
     thread: Thread,
     turn: PageTurn,
-    ask: Omit<Unsent, "at" | "conversationId">,
+    ask: Omit<UnsentMessage, "at" | "conversationId">,
   ): Promise<void> {
     const events = this.#page.gateway.stream("/api/chat/stream", {
       method: "POST",
@@ -667,7 +675,7 @@ export class Chat {
   #takeStart(thread: Thread, turn: PageTurn, start: Extract<TurnEvent, { type: "start" }>): void {
     if (!turn.id.value) {
       this.#forgetUnsent(turn);
-      this.#page.keep.write(`running.${this.person}`, {
+      this.#page.localSettings.write(`running.${this.person}`, {
         turnId: start.turnId,
         text: turn.question.text,
         at: turn.at,
@@ -680,9 +688,9 @@ export class Chat {
   #tellEnd(turn: PageTurn): void {
     const words = this.#page.words.value;
     if (turn.state.value === "done") {
-      this.#page.say(words.answerDone(cleanName(turn.botName.value || words.bot)));
+      this.#page.announce(words.answerDone(sanitizeName(turn.botName.value || words.bot)));
     }
-    this.#page.keep.set(`running.${this.person}`, undefined);
+    this.#page.localSettings.set(`running.${this.person}`, undefined);
   }
 
   /** Reads a turn from where we are until it has ended, over every break of the line. */
@@ -694,7 +702,7 @@ export class Chat {
       for (let tries = 0; !turn.ended && this.person !== undefined; tries++) {
         if (cut) turn.resuming.value = true;
         if (tries > 0 || broken) {
-          await this.#page.waker.sleep(tries === 0 ? 150 : backOff(tries - 1));
+          await this.#page.retrySleeper.sleep(tries === 0 ? 150 : retryDelay(tries - 1));
         }
         try {
           const path = `/api/turns/${
@@ -740,7 +748,7 @@ export class Chat {
         `/api/turns/${encodeURIComponent(turn.id.value)}/cancel`,
       );
       turn.stopped.value = said.confirmed;
-      this.#page.say(
+      this.#page.announce(
         said.confirmed
           ? this.#page.words.value.cancelledConfirmed
           : this.#page.words.value.cancelledSilent,
@@ -758,28 +766,31 @@ export class Chat {
    */
 
   #keepUnsent(turn: PageTurn, thread: Thread): void {
-    const unsent: Unsent = {
+    const unsent: UnsentMessage = {
       ...this.#asks.get(turn)!,
       conversationId: thread.id.value,
       at: turn.at,
     };
     const all = [...this.#unsent(), unsent];
     // Images may be more than the browser keeps; the words are kept then.
-    if (!this.#page.keep.write(`unsent.${this.person}`, all)) {
-      this.#page.keep.write(`unsent.${this.person}`, all.map((each) => ({ ...each, images: [] })));
+    if (!this.#page.localSettings.write(`unsent.${this.person}`, all)) {
+      this.#page.localSettings.write(
+        `unsent.${this.person}`,
+        all.map((each) => ({ ...each, images: [] })),
+      );
     }
   }
 
   #forgetUnsent(turn: PageTurn): void {
     const rest = this.#unsent().filter((each) => each.key !== turn.key);
-    this.#page.keep.set(
+    this.#page.localSettings.set(
       `unsent.${this.person}`,
       rest.length > 0 ? JSON.stringify(rest) : undefined,
     );
   }
 
-  #unsent(): Unsent[] {
-    return this.#page.keep.read<Unsent[]>(`unsent.${this.person}`, []);
+  #unsent(): UnsentMessage[] {
+    return this.#page.localSettings.read<UnsentMessage[]>(`unsent.${this.person}`, []);
   }
 
   /**
@@ -787,11 +798,11 @@ export class Chat {
    */
   async #restoreUnsent(): Promise<void> {
     for (const unsent of this.#unsent()) {
-      if (Date.now() - unsent.at > UNSENT_LIFE) {
-        this.#page.keep.set(`unsent.${this.person}`, undefined);
+      if (Date.now() - unsent.at > UNSENT_TTL_MS) {
+        this.#page.localSettings.set(`unsent.${this.person}`, undefined);
         continue;
       }
-      let thread = this.fresh.value;
+      let thread = this.newThread.value;
       if (unsent.conversationId) {
         await this.show(unsent.conversationId);
         thread = this.#threads.get(unsent.conversationId) ?? thread;
@@ -802,7 +813,7 @@ export class Chat {
         turn.question.text === unsent.text && turn.at >= unsent.at - 5000
       );
       if (!asked) this.#begin(thread, unsent, unsent.at);
-      else this.#page.keep.set(`unsent.${this.person}`, undefined);
+      else this.#page.localSettings.set(`unsent.${this.person}`, undefined);
     }
     await this.#resumeRemembered();
   }
@@ -811,13 +822,15 @@ export class Chat {
    * A gateway that keeps no conversations still resumes a turn: the last one is remembered here.
    */
   async #resumeRemembered(): Promise<void> {
-    if (this.keepsConversations.value !== false) return;
-    const kept = this.#page.keep.read<{ turnId: string; text: string; at: number } | undefined>(
+    if (this.hasHistory.value !== false) return;
+    const kept = this.#page.localSettings.read<
+      { turnId: string; text: string; at: number } | undefined
+    >(
       `running.${this.person}`,
       undefined,
     );
-    if (!kept?.turnId || this.fresh.value.turns.value.length > 0) return;
-    const thread = this.open.value;
+    if (!kept?.turnId || this.newThread.value.turns.value.length > 0) return;
+    const thread = this.openThread.value;
     const turn = new PageTurn(thread.id.value, { text: kept.text, images: [] }, kept.at, undefined);
     turn.id.value = kept.turnId;
     turn.state.value = "waiting";
@@ -828,7 +841,7 @@ export class Chat {
 }
 
 /** How long a deletion can be undone. */
-const UNDO = 8000;
+const UNDO_MS = 8000;
 
 /** Past a day an unsent message would surprise rather than help. */
-const UNSENT_LIFE = 24 * 3600 * 1000;
+const UNSENT_TTL_MS = 24 * 3600 * 1000;

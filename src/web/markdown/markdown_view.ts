@@ -3,17 +3,17 @@
  * ever drawn again. It is not a component, because two hundred changes a second are not a matter
  * for a view library.
  */
-import { Highlighter, idle } from "./highlight.ts";
-import { type Block, MarkdownStream } from "./markdown.ts";
-import { MathSetter } from "./math.ts";
-import { Sanitizer } from "./safe.ts";
-import type { Words } from "./words.ts";
+import { Highlighter, idle } from "./highlighter.ts";
+import { type Block, MarkdownStream } from "./markdown_stream.ts";
+import { MathRenderer } from "./math_renderer.ts";
+import { Sanitizer } from "./sanitizer.ts";
+import type { Words } from "../words/words.ts";
 
 /** What all replies of a page share. */
-export class Press {
+export class MarkdownRenderer {
   readonly sanitizer = new Sanitizer(window);
   readonly highlighter = new Highlighter();
-  readonly math = new MathSetter();
+  readonly math = new MathRenderer();
 }
 
 /**
@@ -22,19 +22,19 @@ export class Press {
  */
 // linear: it is given the last 25 units.
 const HALF_WORD = /[A-Za-z0-9_\u00c0-\u024f]{1,24}$/;
-const HALF_WORD_WAIT = 160;
+const HALF_WORD_WAIT_MS = 160;
 
-interface Shown {
+interface ShownBlock {
   block: Block;
   node: HTMLElement;
 }
 
 /** Milliseconds for which a reply is read and drawn before the page gets its turn. */
-export const SLICE = 12;
+export const RENDER_BUDGET_MS = 12;
 
-export class Prose {
+export class MarkdownView {
   #stream = new MarkdownStream();
-  #shown: Shown[] = [];
+  #shown: ShownBlock[] = [];
   #held: ReturnType<typeof setTimeout> | undefined;
   #busyUntil = 0;
   #later: ReturnType<typeof setTimeout> | undefined;
@@ -46,7 +46,7 @@ export class Prose {
 
   constructor(
     readonly element: HTMLElement,
-    readonly press: Press,
+    readonly renderer: MarkdownRenderer,
     readonly words: () => Words,
   ) {}
 
@@ -81,7 +81,7 @@ export class Prose {
       const half = HALF_WORD.exec(text.slice(-25));
       if (half) {
         visible = text.slice(0, text.length - half[0].length);
-        this.#held = setTimeout(() => this.#draw(text, true), HALF_WORD_WAIT);
+        this.#held = setTimeout(() => this.#draw(text, true), HALF_WORD_WAIT_MS);
       }
     }
     this.#draw(visible, open);
@@ -102,8 +102,8 @@ export class Prose {
     } else {
       this.#stream.push(text.slice(before.length));
     }
-    const read = this.#read(open, begun + SLICE);
-    const drawn = this.#patch(this.#blocks, begun + SLICE) && read;
+    const read = this.#read(open, begun + RENDER_BUDGET_MS);
+    const drawn = this.#patch(this.#blocks, begun + RENDER_BUDGET_MS) && read;
     // What is left follows when the page has had its turn.
     if (!drawn) {
       clearTimeout(this.#later);
@@ -126,9 +126,9 @@ export class Prose {
     try {
       if (this.#plain) throw new RangeError("It was not readable before");
       do this.#blocks = this.#stream.blocks(); while (
-        this.#stream.behind && performance.now() < until
+        this.#stream.hasUnread && performance.now() < until
       );
-      if (this.#stream.behind) return false;
+      if (this.#stream.hasUnread) return false;
       if (!open) this.#blocks = this.#stream.end();
     } catch (error) {
       // Whatever a bot found, its words are shown.
@@ -166,7 +166,7 @@ export class Prose {
   }
 
   /** Code that became longer gets the rest; the element, its scrolling and its selection stay. */
-  #grow(shown: Shown, block: Block): boolean {
+  #grow(shown: ShownBlock, block: Block): boolean {
     const [old, now] = [shown.block.code, block.code];
     if (
       !old || !now || old.language !== now.language || !now.text.startsWith(old.text) || !old.open
@@ -186,8 +186,8 @@ export class Prose {
 
   #make(block: Block): HTMLElement {
     if (block.code && !hasLongLine(block.code.text)) return this.#makeCode(block.code);
-    if (block.code || block.plain) return makePlain(block.raw);
-    const fragment = this.#fragment(block) ?? asText(block.raw);
+    if (block.code || block.plain) return plainBlock(block.raw);
+    const fragment = this.#fragment(block) ?? plainParagraph(block.raw);
     const only = fragment.children.length === 1 && fragment.childNodes.length <= 2
       ? fragment.firstElementChild
       : null;
@@ -212,7 +212,7 @@ export class Prose {
   /** `undefined`: no document can be made of it, for instance because it is nested too deeply. */
   #fragment({ html }: Block): DocumentFragment | undefined {
     try {
-      return this.press.sanitizer.fragment(html);
+      return this.renderer.sanitizer.fragment(html);
     } catch {
       return undefined;
     }
@@ -250,34 +250,34 @@ export class Prose {
       const code = node.querySelector("code");
       if (!code) return;
       if (BIDI.test(block.code.text)) markBidi(code);
-      else void idle().then(() => this.press.highlighter.paint(code, block.code!.language));
+      else void idle().then(() => this.renderer.highlighter.highlight(code, block.code!.language));
       return;
     }
     for (const element of node.querySelectorAll<HTMLElement>("[data-math]")) {
-      void this.press.math.set(element);
+      void this.renderer.math.render(element);
     }
-    if (node.dataset.math) void this.press.math.set(node);
+    if (node.dataset.math) void this.renderer.math.render(node);
   }
 }
 
 /** A text without end in slices, of which only those in sight are laid out. */
-function makePlain(raw: string): HTMLElement {
+function plainBlock(raw: string): HTMLElement {
   const holder = document.createElement("div");
-  for (let at = 0; at < raw.length; at += PLAIN_SLICE) {
+  for (let at = 0; at < raw.length; at += PLAIN_SLICE_LENGTH) {
     const slice = document.createElement("p");
     slice.className = "plain-slice";
-    slice.textContent = raw.slice(at, at + PLAIN_SLICE).replace(
+    slice.textContent = raw.slice(at, at + PLAIN_SLICE_LENGTH).replace(
       /[\u202a-\u202e\u2066-\u2069]/g,
-      nameOf,
+      codePointName,
     );
     holder.append(slice);
   }
   return holder;
 }
 
-const PLAIN_SLICE = 2000;
+const PLAIN_SLICE_LENGTH = 2000;
 
-function asText(raw: string): DocumentFragment {
+function plainParagraph(raw: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
   const paragraph = document.createElement("p");
   paragraph.textContent = raw;
@@ -289,33 +289,33 @@ function asText(raw: string): DocumentFragment {
 const BIDI = /[\u202a-\u202e\u2066-\u2069]/;
 
 /** Elements for such characters in one block; with more they are named in its text. */
-const MOST_BIDI = 1_000;
+const MAX_BIDI_MARKS = 1_000;
 
 function markBidi(code: HTMLElement): void {
   const parts = (code.textContent ?? "").split(/([\u202a-\u202e\u2066-\u2069])/);
   const nodes = parts.map((part) => {
     if (!BIDI.test(part)) return part;
-    if (parts.length > MOST_BIDI) return nameOf(part);
+    if (parts.length > MAX_BIDI_MARKS) return codePointName(part);
     const mark = document.createElement("span");
     mark.className = "bidi";
-    mark.textContent = nameOf(part);
+    mark.textContent = codePointName(part);
     return mark;
   });
-  if (parts.length > MOST_BIDI) code.textContent = nodes.join("");
+  if (parts.length > MAX_BIDI_MARKS) code.textContent = nodes.join("");
   else code.replaceChildren(...nodes);
 }
 
-function nameOf(sign: string): string {
+function codePointName(sign: string): string {
   return `U+${sign.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** A line that is not wrapped is laid out as a whole, which takes seconds for a long one. */
-const LONGEST_LINE = 10_000;
+const MAX_LINE_LENGTH = 10_000;
 
 function hasLongLine(text: string): boolean {
-  for (let from = 0; text.length - from > LONGEST_LINE;) {
+  for (let from = 0; text.length - from > MAX_LINE_LENGTH;) {
     const end = text.indexOf("\n", from);
-    if (end < 0 || end - from > LONGEST_LINE) return true;
+    if (end < 0 || end - from > MAX_LINE_LENGTH) return true;
     from = end + 1;
   }
   return false;
