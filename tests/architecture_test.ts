@@ -43,6 +43,17 @@ Deno.test("core is pure TypeScript: no Deno, no framework, no network", async ()
   assert.deepEqual(wrong, []);
 });
 
+Deno.test("src/wire holds types only", async () => {
+  for (const path of await files("src/wire")) {
+    const code = withoutComments(await Deno.readTextFile(new URL(path, ROOT)));
+    const statements = code.split(/^(?=\S)/m).filter((line) => /^\w/.test(line));
+    const wrong = statements.filter((line) =>
+      !/^(import type|export (interface|type)) /.test(line)
+    );
+    assert.deepEqual(wrong, [], path);
+  }
+});
+
 Deno.test("a start fetches only what the program names, and the program names nothing that is for tests only", async () => {
   const { unstable } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   assert.ok(
@@ -95,6 +106,8 @@ Deno.test("the rule itself refuses what it should", () => {
     ["src/conform/run.ts", "src/bots/server/bot_server.ts"],
     ["plugin/src/channel.ts", "src/core/gateway.ts"],
     ["src/web/page.ts", "src/core/gateway.ts"],
+    ["src/wire/chat.ts", "src/core/reply.ts"],
+    ["src/core/gateway.ts", "src/wire/chat.ts"],
   ];
   for (const [from, to] of refused) assert.equal(allowed(from, to), false, `${from} → ${to}`);
   const fine: readonly (readonly [string, string])[] = [
@@ -103,6 +116,8 @@ Deno.test("the rule itself refuses what it should", () => {
     ["src/channels/lark/card.ts", "src/channels/lark/crypto.ts"],
     ["src/channels/api/chat.ts", "src/core/gateway.ts"],
     ["src/channels/http/router.ts", "npm:/hono@4.13.19"],
+    ["src/channels/api/chat.ts", "src/wire/chat.ts"],
+    ["src/web/page.ts", "src/wire/chat.ts"],
     ["plugin/src/channel.ts", "src/bots/client.ts"],
     ["src/conform/run.ts", "src/bots/wire/frame.ts"],
   ];
@@ -127,6 +142,8 @@ const DOORS = /^(main\.ts$|src\/app(\.ts$|\/)|src\/cli\.ts$|src\/cli\/|bench\/|d
  */
 const WIRE = /^src\/bots\/(client\.ts$|client\/|wire\/)/;
 
+const JSON_TYPES = /^src\/wire\//;
+
 function allowed(from: string, to: string): boolean {
   const room = roomOf(from);
   const outside = !/^(main\.ts|src\/|plugin\/|examples\/)/.test(to);
@@ -140,7 +157,9 @@ function allowed(from: string, to: string): boolean {
   // They run elsewhere (in a browser, inside OpenClaw, in a stranger's test): the wire is all they
   // may know of the gateway.
   if (room === "plugin" || room === "examples" || room === "src/conform") return WIRE.test(to);
-  if (room === "src/web") return false;
+  // The JSON of the HTTP API: types that the page and the channels share.
+  if (JSON_TYPES.test(to)) return room === "src/web" || room === "src/channels";
+  if (room === "src/web" || room === "src/wire") return false;
   return roomOf(to) === "src/core";
 }
 
