@@ -2,7 +2,7 @@
  * The gateway: a message goes in, a turn comes out, and every turn ends in exactly one typed
  * ending.
  *
- * Channels call {@linkcode GatewayClient.ask} and read the turn's reply. Links join the roster and are
+ * Channels call {@linkcode Gateway.ask} and read the turn's reply. Links join the roster and are
  * given tasks. The gateway decides who answers, who waits, and which turn moves to another bot when
  * one is lost.
  *
