@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { TIMEOUTS } from "../../src/channels/im/http_call.ts";
-import { MAX_FILE, MAX_QUOTE } from "../../src/channels/im/question.ts";
+import { MAX_FILE_BYTES, MAX_QUOTE } from "../../src/channels/im/question.ts";
 import { configJsonSchema } from "../../src/config/config.ts";
 import { routeTables } from "../channels/api/route_table.ts";
 
@@ -52,7 +52,7 @@ Deno.test("the limits of chat apps that their pages name are those of the code",
   ) {
     const page = (await Deno.readTextFile(join(ROOT, "docs/platforms", name))).replace(/\s+/g, " ");
     assert.deepEqual(JSON.parse(/\{ "timeouts": .*\}/.exec(page)![0]).timeouts, TIMEOUTS);
-    for (const figure of [...figures, `${MAX_FILE / 1024} KB`]) {
+    for (const figure of [...figures, `${MAX_FILE_BYTES / 1024} KB`]) {
       assert.ok(page.includes(figure), `${name}: ${figure}`);
     }
   }

@@ -1,7 +1,7 @@
 /**
- * Who may speak to an app, as whom, and with which of the bots. Somebody is the account that a hand
- * has linked them to; else the account of whom the platform vouches for; else a person made of the
- * platform's id, who is nobody's account.
+ * The access control of an app: who may use it, as which person, and with which bots. A sender is
+ * the account that they linked; else the account of the member that the platform confirms; else a
+ * person without an account, made from the platform's id.
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
@@ -19,22 +19,17 @@ import { accessRules, boundBy, needDepartments } from "./rules.ts";
 import type { ChatAppSettings } from "./settings.ts";
 import { type Incoming, type Platform, PlatformError, type Voucher } from "./platform.ts";
 
-/** What an app needs of the accounts. Everything but the first has a default that knows nobody. */
+/** The part of the accounts that an app uses. All but the first default to knowing nobody. */
 export interface ChatAccounts {
-  /** Somebody who may come in, by the id of their account. */
+  /** Returns the person of an active account. */
   readonly account: (id: string) => Person | undefined;
-  /**
-   * Whether there is an account of this id that may not come in: disabled, removed, or no longer
-   * configured.
-   */
+  /** Whether the account of this id is disabled, removed, or no longer configured. */
   readonly isOut?: (id: string) => boolean;
-  /** Whether a chat made this account and nobody has signed in with it. */
+  /** Whether a chat created this account and nobody has signed in to it. */
   readonly isGuest?: (id: string) => boolean;
-  /** Finds or makes the account of somebody whom the platform vouches for. Throws `forbidden`. */
+  /** Finds or creates the account of a member whom the platform confirms. Throws `forbidden`. */
   readonly vouch?: (who: ExternalUser) => Promise<Person>;
-  /**
-   * Which bots an app that is set to offer `bots` offers to an account, or to somebody without one.
-   */
+  /** Returns the bots that an app with the setting `bots` offers to an account, or without one. */
   readonly offer?: (id: string | undefined, bots: readonly string[] | undefined) => Offer;
 }
 
@@ -52,8 +47,8 @@ export interface AccessParts extends ChatAccounts {
   readonly clock: Clock;
 }
 
-/** Milliseconds for which nobody's name is asked for after the platform has refused to tell one. */
-const NO_NAMES = 3_600_000;
+/** Milliseconds for which no name is fetched after the platform refused to return one. */
+const NO_NAMES_MS = 3_600_000;
 
 interface Known {
   readonly owner: IdentityOwner;
@@ -61,19 +56,19 @@ interface Known {
 }
 
 export class Access {
-  readonly #p: AccessParts;
+  readonly #parts: AccessParts;
   readonly #prefix: string;
-  /** Until when the platform tells no names. */
+  /** Until when no name is fetched, in milliseconds since the epoch. */
   #namelessUntil = 0;
 
   constructor(parts: AccessParts) {
-    this.#p = parts;
+    this.#parts = parts;
     this.#prefix = `${parts.channel}:${parts.app}:`;
   }
 
   /**
-   * Who asks, with the bots that they get here; an account that the platform vouches for is made
-   * where there is none. Throws a `PlatformError` where the platform has to say more and does not.
+   * Returns the sender of a message, with the bots that they may use here. Creates the account of a
+   * member whom the platform confirms. Throws a `PlatformError` where a call that this takes fails.
    */
   async who(incoming: Incoming): Promise<Person | "refused" | "unpaired"> {
     const { owner, voucher } = await this.#known(incoming);
@@ -81,7 +76,7 @@ export class Access {
     const barred = await this.#barred(incoming, owner, voucher);
     if (barred) return barred;
     try {
-      return await this.#seen(
+      return await this.#personIn(
         incoming,
         voucher ? await this.#vouch(incoming, voucher) : this.#accountOf(owner),
       );
@@ -91,39 +86,36 @@ export class Access {
     }
   }
 
-  /**
-   * As whom somebody would be written to who has not asked; `undefined`: they may not use this app
-   * (any more).
-   */
+  /** Returns the recipient of a push; `undefined` where they may not use this app any more. */
   async present(from: Incoming): Promise<Person | undefined> {
     const owner = await this.#linked(from.sender);
     if (this.#isOut(owner, from.sender) || await this.#barred(from, owner, undefined)) {
       return undefined;
     }
-    return await this.#seen(from, this.#accountOf(owner));
+    return await this.#personIn(from, this.#accountOf(owner));
   }
 
-  /** The account that is known of somebody, where they may come in. */
+  /** Returns the account of a sender, where it is known and active. */
   async account(sender: Incoming["sender"]): Promise<Person | undefined> {
     return this.#accountOf(await this.#linked(sender));
   }
 
-  /** Whether somebody may not come in, whatever the app's settings say. */
+  /** Whether a sender is locked out, whatever the app's settings are. */
   async isOut(sender: Incoming["sender"]): Promise<boolean> {
     return this.#isOut(await this.#linked(sender), sender);
   }
 
-  /** What the platform knows somebody by, where it vouches for them. Throws a `PlatformError`. */
+  /** Returns the identities that the platform confirms. Throws a `PlatformError`. */
   async voucher(incoming: Incoming): Promise<Voucher | undefined> {
-    const { platform, vouch } = this.#p;
+    const { platform, vouch } = this.#parts;
     return vouch && (incoming.sender.voucher ?? await platform.vouch?.(incoming));
   }
 
   async #known(incoming: Incoming): Promise<Known> {
-    const { identities } = this.#p;
+    const { identities } = this.#parts;
     const chat = this.#chat(incoming.sender);
     const link = await identities.get(chat);
-    // A hand counts before the platform's word.
+    // A link that a person made takes precedence over the platform's.
     if (link && link.by !== "vouched") return { owner: { account: link.account } };
     const voucher = await this.voucher(incoming);
     if (!voucher) return { owner: await identities.owner([chat]) };
@@ -134,27 +126,27 @@ export class Access {
   }
 
   #linked(sender: Incoming["sender"]): Promise<IdentityOwner> {
-    return this.#p.identities.owner([this.#chat(sender)]);
+    return this.#parts.identities.owner([this.#chat(sender)]);
   }
 
-  /** What the app itself calls somebody. */
+  /** The sender's identity in this app. */
   #chat({ id }: Incoming["sender"]): Identity {
-    const { channel, app } = this.#p;
+    const { channel, app } = this.#parts;
     return { platform: channel as IdentityPlatform, kind: "chat", scope: app, value: id };
   }
 
   #accountOf(owner: IdentityOwner): Person | undefined {
-    return owner && "account" in owner ? this.#p.account(owner.account) : undefined;
+    return owner && "account" in owner ? this.#parts.account(owner.account) : undefined;
   }
 
   #isOut(owner: IdentityOwner, { id }: Incoming["sender"]): boolean {
-    const { isOut = () => false, account } = this.#p;
+    const { isOut = () => false, account } = this.#parts;
     if (owner) return "barred" in owner || isOut(owner.account) || !account(owner.account);
     return isOut(this.#prefix + id);
   }
 
   async #vouch(incoming: Incoming, { identities, ids }: Voucher): Promise<Person> {
-    const { channel, vouch } = this.#p;
+    const { channel, vouch } = this.#parts;
     const { sender } = incoming;
     const who: ExternalUser = {
       platform: channel as IdentityPlatform,
@@ -168,29 +160,26 @@ export class Access {
     return displayName === undefined ? person : await vouch!({ ...who, displayName });
   }
 
-  /**
-   * What the platform calls somebody; `undefined` where it does not tell, which is no reason to
-   * keep them waiting.
-   */
+  /** Returns the sender's name; `undefined` where the platform does not return it. */
   async #nameOf(incoming: Incoming): Promise<string | undefined> {
-    const { platform, clock } = this.#p;
+    const { platform, clock } = this.#parts;
     if (!platform.nameOf || this.#namelessUntil > clock.now()) return undefined;
     try {
       return await platform.nameOf(incoming);
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (error.kind === "refused") this.#namelessUntil = clock.now() + NO_NAMES;
+      if (error.kind === "refused") this.#namelessUntil = clock.now() + NO_NAMES_MS;
       return undefined;
     }
   }
 
-  /** Somebody as they are in this chat. */
-  async #seen(incoming: Incoming, account: Person | undefined): Promise<Person> {
+  /** Returns the person as whom a sender uses this chat. */
+  async #personIn(incoming: Incoming, account: Person | undefined): Promise<Person> {
     const { chat, sender } = incoming;
     const name = account?.name ?? sender.name ?? sender.id;
     const offer = await this.#offer(incoming, account?.id);
     const more = offer.within.length > 0 || offer.except ? { offer } : {};
-    if (chat.type === "group" && this.#p.settings.group === "shared") {
+    if (chat.type === "group" && this.#parts.settings.group === "shared") {
       return {
         id: `${this.#prefix}chat:${chat.id}`,
         name,
@@ -203,7 +192,7 @@ export class Access {
   }
 
   async #offer(incoming: Incoming, id: string | undefined): Promise<Offer> {
-    const { offer = () => ({ within: [] }), settings, departments } = this.#p;
+    const { offer = () => ({ within: [] }), settings, departments } = this.#parts;
     const all = offer(id, settings.bots);
     const { rules } = settings;
     if (accessRules(rules).length === 0) return all;
@@ -215,13 +204,13 @@ export class Access {
     );
   }
 
-  /** Why the app's settings let somebody not in, or nothing where they do. */
+  /** Returns why the app's settings reject a sender; `undefined` where they do not. */
   async #barred(
     incoming: Incoming,
     owner: IdentityOwner,
     voucher: Voucher | undefined,
   ): Promise<"refused" | "unpaired" | undefined> {
-    const { access, allow, deny } = this.#p.settings;
+    const { access, allow, deny } = this.#parts.settings;
     const { sender, chat } = incoming;
     const names = [sender.id, chat.id, ...(voucher?.identities ?? []).map(({ value }) => value)];
     const isNamed = (list: readonly string[]) => names.some((name) => list.includes(name));
@@ -232,19 +221,17 @@ export class Access {
     }
     if (access === "allowlist") return "refused";
     const account = this.#accountOf(owner);
-    return account && !this.#p.isGuest?.(account.id) ? undefined : "unpaired";
+    return account && !this.#parts.isGuest?.(account.id) ? undefined : "unpaired";
   }
 
   /** Whether the sender is in a department that a list names. */
   async #isInOne(list: readonly string[], incoming: Incoming): Promise<boolean> {
-    if (!list.some((name) => mayBeDepartment(this.#p.channel, name))) return false;
-    return (await this.#p.departments.of(incoming)).some((id) => list.includes(id));
+    if (!list.some((name) => mayBeDepartment(this.#parts.channel, name))) return false;
+    return (await this.#parts.departments.of(incoming)).some((id) => list.includes(id));
   }
 }
 
-/**
- * Whether a name in a list can be a department's: asking for somebody's departments costs a call.
- */
+/** Whether an id in a list can be a department's. Fetching a sender's departments costs a call. */
 function mayBeDepartment(channel: ChannelName, name: string): boolean {
   return channel === "lark" ? !/^(?:ou|on|oc)_/.test(name) : /^\d+$/.test(name);
 }

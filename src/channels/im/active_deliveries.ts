@@ -1,18 +1,20 @@
-/** What an app is answering right now, and who may stop it: whoever asked, and admins. */
+/**
+ * The answers of an app that are in progress. The person who asked may stop one, and admins may.
+ */
 import type { Turn } from "../../core/turn.ts";
 import type { Incoming } from "./platform.ts";
-import type { Stopped } from "./words.ts";
+import type { StopOutcome } from "./words.ts";
 
-interface Work {
+interface ActiveDelivery {
   readonly incoming: Incoming;
-  /** Absent while it is not known yet what is asked: a picture is still fetched. */
+  /** Absent until the bot is asked, for example while an image is fetched. */
   turn?: Turn;
 }
 
 export class ActiveDeliveries {
   /** By the id of the message. */
-  readonly #works = new Map<string, Work>();
-  /** Messages that were stopped or taken back before their turn began. */
+  readonly #active = new Map<string, ActiveDelivery>();
+  /** Messages that were stopped or recalled before their turn began. */
   readonly #stopped = new Set<string>();
 
   constructor(
@@ -24,22 +26,22 @@ export class ActiveDeliveries {
   ) {}
 
   begin(id: string, incoming: Incoming): void {
-    this.#works.set(id, { incoming });
+    this.#active.set(id, { incoming });
   }
 
-  /** The turn has begun. One that was stopped before it did ends at once. */
+  /** Registers the turn. It ends at once where its message was stopped before. */
   asked(id: string, turn: Turn): void {
-    const work = this.#works.get(id);
-    if (work) work.turn = turn;
+    const active = this.#active.get(id);
+    if (active) active.turn = turn;
     if (this.#stopped.delete(id)) this.parts.cancel(turn);
   }
 
   turn(id: string): Turn | undefined {
-    return this.#works.get(id)?.turn;
+    return this.#active.get(id)?.turn;
   }
 
   end(id: string): void {
-    this.#works.delete(id);
+    this.#active.delete(id);
     this.#stopped.delete(id);
   }
 
@@ -48,41 +50,40 @@ export class ActiveDeliveries {
     return this.#stopped.has(id);
   }
 
-  /** The button below an answer was pressed. `sender`: who pressed it, as the app knows people. */
-  async stop(id: string, sender: string | undefined): Promise<Stopped> {
-    const work = this.#works.get(id);
-    if (!work || work.turn?.ending) return "nothing";
-    const isAsker = sender !== undefined && sender === work.incoming.sender.id;
+  /** Handles the stop button of an answer. @param sender the id of the person who pressed it */
+  async stop(id: string, sender: string | undefined): Promise<StopOutcome> {
+    const active = this.#active.get(id);
+    if (!active || active.turn?.ending) return "nothing";
+    const isAsker = sender !== undefined && sender === active.incoming.sender.id;
     if (!isAsker && !(sender !== undefined && await this.parts.isAdmin(sender))) return "not_yours";
-    return this.#stop(id, work);
+    return this.#stop(id, active);
   }
 
   /**
-   * `/stop` was said by this message: everything of its sender's in its chat ends, for an admin
-   * everything.
+   * Handles `/stop`: ends all answers to its sender in its chat; for an admin, to anybody there.
    */
-  async stopFrom({ id: own, chat, sender: { id: sender } }: Incoming): Promise<Stopped> {
-    const here = [...this.#works].filter(([id, { incoming, turn }]) =>
+  async stopFrom({ id: own, chat, sender: { id: sender } }: Incoming): Promise<StopOutcome> {
+    const here = [...this.#active].filter(([id, { incoming, turn }]) =>
       id !== own && incoming.chat.id === chat.id && !turn?.ending
     );
     const isAdmin = here.some(([, { incoming }]) => incoming.sender.id !== sender) &&
       await this.parts.isAdmin(sender);
-    const theirs = isAdmin
+    const stoppable = isAdmin
       ? here
       : here.filter(([, { incoming }]) => incoming.sender.id === sender);
     let stopped = false;
-    for (const [id, work] of theirs) if (this.#stop(id, work) === "stopped") stopped = true;
-    return stopped ? "stopped" : here.length > theirs.length ? "not_yours" : "nothing";
+    for (const [id, active] of stoppable) if (this.#stop(id, active) === "stopped") stopped = true;
+    return stopped ? "stopped" : here.length > stoppable.length ? "not_yours" : "nothing";
   }
 
-  /** A message was taken back. */
+  /** Stops the answer to a message that was recalled. */
   recall(id: string): void {
-    const work = this.#works.get(id);
-    if (work) this.#stop(id, work);
+    const active = this.#active.get(id);
+    if (active) this.#stop(id, active);
     else this.#stopped.add(id);
   }
 
-  #stop(id: string, { turn }: Work): Stopped {
+  #stop(id: string, { turn }: ActiveDelivery): StopOutcome {
     if (turn?.ending) return "nothing";
     if (turn) this.parts.cancel(turn);
     else this.#stopped.add(id);

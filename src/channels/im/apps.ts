@@ -1,6 +1,6 @@
 /**
- * Every app on every chat platform that the configuration names, running: their callbacks, their
- * connections, their budgets. A platform's code is loaded only when an app of it is configured.
+ * All configured apps on chat platforms: their callbacks, their connections and their budget. The
+ * code of a platform is loaded only when an app of it is configured.
  */
 import { type ScopeView, SendBudget } from "./send_budget.ts";
 import { NexusError } from "../../core/error.ts";
@@ -14,7 +14,7 @@ import type { WecomWebhook } from "../wecom/webhook.ts";
 import type { Channel, ChannelParts } from "./channel.ts";
 import type { Contact, Inbox } from "./inbox.ts";
 import type { AppHealth } from "./health.ts";
-import { type Identity, Pairing } from "./pairing.ts";
+import { type ChatIdentity, Pairing } from "./pairing.ts";
 
 /** The `channels` of the configuration. */
 export interface AppsSettings {
@@ -24,20 +24,22 @@ export interface AppsSettings {
 }
 
 export interface AppsParts extends Omit<ChannelParts, "budget"> {
-  /** The value of a setting such as `env:NAME`; `undefined` where the variable is not there. */
+  /**
+   * Returns the value of a setting such as `env:NAME`; `undefined` where the variable is not set.
+   */
   readonly secret: (text: string) => string | undefined;
 }
 
-/** How an app is doing, for the admin page and for metrics. */
+/** The state of an app, for the admin page and for metrics. */
 export interface AppView extends AppHealth {
   readonly platform: string;
   readonly name: string;
-  /** Answers under way. */
+  /** Answers in progress. */
   readonly open: number;
   readonly answers: number;
   /** Calls to the platform that those answers cost. */
   readonly calls: number;
-  /** What bots said by themselves. */
+  /** Texts that bots sent unprompted. */
   readonly pushes: number;
 }
 
@@ -47,8 +49,8 @@ export class Apps {
   readonly #parts: AppsParts;
   readonly #channels = new Map<string, Channel>();
   readonly #webhooks = new Map<string, WecomWebhook>();
-  /** Apps that could not be made, and why. */
-  readonly #unmade = new Map<string, AppHealth>();
+  /** Apps that could not be created, and why. */
+  readonly #failed = new Map<string, AppHealth>();
 
   constructor(parts: AppsParts) {
     this.#parts = parts;
@@ -56,7 +58,7 @@ export class Apps {
     this.pairing = new Pairing(parts);
   }
 
-  /** Opens what is configured. An app that cannot start is told and left out; the others run. */
+  /** Starts the configured apps. One that cannot start is logged and left out; the others run. */
   async start(settings: AppsSettings): Promise<void> {
     const parts: ChannelParts = { ...this.#parts, budget: this.budget };
     const opening: Promise<void>[] = [];
@@ -74,7 +76,7 @@ export class Apps {
               ? error.message
               : "could not be started; the log says why";
             const lastError = { at: this.#parts.clock.now(), code: "start", words };
-            this.#unmade.set(`${platform}/${name}`, {
+            this.#failed.set(`${platform}/${name}`, {
               connected: false,
               lastError,
               refusedCallbacks: 0,
@@ -85,18 +87,18 @@ export class Apps {
     for (const [name, app] of Object.entries(settings.feishu)) {
       open("feishu", name, async () => {
         const { LarkChannel } = await import("../lark/channel.ts");
-        return new LarkChannel(name, this.#plain(app), parts);
+        return new LarkChannel(name, this.#resolved(app), parts);
       });
     }
     for (const [name, app] of Object.entries(settings.dingtalk)) {
       open("dingtalk", name, async () => {
         const { DingTalkChannel } = await import("../dingtalk/channel.ts");
-        return new DingTalkChannel(name, this.#plain(app), parts);
+        return new DingTalkChannel(name, this.#resolved(app), parts);
       });
     }
     for (const [name, app] of Object.entries(settings.wecom)) {
       open("wecom", name, async () => {
-        const plain = this.#plain(app);
+        const plain = this.#resolved(app);
         if (plain.kind === "app") {
           return new (await import("../wecom/app.ts")).WecomApp(name, plain, parts);
         }
@@ -113,7 +115,9 @@ export class Apps {
     await Promise.all(opening);
   }
 
-  /** A callback: `/channels/<platform>/<name>`. `undefined`: no such app. */
+  /**
+   * Answers a callback to `/channels/<platform>/<name>`; `undefined` where there is no such app.
+   */
   fetch(path: string, request: Request, address: string): Promise<Response> | undefined {
     const [, , platform, name, ...more] = path.split("/");
     const plain = more.length > 0 ? undefined : decoded(name ?? "");
@@ -122,7 +126,7 @@ export class Apps {
       : this.#channels.get(`${platform}/${plain}`)?.fetch(request, address);
   }
 
-  /** Says something into the group of a webhook. Throws `not_found`. */
+  /** Sends a text to the group of a webhook. Throws `not_found`. */
   async say(name: string, markdown: string): Promise<void> {
     const webhook = this.#webhooks.get(name);
     if (!webhook) throw new NexusError("not_found", "no such webhook");
@@ -130,65 +134,66 @@ export class Apps {
   }
 
   /**
-   * Asks in a private chat whether it is to be linked to an account. `false`: it could not be asked
-   * there.
+   * Asks in a private chat whether it may be linked to an account. Returns `false` where it cannot.
    */
-  async askToLink({ channel, app, id }: Identity, account: Person): Promise<boolean> {
-    return await this.#deskOf(`${channel}:${app}:`)?.askToLink(id, account) ?? false;
+  async askToLink({ channel, app, id }: ChatIdentity, account: Person): Promise<boolean> {
+    return await this.#inboxOf(`${channel}:${app}:`)?.askToLink(id, account) ?? false;
   }
 
-  /** Somebody who has written to an app: `lark:main:ou_1`. */
+  /** Returns a person who has written to an app, by an id such as `lark:main:ou_1`. */
   async person(id: string): Promise<Person | undefined> {
-    const inbox = this.#deskOf(id);
+    const inbox = this.#inboxOf(id);
     return await inbox?.person(id.slice(inbox.prefix.length));
   }
 
   /**
-   * Shows what a bot says by itself in the chats of its person: in the chat that the conversation
-   * was begun in, else in the private chat with each app where they are known. When this resolves
-   * it is stored and will be shown there once. `key` tells a repeat.
+   * Sends a push to the chats of its person: to the chat in which the conversation was begun, else
+   * to the private chat with each app that knows them. After this resolves the push is stored and
+   * will be shown there once.
    *
-   * Throws `not_found` where the person has no account and no app could take it: then nobody would
-   * ever see it.
+   * Throws `not_found` where the person has no account and no app accepted it: nobody would ever
+   * see it.
+   *
+   * @param key the same for a repeat
    */
   async push(person: Person, push: PushNotice, key: string): Promise<void> {
     if (this.#channels.size === 0) return;
     const id = await digest(key);
-    let taken = 0;
-    for (const [inbox, reach] of await this.#placesOf(person, push.conversationId)) {
-      const said = { text: push.content, images: push.images };
-      if (await inbox.push(id, said, reach, push.botId) !== "refused") taken++;
+    let accepted = 0;
+    for (const [inbox, contact] of await this.#contactsOf(person, push.conversationId)) {
+      const content = { text: push.content, images: push.images };
+      if (await inbox.push(id, content, contact, push.botId) !== "refused") accepted++;
     }
-    if (taken === 0 && !this.#parts.account(person.id)) {
+    if (accepted === 0 && !this.#parts.account(person.id)) {
       throw new NexusError("not_found", "no chat takes it");
     }
   }
 
-  async #placesOf(person: Person, conversationId: string): Promise<[Inbox, Contact][]> {
-    const desks = [...this.#channels.values()].map(({ inbox }) => inbox);
-    for (const inbox of desks) {
-      const home = await inbox.contactOfConversation(conversationId);
-      if (home) return [[inbox, home]];
+  async #contactsOf(person: Person, conversationId: string): Promise<[Inbox, Contact][]> {
+    const inboxes = [...this.#channels.values()].map(({ inbox }) => inbox);
+    for (const inbox of inboxes) {
+      const contact = await inbox.contactOfConversation(conversationId);
+      if (contact) return [[inbox, contact]];
     }
     const names = new Set([person.id]);
     for (const { channel, app, id } of await this.pairing.bound(person.id)) {
       names.add(`${channel}:${app}:${id}`);
     }
-    const places: [Inbox, Contact][] = [];
+    const contacts: [Inbox, Contact][] = [];
     for (const name of names) {
-      const inbox = this.#deskOf(name);
-      const reach = await inbox?.contact(name.slice(inbox.prefix.length));
-      if (inbox && reach) places.push([inbox, reach]);
+      const inbox = this.#inboxOf(name);
+      const contact = await inbox?.contact(name.slice(inbox.prefix.length));
+      if (inbox && contact) contacts.push([inbox, contact]);
     }
-    return places;
+    return contacts;
   }
 
-  #deskOf(id: string): Inbox | undefined {
+  #inboxOf(id: string): Inbox | undefined {
     for (const { inbox } of this.#channels.values()) if (id.startsWith(inbox.prefix)) return inbox;
     return undefined;
   }
 
-  /** Every app: its connection, what went wrong last, and what its answers cost. */
+  /** Returns each app with its connection, its last error and the cost of its answers. */
   list(): AppView[] {
     const view = (key: string, health: AppHealth, inbox?: Inbox): AppView => {
       const slash = key.indexOf("/");
@@ -204,7 +209,7 @@ export class Apps {
     return [
       ...[...this.#channels].map(([key, { health, inbox }]) => view(key, health, inbox)),
       ...[...this.#webhooks].map(([name, { health }]) => view(`wecom/${name}`, health)),
-      ...[...this.#unmade].map(([key, health]) => view(key, health)),
+      ...[...this.#failed].map(([key, health]) => view(key, health)),
     ];
   }
 
@@ -216,7 +221,7 @@ export class Apps {
     return this.#channels.size + this.#webhooks.size;
   }
 
-  /** Resolves when every answer stands where it was asked, at the latest after `ms`. */
+  /** Resolves when all deliveries are done, at the latest after `ms`. */
   async settled(ms: number): Promise<void> {
     const late = Promise.withResolvers<void>();
     const stop = this.#parts.clock.after(ms, late.resolve);
@@ -232,8 +237,8 @@ export class Apps {
     this.budget.stop();
   }
 
-  /** The settings with their secrets filled in. */
-  #plain<T extends object>(settings: T): T {
+  /** Returns the settings with the values of their variables. */
+  #resolved<T extends object>(settings: T): T {
     const plain = { ...settings } as Record<string, unknown>;
     for (const [key, value] of Object.entries(plain)) {
       if (typeof value !== "string" || !value.startsWith("env:")) continue;
@@ -247,7 +252,7 @@ export class Apps {
   }
 }
 
-/** A part of a path as it was meant; `undefined` where nobody can have meant it. */
+/** Decodes a part of a path; `undefined` where it is malformed. */
 function decoded(part: string): string | undefined {
   try {
     return decodeURIComponent(part);
@@ -256,7 +261,7 @@ function decoded(part: string): string | undefined {
   }
 }
 
-/** Any text as a short name that is safe in an id of any platform. */
+/** Returns a short digest that is safe in an id of any platform. */
 async function digest(text: string): Promise<string> {
   const hash = new Uint8Array(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),

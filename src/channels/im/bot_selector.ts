@@ -1,6 +1,6 @@
 /**
- * Who is to answer in a chat: what the person chose, else the first rule that fits, else the app's
- * own bot, else the bot that the message names, else any.
+ * Selects the bot that answers in a chat: the person's choice, else that of the first matching
+ * rule, else the app's bot, else the bot that the message mentions, else any.
  */
 import { mentioned } from "../../core/mention.ts";
 import type { Person } from "../../core/message.ts";
@@ -10,23 +10,21 @@ import type { Departments } from "./departments.ts";
 import { firstRule, needDepartments } from "./rules.ts";
 import type { ChatAppSettings } from "./settings.ts";
 import type { Incoming } from "./platform.ts";
-import type { Listed } from "./words.ts";
+import type { ListedBot } from "./words.ts";
 
 export interface BotSelectorParts {
   readonly store: Store;
   readonly gateway: Pick<GatewayPort, "bots" | "knownBots" | "conversationBot">;
   readonly settings: Pick<ChatAppSettings, "bot" | "rules">;
   readonly departments: Departments;
-  /** The key under which a choice stands. */
+  /** The key under which a choice is stored. */
   readonly key: (incoming: Incoming) => string;
 }
 
 export class BotSelector {
   constructor(private readonly parts: BotSelectorParts) {}
 
-  /**
-   * The target of a question and its text, without the name of the bot where it begins with one.
-   */
+  /** Returns the target of a question, and its text without the mention of a bot at its start. */
   async of(
     incoming: Incoming,
     person: Person,
@@ -36,16 +34,16 @@ export class BotSelector {
     if (target !== undefined) return { target, text };
     const { gateway } = this.parts;
     const named = mentioned(text, gateway.knownBots?.(person) ?? gateway.bots(person));
-    // A name and nothing else is what somebody says.
+    // A message of a name alone is a message, not a mention.
     return named && (named.text !== "" || incoming.images.length > 0) ? named : { text };
   }
 
-  /** Chooses a bot or pool by id, pool, or the name it gives itself; `undefined`: there is none. */
+  /** Chooses a bot or pool by id, pool or name. Returns `undefined` where there is none. */
   async choose(incoming: Incoming, person: Person, name: string): Promise<string | undefined> {
     const wanted = name.replace(/^@/, "").toLowerCase();
     const bots = this.parts.gateway.bots(person);
     const is = (called: string | undefined) => called?.toLowerCase() === wanted;
-    // What a bot calls itself counts last: it may call itself by another bot's id.
+    // Names come last: a bot may have chosen another bot's id as its name.
     const bot = bots.find(({ id }) => is(id)) ?? bots.find(({ pool }) => is(pool)) ??
       bots.find(({ name }) => is(name));
     if (!bot) return undefined;
@@ -60,14 +58,14 @@ export class BotSelector {
   }
 
   /**
-   * The bots a person may use. Marked is who answers: the target, or of a pool and of all bots the
-   * one that the conversation has.
+   * Returns the bots that a person may use. `chosen` marks the bot that answers: the target, or the
+   * one that the conversation has among those of a pool, or of all.
    */
   async list(
     incoming: Incoming,
     person: Person,
     conversationId: string | undefined,
-  ): Promise<Listed[]> {
+  ): Promise<ListedBot[]> {
     const { gateway } = this.parts;
     const target = await this.#set(incoming);
     const bots = gateway.bots(person);

@@ -1,6 +1,4 @@
-/**
- * Where chat platforms call. Each app checks the signature by itself.
- */
+/** The routes for callbacks of chat platforms. Each app verifies its signatures. */
 import { NexusError } from "../../core/error.ts";
 import type { Observer } from "../../core/observer.ts";
 import { pathOf } from "../http/edge.ts";
@@ -45,7 +43,7 @@ export function callbacks(routes: Router, { apps, observer, draining }: Callback
     try {
       return await apps.fetch(path, request, address) ?? new Response(null, { status: 404 });
     } catch (error) {
-      // A body that did not come whole, or in time, is no fault of ours.
+      // A body that was incomplete or late is not a fault of the gateway.
       if (error instanceof NexusError && error.code !== "internal") {
         return new Response(null, { status: statusOf(error.code) });
       }

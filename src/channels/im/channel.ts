@@ -1,5 +1,7 @@
 /**
- * An app that is running: what every platform's `open…` gives to the room's door.
+ * The inbound side of an app on a chat platform: it receives the platform's events, by callbacks or
+ * over a connection, and passes messages to its inbox. The outbound side is a `Platform`
+ * (`platform.ts`).
  */
 import type { SendBudget } from "./send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -13,10 +15,10 @@ import type { Inbox } from "./inbox.ts";
 import type { AppHealth } from "./health.ts";
 import type { DeliveryStep } from "./delivery.ts";
 
-/** What an app on a platform needs of the world around it. */
+/** What an app gets from the process. */
 export interface ChannelParts extends ChatAccounts {
   readonly gateway: GatewayPort;
-  /** Whose identities on platforms are. */
+  /** The owners of identities on platforms. */
   readonly identities?: Identities;
   /** The languages of accounts. */
   readonly languages?: Languages;
@@ -24,13 +26,13 @@ export interface ChannelParts extends ChatAccounts {
   readonly budget: SendBudget;
   readonly clock: Clock;
   readonly observer: Observer;
-  /** Default: the world's. */
+  /** Default: the global `fetch`. */
   readonly fetch?: typeof fetch;
-  /** For addresses that are not the platform's own; default: one that refuses private addresses. */
+  /** For addresses that are not the platform's. Default: one that refuses private addresses. */
   readonly fetchPublic?: typeof fetch;
   /** From 0 up to 1; default `Math.random`. */
   readonly random?: () => number;
-  /** Told of each step of each delivery; for tests that crash there. */
+  /** Called after each step of each delivery; a test may kill the process there. */
   readonly onStep?: (step: DeliveryStep | "received") => void;
 }
 
@@ -38,9 +40,9 @@ export interface Channel {
   readonly inbox: Inbox;
   /** Answers a callback of the platform. */
   fetch(request: Request, address?: string): Promise<Response>;
-  /** Goes on with what an earlier process left, and opens the connection where the mode has one. */
+  /** Resumes the deliveries of an earlier process, and opens the connection where there is one. */
   start(): Promise<void>;
-  /** Whether a connection that should be there is there, and what went wrong last. */
+  /** The state of the connection, and the last error. */
   readonly health: AppHealth;
   stop(): Promise<void>;
 }

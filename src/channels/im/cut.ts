@@ -1,6 +1,6 @@
 /**
- * Long texts in parts that fit, by UTF-8 bytes, with nothing lost. Only as much of a text is looked
- * at as a part may hold.
+ * Cuts long Markdown into parts by UTF-8 bytes. Nothing is lost, and each cut reads only as much of
+ * the text as fits into a part.
  */
 import { type Fence, fenceAfter } from "./fence.ts";
 
@@ -11,21 +11,21 @@ export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
-/** Whether a text has at most so many bytes. Costs no more than the bytes. */
+/** Whether a text has at most so many bytes. The cost is bounded by `bytes`. */
 export function fitsIn(text: string, bytes: number): boolean {
   // A unit is one to three bytes.
   return text.length * 3 <= bytes || (text.length <= bytes && byteLength(text) <= bytes);
 }
 
 /**
- * A text in parts of at most `bytes`; nothing is lost and nothing doubled except the fences that
- * are closed and opened again.
+ * Splits a text into parts of at most `bytes`. Nothing is lost or repeated except fences, which are
+ * closed and opened again.
  */
 export function split(text: string, bytes: number): string[] {
   const parts: string[] = [];
   let opening = "", from = 0;
   for (;;) {
-    // One unit more than fits tells that there is more.
+    // One unit more than fits shows that there is more.
     const rest = opening + text.slice(from, from + bytes + 1);
     if (fitsIn(rest, bytes)) return [...parts, rest];
     const cut = cutAt(rest, bytes);
@@ -36,22 +36,24 @@ export function split(text: string, bytes: number): string[] {
 }
 
 /**
- * Where a text that goes on is best cut: behind a paragraph, else a line, else a sentence, else a
- * word, else anywhere.
+ * The best place for a cut: after a paragraph, else after a line, else a sentence, else a word,
+ * else anywhere.
  */
 export interface TextCut {
   /** UTF-16 units before the cut. */
   readonly at: number;
-  /** What closes a fence that is open there, to be added before the cut. */
+  /** Closes a fence that is open at the cut; to be added before it. */
   readonly closing: string;
-  /** What opens it again, to be put in front of the rest. */
+  /** Opens the fence again; to be put before the rest. */
   readonly opening: string;
 }
 
-/** Units of a line that opens a fence again, at most; and of its marks. */
+/** The longest line that opens a fence again, and its most marks, in UTF-16 units. */
 const MAX_OPENING = 80, MAX_MARKS = 38;
 
-/** The best cut with at most `bytes` before it, fence and all. `bytes` must be 256 or more. */
+/**
+ * Returns the best cut with at most `bytes` before it, fences included. @param bytes 256 or more
+ */
 export function cutAt(text: string, bytes: number): TextCut {
   // Room for a closing fence and its line break.
   const end = unitsWithin(text, bytes - MAX_MARKS - 2);
@@ -76,7 +78,7 @@ export function cutAt(text: string, bytes: number): TextCut {
   );
 }
 
-/** What closes a fence that a text leaves open, and what opens it again. */
+/** Returns what closes the fence that a text leaves open, and what opens it again. */
 export function openFence(text: string): Pick<TextCut, "closing" | "opening"> {
   let fence: Fence | undefined;
   for (const line of text.split("\n")) fence = fenceAfter(line, fence);
@@ -93,10 +95,7 @@ function fenced(at: number, text: string, fence: Fence | undefined): TextCut {
   };
 }
 
-/**
- * The place behind the last of these signs, and the spaces that follow it, where that is behind
- * `from`; else 0.
- */
+/** Returns the index after the last of these signs and the spaces after it; 0 before `from`. */
 function lastAfter(text: string, signs: RegExp, from: number): number {
   for (let at = text.length - 1; at >= from; at--) {
     if (!signs.test(text[at]!)) continue;
@@ -109,7 +108,7 @@ function lastAfter(text: string, signs: RegExp, from: number): number {
 
 const SENTENCE_ENDS = /[。！？；.!?;]/, SPACES = /\s/;
 
-/** How many UTF-16 units fit into so many bytes, no pair cut in two; at least one character. */
+/** Returns how many UTF-16 units fit into so many bytes: whole characters, at least one. */
 function unitsWithin(text: string, bytes: number): number {
   const room = new Uint8Array(Math.max(4, bytes));
   const { read } = encoder.encodeInto(text.slice(0, room.length), room);

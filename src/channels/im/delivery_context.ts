@@ -136,8 +136,8 @@ export class DeliveryContext {
   }
 
   /**
-   * Closes a message that the platform refused to edit, and that the answer leaves: it must not look
-   * as if it still grew.
+   * Closes a message that the platform refused to edit, and that the answer leaves: it must not
+   * look as if it still grew.
    */
   async abandon(method: LiveMethod, message: MessageRef): Promise<void> {
     const send = this.options(`l${this.delivery.opened}`, "first");

@@ -8,9 +8,7 @@ export interface Fence {
   readonly line: string;
 }
 
-/**
- * What is open after this line: the fence that it opens or leaves open; `undefined` where none is.
- */
+/** Returns the fence that is open after this line; `undefined` where none is. */
 export function fenceAfter(line: string, open: Fence | undefined): Fence | undefined {
   if (!mayFence(line)) return open;
   if (open) return closes(line, open.marks) ? undefined : open;
@@ -18,7 +16,7 @@ export function fenceAfter(line: string, open: Fence | undefined): Fence | undef
   return marks === undefined ? undefined : { marks, line };
 }
 
-/** Nearly no line does: this saves it the rest. */
+/** A fast test: nearly all lines are no fence. */
 function mayFence(line: string): boolean {
   let at = 0;
   while (at < 3 && line[at] === " ") at++;
@@ -27,7 +25,7 @@ function mayFence(line: string): boolean {
 
 const MARKS = /^ {0,3}(`{3,}|~{3,})/;
 
-/** Whether a line ends a fence: the same mark, at least as often, and nothing else. */
+/** Whether a line closes a fence: the same mark, at least as often, and nothing else. */
 function closes(line: string, marks: string): boolean {
   if (!MARKS.test(line)) return false;
   const trimmed = line.trim();

@@ -1,14 +1,12 @@
-/**
- * The name that a download gives its file: `Content-Disposition`, RFC 6266, as platforms write it.
- */
+/** Reads the name of a download from `Content-Disposition` (RFC 6266), as platforms write it. */
 
-/** Units of a header that are read. */
+/** UTF-16 units of the header that are read. */
 const MAX_HEADER = 2000;
 
-/** Units of a name. */
+/** UTF-16 units of a name. */
 const MAX_NAME = 200;
 
-/** `undefined` where the headers tell none. */
+/** Returns the name; `undefined` where the headers have none. */
 export function fileNameOf(headers: Headers): string | undefined {
   const parameters = (headers.get("content-disposition") ?? "").slice(0, MAX_HEADER).split(";")
     .slice(1);
@@ -19,9 +17,9 @@ export function fileNameOf(headers: Headers): string | undefined {
     return found?.slice(found.indexOf("=") + 1).trim();
   };
   const extended = read("filename*");
-  const said = extended?.slice(extended.lastIndexOf("'") + 1) ?? unquoted(read("filename") ?? "");
-  // Only the last part: a name is no path.
-  return decoded(said).split(/[/\\]/).at(-1)!.slice(-MAX_NAME) || undefined;
+  const raw = extended?.slice(extended.lastIndexOf("'") + 1) ?? unquoted(read("filename") ?? "");
+  // Only the last part: a name is not a path.
+  return decoded(raw).split(/[/\\]/).at(-1)!.slice(-MAX_NAME) || undefined;
 }
 
 function unquoted(value: string): string {
@@ -30,10 +28,7 @@ function unquoted(value: string): string {
     : value;
 }
 
-/**
- * Percent-encoded, which platforms also do where the RFC does not say so; else UTF-8 that came as
- * Latin-1.
- */
+/** Decodes percent signs, which platforms also use where the RFC does not, or UTF-8 in Latin-1. */
 function decoded(value: string): string {
   try {
     if (value.includes("%")) return decodeURIComponent(value);

@@ -138,8 +138,8 @@ export class FinalDelivery {
   }
 
   /**
-   * Clips an answer that is longer than the last method's messages can be, and says so in it: a part
-   * without a message would be lost in silence.
+   * Clips an answer that is longer than the last method's messages can be, and says so in it: a
+   * part without a message would be lost in silence.
    */
   #clip(parts: FinalPart[]): FinalPart[] {
     const method = this.#context.methods.at(-1)!;
@@ -210,8 +210,8 @@ export class FinalDelivery {
   }
 
   /**
-   * Sends an attachment. One that the platform rejects does not hold up the answer: a line says that
-   * it is missing.
+   * Sends an attachment. One that the platform rejects does not hold up the answer: a line says
+   * that it is missing.
    */
   async #attach(attachment: Attachment, n: number) {
     const { methods, delivery, parts: { platform, words } } = this.#context;

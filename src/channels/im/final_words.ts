@@ -1,22 +1,22 @@
-/** What stands in a chat before, in and after an answer, as far as it is not the bot's own. */
+/** The gateway's own texts before, in and after an answer of a bot. */
 import type { Ending, Reply } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { Words } from "./words.ts";
 
 /**
- * Where a sentence ends, an edit goes at once; inside one it waits half as long again for the end.
+ * After these an edit is sent at once; within a sentence it waits up to half an interval longer.
  */
 const SENTENCE_ENDS = "。！？；：.!?;:";
 
-/** Units of an answer's end in which the end of a sentence is looked for. */
+/** UTF-16 units at the end of an answer in which the end of a sentence is searched. */
 const ENDING = 40;
 
-/** What stands in a place before the bot has said anything. */
+/** Returns the text that is shown before the answer begins. */
 export function waitingWords(turn: Turn, words: Words): string {
   return turn.queuePosition !== undefined ? words.queued(turn.queuePosition) : words.thinking;
 }
 
-/** The answer as it must be seen: its text, and how it ended where that is not `done`. */
+/** Returns the final text: the answer, and how it ended where that is not `done`. */
 export function finalWords(text: string, ending: Ending, images: boolean, words: Words): string {
   const body = text.trimEnd();
   const note = ending.status === "cancelled"
@@ -26,8 +26,7 @@ export function finalWords(text: string, ending: Ending, images: boolean, words:
     : ending.status === "incomplete"
     ? words.cutOff
     : "";
-  // What the bot itself says of its failure tells the person what to do, in the words of its own
-  // world.
+  // The bot's own words about its failure say what the person can do.
   const own = ending.code === "bot_failed" || ending.code === "bot_declined"
     ? ending.detail
     : undefined;
@@ -36,6 +35,7 @@ export function finalWords(text: string, ending: Ending, images: boolean, words:
   return body || (images ? words.seeImages : words.empty);
 }
 
+/** Returns the index after the last whole line; the length of a text without line breaks. */
 export function lastLine(text: string): number {
   return text.lastIndexOf("\n") + 1 || text.length;
 }

@@ -1,39 +1,35 @@
 /**
- * How an app is doing: since when it is connected, when the platform was last heard, what went
- * wrong last and in whose words. For the log, `/metrics`, and whoever looks after it.
+ * The health of an app: since when it is connected, when the platform last sent something, and the
+ * last error. For the log, `/metrics` and the admin page.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Observer } from "../../core/observer.ts";
 
 /** Times are milliseconds since the epoch. */
 export interface AppHealth {
-  /**
-   * Whether a connection that should be there is there; an app that is called has none and says
-   * `true`.
-   */
+  /** Whether the app has its connection; `true` for an app with callbacks, which needs none. */
   readonly connected: boolean;
   readonly connectedSince?: number;
-  /** When the platform last sent something that was its own. */
+  /** When the platform last sent an authentic event. */
   readonly lastEventAt?: number;
-  /** What went wrong last, in words for whoever set the app up. */
+  /** The last error, in words for the operator. */
   readonly lastError?: { readonly at: number; readonly code: string; readonly words: string };
-  /** Callbacks that were not the platform's, or could not be proven to be. */
+  /** Callbacks that were not proven to be the platform's. */
   readonly refusedCallbacks: number;
   readonly lastRefused?: { readonly at: number; readonly why: string };
-  /** When the connection is tried again, where that is not soon. */
+  /** When the next connection attempt is made, where that is not soon. */
   readonly nextTryAt?: number;
 }
 
 /**
- * What a platform's code means for whoever set the app up, and where to mend it; `undefined`:
- * nothing is known of it.
+ * Returns what a platform's code means and where to correct it; `undefined` where it is unknown.
  */
 export type Explain = (code: string) => string | undefined;
 
 export interface HealthParts {
   readonly clock: Clock;
   readonly observer: Observer;
-  /** As the observer knows it: `lark`, `dingtalk`, `wecom`. */
+  /** `lark`, `dingtalk` or `wecom`. */
   readonly channel: string;
   /** The app's name in the configuration. */
   readonly app: string;
@@ -41,21 +37,17 @@ export interface HealthParts {
 }
 
 /**
- * Milliseconds for which the same trouble is not logged again: a platform that is down fails every
- * call.
+ * Milliseconds for which a code is not logged again: while a platform is down, every call fails.
  */
-const QUIET = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 
-/**
- * Milliseconds for which what went wrong while dialling counts as the cause of a connection that is
- * not there.
- */
-const CAUSE = 10_000;
+/** Milliseconds for which an error while connecting counts as the cause of a failed connection. */
+const CAUSE_MS = 10_000;
 
 export class Health {
-  readonly #p: HealthParts;
+  readonly #parts: HealthParts;
   #since: number | undefined;
-  #heardAt: number | undefined;
+  #lastEventAt: number | undefined;
   #error: AppHealth["lastError"];
   #refused = 0;
   #lastRefused: AppHealth["lastRefused"];
@@ -64,46 +56,46 @@ export class Health {
   readonly #logged = new Map<string, number>();
 
   constructor(parts: HealthParts) {
-    this.#p = parts;
+    this.#parts = parts;
   }
 
-  /** The connection is there. */
+  /** To be called when the connection is open. */
   opened(): void {
-    this.#since = this.#p.clock.now();
+    this.#since = this.#parts.clock.now();
     this.#nextTryAt = undefined;
   }
 
-  /** The connection is gone. `nextTryAt` where it is not dialled again soon. */
+  /** To be called when the connection is lost. @param nextTryAt set where that is not soon */
   disconnected(why: string, nextTryAt?: number): void {
     const cause = this.#since === undefined ? this.#error : undefined;
     this.#since = undefined;
     this.#nextTryAt = nextTryAt;
     this.recordFailure("connection", why);
-    // A wrong secret says more than that there is no connection.
-    if (cause && this.#p.clock.now() - cause.at < CAUSE) this.#error = cause;
+    // The cause, such as a wrong secret, says more than the lost connection.
+    if (cause && this.#parts.clock.now() - cause.at < CAUSE_MS) this.#error = cause;
   }
 
-  /** The platform sent something of its own. */
+  /** To be called for each authentic event of the platform. */
   received(): void {
-    this.#heardAt = this.#p.clock.now();
+    this.#lastEventAt = this.#parts.clock.now();
   }
 
-  /** A callback that no platform would send. */
+  /** Records a callback that is not authentic. */
   recordRefusal(why: string, address?: string): void {
-    const { clock, observer, channel, app } = this.#p;
+    const { clock, observer, channel, app } = this.#parts;
     this.#refused++;
     this.#lastRefused = { at: clock.now(), why };
     observer.tell({ type: "callback_refused", channel, app, why, address });
   }
 
-  /** A call, a connection or a message went wrong. `said`: the platform's own words. */
-  recordFailure(code: string, said: string): void {
-    const { clock, observer, channel, app, explain } = this.#p;
+  /** Records a failed call, connection or message. @param text the platform's own words */
+  recordFailure(code: string, text: string): void {
+    const { clock, observer, channel, app, explain } = this.#parts;
     const at = clock.now();
     const known = explain(code);
-    const words = [known, said].filter(Boolean).join(": ").slice(0, 500);
+    const words = [known, text].filter(Boolean).join(": ").slice(0, 500);
     this.#error = { at, code, words };
-    if (at - (this.#logged.get(code) ?? -Infinity) < QUIET) return;
+    if (at - (this.#logged.get(code) ?? -Infinity) < LOG_INTERVAL_MS) return;
     if (this.#logged.size > 100) this.#logged.clear();
     this.#logged.set(code, at);
     observer.tell({ type: "warning", what: `${channel}:${app}: ${words} (${code})` });
@@ -113,7 +105,7 @@ export class Health {
     return {
       connected,
       connectedSince: connected ? this.#since : undefined,
-      lastEventAt: this.#heardAt,
+      lastEventAt: this.#lastEventAt,
       lastError: this.#error,
       refusedCallbacks: this.#refused,
       lastRefused: this.#lastRefused,

@@ -1,18 +1,15 @@
 /**
- * Which addresses that a platform names are called. A message or an answer names some (where to
- * reply, where a picture is), and whoever forges one must not make the gateway call another machine
- * of the company's network.
+ * The addresses of a platform that the gateway may call. Messages and answers contain addresses
+ * (for a reply, of an image); a forged one must not make the gateway call another machine in the
+ * company's network.
  */
 
 export interface HostParts {
-  /**
-   * The addresses of the configuration: their origins are trusted as they stand, private clouds and
-   * tests too.
-   */
+  /** Addresses in the configuration. Their origins are trusted, also those of private clouds. */
   readonly base: readonly string[];
-  /** Hosts of the platform: `api.example.com`, or `.example.com` for all below it. */
+  /** Hosts of the platform: `api.example.com`, or `.example.com` for all its subdomains. */
   readonly platform: readonly string[];
-  /** Further ones from the configuration, also as origins: `http://10.0.0.7:8080`. */
+  /** Further hosts in the configuration, or origins such as `http://10.0.0.7:8080`. */
   readonly further: readonly string[];
 }
 
@@ -44,14 +41,14 @@ export class Hosts {
 
 function isAt(host: string, name: string): boolean {
   if (!name.startsWith(".")) return host === name;
-  // What a cloud calls so is reached from inside it only.
+  // Clouds use such names for hosts that only their own machines can reach.
   const isInside = host.split(/[.-]/).some((part) =>
     part === "internal" || /^vpc\d{0,9}$/.test(part)
   );
   return host.endsWith(name) && !isInside;
 }
 
-/** Sockets belong to the origin of the HTTP that they begin with. */
+/** Returns the origin; that of a WebSocket is the origin of its HTTP upgrade. */
 function originOf(url: URL): string {
   const isSecure = url.protocol === "https:" || url.protocol === "wss:";
   return `${isSecure ? "https" : "http"}://${url.host}`;

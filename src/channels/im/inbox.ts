@@ -28,7 +28,7 @@ import { type Incoming, type Platform, PlatformError } from "./platform.ts";
 import { QuestionHandler } from "./question_handler.ts";
 import type { ChatAppSettings } from "./settings.ts";
 import { readDelivery } from "./stored_delivery.ts";
-import { languageOf, languageShown, type Stopped, wordsIn } from "./words.ts";
+import { languageOf, languageShown, type StopOutcome, wordsIn } from "./words.ts";
 
 export type { Contact } from "./contacts.ts";
 
@@ -210,13 +210,13 @@ export class Inbox {
   }
 
   /** Handles the stop button of an answer. @param sender who pressed it, where the platform says */
-  async stop(messageId: string, sender: string | undefined): Promise<Stopped> {
+  async stop(messageId: string, sender: string | undefined): Promise<StopOutcome> {
     return await this.#active.stop(messageId, sender);
   }
 
   /**
-   * Resumes the deliveries that an earlier process did not finish, and returns their number. Call it
-   * once, before the first message is received.
+   * Resumes the deliveries that an earlier process did not finish, and returns their number. Call
+   * it once, before the first message is received.
    */
   async resume(): Promise<number> {
     const pending = await this.#outbox.pending();
@@ -326,7 +326,9 @@ export class Inbox {
     this.#parts.onStep?.("done");
   }
 
-  /** Ends a delivery that failed for good, with an apology where the platform refused the answer. */
+  /**
+   * Ends a delivery that failed for good, with an apology where the platform refused the answer.
+   */
   async #giveUp(id: string, delivery: Delivery, isRefused: boolean): Promise<void> {
     if (isRefused && delivery.purpose.kind !== "push") await this.#apologise(delivery);
     await this.#done(id, delivery);

@@ -1,13 +1,10 @@
 /**
- * Links, images and emphasis of one line of Markdown. Each function goes over the line once: the
- * usual regular expressions for these take the square of the length of a line of brackets or
- * asterisks, and a bot may send a megabyte of them.
+ * Links, images and emphasis in one line of Markdown. Each function reads the line once: the usual
+ * regular expressions take time in the square of the length of a line of brackets or asterisks, and
+ * a bot may send a megabyte of them.
  */
 
-/**
- * The line with each `[label](address "title")`, or each image where `opener` is `![`, written
- * anew.
- */
+/** Replaces each `[label](address "title")` in a line, or each image where `opener` is `![`. */
 export function replaceLinks(
   line: string,
   opener: "[" | "![",
@@ -15,8 +12,7 @@ export function replaceLinks(
 ): string {
   let out = "", from = 0, after = 0, open = -1, end = -1;
   for (let close = line.indexOf("]"); close >= 0; close = line.indexOf("]", after)) {
-    // The first opener behind the last bracket that closed; looked for again only when that one is
-    // passed.
+    // The first opener after the last closing bracket; searched again only after it was passed.
     if (open < after) open = line.indexOf(opener, after);
     if (open < 0) break;
     after = close + 1;
@@ -31,7 +27,7 @@ export function replaceLinks(
   return out + line.slice(from);
 }
 
-/** The line without the marks of bold: `**` and `__` where they stand close around words. */
+/** Removes the marks of bold: `**` and `__` directly around words. */
 export function withoutBold(line: string): string {
   return withoutPairs(withoutPairs(line, "**"), "__");
 }
@@ -53,7 +49,7 @@ function withoutPairs(line: string, mark: string): string {
   return out + line.slice(from);
 }
 
-/** The first mark from a place on that stands right behind a word. */
+/** Returns the index of the first mark, from `from` on, that directly follows a word. */
 function closing(line: string, mark: string, from: number): number {
   let at = line.indexOf(mark, from);
   while (at >= 0 && isSpace(line[at - 1]!)) at = line.indexOf(mark, at + 1);
@@ -64,7 +60,7 @@ function isSpace(sign: string): boolean {
   return sign.trim() === "";
 }
 
-/** The line without the marks of code: `` `name` `` becomes `name`. */
+/** Removes the marks of code: `` `name` `` becomes `name`. */
 export function withoutCode(line: string): string {
   // linear: a backtick is looked at once as a beginning, and what stands up to the next one is
   // passed over.

@@ -1,14 +1,14 @@
 /**
- * Mentions in what a bot says. Whoever makes a model repeat `<at id=all></at>` must not ping a
- * whole group, so each mark that a platform reads as a mention gets a sign into it that nobody
- * sees. The words stay as they are. Nothing that Nexus itself sends mentions anybody.
+ * Disarms mentions in the texts of bots: a person who makes a model repeat `<at id=all></at>` must
+ * not notify a whole group. Each mark that a platform reads as a mention gets an invisible sign;
+ * the visible text does not change. The gateway itself never mentions anybody.
  */
 import { type Fence, fenceAfter } from "./fence.ts";
 
-/** Whose marks. */
+/** The platform whose marks are disarmed. */
 export type MentionSyntax = "feishu" | "dingtalk" | "wecom";
 
-/** A space without width. */
+/** A zero-width space. */
 const BREAK = "\u200b";
 
 export function withoutMentions(text: string, platform: MentionSyntax): string {
@@ -24,7 +24,7 @@ export function withoutMentions(text: string, platform: MentionSyntax): string {
   }
 }
 
-/** `<at …>` in texts, rich texts and cards, `<person …>` in cards. `<atomic>` is something else. */
+/** `<at …>` in texts, rich texts and cards, `<person …>` in cards; not `<atomic>`. */
 const FEISHU = /<(?=\/?(?:at|person)(?:[\s/>]|$))/gi;
 
 /** `<@userid>` in the Markdown of apps, AI bots and webhooks. */
@@ -33,16 +33,16 @@ const WECOM_ID = /<(?=@)/g;
 /** Everybody, on WeCom and DingTalk. */
 const ALL = /@(?=all\b|everyone\b|所有人|全体成员|全员)/gi;
 
-/** A mobile number, which DingTalk reads as its owner, with or without the code of a country. */
+/** A mobile number, which DingTalk reads as its owner, with or without a country code. */
 const MOBILE = /@(?=\+?[\d-]{6})/g;
 
-/** A mention's own mark in a card: `<a atId=…>`. */
+/** The mark of a mention in a card: `<a atId=…>`. */
 // linear: it is tried at each `<`, and the spaces that it goes over then stand behind no other.
 const AT_TAG = /<(?=\/?a\s+at|@)/gi;
 
 /**
- * DingTalk reads `@` before a number, `all`, or somebody's user id, which may be any word. In code
- * only the first two are touched: `@Override` must still compile when it is copied.
+ * DingTalk reads `@` before a number, `all`, or a user id, which may be any word. In code only the
+ * first two are disarmed: `@Override` must still compile after it is copied.
  */
 function withoutDingTalk(text: string): string {
   const marked = text.replace(AT_TAG, `<${BREAK}`).replace(ALL, `@${BREAK}`).replace(
@@ -56,14 +56,14 @@ function withoutDingTalk(text: string): string {
   }).join("\n");
 }
 
-/** A line outside fences; what stands between two backticks stays. */
+/** Disarms ids in a line outside fences, except between backticks. */
 function withoutIds(line: string): string {
   const pieces: string[] = [];
   let from = 0;
   for (let at = 0; at < line.length; at++) {
     if (line[at] === "`") {
       const close = line.indexOf("`", at + 1);
-      // One that is never closed is a sign like others, and there are no further ones.
+      // Without a closing backtick this one is literal, and no other follows.
       if (close >= 0) at = close;
     } else if (line[at] === "@" && !isAddress(line, at)) {
       pieces.push(line.slice(from, at + 1));
@@ -74,8 +74,8 @@ function withoutIds(line: string): string {
 }
 
 /**
- * Whether an `@` mentions nobody: inside an address such as `a@example.com`, before a space or
- * another one, or marked already.
+ * Whether an `@` mentions nobody: in an address such as `a@example.com`, before a space or another
+ * `@`, or disarmed already.
  */
 function isAddress(text: string, at: number): boolean {
   const next = text[at + 1] ?? "";
@@ -85,6 +85,6 @@ function isAddress(text: string, at: number): boolean {
   return DOMAIN.test(text);
 }
 
-/** A name of at most 63 signs and its end. */
+/** The first label of a domain, of at most 63 signs, and the beginning of the next. */
 // linear: it is tried at one place, and goes over 64 signs at most.
 const DOMAIN = /[A-Za-z0-9-]{1,63}\.[A-Za-z]/y;

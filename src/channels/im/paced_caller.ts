@@ -1,7 +1,7 @@
 /**
- * A caller paces the calls to one platform's API: it takes a permit first, then sends the call, then
- * acts on what the answer means. A throttling answer closes the budget's scope, and the call waits;
- * nothing is lost. How a call is sent is up to a {@linkcode CallSender}: over HTTP
+ * A caller paces the calls to one platform's API: it takes a permit first, then sends the call,
+ * then acts on what the answer means. A throttling answer closes the budget's scope, and the call
+ * waits; nothing is lost. How a call is sent is up to a {@linkcode CallSender}: over HTTP
  * (`http_call.ts`), or as a frame over an open socket.
  *
  * The vendors' SDKs neither pace calls nor honour throttling answers.

@@ -1,59 +1,52 @@
 /**
- * Pairing binds an identity on a chat platform to an account here: then history, limits and a
- * running answer are the same in both places. A stranger gets a code in their private chat; whoever
- * is signed in enters it on the page; then the chat asks whether it is to be linked to that
- * account, and only the answer there links it. An admin may confirm a code for somebody, which the
- * audit log tells.
+ * Pairing links an identity on a chat platform to an account, so that both have the same history,
+ * limits and running answers. A stranger gets a code in their private chat and enters it on the
+ * page, signed in; then the chat asks whether it may be linked to that account, and only the answer
+ * there links it. An admin may confirm a code for a person; the audit log records it.
  */
 import type { Clock } from "../../core/clock.ts";
 import { NexusError } from "../../core/error.ts";
 import {
   Identities,
-  type Identity as Known,
+  type Identity as PlatformIdentity,
   type IdentityPlatform,
 } from "../../core/people/identity.ts";
 import type { Store } from "../../core/store.ts";
 
-/** An identity on a platform, as an app of it knows somebody. */
-export interface Identity {
+/** A person in an app on a chat platform. */
+export interface ChatIdentity {
   readonly channel: string;
   readonly app: string;
-  /** The person's id there. */
+  /** The person's id in the app. */
   readonly id: string;
   readonly name?: string;
-  /** What else the platform knows them by, the surest first. */
-  readonly known?: readonly Known[];
+  /** Further identities that the platform confirms, the most reliable first. */
+  readonly known?: readonly PlatformIdentity[];
 }
 
-/** A question that is open in a private chat: whether it is to be linked to an account. */
-export interface Asked {
-  readonly who: Identity;
+/** The question in a private chat whether it may be linked to an account, until it is answered. */
+export interface LinkQuestion {
+  readonly who: ChatIdentity;
   readonly account: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
 }
 
-/** An identity that is linked. */
-export interface Bound extends Identity {
+/** An identity and its account. */
+export interface LinkedIdentity extends ChatIdentity {
   readonly account: string;
   readonly at: number;
-  /** The platform's word links it, and nothing else: it cannot be unlinked. */
+  /** Whether only the platform links it, so that it cannot be unlinked. */
   readonly vouched: boolean;
 }
 
-/** Milliseconds for which a code holds, and for which the chat waits for the answer. */
+/** Milliseconds for which a code, or the question in the chat, is valid. */
 export const CODE_LIFETIME = 5 * 60_000;
 
-/**
- * Codes that are open at once, per app: a crowd of strangers must not fill the store, nor make
- * guessing likely.
- */
+/** Open codes per app: many strangers must not fill the store, nor make guessing likely. */
 const MAX_OPEN = 500;
 
-/**
- * Digits and letters that are not taken for each other; 31^8 codes, so 500 open ones are not found
- * by guessing.
- */
+/** Digits and letters that look different; with 31^8 codes, 500 open ones cannot be guessed. */
 const ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 export class Pairing {
@@ -69,25 +62,22 @@ export class Pairing {
     this.#identities = parts.identities ?? new Identities(parts);
   }
 
-  /** The account that an identity is linked to. */
-  async account(who: Identity): Promise<string | undefined> {
-    const owner = await this.#identities.owner([knownAs(who)]);
+  /** Returns the account of an identity. */
+  async account(who: ChatIdentity): Promise<string | undefined> {
+    const owner = await this.#identities.owner([chatIdentity(who)]);
     return owner && "account" in owner ? owner.account : undefined;
   }
 
-  /**
-   * The account that a hand has linked this identity to, or to which the platform says that it
-   * belongs since.
-   */
-  async linkedTo(who: Identity): Promise<string | undefined> {
+  /** Returns the account to which a person linked this identity, or another one of its owner. */
+  async linkedTo(who: ChatIdentity): Promise<string | undefined> {
     const account = await this.account(who);
     return account !== undefined && await this.#isByHand(who, account) ? account : undefined;
   }
 
-  /** A code for this identity; the same one while it holds. `undefined`: too many are open. */
-  async code(who: Identity): Promise<string | undefined> {
+  /** Returns the code of this identity, or a new one; `undefined` where too many are open. */
+  async code(who: ChatIdentity): Promise<string | undefined> {
     const { store, clock } = this.parts;
-    const mine = mineKey(who);
+    const mine = ownCodeKey(who);
     const known = await store.get(mine);
     if (known && await store.get(codeKey(known.code))) return known.code;
     const open = await store.list(`pair:mine:${who.channel}:${who.app}:`, { limit: MAX_OPEN });
@@ -99,11 +89,11 @@ export class Pairing {
   }
 
   /**
-   * An account's person has entered a code: it is used up, and from now on the chat is to be asked.
-   * Throws `not_found`, and `conflict` while the chat is asked about another account. The caller
-   * bounds how often somebody may try.
+   * Uses up a code that the person of an account entered; then the chat must be asked. Throws
+   * `not_found`, or `conflict` while the chat is asked about another account. The caller limits the
+   * attempts.
    */
-  async claim(code: string, account: string): Promise<Identity> {
+  async claim(code: string, account: string): Promise<ChatIdentity> {
     const who = await this.#use(code);
     const pendingQuestion = await this.asked(who);
     if (pendingQuestion && pendingQuestion.account !== account) {
@@ -112,33 +102,33 @@ export class Pairing {
         "the chat is being asked about another account: try again in five minutes",
       );
     }
-    await this.parts.store.set(askedKey(who), { who, account, at: this.parts.clock.now() }, {
+    await this.parts.store.set(questionKey(who), { who, account, at: this.parts.clock.now() }, {
       ttl: CODE_LIFETIME,
     });
     return who;
   }
 
-  /** What the private chat of this identity is being asked. */
-  async asked(who: Identity): Promise<Asked | undefined> {
-    return await this.parts.store.get(askedKey(who));
+  /** Returns the open question in the private chat of this identity. */
+  async asked(who: ChatIdentity): Promise<LinkQuestion | undefined> {
+    return await this.parts.store.get(questionKey(who));
   }
 
-  /** What was answered to that in the private chat. */
-  async answer({ who, account }: Asked, yes: boolean): Promise<void> {
-    await this.parts.store.delete(askedKey(who));
+  /** Takes the answer to the question in the private chat. */
+  async answer({ who, account }: LinkQuestion, yes: boolean): Promise<void> {
+    await this.parts.store.delete(questionKey(who));
     if (yes) await this.#link(who, account);
   }
 
-  /** Links the identity that was given this code, by the word of an admin. Throws `not_found`. */
-  async confirm(code: string, account: string): Promise<Identity> {
+  /** Links the identity that has this code, for an admin. Throws `not_found`. */
+  async confirm(code: string, account: string): Promise<ChatIdentity> {
     const who = await this.#use(code);
-    await this.parts.store.delete(askedKey(who));
+    await this.parts.store.delete(questionKey(who));
     await this.#link(who, account);
     return who;
   }
 
-  /** Codes that are open, for an admin to confirm. */
-  async open(): Promise<{ code: string; who: Identity; at: number }[]> {
+  /** Returns the open codes, which an admin may confirm. */
+  async open(): Promise<{ code: string; who: ChatIdentity; at: number }[]> {
     const found = await this.parts.store.list("pair:code:");
     return found.map(([key, { who: { known: _, ...who }, at }]) => ({
       code: key.slice("pair:code:".length),
@@ -147,8 +137,8 @@ export class Pairing {
     }));
   }
 
-  /** Identities and their accounts. */
-  async bound(account?: string): Promise<Bound[]> {
+  /** Returns the linked identities, of all accounts or of one. */
+  async bound(account?: string): Promise<LinkedIdentity[]> {
     const found = account === undefined
       ? await this.#identities.all()
       : await this.#identities.of(account);
@@ -168,8 +158,8 @@ export class Pairing {
     }));
   }
 
-  /** Throws `conflict` where only the platform's word links them, which would link them again. */
-  async unbind(who: Identity): Promise<void> {
+  /** Unlinks an identity. Throws `conflict` where the platform would link it again. */
+  async unbind(who: ChatIdentity): Promise<void> {
     const account = await this.account(who);
     if (account !== undefined && !await this.#isByHand(who, account)) {
       throw new NexusError(
@@ -177,17 +167,17 @@ export class Pairing {
         "the platform itself says whose this is: disable the account, or name it in `deny`",
       );
     }
-    await this.#identities.unlink(knownAs(who));
+    await this.#identities.unlink(chatIdentity(who));
   }
 
-  async #isByHand(who: Identity, account: string): Promise<boolean> {
+  async #isByHand(who: ChatIdentity, account: string): Promise<boolean> {
     return (await this.bound(account)).some((one) =>
       one.channel === who.channel && one.app === who.app && one.id === who.id && !one.vouched
     );
   }
 
-  /** Whose code it is. It is good once, also of two who enter it together. */
-  async #use(code: string): Promise<Identity> {
+  /** Uses up a code and returns its identity. Of two simultaneous attempts one succeeds. */
+  async #use(code: string): Promise<ChatIdentity> {
     const { store } = this.parts;
     const clean = code.trim().toUpperCase().replaceAll("-", "");
     const found = /^[2-9A-Z]{8}$/.test(clean) ? await store.get(codeKey(clean)) : undefined;
@@ -195,20 +185,20 @@ export class Pairing {
       throw new NexusError("not_found", "no such code, or it is no longer valid");
     }
     await store.delete(codeKey(clean));
-    await store.delete(mineKey(found.who));
+    await store.delete(ownCodeKey(found.who));
     return found.who;
   }
 
-  async #link(who: Identity, account: string): Promise<void> {
+  async #link(who: ChatIdentity, account: string): Promise<void> {
     const { known = [], name } = who;
-    const [surest = knownAs(who)] = known;
-    for (const one of [...known, knownAs(who)]) {
+    const [surest = chatIdentity(who)] = known;
+    for (const one of [...known, chatIdentity(who)]) {
       await this.#identities.link(one, account, "pairing", name, surest);
     }
   }
 }
 
-function knownAs({ channel, app, id }: Identity): Known {
+function chatIdentity({ channel, app, id }: ChatIdentity): PlatformIdentity {
   return { platform: channel as IdentityPlatform, kind: "chat", scope: app, value: id };
 }
 
@@ -216,16 +206,16 @@ function codeKey(code: string): string {
   return `pair:code:${code}`;
 }
 
-function mineKey({ channel, app, id }: Identity): string {
+function ownCodeKey({ channel, app, id }: ChatIdentity): string {
   return `pair:mine:${channel}:${app}:${id}`;
 }
 
-function askedKey({ channel, app, id }: Identity): string {
+function questionKey({ channel, app, id }: ChatIdentity): string {
   return `pair:asked:${channel}:${app}:${id}`;
 }
 
 function newCode(): string {
-  // 248 is the largest multiple of 31 in a byte; what lies above would make some letters likelier.
+  // 248 is the largest multiple of 31 in a byte; larger bytes would make some letters likelier.
   let code = "";
   while (code.length < 8) {
     for (const byte of crypto.getRandomValues(new Uint8Array(16))) {

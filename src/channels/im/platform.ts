@@ -1,17 +1,17 @@
 /**
- * What a chat platform is to the rest of this folder: where messages come from ({@linkcode
- * Incoming}), the ways in which an answer can be shown there ({@linkcode DeliveryMethod}, best first), and how
- * a call to it can fail ({@linkcode PlatformError}).
+ * The outbound side of an app on a chat platform: the messages that it answers ({@linkcode
+ * Incoming}), its methods of showing an answer ({@linkcode DeliveryMethod}), and how a call can
+ * fail ({@linkcode PlatformError}). The inbound side is a `Channel` (`channel.ts`).
  */
 import type { BudgetScope, Priority, Reservation } from "./send_budget.ts";
 import type { Json } from "../../core/store.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
 import type { AcceptedAttachments, Attachment } from "./attachment.ts";
 
-/** Whom the platform vouches for: people of the company. */
+/** The identities of a member of the company, as the platform confirms them. */
 export type Voucher = Pick<ExternalUser, "identities" | "ids">;
 
-/** A kind of message, or of a part of one, that no bot gets. */
+/** A kind of message, or of a part of one, that is not forwarded to bots. */
 export type UnsupportedPart =
   | "voice"
   | "video"
@@ -29,38 +29,38 @@ export type UnsupportedPart =
   | "folder"
   | "unknown";
 
-/** What a message, or one that it quotes, holds. */
+/** The content of a message, or of one that it quotes. */
 export interface Content {
   /** Without the mention of the bot. */
   readonly text: string;
-  /** References by which {@linkcode Platform.fetchImage} gets them. */
+  /** References for {@linkcode Platform.fetchImage}. */
   readonly images: readonly Json[];
-  /** Without a name where only the download tells it. */
+  /** `name` is absent where only the download has it. */
   readonly files: readonly { readonly ref: Json; readonly name?: string }[];
-  /** What of it no bot gets. */
+  /** The parts that are not forwarded to bots. */
   readonly unsupported?: readonly UnsupportedPart[];
 }
 
 /**
- * A message as it came from a platform, in our words. Plain JSON: the outbox holds it until it is
+ * A message from a platform, in a common form. Plain JSON: the outbox stores it until it is
  * answered.
  */
 export interface Incoming extends Content {
-  /** The platform's id of the message: what repeats are known by. */
+  /** The platform's id of the message, by which repeats are recognised. */
   readonly id: string;
   readonly chat: { readonly id: string; readonly type: "direct" | "group" };
   readonly sender: {
     readonly id: string;
     readonly name?: string;
     readonly departments?: readonly string[];
-    /** Set where the message itself says enough for the platform to vouch for them. */
+    /** Set where the message itself identifies the sender as a member of the company. */
     readonly voucher?: Voucher;
   };
-  /** The message that it replies to, where the platform sends it along. */
+  /** The message that it replies to, where the platform includes it. */
   readonly quote?: Content;
   /** When it was sent, milliseconds since the epoch. */
   readonly at: number;
-  /** What this platform needs to answer it: a message id, a session webhook, a request id. */
+  /** What the platform needs for an answer: a message id, a session webhook, a request id. */
   readonly address: Json;
 }
 
@@ -71,25 +71,20 @@ export interface FetchedFile {
 
 /** One app on one platform. */
 export interface Platform {
-  /** The ladder for one message, best way first. Never empty: the last one sends plain finals. */
+  /** Returns the methods of answering a message, best first: at least one, which sends finals. */
   methods(incoming: Incoming): Promise<readonly DeliveryMethod[]>;
-  /** As a data URL; throws a `PlatformError`. */
+  /** Returns an image as a data URL. Throws a `PlatformError`. */
   fetchImage(incoming: Incoming, ref: Json): Promise<string>;
   /**
-   * A file, with the name where the download tells one. Throws a `PlatformError`, with the code
-   * `too_large` where it has more than `max` bytes.
+   * Returns a file, with its name where the download has one. Throws a `PlatformError`, with the
+   * code `too_large` for more than `max` bytes.
    */
   fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile>;
-  /**
-   * The message that this one replies to, where the platform only names it. Throws a
-   * `PlatformError`.
-   */
+  /** Fetches the message that this one replies to. Throws a `PlatformError`. */
   quoted?(incoming: Incoming): Promise<Content | undefined>;
-  /** What of an answer's attachments can be shown here. */
+  /** The attachments that can be shown here. */
   readonly accepts: AcceptedAttachments;
-  /**
-   * Shows an attachment as a message of its own, in a form that {@linkcode Platform.accepts} allows.
-   */
+  /** Sends an attachment as a message, in a form that {@linkcode Platform.accepts} allows. */
   attach(
     incoming: Incoming,
     attachment: Attachment,
@@ -97,54 +92,45 @@ export interface Platform {
     send: SendOptions,
   ): Promise<void>;
   /**
-   * The ladder for what the gateway itself says, such as a command's answer; {@linkcode
-   * Platform.ways} unless set.
+   * Returns the methods for texts of the gateway itself, such as a command's answer; {@linkcode
+   * Platform.methods} unless set.
    */
   noticeMethods?(incoming: Incoming): Promise<readonly DeliveryMethod[]>;
-  /** Whom the platform vouches for, where that takes a call. Throws a `PlatformError`. */
+  /** Fetches the sender's identities in the company. Throws a `PlatformError`. */
   vouch?(incoming: Incoming): Promise<Voucher | undefined>;
-  /**
-   * What the sender is called, where a call tells what the message does not. Throws a
-   * `PlatformError`.
-   */
+  /** Fetches the sender's name, which the message does not have. Throws a `PlatformError`. */
   nameOf?(incoming: Incoming): Promise<string | undefined>;
-  /** Names of the sender's departments, where the platform tells. */
+  /** Fetches the ids of the sender's departments. Throws a `PlatformError`. */
   departments?(incoming: Incoming): Promise<readonly string[]>;
-  /**
-   * What of a message's address still holds when somebody is written to later; nothing unless it
-   * says otherwise.
-   */
+  /** Returns the part of a message's address that is valid for later pushes; none unless set. */
   lastingAddress?(incoming: Incoming): Json;
-  /**
-   * The ladder for what a bot says by itself, best way first; empty where the app cannot speak
-   * first.
-   */
+  /** Returns the methods for pushes, best first; none where the app cannot write first. */
   pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]>;
 }
 
-/** What every call of one delivery carries. */
+/** The options of every call of one delivery. */
 export interface SendOptions {
-  /**
-   * Unique for what is sent, and the same when it is sent again: idempotency ids are made from it.
-   */
+  /** Unique to what is sent, and the same when it is repeated: idempotency ids are made from it. */
   readonly id: string;
   readonly priority: Priority;
   readonly chat: string;
   readonly signal?: AbortSignal;
   readonly reservation?: Reservation;
-  /** Milliseconds for which the send is tried again; as long as an answer may be late unless set. */
+  /**
+   * Milliseconds for which the send is tried again; as long as an answer may be late unless set.
+   */
   readonly deadlineMs?: number;
-  /** The whole of the answer or of its part: there will be no edit. */
+  /** Whether the text is final: it will not be edited. */
   readonly isWhole: boolean;
-  /** Set on the last words of a way that carries images with them. */
+  /** Attachments that the text carries, by a method that has {@linkcode AnyMethod.carries}. */
   readonly images?: readonly Attachment[];
-  /** Strictly growing numbers, also over restarts. */
+  /** Returns a larger number with each call, also across restarts. */
   readonly nextSequence: () => number;
-  /** What {@linkcode SendOptions.saveCheckpoint} kept when a process died inside this very send. */
+  /** The last checkpoint of this send, where a process died during it. */
   readonly checkpoint?: Json;
-  /** Writes down what the first of several calls gave, so that a repeat goes on from there. */
-  readonly saveCheckpoint: (half: Json) => Promise<void>;
-  /** Called once per call to the platform: what the answer cost. */
+  /** Stores the result of the first of several calls, so that a repeat continues from there. */
+  readonly saveCheckpoint: (checkpoint: Json) => Promise<void>;
+  /** Called for each call to the platform: what the answer costs. */
   readonly onCall: () => void;
 }
 
@@ -212,10 +198,10 @@ export type DeliveryMethod = LiveMethod | StaticMethod;
 export type MessageRef = Json;
 
 /**
- * `gone`: this place can no longer be written (expired, recalled). `refused`: this call will never
- * go through. `unavailable`: no answer, or a failing one, for longer than patience lasts.
- * `ambiguous`: it may have been shown, and a repeat might show twice. `throttled`, `dropped`: an
- * edit that was not worth waiting for. `exhausted`: the month's quota has nothing left.
+ * `gone`: the message can no longer be edited (expired, recalled). `refused`: the call will never
+ * succeed. `unavailable`: no answer, or a failing one, until the deadline. `ambiguous`: the text
+ * may have been shown, and a repeat might show it twice. `throttled`, `dropped`: an edit that was
+ * not worth waiting for. `exhausted`: the quota of the day or month has nothing left.
  */
 export type PlatformErrorKind =
   | "gone"

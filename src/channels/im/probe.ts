@@ -1,30 +1,30 @@
 /**
- * What the checks of all platforms' apps have in common: one call with a deadline, and the words
- * for a platform that cannot be reached. Each platform has a `probe.ts` of its own beside its API.
+ * The common parts of the apps' checks: a call with a timeout, and the finding for a platform that
+ * cannot be reached. Each platform has a `probe.ts` of its own.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { BilingualText, FindingReport } from "../../core/finding.ts";
 import type { Json } from "../../core/store.ts";
 import { parse, request } from "./http_call.ts";
 
-/** What a check needs of the world. */
+/** What a check needs of the process. */
 export interface ProbeParts {
   readonly fetch: typeof fetch;
   readonly clock: Clock;
 }
 
-/** Seconds that one call of a check may take. */
-const SECONDS = 10;
+/** Seconds until a call of a check times out. */
+const TIMEOUT_SECONDS = 10;
 
 /** Bytes of an answer that are read: lists of permissions are long. */
-const MOST = 1 << 20;
+const MAX_BYTES = 1 << 20;
 
-/** A platform's answer, or how there was none. */
+/** A platform's answer, or why there was none. */
 export type ProbeOutcome =
   | { readonly status: number; readonly body: Json }
   | { readonly trouble: "timeout" | "network" | "not_json"; readonly status?: number };
 
-/** A request of a check, made once. */
+/** A request of a check. It is not repeated. */
 export interface ProbeRequest {
   readonly method?: string;
   readonly url: string;
@@ -39,14 +39,14 @@ export async function tryOnce(
   { method, url, headers, body }: ProbeRequest,
 ): Promise<ProbeOutcome> {
   const answer = await request(
-    { ...parts, timeouts: { token: SECONDS } },
+    { ...parts, timeouts: { token: TIMEOUT_SECONDS } },
     "token",
     method ?? (body === undefined ? "GET" : "POST"),
     url,
     {
       headers: { accept: "application/json", ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body), json: true }),
-      maxBytes: MOST,
+      maxBytes: MAX_BYTES,
     },
   );
   if (answer === "timeout") return { trouble: "timeout" };
@@ -59,8 +59,9 @@ export async function tryOnce(
 }
 
 /**
- * The finding for a platform that gave no answer of its own. @param key the setting that holds its
- * address
+ * Reports a platform that did not answer.
+ *
+ * @param key the setting that has its address
  */
 export function unreachable(
   report: FindingReport,
@@ -92,19 +93,19 @@ export function unreachable(
   }, { said });
 }
 
-/** Whether the rules name a department, for which the platform has to tell somebody's. */
+/** Whether the rules name a department, so that people's departments must be fetched. */
 export function namesDepartments(
   { rules }: { readonly rules: readonly { readonly department?: string }[] },
 ): boolean {
   return rules.some(({ department }) => department !== undefined);
 }
 
-/** The letters of an AES key that decodes to 32 bytes. */
+/** Whether a text is an encoding key: 43 characters that decode to 32 bytes. */
 export function isAesKey(key: string): boolean {
   return /^[A-Za-z0-9+/]{43}$/.test(key);
 }
 
-/** The finding for an AES key of a wrong form. */
+/** Reports an encoding key that is malformed. */
 export function wrongAesKey(report: FindingReport, key: string, todo: BilingualText): void {
   report.wrong(key, {
     en: "the encoding key is not 43 letters and digits, so no callback can be opened",

@@ -1,7 +1,4 @@
-/**
- * The checks of all apps on chat platforms that the configuration names. A platform's code is
- * loaded when an app of it is checked.
- */
+/** The checks of all configured apps. The code of a platform is loaded when its app is checked. */
 import type { Probe, Thoroughness } from "../../core/checkup.ts";
 import { type FindingReport, resolveSettings } from "../../core/finding.ts";
 import type { AppHealth } from "./health.ts";
@@ -11,8 +8,8 @@ import type { ProbeParts } from "./probe.ts";
 export interface AppProbeParts extends ProbeParts {
   readonly env: (name: string) => string | undefined;
   /**
-   * How an app's running connection does, where a second one would close it; `elsewhere`: another
-   * process has it; `undefined`: none is running.
+   * Returns the health of an app's connection, where a second one would close it; `elsewhere` where
+   * another process has it; `undefined` where none is running.
    */
   readonly live: (platform: string, name: string) => AppHealth | "elsewhere" | undefined;
 }

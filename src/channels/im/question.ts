@@ -1,37 +1,37 @@
 /**
- * Reading a message: what a bot gets of it, and what its person hears of the rest. Nothing that
- * somebody sent is dropped without a word.
+ * Converts a message to a question for a bot, and to notes for the person about the parts that the
+ * bot does not get. No part is dropped silently.
  */
 import type { Json } from "../../core/store.ts";
 import { type Content, type Incoming, type Platform, PlatformError } from "./platform.ts";
-import type { FileTrouble, Words } from "./words.ts";
+import type { UnreadReason, Words } from "./words.ts";
 
-/** What a bot is asked. */
+/** The question that a bot gets. */
 export interface ChatQuestion {
   readonly text: string;
   /** Data URLs. */
   readonly images: readonly string[];
-  /** Lines that the person reads below the answer: what the bot did not get. */
+  /** Lines below the answer about the parts that the bot did not get. */
   readonly notes: readonly string[];
 }
 
-/** A question, or the words that are the whole answer. */
+/** A question, or the reason why no bot is asked. */
 export type QuestionOrRefusal = ChatQuestion | { readonly refusal: string };
 
 export interface QuestionParts {
   readonly platform: Pick<Platform, "fetchImage" | "fetchFile" | "quoted">;
   readonly words: Words;
-  /** Gets what went wrong at the platform and the person read about. */
+  /** Receives failures of the platform; the person has read about them. */
   readonly onError: (error: PlatformError) => void;
 }
 
-/** Bytes of a text file that is read to the bot. */
-export const MAX_FILE = 64 * 1024;
+/** Bytes of a text file that is included in the question. */
+export const MAX_FILE_BYTES = 64 * 1024;
 
-/** Pictures and files of one message, its quote included. */
+/** Images and files of one message, its quote included. */
 export const MAX_IMAGES = 10, MAX_FILES = 5;
 
-/** Units of a quoted message. */
+/** UTF-16 units of a quoted message. */
 export const MAX_QUOTE = 4000;
 
 export async function readQuestion(
@@ -69,7 +69,7 @@ function isEmpty({ text, images, files }: Content): boolean {
   return text.trim() === "" && images.length === 0 && files.length === 0;
 }
 
-/** What the message replies to; `lost` where it does to something that could not be fetched. */
+/** Returns the quoted message; `lost` where it could not be fetched. */
 async function quoteOf(
   incoming: Incoming,
   { platform, onError }: QuestionParts,
@@ -84,7 +84,7 @@ async function quoteOf(
   }
 }
 
-/** The quoted words, marked as such line by line. */
+/** Returns the quoted message as lines of a Markdown quote. */
 function quoted(quote: Content, words: Words): string {
   const text = quote.text.trim();
   const cut = text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE).toWellFormed()}…` : text;
@@ -95,14 +95,14 @@ function quoted(quote: Content, words: Words): string {
   );
 }
 
-/** `[sticker]` for each part that is not words, picture or file. */
+/** Returns `[sticker]` and the like for each part that is not text, image or file. */
 function marks({ unsupported = [] }: Content, words: Words): string {
   return unsupported.map((kind) => `[${words.kinds[kind]}]`).join(" ");
 }
 
 /**
- * `undefined`: one could not be fetched, and a bot that does not see it would answer something
- * else.
+ * Fetches the images. Returns `undefined` where one could not be fetched: without it the bot would
+ * answer another question.
  */
 async function imagesOf(
   refs: readonly Json[],
@@ -120,7 +120,7 @@ async function imagesOf(
   }
 }
 
-/** Text files are read to the bot; of others it gets the name, and the person reads why. */
+/** Reads text files. Of other files the bot gets the names, and the person reads the reason. */
 async function filesOf(
   files: Content["files"],
   incoming: Incoming,
@@ -150,26 +150,24 @@ async function fileOf(
   { ref, name }: Content["files"][number],
   incoming: Incoming,
   { platform, onError }: QuestionParts,
-): Promise<{ name: string; text?: string; why: FileTrouble }> {
-  const said = name ?? "file";
+): Promise<{ name: string; text?: string; why: UnreadReason }> {
+  const label = name ?? "file";
   if (name !== undefined && !TEXT_FILE.test(name)) return { name, why: "kind" };
   try {
-    const file = await platform.fetchFile(incoming, ref, MAX_FILE);
-    const known = name ?? file.name ?? said;
+    const file = await platform.fetchFile(incoming, ref, MAX_FILE_BYTES);
+    const known = name ?? file.name ?? label;
     if (!TEXT_FILE.test(known)) return { name: known, why: "kind" };
-    if (file.bytes.length > MAX_FILE) return { name: known, why: "size" };
+    if (file.bytes.length > MAX_FILE_BYTES) return { name: known, why: "size" };
     return { name: known, text: decoded(file.bytes), why: "kind" };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    if (error.code === "too_large") return { name: said, why: "size" };
+    if (error.code === "too_large") return { name: label, why: "size" };
     onError(error);
-    return { name: said, why: "fetch" };
+    return { name: label, why: "fetch" };
   }
 }
 
-/**
- * As UTF-8, as UTF-16 where it says so, else as what editors in China write. `undefined`: no text.
- */
+/** Decodes UTF-8, UTF-16 with a mark, or GB 18030, as Chinese editors write it. */
 function decoded(bytes: Uint8Array): string | undefined {
   const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
   for (const encoding of utf16 ? ["utf-16le"] : ["utf-8", "gb18030"]) {
@@ -177,12 +175,12 @@ function decoded(bytes: Uint8Array): string | undefined {
       const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
       if (!text.includes("\0")) return text;
     } catch (_anotherEncoding) {
-      // The next one, or none.
+      // Try the next encoding.
     }
   }
   return undefined;
 }
 
-/** Files that are words. */
+/** Names of text files. */
 const TEXT_FILE =
   /\.(txt|md|csv|tsv|json|ya?ml|xml|html?|log|ini|toml|sql|py|js|ts|java|go|rs|c|h|cpp|sh)$/i;

@@ -1,6 +1,6 @@
 /**
- * Turns a message into what answers it: the turn of a bot, or words of the gateway itself, such as a
- * command's answer or the reason why nobody was asked.
+ * Turns a message into what answers it: the turn of a bot, or words of the gateway itself, such as
+ * a command's answer or the reason why nobody was asked.
  */
 import { asNexusError, NexusError } from "../../core/error.ts";
 import type { Languages } from "../../core/languages.ts";

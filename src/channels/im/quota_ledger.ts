@@ -23,8 +23,8 @@ export class QuotaLedger {
   }
 
   /**
-   * Counts one call in every quota of the path, or in none. Returns `undefined` where one of them has
-   * nothing left for this priority.
+   * Counts one call in every quota of the path, or in none. Returns `undefined` where one of them
+   * has nothing left for this priority.
    */
   async charge(states: readonly ScopeState[], priority: Priority): Promise<Charge | undefined> {
     const charged: Charge = [];

@@ -1,10 +1,7 @@
-/** Figures of the configuration as budgets. */
+/** Converts limits of the configuration to limits of a budget. */
 import type { RateLimit } from "./send_budget.ts";
 
-/**
- * What is written in the configuration, over the platform's default; windows that are absent do not
- * limit.
- */
+/** Returns the configured limits, or the platform's default for each that is not configured. */
 export function rates(
   written: { second?: number; minute?: number; hour?: number } | undefined,
   otherwise: { second?: number; minute?: number; hour?: number },

@@ -1,7 +1,4 @@
-/**
- * A line that stays open: dials, hands on what arrives, and dials again with a jittered back-off
- * when it is lost, until it is stopped.
- */
+/** A WebSocket of JSON frames that reconnects, with a jittered back-off, until it is stopped. */
 import type { Clock } from "../../core/clock.ts";
 import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
@@ -9,37 +6,34 @@ import { sleep } from "../../core/sleep.ts";
 export interface ReconnectingSocketParts {
   readonly clock: Clock;
   readonly random: () => number;
-  /**
-   * Gets the address for the next try; a ticket may belong to it. The signal says that the line is
-   * being stopped.
-   */
+  /** Returns the address for the next connection, with a ticket where the platform has them. */
   readonly address: (stop: AbortSignal) => Promise<string>;
-  /** The socket is open; say who we are. */
-  readonly onOpen: (send: (onFrame: unknown) => void) => void;
-  /** A text frame that is JSON. */
+  /** Called when a connection is open, to authenticate. */
+  readonly onOpen: (send: (frame: unknown) => void) => void;
+  /** Called with each frame that is JSON. */
   readonly frame: (frame: unknown, send: (frame: unknown) => void) => void;
   readonly onLost: (why: string) => void;
-  /** Milliseconds of silence after which the line is taken for dead. */
+  /** Milliseconds of silence after which the connection is taken for dead. */
   readonly silence: number;
 }
 
-/** Milliseconds between tries: at first, at most. */
-const BACKOFF = [500, 60_000] as const;
+/** The first and the longest wait between connections, in milliseconds. */
+const BACKOFF_MS = 500, MAX_BACKOFF_MS = 60_000;
 
 export class ReconnectingSocket {
-  readonly #p: ReconnectingSocketParts;
+  readonly #parts: ReconnectingSocketParts;
   readonly #stop = new AbortController();
   #socket: WebSocket | undefined;
-  #watch: (() => void) | undefined;
+  #stopWatch: (() => void) | undefined;
   #running: Promise<void> | undefined;
-  /** When the other side asked for it: no back-off. */
-  #again = false;
+  /** Whether to reconnect without back-off. */
+  #reconnectNow = false;
 
   constructor(parts: ReconnectingSocketParts) {
-    this.#p = parts;
+    this.#parts = parts;
   }
 
-  /** Begins to dial. Resolves when the first try has opened or failed. */
+  /** Starts connecting. Resolves when the first connection is open or has failed. */
   start(): Promise<void> {
     const first = Promise.withResolvers<void>();
     this.#running = this.#run(() => first.resolve());
@@ -50,16 +44,16 @@ export class ReconnectingSocket {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** `false`: there is no line now. */
+  /** Returns `false` where there is no connection now. */
   send(frame: unknown): boolean {
     if (!this.open) return false;
     this.#socket!.send(JSON.stringify(frame));
     return true;
   }
 
-  /** Closes this connection and dials anew at once. */
+  /** Closes the connection and opens another at once. */
   reconnect(): void {
-    this.#again = true;
+    this.#reconnectNow = true;
     this.#socket?.close();
   }
 
@@ -70,7 +64,7 @@ export class ReconnectingSocket {
   }
 
   async #run(tried: () => void) {
-    const { clock, random, onLost } = this.#p;
+    const { clock, random, onLost } = this.#parts;
     for (let failures = 0; !this.#stop.signal.aborted;) {
       let why: string;
       try {
@@ -83,23 +77,19 @@ export class ReconnectingSocket {
       }
       tried();
       if (this.#stop.signal.aborted) return;
-      if (this.#again) {
-        this.#again = false;
+      if (this.#reconnectNow) {
+        this.#reconnectNow = false;
         continue;
       }
       onLost(why);
-      const [least, most] = BACKOFF;
-      await sleep(
-        clock,
-        Math.min(most, least * 2 ** failures++) * (0.5 + random() / 2),
-        this.#stop.signal,
-      );
+      const wait = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** failures++);
+      await sleep(clock, wait * (0.5 + random() / 2), this.#stop.signal);
     }
   }
 
-  /** Resolves with the reason when the connection is over. */
+  /** Opens a connection. Resolves with the reason of its end. */
   async #connection(opened: () => void): Promise<string> {
-    const socket = new WebSocket(await this.#p.address(this.#stop.signal));
+    const socket = new WebSocket(await this.#parts.address(this.#stop.signal));
     if (this.#stop.signal.aborted) {
       socket.close();
       return "stopped";
@@ -110,12 +100,12 @@ export class ReconnectingSocket {
     };
     const over = Promise.withResolvers<string>();
     socket.onopen = () => {
-      this.#heard(socket);
+      this.#watchSilence(socket);
       opened();
-      this.#p.onOpen(send);
+      this.#parts.onOpen(send);
     };
     socket.onmessage = ({ data }) => {
-      this.#heard(socket);
+      this.#watchSilence(socket);
       if (typeof data !== "string") return;
       let frame: unknown;
       try {
@@ -123,20 +113,20 @@ export class ReconnectingSocket {
       } catch (_notJson) {
         return;
       }
-      this.#p.frame(frame, send);
+      this.#parts.frame(frame, send);
     };
     socket.onerror = (event) =>
       over.resolve(event instanceof ErrorEvent ? event.message : "connection failed");
     socket.onclose = ({ code, reason }) => over.resolve(`closed with ${code} ${reason}`.trim());
     const why = await over.promise;
-    this.#watch?.();
-    this.#watch = undefined;
+    this.#stopWatch?.();
+    this.#stopWatch = undefined;
     socket.close();
     return why;
   }
 
-  #heard(socket: WebSocket) {
-    this.#watch?.();
-    this.#watch = this.#p.clock.after(this.#p.silence, () => socket.close());
+  #watchSilence(socket: WebSocket) {
+    this.#stopWatch?.();
+    this.#stopWatch = this.#parts.clock.after(this.#parts.silence, () => socket.close());
   }
 }

@@ -1,22 +1,20 @@
-/**
- * The rules of an app: who is answered by which bot, and which of them bound what somebody may use.
- */
+/** The rules of an app: which bot answers whom, and which bots a person may use. */
 import type { Offer } from "../../core/offer.ts";
 import type { ChatAppSettings } from "./settings.ts";
 import type { Incoming } from "./platform.ts";
 
 export type Rule = ChatAppSettings["rules"][number];
 
-/** The first rule that fits a message of somebody who is in these departments. */
+/** Returns the first rule that matches a message, by a sender in these departments. */
 export function firstRule(
   rules: readonly Rule[],
   incoming: Pick<Incoming, "chat" | "sender">,
   departments: readonly string[],
 ): Rule | undefined {
-  return rules.find((rule) => fits(rule, incoming, departments));
+  return rules.find((rule) => matches(rule, incoming, departments));
 }
 
-function fits(
+function matches(
   { chat, person, department }: Rule,
   incoming: Pick<Incoming, "chat" | "sender">,
   own: readonly string[],
@@ -26,17 +24,17 @@ function fits(
     (department === undefined || own.includes(department));
 }
 
-/** Whether the departments of people matter to any of these rules. */
+/** Whether any of these rules depends on departments. */
 export function needDepartments(rules: readonly Rule[]): boolean {
   return rules.some(({ department }) => department !== undefined);
 }
 
-/** The rules that are meant as access: they hold against `/use`, names and pushes too. */
+/** Returns the rules that restrict access: they also apply to `/use`, names and pushes. */
 export function accessRules(rules: readonly Rule[]): Rule[] {
   return rules.filter(({ lock, reserve }) => lock || reserve);
 }
 
-/** What the rules leave of an offer to somebody in these departments. */
+/** Restricts an offer by the rules for a sender in these departments. */
 export function boundBy(
   offer: Offer,
   rules: readonly Rule[],
@@ -46,7 +44,7 @@ export function boundBy(
   const first = firstRule(rules, incoming, departments);
   const reserved = rules.filter(({ reserve }) => reserve);
   const own = new Set(
-    reserved.filter((rule) => fits(rule, incoming, departments)).map(({ bot }) => bot),
+    reserved.filter((rule) => matches(rule, incoming, departments)).map(({ bot }) => bot),
   );
   const except = reserved.map(({ bot }) => bot).filter((bot) => !own.has(bot));
   return {

@@ -1,7 +1,9 @@
 /** The scopes of a budget: their limits, and the calls that each has taken. */
 import { type Priority, type RateLimit, SlidingWindow } from "./sliding_window.ts";
 
-/** At most `limit` calls in a calendar day or month. The count is stored, so it survives a restart. */
+/**
+ * At most `limit` calls in a calendar day or month. The count is stored, so it survives a restart.
+ */
 export interface Quota {
   readonly limit: number;
   readonly period: "day" | "month";

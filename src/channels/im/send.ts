@@ -1,16 +1,16 @@
-/** Small things that every platform's calls need. */
+/** The options of calls that are not part of an answer. */
 import type { SendOptions } from "./platform.ts";
 
 /**
- * Milliseconds for which something is asked for that a question needs, such as its picture. After
- * that the person hears that it could not be fetched, while they still remember what they asked.
+ * Milliseconds for which part of a question, such as an image, is fetched. After that the person
+ * reads that it could not be fetched, while they still remember the question.
  */
 const FETCH_TIMEOUT_MS = 30_000;
 
-/** Milliseconds for which a person's name is asked for: it is worth no longer wait. */
+/** Milliseconds for which a person's name is fetched: it is not worth a longer wait. */
 export const NAME_TIMEOUT_MS = 1500;
 
-/** A call that belongs to no answer's cost. */
+/** Returns the options of a call that does not count as a cost of an answer. */
 export function standaloneSend(id: string, deadlineMs = FETCH_TIMEOUT_MS): SendOptions {
   return {
     deadlineMs,

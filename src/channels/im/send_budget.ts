@@ -4,8 +4,8 @@
  *
  * A slot of a window is taken with the permit and is free again one window after the *answer* to
  * that call. The platform counts the call somewhere between the two, so whatever the latencies are,
- * no more than `limit` calls fall into any of its windows, sliding or fixed. That is stricter than a
- * token bucket or GCRA, whose burst adds to its rate, and uses small limits (5 a second, 30 a
+ * no more than `limit` calls fall into any of its windows, sliding or fixed. That is stricter than
+ * a token bucket or GCRA, whose burst adds to its rate, and uses small limits (5 a second, 30 a
  * minute) in full.
  *
  * ```ts
@@ -91,8 +91,8 @@ export class SendBudget {
   }
 
   /**
-   * Resolves with a permit as soon as every scope of the path has room, or with the reason why there
-   * will be none.
+   * Resolves with a permit as soon as every scope of the path has room, or with the reason why
+   * there will be none.
    */
   async take(path: readonly BudgetScope[], ask: PermitRequest): Promise<Permit | PermitRefusal> {
     if (ask.signal?.aborted) return "dropped";
@@ -123,9 +123,9 @@ export class SendBudget {
   }
 
   /**
-   * Pays for the final of an answer that begins: one call of each quota on the path, and one slot of
-   * each long window, which edits and pushes then leave free. Returns `undefined` where a quota has
-   * nothing left.
+   * Pays for the final of an answer that begins: one call of each quota on the path, and one slot
+   * of each long window, which edits and pushes then leave free. Returns `undefined` where a quota
+   * has nothing left.
    */
   async reserve(path: readonly BudgetScope[]): Promise<Reservation | undefined> {
     const states = path.map((scope) => this.#state(scope));
@@ -213,8 +213,8 @@ export class SendBudget {
   }
 
   /**
-   * Removes the scopes of chats and cards that are idle. Runs when their number has doubled, so that
-   * the cost per scope is constant.
+   * Removes the scopes of chats and cards that are idle. Runs when their number has doubled, so
+   * that the cost per scope is constant.
    */
   #sweep() {
     const now = this.#clock.now();

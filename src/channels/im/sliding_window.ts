@@ -5,7 +5,9 @@
  * call is throttled, no final is late, and edits are as fresh as the limits allow.
  */
 
-/** Finals end an answer, first messages begin one, edits show it growing; nobody asked for a push. */
+/**
+ * Finals end an answer, first messages begin one, edits show it growing; nobody asked for a push.
+ */
 export type Priority = "final" | "first" | "edit" | "push";
 
 /** All priorities, the most urgent first. */
@@ -107,7 +109,10 @@ export class SlidingWindow {
     return isLong && priority !== "final" ? Math.min(room, limit - reserved) : room;
   }
 
-  /** Returns the milliseconds until so many slots are free; Infinity where calls in flight hold them. */
+  /**
+   * Returns the milliseconds until so many slots are free; Infinity where calls in flight hold
+   * them.
+   */
   #untilFree(slots: number, now: number): number {
     for (let at = this.#head; at < this.#groups.length; at++) {
       const group = this.#groups[at]!;

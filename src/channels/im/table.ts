@@ -1,12 +1,10 @@
-/**
- * Tables of Markdown: as lines for platforms that have none, and counted for those that take few.
- */
+/** Tables in Markdown: converted to lines, for platforms without tables, and counted. */
 import { type Fence, fenceAfter } from "./fence.ts";
 
-/** UTF-16 units of a header that stand before a cell. */
+/** UTF-16 units of a header that are repeated before each cell. */
 const MAX_HEADER = 40;
 
-/** How much longer than the table its lines may be: a header is repeated in every row. */
+/** By what factor the lines may be longer than the table: headers are repeated in every row. */
 const MAX_GROWTH = 8;
 
 /** Whether a line may be a row. */
@@ -14,18 +12,15 @@ export function isRow(line: string): boolean {
   return line.includes("|") && line.trim().length > 1;
 }
 
-/** Whether a line is what stands between a table's header and its rows: `|---|:--:|`. */
+/** Whether a line separates a table's header from its rows: `|---|:--:|`. */
 export function isDivider(line: string): boolean {
   if (!/^[\s|:-]+$/.test(line)) return false;
   const columns = cellsOf(line);
   return columns.length > 1 && columns.every((column) => /^:?-+:?$/.test(column));
 }
 
-/**
- * The place in a text where its table after the first `most` begins; `undefined` where it has no
- * more than these.
- */
-export function tableAfter(text: string, most: number): number | undefined {
+/** Returns the index at which the table after the first `max` begins; `undefined` without one. */
+export function tableAfter(text: string, max: number): number | undefined {
   let fence: Fence | undefined;
   let count = 0, header: number | undefined, isInside = false;
   for (let from = 0; from < text.length;) {
@@ -35,7 +30,7 @@ export function tableAfter(text: string, most: number): number | undefined {
     const row = fence === undefined && isRow(line);
     if (!row) isInside = false;
     else if (header !== undefined && !isInside && isDivider(line)) {
-      if (++count > most) return header;
+      if (++count > max) return header;
       isInside = true;
     }
     header = row ? from : undefined;
@@ -45,10 +40,10 @@ export function tableAfter(text: string, most: number): number | undefined {
 }
 
 /**
- * One line a row, `- header: cell · header: cell`, from all lines of a table.
+ * Converts the lines of a table to one line per row: `- header: cell · header: cell`.
  *
- * A table that would become much longer stays as it is: a header of 500 KB over 200,000 rows would
- * make 100 GB.
+ * A table that would become much longer is returned unchanged: a header of 500 KB over 200,000 rows
+ * would become 100 GB.
  */
 export function rowsAsLines(table: readonly string[]): readonly string[] {
   const [header = "", _divider, ...rows] = table;

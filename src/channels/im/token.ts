@@ -1,67 +1,68 @@
 /**
- * An access token of a platform's app: kept, renewed ahead of its time, and asked for by one flight
- * at a time however many wait.
+ * An access token of a platform's app. It is cached and renewed before it expires; one request at a
+ * time fetches it, however many calls wait.
  */
 import type { Clock } from "../../core/clock.ts";
 
 export class AccessToken {
   readonly #clock: Clock;
-  readonly #ask: (patience: number) => Promise<{ token: string; lifetime: number }>;
+  readonly #fetchToken: (timeoutFactor: number) => Promise<{ token: string; lifetime: number }>;
   readonly #ahead: number;
   #value = "";
   #until = 0;
-  /** Failures one after the other. */
+  /** Consecutive failures. */
   #failures = 0;
-  #flight: Promise<string> | undefined;
+  #request: Promise<string> | undefined;
 
   /**
-   * `ask` gets a new one, with its lifetime in milliseconds, and throws a `PlatformError`;
-   * `patience` is by what its time is multiplied, more after each failure. `ahead`: milliseconds
-   * before the end at which it is renewed; the old one still holds meanwhile.
+   * @param fetchToken fetches a token, with its lifetime in milliseconds, within a time that is
+   * multiplied by `timeoutFactor`; throws a `PlatformError`
+   * @param ahead milliseconds before its expiry at which a token is renewed; it stays valid
+   *   meanwhile
    */
   constructor(
     clock: Clock,
-    ask: (patience: number) => Promise<{ token: string; lifetime: number }>,
+    fetchToken: (timeoutFactor: number) => Promise<{ token: string; lifetime: number }>,
     ahead = 5 * 60_000,
   ) {
     this.#clock = clock;
-    this.#ask = ask;
+    this.#fetchToken = fetchToken;
     this.#ahead = ahead;
   }
 
-  /** A token that holds. */
+  /** Returns a valid token. */
   get(): Promise<string> {
     const left = this.#until - this.#clock.now();
     if (left > this.#ahead) return Promise.resolve(this.#value);
-    const flight = this.#renew();
-    if (left <= 0) return flight;
-    // The old one is still good: nobody has to wait, and a failure now is the next caller's to see.
-    flight.catch(() => undefined);
+    const request = this.#renew();
+    if (left <= 0) return request;
+    // The token is still valid, so nobody waits. The next caller sees a failure of the renewal.
+    request.catch(() => undefined);
     return Promise.resolve(this.#value);
   }
 
-  /** The platform refused this one. Another that came meanwhile stays. */
+  /** Discards a token that the platform refused, unless it was renewed meanwhile. */
   invalidate(token: string): void {
     if (token === this.#value) this.#until = 0;
   }
 
   #renew(): Promise<string> {
-    return this.#flight ??= this.#ask(timeoutFactor(this.#failures)).then(({ token, lifetime }) => {
-      this.#failures = 0;
-      this.#value = token;
-      this.#until = this.#clock.now() + lifetime;
-      return token;
-    }, (error) => {
-      this.#failures++;
-      throw error;
-    }).finally(() => this.#flight = undefined);
+    return this.#request ??= this.#fetchToken(timeoutFactor(this.#failures)).then(
+      ({ token, lifetime }) => {
+        this.#failures = 0;
+        this.#value = token;
+        this.#until = this.#clock.now() + lifetime;
+        return token;
+      },
+      (error) => {
+        this.#failures++;
+        throw error;
+      },
+    ).finally(() => this.#request = undefined);
   }
 }
 
-/**
- * By what the time of a repeat is multiplied: a platform that has become slow is not given up four
- * times as fast.
- */
+/** Returns the factor of the timeout after so many failures: a slow platform gets more time. */
 export function timeoutFactor(failures: number): number {
   return Math.min(4, 2 ** failures);
 }

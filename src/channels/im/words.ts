@@ -1,27 +1,22 @@
-/**
- * What the gateway itself says in a chat, in the person's language, and the words by which a person
- * tells it what to do.
- */
+/** The gateway's own texts in chats, in English and Chinese, and the commands of people. */
 import type { ErrorCode } from "../../core/error.ts";
 import type { Language } from "../../core/languages.ts";
 import type { UnsupportedPart } from "./platform.ts";
 
 export type { Language };
 
-/**
- * The language of what was said: one Chinese character is enough, a name or a number says nothing.
- */
+/** Returns the language of a text: one Chinese character is enough; a number has none. */
 export function languageOf(text: string, otherwise: Language): Language {
   return languageIn(text) ?? otherwise;
 }
 
-/** The language that a text shows, where it shows one: a command does not. */
+/** Returns the language of a text; `undefined` where it has none. */
 export function languageIn(text: string): Language | undefined {
   if (/[\u3400-\u9fff]/.test(text)) return "zh";
   return /[A-Za-z]{2}/.test(text) ? "en" : undefined;
 }
 
-/** What was answered to a question that wants a yes or a no; `undefined`: neither. */
+/** Reads an answer of yes or no; `undefined` for anything else. */
 export function yesOrNo(text: string): boolean | undefined {
   const word = text.trim().toLowerCase().replace(/[。.!！]$/, "");
   if (["yes", "y", "/yes", "ok", "是", "是的", "好", "好的", "确认", "同意"].includes(word)) {
@@ -61,13 +56,10 @@ const COMMANDS: Readonly<Record<string, Command["name"]>> = {
   "/绑定": "pair",
 };
 
-/** Units of a message that are read as a command. */
+/** UTF-16 units of a message that are read as a command. */
 const MAX_COMMAND = 300;
 
-/**
- * A command, where a message is nothing but one. Words without a slash count only when they stand
- * alone.
- */
+/** Reads a command. A word without a slash is one only where it is the whole message. */
 export function commandOf(text: string): Command | undefined {
   const trimmed = text.trim();
   const [word = "", ...more] = trimmed.slice(0, MAX_COMMAND).split(/\s+/);
@@ -84,30 +76,30 @@ export function languageShown(text: string): Language | undefined {
   return commandOf(text) || yesOrNo(text) !== undefined ? undefined : languageIn(text);
 }
 
-/** What became of the wish to stop an answer. `nothing`: none is running any more. */
-export type Stopped = "stopped" | "nothing" | "not_yours";
+/** The outcome of a request to stop an answer. `nothing`: none is running. */
+export type StopOutcome = "stopped" | "nothing" | "not_yours";
 
-/** Why a file is not read to a bot. */
-export type FileTrouble = "kind" | "size" | "fetch";
+/** Why a file is not included in a question. */
+export type UnreadReason = "kind" | "size" | "fetch";
 
-/** A bot as a list of them shows it. */
-export interface Listed {
+/** A bot in the list of `/bots`. */
+export interface ListedBot {
   readonly id: string;
   readonly name: string;
   readonly chosen: boolean;
 }
 
-/** Everything the gateway says. Functions where a figure or a name belongs inside. */
+/** All texts of the gateway in one language. */
 export interface Words {
   readonly thinking: string;
   readonly queued: (place: number) => string;
-  readonly stop: Readonly<Record<Stopped, string>>;
-  /** The same in place of the button. */
-  readonly stopLabels: Readonly<Record<Stopped, string>>;
+  readonly stop: Readonly<Record<StopOutcome, string>>;
+  /** The label that replaces the stop button. */
+  readonly stopLabels: Readonly<Record<StopOutcome, string>>;
   readonly ended: string;
   readonly newBegun: string;
   readonly noBots: string;
-  readonly bots: (names: readonly Listed[]) => string;
+  readonly bots: (names: readonly ListedBot[]) => string;
   readonly using: (name: string) => string;
   readonly usingAny: string;
   readonly unknownBot: (name: string) => string;
@@ -116,7 +108,7 @@ export interface Words {
   readonly notChecked: string;
   readonly notShown: string;
   readonly pairing: (code: string, minutes: number) => string;
-  /** Said in a group, where nobody may see a code. */
+  /** For groups, where a code must not be shown. */
   readonly pairPrivately: string;
   readonly pairAsk: (account: string) => string;
   readonly pairRefused: string;
@@ -133,11 +125,11 @@ export interface Words {
   readonly seeImages: string;
   readonly stopButton: string;
   readonly fileSkipped: (name: string) => string;
-  /** What kinds of messages are called, after "a" or as one of a list. */
+  /** The names of kinds of messages, after "a" or in a list. */
   readonly kinds: Readonly<Record<UnsupportedPart, string>>;
   readonly notUnderstood: (kinds: readonly UnsupportedPart[]) => string;
   readonly partsLost: (kinds: readonly UnsupportedPart[]) => string;
-  readonly fileNotRead: (name: string, why: FileTrouble) => string;
+  readonly fileNotRead: (name: string, why: UnreadReason) => string;
   readonly onlySomePictures: (most: number) => string;
   readonly onlySomeFiles: (most: number) => string;
   readonly pictureLost: string;
@@ -278,11 +270,15 @@ const en: Words = {
   thinking: "Thinking…",
   queued: (place) => `Waiting in line, ${Math.max(0, place - 1)} ahead of you…`,
   stop: {
-    stopped: "Stopped.",
+    stopped: "StopOutcome.",
     nothing: "Nothing is being answered right now.",
     not_yours: "Somebody else asked this; only they or an administrator can stop it.",
   },
-  stopLabels: { stopped: "Stopped", nothing: "Nothing to stop", not_yours: "Not yours to stop" },
+  stopLabels: {
+    stopped: "StopOutcome",
+    nothing: "Nothing to stop",
+    not_yours: "Not yours to stop",
+  },
   ended: "Ended",
   newBegun: "A new conversation has begun.",
   noBots: "No bot is online right now.",
@@ -316,7 +312,7 @@ const en: Words = {
   tooLong: "⚠️ This is too long: the rest cannot be shown here.",
   moved: "The answer is below.",
   cutOff: "⚠️ The answer was cut off; what stands above is not complete.",
-  cancelled: "⏹ Stopped.",
+  cancelled: "⏹ StopOutcome.",
   empty: "(the bot returned nothing)",
   seeImages: "(see what is attached)",
   stopButton: "Stop",

@@ -19,7 +19,7 @@ import type {
   Platform,
   SendOptions,
 } from "../im/platform.ts";
-import { languageOf, type Stopped, wordsIn } from "../im/words.ts";
+import { languageOf, type StopOutcome, wordsIn } from "../im/words.ts";
 import { LarkApi } from "./api.ts";
 import { patchWay, streamWay, targetOf, textWay } from "./card.ts";
 import { decrypt, signed } from "./crypto.ts";
@@ -167,7 +167,7 @@ export class LarkChannel implements Channel, Platform {
   }
 
   /** What the button did, in the language in which Feishu runs for whoever pressed it. */
-  #toast(what: Stopped): Json {
+  #toast(what: StopOutcome): Json {
     const [zh, en] = [wordsIn("zh").stop[what], wordsIn("en").stop[what]];
     const content = this.#settings.language === "zh" ? zh : en;
     const type = what === "stopped" ? "success" : "info";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
   type ChatQuestion,
-  MAX_FILE,
+  MAX_FILE_BYTES,
   MAX_IMAGES,
   MAX_QUOTE,
   readQuestion,
@@ -117,7 +117,7 @@ Deno.test("text files are read by their content, whatever editor wrote them; oth
   for (const [ref, name, why] of refusals) {
     assert.match((await reading({ files: [{ ref, name }] })).refusal!, why);
   }
-  assert.equal(MAX_FILE, 64 * 1024);
+  assert.equal(MAX_FILE_BYTES, 64 * 1024);
   // Beside words the bot gets the name, and the person reads that it is no more than that.
   const { question } = await reading({ text: "总结", files: [{ ref: "any", name: "报告.pdf" }] });
   assert.deepEqual([question!.text, question!.notes.length], ["总结\n\n[附件：报告.pdf]", 1]);
