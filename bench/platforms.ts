@@ -25,11 +25,11 @@ import type { Message } from "../src/core/message.ts";
 import { silentObserver } from "../src/core/observer.ts";
 import { Reply } from "../src/core/reply.ts";
 import { Turn } from "../src/core/turn.ts";
-import type { ChatLog } from "../src/emulate/chat.ts";
-import { DingTalkEmulator } from "../src/emulate/dingtalk.ts";
-import { FeishuEmulator } from "../src/emulate/feishu.ts";
-import { WecomEmulator } from "../src/emulate/wecom.ts";
-import { type Faults, wire } from "../src/emulate/wire.ts";
+import type { ChatLog } from "../src/emulate/chat_log.ts";
+import { DingTalkEmulator } from "../src/emulate/dingtalk/emulator.ts";
+import { FeishuEmulator } from "../src/emulate/feishu/emulator.ts";
+import { WecomEmulator } from "../src/emulate/wecom/emulator.ts";
+import { type Faults, faultyFetch } from "../src/emulate/faulty_fetch.ts";
 
 const KINDS = [
   "feishu",
@@ -138,7 +138,7 @@ async function run(
     answers.set(`chat${n}`, new Answer(clock, seconds, 20 + random() * 80, `#${n}#`));
   }
   const stage = build(kind, clock, store, random, options, answers);
-  stage.log.changed = (message) => {
+  stage.log.onChange = (message) => {
     const answer = answers.get(message.chat);
     if (!answer || message.from !== "bot") return;
     // Fast enough for hundreds of answers: what is shown of an answer only grows, over all its
@@ -286,7 +286,7 @@ function build(
       mode: "webhook",
       show: patch ? "patch" : "card",
     });
-    const fetch = wire(
+    const fetch = faultyFetch(
       line,
       (r) => platform.fetch(r),
       () => (injected.count++, platform.throttle()),
@@ -320,7 +320,7 @@ function build(
       cardTemplateId: "t",
       edition,
     });
-    const fetch = wire(
+    const fetch = faultyFetch(
       line,
       (r) => platform.fetch(r),
       () => (injected.count++, platform.throttle()),
@@ -339,7 +339,11 @@ function build(
     };
   }
   const platform = new WecomEmulator({ ...WECOM, clock });
-  const fetch = wire(line, (r) => platform.fetch(r), () => (injected.count++, platform.throttle()));
+  const fetch = faultyFetch(
+    line,
+    (r) => platform.fetch(r),
+    () => (injected.count++, platform.throttle()),
+  );
   if (kind === "wecom app") {
     const channel = new WecomApp(
       "main",

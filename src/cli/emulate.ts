@@ -3,13 +3,13 @@
  * account, and to see what people would see.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
-import { DingTalkEmulator } from "../emulate/dingtalk.ts";
-import { DingTalkStream } from "../emulate/dingtalk_stream.ts";
-import { FeishuEmulator } from "../emulate/feishu.ts";
-import { FeishuSocket } from "../emulate/feishu_socket.ts";
-import { type Answers, serveOn } from "../emulate/serve.ts";
-import { WecomEmulator } from "../emulate/wecom.ts";
-import { WecomSocket } from "../emulate/wecom_socket.ts";
+import { DingTalkEmulator } from "../emulate/dingtalk/emulator.ts";
+import { DingTalkStream } from "../emulate/dingtalk/stream.ts";
+import { FeishuEmulator } from "../emulate/feishu/emulator.ts";
+import { FeishuLongConnection } from "../emulate/feishu/long_connection.ts";
+import { type RequestHandler, serveOn } from "../emulate/serve.ts";
+import { WecomEmulator } from "../emulate/wecom/emulator.ts";
+import { WecomLongConnection } from "../emulate/wecom/long_connection.ts";
 import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus emulate feishu|dingtalk|wecom [options]
@@ -51,7 +51,7 @@ export async function emulate(args: readonly string[]): Promise<number> {
   const clock = acceleratedClock(numbers[1]!);
   const deliver = callback === undefined ? undefined : (request: Request) => fetch(request);
   // Served first: the port may be any free one, and the platform must know its own address.
-  const parts: Answers[] = [];
+  const parts: RequestHandler[] = [];
   const served = serveOn(numbers[0]!, async (request) => {
     for (const part of parts) {
       const response = await part(request);
@@ -74,7 +74,7 @@ export async function emulate(args: readonly string[]): Promise<number> {
 }
 
 interface EmulatedPlatform {
-  readonly parts: Answers[];
+  readonly parts: RequestHandler[];
   /** What the app's configuration must say to meet this platform. */
   readonly settings: unknown;
   stop(): void;
@@ -95,7 +95,7 @@ function feishu(
     verificationToken: "emulated",
   };
   const emulator = new FeishuEmulator({ ...keys, clock, deliver, callbackUrl });
-  const socket = deliver ? undefined : new FeishuSocket(emulator, keys);
+  const socket = deliver ? undefined : new FeishuLongConnection(emulator, keys);
   return {
     parts: [(request) => socket?.fetch(request), (request) => emulator.fetch(request)],
     settings: { ...keys, mode: deliver ? "webhook" : "socket", baseUrl },
@@ -144,7 +144,7 @@ function wecom(
     origin: baseUrl,
     aiBot,
   });
-  const socket = deliver ? undefined : new WecomSocket(emulator);
+  const socket = deliver ? undefined : new WecomLongConnection(emulator);
   const settings = !deliver
     ? {
       kind: "aibot",

@@ -4,15 +4,17 @@
  */
 
 /** A part of a platform that may answer a request; the first that does, does. */
-export type Answers = (request: Request) => Promise<Response | undefined> | Response | undefined;
+export type RequestHandler = (
+  request: Request,
+) => Promise<Response | undefined> | Response | undefined;
 
-export interface Served {
+export interface RunningServer {
   readonly url: string;
   close(): Promise<void>;
 }
 
 /** Serves on a port of 127.0.0.1; 0 is any free one. */
-export function serveOn(port: number, ...parts: Answers[]): Served {
+export function serveOn(port: number, ...parts: RequestHandler[]): RunningServer {
   const server = Deno.serve({ port, hostname: "127.0.0.1", onListen() {} }, async (request) => {
     for (const part of parts) {
       const response = await part(request);

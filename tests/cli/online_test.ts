@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { main } from "../../main.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { DingTalkEmulator } from "../../src/emulate/dingtalk.ts";
-import { DingTalkStream } from "../../src/emulate/dingtalk_stream.ts";
-import { FeishuEmulator } from "../../src/emulate/feishu.ts";
-import { FeishuSocket } from "../../src/emulate/feishu_socket.ts";
-import { type Served, serveOn } from "../../src/emulate/serve.ts";
-import { WecomEmulator } from "../../src/emulate/wecom.ts";
-import { WecomSocket } from "../../src/emulate/wecom_socket.ts";
+import { DingTalkEmulator } from "../../src/emulate/dingtalk/emulator.ts";
+import { DingTalkStream } from "../../src/emulate/dingtalk/stream.ts";
+import { FeishuEmulator } from "../../src/emulate/feishu/emulator.ts";
+import { FeishuLongConnection } from "../../src/emulate/feishu/long_connection.ts";
+import { type RunningServer, serveOn } from "../../src/emulate/serve.ts";
+import { WecomEmulator } from "../../src/emulate/wecom/emulator.ts";
+import { WecomLongConnection } from "../../src/emulate/wecom/long_connection.ts";
 import { FakeUpstream } from "../bots/upstream/fake_upstream.ts";
 import { quiet, startProvider } from "../channels/sign_in/oidc_server.ts";
 import { until } from "../world.ts";
@@ -59,10 +59,10 @@ class Outside implements AsyncDisposable {
   /** A server on which there is no model API, and says so as JSON. */
   readonly site = serveOn(0, () => Response.json({ detail: "Not Found" }, { status: 404 }));
   readonly config: Settings;
-  readonly #feishuSocket = new FeishuSocket(this.feishu, FEISHU);
+  readonly #feishuSocket = new FeishuLongConnection(this.feishu, FEISHU);
   readonly #stream = new DingTalkStream(this.dingtalk, { ...DINGTALK, clock: systemClock });
-  readonly #wecomSocket = new WecomSocket(this.wecom);
-  readonly #served: Served[];
+  readonly #wecomSocket = new WecomLongConnection(this.wecom);
+  readonly #served: RunningServer[];
 
   private constructor(private readonly provider: { url: string; close(): Promise<void> }) {
     this.#served = [

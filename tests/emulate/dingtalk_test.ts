@@ -16,8 +16,8 @@ import { DingTalkSettings } from "../../src/channels/dingtalk/settings.ts";
 import { SendBudget } from "../../src/channels/im/send_budget.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../clock.ts";
-import { DingTalkEmulator } from "../../src/emulate/dingtalk.ts";
-import { DingTalkStream } from "../../src/emulate/dingtalk_stream.ts";
+import { DingTalkEmulator } from "../../src/emulate/dingtalk/emulator.ts";
+import { DingTalkStream } from "../../src/emulate/dingtalk/stream.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
 

@@ -10,9 +10,9 @@ import { LarkSettings } from "../../src/channels/lark/settings.ts";
 import { SendBudget } from "../../src/channels/im/send_budget.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../clock.ts";
-import { FeishuEmulator } from "../../src/emulate/feishu.ts";
-import { FeishuSocket } from "../../src/emulate/feishu_socket.ts";
-import { type Answers, serveOn } from "../../src/emulate/serve.ts";
+import { FeishuEmulator } from "../../src/emulate/feishu/emulator.ts";
+import { FeishuLongConnection } from "../../src/emulate/feishu/long_connection.ts";
+import { type RequestHandler, serveOn } from "../../src/emulate/serve.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
 import { until } from "../world.ts";
 
@@ -210,7 +210,7 @@ Deno.test("an event that nobody acknowledges comes again after 15 s, 5 min, 1 h 
 
 Deno.test("over the long connection, carried by the vendor's client, an answer arrives like over the webhook", async () => {
   const emulator = new FeishuEmulator({ ...KEYS, clock: systemClock });
-  const socket = new FeishuSocket(emulator, KEYS);
+  const socket = new FeishuLongConnection(emulator, KEYS);
   const served = serveOn(
     0,
     (request) => socket.fetch(request),
@@ -256,7 +256,7 @@ Deno.test("over the long connection, carried by the vendor's client, an answer a
 /** One app in socket mode, against whatever answers. */
 async function inSocketMode(
   appSecret: string,
-  answers: Answers[],
+  answers: RequestHandler[],
   test: (channel: LarkChannel) => void | Promise<void>,
 ) {
   const served = serveOn(0, ...answers);
@@ -282,7 +282,10 @@ async function inSocketMode(
 }
 
 Deno.test("a wrong secret of the long connection is named as such, with where to mend it and when it is tried again", async () => {
-  const socket = new FeishuSocket(new FeishuEmulator({ ...KEYS, clock: systemClock }), KEYS);
+  const socket = new FeishuLongConnection(
+    new FeishuEmulator({ ...KEYS, clock: systemClock }),
+    KEYS,
+  );
   await inSocketMode("wrong", [(request) => socket.fetch(request)], (channel) => {
     const { connected, lastError, nextTryAt } = channel.health;
     assert.equal(connected, false);

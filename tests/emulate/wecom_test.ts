@@ -10,9 +10,9 @@ import { WecomBotSettings } from "../../src/channels/wecom/settings.ts";
 import { SendBudget } from "../../src/channels/im/send_budget.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { DrivenClock } from "../clock.ts";
-import { type Served, serveOn } from "../../src/emulate/serve.ts";
-import { WecomEmulator } from "../../src/emulate/wecom.ts";
-import { WecomSocket } from "../../src/emulate/wecom_socket.ts";
+import { type RunningServer, serveOn } from "../../src/emulate/serve.ts";
+import { WecomEmulator } from "../../src/emulate/wecom/emulator.ts";
+import { WecomLongConnection } from "../../src/emulate/wecom/long_connection.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
 
 const AES = "BRAbJjE8R1JdaHN+iZSfqrXAy9bh7PcCDRgjLjlET1o";
@@ -55,8 +55,8 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
       return served.url;
     },
   });
-  const socket = new WecomSocket(emulator);
-  const served: Served = serveOn(
+  const socket = new WecomLongConnection(emulator);
+  const served: RunningServer = serveOn(
     0,
     (request) => socket.fetch(request),
     (request) => emulator.fetch(request),
@@ -112,7 +112,7 @@ Deno.test("the vendor's long-connection client subscribes, hears a message, stre
 
 Deno.test("our own long connection subscribes, answers, and comes back when it is lost", async () => {
   const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
-  const socket = new WecomSocket(emulator);
+  const socket = new WecomLongConnection(emulator);
   const served = serveOn(
     0,
     (request) => socket.fetch(request),
@@ -175,7 +175,7 @@ Deno.test("our own long connection subscribes, answers, and comes back when it i
 
 Deno.test("a wrong secret of the AI bot is named as such, with where to mend it", async () => {
   const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
-  const socket = new WecomSocket(emulator);
+  const socket = new WecomLongConnection(emulator);
   const served = serveOn(0, (request) => socket.fetch(request));
   const wsUrl = served.url.replace("http", "ws");
   const settings = WecomBotSettings.parse({ kind: "aibot", ...KEYS, secret: "wrong", wsUrl });
@@ -243,7 +243,7 @@ Deno.test("the emulator drops past a member's thirty a minute and says ok, as We
 
 Deno.test("two gateways on one AI bot: the first leaves it to the second, says so, comes back once soon and then rarely", async () => {
   const emulator = new WecomEmulator({ ...KEYS, clock: systemClock });
-  const socket = new WecomSocket(emulator);
+  const socket = new WecomLongConnection(emulator);
   const served = serveOn(
     0,
     (request) => socket.fetch(request),

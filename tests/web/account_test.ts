@@ -1,7 +1,7 @@
 /** What a person does with their own account, and the ways to sign in, in a browser. */
 import assert from "node:assert/strict";
 import { systemClock } from "../../src/core/clock.ts";
-import { FeishuEmulator } from "../../src/emulate/feishu.ts";
+import { FeishuEmulator } from "../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { quiet, startProvider } from "../channels/sign_in/oidc_server.ts";
 import { totpCode } from "../../src/core/people/totp.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../../src/core/clock.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { FakeUpstream } from "../../bots/upstream/fake_upstream.ts";
 import { startWorld, until, USERS } from "../../world.ts";

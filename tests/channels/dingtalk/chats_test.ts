@@ -234,7 +234,7 @@ Deno.test("whatever a bot repeats, nobody is pinged: not in cards, webhook messa
     const said = await asked(s, { chat: "cid1", type: "group", sender: "staff1", text: "说" });
     assert.equal(said.at(-1)!.replaceAll("\u200b", "").trim(), (words + words).trim());
     await asked(s, { chat: "cid1", type: "group", sender: "staff1", text: "/use @all" });
-    assert.deepEqual(s.emulator.log.pings, []);
+    assert.deepEqual(s.emulator.log.mentions, []);
   }
 });
 

@@ -5,8 +5,8 @@ import { DingTalkSettings } from "../../../src/channels/dingtalk/settings.ts";
 import { publicFetch } from "../../../src/channels/http/public_fetch.ts";
 import { SendBudget } from "../../../src/channels/im/send_budget.ts";
 import type { Message } from "../../../src/core/message.ts";
-import { DingTalkEmulator, type DingTalkParts } from "../../../src/emulate/dingtalk.ts";
-import { wire, type WireParts } from "../../../src/emulate/wire.ts";
+import { DingTalkEmulator, type DingTalkParts } from "../../../src/emulate/dingtalk/emulator.ts";
+import { faultyFetch, type FaultyFetchParts } from "../../../src/emulate/faulty_fetch.ts";
 import { Notes, type Script, ScriptedGateway, stageClock } from "../im/stage.ts";
 
 export const KEYS = { clientId: "dingkey", clientSecret: "secret" };
@@ -14,7 +14,7 @@ export const KEYS = { clientId: "dingkey", clientSecret: "secret" };
 export interface Setting {
   readonly settings?: Record<string, unknown>;
   readonly script?: (message: Message) => Script;
-  readonly wire?: Partial<WireParts>;
+  readonly wire?: Partial<FaultyFetchParts>;
   readonly platform?: Partial<DingTalkParts>;
 }
 
@@ -69,7 +69,7 @@ export async function stage(setting: Setting = {}) {
       publicCalls.push(String(input));
       return publicFetch(input, init);
     },
-    fetch: wire(
+    fetch: faultyFetch(
       { clock, random, latency: [80, 80], ...setting.wire },
       answer,
       () => emulator.throttle(),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../../src/app.ts";
 import { readConfig } from "../../../src/config/config.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { wordsIn } from "../../../src/channels/im/words.ts";

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { MemoryStore } from "../../../src/backends/memory.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import type { ChatLog } from "../../../src/emulate/chat.ts";
-import { DingTalkEmulator } from "../../../src/emulate/dingtalk.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import type { ChatLog } from "../../../src/emulate/chat_log.ts";
+import { DingTalkEmulator } from "../../../src/emulate/dingtalk/emulator.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
-import { WecomEmulator } from "../../../src/emulate/wecom.ts";
-import { WecomSocket } from "../../../src/emulate/wecom_socket.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
+import { WecomLongConnection } from "../../../src/emulate/wecom/long_connection.ts";
 import { type Frame, startWorld, type TestBot, type World } from "../../world.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
 
@@ -167,7 +167,7 @@ function platformOf(kind: Kind, deliver: (request: Request) => Promise<Response>
     deliver,
     callbackUrl: "http://nexus.test/channels/wecom/main",
   });
-  const socket = kind === "wecom bot" ? new WecomSocket(wecom) : undefined;
+  const socket = kind === "wecom bot" ? new WecomLongConnection(wecom) : undefined;
   const served = serveOn(0, (request) => socket?.fetch(request), (request) => wecom.fetch(request));
   const own = socket
     ? { kind: "aibot", mode: "socket", wsUrl: served.url.replace("http", "ws") }

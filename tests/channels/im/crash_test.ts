@@ -9,11 +9,11 @@
 import assert from "node:assert/strict";
 import type { DeliveryStep } from "../../../src/channels/im/delivery.ts";
 import { type Clock, systemClock } from "../../../src/core/clock.ts";
-import type { ChatLog } from "../../../src/emulate/chat.ts";
-import { DingTalkEmulator } from "../../../src/emulate/dingtalk.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import type { ChatLog } from "../../../src/emulate/chat_log.ts";
+import { DingTalkEmulator } from "../../../src/emulate/dingtalk/emulator.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
-import { WecomEmulator } from "../../../src/emulate/wecom.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
 
 const STEPS: readonly (DeliveryStep | "received")[] = [

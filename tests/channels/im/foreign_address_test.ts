@@ -5,9 +5,9 @@
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../src/core/clock.ts";
-import { DingTalkEmulator } from "../../../src/emulate/dingtalk.ts";
+import { DingTalkEmulator } from "../../../src/emulate/dingtalk/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
-import { WecomEmulator } from "../../../src/emulate/wecom.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
 import { startWorld } from "../../world.ts";
 
 const DING = { clientId: "dingkey", clientSecret: "secret" };

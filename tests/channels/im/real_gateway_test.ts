@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { startWorld, type TestBot, until, type World } from "../../world.ts";
 import { FEISHU } from "./crash_keys.ts";

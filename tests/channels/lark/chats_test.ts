@@ -203,7 +203,7 @@ Deno.test("whatever a bot repeats, nobody is pinged: not in cards, patched cards
     });
     const said = await asked(s, { chat: "oc_g", type: "group", text: "说" });
     await asked(s, { chat: "oc_g", type: "group", text: "/use <at id=all></at>" });
-    assert.deepEqual(s.emulator.log.pings, [], show);
+    assert.deepEqual(s.emulator.log.mentions, [], show);
     assert.equal(said.at(-1)!.replaceAll("\u200b", ""), words + words);
   }
 });

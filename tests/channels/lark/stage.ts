@@ -5,8 +5,8 @@ import { LarkSettings } from "../../../src/channels/lark/settings.ts";
 import { SendBudget } from "../../../src/channels/im/send_budget.ts";
 import type { NexusError } from "../../../src/core/error.ts";
 import type { Message } from "../../../src/core/message.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
-import { wire, type WireParts } from "../../../src/emulate/wire.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
+import { faultyFetch, type FaultyFetchParts } from "../../../src/emulate/faulty_fetch.ts";
 import { Notes, type Script, ScriptedGateway, stageClock } from "../im/stage.ts";
 
 export const KEYS = {
@@ -19,7 +19,7 @@ export const KEYS = {
 export interface Setting {
   readonly settings?: Record<string, unknown>;
   readonly script?: (message: Message) => Script | NexusError;
-  readonly wire?: Partial<WireParts>;
+  readonly wire?: Partial<FaultyFetchParts>;
   readonly store?: MemoryStore;
 }
 
@@ -66,7 +66,7 @@ export async function stage(setting: Setting = {}) {
     clock,
     observer: notes,
     random,
-    fetch: wire(
+    fetch: faultyFetch(
       { clock, random, latency: [60, 60], ...setting.wire },
       platform,
       () => emulator.throttle(),

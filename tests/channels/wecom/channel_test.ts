@@ -3,7 +3,7 @@ import { WecomApp } from "../../../src/channels/wecom/app.ts";
 import { WecomAppSettings, WecomWebhookSettings } from "../../../src/channels/wecom/settings.ts";
 import { WecomWebhook } from "../../../src/channels/wecom/webhook.ts";
 import { readXml } from "../../../src/channels/wecom/xml.ts";
-import { WecomEmulator } from "../../../src/emulate/wecom.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
 import { textOf, trace } from "../im/stage.ts";
 import { KEYS, stage } from "./stage.ts";
 
@@ -253,7 +253,7 @@ Deno.test("group webhook: what is said mentions nobody, unless the operator want
     const saying = new WecomWebhook("group", settings, s.parts).say("p1", "<@zhangsan> @all 看");
     await s.clock.advance(1000);
     await saying;
-    return s.emulator.log.pings.splice(0).map(({ who }) => who);
+    return s.emulator.log.mentions.splice(0).map(({ who }) => who);
   };
   assert.deepEqual(await said(false), []);
   assert.deepEqual(await said(true), ["zhangsan", "all"]);

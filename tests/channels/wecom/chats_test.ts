@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { wordsIn } from "../../../src/channels/im/words.ts";
 import { NexusError } from "../../../src/core/error.ts";
-import { unseal } from "../../../src/emulate/seal.ts";
+import { unseal } from "../../../src/emulate/wecom/envelope.ts";
 import { KEYS, type Setting, stage } from "./stage.ts";
 
 type Stage = Awaited<ReturnType<typeof stage>>;
@@ -155,7 +155,7 @@ Deno.test("whatever a bot repeats, nobody is pinged: not in streams, messages of
     const said = await asked(s, { from: "a", text: "说" }, kind === "app");
     assert.equal(said.at(-1)!.replaceAll("\u200b", "").trim(), (words + words).trim(), kind);
     await asked(s, { from: "a", text: "/use <@all>" }, kind === "app");
-    assert.deepEqual(s.emulator.log.pings, [], kind);
+    assert.deepEqual(s.emulator.log.mentions, [], kind);
   }
 });
 

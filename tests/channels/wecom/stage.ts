@@ -6,8 +6,8 @@ import { WecomAppSettings, WecomBotSettings } from "../../../src/channels/wecom/
 import { publicFetch } from "../../../src/channels/http/public_fetch.ts";
 import { SendBudget } from "../../../src/channels/im/send_budget.ts";
 import type { Message } from "../../../src/core/message.ts";
-import { WecomEmulator } from "../../../src/emulate/wecom.ts";
-import { wire, type WireParts } from "../../../src/emulate/wire.ts";
+import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
+import { faultyFetch, type FaultyFetchParts } from "../../../src/emulate/faulty_fetch.ts";
 import { Notes, type Script, ScriptedGateway, stageClock } from "../im/stage.ts";
 
 export const AES = "BRAbJjE8R1JdaHN+iZSfqrXAy9bh7PcCDRgjLjlET1o";
@@ -24,7 +24,7 @@ export interface Setting {
   readonly kind: "app" | "poll" | "socket";
   readonly settings?: Record<string, unknown>;
   readonly script?: (message: Message) => Script;
-  readonly wire?: Partial<WireParts>;
+  readonly wire?: Partial<FaultyFetchParts>;
 }
 
 /** One WeCom app or AI bot beside the emulated platform, on a driven clock. */
@@ -57,7 +57,7 @@ export async function stage(setting: Setting) {
       publicCalls.push(String(input));
       return publicFetch(input, init);
     }) as typeof fetch,
-    fetch: wire(
+    fetch: faultyFetch(
       { clock, random, latency: [60, 60], ...setting.wire },
       async (r) => {
         calls.push(r.url);

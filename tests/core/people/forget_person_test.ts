@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { SqliteStore } from "../../../src/backends/sqlite.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { totpCode } from "../../../src/core/people/totp.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { startWorld, until, type World } from "../../world.ts";
 import { FEISHU } from "../../channels/im/crash_keys.ts";

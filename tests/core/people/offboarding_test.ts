@@ -12,7 +12,7 @@ import { ManualClock, systemClock } from "../../../src/core/clock.ts";
 import { silentObserver } from "../../../src/core/observer.ts";
 import { Offboarding } from "../../../src/core/people/offboarding.ts";
 import { Sessions } from "../../../src/core/people/session.ts";
-import { FeishuEmulator } from "../../../src/emulate/feishu.ts";
+import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { main } from "../../../main.ts";
 import { Events, startWorld, type TestBot, until, USERS, type World } from "../../world.ts";

@@ -4,8 +4,8 @@
  *
  * Source: the vendor's SDK (`pbbp2.Frame`), Feishu 使用长连接接收事件 (2026-03).
  */
-import type { Json } from "../core/store.ts";
-import type { FeishuEmulator } from "./feishu.ts";
+import type { Json } from "../../core/store.ts";
+import type { FeishuEmulator } from "./emulator.ts";
 
 interface Frame {
   readonly seq: number;
@@ -17,7 +17,7 @@ interface Frame {
   readonly payload: Uint8Array;
 }
 
-export class FeishuSocket {
+export class FeishuLongConnection {
   readonly #sockets = new Set<WebSocket>();
   readonly #waiting = new Map<string, (acknowledged: boolean) => void>();
   #seq = 0;

@@ -12,7 +12,7 @@ export interface Faults {
   readonly silent: number;
 }
 
-export interface WireParts {
+export interface FaultyFetchParts {
   readonly clock: Clock;
   /** From 0 up to 1. */
   readonly random: () => number;
@@ -22,8 +22,8 @@ export interface WireParts {
 }
 
 /** A `fetch` that ends at the emulator. `throttle` makes the platform's own answer to too much. */
-export function wire(
-  parts: WireParts,
+export function faultyFetch(
+  parts: FaultyFetchParts,
   answer: (request: Request) => Promise<Response>,
   throttle: (request: Request) => Response,
 ): typeof fetch {

@@ -7,11 +7,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
-import type { Clock } from "../core/clock.ts";
-import type { Json } from "../core/store.ts";
-import { ChatLog, page } from "./chat.ts";
-import { Limits } from "./limits.ts";
-import { seal, sealFile, type SealKeys, sign, unseal } from "./seal.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Json } from "../../core/store.ts";
+import { ChatLog, page } from "../chat_log.ts";
+import { Limits } from "../limits.ts";
+import { type EnvelopeKeys, seal, sealFile, sign, unseal } from "./envelope.ts";
 
 export interface WecomParts {
   readonly clock: Clock;
@@ -39,7 +39,7 @@ const POLL = 1000;
 const URL_LIFE = 3_600_000;
 const TOKEN_LIFE = 7200_000;
 
-export interface WecomSay {
+export interface WecomMessage {
   readonly from: string;
   readonly text?: string;
   readonly group?: string;
@@ -123,11 +123,11 @@ export class WecomEmulator {
     this.#timers.clear();
   }
 
-  get #appKeys(): SealKeys {
+  get #appKeys(): EnvelopeKeys {
     return { token: this.#p.token, aesKey: this.#p.encodingAesKey, receiver: this.#p.corpId };
   }
 
-  get #botKeys(): SealKeys {
+  get #botKeys(): EnvelopeKeys {
     return { token: this.#p.token, aesKey: this.#p.encodingAesKey, receiver: "" };
   }
 
@@ -137,7 +137,7 @@ export class WecomEmulator {
    */
 
   /** A member writes to the app. */
-  sayToApp(said: WecomSay): string {
+  sayToApp(said: WecomMessage): string {
     const { clock, corpId, agentId } = this.#p;
     const id = said.messageId ?? String(7_300_000_000_000_000_000n + BigInt(++this.#ids));
     this.log.add({
@@ -210,7 +210,7 @@ export class WecomEmulator {
     return new Request(url);
   }
 
-  #signed(keys: SealKeys, encrypt: string): string {
+  #signed(keys: EnvelopeKeys, encrypt: string): string {
     const timestamp = String(Math.floor(this.#p.clock.now() / 1000)),
       nonce = randomBytes(6).toString("hex");
     const url = new URL(this.#p.callbackUrl ?? "http://bot.invalid/");
@@ -272,7 +272,7 @@ export class WecomEmulator {
    */
 
   /** A member writes to the AI bot, by whichever mode is there. */
-  sayToBot(said: WecomSay): string {
+  sayToBot(said: WecomMessage): string {
     const { clock, botId, origin = "https://qyapi.weixin.qq.com" } = this.#p;
     const id = said.messageId ?? `msg${(++this.#ids).toString(36).padStart(8, "0")}`;
     const chat = said.group ?? said.from;
@@ -360,7 +360,7 @@ export class WecomEmulator {
           });
         }
         shown = stream.id;
-        this.log.ping(chat, stream.content, PINGS);
+        this.log.recordMentions(chat, stream.content, PINGS);
         this.log.edit(`${chat}:${shown}`, { text: stream.content, final: stream.finish });
         if (stream.msg_item) this.#items(chat, stream.msg_item);
         if (stream.finish) return;
@@ -440,7 +440,7 @@ export class WecomEmulator {
         const text = body.markdown?.content ?? body.text?.content ?? this.media.get(media)?.name ??
           "";
         if (Buffer.byteLength(text) > 20_480) return fail(45002, "content too long");
-        this.log.ping(body.chatid, text, PINGS);
+        this.log.recordMentions(body.chatid, text, PINGS);
         this.log.add({
           id: `send${++this.#ids}`,
           chat: body.chatid,
@@ -499,7 +499,7 @@ export class WecomEmulator {
     ) {
       return fail(45002, "content too long");
     }
-    this.log.ping(asked.chat, content, PINGS);
+    this.log.recordMentions(asked.chat, content, PINGS);
     const known = asked.streams.get(id);
     if (known === undefined) {
       const shown = this.log.add({
@@ -671,7 +671,7 @@ export class WecomEmulator {
       text = bytes.subarray(0, 2048).toString();
       this.counts.dropped++;
     }
-    this.log.ping(user, text, PINGS);
+    this.log.recordMentions(user, text, PINGS);
     this.log.add({
       id: `app${++this.#ids}`,
       chat: user,
@@ -710,7 +710,7 @@ export class WecomEmulator {
     if (Buffer.byteLength(text) > 20_480) return answer(45002, "content too long");
     // One call.
     this.#urls.delete(code);
-    this.log.ping(found.chat, text, PINGS);
+    this.log.recordMentions(found.chat, text, PINGS);
     this.log.add({
       id: `url${++this.#ids}`,
       chat: found.chat,
@@ -730,9 +730,9 @@ export class WecomEmulator {
     const text = String(body.markdown?.content ?? body.text?.content ?? "");
     if (text === "") return answer(44004, "empty content");
     if (Buffer.byteLength(text) > 4096) return answer(40058, "content exceeds the limit");
-    this.log.ping(`webhook ${key}`, text, PINGS);
+    this.log.recordMentions(`webhook ${key}`, text, PINGS);
     for (const who of body.text?.mentioned_list ?? []) {
-      this.log.pings.push({ chat: `webhook ${key}`, who });
+      this.log.mentions.push({ chat: `webhook ${key}`, who });
     }
     this.log.add({
       id: `hook${++this.#ids}`,

@@ -7,10 +7,10 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
-import type { Clock } from "../core/clock.ts";
-import type { Json } from "../core/store.ts";
-import { ChatLog, page } from "./chat.ts";
-import { Limits } from "./limits.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Json } from "../../core/store.ts";
+import { ChatLog, page } from "../chat_log.ts";
+import { Limits } from "../limits.ts";
 
 export interface DingTalkParts {
   readonly clock: Clock;
@@ -45,7 +45,7 @@ interface Card {
   status: string | undefined;
 }
 
-export interface DingSay {
+export interface DingTalkMessage {
   readonly chat: string;
   readonly text?: string;
   readonly sender?: string;
@@ -113,7 +113,7 @@ export class DingTalkEmulator {
   }
 
   /** A person writes. Returns the message's id. */
-  say(said: DingSay): string {
+  say(said: DingTalkMessage): string {
     const { clock, clientId, origin } = this.#p;
     const now = clock.now();
     const id = said.messageId ?? `msg${(++this.#ids).toString(36).padStart(8, "0")}`;
@@ -435,9 +435,9 @@ export class DingTalkEmulator {
   }
 
   #show(chat: string, kind: string, param: Json, at: Json = {}): void {
-    this.log.ping(chat, String(param?.text ?? param?.content ?? ""), PINGS);
+    this.log.recordMentions(chat, String(param?.text ?? param?.content ?? ""), PINGS);
     for (const who of [at.isAtAll ? "all" : [], at.atUserIds ?? [], at.atMobiles ?? []].flat()) {
-      this.log.pings.push({ chat, who });
+      this.log.mentions.push({ chat, who });
     }
     const text = String(param?.text ?? param?.content ?? param?.fileName ?? param?.photoURL ?? "");
     this.log.add({ id: `bot${++this.#ids}`, chat, from: "bot", kind, text, final: true });
@@ -471,7 +471,7 @@ export class DingTalkEmulator {
       };
       this.#cards.set(body.outTrackId, card);
       const text = String(Object.values(body.cardData?.cardParamMap ?? {})[0] ?? "");
-      this.log.ping(chat, text, PINGS);
+      this.log.recordMentions(chat, text, PINGS);
       this.log.add({ id: body.outTrackId, chat, from: "bot", kind: "AI card", text, final: false });
     } else this.counts.repeatedGuids++;
     return Response.json({
@@ -503,7 +503,7 @@ export class DingTalkEmulator {
     }
     card.guids.add(guid);
     card.finished = isFinalize === true || isError === true;
-    this.log.ping(card.chat, content, PINGS);
+    this.log.recordMentions(card.chat, content, PINGS);
     this.log.edit(outTrackId, { text: content, final: card.finished });
     return Response.json({ success: true, result: true });
   }

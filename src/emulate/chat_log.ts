@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 
-export interface Shown {
+export interface ShownMessage {
   readonly id: string;
   readonly chat: string;
   readonly from: "person" | "bot";
@@ -18,12 +18,12 @@ export interface Shown {
 }
 
 export class ChatLog {
-  readonly #messages = new Map<string, Shown>();
-  readonly #chats = new Map<string, Shown[]>();
+  readonly #messages = new Map<string, ShownMessage>();
+  readonly #chats = new Map<string, ShownMessage[]>();
   /** Who was notified by a mention in what a bot said: `all`, or an id. */
-  readonly pings: { readonly chat: string; readonly who: string }[] = [];
+  readonly mentions: { readonly chat: string; readonly who: string }[] = [];
   /** Told of every change: freshness is measured here. */
-  changed: ((message: Shown) => void) | undefined;
+  onChange: ((message: ShownMessage) => void) | undefined;
 
   constructor(private readonly clock: Clock) {}
 
@@ -36,14 +36,14 @@ export class ChatLog {
       text: string;
       final: boolean;
     },
-  ): Shown {
+  ): ShownMessage {
     const now = this.clock.now();
-    const shown: Shown = { ...message, edits: 0, at: now, changedAt: now };
+    const shown: ShownMessage = { ...message, edits: 0, at: now, changedAt: now };
     this.#messages.set(shown.id, shown);
     const chat = this.#chats.get(shown.chat);
     if (chat) chat.push(shown);
     else this.#chats.set(shown.chat, [shown]);
-    this.changed?.(shown);
+    this.onChange?.(shown);
     return shown;
   }
 
@@ -54,31 +54,31 @@ export class ChatLog {
     message.text = change.text ?? message.text;
     message.final = change.final ?? message.final;
     message.changedAt = this.clock.now();
-    this.changed?.(message);
+    this.onChange?.(message);
   }
 
   /** Notes the mentions that the platform reads in a text, each once for each message. */
-  ping(chat: string, text: string, marks: readonly RegExp[]): void {
+  recordMentions(chat: string, text: string, marks: readonly RegExp[]): void {
     for (const mark of marks) {
       for (const [, who = "all"] of text.matchAll(mark)) {
-        if (!this.pings.some((ping) => ping.chat === chat && ping.who === who)) {
-          this.pings.push({ chat, who });
+        if (!this.mentions.some((ping) => ping.chat === chat && ping.who === who)) {
+          this.mentions.push({ chat, who });
         }
       }
     }
   }
 
-  get(id: string): Shown | undefined {
+  get(id: string): ShownMessage | undefined {
     return this.#messages.get(id);
   }
 
   /** What stands in a chat, in order. */
-  in(chat: string): readonly Shown[] {
+  in(chat: string): readonly ShownMessage[] {
     return this.#chats.get(chat) ?? [];
   }
 
   /** What a bot has said for good in a chat. */
-  finals(chat: string): Shown[] {
+  finals(chat: string): ShownMessage[] {
     return this.in(chat).filter((message) => message.from === "bot" && message.final);
   }
 

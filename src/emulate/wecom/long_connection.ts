@@ -2,10 +2,10 @@
  * The AI bot's long connection, the platform's end: one connection per bot, a new one throws the
  * old one out, every frame is acknowledged. Source: WeCom 101463 (2026-03/04), the vendor's SDK.
  */
-import type { Json } from "../core/store.ts";
-import type { WecomEmulator } from "./wecom.ts";
+import type { Json } from "../../core/store.ts";
+import type { WecomEmulator } from "./emulator.ts";
 
-export class WecomSocket {
+export class WecomLongConnection {
   #socket: WebSocket | undefined;
   readonly #all = new Set<WebSocket>();
 

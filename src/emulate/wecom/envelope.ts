@@ -7,13 +7,13 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
 
-export interface SealKeys {
+export interface EnvelopeKeys {
   readonly token: string;
   readonly aesKey: string;
   readonly receiver: string;
 }
 
-export function seal(keys: SealKeys, message: string): string {
+export function seal(keys: EnvelopeKeys, message: string): string {
   const key = Buffer.from(keys.aesKey + "=", "base64");
   const words = Buffer.from(message);
   const length = Buffer.alloc(4);
@@ -29,14 +29,14 @@ export function seal(keys: SealKeys, message: string): string {
   );
 }
 
-export function unseal(keys: SealKeys, sealed: string): string {
+export function unseal(keys: EnvelopeKeys, sealed: string): string {
   const key = Buffer.from(keys.aesKey + "=", "base64");
   const decipher = createDecipheriv("aes-256-cbc", key, key.subarray(0, 16)).setAutoPadding(false);
   const plain = Buffer.concat([decipher.update(sealed, "base64"), decipher.final()]);
   return plain.subarray(20, 20 + plain.readUInt32BE(16)).toString();
 }
 
-export function sign(keys: SealKeys, timestamp: string, nonce: string, sealed: string): string {
+export function sign(keys: EnvelopeKeys, timestamp: string, nonce: string, sealed: string): string {
   return createHash("sha1").update([keys.token, timestamp, nonce, sealed].sort().join("")).digest(
     "hex",
   );

@@ -5,9 +5,9 @@
  * Source: open-dingtalk/developerpedia protocol.md, the vendor's SDK.
  */
 import { randomBytes } from "node:crypto";
-import type { Clock } from "../core/clock.ts";
-import type { Json } from "../core/store.ts";
-import type { DingTalkEmulator } from "./dingtalk.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Json } from "../../core/store.ts";
+import type { DingTalkEmulator } from "./emulator.ts";
 
 export class DingTalkStream {
   readonly #sockets = new Set<WebSocket>();

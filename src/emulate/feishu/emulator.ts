@@ -8,10 +8,10 @@
  */
 import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { Buffer } from "node:buffer";
-import type { Clock } from "../core/clock.ts";
-import type { Json } from "../core/store.ts";
-import { ChatLog, page } from "./chat.ts";
-import { Limits } from "./limits.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Json } from "../../core/store.ts";
+import { ChatLog, page } from "../chat_log.ts";
+import { Limits } from "../limits.ts";
 
 export interface FeishuParts {
   readonly clock: Clock;
@@ -50,12 +50,12 @@ interface Sent {
   card: Card | undefined;
 }
 
-export interface FeishuSay {
+export interface FeishuMessage {
   readonly chat: string;
   readonly text?: string;
   readonly sender?: string;
   /**
-   * The sender's id for all apps of the company; made of {@linkcode FeishuSay.sender} unless set.
+   * The sender's id for all apps of the company; made of {@linkcode FeishuMessage.sender} unless set.
    */
   readonly union?: string;
   /** The sender's company; the app's own unless set. */
@@ -157,7 +157,7 @@ export class FeishuEmulator {
    * A person writes; the event is on its way, and comes again until it is acknowledged. Returns the
    * message's id.
    */
-  say(said: FeishuSay): string {
+  say(said: FeishuMessage): string {
     const { clock } = this.#p;
     const id = said.messageId ?? `om_${(++this.#ids).toString(36).padStart(8, "0")}`;
     const group = said.type === "group";
@@ -556,7 +556,7 @@ export class FeishuEmulator {
     }
     if (msg_type === "interactive" && !card && tablesOf(body) > CARD_TABLES) return tooManyTables();
     const id = `om_${(++this.#ids).toString(36).padStart(8, "0")}b`;
-    this.log.ping(
+    this.log.recordMentions(
       chat,
       card ? cardText(card.json) : msg_type === "interactive" ? cardText(body) : content,
       PINGS,
@@ -594,7 +594,7 @@ export class FeishuEmulator {
     if (json.config?.update_multi !== true) return fail(400, 230099, "update_multi must be true");
     if (tablesOf(json) > CARD_TABLES) return tooManyTables();
     sent.content = content;
-    this.log.ping(sent.chat, cardText(json), PINGS);
+    this.log.recordMentions(sent.chat, cardText(json), PINGS);
     this.log.edit(id, { text: cardText(json) });
     return ok({});
   }
@@ -771,7 +771,7 @@ export class FeishuEmulator {
       card.sequence = sequence;
       if (typeof uuid === "string") card.uuids.add(uuid);
       if (card.message) {
-        this.log.ping(this.#sent.get(card.message)!.chat, cardText(card.json), PINGS);
+        this.log.recordMentions(this.#sent.get(card.message)!.chat, cardText(card.json), PINGS);
         this.log.edit(card.message, {
           text: cardText(card.json),
           final: card.streamingSince === undefined,
