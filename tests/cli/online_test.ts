@@ -82,8 +82,8 @@ class Outside implements AsyncDisposable {
         (request) => this.wecom.fetch(request),
       ),
     ];
-    this.wecom.webhookKeys = new Set([WEBHOOK_KEY]);
-    this.dingtalk.templates = new Set(["right.schema"]);
+    this.wecom.faults.webhookKeys = new Set([WEBHOOK_KEY]);
+    this.dingtalk.faults.templates = new Set(["right.schema"]);
     const [feishu, dingtalk, wecom] = this.#served.map(({ url }) => url);
     this.config = {
       channels: {
@@ -197,7 +197,7 @@ const MISTAKES: readonly Mistake[] = [
   },
   {
     name: "a Feishu app lacks a permission",
-    plant: ({ feishu }) => feishu.missingScopes.add("cardkit:card:write"),
+    plant: ({ feishu }) => feishu.faults.missingScopes.add("cardkit:card:write"),
     path: "channels.feishu.main",
     en:
       /permissions of the app are missing: cardkit:card:write[^]*Permissions & Scopes[^]*\/auth\?q=cardkit:card:write/,
@@ -227,7 +227,7 @@ const MISTAKES: readonly Mistake[] = [
   {
     name: "the gateway's address is not a trusted IP of a WeCom app",
     plant: ({ wecom, config }) => {
-      wecom.isTrustedAddress = false;
+      wecom.faults.isForeignAddress = true;
       delete config.signIn.wecom;
     },
     path: "channels.wecom.app",
@@ -293,7 +293,7 @@ const MISTAKES: readonly Mistake[] = [
   },
   {
     name: "a DingTalk app may not send as a robot",
-    plant: ({ dingtalk }) => dingtalk.missingPermissions.add("qyapi_robot_sendmsg"),
+    plant: ({ dingtalk }) => dingtalk.faults.missingPermissions.add("qyapi_robot_sendmsg"),
     path: "channels.dingtalk.main",
     en: /a permission of the app is missing: qyapi_robot_sendmsg[^]*Permission Management/,
     zh: /应用缺少权限：qyapi_robot_sendmsg[^]*权限管理/,
@@ -307,7 +307,7 @@ const MISTAKES: readonly Mistake[] = [
   },
   {
     name: "DingTalk has another list of servers",
-    plant: ({ dingtalk }) => dingtalk.isListedAddress = false,
+    plant: ({ dingtalk }) => dingtalk.faults.isForeignAddress = true,
     path: "channels.dingtalk.main",
     en: /203\.0\.113\.9 is not on the app's list of servers[^]*Server egress IP/,
     zh: /203\.0\.113\.9 不在应用的服务器出口 IP 列表中/,
@@ -322,7 +322,7 @@ const MISTAKES: readonly Mistake[] = [
   {
     name: "a WeCom app is disabled",
     plant: ({ wecom, config }) => {
-      wecom.isDisabled = true;
+      wecom.faults.isDisabled = true;
       delete config.signIn.wecom;
     },
     path: "channels.wecom.app",
@@ -414,7 +414,7 @@ for (const { name, plant, path, en, zh } of MISTAKES) {
 
 Deno.test("a subscription that the platform does not tell is a hint, and no mistake", async () => {
   await using outside = await Outside.open();
-  outside.feishu.missingScopes.add("application:application:self_manage");
+  outside.feishu.faults.missingScopes.add("application:application:self_manage");
   const { code, printed } = await check(outside.config, "--language", "en");
   assert.equal(code, 0);
   assert.match(

@@ -99,8 +99,8 @@ Deno.test("the month's quota is never overdrawn: cards stop at the last tenth, f
 
 Deno.test("a recipient who is flow-controlled inside a 200 is tried again until it is through", async () => {
   await using s = await stage({ settings: { cardTemplateId: undefined, placeholderAfter: 9e6 } });
-  s.emulator.flowControlled.add("staff1");
-  s.clock.after(9000, () => s.emulator.flowControlled.clear());
+  s.emulator.faults.flowControlled.add("staff1");
+  s.clock.after(9000, () => s.emulator.faults.flowControlled.clear());
   s.channel.inbox.receive({
     id: "m1",
     chat: { id: "cid1", type: "direct" },
@@ -250,7 +250,7 @@ Deno.test("a card that is refused in the middle of an answer is closed, and the 
     platform: { perSecond: 40 },
     script: () => ({ pieces: [[500, "开头。"], [3000, "禁词。"], [3000, "结尾。"]] }),
   });
-  s.emulator.refuses = (text) => text.includes("禁词");
+  s.emulator.faults.refusesContent = (text) => text.includes("禁词");
   s.emulator.say({ chat: "cid1", text: "问" });
   await s.settle();
   assert.deepEqual(
@@ -264,7 +264,7 @@ Deno.test("a card that is refused in the middle of an answer is closed, and the 
 
 Deno.test("a card that is refused at its last words is closed too", async () => {
   await using s = await stage({ script: () => ({ pieces: [[500, "开头。"], [200, "禁词。"]] }) });
-  s.emulator.refuses = (text) => text.includes("禁词");
+  s.emulator.faults.refusesContent = (text) => text.includes("禁词");
   s.emulator.say({ chat: "cid1", text: "问" });
   await s.settle();
   assert.deepEqual(s.finals("cid1"), [["AI card", "回答见下方。"], ["markdown", "开头。禁词。"]]);

@@ -240,13 +240,13 @@ Deno.test("whatever a bot repeats, nobody is pinged: not in cards, webhook messa
 
 Deno.test("once DingTalk says that the month is used up, no card is tried for an hour", async () => {
   await using s = await stage();
-  s.emulator.monthIsUsedUp = true;
+  s.emulator.faults.monthIsUsedUp = true;
   for (let n = 0; n < 5; n++) {
     assert.deepEqual(await asked(s, { chat: `cid${n}`, text: "你好" }), ["你好，世界。"]);
   }
   assert.equal(s.calls.filter((url) => url.includes("createAndDeliver")).length, 1);
   assert.match(s.channel.health.lastError!.words, /API calls of this month are used up/);
-  s.emulator.monthIsUsedUp = false;
+  s.emulator.faults.monthIsUsedUp = false;
   await s.clock.advance(3_600_000);
   await asked(s, { chat: "cid9", text: "你好" });
   assert.deepEqual(s.finals("cid9"), [["AI card", "你好，世界。"]]);

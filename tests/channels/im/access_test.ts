@@ -136,7 +136,7 @@ Deno.test("people of other companies are strangers of the app, without an accoun
 Deno.test("where DingTalk does not tell who somebody is they are a stranger, and it is not asked for each message", async () => {
   await using c = await chats("dingtalk");
   assert.ok("ding" in c.platform && c.platform.ding);
-  c.platform.ding.refusePeople = true;
+  c.platform.ding.faults.refusesPeople = true;
   await c.say("staff1", "hello");
   await c.say("staff1", "hello again");
   assert.deepEqual(c.asked.map(({ userId }) => userId), [

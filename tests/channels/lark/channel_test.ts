@@ -77,7 +77,7 @@ Deno.test("an answer of more than ten minutes goes on in a new card before Feish
 
 Deno.test("a card that ends by itself too early is opened again for the final", async () => {
   await using s = await stage({ script: () => ({ pieces: [[1000, "a。"], [120_000, "b。"]] }) });
-  s.emulator.streamLife = 30_000;
+  s.emulator.faults.streamTtlMs = 30_000;
   s.emulator.say({ chat: "oc_1", text: "hi" });
   await s.clock.advance(1000);
   await s.settle();
@@ -369,7 +369,7 @@ Deno.test("files go out by their names, once each; one that Feishu does not take
 Deno.test("a file that Feishu turns away in the end is said in a line of its own, and the answer stands", async () => {
   const files = ["data:application/pdf;name=a.pdf;base64,AAAA"];
   await using s = await stage({ script: () => ({ pieces: [[10, "给你"]], images: files }) });
-  s.emulator.refuseFiles = true;
+  s.emulator.faults.refusesFiles = true;
   s.emulator.say({ chat: "oc_1", text: "文件" });
   await s.settle();
   assert.deepEqual(s.emulator.log.finals("oc_1").map((m) => m.text), [

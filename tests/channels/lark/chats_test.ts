@@ -239,7 +239,7 @@ Deno.test("a first frame of 60 KB and an answer of twelve tables go on in furthe
 
 Deno.test("where the last card is not taken as a whole, its dead button is taken away all the same", async () => {
   await using s = await stage();
-  s.emulator.refuseReplacements = true;
+  s.emulator.faults.refusesCardReplacements = true;
   s.emulator.say({ chat: "oc_1", text: "问" });
   await s.clock.advance(500);
   assert.equal(s.emulator.hasButton(s.emulator.log.in("oc_1")[1]!.id), true);

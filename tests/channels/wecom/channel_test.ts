@@ -261,7 +261,7 @@ Deno.test("group webhook: what is said mentions nobody, unless the operator want
 
 Deno.test("group webhook: a wrong key is named to whoever says something", async () => {
   await using s = await stage({ kind: "app" });
-  s.emulator.webhookKeys = new Set(["another"]);
+  s.emulator.faults.webhookKeys = new Set(["another"]);
   const settings = WecomWebhookSettings.parse({ kind: "webhook", secret: "hook-key" });
   const webhook = new WecomWebhook("group", settings, s.parts);
   const refused = assert.rejects(webhook.say("p1", "看"), {
