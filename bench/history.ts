@@ -37,7 +37,7 @@ try {
     } MB`,
   );
 
-  const all = await archive.conversations("alice");
+  const all = await archive.conversations.list("alice");
   let n = 0;
   const queries = [
     "weather",
@@ -51,7 +51,7 @@ try {
     "nothing-like-it",
   ];
   const results = [
-    await measure("list all conversations", () => archive.conversations("alice")),
+    await measure("list all conversations", () => archive.conversations.list("alice")),
     await measure(
       "open: the newest 50 turns",
       () => archive.turns(all[n++ % all.length]!.id, undefined, 50),
@@ -75,7 +75,10 @@ async function fill(
   messages: number,
 ): Promise<void> {
   const at = Date.now() - messages * 60_000;
-  const ids = Array.from({ length: CONVERSATIONS }, () => archive.create(personId).id);
+  const ids = Array.from(
+    { length: CONVERSATIONS },
+    () => archive.conversations.create(personId).id,
+  );
   for (let i = 0; i < messages; i++) {
     // One conversation in ten gets most of what is said, as with people.
     const conversationId = ids[i % 10 < 8 ? i % (CONVERSATIONS / 10) : i % CONVERSATIONS]!;

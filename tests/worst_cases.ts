@@ -36,7 +36,7 @@ import { mentioned } from "../src/core/mention.ts";
 import { splitMention } from "../src/core/message.ts";
 import { isImageData, knownTags, safeLink } from "../src/web/markdown/known_html.ts";
 import { MarkdownStream } from "../src/web/markdown/markdown_stream.ts";
-import type { TurnRecord } from "../src/core/archive.ts";
+import type { TurnRecord } from "../src/core/turn_record.ts";
 
 /** UTF-16 units of an input. */
 export const SIZE = 1 << 20;

@@ -14,7 +14,7 @@ export function createApps(base: Base, gateway: Gateway, accounts: Accounts): Ap
       bots: (person) => gateway.roster.visibleTo(person).map(({ bot }) => bot),
       knownBots: (person) => gateway.roster.knownTo(person),
       conversationBot: async (person, id) =>
-        (await gateway.archive.conversation(person.id, id))?.botId,
+        (await gateway.archive.conversations.get(person.id, id))?.botId,
       beginConversation: async (person, title) =>
         (await gateway.conversations.begin(person, { title })).id,
     },

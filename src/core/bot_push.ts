@@ -88,7 +88,7 @@ export class BotPushes {
     const reply = this.#replyOf(push);
     const now = clock.now();
     const conversation: TurnConversation = conversationId === undefined
-      ? { kind: "default", id: archive.defaultConversation(person.id, bot.id, false) }
+      ? { kind: "default", id: archive.defaults.conversationWith(person.id, bot.id, false) }
       : { kind: "named", id: conversationId };
     const message = { person, text: "", images: [], channel: "bot" } as const;
     const turn = new Turn(this.#parts.newId(), conversation, message, reply, now);
@@ -125,7 +125,7 @@ export class BotPushes {
     const colon = to.indexOf(":");
     const kind = to.slice(0, colon), name = to.slice(colon + 1);
     const conversation = kind === "conversation"
-      ? await archive.conversationOfBot(name, bot.id)
+      ? await archive.conversations.ofBot(name, bot.id)
       : undefined;
     const personId = conversation?.personId ?? (kind === "user" ? name : undefined);
     const person = personId === undefined
@@ -133,8 +133,8 @@ export class BotPushes {
       : await people.find(personId) ?? await this.chatApps?.person(personId);
     const unknown = new NexusError("not_found", `nobody to tell: ${to.slice(0, 200)}`);
     if (!person || !mayUse(person, bot)) throw unknown;
-    await archive.defaults(person.id);
-    if (conversation && archive.isRemoved(conversation)) throw unknown;
+    await archive.defaults.load(person.id);
+    if (conversation && archive.conversations.isRemoved(conversation)) throw unknown;
     return { person, conversationId: conversation?.id };
   }
 

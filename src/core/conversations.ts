@@ -1,6 +1,7 @@
 /** Conversations as people begin and delete them. */
 import type { Admission } from "./admission.ts";
-import type { Archive, Conversation } from "./archive.ts";
+import type { Archive } from "./archive.ts";
+import type { Conversation } from "./conversation_store.ts";
 import { NexusError } from "./error.ts";
 import type { Reader } from "./key_scope.ts";
 import type { Notices } from "./notice.ts";
@@ -32,8 +33,10 @@ export class Conversations {
   ): Promise<Conversation> {
     const { admission, archive } = this.#parts;
     const most = admission.maxConversations(id);
-    if (!await archive.hasRoom(id, most)) throw new NexusError("conversations_full", String(most));
-    return archive.create(id, { ...fields, key: keyScope?.key });
+    if (!await archive.conversations.hasRoom(id, most)) {
+      throw new NexusError("conversations_full", String(most));
+    }
+    return archive.conversations.create(id, { ...fields, key: keyScope?.key });
   }
 
   /**

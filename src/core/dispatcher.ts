@@ -2,7 +2,9 @@
  * The dispatcher gives turns to bots: to a free one at once, else from the queue, and to another
  * one when a bot is lost.
  */
-import type { Archive, Conversation, DefaultConversations } from "./archive.ts";
+import type { Archive } from "./archive.ts";
+import type { Conversation } from "./conversation_store.ts";
+import type { DefaultConversations } from "./default_conversations.ts";
 import { Attempt, type AttemptOutcome } from "./attempt.ts";
 import { pick } from "./balance.ts";
 import type { Clock } from "./clock.ts";
@@ -210,12 +212,12 @@ export class Dispatcher {
   #decideConversation(turn: Turn, { id: botId }: Bot): void {
     const { conversation, message } = turn;
     if (conversation.kind === "undecided") {
-      const id = this.#parts.archive.defaultConversation(message.person.id, botId);
+      const id = this.#parts.archive.defaults.conversationWith(message.person.id, botId);
       turn.conversation = { kind: "default", id };
     } else if (conversation.kind === "default" && turn.routing.attempts > 0) {
       this.#parts.archive.move(
         turn,
-        this.#parts.archive.defaultConversation(message.person.id, botId),
+        this.#parts.archive.defaults.conversationWith(message.person.id, botId),
       );
     }
   }

@@ -13,7 +13,9 @@
  * ```
  */
 import { type Admission, nobody, type PersonDirectory, unlimited } from "./admission.ts";
-import { Archive, type Conversation, type DefaultConversations } from "./archive.ts";
+import { Archive } from "./archive.ts";
+import type { Conversation } from "./conversation_store.ts";
+import type { DefaultConversations } from "./default_conversations.ts";
 import type { Attempt } from "./attempt.ts";
 import { AttemptOutcomes, cutStatus } from "./attempt_outcomes.ts";
 import { BotPushes, type ChatApps, type Push } from "./bot_push.ts";
@@ -146,8 +148,6 @@ export class Gateway {
     this.#pushes.chatApps = apps;
   }
 
-  /* ── asking ── */
-
   /**
    * Begins a turn. When this resolves, the turn has a bot or a position in the queue.
    *
@@ -170,7 +170,7 @@ export class Gateway {
     if (this.#people.isOut(person.id)) {
       throw new NexusError("forbidden", "this account may not ask");
     }
-    if (conversation && this.archive.isRemoved(conversation)) {
+    if (conversation && this.archive.conversations.isRemoved(conversation)) {
       throw new NexusError("not_found", "no such conversation");
     }
     const turn = new Turn(
@@ -206,8 +206,6 @@ export class Gateway {
       void turn.recorded().then(notify);
     } else notify();
   }
-
-  /* ── how turns end ── */
 
   /** Ends a turn whose bot goes on. The bot is told to stop; its confirmation is not awaited. */
   #abort(attempt: Attempt, ending: Ending): void {
@@ -252,7 +250,7 @@ export class Gateway {
       const { id } = message.person;
       turn.conversation = {
         kind: "default",
-        id: this.archive.defaultConversation(id, routing.expectedBot, false),
+        id: this.archive.defaults.conversationWith(id, routing.expectedBot, false),
       };
     }
     const kept = this.archive.keep(turn);
@@ -298,8 +296,6 @@ export class Gateway {
     this.#finish(turn, ending);
     this.#dispatcher.waiting.updatePositions();
   }
-
-  /* ── watching and stopping ── */
 
   /** The turns that run now, of everybody. */
   running(): Turn[] {

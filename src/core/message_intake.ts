@@ -3,7 +3,9 @@
  * person, and answer a repeat with the turn of the first try.
  */
 import type { Admission } from "./admission.ts";
-import type { Archive, Conversation, DefaultConversations } from "./archive.ts";
+import type { Archive } from "./archive.ts";
+import type { Conversation } from "./conversation_store.ts";
+import type { DefaultConversations } from "./default_conversations.ts";
 import type { Clock } from "./clock.ts";
 import { NexusError } from "./error.ts";
 import { IdempotentResults } from "./idempotency.ts";
@@ -78,7 +80,7 @@ export class MessageIntake {
       message.conversationId === undefined
         ? undefined
         : this.#parts.history.open(person, message.conversationId),
-      this.#parts.archive.defaults(person.id),
+      this.#parts.archive.defaults.load(person.id),
     ]);
     if (message.conversationId !== undefined && !conversation) {
       throw new NexusError("not_found", "no such conversation");

@@ -5,14 +5,10 @@
  * Channels read by way of this, so that nothing is shown that its reader may not see. Anybody
  * else's turns and conversations do not exist.
  */
-import {
-  type Archive,
-  type Conversation,
-  restoreTurn,
-  type SearchHit,
-  traceOf,
-  type TurnRecord,
-} from "./archive.ts";
+import type { Archive } from "./archive.ts";
+import type { Conversation } from "./conversation_store.ts";
+import { restoreTurn, traceOf, type TurnRecord } from "./turn_record.ts";
+import type { SearchHit } from "./turn_search.ts";
 import { NexusError } from "./error.ts";
 import type { NumberedNotice } from "./notice.ts";
 import type { Observer } from "./observer.ts";
@@ -68,20 +64,20 @@ export class ScopedHistory {
    * Nobody is shown this one.
    */
   async open(who: Reader, id: string): Promise<Conversation | undefined> {
-    const conversation = await this.#parts.archive.conversation(who.id, id);
+    const conversation = await this.#parts.archive.conversations.get(who.id, id);
     if (!conversation || !who.keyScope) return conversation;
     return await this.#share(who, conversation) === "nothing" ? undefined : conversation;
   }
 
   /** A conversation as somebody may see it. */
   async conversation(who: Reader, id: string): Promise<Readonly<Conversation> | undefined> {
-    const conversation = await this.#parts.archive.conversation(who.id, id);
+    const conversation = await this.#parts.archive.conversations.get(who.id, id);
     return conversation && await this.#shown(who, conversation);
   }
 
   /** Their conversations as they may see them: pinned first, then the latest. */
   async conversations(who: Reader): Promise<Readonly<Conversation>[]> {
-    const all = await this.#parts.archive.conversations(who.id);
+    const all = await this.#parts.archive.conversations.list(who.id);
     if (!who.keyScope) return all;
     const shown: Readonly<Conversation>[] = [];
     for (const conversation of all) {
@@ -96,7 +92,7 @@ export class ScopedHistory {
    * it.
    */
   async changeable(who: Reader, id: string): Promise<Conversation | undefined> {
-    const conversation = await this.#parts.archive.conversation(who.id, id);
+    const conversation = await this.#parts.archive.conversations.get(who.id, id);
     if (!conversation || !who.keyScope) return conversation;
     const share = await this.#share(who, conversation);
     if (share === "part") {
@@ -140,7 +136,7 @@ export class ScopedHistory {
         turn.conversationId !== conversationId || listed.has(turn.id) ||
         !mayRead(who.keyScope, turn.trace)
       ) continue;
-      turns.push(this.#parts.archive.record(turn));
+      turns.push(this.#parts.archive.recordOf(turn));
     }
     return { turns, more: more || left > 0 };
   }
@@ -166,7 +162,7 @@ export class ScopedHistory {
 
   /** What a notice about a conversation is judged by. */
   async about(conversation: Conversation): Promise<readonly Trace[]> {
-    const traces = await this.#parts.archive.tracesOf(conversation);
+    const traces = await this.#parts.archive.conversations.tracesOf(conversation);
     return traces.length > 0 ? traces : [beginningOf(conversation)];
   }
 
@@ -174,7 +170,7 @@ export class ScopedHistory {
     const running = this.#parts.running().filter(({ conversationId }) =>
       conversationId === conversation.id
     );
-    const traces = await this.#parts.archive.tracesOf(conversation);
+    const traces = await this.#parts.archive.conversations.tracesOf(conversation);
     if (traces.length + running.length === 0) return shareOf(keyScope, [beginningOf(conversation)]);
     return shareOf(keyScope, [...traces, ...running.map(({ trace }) => trace)]);
   }
@@ -197,7 +193,7 @@ export class ScopedHistory {
   #now(record: TurnRecord): TurnRecord {
     const live = this.#parts.live(record.id);
     return live
-      ? this.#parts.archive.record(live)
+      ? this.#parts.archive.recordOf(live)
       : { ...record, status: "incomplete", code: "shutting_down" };
   }
 }

@@ -2,7 +2,7 @@
  * This is what was said in a conversation before a message, for bots that remember nothing
  * themselves.
  */
-import { textOf, type TurnRecord } from "./archive.ts";
+import { textOf, type TurnRecord } from "./turn_record.ts";
 import type { ChatMessage, Message } from "./message.ts";
 
 /**

@@ -96,8 +96,8 @@ onEach(
   "words are found in questions and answers, by their own person only",
   BOTH,
   async (house) => {
-    const mine = house.archive.create("alice", { title: "Weather" });
-    const his = house.archive.create("bob");
+    const mine = house.archive.conversations.create("alice", { title: "Weather" });
+    const his = house.archive.conversations.create("bob");
     say(house, ALICE, mine.id, "今天天气怎么样", "Sunny, 25 degrees");
     house.clock.pass(10);
     say(house, ALICE, mine.id, "And tomorrow?", "明天有雨 rain");
@@ -112,7 +112,7 @@ onEach(
 );
 
 onEach("a deleted conversation is gone with every word, also from search", BOTH, async (house) => {
-  const conversation = house.archive.create("alice");
+  const conversation = house.archive.conversations.create("alice");
   const turn = say(house, ALICE, conversation.id, "pineapple", "on pizza");
   await house.archive.remove(conversation);
   assert.deepEqual(await house.archive.search("alice", "pineapple"), []);
@@ -125,11 +125,11 @@ onEach(
   "what is older than the retention goes, and a pinned conversation stays whole",
   BOTH,
   async (house) => {
-    const old = house.archive.create("alice"),
-      pinned = house.archive.create("alice"),
-      used = house.archive.create("bob");
+    const old = house.archive.conversations.create("alice"),
+      pinned = house.archive.conversations.create("alice"),
+      used = house.archive.conversations.create("bob");
     pinned.pinned = true;
-    await house.archive.save(pinned);
+    await house.archive.conversations.save(pinned);
     for (const [person, { id }] of [[ALICE, old], [ALICE, pinned], [BOB, used]] as const) {
       say(house, person, id, "long ago", "yes");
     }
@@ -137,7 +137,9 @@ onEach(
     const kept = say(house, BOB, used.id, "today", "yes");
     house.clock.pass(1000);
     assert.equal(await house.archive.forget(house.clock.now() - 86_400_000), 2);
-    assert.deepEqual((await house.archive.conversations("alice")).map(({ id }) => id), [pinned.id]);
+    assert.deepEqual((await house.archive.conversations.list("alice")).map(({ id }) => id), [
+      pinned.id,
+    ]);
     assert.deepEqual(
       (await house.archive.turns(used.id, undefined, 10)).turns.map(({ id }) => id),
       [kept.id],
@@ -151,7 +153,7 @@ onEach(
   "a turn that was running when the process died is there, incomplete, with what it had said",
   ["sqlite"],
   async (house) => {
-    const conversation = house.archive.create("alice");
+    const conversation = house.archive.conversations.create("alice");
     const turn = turnOf(house, ALICE, conversation.id, "count for me");
     house.archive.keep(turn);
     for (let i = 0; i < 40; i++) {
@@ -181,7 +183,7 @@ onEach(
 );
 
 onEach("a turn that ended leaves no draft behind", ["sqlite"], async (house) => {
-  const conversation = house.archive.create("alice");
+  const conversation = house.archive.conversations.create("alice");
   const turn = turnOf(house, ALICE, conversation.id, "hello");
   house.archive.keep(turn);
   turn.reply.append("text", "some");
@@ -203,7 +205,7 @@ onEach(
   "drafts of many turns go over into a new log as time passes, and none is lost by a crash",
   ["sqlite"],
   async (house) => {
-    const { id } = house.archive.create("alice");
+    const { id } = house.archive.conversations.create("alice");
     const turns = [0, 1, 2].map((number) => turnOf(house, ALICE, id, `question ${number}`));
     for (const turn of turns) house.archive.keep(turn);
     let said = "";
@@ -243,7 +245,7 @@ onEach(
   ["sqlite"],
   async (house) => {
     await house.archive.recover();
-    const { id } = house.archive.create("alice");
+    const { id } = house.archive.conversations.create("alice");
     const turn = say(house, ALICE, id, "and tomorrow?", "sunny spells");
     // The clock stands still, so nothing that is late has been written.
     await house.archive.keep(turn);

@@ -67,7 +67,7 @@ Deno.test("questions one after the other stay with one bot; at the same time the
 Deno.test("a conversation goes back to its own bot, and to another while that one is away", async () => {
   using world = start();
   const { puppet: a, leave } = world.join("a");
-  const conversation = world.gateway.archive.create("alice");
+  const conversation = world.gateway.archive.conversations.create("alice");
   const in_ = { conversationId: conversation.id };
   const first = await world.ask("1", in_);
   a.done("one");
@@ -177,7 +177,7 @@ for (const late of [false, true]) {
         text
       );
     assert.deepEqual([await texts(own), await texts(turn.conversationId)], [["before"], ["go"]]);
-    assert.equal((await gateway.archive.conversation("alice", own))!.botId, "a");
+    assert.equal((await gateway.archive.conversations.get("alice", own))!.botId, "a");
     assert.equal((await ask("and", "b")).conversationId, turn.conversationId);
     gateway.close();
   });
@@ -277,11 +277,15 @@ Deno.test("a person's id that looks like part of a key opens nobody else's", asy
   const turn = await world.ask("secret");
   puppet.done("word");
   for (const id of ["alice:", "", "alice:" + turn.conversationId, "%61lice"]) {
-    assert.equal(await world.gateway.archive.conversation(id, turn.conversationId), undefined, id);
-    assert.deepEqual(await world.gateway.archive.conversations(id), [], id);
+    assert.equal(
+      await world.gateway.archive.conversations.get(id, turn.conversationId),
+      undefined,
+      id,
+    );
+    assert.deepEqual(await world.gateway.archive.conversations.list(id), [], id);
   }
   assert.equal(
-    await world.gateway.archive.conversation("alice", `../${turn.conversationId}`),
+    await world.gateway.archive.conversations.get("alice", `../${turn.conversationId}`),
     undefined,
   );
 });
@@ -327,7 +331,7 @@ Deno.test("a question that waits stands in its conversation, and one that never 
   using world = start({ queueTimeout: 60_000 });
   world.join("a", { maxConcurrent: 1 });
   await world.ask("first");
-  const { id: conversationId } = world.gateway.archive.create("alice");
+  const { id: conversationId } = world.gateway.archive.conversations.create("alice");
   const there = await world.ask("second", { conversationId });
   const nowhere = await world.ask("third");
   const { turns } = await world.gateway.history.turns(
@@ -361,7 +365,7 @@ Deno.test("a question that waits stands in its conversation, and one that never 
 Deno.test("deleting a conversation stops what runs in it, and no word of it stays", async () => {
   using world = start();
   const { puppet } = world.join("a");
-  const { id: conversationId } = world.gateway.archive.create("alice");
+  const { id: conversationId } = world.gateway.archive.conversations.create("alice");
   const turn = await world.ask("go", { conversationId });
   puppet.sink.write("text", "half");
   assert.equal(await world.gateway.conversations.remove({ id: "alice" }, conversationId), true);
@@ -376,7 +380,7 @@ Deno.test("deleting a conversation stops what runs in it, and no word of it stay
 Deno.test("a question to a conversation that is deleted meanwhile is refused, and not kept", async () => {
   using world = start();
   world.join("a");
-  const { id: conversationId } = world.gateway.archive.create("alice");
+  const { id: conversationId } = world.gateway.archive.conversations.create("alice");
   const asked = world.ask("go", { conversationId });
   const removed = world.gateway.conversations.remove({ id: "alice" }, conversationId);
   await assert.rejects(asked, { code: "not_found" });
@@ -388,11 +392,11 @@ Deno.test("a question to a conversation that is deleted meanwhile is refused, an
 
 Deno.test("a conversation that was deleted does not come back because somebody still renames it", async () => {
   using world = start();
-  const conversation = world.gateway.archive.create("alice");
+  const conversation = world.gateway.archive.conversations.create("alice");
   await world.gateway.conversations.remove({ id: "alice" }, conversation.id);
   conversation.title = "still here";
-  world.gateway.archive.save(conversation);
-  assert.deepEqual(await world.gateway.archive.conversations("alice"), []);
+  world.gateway.archive.conversations.save(conversation);
+  assert.deepEqual(await world.gateway.archive.conversations.list("alice"), []);
 });
 
 Deno.test("a repeat gets the turn from the archive when it is no longer in memory", async () => {
@@ -520,7 +524,7 @@ Deno.test("a temporary turn leaves no trace in the store and on no page, and its
   assert.ok(before.some((key) => key.startsWith("turn:")));
   told.length = 0;
 
-  const [kept] = await gateway.archive.conversations("alice");
+  const [kept] = await gateway.archive.conversations.list("alice");
   const turns = [];
   for (
     const named of [{}, { conversationId: kept!.id, parentTurnId: "id1" }, {
@@ -554,6 +558,6 @@ Deno.test("a temporary turn that moves to another bot goes into no default conve
   first.sink.lost();
   second.done("answer");
   assert.equal(turn.reply.text, "answer");
-  assert.deepEqual(await gateway.archive.conversations("alice"), []);
+  assert.deepEqual(await gateway.archive.conversations.list("alice"), []);
   gateway.close();
 });

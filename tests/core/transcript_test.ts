@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TurnRecord } from "../../src/core/archive.ts";
+import type { TurnRecord } from "../../src/core/turn_record.ts";
 import { transcriptOf } from "../../src/core/transcript.ts";
 import type { Message } from "../../src/core/message.ts";
 

@@ -3,7 +3,8 @@
  * nothing to another.
  */
 import { z } from "zod";
-import { type Conversation, textOf, type TurnRecord } from "../../core/archive.ts";
+import type { Conversation } from "../../core/conversation_store.ts";
+import { textOf, type TurnRecord } from "../../core/turn_record.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { dataUrl } from "../../core/message.ts";
@@ -182,7 +183,7 @@ export function mountHistory(routes: Router, { gateway }: { readonly gateway: Ga
       throw new NexusError("not_found", "no such bot: botId");
     }
     const conversation = await gateway.conversations.begin(person, fields);
-    await archive.save(conversation, true);
+    await archive.conversations.save(conversation, true);
     const notice = {
       type: "conversation",
       conversationId: conversation.id,
@@ -202,10 +203,10 @@ export function mountHistory(routes: Router, { gateway }: { readonly gateway: Ga
     if (!conversation) throw new NexusError("not_found");
     const { title, pinned } = await call.body();
     // It may have been deleted while the body came.
-    if (archive.isRemoved(conversation)) throw new NexusError("not_found");
+    if (archive.conversations.isRemoved(conversation)) throw new NexusError("not_found");
     if (title !== undefined) conversation.title = title;
     if (pinned !== undefined) conversation.pinned = pinned;
-    await archive.save(conversation, true);
+    await archive.conversations.save(conversation, true);
     const change = title !== undefined ? "renamed" : "pinned";
     const notice = { type: "conversation", conversationId: conversation.id, change } as const;
     notices.tell(conversation.personId, notice, await history.about(conversation));

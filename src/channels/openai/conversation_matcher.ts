@@ -8,7 +8,7 @@
  * there, and a bot that remembers gets only what is new. One without a memory goes by what the
  * client told, in any case.
  */
-import type { Conversation } from "../../core/archive.ts";
+import type { Conversation } from "../../core/conversation_store.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import { transcriptOf } from "../../core/transcript.ts";
 import {
@@ -108,7 +108,8 @@ export class Conversations {
     const known = await this.find(person, name);
     if (known) return { id: known.id, known: known.botId !== undefined };
     const plain = named(person.id, name);
-    const isTaken = person.keyScope && await this.#gateway.archive.conversation(person.id, plain);
+    const isTaken = person.keyScope &&
+      await this.#gateway.archive.conversations.get(person.id, plain);
     const id = isTaken ? named(person.keyScope!.key, name) : plain;
     await this.#gateway.conversations.begin(person, { id });
     return { id, known: false };

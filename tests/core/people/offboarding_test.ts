@@ -412,7 +412,7 @@ Deno.test("somebody who no longer stands in config.json is listed and can be for
   await on.nexus("user", "rm", "carl");
   await until(() => on.world.app.accounts.view("carl") === undefined, "the look");
   await until(
-    async () => (await on.world.app.gateway.archive.conversations("carl")).length === 0,
+    async () => (await on.world.app.gateway.archive.conversations.list("carl")).length === 0,
     "the words",
   );
   assert.equal(await statusOf(on.world, carl.key, "/api/me"), 401);
