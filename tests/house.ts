@@ -34,6 +34,17 @@ const RETIRED: readonly RegExp[] = [
   /\b(?:notice|push)Ways\b/,
   /\bPlatformCall\b/,
   /\b(?:AtWork|Addressee)\b/,
+  // core
+  /\bHappening\b/,
+  /\bWishes\b/,
+  /\bisOfTheQuestion\b/,
+  /\bBotWatch\b/,
+  /\bLogBound\b/,
+  /\bhistoryOf\b/,
+  /\brestsUntil\b/,
+  /\.unkept\b/,
+  /\bMemoryBus\b/,
+  /\b(sure|weak): true\b/,
 ];
 
 interface Source {

@@ -152,7 +152,7 @@ function addBots(routes: Router, { auth, observer, bots, gateway, config, parts 
       sockets: bots.server,
       draining: () => gateway.draining,
       refuses: (token) =>
-        config.current.requireTokenAtUpgrade && !bots.admission.known(token ?? ""),
+        config.current.requireTokenAtUpgrade && !bots.admission.isKnownToken(token ?? ""),
       upgrade: parts.upgrade ?? upgradeWithDeno,
     }),
   );

@@ -227,7 +227,7 @@ export class Archive implements TurnRecorder {
     }
     this.conversations.forgetCount(personId);
     await this.defaults.remove(personId);
-    this.#drafts.renew();
+    this.#drafts.startNewLog();
   }
 
   /** Deletes turns that are older than a time; see {@linkcode deleteTurnsBefore}. */

@@ -1,6 +1,6 @@
 /**
- * One bot's try at a turn. A turn has one attempt at a time; when it moves to another bot, the old
- * attempt is over and whatever its bot still says falls on deaf ears.
+ * An attempt is one bot's try at a turn. A turn has one attempt at a time. When it moves to another
+ * bot, the old attempt is over, and everything that its bot still sends is ignored.
  */
 import type { Clock } from "./clock.ts";
 import type { ErrorCode } from "./error.ts";
@@ -9,7 +9,7 @@ import type { Observer } from "./observer.ts";
 import type { ChunkKind } from "./reply.ts";
 import type { Turn } from "./turn.ts";
 
-/** What becomes of the turn is not the attempt's decision. */
+/** Decides what becomes of the turn when an attempt ends. */
 export interface AttemptOutcome {
   done(attempt: Attempt): void;
   failed(
@@ -28,9 +28,9 @@ export interface AttemptOutcome {
 }
 
 export class Attempt implements Sink {
-  /** Milliseconds since the epoch: the last sign of life. */
+  /** The bot's last sign of life, milliseconds since the epoch. */
   heardAt: number;
-  over = false;
+  isOver = false;
   readonly #clock: Clock;
   readonly #observer: Observer;
   readonly #outcome: AttemptOutcome;
@@ -51,7 +51,7 @@ export class Attempt implements Sink {
   }
 
   write(kind: Exclude<ChunkKind, "replace">, content: string | readonly string[]): boolean {
-    if (this.over) return false;
+    if (this.isOver) return false;
     const now = this.#clock.now();
     const gap = this.turn.firstAt === undefined ? -1 : now - this.heardAt;
     this.heardAt = now;
@@ -71,30 +71,30 @@ export class Attempt implements Sink {
   }
 
   setMeta(facts: AnswerMeta): void {
-    if (!this.over) this.turn.meta = facts;
+    if (!this.isOver) this.turn.meta = facts;
   }
 
   acknowledge(receipts: Receipts): boolean {
     if (!this.#outcome.isLasting || this.turn.message.temporary) return false;
-    if (!this.over) this.turn.receipts = receipts;
+    if (!this.isOver) this.turn.receipts = receipts;
     return true;
   }
 
   done(): Promise<void> | undefined {
-    if (this.over) return undefined;
+    if (this.isOver) return undefined;
     this.#outcome.done(this);
     return this.turn.stored;
   }
 
   fail(code: ErrorCode, detail: string | undefined, retryable: boolean, more?: FailureInfo): void {
-    if (!this.over) this.#outcome.failed(this, code, detail, retryable, more);
+    if (!this.isOver) this.#outcome.failed(this, code, detail, retryable, more);
   }
 
   away(): boolean {
-    return this.over || this.#outcome.away(this);
+    return this.isOver || this.#outcome.away(this);
   }
 
   lost(detail?: string): void {
-    if (!this.over) this.#outcome.lost(this, detail);
+    if (!this.isOver) this.#outcome.lost(this, detail);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Who answers: a pure choice among those who may.
+ * The balancer: a pure choice among the bots that may answer.
  *
- * The conversation's own bot if it is there, else the less busy of two drawn by weight. Two draws
- * are enough: they keep the busiest bot close to the average without looking at every bot, and they
- * do not stampede to the one that was idle a moment ago (Mitzenmacher, "The Power of Two Choices in
+ * It chooses the conversation's own bot if it is free, else the less busy of two drawn by weight.
+ * Two draws keep the busiest bot close to the average without a look at every bot, and they do not
+ * all rush to the one that was idle a moment ago (Mitzenmacher, "The Power of Two Choices in
  * Randomized Load Balancing", 2001).
  */
 
-/** What the choice needs to know of a bot. */
+/** A bot as far as the choice needs it. */
 export interface Candidate {
   readonly id: string;
   readonly busy: number;
@@ -36,7 +36,7 @@ export function pick<T extends Candidate>(
   return second.busy / second.weight < first.busy / first.weight ? second : first;
 }
 
-/** One of several, each as likely as its weight says. */
+/** Draws one candidate, each with a probability in proportion to its weight. */
 function draw<T extends Candidate>(candidates: readonly T[], random: () => number): T {
   let total = 0;
   for (const candidate of candidates) total += candidate.weight;

@@ -1,22 +1,22 @@
 /**
- * Which bot may come in, under which id and into which pool. Its token decides: the common token
- * opens for every id and pool that nobody fixed, a token of a bot's own opens for that bot's id and
- * for the pools that were named when it was made.
+ * The rules for which bot may register, under which id and in which pool. The token decides: the
+ * common token admits every id and pool that is not reserved; a bot's own token admits that bot's
+ * id and the pools named when the token was made.
  *
- * What it prevents: a bot that takes the name of another one, or makes it the name of its pool, and
- * is then given the messages that people meant for the other.
+ * The rules prevent that a bot takes the name of another bot, for itself or its pool, and is then
+ * given the other's messages.
  */
 import { DEMO, lookAlike, type ReservedNames, reserveNames } from "./bot_name.ts";
 import { type BotTokens, type CommonTokens, reservedByTokens } from "./people/bot_token.ts";
 import type { Bot } from "./link.ts";
 
-/** Why a bot may not come in. */
+/** Why a bot is rejected. */
 export interface BotRefusal {
-  /** Sent to the bot; Nexus 1.x sent `Invalid token`. */
+  /** Sent to the bot. OpenClaw Nexus 1.x sends `Invalid token`. */
   readonly error: string;
   /**
-   * `token`: it opens nothing here. `name`: the id or the pool is not one that it may use. `taken`:
-   * the name is in use at the moment as something else, and may be free later.
+   * `token`: the token is not valid here. `name`: the bot may not use this id or pool. `taken`: the
+   * name is in use at the moment and may be free later.
    */
   readonly wrong: "token" | "name" | "taken";
 }
@@ -30,17 +30,17 @@ export interface BotClaim {
 
 export interface BotAdmissionParts {
   readonly tokens: BotTokens;
-  /** The tokens for all. */
+  /** The common tokens. */
   readonly common: () => CommonTokens;
   /** Model APIs of the configuration, by bot id. */
   readonly models: () => Readonly<Record<string, { readonly pool?: string }>>;
-  /** The bots present now. */
+  /** The bots connected now. */
   readonly present: () => Iterable<Pick<Bot, "id" | "pool">>;
 }
 
 export class BotAdmission {
   readonly #parts: BotAdmissionParts;
-  /** What stands fixed, and what it was made of. */
+  /** The reserved names, and what they were derived from. */
   #fixed:
     | { readonly models: object; readonly tokens: object; readonly reserved: ReservedNames }
     | undefined;
@@ -49,7 +49,7 @@ export class BotAdmission {
     this.#parts = parts;
   }
 
-  /** Why this bot may not come in, or nothing where it may. */
+  /** Why this bot is rejected; nothing where it is admitted. */
   refuse(claim: BotClaim): BotRefusal | undefined {
     const { tokens, common, models } = this.#parts;
     const { botId, token } = claim;
@@ -57,17 +57,17 @@ export class BotAdmission {
     if (Object.hasOwn(models(), botId)) {
       return name(`Bot id ${show(botId)} is taken by the configuration`);
     }
-    // The words are those of Nexus 1.x.
+    // The text is that of OpenClaw Nexus 1.x.
     if (!tokens.accepts(botId, token, common())) return { error: "Invalid token", wrong: "token" };
     return this.#refuseFixed(claim) ?? this.#refuseTaken(claim);
   }
 
-  /** Whether a token could open for anybody; asked at the upgrade. */
-  known(token: string): boolean {
+  /** Whether a token is valid for any bot; checked at the upgrade. */
+  isKnownToken(token: string): boolean {
     return this.#parts.tokens.isKnown(token, this.#parts.common());
   }
 
-  /** The names that stand fixed, by the program, the configuration and tokens. */
+  /** The names reserved by the program, the configuration and tokens. */
   reserved(): ReservedNames {
     const models = this.#parts.models(), tokens = this.#parts.tokens.byBot;
     if (this.#fixed?.models !== models || this.#fixed.tokens !== tokens) {
@@ -117,7 +117,7 @@ export class BotAdmission {
     return like === undefined ? undefined : name(`Pool ${show(pool)} looks like ${show(like)}`);
   }
 
-  /** Among bots whose names nobody fixed, whoever comes first has the name. */
+  /** A name that is not reserved belongs to the bot that registers it first. */
   #refuseTaken({ botId, pool }: BotClaim): BotRefusal | undefined {
     for (const bot of this.#parts.present()) {
       if (bot.id === botId) continue;
@@ -132,7 +132,7 @@ export class BotAdmission {
   }
 }
 
-/** Model APIs as names that stand fixed. */
+/** The names that model APIs reserve. */
 export function reservedByModels(models: Readonly<Record<string, { readonly pool?: string }>>) {
   return Object.entries(models).map(([id, { pool }]) => (
     { id, pools: pool === undefined ? [] : [pool], by: "the configuration" }

@@ -1,7 +1,6 @@
 /**
- * How each bot hangs on the gateway and how it has been doing, for operators: who is connected,
- * since when and by what, who is not, and when an answer last went well or wrong by the bot's
- * fault.
+ * The state of each bot for operators: whether it is connected, since when and how, and when it
+ * last answered or failed.
  */
 import type { BotToken } from "./people/bot_token.ts";
 import type { Clock } from "./clock.ts";
@@ -13,23 +12,23 @@ import type { Roster, SeatState } from "./roster.ts";
 /** One bot as operators see it. Times in milliseconds since the epoch. */
 export interface BotReport {
   readonly id: string;
-  /** How it is reached; absent for one that has not been seen since the start. */
+  /** How it is connected; absent for a bot that has not been seen since the start. */
   readonly wire?: Transport;
   readonly protocol?: number;
   readonly pool?: string;
   readonly state: SeatState | "offline";
   /**
-   * Since when it is there, or, offline, since when it is not; absent for one that has not been
+   * Since when it is connected or, if offline, disconnected; absent for a bot that has not been
    * seen since the start.
    */
   readonly since?: number;
-  /** Why it went, while it is offline. */
+  /** Why it disconnected, while it is offline. */
   readonly why?: string;
   readonly busy: number;
   readonly succeededAt?: number;
   readonly failedAt?: number;
   readonly failure?: ErrorCode;
-  /** Why it does badly at the moment, in words. */
+  /** What is wrong with it at the moment, in words. */
   readonly note?: string;
 }
 
@@ -44,7 +43,7 @@ interface Seen {
   failure?: ErrorCode;
 }
 
-/** Bots remembered at once; the one that was heard of first makes room. */
+/** Bots remembered at once; the one seen first is dropped. */
 export const REMEMBERED_BOTS = 1_000;
 
 export class BotMonitor implements Observer {
@@ -88,8 +87,8 @@ export class BotMonitor implements Observer {
   }
 
   /**
-   * Every bot that is there, that should be there, or that was since the start: those that are
-   * there first.
+   * Every bot that is connected, has a token of its own, or was connected since the start;
+   * connected bots first.
    */
   reports(): BotReport[] {
     const reports = new Map<string, BotReport>();

@@ -6,7 +6,7 @@
 /** The id of the bot that is built in. */
 export const DEMO = "demo";
 
-/** Names that stand fixed, and who fixed them, in words for an error. */
+/** Reserved names, each with who reserved it, in words for an error. */
 export interface ReservedNames {
   /** Bot ids of the program, the configuration and tokens. */
   readonly ids: ReadonlyMap<string, string>;
@@ -39,17 +39,17 @@ export function foldName(name: string): string {
 
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
 
-/** A fixed name that is another one than this and looks the same. */
+/** A reserved name that differs from this one and looks the same. */
 export function lookAlike(name: string, { ids, pools, looks }: ReservedNames): string | undefined {
   if (ids.has(name) || pools.has(name)) return undefined;
   return looks.get(foldName(name));
 }
 
 /**
- * Puts together what stands fixed. Whatever is the id of a bot somewhere is no pool, so that its
- * messages reach nobody else.
+ * Collects the reserved names. A name that is a bot's id is never a pool, so that the bot's
+ * messages reach no other bot.
  *
- * @param bots each bot with its pools and with who fixed them
+ * @param bots each bot with its pools and with who reserved them
  */
 export function reserveNames(
   bots: Iterable<{ readonly id: string; readonly pools: readonly string[]; readonly by: string }>,
@@ -69,7 +69,7 @@ export function reserveNames(
 /**
  * Why a bot may not be given this id and these pools, in words, or nothing where it may.
  *
- * @param reserved what is fixed already; the id's own earlier reservation is no obstacle
+ * @param reserved the names that are reserved; the id's own earlier reservation does not count
  */
 export function nameProblem(
   { botId, pools }: { readonly botId: string; readonly pools: readonly string[] },

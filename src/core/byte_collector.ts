@@ -1,8 +1,8 @@
 /**
- * Bytes that come in pieces, collected within a bound.
+ * A collector of bytes that arrive in pieces, with a bound.
  *
- * A client may send a body byte by byte. One array a piece would take 100 times the bytes, so
- * pieces are copied into one buffer that doubles.
+ * A client may send a body byte by byte. One array for each piece would take 100 times the memory,
+ * so pieces are copied into one buffer that doubles.
  */
 export class ByteCollector {
   readonly #most: number;
@@ -10,22 +10,22 @@ export class ByteCollector {
   #length = 0;
 
   /**
-   * @param most bytes that are taken at most
-   * @param expected bytes that are likely to come, such as a Content-Length
+   * @param most the most bytes that are accepted
+   * @param expected the bytes that will probably arrive, such as a Content-Length
    */
   constructor(most: number, expected = 0) {
     this.#most = most;
-    // What a client promises is not yet there: a buffer of megabytes is made when the first 64 KiB
-    // have come.
-    this.#buffer = new Uint8Array(Math.max(0, Math.min(most, expected, FIRST)));
+    // A client may announce more than it sends: a buffer of megabytes is allocated only after the
+    // first 64 KiB.
+    this.#buffer = new Uint8Array(Math.max(0, Math.min(most, expected, FIRST_BYTES)));
   }
 
-  /** How many bytes there are. */
+  /** How many bytes have been collected. */
   get length(): number {
     return this.#length;
   }
 
-  /** Adds a piece. `false`: with it there would be more than the bound, and it is not taken. */
+  /** Adds a piece. Returns `false` where it would exceed the bound; it is then ignored. */
   add(piece: Uint8Array): boolean {
     const length = this.#length + piece.length;
     if (length > this.#most) return false;
@@ -47,12 +47,11 @@ export class ByteCollector {
   }
 }
 
-/** Bytes that a promised length makes room for at once. */
-const FIRST = 64 << 10;
+/** Bytes that are allocated at once for an announced length. */
+const FIRST_BYTES = 64 << 10;
 
 /**
- * All of a stream, or `undefined` where it holds more than `most` bytes; the rest of it is not read
- * then.
+ * The content of a stream, or `undefined` where it exceeds `most` bytes; the rest is then not read.
  */
 export async function readBytes(
   stream: ReadableStream<Uint8Array> | null,

@@ -1,12 +1,15 @@
 /**
- * A checkup tries every connection to somebody else's service once: apps on chat platforms, model
- * APIs, ways to sign in. `nexus check --online` prints what it finds; the running gateway keeps the
- * newest result for its admins.
+ * A checkup tries every connection to an outside service once: apps on chat platforms, model APIs,
+ * ways to sign in. `nexus check --online` prints the findings; the running gateway holds the newest
+ * result for its admins.
  */
 import type { Clock } from "./clock.ts";
 import { type Finding, FindingReport, withoutSecrets } from "./finding.ts";
 
-/** How thoroughly: `thrifty` makes no call that costs money or counts against a month's quota. */
+/**
+ * How much a check calls: `thrifty` makes no call that costs money or counts against a monthly
+ * quota.
+ */
 export type Thoroughness = "thrifty" | "full";
 
 /** The check of one target. */
@@ -14,13 +17,13 @@ export interface Probe {
   /** Its place in the configuration, such as `bots.gpt`. */
   readonly target: string;
   /**
-   * Adds what is wrong to the report and returns the values that nobody may see. May throw: then it
-   * could not be checked.
+   * Adds its findings to the report and returns the secrets that must not be shown. Throws where
+   * the target could not be checked.
    */
   run(report: FindingReport, how: Thoroughness): Promise<readonly string[]>;
 }
 
-/** What came of one target's check. */
+/** The result of one target's check. */
 export interface CheckResult {
   readonly target: string;
   /** When it ended, milliseconds since the epoch. */
@@ -29,66 +32,66 @@ export interface CheckResult {
 }
 
 export interface CheckupParts {
-  /** All that are configured now. */
+  /** The probes of everything that is configured now. */
   readonly probes: () => readonly Probe[];
   readonly clock: Clock;
 }
 
-/** Milliseconds that the check of one target may take in all. */
+/** The most milliseconds that the check of one target may take. */
 export const CHECK_TIMEOUT_MS = 30_000;
 
-/** Milliseconds after a check in which another one is not begun by a press of a button. */
-const PAUSE = 10_000;
+/** Milliseconds after a check in which a user cannot start another one. */
+const MIN_PAUSE_MS = 10_000;
 
-/** Targets that are checked at once. */
-const AT_ONCE = 8;
+/** Targets that are checked concurrently. */
+const MAX_CONCURRENT = 8;
 
 export class Checkup {
-  readonly #p: CheckupParts;
+  readonly #parts: CheckupParts;
   #results: readonly CheckResult[] = [];
-  #flight: Promise<readonly CheckResult[]> | undefined;
+  #running: Promise<readonly CheckResult[]> | undefined;
   #at: number | undefined;
 
   constructor(parts: CheckupParts) {
-    this.#p = parts;
+    this.#parts = parts;
   }
 
-  /** What the last check found, of targets that are still configured. */
+  /** The results of the last check for targets that are still configured. */
   get results(): readonly CheckResult[] {
-    const targets = new Set(this.#p.probes().map(({ target }) => target));
+    const targets = new Set(this.#parts.probes().map(({ target }) => target));
     return this.#results.filter(({ target }) => targets.has(target));
   }
 
-  /** When the last check ended; nothing before the first one has. */
+  /** When the last check ended; nothing before the end of the first. */
   get at(): number | undefined {
     return this.#at;
   }
 
   get running(): boolean {
-    return this.#flight !== undefined;
+    return this.#running !== undefined;
   }
 
-  /** Checks everything. Who asks while a check is under way gets that one's result. */
+  /** Checks everything. A call during a check gets the result of that check. */
   run(how: Thoroughness = "full"): Promise<readonly CheckResult[]> {
-    return this.#flight ??= this.#all(how).then((results) => {
-      this.#at = this.#p.clock.now();
+    return this.#running ??= this.#all(how).then((results) => {
+      this.#at = this.#parts.clock.now();
       return this.#results = results;
-    }).finally(() => this.#flight = undefined);
+    }).finally(() => this.#running = undefined);
   }
 
   /**
-   * Checks everything once more, unless the last check ended only just now. Whether a new check was
-   * begun.
+   * Checks everything again, unless the last check has just ended. Returns whether a new check
+   * began.
    */
   async again(): Promise<boolean> {
     const isNew = !this.running &&
-      (this.#at === undefined || this.#p.clock.now() - this.#at >= PAUSE);
+      (this.#at === undefined || this.#parts.clock.now() - this.#at >= MIN_PAUSE_MS);
     if (isNew || this.running) await this.run();
     return isNew;
   }
 
   async #all(how: Thoroughness): Promise<CheckResult[]> {
-    const probes = this.#p.probes();
+    const probes = this.#parts.probes();
     const results: CheckResult[] = new Array(probes.length);
     let next = 0;
     const work = async () => {
@@ -96,12 +99,12 @@ export class Checkup {
         results[at] = await this.#one(probes[at]!, how);
       }
     };
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, probes.length) }, work));
+    await Promise.all(Array.from({ length: Math.min(MAX_CONCURRENT, probes.length) }, work));
     return results;
   }
 
   async #one(probe: Probe, how: Thoroughness): Promise<CheckResult> {
-    const { clock } = this.#p;
+    const { clock } = this.#parts;
     const { target } = probe;
     const report = new FindingReport(target);
     const late = Promise.withResolvers<"late">();
@@ -109,7 +112,7 @@ export class Checkup {
     const running = probe.run(report, how).catch((): "failed" => "failed");
     const end = await Promise.race([running, late.promise]);
     stop();
-    // What a service said stays unread where its secrets are not known.
+    // Without the secrets of a service, its answers cannot be cleaned, so they are not shown.
     const found = end === "late" || end === "failed"
       ? [unchecked(target, end)]
       : withoutSecrets(report.found, end);

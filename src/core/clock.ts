@@ -1,13 +1,11 @@
-/**
- * The time, as something that is passed in, so that tests can turn its hands.
- */
+/** The clock is passed in, so that tests can control the time. */
 
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls once after `ms`; returns the way to stop it. */
+  /** Calls once after `ms` milliseconds; returns the way to stop it. */
   after(ms: number, call: () => void): () => void;
-  /** Calls every `ms`; returns the way to stop it. */
+  /** Calls every `ms` milliseconds; returns the way to stop it. */
   every(ms: number, call: () => void): () => void;
 }
 

@@ -1,8 +1,8 @@
 /**
- * A data URL taken apart: `data:image/png;base64,AAAA` or
+ * A parser for data URLs: `data:image/png;base64,AAAA` or
  * `data:application/pdf;name=report.pdf;base64,…`.
  *
- * Data URLs come from strangers and may hold megabytes, so only the head is ever searched.
+ * Data URLs come from strangers and may hold megabytes, so only the head is searched.
  */
 
 /** The parts of a data URL. */

@@ -154,7 +154,7 @@ export class Dispatcher {
   /** Ends an attempt: nothing that its bot still sends reaches the turn. */
   close(attempt: Attempt): void {
     const { turn, link } = attempt;
-    attempt.over = true;
+    attempt.isOver = true;
     turn.receipts = undefined;
     if (!this.#attempts.delete(turn.id) || !turn.isInDefault) return;
     this.#inDefault.decrement(defaultKey(turn.message.person.id, link.bot.id));

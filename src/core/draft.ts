@@ -1,13 +1,12 @@
 /**
- * Replies that are still growing, saved behind the bot's back: every {@linkcode DRAFT_INTERVAL_MS}
- * ms what came since goes to the store, so that the sudden end of the process costs an answer its
- * last moments and not its beginning. A chunk never waits for this, and a turn that is over sooner
- * never gets here.
+ * Drafts save replies while they grow: every {@linkcode DRAFT_INTERVAL_MS} ms new content is
+ * written to the store, so that the sudden end of the process costs an answer its last moments and
+ * not its beginning. A chunk never waits for this, and a turn that ends sooner has no draft.
  *
- * All replies share one log, a line for each look: a log for each would touch a place of its own on
- * the disk ten times a second, which was a quarter of what a chunk cost. So that the log does not
- * grow for as long as anybody answers, a new one is begun now and then with all that runs, and the
- * old one goes.
+ * All replies share one log, with one entry for each save. A log for each reply would write to its
+ * own place on the disk ten times a second, which was a quarter of the cost of a chunk. From time
+ * to time a new log begins with the whole content of all running replies, and the old one is
+ * deleted.
  */
 import type { Clock } from "./clock.ts";
 import { timedId } from "./id.ts";
@@ -18,55 +17,55 @@ import type { Store } from "./store.ts";
 import type { Turn } from "./turn.ts";
 
 /**
- * Milliseconds between two looks at everything that runs: one timer, however many turns. With 200
- * ms a machine at five times its load was seen to be 300 ms late.
+ * Milliseconds between two saves: one timer for all turns. With 200 ms, a machine at five times its
+ * load was measured to be 300 ms late.
  */
 export const DRAFT_INTERVAL_MS = 100;
 
 /**
- * Milliseconds for which a log is used at least, and at most. In between a new one is begun when as
- * much came as that would write again.
+ * The least and the most milliseconds for which a log is used. In between, a new one begins when as
+ * many units were appended as the new one would repeat.
  */
-const USED = [10_000, 60_000] as const;
+const LOG_LIFE_MS = [10_000, 60_000] as const;
 
-/** A draft that nobody came back for is of no use after a month. */
-const KEPT = { ttl: 30 * 86_400_000, evictable: true } as const;
+/** A draft that no process recovered expires after a month. */
+const ENTRY_OPTIONS = { ttl: 30 * 86_400_000, evictable: true } as const;
 
 /**
- * Tells which logs are in use: `drafts:<process>:<number>` is the mark of the log
+ * Lists the logs in use: the key `drafts:<process>:<number>` marks the log
  * `draft:<process>:<number>`.
  */
 const MARK = "drafts:", LOG = "draft:";
 
 interface Draft {
   readonly turn: Turn;
-  readonly first: (sure: boolean) => Promise<unknown>[];
+  readonly writeTurn: (durable: boolean) => Promise<unknown>[];
   /** The offset up to which it is saved. */
   saved: number;
-  /** The bot's mark up to which it is saved. */
+  /** The mark of the bot's receipts up to which it is saved. */
   mark: number;
   begun: boolean;
   /**
    * Resolves when it would survive the end of the process that there is such a turn; absent until
    * somebody asks.
    */
-  known?: Promise<void>;
+  recorded?: Promise<void>;
 }
 
 /** The log in use. */
 interface Log {
   readonly name: string;
   readonly since: number;
-  /** UTF-16 units of its first line, and of those behind it. */
-  readonly whole: number;
-  more: number;
+  /** UTF-16 units of its first entry, and of the later ones. */
+  readonly firstUnits: number;
+  laterUnits: number;
 }
 
 /**
- * A line of the log: by turn, what it said since the line before. The first line of a log has all
- * that was said.
+ * An entry of the log: by turn, the chunks since the entry before. The first entry of a log has
+ * every chunk.
  */
-type Line = Record<string, readonly Chunk[]>;
+type LogEntry = Record<string, readonly Chunk[]>;
 
 export class Drafts {
   readonly #store: Store;
@@ -76,8 +75,8 @@ export class Drafts {
   readonly #running = new Map<string, Draft>();
   #log: Log | undefined;
   #logs = 0;
-  #isSpoiled = false;
-  /** The last line on its way to the log. */
+  #mustRenew = false;
+  /** The last write to the log. */
   #written: Promise<unknown> = Promise.resolve();
   #stop: (() => void) | undefined;
 
@@ -89,35 +88,32 @@ export class Drafts {
   }
 
   /**
-   * From now on this turn is saved as it grows. `first` writes down that there is such a turn, if
-   * it still runs by then; `sure`: resolves when that would survive the end of the process.
+   * From now on this turn is saved while it grows. `writeTurn` stores the turn itself, if it still runs
+   * by then; `durable`: resolves when that would survive the end of the process.
    */
-  begin(turn: Turn, first: (sure: boolean) => Promise<unknown>[]): void {
-    // What dies with the process need not be saved for after its death.
+  begin(turn: Turn, writeTurn: (durable: boolean) => Promise<unknown>[]): void {
+    // A volatile store has nothing to recover from.
     if (this.#store.volatile) return;
-    this.#running.set(turn.id, { turn, first, saved: 0, mark: 0, begun: false });
-    this.#stop ??= this.#clock.after(DRAFT_INTERVAL_MS, () => this.#look());
+    this.#running.set(turn.id, { turn, writeTurn, saved: 0, mark: 0, begun: false });
+    this.#stop ??= this.#clock.after(DRAFT_INTERVAL_MS, () => this.#tick());
   }
 
-  /**
-   * Writes down now that there is this turn, if it runs. Resolves when that would survive the end
-   * of the process.
-   */
+  /** Stores a running turn now. Resolves when it would survive the end of the process. */
   writeDown(turn: Turn): Promise<void> {
     const draft = this.#running.get(turn.id);
     if (draft === undefined) return turn.stored ?? Promise.resolve();
-    if (draft.known) return draft.known;
-    const written = draft.begun ? this.#written : Promise.all(draft.first(true));
+    if (draft.recorded) return draft.recorded;
+    const written = draft.begun ? this.#written : Promise.all(draft.writeTurn(true));
     draft.begun = true;
-    // Where it cannot be written, readers are not kept waiting for it.
-    return draft.known = written.catch((error) =>
+    // Readers do not wait for a store that fails.
+    return draft.recorded = written.catch((error) =>
       this.#observer.tell({ type: "fault", where: "draft", error })
     )
-      .then(() => this.#isKnown(turn));
+      .then(() => this.#setRecorded(turn));
   }
 
-  /** Its readers may be told of it. */
-  #isKnown(turn: Turn): void {
+  /** Its readers may be told that it has begun. */
+  #setRecorded(turn: Turn): void {
     if (turn.recorder === undefined) return;
     turn.recorder = undefined;
     turn.reply.wake();
@@ -129,8 +125,8 @@ export class Drafts {
   }
 
   /**
-   * The turn is kept whole elsewhere: its draft is of no use. Returns whether it had been written
-   * down before.
+   * The turn is stored as a whole, so its draft is dropped. Returns whether the turn had been
+   * stored before.
    */
   end(turnId: string): boolean {
     const draft = this.#running.get(turnId);
@@ -138,16 +134,15 @@ export class Drafts {
     if (this.#running.size === 0 && this.#log) {
       this.#drop([this.#log.name]);
       this.#log = undefined;
-      this.#isSpoiled = false;
+      this.#mustRenew = false;
     }
     return draft?.begun ?? false;
   }
 
   /**
-   * What turns had said when it was last saved, as an earlier process left it behind. Call before
-   * any turn begins.
+   * The replies that an earlier process left unfinished, by turn. Call this before any turn begins.
    */
-  async left(): Promise<Map<string, Chunk[]>> {
+  async unfinished(): Promise<Map<string, Chunk[]>> {
     const found = new Map<string, Chunk[]>();
     for (
       const processes of Map.groupBy(
@@ -155,10 +150,11 @@ export class Drafts {
         (name) => name.slice(0, name.lastIndexOf(":")),
       ).values()
     ) {
-      // Where two are left, the process died while it went over to the second, which has all.
+      // If there are two, the process crashed during the change to the second, which has
+      // everything.
       const name = processes.at(-1)!;
       for (const line of await this.#store.read(LOG + name)) {
-        for (const [turn, chunks] of Object.entries(line as Line)) {
+        for (const [turn, chunks] of Object.entries(line as LogEntry)) {
           found.set(turn, joined([...found.get(turn) ?? [], ...chunks]));
         }
       }
@@ -166,14 +162,17 @@ export class Drafts {
     return found;
   }
 
-  /** Forgets what {@linkcode left} told. */
-  async forget(): Promise<void> {
+  /** Deletes what {@linkcode unfinished} returned. */
+  async deleteUnfinished(): Promise<void> {
     this.#drop(await this.#names());
   }
 
-  /** Begins a new log at the next look, without what has ended: words that must not stay. */
-  renew(): void {
-    this.#isSpoiled = true;
+  /**
+   * Begins a new log at the next save, without turns that have ended: deleted content must not
+   * stay.
+   */
+  startNewLog(): void {
+    this.#mustRenew = true;
   }
 
   close(): void {
@@ -186,7 +185,7 @@ export class Drafts {
     return (await this.#store.list(MARK)).map(([key]) => key.slice(MARK.length));
   }
 
-  #look(): void {
+  #tick(): void {
     this.#stop = undefined;
     try {
       this.#save();
@@ -194,22 +193,22 @@ export class Drafts {
       this.#observer.tell({ type: "fault", where: "draft", error });
     }
     if (this.#running.size > 0) {
-      this.#stop = this.#clock.after(DRAFT_INTERVAL_MS, () => this.#look());
+      this.#stop = this.#clock.after(DRAFT_INTERVAL_MS, () => this.#tick());
     }
   }
 
-  /** Writes down what turns have said since the last time. */
+  /** Writes what was appended to the replies since the last save. */
   #save(): void {
     const writes: Promise<unknown>[] = [];
     const before = this.#log;
-    const isNew = before === undefined || this.#isWornOut(before);
-    const line: Line = {};
+    const isNew = before === undefined || this.#isUsedUp(before);
+    const line: LogEntry = {};
     let units = 0;
     const begun: Turn[] = [], marks: [Receipts, number][] = [];
     for (const [id, draft] of this.#running) {
       const { reply, receipts } = draft.turn;
       if (!draft.begun) {
-        writes.push(...draft.first(false));
+        writes.push(...draft.writeTurn(false));
         begun.push(draft.turn);
       }
       const mark = receipts?.mark() ?? 0;
@@ -226,20 +225,23 @@ export class Drafts {
     }
     if (isNew && this.#running.size > 0) {
       const name = `${this.#process}:${(this.#logs++).toString(36).padStart(8, "0")}`;
-      this.#log = { name, since: this.#clock.now(), whole: units, more: 0 };
-      this.#isSpoiled = false;
-      writes.push(this.#store.set(MARK + name, 1, KEPT));
+      this.#log = { name, since: this.#clock.now(), firstUnits: units, laterUnits: 0 };
+      this.#mustRenew = false;
+      writes.push(this.#store.set(MARK + name, 1, ENTRY_OPTIONS));
     }
     if (this.#log && Object.keys(line).length > 0) {
-      if (!isNew) this.#log.more += units;
-      const written = this.#store.append(LOG + this.#log.name, [line], { ...KEPT, durable: true });
+      if (!isNew) this.#log.laterUnits += units;
+      const written = this.#store.append(LOG + this.#log.name, [line], {
+        ...ENTRY_OPTIONS,
+        durable: true,
+      });
       writes.push(this.#written = written);
-      // What could not be written is told below, and then the log before stays.
+      // A failed write is reported below; the log before stays then.
       if (before && before !== this.#log) written.then(() => this.#drop([before.name]), () => {});
     }
     if (begun.length > 0 || marks.length > 0) {
       writes.push(this.#written.then(() => {
-        for (const turn of begun) this.#isKnown(turn);
+        for (const turn of begun) this.#setRecorded(turn);
         for (const [receipts, mark] of marks) receipts.stored(mark);
       }));
     }
@@ -248,10 +250,10 @@ export class Drafts {
     );
   }
 
-  #isWornOut({ since, whole, more }: Log): boolean {
-    if (this.#isSpoiled) return true;
+  #isUsedUp({ since, firstUnits, laterUnits }: Log): boolean {
+    if (this.#mustRenew) return true;
     const used = this.#clock.now() - since;
-    return used >= USED[1] || (used >= USED[0] && more >= whole);
+    return used >= LOG_LIFE_MS[1] || (used >= LOG_LIFE_MS[0] && laterUnits >= firstUnits);
   }
 
   #drop(names: readonly string[]): void {

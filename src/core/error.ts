@@ -1,7 +1,6 @@
 /**
- * What can go wrong, as a closed list. Core throws only {@linkcode NexusError}; the edge turns a
- * code into a status and into words a person can read. Codes are stable: clients may branch on
- * them.
+ * The error codes, as a closed list. Core throws only {@linkcode NexusError}; the HTTP edge maps a
+ * code to a status and to a text for people. Codes are stable: clients may branch on them.
  */
 
 /** Every way a request, a frame or a turn can fail. */
@@ -20,24 +19,24 @@ export type ErrorCode =
   | "limited" // the person asks too much
   | "conversations_full" // the person keeps as many conversations as they may
   | "queue_full" // the bots have too much to do
-  | "queue_timeout" // waited in line for too long
-  | "no_bot" // nobody there to answer
-  | "bot_offline" // the bot that was asked for is not there
+  | "queue_timeout" // waited in the queue for too long
+  | "no_bot" // no bot is connected
+  | "bot_offline" // the bot that was named is not connected
   | "bot_gone" // the bot left before it was done
-  | "bot_failed" // the bot said that it failed
-  | "bot_declined" // the bot does not let this person in: its owner decides who may talk to it
-  | "bot_misconfigured" // its model API refuses the key, the model or the account: its owner has to do something
-  | "question_refused" // the bot does not take the question as it is put; asking again changes nothing
+  | "bot_failed" // the bot reported a failure
+  | "bot_declined" // the bot rejects this person: its owner decides who may talk to it
+  | "bot_misconfigured" // its model API rejects the key, the model or the account; its owner has to act
+  | "question_refused" // the bot rejects the message; a repeat changes nothing
   | "context_too_long" // the conversation does not fit into the bot's model
   | "answer_unsupported" // the bot answered with something that cannot be passed on, such as a tool call
-  | "reply_timeout" // the bot fell silent
+  | "reply_timeout" // the bot was silent for too long
   | "reply_too_large"
   | "cancelled" // somebody stopped it
   | "shutting_down"
-  | "unavailable" // something of ours is out of reach for a moment
+  | "unavailable" // a part of the gateway cannot be reached at the moment
   | "internal";
 
-/** Whether the question or who asks it is to blame and not the bot: then the bot needs no rest. */
+/** Whether the request caused the failure and not the bot, which then gets no cooldown. */
 export function isCausedByRequest(code: ErrorCode): boolean {
   return code === "question_refused" || code === "context_too_long" || code === "too_large" ||
     code === "bot_declined" || code === "queue_full" || code === "cancelled";
@@ -54,7 +53,7 @@ export class NexusError extends Error {
     readonly extra: {
       /** Seconds until a repeat makes sense. */
       readonly retryAfter?: number;
-      /** What a model API calls it, such as `context_length_exceeded`. */
+      /** The model API's own code, such as `context_length_exceeded`. */
       readonly reason?: string;
       /**
        * What is left of the bound on messages that was reached; `until` in milliseconds since the
@@ -77,8 +76,8 @@ export class NexusError extends Error {
 }
 
 /**
- * Any thrown thing as a {@linkcode NexusError}; what is not ours is `internal`, and its text stays
- * out of `detail`.
+ * Anything thrown as a {@linkcode NexusError}. Foreign errors become `internal`, and their text
+ * stays out of `detail`.
  */
 export function asNexusError(thrown: unknown): NexusError {
   if (thrown instanceof NexusError) return thrown;

@@ -1,14 +1,14 @@
 /**
- * The queue in which people wait while every bot is busy: fair between people, bounded, and
- * everyone knows their place.
+ * The queue of messages while every bot is busy: fair between people, bounded, and with a position
+ * for each item.
  *
- * Each person has a queue of their own and the lines are served in turn, so that somebody who asks
- * forty things at once delays others by one.
+ * Each person has a queue of their own, and the queues are served in turn, so that somebody who
+ * sends forty messages at once delays others by one.
  */
 import { NexusError } from "./error.ts";
 
 export interface QueueBounds {
-  /** All who wait. */
+  /** Items of all people. */
   readonly total: number;
   readonly perPerson: number;
 }
@@ -16,7 +16,7 @@ export interface QueueBounds {
 export const DEFAULT_QUEUE: QueueBounds = { total: 1000, perPerson: 20 };
 
 export class FairQueue<T> {
-  /** In the order of service: the person served last goes to the end. */
+  /** In the order of service: the person who was served last is at the end. */
   readonly #queues = new Map<string, T[]>();
   #size = 0;
 
@@ -38,8 +38,7 @@ export class FairQueue<T> {
   }
 
   /**
-   * Puts an item that was served before at the head of the person's queue. No bound: it is one that
-   * was let in already.
+   * Puts an item back at the head of the person's queue. No bound applies: it was accepted before.
    */
   putBack(person: string, item: T): void {
     const queue = this.#queues.get(person);
@@ -48,7 +47,7 @@ export class FairQueue<T> {
     this.#size++;
   }
 
-  /** Takes an item out, wherever it stands. Returns whether it was there. */
+  /** Removes an item. Returns whether it was there. */
   remove(person: string, item: T): boolean {
     const queue = this.#queues.get(person);
     const index = queue?.indexOf(item) ?? -1;
@@ -60,7 +59,8 @@ export class FairQueue<T> {
   }
 
   /**
-   * Takes the next item that can be served: the first such item of the first queue that has one.
+   * Removes and returns the next item that can be served: the first such item of the first queue
+   * that has one.
    */
   next(canBeServed: (item: T) => boolean): T | undefined {
     for (const [person, queue] of this.#queues) {
@@ -76,9 +76,10 @@ export class FairQueue<T> {
   }
 
   /**
-   * Every item with its place, from 1, in the order in which they would be served if all could be.
+   * Every item with its position, from 1, in the order in which they would be served if all could
+   * be.
    */
-  *places(): Generator<[item: T, place: number]> {
+  *positions(): Generator<[item: T, place: number]> {
     let place = 0;
     for (let round = 0; place < this.#size; round++) {
       for (const queue of this.#queues.values()) {

@@ -1,11 +1,11 @@
 /**
- * A finding is what a check of a connection to somebody else's service found: what is wrong, where
- * it stands in the configuration, and what to do about it. It is written for whoever set the
- * service up and holds no secret.
+ * A finding is a result of checking a connection to an outside service: what is wrong, which
+ * setting it concerns, and what to do. It addresses the person who set the service up and holds no
+ * secret.
  */
 import type { Json } from "./store.ts";
 
-/** The same words in every language that operators read. */
+/** The same text in every language that operators read. */
 export interface BilingualText {
   readonly en: string;
   readonly zh: string;
@@ -15,7 +15,7 @@ export interface Finding {
   /** The setting, such as `channels.feishu.main.appSecret`. */
   readonly path: string;
   /**
-   * `error`: it does not work as it is set up. `hint`: it could not be asked, so somebody has to
+   * `error`: it does not work as it is set up. `hint`: it could not be checked, so a person has to
    * look.
    */
   readonly level: "error" | "hint";
@@ -24,11 +24,11 @@ export interface Finding {
   readonly todo: BilingualText;
   /** That page's address, where it is stable. */
   readonly url?: string;
-  /** The code or the words of the service itself. */
+  /** The code or the text of the service itself. */
   readonly said?: string;
 }
 
-/** What a finding may leave out. */
+/** Optional fields of a finding. */
 export interface FindingDetails {
   readonly url?: string;
   readonly said?: string;
@@ -70,20 +70,18 @@ export class FindingReport {
 /** Settings whose values are never shown. */
 const SECRET = /secret|token$|(aes|api|encrypt)key$|password/i;
 
-/** Characters from which on a value is worth hiding: a shorter one would blot out words. */
-const HIDDEN = 4;
+/** The least length of a value that is hidden: replacing shorter ones would damage other words. */
+const MIN_SECRET_LENGTH = 4;
 
-/**
- * The settings of a target with `env:NAME` filled in, and the values among them that nobody may
- * see.
- */
+/** The settings of a target with `env:NAME` replaced by values, and the secrets among them. */
 export interface ResolvedSettings<T> {
   readonly settings: T;
   readonly secrets: readonly string[];
 }
 
 /**
- * Fills `env:NAME` in. A variable that is not set becomes a finding, and then nothing is returned.
+ * Replaces `env:NAME` by values. A variable that is not set becomes a finding, and then nothing is
+ * returned.
  *
  * @param env the value of `NAME`
  */
@@ -115,7 +113,9 @@ export function resolveSettings<T extends object>(
         continue;
       }
       plain[key] = text;
-      if ((name !== undefined || under !== "" || SECRET.test(key)) && text.length >= HIDDEN) {
+      if (
+        (name !== undefined || under !== "" || SECRET.test(key)) && text.length >= MIN_SECRET_LENGTH
+      ) {
         secrets.push(text);
       }
     }
@@ -125,7 +125,7 @@ export function resolveSettings<T extends object>(
   return isWhole ? { settings: plain as T, secrets } : undefined;
 }
 
-/** The findings with every secret blotted out, as a service may have quoted it. */
+/** The findings without the secrets that a service may have quoted. */
 export function withoutSecrets(
   findings: readonly Finding[],
   secrets: readonly string[],

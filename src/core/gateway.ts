@@ -202,7 +202,7 @@ export class Gateway {
   #notifyBegun(turn: Turn, botId: string): void {
     const { id: turnId, conversationId, recorder } = turn;
     const notify = () => this.#notify(turn, { type: "turn", turnId, conversationId, botId });
-    if (recorder && this.notices.isHeard(turn.message.person.id)) {
+    if (recorder && this.notices.hasPage(turn.message.person.id)) {
       void turn.recorded().then(notify);
     } else notify();
   }

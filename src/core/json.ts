@@ -1,5 +1,5 @@
 /**
- * JSON from outside, read within bounds.
+ * A JSON parser for input from outside, with bounds.
  *
  * `JSON.parse` holds the event loop for 20 ms per megabyte of text and for 140 to 200 ms per
  * megabyte of brackets, and what comes out of a megabyte of brackets overflows the stack of
@@ -7,7 +7,7 @@
  * how deep they stand.
  */
 
-/** How much a text may hold. */
+/** How many values a text may hold. */
 export interface JsonBounds {
   /** Values in all. */
   readonly values: number;
@@ -31,23 +31,22 @@ export function parseJson(text: string, bounds = JSON_BOUNDS): unknown {
   return JSON.parse(text);
 }
 
-/** The text is JSON, perhaps, but more than is read. */
+/** The text may be JSON, but exceeds the bounds. */
 export class TooComplex extends SyntaxError {
   override readonly name = "TooComplex";
 }
 
-/** A text that cannot be too deep, and need not be looked at: most frames of bots. */
-const SHORT = 2 * MAX_DEPTH;
+/** A text of this length cannot be too deep and is not examined: most frames of bots. */
+const MAX_UNCHECKED_LENGTH = 2 * MAX_DEPTH;
 
 const QUOTE = 34, COMMA = 44, BACKSLASH = 92;
 const OPEN_LIST = 91, CLOSE_LIST = 93, OPEN_OBJECT = 123, CLOSE_OBJECT = 125;
 
 /**
- * What a JSON text has too much of, in words, or `undefined`. Says nothing about whether it is
- * JSON.
+ * The bound that a JSON text exceeds, in words, or `undefined`. Does not check whether it is JSON.
  */
 export function excessOf(text: string, { values, containers } = JSON_BOUNDS): string | undefined {
-  if (text.length <= SHORT) return undefined;
+  if (text.length <= MAX_UNCHECKED_LENGTH) return undefined;
   let commas = 0, opened = 0, depth = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {

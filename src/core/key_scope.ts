@@ -1,30 +1,30 @@
 /**
- * How far somebody reaches who came in by a key: the one rule that says which turns, conversations
- * and notices exist for them.
+ * The scope of an API key: the one rule that decides which turns, conversations and notices exist
+ * for its user.
  *
- * A key that is bound to bots reads what those bots answered. A key that may ask and not read reads
+ * A key that is bound to bots reads what those bots answered. A key without the scope `read` reads
  * what was asked with it. A session, and a key with the scope `read` that is bound to no bot, reads
- * everything of its person: it has no {@linkcode KeyScope}.
+ * everything of its person and has no {@linkcode KeyScope}.
  */
 
-/** How far a key reaches. */
+/** What a key may read. */
 export interface KeyScope {
   /** The id of the key. */
   readonly key: string;
-  /** The bots and pools whose answers it reads. Absent: all. */
+  /** The bots and pools whose answers it may read. Absent: all. */
   readonly bots?: readonly string[];
-  /** It reads only what was asked with it. */
+  /** Whether it may read only what was asked with it. */
   readonly own: boolean;
 }
 
-/** A person as they came in. */
+/** A person with the scope of the key that they use. */
 export interface Reader {
   readonly id: string;
-  /** Absent: they read everything that is theirs. */
+  /** Absent: they may read everything that is theirs. */
   readonly keyScope?: KeyScope;
 }
 
-/** A bot as it stood when it answered. */
+/** A bot as it was when it answered. */
 export interface BotRef {
   readonly id: string;
   readonly pool?: string;
@@ -32,27 +32,27 @@ export interface BotRef {
 
 /** Who answered a turn, and with which limited key it was asked. */
 export interface Trace {
-  /** Every bot that said something of the answer. None: no bot had it. */
+  /** Every bot that wrote a part of the answer. Empty: no bot had the turn. */
   readonly bots: readonly BotRef[];
   readonly key?: string;
 }
 
-/** How much of a conversation somebody may read. */
+/** How much of a conversation a reader may read. */
 export type Share = "whole" | "part" | "nothing";
 
-/** Traces that one conversation keeps; past it the rest of it is unknown. */
+/** Traces that are stored with one conversation; past it one unknown trace stands for the rest. */
 const MAX_TRACES = 200;
 
-/** A trace that no limited key reads: nobody knows who answered. */
+/** A trace that no limited key may read: it is unknown who answered. */
 export const UNKNOWN_TRACE: Trace = { bots: [{ id: "" }] };
 
-/** Whether somebody may read a turn with this trace. */
+/** Whether a reader may read a turn with this trace. */
 export function mayRead(reach: KeyScope | undefined, { bots, key }: Trace): boolean {
   if (!reach) return true;
   if (reach.own && key !== reach.key) return false;
   const { bots: open } = reach;
   if (!open) return true;
-  // Nobody answered: then it is only for whoever asked.
+  // No bot answered: only the key that asked may read it.
   if (bots.length === 0) return key === reach.key;
   return bots.every(({ id, pool }) =>
     open.includes(id) || (pool !== undefined && open.includes(pool))
@@ -60,8 +60,8 @@ export function mayRead(reach: KeyScope | undefined, { bots, key }: Trace): bool
 }
 
 /**
- * How much somebody may read of what has these traces: the turns of a conversation, and those that
- * run in it.
+ * How much a reader may read of a conversation whose turns have these traces, running turns
+ * included.
  */
 export function shareOf(reach: KeyScope | undefined, traces: readonly Trace[]): Share {
   if (!reach) return "whole";

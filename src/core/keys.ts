@@ -13,7 +13,7 @@ export const TURNS = "turn:";
 /** Present while a process uses the store; a process that finds it follows a crash. */
 export const ARCHIVE_OPEN = "archive:open";
 
-/** When the last full check after a start was. */
+/** The time of the last full check after a start, milliseconds since the epoch. */
 export const LAST_FULL_CHECK = "checkup:full";
 
 /** The conversations of a person begin with this. */

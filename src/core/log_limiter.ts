@@ -1,20 +1,20 @@
 /**
- * What the log is told of strangers, within bounds: a bot that is refused, a frame, a sign-in or a
- * callback that is, can be repeated as fast as a network carries it, and each would be a line.
- * Lines are bounded per network and in all; what is left out is counted, and the count is logged.
+ * A limit on log entries that strangers cause: rejected bots, frames, sign-ins and callbacks can be
+ * repeated as fast as the network carries them. Entries are limited per network and in all; dropped
+ * entries are counted, and the count is logged.
  */
 import type { Clock } from "./clock.ts";
 import { networkOf, RateLimiter } from "./rate_limiter.ts";
 import type { GatewayEvent, Observer } from "./observer.ts";
 
-/** Lines that one network causes: a burst, then one in ten seconds. */
+/** Entries that one network causes: a burst, then one in ten seconds. */
 export const PER_NETWORK_LOG_RATE = { burst: 50, every: 10_000 } as const;
 
-/** Lines of all of them together: a burst, then one a second. */
+/** Entries of all networks together: a burst, then one a second. */
 export const ANONYMOUS_LOG_RATE = { burst: 1_000, every: 1_000 } as const;
 
-/** How long lines are counted before the count is logged, in milliseconds. */
-const COUNTED = 60_000;
+/** How long dropped entries are counted before the count is logged, in milliseconds. */
+const COUNT_INTERVAL_MS = 60_000;
 
 /** Passes on to another observer what is within the bounds. */
 export class LogLimiter implements Observer {
@@ -22,7 +22,7 @@ export class LogLimiter implements Observer {
   readonly #clock: Clock;
   readonly #byNetwork: RateLimiter;
   readonly #all: RateLimiter;
-  #leftOut = 0;
+  #dropped = 0;
   #stop: (() => void) | undefined;
   readonly chunk: Observer["chunk"];
 
@@ -36,17 +36,17 @@ export class LogLimiter implements Observer {
 
   tell(happening: GatewayEvent): void {
     const network = networkIn(happening);
-    // In this order: what its network may not write does not use up what all may.
+    // In this order: what a network may not write must not use up the common limit.
     if (
       network === undefined || (this.#byNetwork.take(network) === 0 && this.#all.take("") === 0)
     ) {
       return this.#observer.tell(happening);
     }
-    this.#leftOut++;
-    this.#stop ??= this.#clock.after(COUNTED, () => this.#count());
+    this.#dropped++;
+    this.#stop ??= this.#clock.after(COUNT_INTERVAL_MS, () => this.#count());
   }
 
-  /** Stops the clockwork, and logs what was counted so far. */
+  /** Stops the timer, and logs the count so far. */
   close(): void {
     if (this.#stop) this.#count();
   }
@@ -54,13 +54,13 @@ export class LogLimiter implements Observer {
   #count(): void {
     this.#stop?.();
     this.#stop = undefined;
-    const what = `${this.#leftOut} lines about what was refused are left out: too many at once`;
-    this.#leftOut = 0;
+    const what = `${this.#dropped} lines about what was refused are left out: too many at once`;
+    this.#dropped = 0;
     this.#observer.tell({ type: "warning", what });
   }
 }
 
-/** Whose bound a happening counts for, where it is one that a stranger can repeat. */
+/** The network that an event counts for, if a stranger can repeat the event. */
 function networkIn(happening: GatewayEvent): string | undefined {
   switch (happening.type) {
     case "bot_refused":

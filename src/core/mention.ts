@@ -1,15 +1,16 @@
 /**
- * Which bot a text is addressed to by the name that it begins with: `@name …`. Only a name that a
- * bot has counts: most people who are mentioned are people.
+ * Finds the bot that a text addresses by its first word: `@name …`. Only names of bots count,
+ * because most mentions are of people.
  */
 import type { Bot } from "./link.ts";
 
-/** What stands between a name and what is said. */
+/** The characters between a name and the message. */
 const BOUNDARY = /[\s,，:：、]/;
 
 /**
- * The longest name that fits, of an id, a pool, or what a bot calls itself, which counts last;
- * names may hold spaces. `undefined`: no bot has the name that the text begins with.
+ * The bot or pool with the longest matching name, and the rest of the text. An id or pool is
+ * preferred to a display name of the same length; names may contain spaces. `undefined` where no
+ * name matches.
  */
 export function mentioned(
   text: string,

@@ -1,6 +1,4 @@
-/**
- * Who asks, and what: the words {@linkcode Person} and {@linkcode Message}.
- */
+/** The types {@linkcode Person} and {@linkcode Message}: who asks, and what. */
 
 import type { Offer } from "./offer.ts";
 import type { KeyScope } from "./key_scope.ts";
@@ -8,54 +6,51 @@ import type { KeyScope } from "./key_scope.ts";
 /** Who asks: a signed-in user, the owner of an API key, an account on a chat platform. */
 export interface Person {
   /**
-   * Unique over all channels and for ever, e.g. `alice`, or `alice~2` for the second account of
-   * that name. Everything that belongs to somebody hangs on it. Bots see it as `userId`.
+   * Unique over all channels and for ever, such as `alice`, or `alice~2` for the second account of
+   * that name. Everything that belongs to a person is stored under it. Bots see it as `userId`.
    */
   readonly id: string;
-  /** What they sign in with, where it is not the id. */
+  /** The name they sign in with, if it is not the id. */
   readonly username?: string;
-  /** What people call them. Version-1 bots see it as `from`. */
+  /** Their display name. Version-1 bots see it as `from`. */
   readonly name: string;
   readonly role: "admin" | "member";
   /** The bot ids and pools this person may use; absent means all. */
   readonly bots?: readonly string[];
-  /** How far they reach, where they came in by a key that reads less than they do. */
+  /** What they may read, if they came in by a key that reads less than they do. */
   readonly keyScope?: KeyScope;
-  /** Which of these bots they get, where they came in by an app on a chat platform. */
+  /** The bots among these that they are offered, if they came in by an app on a chat platform. */
   readonly offer?: Offer;
 }
 
 /**
- * An image as it came: a data URL (`data:image/png;base64,…`) or bare base64, exactly the two forms
- * that the protocol of Nexus 1.x carries. {@linkcode dataUrl} makes one form of both.
+ * An image as it was received: a data URL (`data:image/png;base64,…`) or bare base64, the two forms
+ * that the bot protocol carries. {@linkcode dataUrl} makes one form of both.
  */
 export type MessageImage = string;
 
-/** Where people talk from. */
+/** Where a message comes from. */
 export type ChannelName = "web" | "api" | "openai" | "lark" | "dingtalk" | "wecom" | "bot";
 
-/** Whether it is a chat of people among people. */
+/** Whether it is a chat platform, where people also talk to each other. */
 export function isChatApp(channel: ChannelName): boolean {
   return channel === "lark" || channel === "dingtalk" || channel === "wecom";
 }
 
-/** One thing said in a conversation, for bots that remember nothing themselves. */
+/** One message of a conversation, for bots without a memory of their own. */
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant";
   readonly text: string;
   readonly images: readonly MessageImage[];
 }
 
-/**
- * What a client would like of the answer. Model APIs honour these; a bot that knows no such thing
- * answers as it does.
- */
+/** What a client asks of the answer. Model APIs honour these options; other bots ignore them. */
 export interface GenerationOptions {
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
   readonly stop?: readonly string[];
-  /** The reader waits for the whole answer: nobody sees deltas, so none need be made. */
+  /** The client waits for the whole answer, so that the model need not stream. */
   readonly whole?: boolean;
   /**
    * Further parameters by their names in OpenAI's chat completions (`seed`, `response_format`, …).
@@ -63,17 +58,17 @@ export interface GenerationOptions {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
-/** What an answer cost, as the model's own API counted it. */
+/** The tokens of an answer, as the model API counted them. */
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Those of the input that the API had read before and charges less for. */
+  /** Input tokens that the API had cached and charges less for. */
   readonly cachedTokens?: number;
-  /** Those of the output that the model thought and did not say. */
+  /** Output tokens that the model used for reasoning. */
   readonly reasoningTokens?: number;
 }
 
-/** What a person said, addressed to a bot, to a pool, or to nobody in particular. */
+/** A person's message to a bot, to a pool, or to any bot. */
 export interface Message {
   readonly person: Person;
   readonly text: string;
@@ -89,27 +84,25 @@ export interface Message {
   readonly parentTurnId?: string;
   readonly channel: ChannelName;
   readonly chatType?: "direct" | "group";
-  /**
-   * The request that brought it, for the log: what a proxy in front called it, else a name of ours.
-   */
+  /** The id of the request that brought it, for the log: from a proxy in front, else our own. */
   readonly requestId?: string;
   /** A repeat with the same key by the same person within ten minutes gets the same turn. */
   readonly idempotencyKey?: string;
   /**
-   * The whole conversation as the client tells it, this message last: OpenAI clients send it every
-   * time. A bot without a memory of its own goes by it; for one that has one, `text` and `images`
-   * are what is new.
+   * The whole conversation as the client has it, this message last: OpenAI clients send it every
+   * time. Bots without a memory of their own use it; for other bots `text` and `images` are what is
+   * new.
    */
   readonly transcript?: readonly ChatMessage[];
   /**
-   * What came before in a talk that a bot with a memory has not heard: told to it in front of
-   * `text`, and not kept as the person's words.
+   * Earlier messages that a bot with a memory has not seen. The bot gets them in front of `text`;
+   * they are not stored with the turn.
    */
   readonly contextPrefix?: string;
   readonly options?: GenerationOptions;
   /**
-   * Leaves no history: its turn is in no conversation of the person's, is not found by search, is
-   * told to no page, and is gone when the memory of ended turns forgets it. It is counted.
+   * Leaves no history: its turn is in no conversation, is not found by search, is not announced to
+   * pages, and is gone with the recent turns in memory. It counts against the limits.
    */
   readonly temporary?: boolean;
 }
@@ -124,8 +117,8 @@ const MAGIC: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * The image as a data URL. Bare base64 is recognised by its first bytes, else taken for PNG, as
- * plugin 1.x does.
+ * The image as a data URL. The type of bare base64 is read from its first bytes; the default is
+ * PNG, as in OpenClaw Nexus 1.x.
  */
 export function dataUrl(image: MessageImage): string {
   if (image.startsWith("data:")) return image;
@@ -133,13 +126,13 @@ export function dataUrl(image: MessageImage): string {
   return `data:${type};base64,${image}`;
 }
 
-/** `@bot-id rest`: how Nexus 1.x addresses a bot. The mention is taken off. */
+/** Splits `@bot-id rest`, the way in which OpenClaw Nexus 1.x addresses a bot. */
 export function splitMention(text: string): { target?: string; text: string } {
   const match = /^@(\S+)\s+/.exec(text);
   return match ? { target: match[1], text: text.slice(match[0].length) } : { text };
 }
 
-/** What a bot is asked where a talk ends with its own words. */
+/** The prompt for a conversation that ends with the bot's own message. */
 export function continuePrompt(after: string): string {
   return /\p{Script=Han}/u.test(after.slice(-200)) ? "请继续。" : "Please go on.";
 }

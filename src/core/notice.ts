@@ -1,9 +1,9 @@
 /**
- * What a person's open pages are told outside of a reply: turns begun elsewhere, messages that a
- * bot sends by itself.
+ * Notices for a person's open pages: turns that began elsewhere, changed conversations, messages
+ * that a bot sends by itself.
  *
- * A push is kept until a page has taken it, within bounds of number and weight; everything else is
- * of use only to a page that is open.
+ * A push is stored in memory until a page has received it, within bounds of number and size. Other
+ * notices matter only to open pages.
  */
 import type { MessageImage } from "./message.ts";
 import type { Trace } from "./key_scope.ts";
@@ -29,7 +29,7 @@ export type Notice =
     readonly change: "created" | "renamed" | "pinned" | "deleted";
   };
 
-/** What a bot says by itself. */
+/** A message that a bot sends by itself. */
 export interface PushNotice {
   readonly type: "push";
   readonly turnId: string;
@@ -41,46 +41,49 @@ export interface PushNotice {
 }
 
 /**
- * A notice and its number, which grows over a restart too, so that a page can say which one it saw
- * last.
+ * A notice with its number. Numbers grow across restarts, so that a page can name the last one that
+ * it received.
  */
 export interface NumberedNotice {
   readonly number: number;
   readonly notice: Notice;
-  /** The turns that it is about: who may read one of them may hear it. */
+  /** The turns that it is about: a reader of any of them receives it. */
   readonly about: readonly Trace[];
 }
 
-/** Notices kept for one person; past it the oldest go, and the conversation still has them. */
-const PER_PERSON = 200;
+/**
+ * Notices stored for one person; past it the oldest are dropped, and the conversation still has
+ * them.
+ */
+const MAX_PER_PERSON = 200;
 
 /**
- * UTF-16 units of what is kept for one person, and for all; past it the oldest go. The latest of a
- * person stays whatever it weighs, because a single push may hold 20 MiB of images.
+ * UTF-16 units stored for one person, and for all; past it the oldest are dropped. The latest
+ * notice of a person stays whatever its size, because a single push may hold 20 MiB of images.
  */
-const PERSON_UNITS = 8 << 20, ALL_UNITS = 64 << 20;
+const MAX_PERSON_UNITS = 8 << 20, MAX_ALL_UNITS = 64 << 20;
 
-/** People for whom something is kept; past it the one with the oldest goes. */
-const PEOPLE = 10_000;
+/** People with stored notices; past it the one with the oldest is dropped. */
+const MAX_PEOPLE = 10_000;
 
-interface Box {
-  readonly kept: NumberedNotice[];
-  /** What is kept weighs, in UTF-16 units. */
+interface Mailbox {
+  readonly notices: NumberedNotice[];
+  /** The size of the stored notices in UTF-16 units. */
   units: number;
-  /** Everything to this number was taken by some page. */
-  taken: number;
-  readonly pages: Set<Page>;
+  /** Everything up to this number was received by some page. */
+  receivedUpTo: number;
+  readonly subscribers: Set<Subscriber>;
 }
 
-/** Whoever listens. */
-interface Page {
+/** A page, or a program that listens like one. */
+interface Subscriber {
   receive(notice: NumberedNotice): void;
-  /** What it hears need not wait for another. */
-  readonly takes: boolean;
+  /** Whether a push that it receives need not wait for another page. */
+  readonly receivesAll: boolean;
 }
 
 export class Notices {
-  readonly #boxes = new Map<string, Box>();
+  readonly #mailboxes = new Map<string, Mailbox>();
   #number: number;
   #units = 0;
 
@@ -91,49 +94,49 @@ export class Notices {
   /** How many pages are open. */
   get pages(): number {
     let pages = 0;
-    for (const box of this.#boxes.values()) pages += box.pages.size;
+    for (const mailbox of this.#mailboxes.values()) pages += mailbox.subscribers.size;
     return pages;
   }
 
   /**
-   * The number of the latest notice of all: whoever hears from now on has missed nothing to here.
+   * The number of the latest notice of all: a subscriber from now on has missed nothing up to it.
    */
   get last(): number {
     return this.#number;
   }
 
-  /** UTF-16 units of all that is kept. */
+  /** UTF-16 units of all stored notices. */
   get units(): number {
     return this.#units;
   }
 
   /** Whether a page of this person is open. */
-  isHeard(personId: string): boolean {
-    return (this.#boxes.get(personId)?.pages.size ?? 0) > 0;
+  hasPage(personId: string): boolean {
+    return (this.#mailboxes.get(personId)?.subscribers.size ?? 0) > 0;
   }
 
-  /** Tells a person's open pages; with none open, a push waits for one. */
+  /** Sends a notice to a person's open pages; with none open, a push waits for one. */
   tell(personId: string, notice: Notice, about: readonly Trace[]): void {
-    let box = this.#boxes.get(personId);
-    if (!box) {
+    let mailbox = this.#mailboxes.get(personId);
+    if (!mailbox) {
       if (notice.type !== "push") return;
-      box = this.#open(personId);
+      mailbox = this.#open(personId);
     }
     const numbered = { number: ++this.#number, notice, about };
-    this.#keep(box, numbered);
-    for (const page of box.pages) {
-      if (page.takes) box.taken = numbered.number;
-      page.receive(numbered);
+    this.#store(mailbox, numbered);
+    for (const subscriber of mailbox.subscribers) {
+      if (subscriber.receivesAll) mailbox.receivedUpTo = numbered.number;
+      subscriber.receive(numbered);
     }
   }
 
   /**
-   * Opens a page: gives it what it missed behind `after` (a number it was given), or, with no
-   * number, the pushes that no page has taken; then everything new. Returns the way to close it;
-   * what comes while no page is open is kept for one that comes back with its number.
+   * Subscribes a page. It first receives what it missed after `after` (the number of a notice) or,
+   * without a number, the pushes that no page has received; then everything new. Returns the way to
+   * unsubscribe. Later notices are stored for a page that comes back with its number.
    *
-   * @param takes whether what it is given need not wait for another page: not for a listener who
-   *   does not hear everything
+   * @param takes whether a push that it receives need not wait for another page; `false` for a key
+   *   that does not receive everything
    */
   subscribe(
     personId: string,
@@ -141,65 +144,68 @@ export class Notices {
     receive: (notice: NumberedNotice) => void,
     takes = true,
   ): () => void {
-    const box = this.#boxes.get(personId) ?? this.#open(personId);
-    for (const numbered of box.kept) {
+    const mailbox = this.#mailboxes.get(personId) ?? this.#open(personId);
+    for (const numbered of mailbox.notices) {
       const missed = after === undefined
-        ? numbered.number > box.taken && numbered.notice.type === "push"
+        ? numbered.number > mailbox.receivedUpTo && numbered.notice.type === "push"
         : numbered.number > after;
       if (missed) receive(numbered);
     }
-    if (takes) box.taken = this.#number;
-    const page = { receive, takes };
-    box.pages.add(page);
-    // The box stays, though it may be empty: one tab of a browser closes its page before the next
-    // one opens its own. #open bounds them.
-    return () => void box.pages.delete(page);
+    if (takes) mailbox.receivedUpTo = this.#number;
+    const subscriber: Subscriber = { receive, receivesAll: takes };
+    mailbox.subscribers.add(subscriber);
+    // The empty mailbox stays: one tab of a browser closes its page before the next one opens its
+    // own. #open bounds their number.
+    return () => void mailbox.subscribers.delete(subscriber);
   }
 
-  /** Drops what waits for somebody who was removed. Their pages are others' to end. */
+  /** Drops the notices of a person who was removed. Their pages are closed elsewhere. */
   forget(personId: string): void {
-    const box = this.#boxes.get(personId);
-    if (!box) return;
-    this.#units -= box.units;
-    box.units = 0;
-    box.kept.length = 0;
-    if (box.pages.size === 0) this.#boxes.delete(personId);
+    const mailbox = this.#mailboxes.get(personId);
+    if (!mailbox) return;
+    this.#units -= mailbox.units;
+    mailbox.units = 0;
+    mailbox.notices.length = 0;
+    if (mailbox.subscribers.size === 0) this.#mailboxes.delete(personId);
   }
 
-  #keep(box: Box, numbered: NumberedNotice): void {
-    box.kept.push(numbered);
+  #store(mailbox: Mailbox, numbered: NumberedNotice): void {
+    mailbox.notices.push(numbered);
     const units = unitsOf(numbered.notice);
-    box.units += units;
+    mailbox.units += units;
     this.#units += units;
-    while (box.kept.length > PER_PERSON || (box.units > PERSON_UNITS && box.kept.length > 1)) {
-      this.#dropOldest(box);
+    while (
+      mailbox.notices.length > MAX_PER_PERSON ||
+      (mailbox.units > MAX_PERSON_UNITS && mailbox.notices.length > 1)
+    ) {
+      this.#dropOldest(mailbox);
     }
-    if (this.#units <= ALL_UNITS) return;
-    for (const other of this.#boxes.values()) {
-      while (this.#units > ALL_UNITS && other.kept.length > (other === box ? 1 : 0)) {
+    if (this.#units <= MAX_ALL_UNITS) return;
+    for (const other of this.#mailboxes.values()) {
+      while (this.#units > MAX_ALL_UNITS && other.notices.length > (other === mailbox ? 1 : 0)) {
         this.#dropOldest(other);
       }
     }
   }
 
-  #dropOldest(box: Box): void {
-    const units = unitsOf(box.kept.shift()!.notice);
-    box.units -= units;
+  #dropOldest(mailbox: Mailbox): void {
+    const units = unitsOf(mailbox.notices.shift()!.notice);
+    mailbox.units -= units;
     this.#units -= units;
   }
 
-  #open(personId: string): Box {
-    if (this.#boxes.size >= PEOPLE) {
-      for (const [id, box] of this.#boxes) {
-        if (box.pages.size > 0) continue;
-        this.#boxes.delete(id);
-        this.#units -= box.units;
+  #open(personId: string): Mailbox {
+    if (this.#mailboxes.size >= MAX_PEOPLE) {
+      for (const [id, mailbox] of this.#mailboxes) {
+        if (mailbox.subscribers.size > 0) continue;
+        this.#mailboxes.delete(id);
+        this.#units -= mailbox.units;
         break;
       }
     }
-    const box: Box = { kept: [], units: 0, taken: 0, pages: new Set() };
-    this.#boxes.set(personId, box);
-    return box;
+    const mailbox: Mailbox = { notices: [], units: 0, receivedUpTo: 0, subscribers: new Set() };
+    this.#mailboxes.set(personId, mailbox);
+    return mailbox;
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * Who is told what happened: log, metrics, audit. Core speaks in its own words; what becomes of
- * them is the observer's concern.
+ * Events for observers: log, metrics, audit. Core names what happens; each observer decides what to
+ * do with it.
  */
 import type { ErrorCode } from "./error.ts";
 import type { Ending } from "./reply.ts";
 
-/** Something worth a line. Never holds a secret, a token or what people and bots said. */
+/** An event. Never holds a secret, a token, or the content of messages. */
 export type GatewayEvent =
   | {
     readonly type: "turn_begun";
@@ -33,7 +33,7 @@ export type GatewayEvent =
     readonly request?: string;
     readonly from: string;
     readonly why: string;
-    /** How the bot that it moved from failed. */
+    /** How the previous bot failed. */
     readonly code: ErrorCode;
   }
   | {
@@ -53,7 +53,7 @@ export type GatewayEvent =
     readonly first?: number;
     /** UTF-16 units of the reply. */
     readonly units: number;
-    /** As the model's own API counted, where it did. */
+    /** As the model API counted, if it did. */
     readonly inputTokens?: number;
     readonly outputTokens?: number;
   }
@@ -87,7 +87,7 @@ export type GatewayEvent =
     readonly address?: string;
     readonly why: string;
   }
-  /** Somebody changed who may do what, or reached for what is not theirs. For the audit log. */
+  /** Somebody changed permissions, or tried to read what is not theirs. For the audit log. */
   | {
     readonly type: "acted";
     readonly act: {
@@ -98,7 +98,7 @@ export type GatewayEvent =
       readonly detail?: string;
     };
   }
-  /** An answer stands on a chat platform, and what it cost there. */
+  /** An answer was delivered to a chat platform, with its cost. */
   | {
     readonly type: "delivered";
     readonly channel: string;
@@ -106,17 +106,17 @@ export type GatewayEvent =
     readonly turn?: string;
     /** Calls to the platform. */
     readonly calls: number;
-    /** Milliseconds from taking the message up to the last word. */
+    /** Milliseconds from the receipt of the message to the delivery of the whole answer. */
     readonly took: number;
   }
-  /** A platform said that it is too much; its scope is closed for `ms`. */
+  /** A platform limited our calls; nothing is sent in this scope for `ms` milliseconds. */
   | {
     readonly type: "throttled";
     readonly scope: string;
     readonly ms: number;
     readonly code: string;
   }
-  /** A callback that no platform would send: forged, replayed, tampered with. */
+  /** A rejected callback: forged, replayed, or tampered with. */
   | {
     readonly type: "callback_refused";
     readonly channel: string;
@@ -130,19 +130,19 @@ export type GatewayEvent =
   | { readonly type: "config_changed"; readonly what: readonly string[] }
   | { readonly type: "config_refused"; readonly why: readonly string[] }
   | { readonly type: "warning"; readonly what: string }
-  /** A failure that nobody waits for. */
+  /** A failure that no caller awaits. */
   | { readonly type: "fault"; readonly where: string; readonly error: unknown };
 
 export interface Observer {
   tell(happening: GatewayEvent): void;
   /**
-   * A chunk arrived, `gap` milliseconds after the one before it (or -1 for the first). Called for
-   * every chunk: must cost nothing.
+   * A chunk arrived, `gap` milliseconds after the previous one (-1 for the first). Called for every
+   * chunk, so it must cost next to nothing.
    */
   chunk?(gap: number, units: number): void;
 }
 
-/** Listens to nothing. */
+/** An observer that ignores everything. */
 export const silentObserver: Observer = { tell() {} };
 
 /** Passes every event on to several observers, in the order in which they were added. */

@@ -1,20 +1,20 @@
 /**
- * What an app on a chat platform offers of the bots, and to whom. An app never offers anybody more
- * than their account may use; to people without an account of the operator's making it offers what
- * the operator listed, else only what nobody is barred from.
+ * The bots that an app on a chat platform offers, and to whom. An app never offers more than an
+ * account may use. To people without an account that the operator made it offers the bots that the
+ * operator listed, else only those that every account may use.
  */
 
-/** What of a bot a list of names is compared with. */
+/** The names of a bot that lists refer to. */
 interface Named {
   readonly id: string;
   readonly pool?: string;
 }
 
-/** The bots that somebody gets in an app, beside what their account may use. */
+/** What an app offers somebody, besides the bots that their account may use. */
 export interface Offer {
   /** A bot must stand in each of these lists, by its id or by its pool. */
   readonly within: readonly (readonly string[])[];
-  /** Ids and pools of bots that they do not get. */
+  /** Ids and pools of bots that it does not offer them. */
   readonly except?: readonly string[];
 }
 
@@ -28,8 +28,8 @@ export function offers({ within, except = [] }: Offer, bot: Named): boolean {
 }
 
 /**
- * What bounds the bots that no person is barred from: a bot is one of them where each of the
- * returned lists names it. None are returned where nobody is barred from any.
+ * The lists that a bot must be in for every account to be allowed to use it. Empty where every
+ * account may use every bot.
  */
 export function openToAll(
   people: Iterable<{ readonly bots?: readonly string[] }>,
@@ -44,7 +44,7 @@ export function openToAll(
   const within: (readonly string[])[] = [];
   for (const names of shortest) {
     const own = new Set(names);
-    // What a shorter list lets through, this one lets through as well.
+    // Every bot of the shorter list is also in this one.
     if (!within.some((kept) => kept.every((name) => own.has(name)))) within.push(names);
   }
   return within;

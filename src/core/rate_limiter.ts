@@ -1,6 +1,5 @@
 /**
- * How often somebody may do something: a rate with a burst, per key, as GCRA (one number per key,
- * no timers).
+ * A rate limiter with a burst, per key, by GCRA (one number per key, no timers).
  *
  * GCRA keeps the "theoretical arrival time" of the next regular event; an event is refused while
  * that time lies further ahead than the burst allows (ITU-T I.371).
@@ -8,9 +7,9 @@
 import type { Clock } from "./clock.ts";
 
 export interface Rate {
-  /** How many at once. */
+  /** How many events at once. */
   readonly burst: number;
-  /** Milliseconds in which one more is allowed. */
+  /** Milliseconds after which one more is allowed. */
   readonly every: number;
 }
 
@@ -33,7 +32,7 @@ export function networkOf(address: string): string {
   return `${groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":")}::/64`;
 }
 
-/** Keys kept at once; past it those that are free again go, then the oldest. */
+/** Keys remembered at once; past it, keys without a debt are dropped, then the oldest. */
 const MAX_KEYS = 100_000;
 
 export class RateLimiter {
@@ -44,7 +43,7 @@ export class RateLimiter {
     this.#clock = clock;
   }
 
-  /** Takes one. Returns 0, or the seconds after which it would be allowed. */
+  /** Takes one permit. Returns 0, or the seconds after which it would be allowed. */
   take(key: string): number {
     const now = this.#clock.now();
     const arrival = Math.max(this.#arrivals.get(key) ?? 0, now);
@@ -56,7 +55,7 @@ export class RateLimiter {
     return 0;
   }
 
-  /** Gives one back: it turned out not to count. */
+  /** Gives one permit back that turned out not to count. */
   giveBack(key: string): void {
     const arrival = this.#arrivals.get(key);
     if (arrival !== undefined) this.#arrivals.set(key, arrival - this.rate.every);

@@ -35,7 +35,7 @@ export interface RecoveryParts {
 /** Returns how many turns ended by this. */
 export async function recover(parts: RecoveryParts): Promise<number> {
   const { store, drafts, turn, write } = parts;
-  const left = await drafts.left();
+  const left = await drafts.unfinished();
   let ended = 0;
   const hasCrashed = await store.get(ARCHIVE_OPEN) !== undefined;
   if (!hasCrashed && !store.volatile) void write(store.set(ARCHIVE_OPEN, 1));
@@ -47,7 +47,7 @@ export async function recover(parts: RecoveryParts): Promise<number> {
     await parts.trace(record);
     ended++;
   }
-  await drafts.forget();
+  await drafts.deleteUnfinished();
   if (hasCrashed) await mend(parts);
   if (await store.get(UNINDEXED) !== undefined) await indexAgain(parts);
   return ended;

@@ -2,9 +2,9 @@
  * A reply is an append-only log. One bot writes it; everyone else reads from an offset, at their
  * own pace.
  *
- * Offsets count UTF-16 units of content (an image or a `replace` counts 1), so they stay true when
- * neighbouring chunks are later stored as one. Reading never copies what came before; a slow reader
- * costs an index, not a queue.
+ * Offsets count UTF-16 units of content (an image or a `replace` counts 1), so they stay valid when
+ * neighbouring chunks are later joined. Reading never copies earlier chunks; a slow reader costs an
+ * index, not a queue.
  *
  * ```ts
  * const reply = new Reply();
@@ -35,13 +35,13 @@ export interface Ending {
   readonly status: "done" | "incomplete" | "failed" | "cancelled";
   /** Why, for `incomplete` and `failed`. */
   readonly code?: ErrorCode;
-  /** What the bot or the gateway said about it, safe to show. */
+  /** What the bot or the gateway reported about it, safe to show. */
   readonly detail?: string;
-  /** What of `detail` may stand in a log, where that is not all of it: bots quote people. */
+  /** The part of `detail` that may be logged, if not all of it: bots quote people. */
   readonly logged?: string;
   /** Seconds, from the ending on, until a repeat makes sense. */
   readonly retryAfter?: number;
-  /** What a model API calls it, such as `context_length_exceeded`. Not kept with the turn. */
+  /** The model API's own code, such as `context_length_exceeded`. Not stored with the turn. */
   readonly reason?: string;
 }
 
@@ -76,7 +76,7 @@ export class Reply {
     this.#cap = cap;
   }
 
-  /** A reply that has ended, as read back from an archive. */
+  /** A reply that has ended, restored from the archive. */
   static restore(chunks: readonly Omit<Chunk, "at">[], ending: Ending): Reply {
     const reply = new Reply({ text: Infinity, total: Infinity });
     for (const chunk of chunks) reply.append(chunk.kind, chunk.content);
@@ -84,7 +84,7 @@ export class Reply {
     return reply;
   }
 
-  /** The offset behind the last chunk: where the next one will begin. */
+  /** The offset after the last chunk, where the next one will begin. */
   get length(): number {
     return this.#length;
   }
@@ -104,14 +104,14 @@ export class Reply {
     return this.#isSettled;
   }
 
-  /** UTF-16 units held, for whoever keeps accounts of memory. */
+  /** UTF-16 units held in memory. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * The answer so far: the text chunks since the last `replace`. Costs its length: who follows uses
-   * {@linkcode written}.
+   * The answer so far: the text chunks since the last `replace`. Takes time in its length; readers
+   * that follow use {@linkcode written}.
    */
   get text(): string {
     let text = "";
@@ -152,11 +152,10 @@ export class Reply {
   }
 
   /**
-   * Adds a chunk, or a list of chunks that readers see in one step. Empty content says nothing and
-   * is not kept.
+   * Adds a chunk, or a list of chunks that readers see in one step. Empty content is ignored.
    *
-   * Returns `ended` when the reply has ended (whatever comes late is dropped) and `full` when the
-   * chunk would pass the cap: the caller then ends the turn.
+   * Returns `ended` when the reply has ended (the chunk is ignored) and `full` when the chunk would
+   * pass the cap: the caller then ends the turn.
    */
   append(kind: ChunkKind, content: string | readonly string[]): "ok" | "ended" | "full" {
     if (this.#ending) return "ended";
@@ -220,7 +219,7 @@ export class Reply {
     };
   }
 
-  /** Tells every reader to look again. */
+  /** Wakes every reader. */
   wake(): void {
     if (this.#watchers) { for (const wake of this.#watchers) wake(); }
   }
@@ -245,9 +244,9 @@ export class Reply {
   }
 
   /**
-   * The index of the first chunk that holds anything behind `offset`. Readers that follow keep this
-   * index and look at {@linkcode chunk} from there; {@linkcode since} gives them the part of a
-   * first chunk that they have not seen.
+   * The index of the first chunk that reaches past `offset`. Readers that follow read {@linkcode
+   * chunk} from this index on; {@linkcode since} returns the rest of a first chunk that they have
+   * read in part.
    */
   indexOf(offset: number): number {
     let low = 0, high = this.#chunks.length;
@@ -259,7 +258,7 @@ export class Reply {
     return low;
   }
 
-  /** Everything behind `offset`, the first chunk cut where the offset falls inside it. */
+  /** Everything after `offset`; if the offset is inside a chunk, the rest of that chunk first. */
   since(offset: number): readonly Chunk[] {
     const index = this.indexOf(offset);
     if (index >= this.#chunks.length) return NONE;
@@ -271,7 +270,7 @@ export class Reply {
     return rest;
   }
 
-  /** Resolves once there is something behind `offset`, or the reply has ended. */
+  /** Resolves when there is content after `offset`, or the reply has ended. */
   more(offset: number): Promise<void> {
     if (this.#ending || this.#length > offset) return Promise.resolve();
     return new Promise((resolve) => {

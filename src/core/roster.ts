@@ -1,8 +1,8 @@
 /**
- * The bots present now, and how each has been doing lately.
+ * The roster lists the bots that are connected now, with their recent failures.
  *
- * A bot that fails three times running rests for five seconds, so that a broken one does not
- * swallow every question of a healthy pool.
+ * A bot that fails three times in a row gets a cooldown of five seconds, so that a broken bot does
+ * not take every message of a healthy pool.
  */
 import type { Clock } from "./clock.ts";
 import type { Bot, Link } from "./link.ts";
@@ -11,24 +11,24 @@ import type { Candidate } from "./balance.ts";
 import type { Observer } from "./observer.ts";
 import { lists, offers } from "./offer.ts";
 
-/** Failures running after which a bot rests. */
-const STRIKES = 3;
+/** Failures in a row after which a bot gets a cooldown. */
+const MAX_FAILURES = 3;
 
-/** How long it rests, in milliseconds. */
-const REST = 5_000;
+/** The length of a cooldown in milliseconds. */
+const COOLDOWN_MS = 5_000;
 
 /** A bot's place on the roster. */
 export interface Seat extends Candidate {
   readonly link: Link;
   readonly bot: Bot;
-  /** Milliseconds since the epoch until which it is left alone. */
+  /** The end of its cooldown, milliseconds since the epoch. */
   readonly cooldownUntil: number;
 }
 
 export type SeatState = "online" | "busy" | "resting" | "draining";
 
 class LinkSeat implements Seat {
-  strikes = 0;
+  failures = 0;
   cooldownUntil = 0;
 
   constructor(readonly link: Link) {}
@@ -50,12 +50,12 @@ class LinkSeat implements Seat {
   }
 }
 
-/** Bots that are remembered after they left. */
-const MAX_GONE = 1000;
+/** Bots that are remembered after they have left. */
+const MAX_REMEMBERED = 1000;
 
 export class Roster {
   readonly #seats = new Map<string, LinkSeat>();
-  /** Bots that were here and are not now, the latest last: who means one by name means no other. */
+  /** Bots that have left, the latest last: a message that names one is meant for no other. */
   readonly #gone = new Map<string, Bot>();
   readonly #watchers = new Set<() => void>();
   readonly #clock: Clock;
@@ -80,7 +80,7 @@ export class Roster {
       if (this.#seats.get(link.bot.id) !== seat) return;
       this.#seats.delete(link.bot.id);
       this.#gone.set(link.bot.id, link.bot);
-      if (this.#gone.size > MAX_GONE) this.#gone.delete(this.#gone.keys().next().value!);
+      if (this.#gone.size > MAX_REMEMBERED) this.#gone.delete(this.#gone.keys().next().value!);
       this.changed();
     };
   }
@@ -117,14 +117,14 @@ export class Roster {
   }
 
   /**
-   * Who could answer, full or not: by bot id or pool name, or anyone. Whoever drains is left out,
-   * and whoever rests, unless nobody else is there: a tired bot is better than none.
+   * The bots that could answer, busy or not: by bot id or pool name, or all. Draining bots are left
+   * out. Bots in a cooldown are left out unless there are no others.
    */
   candidates(person: Person, target: string | undefined, except?: ReadonlySet<string>): Seat[] {
     const now = this.#clock.now();
     const may: LinkSeat[] = [];
     let rested = 0;
-    // A name is never both; were it ever, the bot of that name would be meant.
+    // A name is never both a bot's and a pool's; if it were, the bot would be meant.
     const isBot = target !== undefined && this.#seats.has(target);
     for (const seat of this.#seats.values()) {
       const bot = seat.link.bot;
@@ -138,7 +138,7 @@ export class Roster {
       : may.filter((seat) => seat.cooldownUntil <= now);
   }
 
-  /** Whether anything is there under this name that the person may use, however busy. */
+  /** Whether a bot or pool with this name is connected that the person may use, busy or not. */
   knows(person: Person, target: string): boolean {
     for (const { bot } of this.#seats.values()) {
       if ((bot.id === target || bot.pool === target) && mayUse(person, bot)) return true;
@@ -146,34 +146,34 @@ export class Roster {
     return false;
   }
 
-  /** An answer went well. */
+  /** A bot has answered. */
   recordSuccess(botId: string): void {
     const seat = this.#seats.get(botId);
-    if (seat) seat.strikes = 0;
+    if (seat) seat.failures = 0;
   }
 
-  /** An answer went wrong by the bot's fault. */
+  /** A bot has failed through a fault of its own. */
   recordFailure(botId: string): void {
     const seat = this.#seats.get(botId);
-    if (!seat || ++seat.strikes < STRIKES) return;
-    seat.strikes = 0;
-    seat.cooldownUntil = this.#clock.now() + REST;
-    this.#observer.tell({ type: "bot_rests", bot: botId, ms: REST });
+    if (!seat || ++seat.failures < MAX_FAILURES) return;
+    seat.failures = 0;
+    seat.cooldownUntil = this.#clock.now() + COOLDOWN_MS;
+    this.#observer.tell({ type: "bot_rests", bot: botId, ms: COOLDOWN_MS });
     this.changed();
     this.#stopWaking?.();
-    this.#stopWaking = this.#clock.after(REST, () => this.changed());
+    this.#stopWaking = this.#clock.after(COOLDOWN_MS, () => this.changed());
   }
 
   /**
-   * Calls back whenever somebody comes, goes, rests, or changes what it may take. Returns the way
-   * to stop.
+   * Calls back whenever a bot joins, leaves, enters or leaves a cooldown, or changes what it takes.
+   * Returns the way to stop.
    */
   watch(call: () => void): () => void {
     this.#watchers.add(call);
     return () => this.#watchers.delete(call);
   }
 
-  /** Links call this when `draining` or `busy` changed by the bot's own word. */
+  /** Links call this when the bot has changed `draining` or `busy`. */
   changed(): void {
     for (const call of this.#watchers) call();
   }

@@ -1,9 +1,9 @@
 /**
- * What people read of what was said, each as they came in: everything of theirs, or what their key
- * reaches.
+ * The history as each person may read it: everything of theirs, or what the scope of their key
+ * allows.
  *
- * Channels read by way of this, so that nothing is shown that its reader may not see. Anybody
- * else's turns and conversations do not exist.
+ * Channels read only through this, so that nothing is shown to a reader who may not see it. Other
+ * people's turns and conversations do not exist.
  */
 import type { Archive } from "./archive.ts";
 import type { Conversation } from "./conversation_store.ts";
@@ -24,11 +24,11 @@ export interface ScopedHistoryParts {
   readonly running: () => Turn[];
 }
 
-/** Hits of a search that are looked at for a key that reads only some of them. */
-const LOOKED_AT = 500;
+/** Search hits that are examined for a key that may read only some of them. */
+const MAX_EXAMINED_HITS = 500;
 
-/** Hits that a search answers with. */
-const HITS = 50;
+/** Search hits that are returned. */
+const MAX_HITS = 50;
 
 export class ScopedHistory {
   readonly #parts: ScopedHistoryParts;
@@ -60,8 +60,8 @@ export class ScopedHistory {
   }
 
   /**
-   * A conversation that somebody may read at least a part of, as it is in memory: to ask in it.
-   * Nobody is shown this one.
+   * A conversation of which the reader may read at least a part, as the object in memory, for a new
+   * turn. It must not be shown.
    */
   async open(who: Reader, id: string): Promise<Conversation | undefined> {
     const conversation = await this.#parts.archive.conversations.get(who.id, id);
@@ -69,13 +69,13 @@ export class ScopedHistory {
     return await this.#share(who, conversation) === "nothing" ? undefined : conversation;
   }
 
-  /** A conversation as somebody may see it. */
+  /** A conversation as the reader may see it. */
   async conversation(who: Reader, id: string): Promise<Readonly<Conversation> | undefined> {
     const conversation = await this.#parts.archive.conversations.get(who.id, id);
     return conversation && await this.#shown(who, conversation);
   }
 
-  /** Their conversations as they may see them: pinned first, then the latest. */
+  /** The reader's conversations as they may see them: pinned first, then the latest. */
   async conversations(who: Reader): Promise<Readonly<Conversation>[]> {
     const all = await this.#parts.archive.conversations.list(who.id);
     if (!who.keyScope) return all;
@@ -88,7 +88,7 @@ export class ScopedHistory {
   }
 
   /**
-   * A conversation to rename or delete. Throws `forbidden` where somebody may read only a part of
+   * A conversation to rename or delete. Throws `forbidden` where the reader may read only a part of
    * it.
    */
   async changeable(who: Reader, id: string): Promise<Conversation | undefined> {
@@ -102,9 +102,9 @@ export class ScopedHistory {
   }
 
   /**
-   * The newest page of a conversation's turns that somebody may read, oldest first, with those that
-   * run as they stand now. `before` is a turn's id. The conversation is theirs; who asks for it has
-   * looked.
+   * The newest page of a conversation's turns that the reader may read, the oldest first, with
+   * running turns as they are now. `before` is a turn's id. The caller has checked that the
+   * conversation is theirs.
    */
   async turns(
     who: Reader,
@@ -119,7 +119,7 @@ export class ScopedHistory {
     const found: TurnRecord[] = [];
     let more = true;
     while (more && found.length < limit) {
-      // A key reads few of the turns, perhaps: then it takes several pages to fill one.
+      // A key may read few of the turns; then it takes several pages to fill one.
       const page = await this.#parts.archive.turns(conversationId, before, limit);
       found.unshift(...page.turns.filter((record) => mayRead(who.keyScope, traceOf(record))));
       before = page.turns[0]?.id;
@@ -129,7 +129,7 @@ export class ScopedHistory {
     const turns = found.slice(left).map((record) =>
       record.status === "running" ? this.#now(record) : record
     );
-    // Those that began a moment ago are not written down yet.
+    // Turns that began a moment ago are not stored yet.
     const listed = new Set(turns.map(({ id }) => id));
     for (const turn of running) {
       if (
@@ -141,13 +141,13 @@ export class ScopedHistory {
     return { turns, more: more || left > 0 };
   }
 
-  /** Where the words were said, newest first. */
+  /** The turns that hold the words, the newest first. */
   async search(who: Reader, words: string): Promise<SearchHit[]> {
     const { archive } = this.#parts;
-    if (!who.keyScope) return await archive.search(who.id, words, HITS);
+    if (!who.keyScope) return await archive.search(who.id, words, MAX_HITS);
     const found: SearchHit[] = [];
-    for (const hit of await archive.search(who.id, words, LOOKED_AT)) {
-      const turn = found.length < HITS ? await archive.turn(hit.turnId) : undefined;
+    for (const hit of await archive.search(who.id, words, MAX_EXAMINED_HITS)) {
+      const turn = found.length < MAX_HITS ? await archive.turn(hit.turnId) : undefined;
       if (!turn || !mayRead(who.keyScope, traceOf(turn))) continue;
       const { title = "" } = await this.conversation(who, hit.conversationId) ?? {};
       found.push({ ...hit, title });
@@ -155,12 +155,12 @@ export class ScopedHistory {
     return found;
   }
 
-  /** Whether somebody is told a notice of their person. */
-  hears(who: Reader, { about }: NumberedNotice): boolean {
+  /** Whether the reader receives a notice of their person. */
+  receives(who: Reader, { about }: NumberedNotice): boolean {
     return shareOf(who.keyScope, about) !== "nothing";
   }
 
-  /** What a notice about a conversation is judged by. */
+  /** The traces that decide who receives a notice about a conversation. */
   async about(conversation: Conversation): Promise<readonly Trace[]> {
     const traces = await this.#parts.archive.conversations.tracesOf(conversation);
     return traces.length > 0 ? traces : [beginningOf(conversation)];
@@ -182,13 +182,13 @@ export class ScopedHistory {
     if (!who.keyScope) return conversation;
     const share = await this.#share(who, conversation);
     if (share === "whole") return conversation;
-    // Its title may be words to another bot, or about one.
+    // Its title may come from a message to another bot.
     return share === "part" ? { ...conversation, title: "", botId: undefined } : undefined;
   }
 
   /**
-   * A turn that is stored as running, as it stands now. Where no process has it any more, that
-   * process ended before the turn did.
+   * A turn that is stored as running, as it is now. If it is not in memory, its process ended
+   * before the turn did.
    */
   #now(record: TurnRecord): TurnRecord {
     const live = this.#parts.live(record.id);
@@ -198,7 +198,7 @@ export class ScopedHistory {
   }
 }
 
-/** What a conversation is judged by in which nothing was said. */
+/** The trace of a conversation without turns. */
 function beginningOf({ botId, key }: Conversation): Trace {
   return { bots: botId === undefined ? [] : [{ id: botId }], key };
 }

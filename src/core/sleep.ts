@@ -1,12 +1,12 @@
-/** Waiting, on a clock that is passed in. */
+/** A pause on a clock that is passed in. */
 import type { Clock } from "./clock.ts";
 
-/** What a timer can hold: a longer one would fire at once. */
-const LONGEST = 0x7fffffff;
+/** The longest timer in milliseconds: a longer one would fire at once. */
+const MAX_TIMER_MS = 0x7fffffff;
 
 /**
- * Resolves after `ms`, or at once when the signal is or becomes aborted: whoever waits looks at the
- * signal. More than 24 days is cut down to that, so whoever waits also looks at the clock.
+ * Resolves after `ms`, or at once when the signal is or becomes aborted; the caller checks the
+ * signal. The longest pause is 24 days; the caller of a longer one checks the clock.
  */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -15,7 +15,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       callOff();
       resolve();
     };
-    const callOff = clock.after(Math.min(Math.max(0, ms), LONGEST), () => {
+    const callOff = clock.after(Math.min(Math.max(0, ms), MAX_TIMER_MS), () => {
       signal?.removeEventListener("abort", wake);
       resolve();
     });

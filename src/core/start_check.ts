@@ -1,21 +1,19 @@
 /**
- * The check after a start: everything that the configuration names outside is tried once, beside
- * the work, and what is wrong is a warning in the log. A gateway that is started again and again
- * must not use up anybody's quota, so the calls that count are made once an hour at most.
+ * The check after a start: every outside service of the configuration is tried once in the
+ * background, and errors are logged as warnings. Calls that count against a quota are made once an
+ * hour at most, because a gateway may restart often.
  */
 import type { Checkup } from "./checkup.ts";
 import type { Clock } from "./clock.ts";
+import { LAST_FULL_CHECK } from "./keys.ts";
 import type { Observer } from "./observer.ts";
 import type { Store } from "./store.ts";
-
-/** When the last full check after a start was, milliseconds since the epoch. */
-const KEY = "checkup:full";
 
 /** Milliseconds between two full checks after starts. */
 export const FULL_CHECK_INTERVAL_MS = 3_600_000;
 
 /** Milliseconds after the start: bots and apps connect first. */
-const AFTER = 3_000;
+const START_DELAY_MS = 3_000;
 
 export interface StartCheckParts {
   readonly checkup: Checkup;
@@ -28,7 +26,7 @@ export interface StartCheckParts {
 /** Checks a little later. Returns the way to call it off. */
 export function checkAfterStart(parts: StartCheckParts): () => void {
   const { clock, observer } = parts;
-  return clock.after(AFTER, () => {
+  return clock.after(START_DELAY_MS, () => {
     checkAtStart(parts).catch((error) =>
       observer.tell({ type: "fault", where: "checking connections", error })
     );
@@ -39,9 +37,9 @@ export function checkAfterStart(parts: StartCheckParts): () => void {
 export async function checkAtStart(
   { checkup, store, clock, observer }: StartCheckParts,
 ): Promise<void> {
-  const last = await store?.get(KEY), now = clock.now();
+  const last = await store?.get(LAST_FULL_CHECK), now = clock.now();
   const isFull = typeof last !== "number" || now - last >= FULL_CHECK_INTERVAL_MS || last > now;
-  if (isFull) await store?.set(KEY, now);
+  if (isFull) await store?.set(LAST_FULL_CHECK, now);
   for (const { findings } of await checkup.run(isFull ? "full" : "thrifty")) {
     for (const { path, level, what, todo, said } of findings) {
       if (level !== "error") continue;

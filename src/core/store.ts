@@ -38,7 +38,7 @@ export interface SetOptions {
 }
 
 export interface ListOptions {
-  /** Only keys behind this one (in front of it, when reversed). */
+  /** Only keys after this one (before it, when reversed). */
   readonly after?: string;
   readonly limit?: number;
   readonly reverse?: boolean;
@@ -70,35 +70,34 @@ export interface Store {
    */
   find?(owner: string, words: string, limit: number): Promise<[key: string, value: Json][]>;
   /**
-   * What is wrong with the medium right now, in words for the operator; the store then goes on from
+   * What is wrong with the medium at the moment, in words for operators; the store then works from
    * memory.
    */
   readonly trouble?: string;
-  /** Everything in it is gone with the process. */
+  /** Whether everything in it is lost with the process. */
   readonly volatile?: boolean;
   close(): Promise<void>;
 }
 
 /**
- * Stands in a store that lost what {@linkcode SetOptions.find} gave it: whoever gave it gives it
- * again and deletes this.
+ * Present in a store that has lost its search index: the archive sets the entries again with
+ * {@linkcode SetOptions.find} and deletes this key.
  */
 export const UNINDEXED = "store:unindexed";
 
 /**
- * A text as one part of a key: whatever could be taken for a separator is escaped, so that no name
- * reaches into another's keys.
+ * A text as one part of a key: separators are escaped, so that no name reaches into another's keys.
  */
 export function keyPart(text: string): string {
   return /^[\w.@-]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 }
 
-/** Entries that {@linkcode entries} reads at once: some milliseconds. */
-const PAGE = 500;
+/** Entries that {@linkcode entries} reads at once, which takes some milliseconds. */
+const PAGE_ENTRIES = 500;
 
 /**
- * All entries whose key begins with `prefix`, page by page: there may be many, and others are
- * answered meanwhile.
+ * All entries whose key begins with `prefix`, page by page, so that other requests are answered in
+ * between.
  */
 export async function* entries(
   store: Store,
@@ -106,9 +105,9 @@ export async function* entries(
 ): AsyncGenerator<[key: string, value: Json]> {
   let after: string | undefined;
   while (true) {
-    const page = await store.list(prefix, { after, limit: PAGE });
+    const page = await store.list(prefix, { after, limit: PAGE_ENTRIES });
     yield* page;
-    if (page.length < PAGE) return;
+    if (page.length < PAGE_ENTRIES) return;
     after = page.at(-1)![0];
     await new Promise<void>((resolve) => setTimeout(resolve, 0));
   }

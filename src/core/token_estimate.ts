@@ -1,45 +1,45 @@
 /**
- * How many tokens texts hold, by estimate and at a bounded cost.
+ * An estimate of the tokens in texts, at a bounded cost.
  *
- * Counting by the words costs about 130 ms per megabyte, and a client may send 28. So of all texts
- * together {@linkcode MEASURED} units are looked at; the rest counts as those did.
+ * Counting by words costs about 130 ms per megabyte, and a client may send 28 MB. So only
+ * {@linkcode MAX_COUNTED_UNITS} units of all texts together are counted, and the rest is extrapolated.
  */
 
-/** UTF-16 units of all texts together that are looked at. */
-const MEASURED = 64_000;
+/** UTF-16 units of all texts together that are counted. */
+const MAX_COUNTED_UNITS = 64_000;
 
 /**
- * A text up to this is measured whole; of a longer one pieces are, evenly spread. In UTF-16 units.
+ * A text up to this many UTF-16 units is counted whole; of a longer one, evenly spread pieces are.
  */
-const WHOLE = 4_096;
+const MAX_WHOLE_UNITS = 4_096;
 
-const PIECES = 8, PIECE = WHOLE / PIECES;
+const PIECES = 8, PIECE = MAX_WHOLE_UNITS / PIECES;
 
-/** Four letters of an alphabet are about one token; what counts before anything was measured. */
+/** The default before anything is counted: about four letters of an alphabet make a token. */
 const TOKENS_PER_UNIT = 0.25;
 
 /** One estimate over a number of texts. */
 export class TokenEstimate {
   readonly #count: (text: string) => number;
-  #left = MEASURED;
+  #left = MAX_COUNTED_UNITS;
   #units = 0;
   #tokens = 0;
 
-  /** @param count counts the tokens of a text by looking at all of it */
+  /** @param count counts the tokens of a whole text */
   constructor(count: (text: string) => number) {
     this.#count = count;
   }
 
-  /** The tokens of one text, about. */
+  /** The approximate number of tokens of one text. */
   of(text: string): number {
-    if (this.#left < Math.min(text.length, WHOLE)) return this.#asMeasured(text.length);
-    if (text.length <= WHOLE) return this.#measure(text);
+    if (this.#left < Math.min(text.length, MAX_WHOLE_UNITS)) return this.#asMeasured(text.length);
+    if (text.length <= MAX_WHOLE_UNITS) return this.#measure(text);
     let tokens = 0;
     for (let piece = 0; piece < PIECES; piece++) {
       const from = Math.floor((text.length - PIECE) * piece / (PIECES - 1));
       tokens += this.#measure(text.slice(from, from + PIECE));
     }
-    return Math.round(tokens * text.length / WHOLE);
+    return Math.round(tokens * text.length / MAX_WHOLE_UNITS);
   }
 
   #measure(text: string): number {

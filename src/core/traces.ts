@@ -1,23 +1,22 @@
 /**
- * Who answered in a conversation, as far as it is written down: with the conversation itself, and
- * in its turns where it is older than that.
+ * The traces of conversations: who answered in them. They are stored with the conversation; those
+ * of older conversations are read from their turns.
  */
 import { addTrace, type Trace, UNKNOWN_TRACE } from "./key_scope.ts";
 
-/** A conversation, as far as it matters here. */
+/** The part of a conversation that is used here. */
 export interface Traced {
   readonly id: string;
-  /** Absent: it is older than traces are written down. */
+  /** Absent: it is older than this field. */
   traces?: Trace[];
 }
 
 export interface TracesParts<C extends Traced> {
   /**
-   * The one object that stands for this conversation in memory: the one given, where there was
-   * none.
+   * The one object that stands for this conversation in memory; if there was none, the given one.
    */
   readonly held: (conversation: C) => C;
-  /** The traces of its turns, read one by one. */
+  /** The traces of its turns, read from the store one by one. */
   readonly stored: (id: string) => AsyncIterable<Trace>;
   readonly save: (conversation: C) => void;
 }
@@ -25,11 +24,10 @@ export interface TracesParts<C extends Traced> {
 export class Traces<C extends Traced> {
   readonly #parts: TracesParts<C>;
   /**
-   * Conversations whose traces are being read from their turns, with those that are noted
-   * meanwhile.
+   * Conversations whose traces are being read from their turns, with the traces noted meanwhile.
    */
   readonly #reading = new Map<string, { readonly done: Promise<void>; readonly noted: Trace[] }>();
-  /** Traces of turns that have ended in conversations which are being read themselves. */
+  /** Traces of ended turns whose conversations are themselves being read. */
   readonly #arriving = new Map<string, readonly Trace[]>();
 
   constructor(parts: TracesParts<C>) {
@@ -37,11 +35,10 @@ export class Traces<C extends Traced> {
   }
 
   /**
-   * The traces of a conversation's turns. Of one that is older than they are written down, its
-   * turns are read, once.
+   * The traces of a conversation's turns. If they are not stored with it, its turns are read once.
    */
   async of(conversation: C): Promise<readonly Trace[]> {
-    // A store gives out copies; traces are noted in the one that the others hold.
+    // A store returns copies; traces are noted in the object that all callers share.
     const held = this.#parts.held(conversation), { id } = held;
     if (!held.traces) {
       let reading = this.#reading.get(id);
@@ -58,8 +55,7 @@ export class Traces<C extends Traced> {
   async #read(conversation: C, noted: readonly Trace[]): Promise<void> {
     const traces: Trace[] = [];
     for await (const trace of this.#parts.stored(conversation.id)) addTrace(traces, trace);
-    // Another object stands for it by now, and that one was noted in: it is unknown, and read again
-    // the next time.
+    // Another object stands for it by now and has the notes: this one is read again the next time.
     if (this.#parts.held(conversation) !== conversation) return;
     for (const trace of noted) addTrace(traces, trace);
     conversation.traces = traces;
@@ -67,8 +63,8 @@ export class Traces<C extends Traced> {
   }
 
   /**
-   * Notes a trace. Returns whether it was new; of a conversation that is older, it is noted only
-   * while it is read.
+   * Notes a trace. Returns whether it was new. For an older conversation, traces are noted only
+   * while its turns are read.
    */
   note({ id, traces }: C, trace: Trace): boolean {
     if (traces) return addTrace(traces, trace);
@@ -76,9 +72,7 @@ export class Traces<C extends Traced> {
     return false;
   }
 
-  /**
-   * A turn ended in a conversation that is being read: until that is over its trace counts, too.
-   */
+  /** A turn ended in a conversation that is being read: until then its trace counts, too. */
   arrives(id: string, trace: Trace, read: Promise<unknown>): void {
     this.#arriving.set(id, [...this.#arriving.get(id) ?? [], trace]);
     const over = () => {

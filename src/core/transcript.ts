@@ -1,15 +1,11 @@
-/**
- * This is what was said in a conversation before a message, for bots that remember nothing
- * themselves.
- */
+/** The transcript of a conversation before a message, for bots without a memory of their own. */
 import { textOf, type TurnRecord } from "./turn_record.ts";
 import type { ChatMessage, Message } from "./message.ts";
 
 /**
- * The turns that lead to a message, as they were said, oldest first. `turns` are a conversation's,
- * oldest first; one that stands at `at` or behind it, and one that has no answer, is left out.
- * Where the message names its parent, the way back follows parents: what was edited away is not
- * told.
+ * The messages that lead to a turn, the oldest first. `turns` are those of its conversation, the
+ * oldest first; the turn itself, later ones, and turns without an answer are left out. If the
+ * message names its parent, the path follows the parents, so that edited messages are left out.
  */
 export function transcriptOf(
   turns: readonly TurnRecord[],
@@ -28,7 +24,7 @@ export function transcriptOf(
   return said;
 }
 
-/** Each turn follows its parent, and where it names none, the one before it. */
+/** The path to the last turn: each follows its parent or, if it names none, the turn before it. */
 function wayTo(turns: readonly TurnRecord[], parentTurnId: string | undefined): TurnRecord[] {
   const places = new Map(turns.map(({ id }, at) => [id, at]));
   const way: TurnRecord[] = [];
@@ -38,7 +34,7 @@ function wayTo(turns: readonly TurnRecord[], parentTurnId: string | undefined): 
     way.push(turn);
     const parent = turn.parentTurnId;
     const before = parent === undefined ? at - 1 : places.get(parent) ?? -1;
-    // A parent always came earlier; anything else would go round for ever.
+    // A parent must be earlier; otherwise this would never end.
     at = before < at ? before : -1;
   }
   return way.reverse();

@@ -34,7 +34,7 @@ export class WaitingTurns {
 
   /** All of them, in the order in which they would be served if all could be. */
   list(): Turn[] {
-    return Array.from(this.#queue.places(), ([turn]) => turn);
+    return Array.from(this.#queue.positions(), ([turn]) => turn);
   }
 
   /** Adds a turn at the end of its person's queue. Throws `queue_full` past a bound. */
@@ -61,7 +61,7 @@ export class WaitingTurns {
 
   /** Sets each turn's position and wakes the readers of those that moved. */
   updatePositions(): void {
-    for (const [turn, place] of this.#queue.places()) {
+    for (const [turn, place] of this.#queue.positions()) {
       if (turn.queuePosition === place) continue;
       if (turn.queuePosition === undefined) {
         const { id, message } = turn;
@@ -84,7 +84,7 @@ export class WaitingTurns {
     hasCandidate: (turn: Turn) => boolean,
   ): { readonly turn: Turn; readonly code: ErrorCode }[] {
     const found: { turn: Turn; code: ErrorCode }[] = [];
-    for (const [turn] of this.#queue.places()) {
+    for (const [turn] of this.#queue.positions()) {
       if (hasCandidate(turn)) this.#orphanedSince.delete(turn);
       else if (!this.#orphanedSince.has(turn)) this.#orphanedSince.set(turn, now);
       const orphanedFor = now - (this.#orphanedSince.get(turn) ?? now);

@@ -1,6 +1,6 @@
 /**
- * Lets everything that waits have its turn. Work that goes over a long text asks for this every so
- * often, so that no single text holds up the others.
+ * Lets other work run. Work on a long text awaits this at intervals, so that no single text delays
+ * the rest.
  */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));

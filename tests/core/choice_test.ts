@@ -52,7 +52,14 @@ Deno.test("people are served in turn, however much one of them asks", () => {
   for (const item of ["a1", "a2", "a3", "a4"]) queue.add("a", item);
   queue.add("b", "b1");
   queue.add("c", "c1");
-  assert.deepEqual([...queue.places()].map(([item]) => item), ["a1", "b1", "c1", "a2", "a3", "a4"]);
+  assert.deepEqual([...queue.positions()].map(([item]) => item), [
+    "a1",
+    "b1",
+    "c1",
+    "a2",
+    "a3",
+    "a4",
+  ]);
   const served: string[] = [];
   for (let item = queue.next(() => true); item; item = queue.next(() => true)) served.push(item);
   assert.deepEqual(served, ["a1", "b1", "c1", "a2", "a3", "a4"]);

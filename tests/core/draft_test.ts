@@ -28,6 +28,6 @@ Deno.test("drafts that could not be saved once are saved the next time", async (
   clock.pass(100);
   drafts.close();
   assert.equal(clock.waiting, 0);
-  const left = await new Drafts({ store, clock, observer }).left();
+  const left = await new Drafts({ store, clock, observer }).unfinished();
   assert.equal(left.get("t1")?.[0]?.content, "half an answer");
 });

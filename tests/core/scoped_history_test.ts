@@ -206,7 +206,7 @@ Deno.test("a key hears of its bots' turns and pushes only, and takes no push awa
   const stop = gateway.notices.subscribe(
     "alice",
     undefined,
-    (one) => reading.hears(toA, one) && heard.push(one),
+    (one) => reading.receives(toA, one) && heard.push(one),
     false,
   );
   await ask("b", "pears");

@@ -65,7 +65,7 @@ function listen(
   const { person } = caller;
   let missed: NumberedNotice[] | undefined = [];
   const hear = (one: NumberedNotice) => {
-    if (!gateway.history.hears(person, one)) return;
+    if (!gateway.history.receives(person, one)) return;
     if (missed) missed.push(one);
     else send(one.notice, one.number);
   };
