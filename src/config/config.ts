@@ -436,7 +436,7 @@ function fromEnvironment(
     if (!field) {
       problems.push({
         path: variable,
-        message: "is not a setting; see the configuration table in the README",
+        message: "is not a setting; see docs/configuration.md",
       });
       return;
     }
