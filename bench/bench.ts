@@ -13,12 +13,14 @@
  * deno task bench                    # every row but the soak, some minutes
  * deno task bench chat paced         # some rows: chat, burst, paced, held, idle, start
  * deno task bench --rounds 9 --json bench.json
+ * deno task bench --write            # every row, and the figures into docs/performance.md
  * deno task bench:soak               # ten minutes of mixed load
  * ```
  */
 import { parseArgs } from "node:util";
 import { type Figure, heading, lineOf } from "./figure.ts";
 import type { Outcome } from "./load_people.ts";
+import { describeMachine, writePages } from "./performance_page.ts";
 import { cpuOf, load, rssOf, type Server, startFloor, startGateway, stay } from "./server.ts";
 import { soak } from "./soak.ts";
 import { ADDED_P99, RATIOS, START } from "./targets.ts";
@@ -52,6 +54,7 @@ if (import.meta.main) {
     options: {
       rounds: { type: "string", default: "5" },
       json: { type: "string" },
+      write: { type: "boolean", default: false },
       minutes: { type: "string", default: "10" },
     },
   });
@@ -73,6 +76,14 @@ if (import.meta.main) {
       console.log(lineOf(figure));
       figures.push(figure);
     }
+  }
+  if (values.write) {
+    await writePages({
+      date: new Date().toISOString(),
+      commit: await commit(),
+      machine: await describeMachine(),
+      deno: Deno.version.deno,
+    }, figures);
   }
   if (values.json) {
     const machine = {

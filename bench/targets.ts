@@ -1,6 +1,6 @@
 /**
- * What the benchmark is measured against. The README has the same targets, and says which were
- * missed (`tests/docs/docs_test.ts`).
+ * What the benchmark is measured against. docs/performance.md has the same targets, and says which
+ * were missed (`tests/docs/performance_test.ts`).
  */
 
 /** Times as much as the floor, at most. */
