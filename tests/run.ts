@@ -6,12 +6,31 @@
  * Tests that were skipped are named before that line. With `REQUIRE_ALL=1`, one that was skipped
  * makes the run fail, unless `MAY_LACK` says what the machine cannot have (see `tests/needs.ts`).
  *
+ * `--quick` leaves out {@linkcode SLOW}: the rest is what `deno task ok` runs before a commit.
+ *
  * All tests are two runs beside each other: most of the time a test waits for a browser or a timer,
  * and one core would be idle. What the second run says follows when the first is over.
  */
 
+/** Tests that start browsers, child processes or the vendors' clients, or that take long by design. */
+const SLOW = [
+  "tests/web",
+  "tests/cli",
+  "tests/conform",
+  "tests/deploy",
+  "tests/emulate",
+  "tests/openclaw",
+  "tests/plugin",
+  "tests/channels/im/crash_test.ts",
+  "tests/crash_test.ts",
+  "tests/fuzz_test.ts",
+  "tests/worst_inputs_test.ts",
+];
+
 const all = [["tests/web"], ["--ignore=tests/web"]];
-const runs = Deno.args.length > 0
+const runs = Deno.args[0] === "--quick"
+  ? [run(["--parallel", `--ignore=${SLOW.join(",")}`], true)]
+  : Deno.args.length > 0
   ? [run(Deno.args, true)]
   : all.map((args, index) => run(args, index === 0));
 const summaries: Summary[] = [];
