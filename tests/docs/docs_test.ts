@@ -10,7 +10,7 @@ const FOLDERS = ["", "docs/", "docs/platforms/", "plugin/"];
 Deno.test("no page of the project points at a file that is not there", async () => {
   for (const page of await pages()) {
     const text = await Deno.readTextFile(join(ROOT, page));
-    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+    for (const [, target] of text.matchAll(/\]\((?!https?:|data:|#)([^)#\s]+)/g)) {
       await assert.doesNotReject(
         Deno.stat(join(ROOT, dirname(page), target!)),
         `${page} → ${target}`,
