@@ -29,7 +29,7 @@ const SLOW = [
 
 const all = [["tests/web"], ["--ignore=tests/web"]];
 const runs = Deno.args[0] === "--quick"
-  ? [run(["--parallel", `--ignore=${SLOW.join(",")}`], true)]
+  ? [run([`--ignore=${SLOW.join(",")}`], true)]
   : Deno.args.length > 0
   ? [run(Deno.args, true)]
   : all.map((args, index) => run(args, index === 0));
