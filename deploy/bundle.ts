@@ -12,7 +12,15 @@ export async function bundleInto(folder: URL): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   // What builds the page is left out, and esbuild with it: what is shipped has a built page.
   const out = new URL("nexus.js", folder).pathname;
-  await deno(["bundle", "--quiet", "--external", "../web/build.ts", "--output", out, "main.ts"]);
+  await deno([
+    "bundle",
+    "--quiet",
+    "--external",
+    "../web/build/build.ts",
+    "--output",
+    out,
+    "main.ts",
+  ]);
   await copy(new URL("static/", ROOT), new URL("static/", folder));
 }
 
