@@ -15,7 +15,9 @@ import * as esbuild from "esbuild";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { fromDenoCache, katexCss, packagesOf } from "./plugins.ts";
 import { sourcesState } from "./sources.ts";
+import { standalonePage } from "./standalone.ts";
 
 /** What to build, and how. */
 export interface BuildOptions {
@@ -24,6 +26,8 @@ export interface BuildOptions {
   readonly minify: boolean;
   /** Builds again whenever a source changes, until {@linkcode PageBuild.stop}. */
   readonly watch?: boolean;
+  /** Called after each build while watching. */
+  readonly onBuild?: (manifest: Manifest) => void;
   /**
    * Also writes the page as one file that can be hosted anywhere (`web-chat.html`) into this
    * folder.
@@ -60,233 +64,167 @@ const root = new URL("../../../", import.meta.url);
 /** Below this a compressed copy saves less than its headers cost. */
 const WORTH_COMPRESSING = 600;
 
-/** Builds the page. Throws with esbuild's own words when a source does not compile. */
+/** Builds the page. Throws esbuild's own errors when a source does not compile. */
 export async function buildPage(options: BuildOptions): Promise<PageBuild> {
-  const packages = await packagesOf(join(here, "main.tsx"));
-  const outDir = resolve(options.outDir);
-  const shared = {
-    bundle: true,
-    minify: options.minify,
-    target: ["es2022", "chrome111", "firefox115", "safari16.4"],
-    jsx: "automatic",
-    jsxImportSource: "preact",
-    legalComments: "none",
-    charset: "utf8",
-    logLevel: "silent",
-    write: false,
-    define: { __STANDALONE__: "false", __DEV__: String(!options.minify) },
-  } satisfies esbuild.BuildOptions;
+  const builder = new PageBuilder(options, await packagesOf(join(here, "main.tsx")));
+  return options.watch ? await builder.watch() : await builder.once();
+}
 
-  const highlightWorker = await esbuild.build({
-    ...shared,
-    entryPoints: { highlight_worker: join(here, "markdown/highlight_worker.ts") },
-    outdir: outDir,
-    format: "esm",
-    splitting: true,
-    entryNames: "[name]-[hash]",
-    chunkNames: "[name]-[hash]",
-    plugins: [fromDenoCache(packages)],
-  });
-  const nameOf = ({ path }: esbuild.OutputFile) => path.slice(outDir.length + 1);
-  const highlightWorkerName = highlightWorker.outputFiles.map(nameOf).find((name) =>
-    name.startsWith("highlight_worker-")
-  )!;
+class PageBuilder {
+  readonly #options: BuildOptions;
+  readonly #packages: Map<string, string>;
+  readonly #outDir: string;
+  readonly #shared;
+  /** The fonts of formulas: file name → bytes. */
+  readonly #fonts = new Map<string, Uint8Array>();
+  #highlightWorker: readonly esbuild.OutputFile[] = [];
 
-  const fonts = new Map<string, Uint8Array>();
-  const pageOptions = {
-    ...shared,
-    entryPoints: {
-      app: join(here, "main.tsx"),
-      theme: join(here, "initial_theme.ts"),
-      page: join(here, "style/page.css"),
-    },
-    outdir: outDir,
-    format: "esm",
-    splitting: true,
-    metafile: true,
-    define: {
-      ...shared.define,
-      __HIGHLIGHT_WORKER__: JSON.stringify(`/build/${highlightWorkerName}`),
-    },
-    entryNames: "[name]-[hash]",
-    chunkNames: "[name]-[hash]",
-    plugins: [fromDenoCache(packages), katexSheet(packages, "file", fonts)],
-  } satisfies esbuild.BuildOptions;
+  constructor(options: BuildOptions, packages: Map<string, string>) {
+    this.#options = options;
+    this.#packages = packages;
+    this.#outDir = resolve(options.outDir);
+    this.#shared = {
+      bundle: true,
+      minify: options.minify,
+      target: ["es2022", "chrome111", "firefox115", "safari16.4"],
+      jsx: "automatic",
+      jsxImportSource: "preact",
+      legalComments: "none",
+      charset: "utf8",
+      logLevel: "silent",
+      write: false,
+      outdir: this.#outDir,
+      define: { __STANDALONE__: "false", __DEV__: String(!options.minify) },
+    } satisfies esbuild.BuildOptions;
+  }
 
-  const writePage = async (result: esbuild.BuildResult<typeof pageOptions>): Promise<Manifest> => {
-    const files = new Map<string, Uint8Array>(fonts);
-    for (const file of [...highlightWorker.outputFiles, ...result.outputFiles]) {
-      files.set(nameOf(file), file.contents);
-    }
-    const first = firstLoad(result.metafile, outDir);
-    const template = await Deno.readTextFile(join(staticDir, "index.html"));
-    files.set("index.html", encode(fillTemplate(template, first)));
-    const version = await digest(files);
-    const worker = await esbuild.build({
-      ...shared,
-      entryPoints: [join(here, "service_worker.ts")],
-      format: "iife",
-      define: {
-        ...shared.define,
-        __VERSION__: JSON.stringify(version),
-        // The shell: what must be there for the page to start and to say that it is offline. The
-        // rest is kept as it is used.
-        __SHELL__: JSON.stringify(first.map((name) => `/build/${name}`)),
-      },
-    });
-    files.set("sw.js", worker.outputFiles[0]!.contents);
-    return await writeAll(outDir, files, { version, first });
-  };
-
-  const writeStandalone = async () => {
-    if (!options.standaloneDir) return;
-    const result = await esbuild.build({
-      ...shared,
-      entryPoints: { app: join(here, "main.tsx"), page: join(here, "style/page.css") },
-      outdir: outDir,
-      format: "iife",
-      define: { ...shared.define, __STANDALONE__: "true", __HIGHLIGHT_WORKER__: '""' },
-      plugins: [fromDenoCache(packages), katexSheet(packages, "dataurl", new Map())],
-    });
-    const of = (end: string) =>
-      result.outputFiles.filter((file) => file.path.endsWith(end)).map((file) => file.text).join(
-        "\n",
-      );
-    const css = of(".css");
-    const icon = await Deno.readTextFile(join(staticDir, "icons/icon.svg"));
-    await Deno.mkdir(options.standaloneDir, { recursive: true });
-    await Deno.writeTextFile(
-      join(options.standaloneDir, "web-chat.html"),
-      await oneFile(of(".js"), css, icon),
-    );
-  };
-
-  if (!options.watch) {
+  async once(): Promise<PageBuild> {
     try {
-      // Looked at before they are read: a change in between is seen at the next start.
+      // Read before the sources: a change during the build is noticed at the next start.
       const state = await sourcesState(root);
-      const manifest = await writePage(await esbuild.build(pageOptions));
-      if (state) await Deno.writeTextFile(join(outDir, "sources"), state);
-      await writeStandalone();
+      const manifest = await this.#write(await esbuild.build(await this.#pageOptions()));
+      if (state) await Deno.writeTextFile(join(this.#outDir, "sources"), state);
+      if (this.#options.standaloneDir) await this.#writeStandalone(this.#options.standaloneDir);
       return { manifest, stop: () => Promise.resolve() };
     } finally {
       await esbuild.stop();
     }
   }
 
-  let built!: (manifest: Manifest) => void;
-  const firstBuild = new Promise<Manifest>((resolve) => built = resolve);
-  const context = await esbuild.context({
-    ...pageOptions,
-    plugins: [...pageOptions.plugins, {
-      name: "write",
-      setup: (build) =>
-        build.onEnd(async (result) => {
-          if (result.errors.length) {
-            return console.error(result.errors.map((error) => error.text).join("\n"));
-          }
-          built(await writePage(result as esbuild.BuildResult<typeof pageOptions>));
-        }),
-    }],
-  });
-  await context.watch();
-  return {
-    manifest: await firstBuild,
-    async stop() {
-      await context.dispose();
-      await esbuild.stop();
-    },
-  };
-}
-
-/** Package name → folder, for everything that `entry` reaches. */
-async function packagesOf(entry: string): Promise<Map<string, string>> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", entry],
-    cwd: resolve(here, "../.."),
-  }).output();
-  if (code !== 0) {
-    throw new Error(`Cannot list the page's packages: ${new TextDecoder().decode(stderr)}`);
+  async watch(): Promise<PageBuild> {
+    const first = Promise.withResolvers<Manifest>();
+    const pageOptions = await this.#pageOptions();
+    const onEnd = async (result: esbuild.BuildResult) => {
+      if (result.errors.length > 0) {
+        return console.error(result.errors.map(({ text }) => text).join("\n"));
+      }
+      const manifest = await this.#write(result as PageResult);
+      first.resolve(manifest);
+      this.#options.onBuild?.(manifest);
+    };
+    const context = await esbuild.context({
+      ...pageOptions,
+      plugins: [...pageOptions.plugins, { name: "write", setup: (build) => build.onEnd(onEnd) }],
+    });
+    await context.watch();
+    return {
+      manifest: await first.promise,
+      async stop() {
+        await context.dispose();
+        await esbuild.stop();
+      },
+    };
   }
-  const graph = JSON.parse(new TextDecoder().decode(stdout)) as {
-    npmPackages: Record<string, { name: string; localPath: string }>;
-  };
-  return new Map(Object.values(graph.npmPackages).map((found) => [found.name, found.localPath]));
+
+  /** The options of the page itself. The worker is built first, because the page names its file. */
+  async #pageOptions() {
+    const names = { entryNames: "[name]-[hash]", chunkNames: "[name]-[hash]" };
+    const worker = await esbuild.build({
+      ...this.#shared,
+      ...names,
+      entryPoints: { highlight_worker: join(here, "markdown/highlight_worker.ts") },
+      format: "esm",
+      splitting: true,
+      plugins: [fromDenoCache(this.#packages)],
+    });
+    this.#highlightWorker = worker.outputFiles;
+    const workerName = worker.outputFiles.map((file) => this.#nameOf(file))
+      .find((name) => name.startsWith("highlight_worker-"))!;
+    return {
+      ...this.#shared,
+      ...names,
+      entryPoints: {
+        app: join(here, "main.tsx"),
+        theme: join(here, "initial_theme.ts"),
+        page: join(here, "style/page.css"),
+      },
+      format: "esm",
+      splitting: true,
+      metafile: true,
+      define: {
+        ...this.#shared.define,
+        __HIGHLIGHT_WORKER__: JSON.stringify(`/build/${workerName}`),
+      },
+      plugins: [fromDenoCache(this.#packages), katexCss(this.#packages, "file", this.#fonts)],
+    } satisfies esbuild.BuildOptions;
+  }
+
+  /** Writes the scripts, the styles, `index.html` and the service worker. */
+  async #write(result: PageResult): Promise<Manifest> {
+    const files = new Map<string, Uint8Array>(this.#fonts);
+    for (const file of [...this.#highlightWorker, ...result.outputFiles]) {
+      files.set(this.#nameOf(file), file.contents);
+    }
+    const first = firstLoad(result.metafile, this.#outDir);
+    const template = await Deno.readTextFile(join(staticDir, "index.html"));
+    files.set("index.html", encode(fillTemplate(template, first)));
+    const version = await digest(files);
+    files.set("sw.js", await this.#serviceWorker(version, first));
+    return await writeAll(this.#outDir, files, { version, first });
+  }
+
+  /** The service worker. It stores the first load, which can start and say that it is offline. */
+  async #serviceWorker(version: string, first: readonly string[]): Promise<Uint8Array> {
+    const { outputFiles } = await esbuild.build({
+      ...this.#shared,
+      entryPoints: [join(here, "service_worker.ts")],
+      format: "iife",
+      define: {
+        ...this.#shared.define,
+        __VERSION__: JSON.stringify(version),
+        __SHELL__: JSON.stringify(first.map((name) => `/build/${name}`)),
+      },
+    });
+    return outputFiles[0]!.contents;
+  }
+
+  async #writeStandalone(folder: string): Promise<void> {
+    const { outputFiles } = await esbuild.build({
+      ...this.#shared,
+      entryPoints: { app: join(here, "main.tsx"), page: join(here, "style/page.css") },
+      format: "iife",
+      define: { ...this.#shared.define, __STANDALONE__: "true", __HIGHLIGHT_WORKER__: '""' },
+      plugins: [
+        fromDenoCache(this.#packages),
+        katexCss(this.#packages, "dataurl", new Map()),
+      ],
+    });
+    const textOf = (end: string) =>
+      outputFiles.filter(({ path }) => path.endsWith(end)).map(({ text }) => text).join("\n");
+    const icon = await Deno.readTextFile(join(staticDir, "icons/icon.svg"));
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.writeTextFile(
+      join(folder, "web-chat.html"),
+      await standalonePage(textOf(".js"), textOf(".css"), icon),
+    );
+  }
+
+  #nameOf({ path }: esbuild.OutputFile): string {
+    return path.slice(this.#outDir.length + 1);
+  }
 }
 
-/** Lets esbuild find bare imports in the folders that Deno downloaded to. */
-function fromDenoCache(packages: Map<string, string>): esbuild.Plugin {
-  const self = Symbol("asked by this plugin");
-  return {
-    name: "from-deno-cache",
-    setup(build) {
-      build.onResolve({ filter: /^[@a-z]/i }, async (args) => {
-        if (args.pluginData === self || args.kind === "entry-point" || args.kind === "url-token") {
-          return undefined;
-        }
-        // linear: only imports of our own are read.
-        const [, name, rest] = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(args.path)!;
-        const folder = packages.get(name!);
-        if (!folder) {
-          return {
-            errors: [{ text: `"${args.path}" is not in the page's graph; is it in deno.json?` }],
-          };
-        }
-        // A package may name itself inside its own folder: this applies its "exports" without a
-        // node_modules above it.
-        const found = await build.resolve(args.path, {
-          resolveDir: folder,
-          kind: args.kind,
-          pluginData: self,
-        });
-        if (found.errors.length === 0) return found;
-        return await build.resolve(`.${rest ?? ""}`, {
-          resolveDir: folder,
-          kind: args.kind,
-          pluginData: self,
-        });
-      });
-    },
-  };
-}
-
-/**
- * Fills `katex_css.ts`: the styles as text, and the fonts as files beside the page or inside of
- * the text.
- */
-function katexSheet(
-  packages: Map<string, string>,
-  fonts: "file" | "dataurl",
-  files: Map<string, Uint8Array>,
-): esbuild.Plugin {
-  return {
-    name: "katex-sheet",
-    setup(build) {
-      build.onLoad({ filter: /katex_css\.ts$/ }, async () => {
-        const outdir = "/fonts";
-        const result = await esbuild.build({
-          entryPoints: [join(packages.get("katex")!, "dist/katex.min.css")],
-          bundle: true,
-          minify: true,
-          write: false,
-          outdir,
-          publicPath: "/build",
-          assetNames: "[name]-[hash]",
-          // Every browser the page runs in reads woff2.
-          loader: { ".woff2": fonts, ".woff": "empty", ".ttf": "empty" },
-        });
-        let css = "";
-        for (const file of result.outputFiles) {
-          if (file.path.endsWith(".css")) css = file.text;
-          else if (file.path.endsWith(".woff2")) {
-            files.set(file.path.slice(outdir.length + 1), file.contents);
-          }
-        }
-        return { contents: `export const css = ${JSON.stringify(css)};`, loader: "ts" };
-      });
-    },
-  };
-}
+type PageResult = esbuild.BuildResult<{ write: false; metafile: true }>;
 
 /** The scripts and styles of the first load: the entries and everything they import statically. */
 function firstLoad(metafile: esbuild.Metafile, outDir: string): string[] {
@@ -324,41 +262,6 @@ function fillTemplate(template: string, first: readonly string[]): string {
     return `<link rel="modulepreload" href="/build/${name}">`;
   });
   return template.replace("<!-- build -->", () => tags.join("\n    "));
-}
-
-async function oneFile(script: string, css: string, icon: string): Promise<string> {
-  const code = script.replaceAll("</script", "<\\/script");
-  const hash = async (text: string) =>
-    `'sha256-${new Uint8Array(await crypto.subtle.digest("SHA-256", encode(text))).toBase64()}'`;
-  const policy = [
-    "default-src 'none'",
-    `script-src ${await hash(code)}`,
-    `style-src ${await hash(css)}`,
-    "img-src data: blob:",
-    "font-src data:",
-    "connect-src http: https:",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types dompurify nexus",
-  ].join("; ");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">
-<meta name="referrer" content="no-referrer">
-<title>Nexus</title>
-<link rel="icon" href="data:image/svg+xml,${encodeURIComponent(icon)}">
-<style>${css}</style>
-</head>
-<body>
-<div id="page"></div>
-<script>${code}</script>
-</body>
-</html>
-`;
 }
 
 async function digest(files: Map<string, Uint8Array>): Promise<string> {
