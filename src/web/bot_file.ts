@@ -3,7 +3,7 @@
  * with its name as a parameter (`data:application/pdf;name=report.pdf;base64,…`, docs/protocol.md).
  * It is never opened here: it can only be saved.
  */
-import { saveFile } from "./view/parts.tsx";
+import { saveFile } from "./download.ts";
 
 export interface BotFile {
   /** Safe to show and to save as: no path, no sign that turns the text around. */

@@ -1,17 +1,4 @@
-/** This is a bot as the page knows it, and its name as it may be shown. */
-
-/** A bot as the gateway lists it. */
-export interface BotCard {
-  readonly id: string;
-  readonly name: string;
-  readonly connectedAt?: string;
-  readonly pool?: string;
-  readonly description?: string;
-  readonly capabilities?: readonly string[];
-  readonly busy?: number;
-  readonly maxConcurrent?: number | null;
-  readonly state?: "online" | "busy" | "resting" | "draining";
-}
+/** Names of bots and people, made safe to show. */
 
 /** Control characters, and what turns the direction of the text around it. */
 const UNSEEN =

@@ -4,22 +4,14 @@
  * said and answered is {@linkcode Chat}'s.
  */
 import { computed, signal } from "@preact/signals";
-import { Chat, type Route } from "./chat/chat.ts";
+import type { UserJson } from "../wire/account.ts";
+import { Chat } from "./chat/chat.ts";
+import type { Route } from "./chat/page_context.ts";
 import { GatewayClient, GatewayError } from "./gateway_client.ts";
 import type { LocalSettings } from "./local_settings.ts";
 import { newId } from "./chat/turn.ts";
 import { RetrySleeper } from "./retry_sleeper.ts";
 import { type Language, LANGUAGES, preferredLanguage } from "./words/words.ts";
-
-export interface Me {
-  /** Unique for ever, unlike the name; an older gateway does not say it. */
-  readonly id?: string;
-  readonly username: string;
-  readonly displayName: string;
-  readonly role?: "admin" | "member";
-  /** The language that the account is spoken to in, in chat apps too. */
-  readonly language?: Language;
-}
 
 export type Theme = "system" | "light" | "dark";
 
@@ -42,7 +34,7 @@ export class Page {
   readonly chat: Chat;
   readonly localSettings: LocalSettings;
   /** `undefined` while nobody knows yet, `null` when signed out. */
-  readonly me = signal<Me | null | undefined>(undefined);
+  readonly me = signal<UserJson | null | undefined>(undefined);
   /** The session ended under a person's hands. */
   readonly expired = signal(false);
   /** Why signing in elsewhere did not work, as a code, when the browser came back from there. */
@@ -122,7 +114,7 @@ export class Page {
     }
     for (let tries = 0;; tries++) {
       try {
-        const { user } = await this.gateway.get<{ user: Me }>("/api/me");
+        const { user } = await this.gateway.get<{ user: UserJson }>("/api/me");
         this.unreachable.value = false;
         this.#signedIn(user);
         return;
@@ -143,7 +135,7 @@ export class Page {
 
   /** Throws {@linkcode GatewayError}. */
   async signIn(username: string, password: string, code?: string): Promise<void> {
-    const signedIn = await this.gateway.post<{ token: string; user: Me }>("/api/login", {
+    const signedIn = await this.gateway.post<{ token: string; user: UserJson }>("/api/login", {
       username,
       password,
       code: code || undefined,
@@ -179,7 +171,7 @@ export class Page {
     this.localSettings.set("token", undefined);
   }
 
-  #signedIn(user: Me): void {
+  #signedIn(user: UserJson): void {
     // What was chosen in this browser, and what the browser itself speaks, count before what was
     // spoken elsewhere.
     const isOpen = this.localSettings.get("language") === undefined &&

@@ -19,7 +19,7 @@ export function installPwa(page: Page): void {
     page.installOffer.value = () => (event as InstallPrompt).prompt();
   });
   effect(() => {
-    const count = Object.values(page.chat.unread.value).reduce((sum, each) => sum + each, 0);
+    const count = page.chat.unread.total;
     const badges = navigator as Navigator & { setAppBadge?(count: number): Promise<void> };
     badges.setAppBadge?.(count)?.catch(() => undefined);
   });

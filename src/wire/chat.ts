@@ -47,6 +47,8 @@ export type TurnStatusJson =
 export interface TurnJson {
   readonly id: string;
   readonly parentTurnId?: string | null;
+  /** The idempotency key that the message was sent with. */
+  readonly idempotencyKey?: string;
   readonly at: number;
   readonly botId?: string;
   readonly botName?: string;
@@ -91,7 +93,13 @@ export type TurnEventJson =
 /** An event of `GET /api/events`. */
 export type NoticeJson =
   | { readonly type: "bots"; readonly bots: readonly BotJson[] }
-  | { readonly type: "turn"; readonly turnId: string; readonly conversationId: string }
+  | {
+    readonly type: "turn";
+    readonly turnId: string;
+    readonly conversationId: string;
+    /** The idempotency key that the message was sent with. */
+    readonly idempotencyKey?: string;
+  }
   | {
     readonly type: "turn_end";
     readonly turnId: string;

@@ -1,7 +1,4 @@
-/**
- * This is what the admin pages share: words, tables, and asking again every few seconds while they
- * are looked at.
- */
+/** What the admin pages share: words, tables, polling, and meters. */
 import type { ComponentChildren, JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -13,25 +10,28 @@ export function useAdminWords(): AdminWords {
   return ADMIN_WORDS[usePage().language.value];
 }
 
-/** Asks now, and again every `every` ms while the page is seen. */
-export function usePolling<T>(ask: (page: Page) => Promise<T>, every: number) {
+/** Fetches data now and every `intervalMs` while the page is visible. */
+export function usePolling<T>(fetchData: (page: Page) => Promise<T>, intervalMs: number) {
   const page = usePage();
-  const found = useSignal<T | undefined>(undefined);
-  const failed = useSignal<string | undefined>(undefined);
-  const again = async () => {
+  const data = useSignal<T | undefined>(undefined);
+  const error = useSignal<string | undefined>(undefined);
+  const refresh = async () => {
     try {
-      found.value = await ask(page);
-      failed.value = undefined;
-    } catch (error) {
-      failed.value = (error as Error).message;
+      data.value = await fetchData(page);
+      error.value = undefined;
+    } catch (failure) {
+      error.value = (failure as Error).message;
     }
   };
   useEffect(() => {
-    void again();
-    const timer = setInterval(() => document.visibilityState === "visible" && void again(), every);
+    void refresh();
+    const timer = setInterval(
+      () => document.visibilityState === "visible" && void refresh(),
+      intervalMs,
+    );
     return () => clearInterval(timer);
   }, []);
-  return { found, failed, again };
+  return { data, error, refresh };
 }
 
 export function ErrorNote({ text }: { text: string | undefined }): JSX.Element | null {
@@ -78,7 +78,7 @@ export function useDateFormat(): (at: number | string | undefined) => string {
     });
 }
 
-/** A failure is said; the table shows what is true. */
+/** Runs an action. A failure shows as a toast. */
 export async function toastFailure(page: Page, run: () => Promise<unknown>): Promise<void> {
   try {
     await run();
@@ -87,7 +87,7 @@ export async function toastFailure(page: Page, run: () => Promise<unknown>): Pro
   }
 }
 
-/** How much of a limit is used, in words and as a bar. */
+/** The used part of a limit, in words and as a bar. */
 export function Meter({ used, limit, label, unit = "" }: {
   used: number;
   limit: number;

@@ -1,62 +1,46 @@
 /**
- * This is what the gateway tells by itself, over one stream for all tabs of a browser.
+ * The gateway's news: bots that come and go, messages that bots send by themselves, turns that
+ * began elsewhere. All tabs of a browser share one stream.
  *
- * A browser opens six connections to a server that speaks HTTP/1.1, and a stream takes one for as
- * long as it runs. So one tab, which holds a lock, reads the stream and passes on what it hears;
- * the others wait for the lock. A tab that is closed lets go of it, and the next reads on from the
- * last number it was passed. Where the browser has no locks (plain HTTP but on localhost), each tab
- * reads for itself.
+ * A browser opens six connections to an HTTP/1.1 server, and each stream takes one. So one tab
+ * holds a lock, reads the stream and passes the notices on; the others wait for the lock. When that
+ * tab is closed, the next one gets the lock and continues at the last notice it received. A browser
+ * without locks (plain HTTP outside of localhost) reads one stream per tab.
  */
-import type { BotCard } from "../bot_name.ts";
+import type { BotJson, NoticeJson } from "../../wire/chat.ts";
 import type { GatewayClient, GatewayError } from "../gateway_client.ts";
 import { retryDelay, type RetrySleeper } from "../retry_sleeper.ts";
 
-/** What the gateway tells, as it comes. */
-export type Notice =
-  | { type: "bots"; bots: BotCard[] }
-  | { type: "turn"; turnId: string; conversationId: string }
-  | { type: "turn_end"; turnId: string; conversationId: string; status: string }
-  | {
-    type: "push";
-    turnId: string;
-    conversationId: string;
-    botId: string;
-    botName: string;
-    content: string;
-    images?: string[];
-  }
-  | { type: "conversation"; conversationId: string; change: string };
+/** `reconnecting`: the connection broke a moment ago. `offline`: several tries have failed. */
+export type ConnectionState = "connected" | "reconnecting" | "offline";
 
-/** `away`: nobody reachable. `shaky`: the line broke a moment ago. */
-export type ConnectionState = "good" | "shaky" | "away";
-
-/** What tabs say to each other. */
+/** A message between tabs. */
 type TabMessage =
   /** An event of the stream. */
-  | { readonly kind: "notice"; readonly id: string; readonly notice: Notice }
-  /** How the reader's line is. `again`: what happened while it was broken was not told. */
-  | { readonly kind: "line"; readonly line: ConnectionState; readonly again: boolean }
-  /** A tab asks whether somebody reads. */
+  | { readonly kind: "notice"; readonly id: string; readonly notice: NoticeJson }
+  /** The state of the reader's stream. `again`: the notices of an interruption are missing. */
+  | { readonly kind: "connection"; readonly state: ConnectionState; readonly again: boolean }
+  /** Asks whether a tab reads the stream. */
   | { readonly kind: "who" }
-  /** The reader says so, and where it is. */
+  /** The reader answers, with its position. */
   | {
     readonly kind: "here";
     readonly id: string;
-    readonly line: ConnectionState;
-    readonly bots: BotCard[] | undefined;
+    readonly state: ConnectionState;
+    readonly bots: readonly BotJson[] | undefined;
   };
 
-/** What the rest of the page is told. */
+/** Receives the news. */
 export interface NewsListener {
-  notice(notice: Notice): void;
-  connection(line: ConnectionState): void;
-  /** The line is good. `again`: what happened while it was broken was not told. */
+  notice(notice: NoticeJson): void;
+  connection(state: ConnectionState): void;
+  /** The stream is open. `again`: the notices of an interruption are missing. */
   reconnected(again: boolean): void;
 }
 
 /**
- * Milliseconds in which a reader answers; one that does not was put to sleep by its browser, and
- * the lock is taken from it.
+ * A reader answers within this time. If it does not, its browser has put it to sleep, and another
+ * tab takes the lock.
  */
 const READER_TIMEOUT_MS = 4000;
 
@@ -69,8 +53,8 @@ export class NewsFeed {
   #reading: AbortController | undefined;
   /** The number of the last event, by which the stream is read on. */
   #last = "";
-  #line: ConnectionState = "good";
-  #bots: BotCard[] | undefined;
+  #state: ConnectionState = "connected";
+  #bots: readonly BotJson[] | undefined;
   #connection = new AbortController();
   /** Ends waiting for the lock, to take it. */
   #impatient = new AbortController();
@@ -84,7 +68,7 @@ export class NewsFeed {
     this.#listener = parts.listener;
   }
 
-  /** Hears until `session` aborts, or until the gateway no longer knows who asks. */
+  /** Listens until `session` aborts, or until the gateway rejects the session. */
   async listen(person: string, session: AbortSignal): Promise<void> {
     this.#last = "";
     this.#bots = undefined;
@@ -98,7 +82,7 @@ export class NewsFeed {
     const name = `nexus.news.${person}`;
     const channel = new BroadcastChannel(name);
     this.#channel = channel;
-    channel.onmessage = ({ data }) => this.#hear(data as TabMessage);
+    channel.onmessage = ({ data }) => this.#onMessage(data as TabMessage);
     this.#ask();
     try {
       await this.#takeTurns(name, session);
@@ -109,7 +93,7 @@ export class NewsFeed {
     }
   }
 
-  /** The network or the window is back. `hard`: a line that looks alive may be dead. */
+  /** The network or the window is back. `hard`: a stream that looks alive may be dead. */
   resume(hard: boolean): void {
     if (this.#channel && !this.#reading) return this.#ask();
     if (hard) this.#reconnect();
@@ -162,45 +146,45 @@ export class NewsFeed {
   }
 
   #sayHere(): void {
-    this.#say({ kind: "here", id: this.#last, line: this.#line, bots: this.#bots });
+    this.#say({ kind: "here", id: this.#last, state: this.#state, bots: this.#bots });
   }
 
-  #say(word: TabMessage): void {
-    this.#channel?.postMessage(word);
+  #say(message: TabMessage): void {
+    this.#channel?.postMessage(message);
   }
 
-  #hear(word: TabMessage): void {
-    if (word.kind === "who") {
+  #onMessage(message: TabMessage): void {
+    if (message.kind === "who") {
       if (this.#reading) this.#sayHere();
       return;
     }
     // Two tabs read for a moment when one takes the lock from another that wakes up.
     if (this.#reading) return;
     clearTimeout(this.#doubt);
-    switch (word.kind) {
+    switch (message.kind) {
       case "here":
-        if (word.id) this.#last = word.id;
-        this.#setLine(word.line);
-        if (word.bots) this.#take({ type: "bots", bots: word.bots }, "");
+        if (message.id) this.#last = message.id;
+        this.#setState(message.state);
+        if (message.bots) this.#take({ type: "bots", bots: message.bots }, "");
         return;
-      case "line":
-        this.#setLine(word.line);
-        if (word.line === "good") this.#listener.reconnected(word.again);
+      case "connection":
+        this.#setState(message.state);
+        if (message.state === "connected") this.#listener.reconnected(message.again);
         return;
       case "notice":
-        this.#take(word.notice, word.id);
+        this.#take(message.notice, message.id);
     }
   }
 
-  #take(notice: Notice, id: string): void {
+  #take(notice: NoticeJson, id: string): void {
     if (id) this.#last = id;
     if (notice.type === "bots") this.#bots = notice.bots;
     this.#listener.notice(notice);
   }
 
-  #setLine(line: ConnectionState): void {
-    this.#line = line;
-    this.#listener.connection(line);
+  #setState(state: ConnectionState): void {
+    this.#state = state;
+    this.#listener.connection(state);
   }
 
   /*
@@ -214,13 +198,13 @@ export class NewsFeed {
       try {
         const signal = AbortSignal.any([until, this.#connection.signal]);
         const headers = this.#last ? { "last-event-id": this.#last } : undefined;
-        const opened = () => this.#tellLine("good", tries > 0);
+        const opened = () => this.#publishState("connected", tries > 0);
         for await (
           const event of this.#gateway.stream("/api/events", { signal, headers, opened })
         ) {
           if (until.aborted) return;
           tries = 0;
-          this.#pass(JSON.parse(event.data) as Notice, event.id);
+          this.#pass(JSON.parse(event.data) as NoticeJson, event.id);
         }
         // The gateway ended it (a restart, or its own bound): come back.
         tries = Math.max(tries, 1);
@@ -229,8 +213,8 @@ export class NewsFeed {
         if ((error as GatewayError).status === 404) return await this.#poll(until);
         tries++;
       }
-      if (tries > 3 || (!navigator.onLine && tries > 0)) this.#tellLine("away");
-      else if (tries > 1) this.#tellLine("shaky");
+      if (tries > 3 || (!navigator.onLine && tries > 0)) this.#publishState("offline");
+      else if (tries > 1) this.#publishState("reconnecting");
       await this.#retrySleeper.sleep(retryDelay(tries - 1), until);
     }
   }
@@ -239,12 +223,12 @@ export class NewsFeed {
   async #poll(until: AbortSignal): Promise<void> {
     while (!until.aborted) {
       try {
-        const { bots } = await this.#gateway.get<{ bots: BotCard[] }>("/api/bots");
+        const { bots } = await this.#gateway.get<{ bots: BotJson[] }>("/api/bots");
         this.#pass({ type: "bots", bots }, "");
-        this.#tellLine("good");
+        this.#publishState("connected");
       } catch (error) {
         if ((error as GatewayError).status === 401) return;
-        this.#tellLine("shaky");
+        this.#publishState("reconnecting");
       }
       await this.#retrySleeper.sleep(5000, until);
     }
@@ -254,14 +238,14 @@ export class NewsFeed {
    * To the others first: if this tab ends in between, the next reader asks for what they did not
    * get.
    */
-  #pass(notice: Notice, id: string): void {
+  #pass(notice: NoticeJson, id: string): void {
     this.#say({ kind: "notice", id, notice });
     this.#take(notice, id);
   }
 
-  #tellLine(line: ConnectionState, again = false): void {
-    this.#say({ kind: "line", line, again });
-    this.#setLine(line);
-    if (line === "good") this.#listener.reconnected(again);
+  #publishState(state: ConnectionState, again = false): void {
+    this.#say({ kind: "connection", state, again });
+    this.#setState(state);
+    if (state === "connected") this.#listener.reconnected(again);
   }
 }

@@ -77,6 +77,11 @@ export class Thread {
     return this.turns.value.find((turn) => turn.id.value === id);
   }
 
+  /** The turn whose message was sent with this idempotency key. */
+  findSent(idempotencyKey: string): PageTurn | undefined {
+    return this.turns.value.find((turn) => turn.idempotencyKey === idempotencyKey);
+  }
+
   /**
    * What a new turn has to name as its parent to follow what is shown; `undefined` where it simply
    * follows the last one.

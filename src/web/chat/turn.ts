@@ -4,6 +4,8 @@
  * once a frame through `content`.
  */
 import { signal } from "@preact/signals";
+import type { PushNoticeJson, TurnEventJson, TurnJson } from "../../wire/chat.ts";
+import { addStep, readToolStep, type ToolStep } from "./tool_step.ts";
 
 export type TurnState =
   | "offline" // not sent: nobody reachable
@@ -16,53 +18,13 @@ export type TurnState =
   | "failed"
   | "cancelled";
 
-/** One step of a tool, as the bot told it. */
-export interface ToolStep {
-  readonly name: string;
-  readonly state?: string;
-  readonly detail?: string;
-}
-
-/** A turn as the gateway tells it. */
-export interface TurnRecord {
-  readonly id: string;
-  readonly parentTurnId?: string | null;
-  readonly at: number;
-  readonly botId?: string;
-  readonly botName?: string;
-  readonly message: { readonly text: string; readonly images?: readonly string[] };
-  readonly reply: {
-    readonly text: string;
-    readonly reasoning?: string;
-    readonly tools?: readonly unknown[];
-    readonly images?: readonly string[];
-    readonly length: number;
-  };
-  readonly status: string;
-  readonly code?: string;
-  readonly detail?: string;
-  readonly firstAt?: number;
-  readonly endedAt?: number;
-}
-
-/** What the stream of a turn says; the gateway's events. */
-export type TurnEvent =
-  | { type: "start"; botId: string; botName: string; turnId: string; conversationId: string }
-  | { type: "queued"; place: number }
-  | { type: "chunk"; content: string; done: boolean }
-  | { type: "reasoning"; content: string }
-  | { type: "tool"; content: string }
-  | { type: "image"; image: string }
-  | { type: "replace"; botId: string; botName: string }
-  | { type: "gap"; from: number; to: number }
-  | { type: "error"; error: string; code?: string }
-  | { type: "end"; status?: string; code?: string };
-
 const ENDED: ReadonlySet<string> = new Set(["done", "incomplete", "failed", "cancelled"]);
 
 export class PageTurn {
   /** Stays the same from the first keystroke to the last word; ids come later. */
   readonly key: string;
+  /** The idempotency key that the message was sent with, where it is known. */
+  readonly idempotencyKey: string | undefined;
   readonly id = signal("");
   readonly botId = signal("");
   readonly botName = signal("");
@@ -105,13 +67,14 @@ export class PageTurn {
     readonly question: { readonly text: string; readonly images: readonly string[] },
     readonly at: number,
     public parentId: string | undefined,
-    options: { key?: string; pushed?: boolean } = {},
+    options: { key?: string; idempotencyKey?: string; pushed?: boolean } = {},
   ) {
     this.key = options.key ?? newId();
+    this.idempotencyKey = options.idempotencyKey;
     this.pushed = options.pushed ?? false;
   }
 
-  static from(record: TurnRecord, conversationId: string): PageTurn {
+  static from(record: TurnJson, conversationId: string): PageTurn {
     const question = {
       text: record.message.text,
       images: (record.message.images ?? []).map(asDataUrl),
@@ -123,6 +86,7 @@ export class PageTurn {
       record.parentTurnId ?? undefined,
       {
         key: record.id,
+        idempotencyKey: record.idempotencyKey,
         pushed: question.text === "" && question.images.length === 0,
       },
     );
@@ -131,8 +95,23 @@ export class PageTurn {
     return turn;
   }
 
-  /** The whole turn, as a history tells it. */
-  take(record: TurnRecord): void {
+  /** A message that a bot sent by itself. */
+  static fromPush(push: PushNoticeJson): PageTurn {
+    const question = { text: "", images: [] };
+    const turn = new PageTurn(push.conversationId, question, Date.now(), undefined, {
+      pushed: true,
+    });
+    turn.id.value = push.turnId;
+    turn.botId.value = push.botId;
+    turn.botName.value = push.botName;
+    turn.text = push.content;
+    turn.images = [...push.images ?? []];
+    turn.end("done");
+    return turn;
+  }
+
+  /** Takes the whole turn from a history. */
+  take(record: TurnJson): void {
     this.botId.value = record.botId ?? "";
     this.botName.value = record.botName ?? record.botId ?? "";
     this.state.value = stateOf(record.status);
@@ -140,7 +119,7 @@ export class PageTurn {
     this.errorText.value = record.detail;
     this.text = record.reply.text;
     this.reasoning = record.reply.reasoning ?? "";
-    this.tools = (record.reply.tools ?? []).map((tool) => readTool(tool));
+    this.tools = (record.reply.tools ?? []).map((tool) => readToolStep(tool));
     this.images = [...record.reply.images ?? []];
     this.offset = record.reply.length;
     this.firstAt = record.firstAt;
@@ -153,7 +132,7 @@ export class PageTurn {
   }
 
   /** Takes one event of the stream. `true`: that was the last word. */
-  apply(event: TurnEvent, id: string): boolean {
+  apply(event: TurnEventJson, id: string): boolean {
     const colon = id.lastIndexOf(":");
     const offset = colon < 0 ? NaN : Number(id.slice(colon + 1));
     switch (event.type) {
@@ -174,7 +153,7 @@ export class PageTurn {
         this.#write(() => this.reasoning += event.content);
         break;
       case "tool":
-        this.#write(() => this.tools = addStep(this.tools, readTool(event.content)));
+        this.#write(() => this.tools = addStep(this.tools, readToolStep(event.content)));
         break;
       case "image":
         this.#write(() => this.images = [...this.images, event.image]);
@@ -269,47 +248,6 @@ function stateOf(status: string): TurnState {
     return status as TurnState;
   }
   return "waiting";
-}
-
-/** A tool step is free JSON on the wire; bots of every kind are understood as far as they go. */
-function readTool(content: unknown): ToolStep {
-  let found: unknown = content;
-  if (typeof content === "string") {
-    try {
-      found = JSON.parse(content);
-    } catch {
-      return { name: content.slice(0, 200) };
-    }
-  }
-  if (typeof found !== "object" || found === null) return { name: String(found).slice(0, 200) };
-  const given = found as Record<string, unknown>;
-  const text = (value: unknown) =>
-    value === undefined || value === null
-      ? undefined
-      : typeof value === "string"
-      ? value
-      : JSON.stringify(value, null, 2);
-  const name = text(given.name ?? given.title ?? given.tool ?? given.type) ?? "";
-  const detail = text(
-    given.detail ?? given.output ?? given.result ?? given.args ?? given.input ?? given.text,
-  );
-  return {
-    name: name.slice(0, 200),
-    state: text(given.phase ?? given.status ?? given.state),
-    detail,
-  };
-}
-
-/** A step that tells of the same tool again (started, then ended) replaces the one before it. */
-function addStep(steps: readonly ToolStep[], step: ToolStep): ToolStep[] {
-  const last = steps.at(-1);
-  if (
-    last && last.name === step.name && last.state !== step.state &&
-    !/^(done|end|finish|ok|error|result|complete)/i.test(last.state ?? "end")
-  ) {
-    return [...steps.slice(0, -1), { ...step, detail: step.detail ?? last.detail }];
-  }
-  return [...steps, step];
 }
 
 /** 128 random bits. `crypto.randomUUID` is missing where a gateway is reached over plain HTTP. */

@@ -1,15 +1,13 @@
 /**
- * This is Markdown as it streams: text is cut into top-level blocks, and only the blocks that may
- * still change are read again when more text comes. What is finished is never touched again, so
- * nothing on the screen moves.
+ * Streaming Markdown. The text is cut into top-level blocks, and only the blocks that may still
+ * change are parsed again when more text arrives. A finished block never changes, so nothing on the
+ * screen moves.
  *
- * A block is finished when a blank line and two more blocks stand behind it: from there on no later
- * text can change what it is. Only a link definition (`[name]: url`) reaches back; when one
- * appears, everything is read once more. After `end()` the blocks are those of the whole text,
- * however it was cut.
+ * A block is finished when a blank line and two more blocks follow it. Only a link definition
+ * (`[name]: url`) reaches back; after one, the whole text is parsed again. After `end()` the
+ * blocks are those of the whole text, however it was cut.
  *
- * No more than {@linkcode PARSE_WINDOW} is read at once, and what takes up more than that by itself is
- * shown as it is.
+ * One pass parses at most {@linkcode PARSE_WINDOW}. A larger block is shown as plain text.
  */
 import type { Env, Token } from "markdown-it";
 import { codeText, createParser } from "./parser.ts";

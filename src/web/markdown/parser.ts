@@ -179,7 +179,7 @@ function renderers(md: MarkdownIt): Record<string, RendererRule> {
       const token = tokens[at]!;
       const source = attribute(token, "src");
       const label = md.renderer.renderInlineAsText(token.children ?? [], options, env);
-      // A picture from elsewhere would tell its server who reads what, and when. It becomes a link that a person may follow.
+      // A remote image would tell its server who reads what, and when. It becomes a link.
       if (isImageData(source)) return `<img src="${source}" alt="${escapeHtml(label)}">`;
       const safe = safeLink(source);
       const words = escapeHtml(label || attribute(token, "title") || source);

@@ -1,9 +1,10 @@
 /** This is a conversation before its first word: who is there to answer, or how to get somebody. */
 import type { JSX } from "preact";
 import { sanitizeName } from "../bot_name.ts";
-import { BotLine } from "./bots.tsx";
+import { BotSummary } from "./bot_summary.tsx";
 import { usePage, useWords } from "./context.ts";
-import { copyText, StateDot } from "./parts.tsx";
+import { CopyLine } from "./copyable_text.tsx";
+import { StateDot } from "./parts.tsx";
 
 export function EmptyConversation(
   { onChoose }: { onChoose: (botId: string) => void },
@@ -25,7 +26,7 @@ export function EmptyConversation(
               class="card"
               onClick={() => onChoose(bot.id)}
             >
-              <BotLine bot={bot} words={words} />
+              <BotSummary bot={bot} />
             </button>
           ))}
         </div>
@@ -47,17 +48,7 @@ function ConnectABot(): JSX.Element {
     <section class="connect" aria-label={words.connectTitle}>
       <h3>{words.connectTitle}</h3>
       <p>{words.connectText}</p>
-      <div class="command">
-        <code tabIndex={0}>{command}</code>
-        <button
-          type="button"
-          class="button small"
-          onClick={async () =>
-            page.toast(await copyText(command) ? words.copied : words.copyFailed)}
-        >
-          {words.copy}
-        </button>
-      </div>
+      <CopyLine text={command} button={words.copy} />
       <p class="muted" role="status">
         <StateDot state="waiting" />
         {words.connectWaiting}

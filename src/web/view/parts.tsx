@@ -4,7 +4,7 @@
  */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { BotCard } from "../bot_name.ts";
+import type { BotJson } from "../../wire/chat.ts";
 import { sanitizeName } from "../bot_name.ts";
 import type { Words } from "../words/words.ts";
 import { useWords } from "./context.ts";
@@ -156,6 +156,21 @@ export function useOutsideClick(
   }, [on]);
 }
 
+/** Opens a dialog element as a modal one. When it closes, the focus returns. */
+export function useModal() {
+  const element = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    const dialog = element.current!;
+    dialog.showModal();
+    return () => {
+      dialog.close();
+      if (before?.isConnected) before.focus();
+    };
+  }, []);
+  return element;
+}
+
 /**
  * A dialog in front of the page: the browser's own, which keeps the focus inside and closes on
  * Escape.
@@ -167,17 +182,8 @@ export function Dialog({ title, children, onClose, ...rest }: {
   class?: string;
 }): JSX.Element {
   const words = useWords();
-  const element = useRef<HTMLDialogElement>(null);
+  const element = useModal();
   const name = useId();
-  useLayoutEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    const dialog = element.current!;
-    dialog.showModal();
-    return () => {
-      dialog.close();
-      if (before?.isConnected) before.focus();
-    };
-  }, []);
   return (
     <dialog
       ref={element}
@@ -208,7 +214,7 @@ export function BotName({ name }: { name: string }): JSX.Element {
   return <bdi class="bot-name">{sanitizeName(name)}</bdi>;
 }
 
-export function botStateLabel(words: Words, bot: BotCard): string {
+export function botStateLabel(words: Words, bot: BotJson): string {
   switch (bot.state) {
     case "busy":
       return words.botBusy;
@@ -241,12 +247,4 @@ export async function copyText(text: string): Promise<boolean> {
     field.remove();
     return done;
   }
-}
-
-export function saveFile(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

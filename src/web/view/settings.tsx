@@ -5,13 +5,14 @@
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import type { SessionJson } from "../../wire/account.ts";
 import { sanitizeName } from "../bot_name.ts";
 import type { GatewayError } from "../gateway_client.ts";
 import type { Theme } from "../page.ts";
 import { usePage, useWords } from "./context.ts";
 import { Lazy } from "./lazy.tsx";
 import { Dialog } from "./parts.tsx";
-import { LanguageChoice } from "./sign_in.tsx";
+import { LanguageChoice } from "./language_choice.tsx";
 
 export function Settings({ onClose }: { onClose: () => void }): JSX.Element {
   const page = usePage();
@@ -202,24 +203,14 @@ function Password(): JSX.Element | null {
   );
 }
 
-interface SessionCard {
-  readonly id: string;
-  readonly current?: boolean;
-  readonly userAgent?: string;
-  readonly agent?: string;
-  readonly address?: string;
-  readonly createdAt?: number;
-  readonly lastSeenAt?: number;
-}
-
 function Sessions(): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const sessions = useSignal<readonly SessionCard[] | undefined>(undefined);
+  const sessions = useSignal<readonly SessionJson[] | undefined>(undefined);
   const load = async () => {
     try {
       sessions.value =
-        (await page.gateway.get<{ sessions: SessionCard[] }>("/api/sessions")).sessions;
+        (await page.gateway.get<{ sessions: SessionJson[] }>("/api/sessions")).sessions;
     } catch {
       // A gateway that does not tell has no such list to show.
       sessions.value = undefined;
@@ -235,7 +226,7 @@ function Sessions(): JSX.Element | null {
           <li key={session.id} class="setting">
             <span>
               <bdi>
-                {browserName(session.userAgent ?? session.agent ?? "") || session.id.slice(0, 8)}
+                {browserName(session.agent ?? "") || session.id.slice(0, 8)}
               </bdi>
               {session.current && <strong>· {words.thisSession}</strong>}
               <small class="muted">

@@ -1,56 +1,22 @@
-/** This is the page for somebody who is not signed in. */
+/** The page for a person who is not signed in. */
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { SignInProviderJson } from "../../wire/account.ts";
 import type { GatewayError } from "../gateway_client.ts";
+import type { Page } from "../page.ts";
 import type { Words } from "../words/words.ts";
 import { usePage, useWords } from "./context.ts";
 import { Icon, Mark } from "./icons.tsx";
+import { LanguageChoice } from "./language_choice.tsx";
 
 export function SignIn(): JSX.Element {
   const page = usePage();
   const words = useWords();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string>();
-  const [second, setSecond] = useState(false);
-  const [shown, setShown] = useState(false);
   const form = useRef<HTMLFormElement>(null);
+  const { isBusy, error, needsCode, submit } = useSignIn(page, form);
   useEffect(() => {
     form.current?.querySelector<HTMLInputElement>("input:not([value])")?.focus();
   }, []);
-
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    const fields = new FormData(form.current!);
-    if (page.standalone) {
-      let address = String(fields.get("address") ?? "").trim();
-      while (address.endsWith("/")) address = address.slice(0, -1);
-      if (!/^https?:\/\/[^/\s]+/.test(address)) return setError(words.gatewayAddressWrong);
-      page.gateway.address = address;
-    }
-    setBusy(true);
-    setError(undefined);
-    try {
-      await page.signIn(
-        String(fields.get("username")),
-        String(fields.get("password")),
-        String(fields.get("code") ?? ""),
-      );
-    } catch (failure) {
-      const { code, message } = failure as GatewayError;
-      setError(
-        code === "offline" ? words.unreachable : code === "broken" ? words.brokenAnswer : message,
-      );
-      setBusy(false);
-      if (code === "second_factor") {
-        setSecond(true);
-        setError(second ? message : undefined);
-        setTimeout(() => form.current?.querySelector<HTMLInputElement>("[name=code]")?.focus());
-        return;
-      }
-      form.current?.querySelector<HTMLInputElement>("[name=password]")?.select();
-    }
-  };
-
   return (
     <main class="sign-in">
       <form ref={form} onSubmit={submit} aria-describedby={error ? "sign-in-error" : undefined}>
@@ -60,22 +26,10 @@ export function SignIn(): JSX.Element {
         </div>
         {page.expired.value && <p class="note">{words.sessionOver}</p>}
         {page.refused.value !== undefined && (
-          <p class="note danger" role="alert">{refusal(words, page.refused.value)}</p>
+          <p class="note danger" role="alert">{refusalText(words, page.refused.value)}</p>
         )}
         <Providers />
-        {page.standalone && (
-          <label class="field">
-            <span>{words.gatewayAddress}</span>
-            <input
-              name="address"
-              type="url"
-              required
-              value={page.localSettings.get("address")}
-              placeholder="https://"
-            />
-            <small>{words.gatewayAddressHint}</small>
-          </label>
-        )}
+        {page.standalone && <AddressField />}
         <label class="field">
           <span>{words.userName}</span>
           <input
@@ -86,43 +40,11 @@ export function SignIn(): JSX.Element {
             required
           />
         </label>
-        <div class="field">
-          <label for="sign-in-password">{words.password}</label>
-          <span class="field-with-button">
-            <input
-              id="sign-in-password"
-              name="password"
-              type={shown ? "text" : "password"}
-              autocomplete="current-password"
-              required
-            />
-            <button
-              type="button"
-              class="icon-button"
-              aria-label={shown ? words.hidePassword : words.showPassword}
-              aria-pressed={shown}
-              onClick={() => setShown(!shown)}
-            >
-              <Icon name="eye" />
-            </button>
-          </span>
-        </div>
-        {second && (
-          <label class="field">
-            <span>{words.oneTimeCode}</span>
-            <input
-              name="code"
-              autocomplete="one-time-code"
-              autocapitalize="none"
-              spellcheck={false}
-              required
-            />
-            <small>{words.oneTimeCodeHint}</small>
-          </label>
-        )}
+        <PasswordField />
+        {needsCode && <CodeField />}
         <p id="sign-in-error" class="error" role="alert">{error}</p>
-        <button type="submit" class="button primary wide" disabled={busy}>
-          {busy ? words.signingIn : words.signIn}
+        <button type="submit" class="button primary wide" disabled={isBusy}>
+          {isBusy ? words.signingIn : words.signIn}
         </button>
         <LanguageChoice />
       </form>
@@ -130,32 +52,140 @@ export function SignIn(): JSX.Element {
   );
 }
 
-function refusal(words: Words, code: string): string {
+/** Submitting the form, and what it leads to. */
+function useSignIn(page: Page, form: { readonly current: HTMLFormElement | null }) {
+  const words = page.words.value;
+  const [isBusy, setBusy] = useState(false);
+  const [error, setError] = useState<string>();
+  const [needsCode, setNeedsCode] = useState(false);
+  const input = (name: string) => form.current?.querySelector<HTMLInputElement>(`[name=${name}]`);
+
+  const onFailure = ({ code, message }: GatewayError) => {
+    setBusy(false);
+    if (code === "second_factor") {
+      setNeedsCode(true);
+      // The first time it is a question, not an error.
+      setError(needsCode ? message : undefined);
+      setTimeout(() => input("code")?.focus());
+      return;
+    }
+    setError(failureText(words, code) ?? message);
+    input("password")?.select();
+  };
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const fields = new FormData(form.current!);
+    const field = (name: string) => String(fields.get(name) ?? "");
+    if (page.standalone) {
+      const address = parseAddress(field("address"));
+      if (address === undefined) return setError(words.gatewayAddressWrong);
+      page.gateway.address = address;
+    }
+    setBusy(true);
+    setError(undefined);
+    try {
+      await page.signIn(field("username"), field("password"), field("code"));
+    } catch (failure) {
+      onFailure(failure as GatewayError);
+    }
+  };
+  return { isBusy, error, needsCode, submit };
+}
+
+/** The text for a failure that the gateway has no words for. */
+function failureText(words: Words, code: string): string | undefined {
+  if (code === "offline") return words.unreachable;
+  return code === "broken" ? words.brokenAnswer : undefined;
+}
+
+function refusalText(words: Words, code: string): string {
   return Object.hasOwn(words.signInFailed, code)
     ? words.signInFailed[code]!
     : words.signInFailed.other!;
 }
 
-interface Provider {
-  readonly id: string;
-  readonly name: string;
-  readonly url: string;
+/** The address without slashes at its end; `undefined`: it is not an address. */
+function parseAddress(text: string): string | undefined {
+  let address = text.trim();
+  while (address.endsWith("/")) address = address.slice(0, -1);
+  return /^https?:\/\/[^/\s]+/.test(address) ? address : undefined;
 }
 
-/**
- * The ways to sign in besides name and password: plain links, because the browser leaves the page
- * for them.
- */
+/** The address of the gateway: the standalone file is not served by it. */
+function AddressField(): JSX.Element {
+  const page = usePage();
+  const words = useWords();
+  return (
+    <label class="field">
+      <span>{words.gatewayAddress}</span>
+      <input
+        name="address"
+        type="url"
+        required
+        value={page.localSettings.get("address")}
+        placeholder="https://"
+      />
+      <small>{words.gatewayAddressHint}</small>
+    </label>
+  );
+}
+
+function PasswordField(): JSX.Element {
+  const words = useWords();
+  const [isShown, setShown] = useState(false);
+  return (
+    <div class="field">
+      <label for="sign-in-password">{words.password}</label>
+      <span class="field-with-button">
+        <input
+          id="sign-in-password"
+          name="password"
+          type={isShown ? "text" : "password"}
+          autocomplete="current-password"
+          required
+        />
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={isShown ? words.hidePassword : words.showPassword}
+          aria-pressed={isShown}
+          onClick={() => setShown(!isShown)}
+        >
+          <Icon name="eye" />
+        </button>
+      </span>
+    </div>
+  );
+}
+
+function CodeField(): JSX.Element {
+  const words = useWords();
+  return (
+    <label class="field">
+      <span>{words.oneTimeCode}</span>
+      <input
+        name="code"
+        autocomplete="one-time-code"
+        autocapitalize="none"
+        spellcheck={false}
+        required
+      />
+      <small>{words.oneTimeCodeHint}</small>
+    </label>
+  );
+}
+
+/** Links to the providers of sign-ins. They are plain links, because the browser leaves the page. */
 function Providers(): JSX.Element | null {
   const page = usePage();
   const words = useWords();
-  const [providers, setProviders] = useState<readonly Provider[]>([]);
+  const [providers, setProviders] = useState<readonly SignInProviderJson[]>([]);
   useEffect(() => {
-    // From another origin the cookie that they end in would not reach the page.
+    // The cookie of a provider's sign-in does not reach a page of another origin.
     if (page.standalone) return;
-    page.gateway.get<{ providers: Provider[] }>("/api/sign-in").then(
+    page.gateway.get<{ providers: SignInProviderJson[] }>("/api/sign-in").then(
       (found) => setProviders(found.providers),
-      // A gateway that knows no others, or cannot be reached: the form says so when it is used.
+      // There are none, or the gateway is away; then the form reports it when it is submitted.
       () => {},
     );
   }, []);
@@ -168,27 +198,6 @@ function Providers(): JSX.Element | null {
         </a>
       ))}
       <p class="or">{words.orPassword}</p>
-    </div>
-  );
-}
-
-/** The languages by their own names. */
-export function LanguageChoice(): JSX.Element {
-  const page = usePage();
-  const words = useWords();
-  return (
-    <div class="choice" role="group" aria-label={words.language}>
-      {([["en", "English"], ["zh", "中文"]] as const).map(([id, name]) => (
-        <button
-          key={id}
-          type="button"
-          lang={id === "zh" ? "zh-CN" : "en"}
-          aria-pressed={page.language.value === id}
-          onClick={() => page.setLanguage(id)}
-        >
-          {name}
-        </button>
-      ))}
     </div>
   );
 }

@@ -1,64 +1,41 @@
 /**
- * This is every connection to the outside: chat apps, model APIs, ways to sign in, bots. Each tells
- * how it does, what went wrong last, and what to do about what its check found.
+ * The connections to the outside: chat apps, model APIs, ways to sign in, bots. Each shows its
+ * state, its last error, and what to do about the findings of its check.
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
+import type { ConnectionJson, ConnectionsJson, FindingJson } from "../../wire/admin.ts";
 import { sanitizeName } from "../bot_name.ts";
 import { usePage } from "../view/context.ts";
 import { StateDot } from "../view/parts.tsx";
 import { ErrorNote, toastFailure, useAdminWords, useDateFormat, usePolling } from "./parts.tsx";
 import type { AdminWords } from "./words.ts";
 
-interface Finding {
-  readonly path: string;
-  readonly level: "error" | "hint";
-  readonly what: Readonly<Record<"en" | "zh", string>>;
-  readonly todo: Readonly<Record<"en" | "zh", string>>;
-  readonly url?: string;
-  readonly said?: string;
-}
-
 const KINDS = ["app", "model", "signIn", "bot"] as const;
 
-interface Connection {
-  readonly kind: typeof KINDS[number];
-  readonly id: string;
-  readonly connected?: boolean;
-  readonly since?: number;
-  readonly lastOkAt?: number;
-  readonly lastError?: { readonly at?: number; readonly code: string; readonly words?: string };
-  readonly checkedAt?: number;
-  readonly findings: readonly Finding[];
-}
+const REFRESH_MS = 5000;
 
-interface State {
-  readonly connections: readonly Connection[];
-  readonly checkedAt?: number;
-  readonly checking: boolean;
-}
-
-export function Connections(): JSX.Element {
+export function ConnectionsPage(): JSX.Element {
   const page = usePage();
   const words = useAdminWords();
-  const when = useDateFormat();
-  const { found, failed, again } = usePolling(
-    (page) => page.gateway.get<State>("/api/admin/connections"),
-    5000,
+  const formatDate = useDateFormat();
+  const { data, error, refresh } = usePolling(
+    (page) => page.gateway.get<ConnectionsJson>("/api/admin/connections"),
+    REFRESH_MS,
   );
   const isAsked = useSignal(false);
-  const state = found.value;
+  const state = data.value;
   const isChecking = isAsked.value || state?.checking === true;
   const check = async () => {
     isAsked.value = true;
     await toastFailure(page, () => page.gateway.post("/api/admin/connections/check"));
-    await again();
+    await refresh();
     isAsked.value = false;
   };
   const wrong = state?.connections.filter(isWrong).length ?? 0;
   return (
     <>
-      <ErrorNote text={failed.value} />
+      <ErrorNote text={error.value} />
       {state && (
         <div class="connections-head">
           <p role="status">
@@ -71,7 +48,7 @@ export function Connections(): JSX.Element {
               {isChecking
                 ? words.checking
                 : state.checkedAt
-                ? words.checkedAt(when(state.checkedAt))
+                ? words.checkedAt(formatDate(state.checkedAt))
                 : words.notChecked}
             </span>
           </p>
@@ -99,9 +76,9 @@ export function Connections(): JSX.Element {
   );
 }
 
-function Row({ connection }: { connection: Connection }): JSX.Element {
+function Row({ connection }: { connection: ConnectionJson }): JSX.Element {
   const words = useAdminWords();
-  const when = useDateFormat();
+  const formatDate = useDateFormat();
   const { id, since, lastOkAt, lastError, findings } = connection;
   return (
     <li class="connection">
@@ -113,13 +90,14 @@ function Row({ connection }: { connection: Connection }): JSX.Element {
       <p class="muted connection-times">
         {since !== undefined && (
           <span>
-            {connection.connected === false ? words.goneSince : words.hereSince} {when(since)}
+            {connection.connected === false ? words.goneSince : words.hereSince} {formatDate(since)}
           </span>
         )}
-        {lastOkAt !== undefined && <span>{words.lastOk} {when(lastOkAt)}</span>}
+        {lastOkAt !== undefined && <span>{words.lastOk} {formatDate(lastOkAt)}</span>}
         {lastError && (
           <span>
-            {words.lastError} {when(lastError.at)} <bdi>{lastError.words ?? lastError.code}</bdi>
+            {words.lastError} {formatDate(lastError.at)}{" "}
+            <bdi>{lastError.words ?? lastError.code}</bdi>
           </span>
         )}
       </p>
@@ -131,7 +109,7 @@ function Row({ connection }: { connection: Connection }): JSX.Element {
 }
 
 function Found(
-  { finding: { path, level, what, todo, url, said } }: { finding: Finding },
+  { finding: { path, level, what, todo, url, said } }: { finding: FindingJson },
 ): JSX.Element {
   const words = useAdminWords();
   const language = usePage().language.value;
@@ -153,16 +131,16 @@ function Found(
   );
 }
 
-function isWrong({ connected, findings }: Connection): boolean {
+function isWrong({ connected, findings }: ConnectionJson): boolean {
   return connected === false || findings.some(({ level }) => level === "error");
 }
 
-/** Whether it is there, or its check has found nothing. */
-function isSeen({ connected, checkedAt }: Connection): boolean {
+/** Whether it is there, or its check has data nothing. */
+function isSeen({ connected, checkedAt }: ConnectionJson): boolean {
   return connected === true || checkedAt !== undefined;
 }
 
-function stateOf(connection: Connection, words: AdminWords): string {
+function stateOf(connection: ConnectionJson, words: AdminWords): string {
   const { connected, checkedAt, findings } = connection;
   if (connected === false) return words.notConnected;
   if (findings.some(({ level }) => level === "error")) return words.needsAttention;
