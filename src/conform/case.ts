@@ -1,16 +1,13 @@
-/**
- * This is what a conformance case is, and how a row of them is run and judged. It knows neither
- * side of the wire.
- */
+/** Conformance cases, and the runner that judges them. It knows neither side of the protocol. */
 
-/** Where the rules are written. The kit's links are relative to it. */
+/** The page with the rules. The kit's links point into it. */
 export const PROTOCOL_PAGE = "docs/protocol.md";
 
-/** One rule, tried on a stage `S`. */
-export interface Case<S> {
+/** A rule and its test on a stage `S`. */
+export interface ConformCase<S> {
   /** Short, stable and unique: a CI may name it. */
   readonly name: string;
-  /** What is expected, and what goes wrong for somebody when it does not hold. */
+  /** The expectation, and the harm where it does not hold. */
   readonly why: string;
   /** The section of the protocol page. */
   readonly anchor: string;
@@ -18,56 +15,53 @@ export interface Case<S> {
   readonly level: "must" | "should";
   /** The version of the protocol for which the rule holds. */
   readonly version: 1 | 2 | "both";
-  /**
-   * What the other side must be able to do. Where it is not, the case is skipped with the reason
-   * that the stage gives.
-   */
+  /** Abilities of the other side. Without them the case is skipped, with the stage's reason. */
   readonly needs?: readonly string[];
-  /** Tries it. Throws {@linkcode Failed} or {@linkcode Skipped}; may return what was seen. */
+  /** Throws {@linkcode Failed} or {@linkcode Skipped}; may return what it observed. */
   run(stage: S): Promise<string | void>;
 }
 
-export interface Result {
+export interface CaseResult {
   readonly name: string;
   readonly why: string;
   readonly link: string;
   readonly level: "must" | "should";
   readonly version: 1 | 2 | "both";
   readonly result: "pass" | "fail" | "skipped";
-  /** What was seen, or why it was skipped. */
+  /** The observation, or the reason for skipping. */
   readonly seen: string;
   /** Milliseconds. */
   readonly took: number;
 }
 
-/** The other side did something else than it should. The message tells what was seen. */
+/** The other side broke the rule. The message is the observation. */
 export class Failed extends Error {}
 
-/** It cannot be tried. The message tells why. */
+/** The case cannot run. The message is the reason. */
 export class Skipped extends Error {}
 
-/** `seen` tells what was seen when `holds` is false. */
+/** Throws {@linkcode Failed} with `seen`, the observation, unless `holds`. */
 export function expect(holds: unknown, seen: string): asserts holds {
   if (!holds) throw new Failed(seen);
 }
 
-/** What every stage offers the runner. */
-export interface Stage {
-  /** Why a need is not met; `undefined` when it is. */
+/** What the runner needs of a stage. */
+export interface ConformStage {
+  /** Why a need is not met; `undefined`: it is met. */
   lacks(need: string): string | undefined;
-  /** Why nothing of a version can be tried; `undefined` when it can. */
+  /** Why a version cannot be tested; `undefined`: it can. */
   lacksVersion(version: 1 | 2 | "both"): string | undefined;
   /** Called after each case, whatever its outcome. */
-  tidy(): Promise<void>;
+  cleanUp(): Promise<void>;
 }
 
-/** Runs the cases one after the other. `tell` gets each result as it comes. */
-export async function runCases<S extends Stage>(
-  cases: readonly Case<S>[],
+/** Runs the cases one after the other. `tell` receives each result at once. */
+export async function runCases<S extends ConformStage>(
+  cases: readonly ConformCase<S>[],
   stage: S,
-  tell: (result: Result) => void = () => {},
-): Promise<Result[]> {
-  const results: Result[] = [];
+  tell: (result: CaseResult) => void = () => {},
+): Promise<CaseResult[]> {
+  const results: CaseResult[] = [];
   for (const one of cases) {
     const began = performance.now();
     const [result, seen] = await judge(one, stage);
@@ -88,7 +82,10 @@ export async function runCases<S extends Stage>(
   return results;
 }
 
-async function judge<S extends Stage>(one: Case<S>, stage: S): Promise<[Result["result"], string]> {
+async function judge<S extends ConformStage>(
+  one: ConformCase<S>,
+  stage: S,
+): Promise<[CaseResult["result"], string]> {
   const lack = stage.lacksVersion(one.version) ??
     one.needs?.map((need) => stage.lacks(need)).find((why) => why);
   if (lack) return ["skipped", lack];
@@ -99,48 +96,7 @@ async function judge<S extends Stage>(one: Case<S>, stage: S): Promise<[Result["
     if (error instanceof Failed) return ["fail", error.message];
     return ["fail", `unexpected: ${error instanceof Error ? error.message : error}`];
   } finally {
-    await stage.tidy();
-  }
-}
-
-/** Several that wait for something to become true, with a time-out each. */
-export class Waiting {
-  #waiting = new Set<() => void>();
-
-  /** Whatever is waited for may have become true. */
-  wake(): void {
-    for (const look of [...this.#waiting]) look();
-  }
-
-  /**
-   * Resolves with the first value of `look` that is not `undefined` or `false`; throws {@linkcode
-   * Failed} with `what` past `ms`.
-   */
-  until<T>(look: () => T | undefined | false, ms: number, what: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(again);
-      };
-      const again = () => {
-        let found: T | undefined | false;
-        try {
-          found = look();
-        } catch (error) {
-          end();
-          return reject(error);
-        }
-        if (found === undefined || found === false) return;
-        end();
-        resolve(found);
-      };
-      const timer = setTimeout(() => {
-        end();
-        reject(new Failed(`${what} did not come within ${ms} ms`));
-      }, ms);
-      this.#waiting.add(again);
-      again();
-    });
+    await stage.cleanUp();
   }
 }
 
@@ -149,7 +105,7 @@ export function pause(ms: number): Promise<void> {
 }
 
 /** A text in at most 60 characters, for a report. */
-export function short(value: unknown): string {
+export function preview(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Bot, connect } from "../../src/bots/client.ts";
 import { answer } from "../../examples/conform_bot.ts";
-import { conformBot, type Result, runConform, scoreOf } from "../../src/conform/conform.ts";
+import { type CaseResult, conformBot, runConform, scoreOf } from "../../src/conform/conform.ts";
 
 /** Quick, because the bots under test are. */
 const QUICK = { patience: 3000, redial: 5000, stayAway: 300 };
@@ -16,7 +16,7 @@ function ours(url: string, protocol: 1 | 2 = 2): () => Promise<void> {
 }
 
 /** `name: seen` of the cases with that result. */
-function named(results: readonly Result[], which: Result["result"]): string[] {
+function named(results: readonly CaseResult[], which: CaseResult["result"]): string[] {
   return results.filter(({ result }) => result === which).map(({ name, seen }) =>
     `${name}: ${seen}`
   );
@@ -36,8 +36,8 @@ Deno.test("our client as a version-1 bot passes what holds for version 1", async
 });
 
 Deno.test("a case's name is its own, and its link leads to a heading of the protocol page", async () => {
-  const { BOT_CASES } = await import("../../src/conform/bot_cases.ts");
-  const { GATEWAY_CASES } = await import("../../src/conform/gateway_cases.ts");
+  const { BOT_CASES } = await import("../../src/conform/bot_cases/bot_cases.ts");
+  const { GATEWAY_CASES } = await import("../../src/conform/gateway_cases/gateway_cases.ts");
   const page = await Deno.readTextFile(new URL("../../docs/protocol.md", import.meta.url));
   const anchors = page.matchAll(/^#+ (.*)$/gm).map(([, title]) =>
     title!.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
