@@ -130,7 +130,7 @@ Deno.test("a command that makes no sense is told what would, with exit code 2", 
       [["--gateway", "ws://x", "ws://y"], /takes no address/],
       [["nonsense"], /must begin with ws:\/\//],
       [["ws://a", "ws://b"], /one address is enough/],
-      [["--"], /a command must stand behind --/],
+      [["--"], /a command must follow --/],
       [["--patience", "soon"], /--patience must be a number of milliseconds, got "soon"/],
     ] as const
   ) {
