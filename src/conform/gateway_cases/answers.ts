@@ -5,7 +5,7 @@ import { type GatewayCase, isDone, ODD, PIXEL, sendReply, V2 } from "./steps.ts"
 export const ANSWERS: readonly GatewayCase[] = [
   {
     name: "question-version-1",
-    why: "a version-1 bot gets what the original sent, and nothing of version 2",
+    why: "a version-1 bot gets what Nexus 1.x sent, and nothing of version 2",
     ...{ anchor: "questions", level: "must", version: 1, needs: ["person"] },
     async run(stage) {
       const bot = await stage.bot();
@@ -145,7 +145,7 @@ export const ANSWERS: readonly GatewayCase[] = [
   },
   {
     name: "answer-null",
-    why: "a missing content is an empty one: the original took whatever came",
+    why: "a missing content is an empty one: Nexus 1.x took whatever came",
     ...{ anchor: "answers", level: "must", version: "both", needs: ["person"] },
     async run(stage) {
       const bot = await stage.bot();
