@@ -45,6 +45,17 @@ const RETIRED: readonly RegExp[] = [
   /\.unkept\b/,
   /\bMemoryBus\b/,
   /\b(sure|weak): true\b/,
+  // src/bots, src/conform, plugin
+  /\bSocketHttp\b/,
+  /\bBotSockets\b/,
+  /\bLineAnswer\b/,
+  /\bCallEnd\b/,
+  /\bWhenFree\b/i,
+  /\bUnreadable\b/,
+  /\bcomesBack\b/,
+  /\bfaultOfEvent\b/,
+  /\binterface (?:Aside|Hearing|Wishes|Wire)\b/,
+  /\bclass (?:Halt|Held|Plug|Line|Lines|Present|Lane)\b/,
 ];
 
 interface Source {

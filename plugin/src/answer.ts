@@ -12,11 +12,11 @@
  * ```
  */
 
-import type { ToolStep } from "./step.ts";
-import { Steps } from "./steps.ts";
+import type { ToolStep } from "./tool_step.ts";
+import { ToolSteps } from "./tool_steps.ts";
 
 /** Where the words go: a reply on the wire. */
-export interface Sink {
+export interface AnswerSink {
   write(text: string): unknown;
   reasoning(text: string): unknown;
   tool(step: ToolStep): unknown;
@@ -29,8 +29,8 @@ export interface Sink {
  */
 const SMALL_REWRITE = 24;
 
-export class Answer {
-  readonly #sink: Sink;
+export class AnswerStream {
+  readonly #sink: AnswerSink;
   /** Everything on the wire. */
   #told = "";
   /** The present model message, as far as it is on the wire. */
@@ -40,11 +40,11 @@ export class Answer {
   #toolSince = false;
   #paragraph = false;
   #thought = "";
-  readonly #steps: Steps;
+  readonly #steps: ToolSteps;
 
-  constructor(sink: Sink) {
+  constructor(sink: AnswerSink) {
     this.#sink = sink;
-    this.#steps = new Steps((step) => sink.tool(step));
+    this.#steps = new ToolSteps((step) => sink.tool(step));
   }
 
   /** Everything that was told as text. */

@@ -1,6 +1,6 @@
 /**
- * This is the channel as OpenClaw sees it: one object that says how accounts are read, set up,
- * secured, started, probed, and written to.
+ * The channel as OpenClaw sees it: one object that reads, sets up, secures, starts and probes
+ * accounts, and sends messages.
  */
 import { createScopedChannelConfigAdapter } from "openclaw/plugin-sdk/channel-config-helpers";
 import {
@@ -22,8 +22,8 @@ import {
 } from "./account.ts";
 import { messageAdapter, sendOut } from "./delivery.ts";
 import { openclawHost } from "./host_openclaw.ts";
-import { Lines } from "./line.ts";
-import { send } from "./outbound.ts";
+import { AccountLinks } from "./account_link.ts";
+import { sendMessage } from "./outbound.ts";
 import { mayApprove } from "./owner.ts";
 import { type Presentation, withoutRepeats } from "./presentation.ts";
 import { OWN_SCOPE, peerKey, sessionKey, sharesMain, withOwnScope } from "./session.ts";
@@ -62,13 +62,13 @@ const OWN_FIELDS = [
   "name",
 ];
 
-export interface Channel {
+export interface NexusChannel {
   readonly plugin: ReturnType<typeof createChatChannelPlugin<Account, Probe>>;
   setRuntime(runtime: PluginRuntime): void;
 }
 
-export function createChannel(): Channel {
-  const lines = new Lines();
+export function createChannel(): NexusChannel {
+  const lines = new AccountLinks();
   let runtime: PluginRuntime | undefined;
   const theRuntime = () => {
     if (!runtime) {
@@ -207,7 +207,7 @@ export function createChannel(): Channel {
         normalizeAllowEntry: normalizeEntry,
         notify: async ({ id, accountId, message }) => {
           const account = accountId ?? DEFAULT_ACCOUNT;
-          await send(lines, {
+          await sendMessage(lines, {
             accountId: account,
             to: `user:${id}`,
             text: message,

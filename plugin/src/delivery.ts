@@ -1,13 +1,13 @@
 /**
- * This is a message on its way out through OpenClaw's queue. What is thrown tells the queue whether
- * to try again.
+ * A message on its way out through OpenClaw's queue. The type of the error determines whether the
+ * queue tries again.
  */
 import type { OpenClawConfig, PluginRuntime } from "openclaw/plugin-sdk/channel-core";
 import { PlatformMessageNotDispatchedError } from "openclaw/plugin-sdk/error-runtime";
 import { CHANNEL, readAccount } from "./account.ts";
-import type { Lines } from "./line.ts";
+import type { AccountLinks } from "./account_link.ts";
 import type { Media } from "./media.ts";
-import { NotDelivered, send } from "./outbound.ts";
+import { NotDelivered, sendMessage } from "./outbound.ts";
 import { partId, receiptOf, reconcile, type UnknownSend } from "./reconcile.ts";
 
 export interface SendContext {
@@ -31,7 +31,7 @@ export interface SendContext {
 
 /** Sends one part. What is thrown tells the queue whether it may try again. */
 export async function sendOut(
-  lines: Lines,
+  lines: AccountLinks,
   theRuntime: () => PluginRuntime,
   context: SendContext,
 ): Promise<{ messageId: string }> {
@@ -61,7 +61,7 @@ export async function sendOut(
   } = context;
   const id = deliveryQueueId && partId(deliveryQueueId, deliveryPartIndex);
   try {
-    const { messageId } = await send(lines, {
+    const { messageId } = await sendMessage(lines, {
       accountId,
       to,
       text,
@@ -79,7 +79,7 @@ export async function sendOut(
 }
 
 /** The channel's part of the queue's contract. OpenClaw looks at it only where it can also send. */
-export function messageAdapter(lines: Lines, theRuntime: () => PluginRuntime) {
+export function messageAdapter(lines: AccountLinks, theRuntime: () => PluginRuntime) {
   const sender = (kind: "text" | "media") => async (context: SendContext) => {
     const { messageId } = await sendOut(lines, theRuntime, context);
     return { messageId, receipt: receiptOf(messageId, kind, Date.now()) };

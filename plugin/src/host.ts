@@ -1,7 +1,6 @@
 /**
- * This is OpenClaw as this plugin sees it: the calls it makes and the shapes it relies on, in its
- * own words. The real thing is fitted in by `channel.ts`, where the compiler compares the two;
- * tests fit in a small one of their own.
+ * OpenClaw as this plugin sees it: the calls it makes and the shapes it relies on. `channel.ts` fits
+ * the real OpenClaw in, where the compiler compares the two; tests use a small one of their own.
  */
 
 /** OpenClaw's configuration, of which a plugin reads little and writes less. */
@@ -127,7 +126,7 @@ export interface SavedMedia {
 }
 
 /** Whether OpenClaw lets a person in. */
-export type Admission =
+export type InboundAdmission =
   | { readonly verdict: "dispatch"; readonly commandAuthorized: boolean; readonly token: unknown }
   | {
     readonly verdict: "pairing";
@@ -135,7 +134,7 @@ export type Admission =
   }
   | { readonly verdict: "drop"; readonly reason: string };
 
-export interface Question {
+export interface InboundQuestion {
   readonly config: Config;
   readonly accountId: string;
   readonly route: Route;
@@ -155,7 +154,7 @@ export interface Host {
   config(): Config;
   route(config: Config, accountId: string, peer: string): Route;
   /** Pairing, allowlist, open, and who may give commands: OpenClaw's own rules. */
-  admit(question: Question): Promise<Admission>;
+  admit(question: InboundQuestion): Promise<InboundAdmission>;
   /** Who has been let in by code: their ids. */
   paired(accountId: string): Promise<readonly string[]>;
   /** `/stop`, `/approve` and their like, which must reach a session whose turn is still running. */

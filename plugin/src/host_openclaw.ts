@@ -1,5 +1,5 @@
 /**
- * This is the real OpenClaw, fitted to what `host.ts` asks for.
+ * The real OpenClaw behind the interfaces of `host.ts`.
  */
 import { Buffer } from "node:buffer";
 import type { OpenClawConfig, PluginRuntime } from "openclaw/plugin-sdk/channel-core";
@@ -13,7 +13,15 @@ import { isAbortRequestText } from "openclaw/plugin-sdk/command-primitives-runti
 import { getAgentScopedMediaLocalRoots } from "openclaw/plugin-sdk/media-local-roots";
 import { getGlobalHookRunner } from "openclaw/plugin-sdk/plugin-runtime";
 import { CHANNEL, normalizeEntry } from "./account.ts";
-import type { Admission, Config, Host, Question, Route, Run, RunResult } from "./host.ts";
+import type {
+  Config,
+  Host,
+  InboundAdmission,
+  InboundQuestion,
+  Route,
+  Run,
+  RunResult,
+} from "./host.ts";
 
 /**
  * Person ids come from the gateway, which authenticates people: they are taken letter by letter.
@@ -79,7 +87,7 @@ export function openclawHost(runtime: PluginRuntime): Host {
   };
 }
 
-async function admit(runtime: PluginRuntime, question: Question): Promise<Admission> {
+async function admit(runtime: PluginRuntime, question: InboundQuestion): Promise<InboundAdmission> {
   const { config, accountId, route, messageId, senderId, senderName, text, dmPolicy, allowFrom } =
     question;
   const cfg = real(config);

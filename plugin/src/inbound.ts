@@ -1,32 +1,32 @@
 /**
- * This is the way in: a person's message becomes a turn of an OpenClaw agent, and what the agent
- * does becomes the answer on the wire.
+ * The way in: a message of a person becomes a turn of an OpenClaw agent, and the output of the agent
+ * becomes the answer.
  */
 import type { Chat, Reply } from "../../src/bots/client.ts";
 import { type Account, effectiveAllowFrom } from "./account.ts";
-import { Answer } from "./answer.ts";
-import { whenFree } from "./contention.ts";
-import { Ending } from "./ending.ts";
+import { AnswerStream } from "./answer.ts";
+import { retryWhileHeld } from "./state_retry.ts";
+import { RunEnding } from "./run_ending.ts";
 import type {
-  Admission,
   Config,
   Host,
+  InboundAdmission,
   Payload,
   Route,
   Run,
   RunCallbacks,
   SavedMedia,
 } from "./host.ts";
-import { LANE_BOUND, Lanes } from "./lane.ts";
+import { LANE_BOUND, Lanes } from "./lanes.ts";
 import { readImage, writeMedia } from "./media.ts";
-import type { Present } from "./present.ts";
+import type { OpenTurns } from "./open_turns.ts";
 import { peerKey, sessionKey, withOwnScope } from "./session.ts";
-import { commandStep, toolStep } from "./step.ts";
+import { commandStep, toolStep } from "./tool_step.ts";
 
 export interface InboundParts {
   readonly account: Account;
   readonly host: Host;
-  readonly present: Present;
+  readonly present: OpenTurns;
   /** The version of the wire that the gateway speaks. */
   readonly protocol: () => 1 | 2;
   /** Is told what went wrong and what was done about it. */
@@ -89,7 +89,7 @@ export class Inbound {
       dmPolicy: account.dmPolicy,
       allowFrom: effectiveAllowFrom(account),
     };
-    const admission = await whenFree(() => host.admit(question), () => !reply.over);
+    const admission = await retryWhileHeld(() => host.admit(question), () => !reply.over);
     if (admission.verdict === "drop") return this.#refuse(admission.reason, personId, reply);
     if (admission.verdict === "pairing") return await this.#pair(admission, personId, reply);
     const passes = host.isControl(text, config) || this.#asking.has(route.sessionKey);
@@ -115,7 +115,7 @@ export class Inbound {
   }
 
   async #pair(
-    admission: Admission & { verdict: "pairing" },
+    admission: InboundAdmission & { verdict: "pairing" },
     personId: string,
     reply: Reply,
   ): Promise<void> {
@@ -141,12 +141,12 @@ export class Inbound {
     readonly route: Route;
     readonly personId: string;
     readonly text: string;
-    readonly admission: Admission & { verdict: "dispatch" };
+    readonly admission: InboundAdmission & { verdict: "dispatch" };
   }): Promise<void> {
     const { chat, reply, config, route, personId, text, admission } = turn;
     const { account, host, present, onProblem } = this.#parts;
-    const answer = new Answer(reply);
-    const ending = new Ending();
+    const answer = new AnswerStream(reply);
+    const ending = new RunEnding();
     const control = host.isControl(text, config);
     const stop = new AbortController();
     if (!control && !this.#running.has(route.sessionKey)) this.#running.set(route.sessionKey, stop);
@@ -188,13 +188,14 @@ export class Inbound {
         deliver: (payload, kind) => this.#deliver(payload, kind, { answer, ending, config, route }),
         onProblem,
       };
-      const run = whenFree(() => host.run(task), () => !ending.begun && !signal.aborted).catch(
-        (cause) => {
-          // Also one that was given up on, which may fail any time later.
-          if (!signal.aborted) throw cause;
-          onProblem("a stopped run failed", cause);
-        },
-      );
+      const run = retryWhileHeld(() => host.run(task), () => !ending.begun && !signal.aborted)
+        .catch(
+          (cause) => {
+            // Also one that was given up on, which may fail any time later.
+            if (!signal.aborted) throw cause;
+            onProblem("a stopped run failed", cause);
+          },
+        );
       const result = await Promise.race([run, stopped]);
       if (isStop) {
         // The turn may have begun a moment after; and a `/stop` that still waits must not become a
@@ -249,7 +250,12 @@ export class Inbound {
     return saved;
   }
 
-  #callbacks(answer: Answer, ending: Ending, signal: AbortSignal, session: string): RunCallbacks {
+  #callbacks(
+    answer: AnswerStream,
+    ending: RunEnding,
+    signal: AbortSignal,
+    session: string,
+  ): RunCallbacks {
     const { account, host } = this.#parts;
     const live = account.streaming === "token" && !host.mustWait();
     const { showReasoning, showTools } = account;
@@ -289,8 +295,8 @@ export class Inbound {
     payload: Payload,
     kind: "tool" | "block" | "final",
     turn: {
-      readonly answer: Answer;
-      readonly ending: Ending;
+      readonly answer: AnswerStream;
+      readonly ending: RunEnding;
       readonly config: Config;
       readonly route: Route;
     },
@@ -317,7 +323,7 @@ export class Inbound {
     for (const url of media) await this.#show(url, answer, config, route);
   }
 
-  async #show(url: string, answer: Answer, config: Config, route: Route): Promise<void> {
+  async #show(url: string, answer: AnswerStream, config: Config, route: Route): Promise<void> {
     const { host, account, protocol, onProblem } = this.#parts;
     try {
       const maxBytes = account.mediaMaxMb * (1 << 20);
@@ -342,8 +348,8 @@ const STEERED = "OpenClaw takes this into the answer that it is working on alrea
 /** The last word on the wire: an answer that is not whole must not look like one. */
 function end(
   reply: Reply,
-  answer: Answer,
-  ending: Ending,
+  answer: AnswerStream,
+  ending: RunEnding,
   how: { stopped: boolean; deferred: boolean },
 ): void {
   const last = ending.end(how);

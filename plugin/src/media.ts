@@ -1,12 +1,11 @@
 /**
- * This is how images and files change form between the wire, where they are data URLs, and
- * OpenClaw, where they are files that it has staged. Nothing is read here but what OpenClaw hands
- * out, through its own guard.
+ * Conversions of images and files between the protocol, where they are data URLs, and OpenClaw, where
+ * they are files that it has staged. Only what OpenClaw's own guard hands out is read here.
  */
 
 import { Buffer } from "node:buffer";
 
-export interface Image {
+export interface SniffedImage {
   readonly bytes: Uint8Array;
   readonly type: string;
 }
@@ -27,7 +26,7 @@ const MAGIC: readonly (readonly [readonly (number | undefined)[], string])[] = [
  * for what is larger than the bound, which is known before anything is decoded. The type is what
  * the bytes say, not what the sender says.
  */
-export function readImage(text: string, maxBytes: number): Image | undefined {
+export function readImage(text: string, maxBytes: number): SniffedImage | undefined {
   const comma = text.startsWith("data:") ? text.indexOf(",") : -1;
   if (text.startsWith("data:") && (comma < 0 || !/;base64$/i.test(text.slice(0, comma)))) {
     return undefined;

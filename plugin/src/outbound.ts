@@ -1,13 +1,13 @@
 /**
- * This is the way out for what nobody is waiting for: a message the agent sends by itself, one from
- * the command line, a question for approval.
+ * The way out for messages that answer no question: those that the agent sends by itself, those of
+ * the command line, and requests for approval.
  */
 import { type Bot, NotSent } from "../../src/bots/client.ts";
-import type { Lines } from "./line.ts";
+import type { AccountLinks } from "./account_link.ts";
 import { type Media, writeMedia } from "./media.ts";
-import { readTarget, type Target, writeTarget } from "./target.ts";
+import { type PushTarget, readTarget, writeTarget } from "./target.ts";
 
-export interface Outgoing {
+export interface OutgoingMessage {
   readonly accountId: string;
   readonly to: string;
   readonly text: string;
@@ -26,7 +26,7 @@ export interface Outgoing {
   readonly apart?: boolean;
 }
 
-export interface Sent {
+export interface SendResult {
   readonly messageId: string;
   readonly to: string;
 }
@@ -51,7 +51,10 @@ export class NotDelivered extends Error {
  * everyone else gets a message of its own, with the gateway's receipt. Throws with words for
  * whoever sent it when it did not arrive: a {@linkcode NotDelivered} where that is sure.
  */
-export async function send(lines: Lines, outgoing: Outgoing): Promise<Sent> {
+export async function sendMessage(
+  lines: AccountLinks,
+  outgoing: OutgoingMessage,
+): Promise<SendResult> {
   const { accountId, media, threadId, id = crypto.randomUUID(), signal } = outgoing;
   const target = readTarget(outgoing.to);
   if (!target) {
@@ -73,7 +76,7 @@ export async function send(lines: Lines, outgoing: Outgoing): Promise<Sent> {
   const { url, words } = media ? writeMedia(media, line.protocol) : {};
   const text = words === undefined ? outgoing.text : `${outgoing.text}\n\n${words}`.trim();
   const images = url === undefined ? [] : [url];
-  const place: Target = threadId ? { kind: "conversation", id: String(threadId) } : target;
+  const place: PushTarget = threadId ? { kind: "conversation", id: String(threadId) } : target;
   const { state } = line.bot;
   const old = state.phase === "ready" && state.gateway.protocol === 1;
   await outgoing.onDispatch?.();

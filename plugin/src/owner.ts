@@ -1,6 +1,6 @@
 /**
- * This is who may approve what a tool wants to do. OpenClaw lets everyone approve who may give
- * commands in the conversation; behind a gateway with many people that is too many.
+ * The people who may approve what a tool wants to do. OpenClaw lets everyone approve who may give
+ * commands in the conversation; at a gateway with many people that is too many.
  */
 import { CHANNEL, normalizeEntry, readAccount, type Settings } from "./account.ts";
 

@@ -1,7 +1,6 @@
 /**
- * This is what becomes of buttons. The wire has none, and OpenClaw writes them below the text as a
- * list. A question for approval tells in its text how to answer it, so there the list would only
- * say everything twice.
+ * The treatment of buttons. The protocol has none, and OpenClaw writes them below the text as a list.
+ * The text of a request for approval already explains how to answer it, so its list is left out.
  */
 
 /** As much of a presentation as is looked at. */

@@ -1,11 +1,10 @@
 /**
- * This is the answer to OpenClaw's queue where a sender was interrupted and nobody knows whether
- * the message was sent. Each part travels under the same id every time, and the gateway drops
- * repeats.
+ * The answer to OpenClaw's queue after a sender was interrupted and nobody knows whether the message
+ * was sent. Each part travels under the same id every time, and the gateway drops repeats.
  */
 import { readAccount, type Settings } from "./account.ts";
-import type { Lines } from "./line.ts";
-import { NotDelivered, send } from "./outbound.ts";
+import type { AccountLinks } from "./account_link.ts";
+import { NotDelivered, sendMessage } from "./outbound.ts";
 
 /** A message of the queue of which OpenClaw does not know whether it was sent. */
 export interface UnknownSend {
@@ -25,12 +24,12 @@ export interface UnknownSend {
 }
 
 /** The words of OpenClaw's queue. */
-export type Reconciled =
-  | { readonly status: "sent"; readonly messageId: string; readonly receipt: Receipt }
+export type ReconcileResult =
+  | { readonly status: "sent"; readonly messageId: string; readonly receipt: DeliveryReceipt }
   | { readonly status: "not_sent" }
   | { readonly status: "unresolved"; readonly error: string; readonly retryable: boolean };
 
-export interface Receipt {
+export interface DeliveryReceipt {
   primaryPlatformMessageId?: string;
   platformMessageIds: string[];
   parts: { platformMessageId: string; kind: "text" | "media"; index: number }[];
@@ -49,10 +48,10 @@ const REPEATABLE = 9 * 60_000;
  * left to the queue, which sends it again under its ids.
  */
 export async function reconcile(
-  lines: Lines,
+  lines: AccountLinks,
   unknown: UnknownSend,
   now: () => number = Date.now,
-): Promise<Reconciled> {
+): Promise<ReconcileResult> {
   const { cfg, queueId, to, threadId, payloads, enqueuedAt, platformSendStartedAt = enqueuedAt } =
     unknown;
   if (now() - platformSendStartedAt > REPEATABLE) {
@@ -68,7 +67,7 @@ export async function reconcile(
   const { accountId } = readAccount(cfg, unknown.accountId);
   const id = partId(queueId, 0);
   try {
-    const { messageId } = await send(lines, {
+    const { messageId } = await sendMessage(lines, {
       accountId,
       to,
       text: payload.text,
@@ -83,7 +82,11 @@ export async function reconcile(
   }
 }
 
-export function receiptOf(messageId: string, kind: "text" | "media", sentAt: number): Receipt {
+export function receiptOf(
+  messageId: string,
+  kind: "text" | "media",
+  sentAt: number,
+): DeliveryReceipt {
   const parts = [{ platformMessageId: messageId, kind, index: 0 }];
   return { primaryPlatformMessageId: messageId, platformMessageIds: [messageId], parts, sentAt };
 }
@@ -93,6 +96,6 @@ export function partId(queueId: string, index = 0): string {
   return `${queueId}-${index}`.slice(0, 200);
 }
 
-function unresolved(error: string, retryable: boolean): Reconciled {
+function unresolved(error: string, retryable: boolean): ReconcileResult {
   return { status: "unresolved", error, retryable };
 }

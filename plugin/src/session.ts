@@ -1,6 +1,6 @@
 /**
- * This is where a person's words belong in OpenClaw: one session per bot and person, and one more
- * per further conversation.
+ * The OpenClaw session of a person's messages: one for each bot and person, and one more for each
+ * further conversation.
  */
 
 import { createHash } from "node:crypto";

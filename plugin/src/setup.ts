@@ -1,6 +1,6 @@
 /**
- * This is how an account is set up: by flags, by the guided wizard, or by hand in `openclaw.json`;
- * all three write the same.
+ * The setup of an account: by flags, by the guided wizard, or by hand in `openclaw.json`; all three
+ * write the same.
  */
 import { defineChannelSetupContract } from "openclaw/plugin-sdk/channel-setup";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/channel-core";

@@ -1,10 +1,10 @@
 /**
- * This is how an account stands, for `openclaw channels status`: what a probe finds, and what its
- * owner should know.
+ * The status of an account for `openclaw channels status`: the result of a probe, and advice for its
+ * owner.
  */
 import { probe as dial } from "../../src/bots/client.ts";
 import { type Account, CHANNEL, DEFAULT_ACCOUNT, whatIsMissing } from "./account.ts";
-import { wordsOf } from "./line.ts";
+import { messageOf } from "./account_link.ts";
 
 export interface Probe {
   readonly ok: boolean;
@@ -23,7 +23,7 @@ export async function probeAccount(account: Account, timeoutMs: number): Promise
       elapsedMs: Math.round(await dial({ url: account.serverUrl, timeout: timeoutMs })),
     };
   } catch (cause) {
-    return { ok: false, error: wordsOf(cause) };
+    return { ok: false, error: messageOf(cause) };
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * This is a target: whom a message that nobody asked for goes to, a person (`user:bob`) or a
- * conversation (`conversation:c-1`).
+ * The target of a message that answers no question: a person (`user:bob`) or a conversation
+ * (`conversation:c-1`).
  */
 
-export interface Target {
+export interface PushTarget {
   readonly kind: "user" | "conversation";
   readonly id: string;
 }
@@ -12,7 +12,7 @@ export interface Target {
  * Reads what people write: `user:bob`, `nexus:user:bob`, `conversation:c-1`, plugin 1.x's
  * `conv:c-1`, or a bare `bob`.
  */
-export function readTarget(raw: string): Target | undefined {
+export function readTarget(raw: string): PushTarget | undefined {
   const text = raw.trim().replace(/^nexus:/i, "");
   const match = /^(user|conversation|conv):(.*)$/is.exec(text);
   const kind = match && match[1]!.toLowerCase() !== "user" ? "conversation" : "user";
@@ -20,7 +20,7 @@ export function readTarget(raw: string): Target | undefined {
   return id === "" || id.length > 200 ? undefined : { kind, id };
 }
 
-export function writeTarget({ kind, id }: Target): string {
+export function writeTarget({ kind, id }: PushTarget): string {
   return `${kind}:${id}`;
 }
 

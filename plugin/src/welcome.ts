@@ -1,7 +1,7 @@
 /**
- * This is the word to somebody who was let in. The owner approves a pairing code in a process of
- * its own, which has no line to the gateway (and in OpenClaw 2026.9 cannot even find this channel),
- * so the process that holds the line looks whether those who wait were let in, and tells them.
+ * The notice to people after their pairing code was approved. The owner approves it in another
+ * process, which has no connection to the gateway (and in OpenClaw 2026.9 cannot even find this
+ * channel). So the process with the connection checks for approvals and sends the notice.
  */
 
 /** What they are told. */

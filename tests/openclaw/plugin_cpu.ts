@@ -5,7 +5,7 @@
  * milliseconds for 1,000 tokens, less those of a loop that only waits and adds.
  */
 import process from "node:process";
-import { Answer } from "../../plugin/src/answer.ts";
+import { AnswerStream } from "../../plugin/src/answer.ts";
 import { connect } from "../../src/bots/client.ts";
 import { longText, pieces } from "./fake_model.ts";
 
@@ -19,7 +19,7 @@ connect({
   token,
   async answer(chat, reply) {
     const nothing = await feed(() => {});
-    const answer = new Answer(reply);
+    const answer = new AnswerStream(reply);
     const all = await feed((text) => answer.partial(text));
     console.log(`${chat.content} ${(all - nothing) / DELTAS * 1000}`);
   },

@@ -1,9 +1,9 @@
 /** The answer: what OpenClaw tells again and again is said once. */
 import assert from "node:assert/strict";
-import { Answer } from "../../plugin/src/answer.ts";
+import { AnswerStream } from "../../plugin/src/answer.ts";
 
 interface Wire {
-  readonly answer: Answer;
+  readonly answer: AnswerStream;
   /** The pieces, in order. */
   readonly pieces: string[];
   readonly thoughts: string[];
@@ -13,7 +13,7 @@ interface Wire {
 
 function wire(): Wire {
   const pieces: string[] = [], thoughts: string[] = [], images: string[] = [];
-  const answer = new Answer({
+  const answer = new AnswerStream({
     write: (text) => pieces.push(text),
     reasoning: (text) => thoughts.push(text),
     tool: () => {},
@@ -23,7 +23,7 @@ function wire(): Wire {
 }
 
 /** The message so far, word by word, as a model's partial replies come. */
-function tell(answer: Answer, text: string, to = Infinity): void {
+function tell(answer: AnswerStream, text: string, to = Infinity): void {
   let sofar = "";
   for (const word of text.split(/(?<= )/).slice(0, to)) answer.partial(sofar += word);
 }
@@ -190,7 +190,7 @@ Deno.test("thoughts are told once each, and anew after they were over", () => {
 
 Deno.test("a tool's step that is told from two sides is told once, with what both know", () => {
   const steps: unknown[] = [];
-  const answer = new Answer({
+  const answer = new AnswerStream({
     write() {},
     reasoning() {},
     image() {},

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { NotSent, type Push } from "../../src/bots/client.ts";
-import type { Line, Lines } from "../../plugin/src/line.ts";
-import { NotDelivered, send } from "../../plugin/src/outbound.ts";
-import { Present } from "../../plugin/src/present.ts";
+import type { AccountLink, AccountLinks } from "../../plugin/src/account_link.ts";
+import { NotDelivered, sendMessage } from "../../plugin/src/outbound.ts";
+import { OpenTurns } from "../../plugin/src/open_turns.ts";
 import { withoutRepeats } from "../../plugin/src/presentation.ts";
-import { Answer } from "../../plugin/src/answer.ts";
+import { AnswerStream } from "../../plugin/src/answer.ts";
 import { reconcile } from "../../plugin/src/reconcile.ts";
 import { account } from "./fake_host.ts";
 
@@ -18,7 +18,7 @@ const MINUTE = 60_000;
 /** Lines with one line, whose gateway answers a push with what is given. */
 function linesWith(receipt: (push: Push) => { success: boolean; error?: string } | Error) {
   const pushes: Push[] = [];
-  const present = new Present();
+  const present = new OpenTurns();
   const bot = {
     state: { phase: "ready", gateway: { protocol: 2 } },
     push(push: Push) {
@@ -29,11 +29,11 @@ function linesWith(receipt: (push: Push) => { success: boolean; error?: string }
         : Promise.resolve({ type: "pushed" as const, id: push.id!, ...answer });
     },
   };
-  const line = { account: account(), bot, present, protocol: 2 } as unknown as Line;
-  return { lines: { get: () => line } as unknown as Lines, pushes, present };
+  const line = { account: account(), bot, present, protocol: 2 } as unknown as AccountLink;
+  return { lines: { get: () => line } as unknown as AccountLinks, pushes, present };
 }
 
-const nobodysLine = { get: () => undefined } as unknown as Lines;
+const nobodysLine = { get: () => undefined } as unknown as AccountLinks;
 
 function unknown(more: object = {}) {
   return {
@@ -48,8 +48,8 @@ function unknown(more: object = {}) {
 
 Deno.test("what surely was not sent may be tried again, unless the gateway knows better", async () => {
   const outgoing = { accountId: "default", to: "user:bob", text: "hi" };
-  const again = async (lines: Lines, more: object = {}) => {
-    const cause = await send(lines, { ...outgoing, ...more }).then(
+  const again = async (lines: AccountLinks, more: object = {}) => {
+    const cause = await sendMessage(lines, { ...outgoing, ...more }).then(
       () => assert.fail("it was sent"),
       (thrown) => thrown,
     );
@@ -89,7 +89,7 @@ Deno.test("an interrupted text is sent again under its id, and its receipt tells
 Deno.test("an interrupted text is never told inside an open turn, where no id drops a repeat", async () => {
   const { lines, pushes, present } = linesWith(() => ({ success: true }));
   const written: string[] = [];
-  const answer = new Answer({
+  const answer = new AnswerStream({
     write: (text) => written.push(text),
     reasoning() {},
     tool() {},

@@ -2,7 +2,7 @@
  * This is an OpenClaw of a few lines for tests: it lets in whom it is told to, and runs what a test
  * says.
  */
-import type { Admission, Config, Host, Run, RunResult } from "../../plugin/src/host.ts";
+import type { Config, Host, InboundAdmission, Run, RunResult } from "../../plugin/src/host.ts";
 import { type Account, readAccount } from "../../plugin/src/account.ts";
 
 export interface FakeHost extends Host {
@@ -12,7 +12,7 @@ export interface FakeHost extends Host {
   /** What a run does. */
   agent: (run: Run) => Promise<RunResult | void>;
   /** Whom it lets in. */
-  verdict: (senderId: string) => Admission;
+  verdict: (senderId: string) => InboundAdmission;
   files: Map<string, Uint8Array>;
   hooks: boolean;
   /** Who has been let in by code. */

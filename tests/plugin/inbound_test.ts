@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Chat, Reply } from "../../src/bots/client.ts";
 import { Inbound } from "../../plugin/src/inbound.ts";
-import { Present } from "../../plugin/src/present.ts";
+import { OpenTurns } from "../../plugin/src/open_turns.ts";
 import { account, deferred, type FakeHost, fakeHost } from "./fake_host.ts";
 
 const PNG =
@@ -65,7 +65,7 @@ let count = 0;
 function parts(host: FakeHost, fields: Record<string, unknown> = {}, protocol: 1 | 2 = 2) {
   const problems: string[] = [];
   const challenged: string[] = [];
-  const present = new Present();
+  const present = new OpenTurns();
   const inbound = new Inbound({
     account: account(fields),
     host,

@@ -1,10 +1,10 @@
 /** The small things: targets, sessions, images, steps, lanes. */
 import assert from "node:assert/strict";
-import { LANE_BOUND, Lanes } from "../../plugin/src/lane.ts";
+import { LANE_BOUND, Lanes } from "../../plugin/src/lanes.ts";
 import { imageType, readImage, writeImage, writeMedia } from "../../plugin/src/media.ts";
 import { mayApprove, owners } from "../../plugin/src/owner.ts";
 import { peerKey, sessionKey, sharesMain, withOwnScope } from "../../plugin/src/session.ts";
-import { toolStep } from "../../plugin/src/step.ts";
+import { toolStep } from "../../plugin/src/tool_step.ts";
 import { normalizeTarget, readTarget } from "../../plugin/src/target.ts";
 
 const PNG =

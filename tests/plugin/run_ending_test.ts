@@ -1,6 +1,6 @@
 /** How a run ended, from what OpenClaw tells of it. */
 import assert from "node:assert/strict";
-import { type End, Ending } from "../../plugin/src/ending.ts";
+import { type RunEnd, RunEnding } from "../../plugin/src/run_ending.ts";
 
 const quiet = { stopped: false, deferred: false };
 const done = { status: "done" } as const;
@@ -9,9 +9,9 @@ const failed = (words: string) => ({ status: "failed", words }) as const;
 
 const CASES: readonly [
   what: string,
-  told: (ending: Ending) => void,
+  told: (ending: RunEnding) => void,
   how: typeof quiet,
-  end: End,
+  end: RunEnd,
 ][] = [
   ["an answer", (e) => (e.begin(), e.outcome("completed"), e.answer()), quiet, done],
   ["a command, which is answered without a run", (e) => e.answer(), quiet, done],
@@ -65,7 +65,7 @@ const CASES: readonly [
 
 for (const [what, told, how, end] of CASES) {
   Deno.test(`${what} ends as ${end.status}`, () => {
-    const ending = new Ending();
+    const ending = new RunEnding();
     told(ending);
     assert.deepEqual(ending.end(how), end);
   });

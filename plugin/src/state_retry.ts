@@ -1,22 +1,22 @@
 /**
- * This is patience with OpenClaw's state. Its own upkeep holds a lock now and then, most of all
- * after a start, and what comes in meanwhile is thrown back ("another OpenClaw process owns
- * state-lifecycle"). A question is worth another try.
+ * Retries while OpenClaw's state is locked. OpenClaw's own upkeep holds a lock now and then, most of
+ * all after a start, and rejects what arrives meanwhile ("another OpenClaw process owns
+ * state-lifecycle"). A question is worth another attempt.
  */
 
 /** Milliseconds before each further try. */
-const WAITS: readonly number[] = [500, 1000, 2000, 4000];
+const WAITS_MS: readonly number[] = [500, 1000, 2000, 4000];
 
 /**
  * Runs it again while OpenClaw's state is held and `again` allows it. Anything else that is thrown
  * comes through.
  */
-export async function whenFree<T>(
+export async function retryWhileHeld<T>(
   run: () => Promise<T>,
   again: () => boolean,
   wait: (ms: number) => Promise<void> = sleep,
 ): Promise<T> {
-  for (const ms of WAITS) {
+  for (const ms of WAITS_MS) {
     try {
       return await run();
     } catch (cause) {

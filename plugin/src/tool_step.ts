@@ -1,6 +1,5 @@
 /**
- * This is a step of a tool as people are shown it: what it is called, how far it is, and a glimpse
- * of what it works on.
+ * A step of a tool as people see it: its name, its progress, and a glimpse of what it works on.
  */
 import type { CommandOutput, ItemEvent, ToolStart } from "./host.ts";
 

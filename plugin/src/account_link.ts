@@ -1,6 +1,6 @@
 /**
- * This is an account's line to its gateway: it is dialled when OpenClaw starts the account, kept up
- * until OpenClaw stops it, and tells OpenClaw how it stands.
+ * The link of an account to its gateway. It connects when OpenClaw starts the account, reconnects
+ * until OpenClaw stops it, and reports its status.
  */
 import {
   type Bot,
@@ -11,11 +11,11 @@ import {
 import { type Account, whatIsMissing } from "./account.ts";
 import type { Host } from "./host.ts";
 import { Inbound } from "./inbound.ts";
-import { Present } from "./present.ts";
+import { OpenTurns } from "./open_turns.ts";
 import { WELCOME, Welcome, welcomeId } from "./welcome.ts";
 
 /** What OpenClaw shows of a running account. */
-export interface Status {
+export interface AccountStatus {
   readonly running?: boolean;
   readonly connected?: boolean;
   readonly lifecycle?: "starting" | "ready" | "recovering" | "blocked" | "stopped";
@@ -37,50 +37,50 @@ export interface Status {
   readonly dmPolicy?: string;
 }
 
-export interface LineParts {
+export interface AccountLinkParts {
   readonly account: Account;
   readonly host: Host;
   readonly signal: AbortSignal;
   readonly log: { info(text: string): void; warn(text: string): void; error(text: string): void };
   /** Adds to what is known of the account. */
-  tell(status: Status): void;
+  tell(status: AccountStatus): void;
   readonly now?: () => number;
   /** For tests: parts of the wire's client. */
   readonly wire?: Partial<Pick<ConnectOptions, "WebSocket" | "clock" | "random">>;
 }
 
 /** A live line, as the way out sees it. */
-export interface Line {
+export interface AccountLink {
   readonly account: Account;
   readonly bot: Bot;
-  readonly present: Present;
+  readonly present: OpenTurns;
   /** The version of the wire that the gateway spoke when it was last there; 1 before. */
   readonly protocol: 1 | 2;
 }
 
 /** Milliseconds between two notes of traffic in the status: OpenClaw writes each of them down. */
-const ACTIVITY_REST = 5000;
+const ACTIVITY_INTERVAL_MS = 5000;
 /**
  * Most milliseconds before each of the first three dials after a drop: a gateway that is started
  * again is up by then.
  */
-const FIRST_DIALS = 1000;
+const FIRST_RECONNECT_MS = 1000;
 /**
  * Milliseconds within which those dials are over. Who is not back by then has been killed, and
  * people are told so.
  */
-const REDIAL = 5000;
+const RECONNECT_WINDOW_MS = 5000;
 /** Milliseconds that answers get to come to their end when OpenClaw stops the account. */
-const FINISH = 1500;
+const FINISH_MS = 1500;
 
 /**
  * The lines of this process by account: OpenClaw asks for messages to be sent without saying over
  * which line.
  */
-export class Lines {
-  readonly #lines = new Map<string, Line>();
+export class AccountLinks {
+  readonly #lines = new Map<string, AccountLink>();
 
-  get(accountId: string): Line | undefined {
+  get(accountId: string): AccountLink | undefined {
     return this.#lines.get(accountId);
   }
 
@@ -88,7 +88,7 @@ export class Lines {
    * Runs an account until the signal aborts. Rejects only where dialling makes no sense, with words
    * for the owner.
    */
-  async run(parts: LineParts): Promise<void> {
+  async run(parts: AccountLinkParts): Promise<void> {
     const { account, host, signal, log, tell, now = Date.now } = parts;
     const missing = whatIsMissing(account);
     if (missing) throw new Error(`Nexus cannot start: ${missing}`);
@@ -98,7 +98,7 @@ export class Lines {
       );
     }
     if (signal.aborted) return;
-    const present = new Present();
+    const present = new OpenTurns();
     let running = 0;
     let activeAt = 0;
     let protocol: 1 | 2 = 1;
@@ -108,7 +108,7 @@ export class Lines {
       present,
       protocol: () => protocol,
       onProblem: (text, cause) =>
-        log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
+        log.warn(cause === undefined ? text : `${text}: ${messageOf(cause)}`),
       onMessage: () => tell({ lastInboundAt: now() }),
       onChallenge: (personId) => protocol === 2 && welcome.wait(personId),
     });
@@ -121,7 +121,7 @@ export class Lines {
           content: WELCOME,
           id: welcomeId(account.accountId, personId),
         }),
-      onProblem: (text, cause) => log.warn(`${text}: ${wordsOf(cause)}`),
+      onProblem: (text, cause) => log.warn(`${text}: ${messageOf(cause)}`),
       every(ms, run) {
         const timer = setInterval(run, ms);
         return () => clearInterval(timer);
@@ -146,8 +146,8 @@ export class Lines {
         ...(account.showReasoning ? ["reasoning"] : []),
         ...(account.showTools ? ["tools"] : []),
       ],
-      reconnectInterval: Math.min(FIRST_DIALS, account.reconnectInterval),
-      redial: REDIAL,
+      reconnectInterval: Math.min(FIRST_RECONNECT_MS, account.reconnectInterval),
+      redial: RECONNECT_WINDOW_MS,
       maxReconnectInterval: Math.max(30_000, account.reconnectInterval),
       ...parts.wire,
       answer: async (chat, reply) => {
@@ -164,15 +164,15 @@ export class Lines {
         logState(state, account, log);
       },
       onProblem: (text, cause) =>
-        log.warn(cause === undefined ? text : `${text}: ${wordsOf(cause)}`),
+        log.warn(cause === undefined ? text : `${text}: ${messageOf(cause)}`),
       onActivity: () => {
         const at = now();
-        if (at - activeAt < ACTIVITY_REST) return;
+        if (at - activeAt < ACTIVITY_INTERVAL_MS) return;
         activeAt = at;
         tell({ lastTransportActivityAt: at });
       },
     });
-    const line: Line = {
+    const line: AccountLink = {
       account,
       bot,
       present,
@@ -186,7 +186,7 @@ export class Lines {
     );
     if (this.#lines.get(account.accountId) === line) this.#lines.delete(account.accountId);
     welcome.close();
-    await bot.close({ finish: FINISH });
+    await bot.close({ finish: FINISH_MS });
     tell({
       running: false,
       connected: false,
@@ -198,7 +198,7 @@ export class Lines {
   }
 }
 
-function statusOf(state: ConnectionState, at: number): Status {
+function statusOf(state: ConnectionState, at: number): AccountStatus {
   switch (state.phase) {
     case "connecting":
       return { connected: false, reconnectAttempts: state.attempt - 1 };
@@ -230,7 +230,7 @@ function statusOf(state: ConnectionState, at: number): Status {
   }
 }
 
-function logState(state: ConnectionState, account: Account, log: LineParts["log"]): void {
+function logState(state: ConnectionState, account: Account, log: AccountLinkParts["log"]): void {
   const who = `${account.botId} at ${account.serverUrl}`;
   if (state.phase === "ready") {
     log.info(`registered as ${who} (protocol ${state.gateway.protocol})`);
@@ -240,6 +240,6 @@ function logState(state: ConnectionState, account: Account, log: LineParts["log"
 }
 
 /** What a thrown thing says, without its stack. */
-export function wordsOf(thrown: unknown): string {
+export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

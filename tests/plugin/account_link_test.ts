@@ -1,7 +1,11 @@
 /** The line and the way out, over a real socket. */
 import assert from "node:assert/strict";
-import { type Line, Lines, type Status } from "../../plugin/src/line.ts";
-import { send } from "../../plugin/src/outbound.ts";
+import {
+  type AccountLink,
+  AccountLinks,
+  type AccountStatus,
+} from "../../plugin/src/account_link.ts";
+import { sendMessage } from "../../plugin/src/outbound.ts";
 import { issuesOf, probeAccount } from "../../plugin/src/status.ts";
 import { account, deferred, fakeHost } from "./fake_host.ts";
 
@@ -89,17 +93,17 @@ async function running(
   gateway: FakeGateway,
   use: (
     parts: {
-      lines: Lines;
-      line: () => Line;
-      status: () => Status;
+      lines: AccountLinks;
+      line: () => AccountLink;
+      status: () => AccountStatus;
       host: ReturnType<typeof fakeHost>;
     },
   ) => Promise<void>,
-): Promise<Status> {
-  const lines = new Lines();
+): Promise<AccountStatus> {
+  const lines = new AccountLinks();
   const host = fakeHost();
   const stop = new AbortController();
-  let status: Status = {};
+  let status: AccountStatus = {};
   const done = lines.run({
     account: account({ serverUrl: gateway.url, reconnectInterval: 100 }),
     host,
@@ -176,7 +180,7 @@ Deno.test("a refusal is final: the account is blocked, says why, and does not di
 
 Deno.test("an account that cannot dial says what is missing, and a secret that was not resolved is not sent", async () => {
   const start = (fields: Record<string, unknown>) =>
-    new Lines().run({
+    new AccountLinks().run({
       account: account(fields),
       host: fakeHost(),
       signal: new AbortController().signal,
@@ -194,7 +198,7 @@ Deno.test("a message that nobody asked for is pushed, with the gateway's receipt
   const gateway = new FakeGateway(2);
   await running(gateway, async ({ lines, line }) => {
     await line().bot.ready();
-    const sent = await send(lines, {
+    const sent = await sendMessage(lines, {
       accountId: "default",
       to: "nexus:user:bob",
       text: "good morning",
@@ -210,15 +214,15 @@ Deno.test("a message that nobody asked for is pushed, with the gateway's receipt
       id: "m1",
     });
     await assert.rejects(
-      send(lines, { accountId: "default", to: "user:nobody", text: "x" }),
+      sendMessage(lines, { accountId: "default", to: "user:nobody", text: "x" }),
       /did not take it: not_found/,
     );
     await assert.rejects(
-      send(lines, { accountId: "other", to: "user:bob", text: "x" }),
+      sendMessage(lines, { accountId: "other", to: "user:bob", text: "x" }),
       /"other" is not running/,
     );
     await assert.rejects(
-      send(lines, { accountId: "default", to: "user:bob", text: " " }),
+      sendMessage(lines, { accountId: "default", to: "user:bob", text: " " }),
       /neither a text nor an image/,
     );
   });
@@ -230,7 +234,7 @@ Deno.test("a file is pushed by its name; a version-1 gateway is told of it in wo
   const gateway = new FakeGateway(2);
   await running(gateway, async ({ lines, line }) => {
     await line().bot.ready();
-    await send(lines, outgoing);
+    await sendMessage(lines, outgoing);
     const push = gateway.heard.find((frame) => frame.type === "push");
     assert.deepEqual([push!.content, push!.images], ["", [
       "data:text/csv;name=a%20b.csv;base64,aGk=",
@@ -240,7 +244,7 @@ Deno.test("a file is pushed by its name; a version-1 gateway is told of it in wo
   await running(old, async ({ lines, line, host }) => {
     await line().bot.ready();
     host.agent = async () =>
-      void await send(lines, { ...outgoing, to: "user:alice", text: "Look:" });
+      void await sendMessage(lines, { ...outgoing, to: "user:alice", text: "Look:" });
     old.say({ type: "chat", id: "t1", content: "hi", from: "alice", timestamp: 1 });
     await old.frame((frame) => frame.done === true);
     assert.equal(
@@ -256,7 +260,7 @@ Deno.test("a question for approval is shown inside the turn that waits for it", 
     await line().bot.ready();
     host.agent = async ({ callbacks, message }) => {
       callbacks.onPartialReply?.({ text: "I want to run it." });
-      await send(lines, {
+      await sendMessage(lines, {
         accountId: "default",
         to: `user:${message.senderId}`,
         text: "Approve?",
@@ -287,12 +291,12 @@ Deno.test("towards a version-1 gateway a push is only possible inside an open tu
   await running(gateway, async ({ lines, line, host }) => {
     await line().bot.ready();
     await assert.rejects(
-      send(lines, { accountId: "default", to: "user:alice", text: "x" }),
+      sendMessage(lines, { accountId: "default", to: "user:alice", text: "x" }),
       /no open question/,
     );
     host.agent = async ({ callbacks }) => {
       callbacks.onPartialReply?.({ text: "a" });
-      await send(lines, { accountId: "default", to: "user:alice", text: "b" });
+      await sendMessage(lines, { accountId: "default", to: "user:alice", text: "b" });
     };
     gateway.say({ type: "chat", id: "t1", content: "hi", from: "alice", timestamp: 1 });
     await gateway.frame((frame) => frame.done === true);

@@ -1,20 +1,19 @@
 /**
- * This is who is present: the turns of an account that are open right now. An approval that a
- * running turn waits for, or a word that an old gateway could not take otherwise, is shown inside
- * the turn of the person it is for.
+ * The open turns of an account. A request for approval that a running turn waits for, or a notice
+ * that an old gateway could not take otherwise, is shown inside the turn of its person.
  */
-import type { Answer } from "./answer.ts";
-import type { Target } from "./target.ts";
+import type { AnswerStream } from "./answer.ts";
+import type { PushTarget } from "./target.ts";
 
 export interface OpenTurn {
   readonly personId: string;
   readonly conversationId: string | undefined;
-  readonly answer: Answer;
+  readonly answer: AnswerStream;
   /** It is a command such as `/approve`, and not the turn that waits for it. */
   readonly command: boolean;
 }
 
-export class Present {
+export class OpenTurns {
   readonly #turns = new Set<OpenTurn>();
 
   /** Returns the way to leave. */
@@ -27,7 +26,7 @@ export class Present {
    * The latest open turn of a person, or of a conversation; one that is a command only where there
    * is no other.
    */
-  find(target: Target): OpenTurn | undefined {
+  find(target: PushTarget): OpenTurn | undefined {
     const turns = [...this.#turns].filter((turn) =>
       target.kind === "user" ? turn.personId === target.id : turn.conversationId === target.id
     );

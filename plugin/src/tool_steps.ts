@@ -1,11 +1,10 @@
 /**
- * These are the steps of tools on their way to the person. OpenClaw tells of one call from up to
- * three sides: that it started, how far it is, and what a command printed. They are made into one
- * row of steps, and repeats are left out.
+ * The steps of tools on their way to the person. OpenClaw reports one call from up to three sides:
+ * its start, its progress, and the output of a command. Here they become one list without repeats.
  */
-import type { ToolStep } from "./step.ts";
+import type { ToolStep } from "./tool_step.ts";
 
-export class Steps {
+export class ToolSteps {
   readonly #send: (step: ToolStep) => void;
   #last: ToolStep | undefined;
   /** The end of a command whose output may still come. */

@@ -1,10 +1,10 @@
 /**
- * This is how a run of an agent ended. OpenClaw resolves a run in the same way whether it answered,
- * failed or was stopped; what happened shows only in what it tells on the way.
+ * The way in which the run of an agent ended. OpenClaw resolves a run in the same way whether it
+ * answered, failed or was stopped; only the events on the way show which.
  */
 
 /** How the turn ends on the wire. */
-export type End =
+export type RunEnd =
   | { readonly status: "done" }
   | { readonly status: "failed"; readonly words: string }
   | { readonly status: "cancelled" };
@@ -12,7 +12,7 @@ export type End =
 /** Said where OpenClaw tells that a run failed and not why. */
 const NO_REASON = "OpenClaw could not complete this answer.";
 
-export class Ending {
+export class RunEnding {
   /** Whether the agent has begun to work on it. */
   begun = false;
   #outcome: "completed" | "failed" | undefined;
@@ -53,7 +53,7 @@ export class Ending {
    * `stopped`: this plugin stopped the run. `deferred`: OpenClaw gave the message to a run that was
    * at work already.
    */
-  end({ stopped, deferred }: { readonly stopped: boolean; readonly deferred: boolean }): End {
+  end({ stopped, deferred }: { readonly stopped: boolean; readonly deferred: boolean }): RunEnd {
     if (stopped) return { status: "cancelled" };
     if (this.#outcome === "failed" || (this.#errors.length > 0 && !this.#answered)) {
       return { status: "failed", words: this.#errors.join("\n\n") || NO_REASON };

@@ -1,6 +1,6 @@
 /** Patience with OpenClaw's state. */
 import assert from "node:assert/strict";
-import { whenFree } from "../../plugin/src/contention.ts";
+import { retryWhileHeld } from "../../plugin/src/state_retry.ts";
 
 const held = () => Promise.reject(new Error("another OpenClaw process owns state-lifecycle"));
 
@@ -9,11 +9,11 @@ Deno.test("what OpenClaw throws back while its state is held is tried again, a l
   let tries = 0;
   const wait = (ms: number) => Promise.resolve(void waits.push(ms));
   assert.equal(
-    await whenFree(() => ++tries < 3 ? held() : Promise.resolve("answer"), () => true, wait),
+    await retryWhileHeld(() => ++tries < 3 ? held() : Promise.resolve("answer"), () => true, wait),
     "answer",
   );
   assert.deepEqual(waits, [500, 1000]);
-  await assert.rejects(whenFree(held, () => true, wait), /state-lifecycle/);
+  await assert.rejects(retryWhileHeld(held, () => true, wait), /state-lifecycle/);
   assert.deepEqual(waits, [500, 1000, 500, 1000, 2000, 4000]);
 });
 
@@ -21,8 +21,8 @@ Deno.test("another error comes through at once, and nothing is tried again that 
   let tries = 0;
   const wait = () => Promise.reject(new Error("it waited"));
   await assert.rejects(
-    whenFree(() => Promise.reject(new Error(`try ${++tries}`)), () => true, wait),
+    retryWhileHeld(() => Promise.reject(new Error(`try ${++tries}`)), () => true, wait),
     /try 1/,
   );
-  await assert.rejects(whenFree(held, () => false, wait), /state-lifecycle/);
+  await assert.rejects(retryWhileHeld(held, () => false, wait), /state-lifecycle/);
 });
