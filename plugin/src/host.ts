@@ -1,6 +1,7 @@
 /**
- * OpenClaw as this plugin sees it: the calls it makes and the shapes it relies on. `channel.ts` fits
- * the real OpenClaw in, where the compiler compares the two; tests use a small one of their own.
+ * OpenClaw as this plugin sees it: the calls it makes and the shapes it relies on. `channel.ts`
+ * fits the real OpenClaw in, where the compiler compares the two; tests use a small one of their
+ * own.
  */
 
 /** OpenClaw's configuration, of which a plugin reads little and writes less. */

@@ -1,6 +1,6 @@
 /**
- * The way in: a message of a person becomes a turn of an OpenClaw agent, and the output of the agent
- * becomes the answer.
+ * The way in: a message of a person becomes a turn of an OpenClaw agent, and the output of the
+ * agent becomes the answer.
  */
 import type { Chat, Reply } from "../../src/bots/client.ts";
 import { type Account, effectiveAllowFrom } from "./account.ts";

@@ -1,6 +1,7 @@
 /**
- * The queue of a session, which runs one turn at a time. OpenClaw would hand a second message of the
- * same session to the running turn: the first asker would get both answers, and the second none.
+ * The queue of a session, which runs one turn at a time. OpenClaw would hand a second message of
+ * the same session to the running turn: the first asker would get both answers, and the second
+ * none.
  */
 
 /** Turns that may wait in one lane; a person who sends more than this while one runs is told so. */

@@ -1,6 +1,6 @@
 /**
- * Conversions of images and files between the protocol, where they are data URLs, and OpenClaw, where
- * they are files that it has staged. Only what OpenClaw's own guard hands out is read here.
+ * Conversions of images and files between the protocol, where they are data URLs, and OpenClaw,
+ * where they are files that it has staged. Only what OpenClaw's own guard hands out is read here.
  */
 
 import { Buffer } from "node:buffer";

@@ -1,6 +1,7 @@
 /**
- * The treatment of buttons. The protocol has none, and OpenClaw writes them below the text as a list.
- * The text of a request for approval already explains how to answer it, so its list is left out.
+ * The treatment of buttons. The protocol has none, and OpenClaw writes them below the text as a
+ * list. The text of a request for approval already explains how to answer it, so its list is left
+ * out.
  */
 
 /** As much of a presentation as is looked at. */

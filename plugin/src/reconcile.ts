@@ -1,6 +1,6 @@
 /**
- * The answer to OpenClaw's queue after a sender was interrupted and nobody knows whether the message
- * was sent. Each part travels under the same id every time, and the gateway drops repeats.
+ * The answer to OpenClaw's queue after a sender was interrupted and nobody knows whether the
+ * message was sent. Each part travels under the same id every time, and the gateway drops repeats.
  */
 import { readAccount, type Settings } from "./account.ts";
 import type { AccountLinks } from "./account_link.ts";

@@ -1,6 +1,6 @@
 /**
- * Retries while OpenClaw's state is locked. OpenClaw's own upkeep holds a lock now and then, most of
- * all after a start, and rejects what arrives meanwhile ("another OpenClaw process owns
+ * Retries while OpenClaw's state is locked. OpenClaw's own upkeep holds a lock now and then, most
+ * of all after a start, and rejects what arrives meanwhile ("another OpenClaw process owns
  * state-lifecycle"). A question is worth another attempt.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The status of an account for `openclaw channels status`: the result of a probe, and advice for its
- * owner.
+ * The status of an account for `openclaw channels status`: the result of a probe, and advice for
+ * its owner.
  */
 import { probe as dial } from "../../src/bots/client.ts";
 import { type Account, CHANNEL, DEFAULT_ACCOUNT, whatIsMissing } from "./account.ts";

@@ -202,7 +202,7 @@ export class BotServer {
       case "push":
         return void this.#pushes.handle(link, frame);
       case "register":
-        // A second register on one socket: Nexus 1 allowed it.
+        // A second register on one socket: Nexus 1.x allowed it.
         return this.#register(link.connection!, frame);
     }
   }

@@ -54,7 +54,7 @@ export function welcome(
   };
 }
 
-/** The frame that carries a task; for version 1 exactly the one that Nexus 1 sent. */
+/** The frame that carries a task; for version 1 exactly the one that Nexus 1.x sent. */
 export function chatOf({ id, conversationId, message, at }: Task, protocol: number): GatewayFrame {
   const { person, text, images, channel, chatType } = message;
   const content = message.contextPrefix === undefined ? text : message.contextPrefix + text;

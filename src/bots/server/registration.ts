@@ -1,23 +1,15 @@
 /**
  * The decision about a `register` frame whose token and names are in order. It is a pure function
- * of what is known about the bot id and the socket:
+ * of what is known about the bot id and the socket. The first row that fits counts:
  *
- * | the socket answers as another bot | gateway drains | bot id is known as | versions | decision
- * |
- * | --------------------------------- | -------------- | ------------------ | -------- |
- * ---------------- |
- * | with open turns                   |                |                    |          | `decline`
- * |
- * | no, or without open turns         | yes, and the bot has no turns to resume |      | |
- * `restarting`     |
- * |                                   |                | unknown            |          | `new`
- * |
- * |                                   |                | this socket        |          | `continue`
- * |
- * |                                   |                | another or none    | both 2   | `resume`
- * |
- * |                                   |                | another or none    | else     | `replace`
- * |
+ * | case                                                         | decision     |
+ * | ------------------------------------------------------------ | ------------ |
+ * | the socket answers as another bot that has open turns        | `decline`    |
+ * | the gateway drains, and the bot has no open turns to resume  | `restarting` |
+ * | the bot id is unknown                                        | `new`        |
+ * | the bot id is registered on this socket                      | `continue`   |
+ * | it is on another socket or away, and both versions are 2     | `resume`     |
+ * | it is on another socket or away, and one of them is 1        | `replace`    |
  */
 
 /** A bot that the server knows by its id. */

@@ -1,6 +1,6 @@
 /**
- * Requests to one model API as the configuration describes it: address, key and headers. Secrets are
- * looked up for each request, so a changed key counts at once.
+ * Requests to one model API as the configuration describes it: address, key and headers. Secrets
+ * are looked up for each request, so a changed key counts at once.
  */
 import { withoutTrailingSlashes } from "../../core/address.ts";
 import { NexusError } from "../../core/error.ts";

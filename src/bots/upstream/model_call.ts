@@ -7,11 +7,12 @@
  */
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../../core/clock.ts";
-import { asNexusError, type ErrorCode } from "../../core/error.ts";
+import { asNexusError } from "../../core/error.ts";
 import type { Sink } from "../../core/link.ts";
 import type { Usage } from "../../core/message.ts";
 import { onAbort } from "./abort.ts";
 import { type ApiError, apiErrorOf, worthRepeating } from "./api_error.ts";
+import type { CallFailure, CallOutcome } from "./call_outcome.ts";
 import type { AnswerHandler, Dialect } from "./dialect.ts";
 import {
   ConnectionError,
@@ -34,33 +35,6 @@ export interface ModelCallParts {
   readonly redact: (text: string) => string;
 }
 
-/** A failed call. */
-export interface CallFailure {
-  readonly code: ErrorCode;
-  readonly detail: string;
-  readonly retryable: boolean;
-  /** Seconds. */
-  readonly retryAfter?: number;
-  /** The API's own code for it. */
-  readonly reason?: string;
-  /** Whether the answer had begun. */
-  readonly isPartial: boolean;
-}
-
-/** How a call ended, and what it used. {@linkcode conclude} passes it on to the sink. */
-export type CallOutcome =
-  & {
-    /** As the API counted; fields that it did not send are missing. */
-    readonly usage: Partial<Usage>;
-    /** UTF-16 units of the answer. */
-    readonly units: number;
-  }
-  & (
-    | { readonly status: "cancelled" }
-    | { readonly status: "done"; readonly finish?: string }
-    | { readonly status: "failed"; readonly failure: CallFailure }
-  );
-
 /** How one attempt failed. */
 interface AttemptFailure extends ApiError {
   /** The same bot may be asked again, as long as the answer has not begun. */
@@ -72,8 +46,8 @@ interface AttemptFailure extends ApiError {
 }
 
 /**
- * The longest pause before another attempt. If the API asks for more, another bot, or a clear error,
- * serves the person better.
+ * The longest pause before another attempt. If the API asks for more, another bot, or a clear
+ * error, serves the person better.
  */
 const MAX_WAIT_MS = 8_000;
 
@@ -383,28 +357,6 @@ export class ModelCall implements AnswerHandler {
   }
 }
 
-/** Writes the last word of a call to its sink. */
-export function conclude(outcome: CallOutcome, sink: Sink): void {
-  switch (outcome.status) {
-    case "cancelled":
-      return;
-    case "done":
-      sink.setMeta?.({ usage: completeUsage(outcome.usage), finish: outcome.finish });
-      return void sink.done();
-    case "failed": {
-      const { code, detail, retryable, retryAfter, reason, isPartial } = outcome.failure;
-      // What came before the cut stands, unless the rest of the answer cannot be passed on.
-      if (isPartial && code !== "answer_unsupported") return sink.lost(detail);
-      return sink.fail(code, detail, retryable, { retryAfter, reason, partial: isPartial });
-    }
-  }
-}
-
 function connectionFailure(detail: string): AttemptFailure {
   return { code: "bot_gone", detail, retryable: true, mayRepeat: true };
-}
-
-function completeUsage({ inputTokens, outputTokens, ...details }: Partial<Usage>) {
-  if (inputTokens === undefined || outputTokens === undefined) return undefined;
-  return { inputTokens, outputTokens, ...details };
 }

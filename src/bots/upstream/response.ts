@@ -22,8 +22,8 @@ export async function readAll(response: HttpResponse, max: number): Promise<stri
 }
 
 /**
- * Milliseconds until a repeat makes sense: `retry-after-ms` (OpenAI), or `Retry-After` as seconds or
- * a date (RFC 9110, 10.2.3).
+ * Milliseconds until a repeat makes sense: `retry-after-ms` (OpenAI), or `Retry-After` as seconds
+ * or a date (RFC 9110, 10.2.3).
  */
 export function retryAfterMs(response: HttpResponse, now: number): number | undefined {
   const exact = Number(response.header("retry-after-ms") ?? NaN);

@@ -14,7 +14,8 @@ import { ApiAccess } from "./api_access.ts";
 import { type BudgetUse, UpstreamBudget } from "./budget.ts";
 import { Cooldown } from "./cooldown.ts";
 import type { HttpClient } from "./http/client.ts";
-import { type CallOutcome, conclude, ModelCall } from "./model_call.ts";
+import { ModelCall } from "./model_call.ts";
+import { type CallOutcome, conclude } from "./call_outcome.ts";
 import { historyWithin, usageOf, withoutImages } from "./prompt.ts";
 import type { UpstreamSettings } from "./settings.ts";
 

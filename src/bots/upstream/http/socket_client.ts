@@ -3,9 +3,9 @@
  * Responses are read piece by piece. Message framing follows RFC 9112: sections 6 (length), 7.1
  * (chunked) and 9.3 (keep-alive).
  *
- * Reading deltas is most of the work of a gateway in front of a model, so the client is our own. The
- * CPU time of the client alone for one delta of 200 bytes, with 300 streams at a time (medians of
- * four alternating runs on Deno 2.9.6, 2026-11-28): 14 µs here, 20 µs with undici 8.11.2
+ * Reading deltas is most of the work of a gateway in front of a model, so the client is our own.
+ * The CPU time of the client alone for one delta of 200 bytes, with 300 streams at a time (medians
+ * of four alternating runs on Deno 2.9.6, 2026-11-28): 14 µs here, 20 µs with undici 8.11.2
  * (`dispatch`; 25 with `request`), 48 µs with `fetch`. Loading undici takes another 300 ms at its
  * first use. `fetch_client.ts` serves proxies, HTTP/2 and other runtimes.
  */
