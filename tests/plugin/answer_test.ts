@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { AnswerStream } from "../../plugin/src/answer.ts";
 
-interface Wire {
+interface RecordedWire {
   readonly answer: AnswerStream;
   /** The pieces, in order. */
   readonly pieces: string[];
@@ -11,7 +11,7 @@ interface Wire {
   text(): string;
 }
 
-function wire(): Wire {
+function wire(): RecordedWire {
   const pieces: string[] = [], thoughts: string[] = [], images: string[] = [];
   const answer = new AnswerStream({
     write: (text) => pieces.push(text),

@@ -7,7 +7,7 @@ import { OutgoingReply, type ReplyTransport } from "../../../src/bots/client/rep
  * `docs/protocol.md`: it takes the next number, drops repeats, answers gaps, and gives receipts
  * when it is told to.
  */
-class Line implements ReplyTransport {
+class TestTransport implements ReplyTransport {
   maxFrame = 4000;
   up = true;
   finishedTimes = 0;
@@ -94,7 +94,7 @@ Deno.test("whatever the line loses, the gateway has every word once, in order, a
       fc.array(step, { minLength: 20, maxLength: 80, size: "max" }),
       fc.boolean(),
       (steps, keeps) => {
-        const line = new Line();
+        const line = new TestTransport();
         const reply = new OutgoingReply(chat, 2, line, () => 0);
         let said = "";
         const back = () => {
@@ -137,7 +137,7 @@ Deno.test("whatever the line loses, the gateway has every word once, in order, a
 });
 
 Deno.test("what is acknowledged is let go, and a writer that waits goes on", async () => {
-  const line = new Line();
+  const line = new TestTransport();
   line.maxFrame = 1 << 20;
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   for (let n = 0; n < 12; n++) reply.write("x".repeat(100_000));
@@ -152,7 +152,7 @@ Deno.test("what is acknowledged is let go, and a writer that waits goes on", asy
 });
 
 Deno.test("a writer that waits for room is let go when the turn is over", async () => {
-  const line = new Line();
+  const line = new TestTransport();
   line.maxFrame = 1 << 22;
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   reply.write("x".repeat(1_200_000 / 2));
@@ -169,7 +169,7 @@ Deno.test("a writer that waits for room is let go when the turn is over", async 
 });
 
 Deno.test("a reply that has said its last word takes no second one", () => {
-  const line = new Line();
+  const line = new TestTransport();
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   reply.done("one");
   reply.done("two");
@@ -181,7 +181,7 @@ Deno.test("a reply that has said its last word takes no second one", () => {
 });
 
 Deno.test("a turn cannot go on from a number that was never said, nor from one that was let go", () => {
-  const line = new Line();
+  const line = new TestTransport();
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   for (const word of ["a", "b", "c"]) {
     reply.write(word);
@@ -196,7 +196,7 @@ Deno.test("a turn cannot go on from a number that was never said, nor from one t
 });
 
 Deno.test("towards a gateway whose receipts say stored, what has arrived is not sent again and is kept", () => {
-  const line = new Line();
+  const line = new TestTransport();
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   for (const word of ["a", "b", "c"]) {
     reply.write(word);
@@ -215,7 +215,7 @@ Deno.test("towards a gateway whose receipts say stored, what has arrived is not 
 });
 
 Deno.test("receipts for what was never said, or that come late, change nothing", () => {
-  const line = new Line();
+  const line = new TestTransport();
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   reply.write("a");
   reply.flush();
@@ -229,7 +229,7 @@ Deno.test("receipts for what was never said, or that come late, change nothing",
 });
 
 Deno.test("an answer that is complete is not called off when the line is lost before its receipt", () => {
-  const line = new Line();
+  const line = new TestTransport();
   const reply = new OutgoingReply(chat, 2, line, () => 0);
   const { signal } = reply;
   reply.done("whole");
@@ -239,7 +239,7 @@ Deno.test("an answer that is complete is not called off when the line is lost be
 });
 
 Deno.test("towards version 1 nothing is kept: there are no receipts to wait for", () => {
-  const line = new Line();
+  const line = new TestTransport();
   line.maxFrame = 1 << 20;
   const reply = new OutgoingReply(chat, 1, line, () => 0);
   for (let n = 0; n < 30; n++) {

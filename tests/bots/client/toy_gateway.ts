@@ -5,7 +5,7 @@
 // deno-lint-ignore-file no-explicit-any
 
 /** One accepted socket. */
-export class Line {
+export class ToyConnection {
   readonly frames: any[] = [];
   readonly raw: string[] = [];
   closed: { code: number; reason: string } | undefined;
@@ -77,9 +77,9 @@ export class Line {
 export interface ToyGateway extends AsyncDisposable {
   readonly url: string;
   /** The next socket that nobody has taken yet. */
-  line(): Promise<Line>;
+  line(): Promise<ToyConnection>;
   /** The same, after it registered and was taken in with these fields. */
-  welcome(fields?: Record<string, unknown>): Promise<Line & { registration: any }>;
+  welcome(fields?: Record<string, unknown>): Promise<ToyConnection & { registration: any }>;
 }
 
 /**
@@ -98,12 +98,12 @@ export const WELCOME = {
 };
 
 export function toyGateway(): ToyGateway {
-  const lines: Line[] = [];
-  const waiting: ((line: Line) => void)[] = [];
+  const lines: ToyConnection[] = [];
+  const waiting: ((line: ToyConnection) => void)[] = [];
   const open = new Set<WebSocket>();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
     const { socket, response } = Deno.upgradeWebSocket(request);
-    const line = new Line(socket);
+    const line = new ToyConnection(socket);
     open.add(socket);
     socket.addEventListener("close", () => open.delete(socket));
     const take = waiting.shift();
@@ -114,7 +114,7 @@ export function toyGateway(): ToyGateway {
   const line = () =>
     lines.length > 0
       ? Promise.resolve(lines.shift()!)
-      : new Promise<Line>((take) => waiting.push(take));
+      : new Promise<ToyConnection>((take) => waiting.push(take));
   return {
     url: `ws://127.0.0.1:${server.addr.port}`,
     line,
