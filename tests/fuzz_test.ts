@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { matchExpression, tokenize } from "../src/backends/sqlite_search_index.ts";
 import { TrustedProxies } from "../src/channels/http/trusted_proxies.ts";
 import { readConfig } from "../src/config/config.ts";
-import { isPasswordHash } from "../src/core/people/secret.ts";
+import { isPasswordHash } from "../src/core/people/password_hash.ts";
 import { keyPart } from "../src/core/store.ts";
 import { totpStep } from "../src/core/people/totp.ts";
 import { SqliteStore } from "../src/backends/sqlite.ts";

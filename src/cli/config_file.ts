@@ -4,7 +4,8 @@
  */
 import { join } from "node:path";
 import { type ConfigProblem, type ConfigResult, readConfig } from "../config/config.ts";
-import { hashToken, PasswordHasher, randomPassword, randomToken } from "../core/people/secret.ts";
+import { PasswordHasher } from "../core/people/password_hash.ts";
+import { hashToken, randomPassword, randomToken } from "../core/people/secret.ts";
 
 export function configPath(dir: string): string {
   return join(dir, "config.json");

@@ -2,7 +2,8 @@
  * `nexus hash`: makes the hash of a password or token, so that none stands in the configuration as
  * plain text.
  */
-import { hashToken, PasswordHasher } from "../core/people/secret.ts";
+import { PasswordHasher } from "../core/people/password_hash.ts";
+import { hashToken } from "../core/people/secret.ts";
 import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus hash [--token]

@@ -3,7 +3,8 @@
  * within seconds, and whoever is out is out there at once.
  */
 import { createHash } from "node:crypto";
-import { Accounts, type AccountView } from "../core/people/accounts.ts";
+import { Accounts } from "../core/people/accounts.ts";
+import type { AccountView } from "../core/people/account_view.ts";
 import { Allowances } from "../core/people/allowance.ts";
 import { ApiKeys } from "../core/people/api_key.ts";
 import { Archive } from "../core/archive.ts";
@@ -146,14 +147,14 @@ async function act(
       displayName: display,
       bots: bots?.split(",").filter(Boolean),
     } as const;
-    return (await accounts.add(name, fields)).id;
+    return (await accounts.editor.add(name, fields)).id;
   }
   const id = accounts.find(name)?.id;
-  if (verb === "enable" && id === undefined && await accounts.allow(name)) return name;
+  if (verb === "enable" && id === undefined && await accounts.editor.allow(name)) return name;
   if (id === undefined) throw new NexusError("not_found", `there is nobody with the name ${name}`);
   if (verb === "rm") await offboarding.remove(id);
-  else if (verb === "passwd") await accounts.change(id, { password });
-  else await accounts.change(id, { disabled: verb === "disable" });
+  else if (verb === "passwd") await accounts.editor.change(id, { password });
+  else await accounts.editor.change(id, { disabled: verb === "disable" });
   if (verb === "passwd" || verb === "disable") await sessions.endOf(id, {});
   return id;
 }

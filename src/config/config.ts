@@ -12,7 +12,7 @@ import { WecomSettings } from "../channels/wecom/settings.ts";
 import { appProblems } from "./app_problems.ts";
 import { nameProblems } from "./name_problems.ts";
 import { upstreamsSchema } from "./upstream.ts";
-import { hashProblem } from "../core/people/secret.ts";
+import { hashProblem } from "../core/people/password_hash.ts";
 
 /** A whole number within bounds; the error says what would be right. */
 function whole(min: number, max: number, unit = "") {

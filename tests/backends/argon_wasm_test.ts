@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { argon2idInWasm } from "../../src/backends/argon_wasm.ts";
-import { PasswordHasher } from "../../src/core/people/secret.ts";
+import { PasswordHasher } from "../../src/core/people/password_hash.ts";
 
 Deno.test("where Web Crypto does not know argon2id another one stands in, with the same hashes", async () => {
   const phc = await new PasswordHasher().hash("correct horse");

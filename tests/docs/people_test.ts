@@ -15,7 +15,7 @@ import {
   HASH_BOUNDS,
   MAX_CONCURRENT_HASHES,
   MAX_QUEUED_HASHES,
-} from "../../src/core/people/secret.ts";
+} from "../../src/core/people/password_hash.ts";
 import { CODE_RATE } from "../../src/core/people/second_factor.ts";
 import { DEFAULT_SESSION_MAX_AGE_MS } from "../../src/core/people/session.ts";
 import { MAX_DISPLAY_NAME } from "../../src/core/people/identity.ts";

@@ -199,8 +199,8 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
     const { person, session } = call.caller;
     const { current, password } = await call.body();
     // Counted, so that a stolen session cannot try passwords at will.
-    await accounts.checkPassword(person.id, current);
-    await accounts.setPassword(person.id, password);
+    await accounts.passwords.confirm(person.id, current);
+    await accounts.editor.setPassword(person.id, password);
     await sessions.endOf(person.id, { allBut: session.id });
     act(call, "password_changed");
     return { success: true };
@@ -208,17 +208,17 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
 
   routes.on(
     accountRoutes.factor,
-    ({ caller: { person } }) => ({ enabled: accounts.hasFactor(person.id) }),
+    ({ caller: { person } }) => ({ enabled: accounts.secondFactors.has(person.id) }),
   );
 
   routes.on(accountRoutes.beginFactor, async ({ caller: { person } }) => {
-    const secret = await accounts.beginSecondFactor(person.id);
+    const secret = await accounts.secondFactors.begin(person.id);
     return { secret, uri: totpUri(secret, "Nexus", person.username ?? person.id) };
   });
 
   routes.on(accountRoutes.confirmFactor, async (call) => {
     const { code } = await call.body();
-    const recoveryCodes = await accounts.confirmSecondFactor(call.caller.person.id, code);
+    const recoveryCodes = await accounts.secondFactors.confirm(call.caller.person.id, code);
     act(call, "second_factor_added");
     return { recoveryCodes };
   });
@@ -226,8 +226,8 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
   routes.on(accountRoutes.dropFactor, async (call) => {
     const { person } = call.caller;
     const { password } = await call.body();
-    await accounts.checkPassword(person.id, password);
-    await accounts.removeSecondFactor(person.id);
+    await accounts.passwords.confirm(person.id, password);
+    await accounts.secondFactors.remove(person.id);
     act(call, "second_factor_removed");
     return { success: true };
   });

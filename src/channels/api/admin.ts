@@ -4,7 +4,8 @@
  * told to the audit log. Nothing here shows what people said.
  */
 import type { z } from "zod";
-import type { Accounts, AccountView } from "../../core/people/accounts.ts";
+import type { Accounts } from "../../core/people/accounts.ts";
+import type { AccountView } from "../../core/people/account_view.ts";
 import type { Allowance, Allowances } from "../../core/people/allowance.ts";
 import type { ApiKeys } from "../../core/people/api_key.ts";
 import type { Audit } from "../../core/people/audit.ts";
@@ -98,7 +99,7 @@ function onPeople(routes: Router, parts: AdminParts): void {
     const { id, username = id, ...fields } = await call.body();
     if (username === undefined) throw new NexusError("invalid", "username: must be a name");
     call.refuseKeyForAdmin(fields.role);
-    const view = await accounts.add(username, fields);
+    const view = await accounts.editor.add(username, fields);
     told(parts, call, "person_added", view.id, view.role);
     return view;
   });
@@ -109,7 +110,7 @@ function onPeople(routes: Router, parts: AdminParts): void {
     const { id, role } = named(parts, call.param("id"));
     const fields = await call.body();
     call.refuseKeyForAdmin(role, fields.role);
-    const view = await accounts.change(id, fields);
+    const view = await accounts.editor.change(id, fields);
     if (fields.password !== undefined || fields.disabled) await sessions.endOf(id, {});
     told(parts, call, "person_changed", id, Object.keys(fields).join(","));
     return view;
@@ -130,7 +131,7 @@ function onPeople(routes: Router, parts: AdminParts): void {
 
   routes.on(adminRoutes.allowAgain, async (call) => {
     const username = call.param("username");
-    if (!await accounts.allow(username)) throw new NexusError("not_found");
+    if (!await accounts.editor.allow(username)) throw new NexusError("not_found");
     told(parts, call, "person_allowed", username);
     return { success: true };
   });
@@ -186,7 +187,7 @@ function onAccess(routes: Router, parts: AdminParts): void {
   routes.on(adminRoutes.dropFactor, async (call) => {
     const { id, role } = named(parts, call.param("id"));
     call.refuseKeyForAdmin(role);
-    await accounts.removeSecondFactor(id);
+    await accounts.secondFactors.remove(id);
     told(parts, call, "second_factor_removed", id);
     return { success: true };
   });

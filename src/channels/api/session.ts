@@ -106,8 +106,14 @@ export function mountSession(routes: Router, { accounts, sessions, auth }: Sessi
     const { username, password, code } = await call.body();
     if (!username || !password) throw new NexusError("invalid", "username, password");
     const known = cookieOf(call.request, DEVICE_COOKIE);
-    const person = await accounts.signIn(username, password, address, code ?? undefined, known);
-    const device = await accounts.remember(person.id, { address, device: known });
+    const person = await accounts.passwords.signIn(
+      username,
+      password,
+      address,
+      code ?? undefined,
+      known,
+    );
+    const device = await accounts.passwords.remember(person.id, { address, device: known });
     const { token, session } = await sessions.begin(person.id, {
       address,
       agent: call.header("user-agent"),

@@ -20,9 +20,9 @@ export interface AccountRecord {
   readonly role?: "admin" | "member";
   readonly bots?: readonly string[];
   readonly limits?: Allowance;
-  /** A PHC string; absent for somebody whom only a provider vouches for. */
+  /** A PHC string; absent for somebody whom only a provider policy for. */
   readonly password?: string;
-  /** Who vouches: the name of a provider. Absent: we ourselves. */
+  /** Who policy: the name of a provider. Absent: we ourselves. */
   readonly source?: string;
   /**
    * Those of the provider's groups that let them in at their last sign-in, where it lets in by
@@ -63,12 +63,12 @@ export interface Account {
 export type ProviderPolicy = (record: Pick<AccountRecord, "source" | "groups">) => boolean;
 
 /**
- * What became of an account. `out`: disabled, removed, or no longer in the configuration. `removed`
+ * What became of an account. `deactivated`: disabled, removed, or no longer in the configuration. `removed`
  * comes after it: everything of theirs has to go. `password`: the configuration has another one for
  * them.
  */
 export interface AccountChange {
-  readonly type: "in" | "out" | "removed" | "changed" | "password";
+  readonly type: "activated" | "deactivated" | "removed" | "changed" | "password";
   readonly id: string;
 }
 
@@ -83,7 +83,7 @@ export class AccountDirectory {
   #byName = new Map<string, Account>();
   /** What bounds the bots that are open to all; absent: to be found anew. */
   #open: Offer["within"] | undefined;
-  #vouches: ProviderPolicy = () => true;
+  #policy: ProviderPolicy = () => true;
 
   constructor(tombstones: Tombstones) {
     this.#tombstones = tombstones;
@@ -95,12 +95,12 @@ export class AccountDirectory {
       configured?: Map<string, ConfiguredAccount>;
       records?: Map<string, AccountRecord>;
       former?: Map<string, string>;
-      vouches?: ProviderPolicy;
+      policy?: ProviderPolicy;
     },
   ): AccountChange[] {
     const before = this.#byId;
     this.#open = undefined;
-    this.#vouches = state.vouches ?? this.#vouches;
+    this.#policy = state.policy ?? this.#policy;
     this.#configured = state.configured ?? this.#configured;
     this.#records = state.records ?? this.#records;
     if (state.former) {
@@ -138,7 +138,7 @@ export class AccountDirectory {
 
   #fromRecord(record: AccountRecord): Account {
     const account = fromRecord(record);
-    return record.source === undefined || this.#vouches(record)
+    return record.source === undefined || this.#policy(record)
       ? account
       : { ...account, lapsed: true };
   }
@@ -240,8 +240,8 @@ function changesOf(
   after: Account | undefined,
 ): AccountChange[] {
   const wasIn = isActive(before), isInNow = isActive(after);
-  if (wasIn && !isInNow) return [{ type: "out", id }];
-  if (!wasIn && isInNow) return [{ type: "in", id }];
+  if (wasIn && !isInNow) return [{ type: "deactivated", id }];
+  if (!wasIn && isInNow) return [{ type: "activated", id }];
   if (!before || !after) return [];
   const changes: AccountChange[] = [];
   const isSame =

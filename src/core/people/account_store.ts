@@ -14,7 +14,7 @@ const MARK = "changed:people:";
 
 export class AccountStore {
   readonly #store: Store;
-  readonly #people: AccountDirectory;
+  readonly #directory: AccountDirectory;
   readonly #onFault: (error: unknown) => void;
   readonly #process = randomToken(4);
   /** The marks of other processes at the last look. */
@@ -23,10 +23,10 @@ export class AccountStore {
   readonly #written = new Set<string>();
 
   constructor(
-    parts: { store: Store; people: AccountDirectory; onFault: (error: unknown) => void },
+    parts: { store: Store; directory: AccountDirectory; onFault: (error: unknown) => void },
   ) {
     this.#store = parts.store;
-    this.#people = parts.people;
+    this.#directory = parts.directory;
     this.#onFault = parts.onFault;
   }
 
@@ -59,7 +59,7 @@ export class AccountStore {
     for await (const [, record] of entries(this.#store, "person:")) records.set(record.id, record);
     for (const id of this.#written) {
       // Changed here while it was read.
-      const record = this.#people.record(id);
+      const record = this.#directory.record(id);
       if (record) records.set(id, record);
       else records.delete(id);
     }

@@ -10,9 +10,8 @@ import {
   isPasswordHash,
   looksLikeHash,
   PasswordHasher,
-  randomToken,
-  timingSafeEqual,
-} from "./secret.ts";
+} from "./password_hash.ts";
+import { randomToken, timingSafeEqual } from "./secret.ts";
 import type { ServerSecret } from "./server_secret.ts";
 
 export class Credentials {

@@ -46,7 +46,7 @@ export async function forgetPerson(data: PersonalData, id: string): Promise<void
     accounts.isGuest(alias) || !accounts.view(alias)
   );
   for (const one of new Set([id, ...aliases])) {
-    if (accounts.isGuest(one)) await accounts.remove(one);
+    if (accounts.isGuest(one)) await accounts.editor.remove(one);
     await Promise.all([sessions.endOf(one, {}), keys.revoke(one), history.removePerson(one)]);
     // Behind the history: turns that were stopped for it have been counted.
     await allowances.forget(one);

@@ -58,19 +58,19 @@ export class Offboarding {
 
   /** Removes an account and everything that is theirs. Throws what `Accounts.remove` throws. */
   async remove(id: string): Promise<void> {
-    await this.#parts.accounts.remove(id);
+    await this.#parts.accounts.editor.remove(id);
     await this.#forget(id);
   }
 
   #heard({ type, id }: AccountChange): void {
     const { sessions, keys, stop, recheckStreams, recheckBots } = this.#parts;
     if (type === "removed") this.#behind("forgetting", this.#forget(id));
-    if (type === "out") {
+    if (type === "deactivated") {
       stop?.(id);
       keys.invalidate(id);
       recheckBots?.();
     }
-    if (type === "out" || type === "password") {
+    if (type === "deactivated" || type === "password") {
       this.#behind("sessions", sessions.endOf(id, {}).then(() => recheckStreams?.(id)));
     }
     // What they may use can have become less.

@@ -44,7 +44,7 @@ export interface ProvisioningParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly people: AccountDirectory;
+  readonly directory: AccountDirectory;
   readonly tombstones: Tombstones;
   readonly identities: Identities;
   readonly hasSecondFactor: (id: string) => boolean;
@@ -82,7 +82,7 @@ export class Provisioning {
   }
 
   async #vouch(who: ExternalUser, from: { readonly address: string } | undefined): Promise<Person> {
-    const { people, identities, observer } = this.#parts;
+    const { directory, identities, observer } = this.#parts;
     const { platform } = who;
     // What an app calls somebody may be given to another person; it only follows.
     const sure = who.identities.filter(({ kind }) => kind !== "chat");
@@ -92,7 +92,7 @@ export class Provisioning {
       : "account" in owner
       ? owner.account
       : undefined;
-    const known = id === undefined ? undefined : people.get(id);
+    const known = id === undefined ? undefined : directory.get(id);
     const why = id === undefined
       ? "removed"
       : this.#whyNot(id, known, platform, owner !== undefined, from !== undefined);
@@ -108,7 +108,7 @@ export class Provisioning {
       await this.#takeOver(id, who, { displayName, isSignIn: from !== undefined });
     }
     await identities.add(who.identities, id, displayName);
-    const account = people.get(id);
+    const account = directory.get(id);
     // They may have been disabled meanwhile.
     if (!isActive(account)) throw new NexusError("forbidden", REFUSED);
     if (from) observer.tell({ type: "signed_in", person: id, ...from });
@@ -123,7 +123,7 @@ export class Provisioning {
     isSignIn: boolean,
   ): string | undefined {
     if (!known) {
-      return this.#parts.people.isFormer(id) || this.#parts.tombstones.isRetired(id)
+      return this.#parts.directory.isFormer(id) || this.#parts.tombstones.isRetired(id)
         ? "removed"
         : undefined;
     }
@@ -141,9 +141,9 @@ export class Provisioning {
    * removed.
    */
   async #idFor({ platform, ids }: ExternalUser): Promise<string | undefined> {
-    const { people, tombstones } = this.#parts;
+    const { directory, tombstones } = this.#parts;
     if (ids.some((id) => tombstones.get(id)?.barred)) return undefined;
-    for (const id of ids) if (people.get(id)?.record?.source === platform) return id;
+    for (const id of ids) if (directory.get(id)?.record?.source === platform) return id;
     for (const id of ids) if (!tombstones.get(id) && await this.#hasHistory(id)) return id;
     return tombstones.idOf(ids[0]);
   }
@@ -160,7 +160,7 @@ export class Provisioning {
       readonly isSignIn: boolean;
     },
   ): Promise<void> {
-    const before = this.#parts.people.record(id);
+    const before = this.#parts.directory.record(id);
     const record: AccountRecord = {
       ...before,
       id,

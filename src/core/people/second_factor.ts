@@ -91,7 +91,7 @@ export class SecondFactors {
     return codes;
   }
 
-  async drop(id: string): Promise<void> {
+  async remove(id: string): Promise<void> {
     this.#changes++;
     this.#factors.delete(id);
     await this.#store.delete(`totp:${keyPart(id)}`);

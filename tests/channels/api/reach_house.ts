@@ -4,7 +4,7 @@
 import type { AppParts } from "../../../src/app.ts";
 import { argon2idInWasm } from "../../../src/backends/argon_wasm.ts";
 import type { Person } from "../../../src/core/message.ts";
-import { PasswordHasher } from "../../../src/core/people/secret.ts";
+import { PasswordHasher } from "../../../src/core/people/password_hash.ts";
 import { Events, startWorld, type TestBot, until, type World } from "../../world.ts";
 
 /** Somebody who calls, by what they show. */
@@ -113,7 +113,7 @@ export class House implements AsyncDisposable {
     }, parts);
     const { accounts } = world.app;
     for (const id of ["alice", "bob", "root", "zoe"]) {
-      await accounts.add(id, {
+      await accounts.editor.add(id, {
         password: passwordOf(id),
         role: id === "root" ? "admin" : "member",
       });
@@ -127,7 +127,7 @@ export class House implements AsyncDisposable {
     for (const caller of CALLERS) {
       if (caller.person && (caller.scopes || caller.out)) await house.tokenOf(caller);
     }
-    await accounts.change("zoe", { disabled: true });
+    await accounts.editor.change("zoe", { disabled: true });
     return house;
   }
 
@@ -180,7 +180,7 @@ export class House implements AsyncDisposable {
 
   /** Somebody new, whom an admin may change and remove. */
   async newcomer(role: "admin" | "member" = "member"): Promise<string> {
-    return (await this.world.app.accounts.add(`${role}${this.next()}`, {
+    return (await this.world.app.accounts.editor.add(`${role}${this.next()}`, {
       password: this.hash,
       role,
     })).id;

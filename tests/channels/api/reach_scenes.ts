@@ -73,12 +73,12 @@ const account: Record<string, Scene> = {
     json: { current: passwordOf(person), password: passwordOf(person) },
   }),
   "post /api/totp": ({ world }, { person }) => ({
-    after: () => world.app.accounts.removeSecondFactor(person),
+    after: () => world.app.accounts.secondFactors.remove(person),
   }),
   "post /api/totp/confirm": async ({ world }, { person }) => {
-    const secret = await world.app.accounts.beginSecondFactor(person);
+    const secret = await world.app.accounts.secondFactors.begin(person);
     const code = await totpCode(secret, Math.floor(Date.now() / 30_000));
-    return { json: { code }, after: () => world.app.accounts.removeSecondFactor(person) };
+    return { json: { code }, after: () => world.app.accounts.secondFactors.remove(person) };
   },
   "delete /api/totp": (_, { person }) => ({ json: { password: passwordOf(person) } }),
   "post /api/keys": ({ world }, { person }) => ({
@@ -275,7 +275,7 @@ const admin: Record<string, Scene> = {
     const { world } = house, value = `somebody${house.next()}`, id = `proxy:${value}`;
     const identities = [{ platform: "proxy", kind: "user", scope: "", value }] as const;
     const person = await world.app.accounts.provision({ platform: "proxy", identities, ids: [id] });
-    await world.app.accounts.remove(person.id);
+    await world.app.accounts.editor.remove(person.id);
     const { username } = world.app.accounts.tombstones.list().find((one) =>
       one.barred && one.username.includes(value)
     )!;

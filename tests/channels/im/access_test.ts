@@ -95,7 +95,7 @@ for (const kind of KINDS.filter((kind) => kind !== "dingtalk card")) {
     await using c = await chats(kind);
     await c.say("chat1", "hello");
     const id = c.asked[0].userId;
-    await c.w.app.accounts.change(id, { disabled: true });
+    await c.w.app.accounts.editor.change(id, { disabled: true });
     await c.say("chat1", "hello again");
     await c.say("chat1", "/bots");
     const [, refused, again] = await c.finals("chat1", 3);
@@ -120,7 +120,7 @@ for (const kind of KINDS.filter((kind) => kind !== "dingtalk card")) {
     }
     assert.equal((await c.push(`user:${id}`, "psst")).success, false);
     assert.equal(c.asked.length, 1, "no bot hears of them");
-    await c.w.app.accounts.change(id, { disabled: false });
+    await c.w.app.accounts.editor.change(id, { disabled: false });
     await c.say("chat1", "and now?");
     assert.equal(c.asked[1].userId, id);
   });

@@ -5,7 +5,7 @@ import { ManualClock } from "../../../src/core/clock.ts";
 import type { ErrorCode } from "../../../src/core/error.ts";
 import { NexusError } from "../../../src/core/error.ts";
 import { type GatewayEvent, silentObserver } from "../../../src/core/observer.ts";
-import { HASH_BOUNDS, PasswordHasher } from "../../../src/core/people/secret.ts";
+import { HASH_BOUNDS, PasswordHasher } from "../../../src/core/people/password_hash.ts";
 import { totpCode } from "../../../src/core/people/totp.ts";
 import { until } from "../../world.ts";
 
@@ -57,13 +57,13 @@ const HERE = "127.0.0.1";
 
 Deno.test("a person who was added signs in, also after a restart, and the password is kept as a hash", () =>
   rig(async ({ accounts, store, open }) => {
-    await accounts.add("alice", {
+    await accounts.editor.add("alice", {
       password: "correct horse",
       displayName: "Alice",
       role: "member",
       bots: ["bot"],
     });
-    assert.deepEqual(await accounts.signIn("alice", "correct horse", HERE), {
+    assert.deepEqual(await accounts.passwords.signIn("alice", "correct horse", HERE), {
       id: "alice",
       name: "Alice",
       role: "member",
@@ -71,46 +71,50 @@ Deno.test("a person who was added signs in, also after a restart, and the passwo
     });
     assert.ok(!JSON.stringify(await store.list("person:")).includes("correct horse"));
     const again = await open();
-    assert.equal((await again.signIn("alice", "correct horse", HERE)).name, "Alice");
-    await refuses("wrong_credentials", again.signIn("alice", "wrong horse", HERE));
+    assert.equal((await again.passwords.signIn("alice", "correct horse", HERE)).name, "Alice");
+    await refuses("wrong_credentials", again.passwords.signIn("alice", "wrong horse", HERE));
   }));
 
 Deno.test("what is wrong with a new person is said", () =>
   rig(async ({ accounts }) => {
-    await refuses("conflict", accounts.add("admin", { password: "long enough" }));
+    await refuses("conflict", accounts.editor.add("admin", { password: "long enough" }));
     for (const id of ["", "a b", "tab\tbed", "x".repeat(101)]) {
-      await refuses("invalid", accounts.add(id, { password: "long enough" }));
+      await refuses("invalid", accounts.editor.add(id, { password: "long enough" }));
     }
-    await refuses("invalid", accounts.add("short", { password: "1234567" }));
-    await accounts.add("alice", { password: "long enough" });
-    await refuses("conflict", accounts.add("alice", { password: "long enough" }));
+    await refuses("invalid", accounts.editor.add("short", { password: "1234567" }));
+    await accounts.editor.add("alice", { password: "long enough" });
+    await refuses("conflict", accounts.editor.add("alice", { password: "long enough" }));
   }));
 
 Deno.test("a disabled person is nobody until they are enabled, and a removed one stays nobody", () =>
   rig(async ({ accounts }) => {
-    await accounts.add("alice", { password: "correct horse" });
-    await accounts.change("alice", { disabled: true });
+    await accounts.editor.add("alice", { password: "correct horse" });
+    await accounts.editor.change("alice", { disabled: true });
     assert.equal(accounts.person("alice"), undefined);
-    await refuses("wrong_credentials", accounts.signIn("alice", "correct horse", HERE));
+    await refuses("wrong_credentials", accounts.passwords.signIn("alice", "correct horse", HERE));
     assert.equal(accounts.view("alice")!.disabled, true);
-    await accounts.change("alice", { disabled: false, role: "admin", password: "another horse" });
-    assert.equal((await accounts.signIn("alice", "another horse", HERE)).role, "admin");
-    await accounts.remove("alice");
-    await refuses("wrong_credentials", accounts.signIn("alice", "another horse", HERE));
-    await refuses("not_found", accounts.change("alice", { disabled: true }));
+    await accounts.editor.change("alice", {
+      disabled: false,
+      role: "admin",
+      password: "another horse",
+    });
+    assert.equal((await accounts.passwords.signIn("alice", "another horse", HERE)).role, "admin");
+    await accounts.editor.remove("alice");
+    await refuses("wrong_credentials", accounts.passwords.signIn("alice", "another horse", HERE));
+    await refuses("not_found", accounts.editor.change("alice", { disabled: true }));
   }));
 
 Deno.test("a person of the configuration counts before one of the store, and is changed only there", () =>
   rig(async ({ accounts }) => {
-    await accounts.add("bob", { password: "of the store" });
+    await accounts.editor.add("bob", { password: "of the store" });
     await accounts.replace({
       bob: { password: "of the file" },
       admin: { password: "from the file" },
     });
-    await accounts.signIn("bob", "of the file", HERE);
-    await refuses("wrong_credentials", accounts.signIn("bob", "of the store", HERE));
-    await refuses("conflict", accounts.change("bob", { role: "admin" }));
-    await refuses("conflict", accounts.remove("admin"));
+    await accounts.passwords.signIn("bob", "of the file", HERE);
+    await refuses("wrong_credentials", accounts.passwords.signIn("bob", "of the store", HERE));
+    await refuses("conflict", accounts.editor.change("bob", { role: "admin" }));
+    await refuses("conflict", accounts.editor.remove("admin"));
     assert.deepEqual(accounts.list().map(({ id, source }) => [id, source]), [["bob", "config"], [
       "admin",
       "config",
@@ -120,7 +124,7 @@ Deno.test("a person of the configuration counts before one of the store, and is 
 Deno.test("what another process changed is known within seconds", () =>
   rig(async ({ accounts, open, clock }) => {
     const other = await open();
-    await other.add("alice", { password: "correct horse" });
+    await other.editor.add("alice", { password: "correct horse" });
     assert.equal(accounts.person("alice"), undefined);
     clock.pass(5000);
     await until(() => accounts.person("alice")?.id === "alice", "alice");
@@ -128,48 +132,57 @@ Deno.test("what another process changed is known within seconds", () =>
 
 Deno.test("with a second factor the password alone opens nothing, and each code opens once", () =>
   rig(async ({ accounts, clock, store }) => {
-    await accounts.add("alice", { password: "correct horse" });
-    const secret = await accounts.beginSecondFactor("alice");
+    await accounts.editor.add("alice", { password: "correct horse" });
+    const secret = await accounts.secondFactors.begin("alice");
     const code = () => totpCode(secret, Math.floor(clock.now() / 30_000));
-    await accounts.signIn("alice", "correct horse", HERE);
-    await refuses("second_factor", accounts.confirmSecondFactor("alice", "000000"));
-    const recovery = await accounts.confirmSecondFactor("alice", await code());
+    await accounts.passwords.signIn("alice", "correct horse", HERE);
+    await refuses("second_factor", accounts.secondFactors.confirm("alice", "000000"));
+    const recovery = await accounts.secondFactors.confirm("alice", await code());
     assert.equal(recovery.length, 10);
-    await refuses("second_factor", accounts.signIn("alice", "correct horse", HERE));
-    await refuses("second_factor", accounts.signIn("alice", "correct horse", HERE, await code()));
+    await refuses("second_factor", accounts.passwords.signIn("alice", "correct horse", HERE));
+    await refuses(
+      "second_factor",
+      accounts.passwords.signIn("alice", "correct horse", HERE, await code()),
+    );
     clock.pass(60_000);
-    await refuses("wrong_credentials", accounts.signIn("alice", "wrong horse", HERE, await code()));
+    await refuses(
+      "wrong_credentials",
+      accounts.passwords.signIn("alice", "wrong horse", HERE, await code()),
+    );
     const now = await code();
     const both = await Promise.allSettled([
-      accounts.signIn("alice", "correct horse", HERE, now),
-      accounts.signIn("alice", "correct horse", HERE, now),
+      accounts.passwords.signIn("alice", "correct horse", HERE, now),
+      accounts.passwords.signIn("alice", "correct horse", HERE, now),
     ]);
     assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
     clock.pass(600_000);
-    await accounts.signIn("alice", "correct horse", HERE, recovery[0]!.toUpperCase());
-    await refuses("second_factor", accounts.signIn("alice", "correct horse", HERE, recovery[0]));
+    await accounts.passwords.signIn("alice", "correct horse", HERE, recovery[0]!.toUpperCase());
+    await refuses(
+      "second_factor",
+      accounts.passwords.signIn("alice", "correct horse", HERE, recovery[0]),
+    );
     assert.ok(!JSON.stringify(await store.list("totp:")).includes(recovery[1]!));
-    await accounts.removeSecondFactor("alice");
-    await accounts.signIn("alice", "correct horse", HERE);
+    await accounts.secondFactors.remove("alice");
+    await accounts.passwords.signIn("alice", "correct horse", HERE);
   }));
 
 Deno.test("codes cannot be guessed: after five wrong ones a minute passes for each", () =>
   rig(async ({ accounts, clock }) => {
-    await accounts.add("alice", { password: "correct horse" });
-    const secret = await accounts.beginSecondFactor("alice");
-    await accounts.confirmSecondFactor(
+    await accounts.editor.add("alice", { password: "correct horse" });
+    const secret = await accounts.secondFactors.begin("alice");
+    await accounts.secondFactors.confirm(
       "alice",
       await totpCode(secret, Math.floor(clock.now() / 30_000)),
     );
     for (let i = 0; i < 4; i++) {
       await refuses(
         "second_factor",
-        accounts.signIn("alice", "correct horse", `10.0.0.${i}`, "000000"),
+        accounts.passwords.signIn("alice", "correct horse", `10.0.0.${i}`, "000000"),
       );
     }
     const error = await refuses(
       "limited",
-      accounts.signIn("alice", "correct horse", HERE, "000000"),
+      accounts.passwords.signIn("alice", "correct horse", HERE, "000000"),
     );
     assert.ok(error.retryAfter! > 0);
   }));
@@ -178,23 +191,28 @@ Deno.test("whoever has a network of IPv6 addresses has the tries of one address"
   rig(async ({ accounts }) => {
     const codes = new Set<string>();
     for (let i = 0; i < 60; i++) {
-      await accounts.signIn(`name${i}`, "wrong", `2001:db8:1:2::${i.toString(16)}`).catch((
-        { code },
-      ) => codes.add(code));
+      await accounts.passwords.signIn(`name${i}`, "wrong", `2001:db8:1:2::${i.toString(16)}`).catch(
+        (
+          { code },
+        ) => codes.add(code),
+      );
       if (codes.has("limited")) break;
     }
     assert.ok(codes.has("limited"));
-    await refuses("wrong_credentials", accounts.signIn("other", "wrong", "2001:db8:1:3::1"));
+    await refuses(
+      "wrong_credentials",
+      accounts.passwords.signIn("other", "wrong", "2001:db8:1:3::1"),
+    );
   }));
 
 Deno.test("sign-in takes the same time and gives the same answer whether the name exists or not", () =>
   rig(async ({ accounts }) => {
-    await accounts.add("alice", { password: "correct horse" });
+    await accounts.editor.add("alice", { password: "correct horse" });
     const time = async (name: string, address: string) => {
       const from = performance.now();
       const error = await refuses(
         "wrong_credentials",
-        accounts.signIn(name, "wrong horse", address),
+        accounts.passwords.signIn(name, "wrong horse", address),
       );
       return { took: performance.now() - from, text: error.message };
     };
@@ -220,7 +238,7 @@ const { memory: M, passes: T, lanes: P } = HASH_BOUNDS;
 
 Deno.test("a member cannot choose what their password costs: a text that looks like a hash is none", () =>
   rig(async ({ accounts }) => {
-    await accounts.add("alice", { password: "correct horse" });
+    await accounts.editor.add("alice", { password: "correct horse" });
     for (
       const password of [
         phc(8, 1, 1),
@@ -229,16 +247,16 @@ Deno.test("a member cannot choose what their password costs: a text that looks l
         "$2b$12$abcdefghijk",
         "$scrypt$ln=20$x$y",
       ]
-    ) await refuses("invalid", accounts.setPassword("alice", password));
-    await accounts.setPassword("alice", "$ecret$ money");
-    assert.equal((await accounts.signIn("alice", "$ecret$ money", HERE)).id, "alice");
+    ) await refuses("invalid", accounts.editor.setPassword("alice", password));
+    await accounts.editor.setPassword("alice", "$ecret$ money");
+    assert.equal((await accounts.passwords.signIn("alice", "$ecret$ money", HERE)).id, "alice");
   }));
 
 Deno.test("an admin may bring a hash along, inside the bounds", () =>
   rig(async ({ accounts }) => {
     const hash = await new PasswordHasher().hash("brought along");
-    await accounts.add("alice", { password: hash });
-    assert.equal((await accounts.signIn("alice", "brought along", HERE)).id, "alice");
+    await accounts.editor.add("alice", { password: hash });
+    assert.equal((await accounts.passwords.signIn("alice", "brought along", HERE)).id, "alice");
     for (
       const dear of [
         phc(M + 1, T, P),
@@ -249,10 +267,10 @@ Deno.test("an admin may bring a hash along, inside the bounds", () =>
         phc(8, 1, 0),
       ]
     ) {
-      const error = await refuses("invalid", accounts.change("alice", { password: dear }));
+      const error = await refuses("invalid", accounts.editor.change("alice", { password: dear }));
       assert.match(error.detail!, new RegExp(`m up to ${M}, t up to ${T} and p up to ${P}`));
     }
-    await accounts.change("alice", { password: phc(M, T, P) });
+    await accounts.editor.change("alice", { password: phc(M, T, P) });
   }));
 
 Deno.test("a stored hash beyond the bounds is not computed: it opens nothing and takes as long as no account", () =>
@@ -261,7 +279,7 @@ Deno.test("a stored hash beyond the bounds is not computed: it opens nothing and
     const accounts = await open();
     const time = async (name: string) => {
       const from = performance.now();
-      await refuses("wrong_credentials", accounts.signIn(name, "wrong", HERE));
+      await refuses("wrong_credentials", accounts.passwords.signIn(name, "wrong", HERE));
       return performance.now() - from;
     };
     await time("nobody");
@@ -272,21 +290,21 @@ Deno.test("a stored hash beyond the bounds is not computed: it opens nothing and
 
 Deno.test("the second account of a name has another id and nothing of the first, in the store and in the configuration", () =>
   rig(async ({ accounts, open }) => {
-    await accounts.add("alice", { password: "correct horse" });
-    await accounts.beginSecondFactor("alice");
-    await accounts.remove("alice");
+    await accounts.editor.add("alice", { password: "correct horse" });
+    await accounts.secondFactors.begin("alice");
+    await accounts.editor.remove("alice");
     assert.equal(accounts.isDeactivated("alice"), true);
-    await refuses("wrong_credentials", accounts.signIn("alice", "correct horse", HERE));
-    const { id, username } = await accounts.add("alice", { password: "another horse" });
+    await refuses("wrong_credentials", accounts.passwords.signIn("alice", "correct horse", HERE));
+    const { id, username } = await accounts.editor.add("alice", { password: "another horse" });
     assert.deepEqual([id, username], ["alice~2", "alice"]);
-    assert.deepEqual(await accounts.signIn("alice", "another horse", HERE), {
+    assert.deepEqual(await accounts.passwords.signIn("alice", "another horse", HERE), {
       id: "alice~2",
       username: "alice",
       name: "alice",
       role: "member",
       bots: undefined,
     });
-    await accounts.remove("alice~2");
+    await accounts.editor.remove("alice~2");
     const again = await open();
     assert.deepEqual([
       again.isDeactivated("alice"),
@@ -298,7 +316,7 @@ Deno.test("the second account of a name has another id and nothing of the first,
       false,
     ]);
     await again.replace({ alice: { password: "of the file" } });
-    assert.equal((await again.signIn("alice", "of the file", HERE)).id, "alice~3");
+    assert.equal((await again.passwords.signIn("alice", "of the file", HERE)).id, "alice~3");
     assert.equal(again.find("alice")!.id, "alice~3");
     assert.equal(again.find("alice~2"), undefined);
   }));
@@ -309,9 +327,9 @@ Deno.test("an id that looks like a second account's is not given twice", () =>
     await store.set("person:bob~2", { id: "bob~2", createdAt: 1 });
     await store.set("person:bob", { id: "bob", createdAt: 1 });
     const accounts = await open();
-    await accounts.remove("bob");
-    assert.equal((await accounts.add("bob", { password: "correct horse" })).id, "bob~3");
-    await refuses("invalid", accounts.add("carol~1", { password: "correct horse" }));
+    await accounts.editor.remove("bob");
+    assert.equal((await accounts.editor.add("bob", { password: "correct horse" })).id, "bob~3");
+    await refuses("invalid", accounts.editor.add("carol~1", { password: "correct horse" }));
   }));
 
 Deno.test("who was taken out of the configuration is out, is the same when put back, and another when forgotten", () =>
@@ -322,22 +340,22 @@ Deno.test("who was taken out of the configuration is out, is the same when put b
     const changes: string[] = [];
     accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
     await accounts.replace({ admin: users.admin });
-    assert.deepEqual(changes.splice(0), ["out bob"]);
+    assert.deepEqual(changes.splice(0), ["deactivated bob"]);
     assert.equal(accounts.isDeactivated("bob"), true);
     assert.deepEqual(accounts.view("bob")!.source, "former");
-    await refuses("conflict", accounts.add("bob", { password: "somebody else" }));
-    await refuses("conflict", accounts.change("bob", { role: "admin" }));
+    await refuses("conflict", accounts.editor.add("bob", { password: "somebody else" }));
+    await refuses("conflict", accounts.editor.change("bob", { role: "admin" }));
     await accounts.replace(users);
-    assert.deepEqual(changes.splice(0), ["in bob"]);
-    assert.equal((await accounts.signIn("bob", "of the file", HERE)).id, "bob");
-    await refuses("conflict", accounts.remove("bob"));
+    assert.deepEqual(changes.splice(0), ["activated bob"]);
+    assert.equal((await accounts.passwords.signIn("bob", "of the file", HERE)).id, "bob");
+    await refuses("conflict", accounts.editor.remove("bob"));
     await accounts.replace({ admin: users.admin });
     // A process that has not seen him in the configuration knows him from the store.
     const other = await open();
     assert.equal(other.find("bob")!.id, "bob");
-    await other.remove("bob");
+    await other.editor.remove("bob");
     await accounts.replace(users);
-    assert.equal((await other.add("bob", { password: "somebody else" })).id, "bob~2");
+    assert.equal((await other.editor.add("bob", { password: "somebody else" })).id, "bob~2");
   }));
 
 Deno.test("what somebody left who stood in the configuration is adopted only when that is asked for", () =>
@@ -345,8 +363,11 @@ Deno.test("what somebody left who stood in the configuration is adopted only whe
     await accounts.replace({ bob: { password: "of the file" } });
     await accounts.noteConfigured();
     await accounts.replace({});
-    assert.equal((await accounts.add("bob", { password: "of the store", adopt: true })).id, "bob");
-    assert.equal((await accounts.signIn("bob", "of the store", HERE)).id, "bob");
+    assert.equal(
+      (await accounts.editor.add("bob", { password: "of the store", adopt: true })).id,
+      "bob",
+    );
+    assert.equal((await accounts.passwords.signIn("bob", "of the store", HERE)).id, "bob");
   }));
 
 Deno.test("who changed a password in the configuration ends what was begun with the old one, and no other", () =>
@@ -376,56 +397,56 @@ Deno.test("who changed a password in the configuration ends what was begun with 
 Deno.test("a change by another process is announced here, whatever it was", () =>
   rig(async ({ accounts, open, clock }) => {
     const other = await open();
-    await other.add("alice", { password: "correct horse" });
-    await other.add("bob", { password: "correct horse" });
+    await other.editor.add("alice", { password: "correct horse" });
+    await other.editor.add("bob", { password: "correct horse" });
     const changes: string[] = [];
     accounts.watch(({ type, id }) => changes.push(`${type} ${id}`));
     let looks = 0;
     const look = async () => {
       // Somebody new in every round shows that a look has been.
       const last = `z${looks++}`;
-      await other.add(last, { password: "correct horse" });
+      await other.editor.add(last, { password: "correct horse" });
       clock.pass(5000);
-      await until(() => changes.includes(`in ${last}`), "the end of a look");
-      return changes.splice(0).filter((change) => change !== `in ${last}`);
+      await until(() => changes.includes(`activated ${last}`), "the end of a look");
+      return changes.splice(0).filter((change) => change !== `activated ${last}`);
     };
-    assert.deepEqual(await look(), ["in alice", "in bob"]);
-    await other.change("alice", { disabled: true });
-    assert.deepEqual(await look(), ["out alice"]);
-    await other.change("alice", { disabled: false });
-    await other.change("bob", { role: "admin" });
-    assert.deepEqual(await look(), ["in alice", "changed bob"]);
-    await other.remove("alice");
-    assert.deepEqual(await look(), ["out alice", "removed alice"]);
+    assert.deepEqual(await look(), ["activated alice", "activated bob"]);
+    await other.editor.change("alice", { disabled: true });
+    assert.deepEqual(await look(), ["deactivated alice"]);
+    await other.editor.change("alice", { disabled: false });
+    await other.editor.change("bob", { role: "admin" });
+    assert.deepEqual(await look(), ["activated alice", "changed bob"]);
+    await other.editor.remove("alice");
+    assert.deepEqual(await look(), ["deactivated alice", "removed alice"]);
     assert.deepEqual(await look(), []);
   }));
 
 Deno.test("a row that a removal has not deleted yet is nobody, and its id is not given again", () =>
   rig(async ({ store, accounts, open }) => {
-    await accounts.add("alice", { password: "correct horse" });
+    await accounts.editor.add("alice", { password: "correct horse" });
     const row = await store.get("person:alice");
-    await accounts.remove("alice");
+    await accounts.editor.remove("alice");
     await store.set("person:alice", row);
     const other = await open();
     assert.equal(other.person("alice"), undefined);
-    assert.equal((await other.add("alice", { password: "correct horse" })).id, "alice~2");
+    assert.equal((await other.editor.add("alice", { password: "correct horse" })).id, "alice~2");
   }));
 
 Deno.test("what is changed here while a long list is read again stays changed", () =>
   rig(async ({ accounts, store, open, clock }) => {
     const hash = await new PasswordHasher().hash("correct horse");
-    await accounts.add("A.alice", { password: hash });
-    await accounts.add("A.bob", { password: hash });
+    await accounts.editor.add("A.alice", { password: hash });
+    await accounts.editor.add("A.bob", { password: hash });
     for (let n = 0; n < 1_500; n++) await store.set(`person:a${n}`, { id: `a${n}`, createdAt: 1 });
     const other = await open();
-    await other.add("carol", { password: hash });
+    await other.editor.add("carol", { password: hash });
     clock.pass(5_000);
     // A page of the list has been read by now, with those whose names begin with A.
     await new Promise((resolve) => setTimeout(resolve, 0));
     assert.equal(accounts.person("carol"), undefined);
-    await accounts.change("A.alice", { disabled: true });
-    await accounts.remove("A.bob");
-    await accounts.add("A.dave", { password: hash });
+    await accounts.editor.change("A.alice", { disabled: true });
+    await accounts.editor.remove("A.bob");
+    await accounts.editor.add("A.dave", { password: hash });
     await until(() => accounts.person("carol") !== undefined, "the end of the list");
     assert.equal(accounts.person("A.alice"), undefined);
     assert.equal(accounts.isDeactivated("A.bob"), true);

@@ -145,7 +145,7 @@ Deno.test("what a provider says at each sign-in replaces what was known, and wha
 Deno.test("nobody becomes somebody else by an id of a platform", () =>
   rig(async ({ accounts }) => {
     await accounts.replace({ admin: { password: "from the file" } });
-    await accounts.add("carol", { password: "correct horse" });
+    await accounts.editor.add("carol", { password: "correct horse" });
     const as = (id: string, value: string): ExternalUser => ({
       platform: "oidc",
       identities: [{ platform: "oidc", kind: "sub", scope: "https://a", value }],
@@ -162,7 +162,7 @@ Deno.test("nobody becomes somebody else by an id of a platform", () =>
 Deno.test("who is disabled is vouched for in vain, by sign-in and by chat", () =>
   rig(async ({ accounts }) => {
     const { id } = await accounts.provision(lark("ou_1", "on_1"), HERE);
-    await accounts.change(id, { disabled: true });
+    await accounts.editor.change(id, { disabled: true });
     await isForbidden(accounts.provision(lark("ou_1", "on_1"), HERE));
     await isForbidden(accounts.provision(lark("ou_1", "on_1")));
     await isForbidden(
@@ -176,14 +176,14 @@ Deno.test("who is disabled is vouched for in vain, by sign-in and by chat", () =
       "on_1",
       "ou_1",
     ]);
-    await accounts.change(id, { disabled: false });
+    await accounts.editor.change(id, { disabled: false });
     assert.equal((await accounts.provision(lark("ou_1", "on_1"))).id, id);
   }));
 
 Deno.test("who was removed is vouched for again only when an admin allows it, and is somebody new then", () =>
   rig(async ({ accounts, open, store }) => {
     const { id } = await accounts.provision(lark("ou_1", "on_1"), HERE);
-    await accounts.remove(id);
+    await accounts.editor.remove(id);
     await isForbidden(accounts.provision(lark("ou_1", "on_1"), HERE));
     await isForbidden(accounts.provision({ ...lark("ou_9", "on_1"), ids: ["lark:second:ou_9"] }));
     // What stays of the identities are hashes.
@@ -192,14 +192,14 @@ Deno.test("who was removed is vouched for again only when an admin allows it, an
     );
     const again = await open();
     await isForbidden(again.provision(lark("ou_1", "on_1"), HERE));
-    assert.equal(await again.allow(id), true);
-    assert.equal(await again.allow(id), false);
+    assert.equal(await again.editor.allow(id), true);
+    assert.equal(await again.editor.allow(id), false);
     assert.equal((await again.provision(lark("ou_1", "on_1"), HERE)).id, "lark:cli_1:ou_1~2");
   }));
 
 Deno.test("an identity that was linked by hand leads to its account; a second factor is not gone round by a provider", () =>
   rig(async ({ accounts, clock }) => {
-    await accounts.add("alice", { password: "correct horse" });
+    await accounts.editor.add("alice", { password: "correct horse" });
     await accounts.identities.link(unionId("on_1"), "alice", "pairing");
     assert.equal((await accounts.provision(lark("ou_1", "on_1"), HERE)).id, "alice");
     assert.equal((await accounts.provision(lark("ou_1", undefined))).id, "alice");
@@ -208,9 +208,9 @@ Deno.test("an identity that was linked by hand leads to its account; a second fa
       "alice",
       "the platform's name does not replace the account's",
     );
-    const secret = await accounts.beginSecondFactor("alice");
+    const secret = await accounts.secondFactors.begin("alice");
     await accounts.provision(lark("ou_1", "on_1"), HERE);
-    await accounts.confirmSecondFactor(
+    await accounts.secondFactors.confirm(
       "alice",
       await totpCode(secret, Math.floor(clock.now() / 30_000)),
     );
@@ -233,7 +233,7 @@ Deno.test("links of earlier versions are found in the new place, but for those t
     const accounts = await open();
     await accounts.replace({ alice: { password: "of the file" } });
     await accounts.migrate();
-    await accounts.add("gone", { password: "somebody else" });
+    await accounts.editor.add("gone", { password: "somebody else" });
     assert.deepEqual(await accounts.identities.of("gone"), []);
     assert.deepEqual(await accounts.identities.of("alice"), [
       {
@@ -269,38 +269,38 @@ Deno.test("an account that a chat made is a guest's until its person signs in, o
     await accounts.provision(lark("ou_1", "on_1"));
     assert.equal(accounts.isGuest(id), false, "a later message makes no guest of them again");
     const other = await accounts.provision(lark("ou_2", "on_2"));
-    await accounts.change(other.id, { role: "admin" });
+    await accounts.editor.change(other.id, { role: "admin" });
     assert.equal(accounts.isGuest(other.id), false);
   }));
 
 Deno.test("an app offers strangers and guests what nobody is barred from, unless it lists its bots", () =>
   rig(async ({ accounts }) => {
-    await accounts.add("alice", { password: "alice-password" });
+    await accounts.editor.add("alice", { password: "alice-password" });
     const guest = await accounts.provision(lark("ou_1", "on_1"));
     const within = (id: string | undefined, bots?: string[]) => accounts.offer(id, bots).within;
     assert.deepEqual(within(undefined), [], "nobody is restricted");
-    const carl = await accounts.add("carl", { password: "carl-password", bots: ["a", "b"] });
+    const carl = await accounts.editor.add("carl", { password: "carl-password", bots: ["a", "b"] });
     assert.deepEqual(within(undefined), [["a", "b"]]);
     assert.deepEqual(within(guest.id), [["a", "b"]]);
     assert.deepEqual(within("alice"), [], "whom the operator lets use all gets all");
     assert.deepEqual(within("carl"), [], "their own bounds are enough");
     assert.deepEqual(within(undefined, ["c"]), [["c"]]);
     assert.deepEqual(within("alice", ["c"]), [["c"]]);
-    await accounts.change(guest.id, { bots: ["z"] });
+    await accounts.editor.change(guest.id, { bots: ["z"] });
     assert.deepEqual(within(guest.id), [], "what the operator gave to a guest counts");
-    await accounts.change(carl.id, { disabled: true });
+    await accounts.editor.change(carl.id, { disabled: true });
     assert.deepEqual(
       within(undefined),
       [["z"], ["a", "b"]],
       "also who is disabled may write as a stranger",
     );
-    await accounts.change(carl.id, { bots: null });
+    await accounts.editor.change(carl.id, { bots: null });
     assert.deepEqual(within(undefined), [["z"]]);
   }));
 
 Deno.test("what a person is linked by is unlinked together, and nothing else of the account", () =>
   rig(async ({ accounts }) => {
-    await accounts.add("alice", { password: "alice-password" });
+    await accounts.editor.add("alice", { password: "alice-password" });
     const { identities } = accounts;
     const chat = (scope: string, value: string): Identity => ({
       platform: "lark",
@@ -336,7 +336,7 @@ Deno.test("an app's own id of somebody goes along when the platform gives it to 
     const one = await accounts.provision(who("on_1")), two = await accounts.provision(who("on_2"));
     assert.notEqual(one.id, two.id);
     assert.equal((await accounts.identities.get(chat))!.account, two.id);
-    await accounts.add("alice", { password: "alice-password" });
+    await accounts.editor.add("alice", { password: "alice-password" });
     await accounts.identities.link(chat, "alice", "pairing");
     await accounts.provision(who("on_1"));
     assert.equal(
