@@ -23,7 +23,7 @@ Deno.test("codes are those of RFC 6238, appendix B", async () => {
   }
 });
 
-Deno.test("base32 is that of RFC 4648", () => {
+Deno.test("base32 is that of RFC 4648, and nothing else is read as base32", async () => {
   const vectors: [string, string][] = [["f", "MY"], ["fo", "MZXQ"], ["foo", "MZXW6"], [
     "foob",
     "MZXW6YQ",
@@ -33,6 +33,9 @@ Deno.test("base32 is that of RFC 4648", () => {
   ]];
   for (const [text, base32] of vectors) {
     assert.equal(toBase32(new TextEncoder().encode(text)), base32);
+  }
+  for (const wrong of ["MZXW6YT1", "mzxw6", "MZXW6===", "MZ XW"]) {
+    await assert.rejects(totpCode(wrong, 1), RangeError, wrong);
   }
   assert.match(newTotpSecret(), /^[A-Z2-7]{32}$/);
   assert.notEqual(newTotpSecret(), newTotpSecret());
