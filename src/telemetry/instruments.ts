@@ -1,57 +1,17 @@
 /**
- * Counts that cost an increment: what `metrics.ts` keeps, and what `prometheus.ts` writes down when
- * asked.
+ * Counters and histograms that cost an event one or two increments.
  */
-import type { BotReport } from "../core/bot_monitor.ts";
+import type { MetricFamily, Sample } from "./prometheus.ts";
 
-/** What is only known when somebody asks. */
-export interface Gauges {
-  bots(): readonly { readonly id: string; readonly busy: number }[];
-  answering(): number;
-  waiting(): number;
-  /** Turns and bytes of ended turns in memory. */
-  kept(): { readonly turns: number; readonly bytes: number };
-  streams(): number;
-  pages(): number;
-  sockets(): number;
-  sessions(): number;
-  /** How each bot hangs on the gateway. */
-  reports?(): readonly BotReport[];
-  /** The apps on chat platforms; times in milliseconds since the epoch. */
-  apps?(): readonly {
-    readonly platform: string;
-    readonly name: string;
-    readonly connected: boolean;
-    readonly lastEventAt?: number;
-    readonly lastError?: { readonly at: number };
-    readonly refusedCallbacks: number;
-  }[];
-  /**
-   * What the last check of each app, model API and way to sign in found; times in milliseconds
-   * since the epoch.
-   */
-  checks?(): readonly {
-    readonly target: string;
-    readonly at: number;
-    readonly findings: readonly { readonly level: string }[];
-  }[];
-  /** The budgets of chat platforms. */
-  budgets?(): readonly {
-    readonly key: string;
-    readonly waiting: number;
-    readonly closedFor: number;
-    readonly quota?: { readonly left: number };
-  }[];
-}
-
-/** Counts by the values of some labels. */
+/** A counter with a value for each combination of labels. */
 export class Counter {
-  /** The count where there are no labels: an increment is all that a chunk costs. */
+  /** The count of a counter without labels: the hot path increments it directly. */
   value = 0;
   readonly #counts = new Map<string, { values: readonly string[]; count: number }>();
 
   constructor(readonly name: string, readonly help: string, readonly labels: readonly string[]) {}
 
+  /** Adds one. @param values of the labels, in their order */
   inc(...values: string[]): void {
     this.incBy(1, ...values);
   }
@@ -67,27 +27,26 @@ export class Counter {
     else this.#counts.set(key, { values, count: by });
   }
 
-  *samples(): Iterable<{ labels: Record<string, string>; count: number }> {
-    if (this.labels.length === 0) yield { labels: {}, count: this.value };
+  /** The counts of this moment. */
+  family(): MetricFamily {
+    const { name, help, labels } = this;
+    const samples: Sample[] = labels.length === 0 ? [{ value: this.value }] : [];
     for (const { values, count } of this.#counts.values()) {
-      yield {
-        labels: Object.fromEntries(this.labels.map((label, index) => [label, values[index]!])),
-        count,
-      };
+      samples.push({
+        labels: Object.fromEntries(labels.map((label, index) => [label, values[index]!])),
+        value: count,
+      });
     }
+    return { name, help, type: "counter", samples };
   }
 }
 
-/**
- * A histogram whose `add` is two increments, where prom-client's costs 1.5 µs. It has the shape
- * that prom-client's registry asks of a metric.
- */
+/** A histogram without labels. */
 export class Histogram {
-  readonly type = "histogram";
-  readonly aggregator = "sum";
   readonly #counts: Float64Array;
   #sum = 0;
 
+  /** @param bounds the upper bounds of the buckets, rising; a last one takes the rest */
   constructor(readonly name: string, readonly help: string, readonly bounds: readonly number[]) {
     this.#counts = new Float64Array(bounds.length + 1);
   }
@@ -100,26 +59,16 @@ export class Histogram {
     this.#sum += value;
   }
 
-  get() {
-    const { name, help, type, aggregator } = this;
+  /** The counts of this moment. */
+  family(): MetricFamily {
+    const { name, help, bounds } = this;
+    const samples: Sample[] = [];
     let total = 0;
-    const values: { labels: Record<string, string | number>; value: number; metricName: string }[] =
-      [];
     this.#counts.forEach((count, index) => {
       total += count;
-      values.push({
-        labels: { le: this.bounds[index] ?? "+Inf" },
-        value: total,
-        metricName: `${name}_bucket`,
-      });
+      samples.push({ suffix: "_bucket", labels: { le: bounds[index] ?? "+Inf" }, value: total });
     });
-    values.push({ labels: {}, value: this.#sum, metricName: `${name}_sum` });
-    values.push({ labels: {}, value: total, metricName: `${name}_count` });
-    return Promise.resolve({ name, help, type, aggregator, values });
-  }
-
-  reset(): void {
-    this.#counts.fill(0);
-    this.#sum = 0;
+    samples.push({ suffix: "_sum", value: this.#sum }, { suffix: "_count", value: total });
+    return { name, help, type: "histogram", samples };
   }
 }

@@ -1,14 +1,16 @@
 /**
- * What is counted for `/metrics`. Counting is increments; prom-client writes it down when
- * Prometheus asks (`prometheus.ts`).
+ * The metrics of the gateway, as an observer. An event costs increments; the text of `/metrics` is
+ * made when it is requested.
  */
 import type { GatewayEvent, Observer } from "../core/observer.ts";
-import { Counter, type Gauges, Histogram } from "./instruments.ts";
+import { anonymousFamilies, type Gauges, namedFamilies, processFamilies } from "./gauges.ts";
+import { Counter, Histogram } from "./instruments.ts";
+import { formatPrometheus } from "./prometheus.ts";
 
-/** Upper bounds in seconds. */
-const GAPS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const FIRST = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const TURN = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+/** Upper bounds of buckets, in seconds. */
+const GAP_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const FIRST_CHUNK_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const TURN_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
 export class Metrics implements Observer {
   readonly turns = new Counter("nexus_turns_total", "Turns that ended, by how", [
@@ -47,18 +49,33 @@ export class Metrics implements Observer {
   readonly first = new Histogram(
     "nexus_first_chunk_seconds",
     "Time from a question to the first chunk of its answer",
-    FIRST,
+    FIRST_CHUNK_BUCKETS,
   );
-  readonly took = new Histogram("nexus_turn_seconds", "Time from a question to its ending", TURN);
+  readonly took = new Histogram(
+    "nexus_turn_seconds",
+    "Time from a question to its ending",
+    TURN_BUCKETS,
+  );
   readonly gaps = new Histogram(
     "nexus_chunk_gap_seconds",
     "Time between two chunks of one reply",
-    GAPS,
+    GAP_BUCKETS,
   );
   #gauges: Gauges | undefined;
-  #registries: Promise<Record<"all" | "open", { metrics(): Promise<string> }>> | undefined;
+  readonly #counters = [
+    this.turns,
+    this.moved,
+    this.refused,
+    this.pushes,
+    this.faults,
+    this.delivered,
+    this.platformCalls,
+    this.throttled,
+    this.chunks,
+    this.units,
+  ];
 
-  /** Adds what is read when asked. */
+  /** Adds the gauges, which are read at each scrape. */
   watch(gauges: Gauges): void {
     this.#gauges = gauges;
   }
@@ -98,42 +115,26 @@ export class Metrics implements Observer {
   }
 
   /**
-   * What is counted in Prometheus' text format. The library that writes it is loaded when it is
-   * first asked for.
+   * Returns everything in the text format of Prometheus.
    *
-   * @param names with what names a bot, an app or an account
+   * @param names whether to include metrics whose labels name a bot, an app or an account
    */
-  async text(names = true): Promise<string> {
-    this.#registries ??= import("./prometheus.ts").then(({ registriesOf }) =>
-      registriesOf(this.#counters(), [this.first, this.took, this.gaps], this.#gauges)
-    );
-    return await (await this.#registries)[names ? "all" : "open"].metrics();
+  text(names = true): string {
+    const gauges = this.#gauges;
+    const counters = names ? this.#counters : this.#counters.filter(isAnonymous);
+    return formatPrometheus([
+      ...counters.map((counter) => counter.family()),
+      ...[this.first, this.took, this.gaps].map((histogram) => histogram.family()),
+      ...processFamilies(),
+      ...(gauges ? anonymousFamilies(gauges) : []),
+      ...(gauges && names ? namedFamilies(gauges) : []),
+    ]);
   }
+}
 
-  #counters(): Counter[] {
-    const {
-      turns,
-      moved,
-      refused,
-      pushes,
-      faults,
-      delivered,
-      platformCalls,
-      throttled,
-      chunks,
-      units,
-    } = this;
-    return [
-      turns,
-      moved,
-      refused,
-      pushes,
-      faults,
-      delivered,
-      platformCalls,
-      throttled,
-      chunks,
-      units,
-    ];
-  }
+/** Labels whose values come from this program. All others may hold a name of the configuration. */
+const ANONYMOUS_LABELS: readonly string[] = ["status", "code", "channel", "what", "platform"];
+
+function isAnonymous({ labels }: Counter): boolean {
+  return labels.every((label) => ANONYMOUS_LABELS.includes(label));
 }

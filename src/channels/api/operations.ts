@@ -15,7 +15,7 @@ export interface OperationsParts {
   readonly gateway: Gateway;
   readonly version: string;
   /** `names`: with what names a bot or an app. */
-  readonly metrics: (names: boolean) => Promise<string>;
+  readonly metrics: (names: boolean) => string;
   readonly metricsToken: () => string | undefined;
   /** Whether anybody may know which bots there are. */
   readonly publicBots: () => boolean;
@@ -163,7 +163,7 @@ export function mountOperations(routes: Router, parts: OperationsParts): void {
   routes.on(operationRoutes.metrics, async (call) => {
     const isKnown = await isOperator(call);
     if (!isKnown && parts.metricsToken() !== undefined) throw new NexusError("unauthenticated");
-    return new Response(await parts.metrics(isKnown || parts.publicBots()), {
+    return new Response(parts.metrics(isKnown || parts.publicBots()), {
       headers: [["content-type", "text/plain; version=0.0.4; charset=utf-8"], [
         "cache-control",
         "no-store",

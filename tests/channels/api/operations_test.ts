@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { REMEMBERED_BOTS } from "../../../src/core/bot_monitor.ts";
-import { NAMED_BOTS } from "../../../src/telemetry/prometheus.ts";
+import { MAX_NAMED_BOTS } from "../../../src/telemetry/gauges.ts";
 import { FakeUpstream } from "../../bots/upstream/fake_upstream.ts";
 import { startWorld, until, type World } from "../../world.ts";
 
@@ -177,7 +177,7 @@ Deno.test("however many bots come and go, few are remembered and fewer are named
   const { text } = await ask(world, "/metrics");
   assert.equal(
     text.split("\n").filter((line) => line.startsWith("nexus_bot_up{")).length,
-    NAMED_BOTS,
+    MAX_NAMED_BOTS,
   );
   assert.match(text, /nexus_bot_up\{bot="here",wire="socket"\} 1/);
 });
