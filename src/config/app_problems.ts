@@ -1,14 +1,10 @@
 /**
- * What apps on chat platforms let people do by the configuration: rules that can never fit are
- * refused, and what lets somebody around the bounds of their account is worth a warning.
+ * Checks the apps on chat platforms: a rule that no message can reach is an error, and a setting
+ * that lets somebody get around the bounds of their account is a warning.
  */
 import { foldName } from "../core/bot_name.ts";
 import { lists } from "../core/offer.ts";
-
-interface Found {
-  readonly path: string;
-  readonly message: string;
-}
+import type { ConfigProblem } from "./problem.ts";
 
 interface Rule {
   readonly chat?: string;
@@ -30,7 +26,7 @@ interface App {
   readonly group: "person" | "shared";
 }
 
-/** What of the configuration is looked at. */
+/** The part of the configuration that is checked. */
 export interface AppsConfig {
   readonly channels: Readonly<
     Record<"feishu" | "dingtalk" | "wecom", Readonly<Record<string, App>>>
@@ -41,36 +37,36 @@ export interface AppsConfig {
   readonly signIn: Readonly<Partial<Record<"lark" | "dingtalk" | "wecom", unknown>>>;
 }
 
-export interface Judged {
-  readonly problems: Found[];
-  readonly warnings: Found[];
+export interface AppProblems {
+  readonly problems: ConfigProblem[];
+  readonly warnings: ConfigProblem[];
 }
 
-export function appProblems(config: AppsConfig): Judged {
-  const judged: Judged = { problems: [], warnings: [] };
+export function appProblems(config: AppsConfig): AppProblems {
+  const found: AppProblems = { problems: [], warnings: [] };
   for (const [platform, apps] of Object.entries(config.channels)) {
     for (const [name, app] of Object.entries(apps)) {
       // A group's webhook only speaks.
       if (app.kind === "webhook") continue;
       const path = `channels.${platform}.${name}`;
-      judgeRules(path, app, config, judged);
-      judgeAccess(path, app, judged);
-      judgeBounds(path, app, config, judged);
-      judgeNames(path, app, config, judged);
+      checkRules(path, app, config, found);
+      checkAccess(path, app, found);
+      checkBounds(path, app, config, found);
+      checkNames(path, app, config, found);
     }
   }
-  judgeSignIn(config, judged);
-  return judged;
+  checkSignIn(config, found);
+  return found;
 }
 
 const CONDITIONS = ["chat", "person", "department"] as const;
 
 /** Rules that no message can ever reach. */
-function judgeRules(
+function checkRules(
   path: string,
   { rules, deny, bots }: App,
   config: AppsConfig,
-  { problems, warnings }: Judged,
+  { problems, warnings }: AppProblems,
 ): void {
   for (const [n, rule] of rules.entries()) {
     const at = `${path}.rules.${n}`;
@@ -118,10 +114,10 @@ function isOffered(
   return members.some(([id]) => bots.includes(id)) ? "yes" : bots.length === 0 ? "no" : "unknown";
 }
 
-function judgeAccess(
+function checkAccess(
   path: string,
   { access, allow, deny, bot, bots }: App,
-  { problems, warnings }: Judged,
+  { problems, warnings }: AppProblems,
 ): void {
   const both = allow.filter((id) => deny.includes(id));
   for (const id of new Set(both)) {
@@ -151,7 +147,7 @@ function notListed(bot: string): string {
 }
 
 /** Where an app lets somebody get past the bounds of their account. */
-function judgeBounds(path: string, app: App, config: AppsConfig, { warnings }: Judged): void {
+function checkBounds(path: string, app: App, config: AppsConfig, { warnings }: AppProblems): void {
   const { access, bots = [], group } = app;
   const bounded = Object.entries(config.users).filter(([, user]) => user.bots) as [
     string,
@@ -195,11 +191,11 @@ function mayUseAll(offered: string, bots: readonly string[], config: AppsConfig)
  * Names of bots that are most likely misspelt. Any bot may come in later, so one that is not known
  * is none.
  */
-function judgeNames(
+function checkNames(
   path: string,
   { bot, bots = [], rules }: App,
   config: AppsConfig,
-  { warnings }: Judged,
+  { warnings }: AppProblems,
 ): void {
   const known = Object.entries(config.bots).flatMap(([id, { pool }]) =>
     pool === undefined ? [id] : [id, pool]
@@ -216,7 +212,7 @@ function judgeNames(
   for (const [n, rule] of rules.entries()) look(`${path}.rules.${n}.bot`, rule.bot);
 }
 
-function judgeSignIn({ signIn, users }: AppsConfig, { warnings }: Judged): void {
+function checkSignIn({ signIn, users }: AppsConfig, { warnings }: AppProblems): void {
   const bounded = Object.keys(users).filter((name) => users[name]!.bots);
   if (bounded.length === 0) return;
   for (const way of ["lark", "dingtalk", "wecom"] as const) {

@@ -1,19 +1,15 @@
 /**
- * Names in the configuration that people could take for each other: a bot's id and a pool's name
- * are never the same, and two names that look alike are worth a warning.
+ * Checks the names of bots and pools: a pool must not have the name of a bot, and two names that
+ * look alike are a warning.
  */
 import { DEMO, foldName, isBotName } from "../core/bot_name.ts";
+import type { ConfigProblem } from "./problem.ts";
 
-interface Found {
-  readonly path: string;
-  readonly message: string;
-}
-
-/** What is wrong with the names of model APIs and their pools, and what only looks so. */
+/** The mistakes in the names of model APIs and their pools. */
 export function nameProblems(
   bots: Readonly<Record<string, { readonly pool?: string }>>,
-): { problems: Found[]; warnings: Found[] } {
-  const problems: Found[] = [], warnings: Found[] = [];
+): { problems: ConfigProblem[]; warnings: ConfigProblem[] } {
+  const problems: ConfigProblem[] = [], warnings: ConfigProblem[] = [];
   const looks = new Map([[DEMO, DEMO]]);
   const look = (path: string, name: string) => {
     const other = looks.get(foldName(name));

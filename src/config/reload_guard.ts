@@ -1,12 +1,11 @@
 /**
- * What an edit of the configuration must not do to a gateway that runs. A file that a script left
- * empty, or a variable that nobody set, reads like an order to let nobody in, or every bot; a
- * restart is the way to say that this is meant.
+ * A guard against edits that would empty the configuration of a running gateway. A file that a
+ * script left empty, or a variable that nobody set, looks like an order to let nobody in, or every
+ * bot. A restart confirms that it is meant.
  */
-import { type Config, readConfig } from "./config.ts";
-import type { ConfigProblem } from "./config.ts";
+import { type Config, type ConfigProblem, readConfig } from "./config.ts";
 
-/** What the change would take away; empty where it may be taken over. */
+/** What the edit would remove; empty if the gateway can take it over. */
 export function lostSettings(before: Config, after: Config): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const lose = (path: string, message: string) =>
@@ -22,8 +21,8 @@ export function lostSettings(before: Config, after: Config): ConfigProblem[] {
 const MEANT = "restart the gateway if that is meant";
 
 /**
- * Whether nothing is set. The port and the address do not count: the command line gives them to an
- * empty file, too.
+ * Whether nothing is set. The port and the address do not count, because the command line sets them
+ * for an empty file too.
  */
 function isBare(config: Config): boolean {
   const bare = readConfig("{}");
