@@ -1,114 +1,62 @@
 /**
  * The store in one SQLite file: the default of the command line.
  *
- * Writing is behind: an entry waits in a Map for at most {@linkcode MAX_WRITE_DELAY_MS} ms and goes to the file
- * together with all that waited, so that a chunk or a question never waits for a disk. Reading
- * looks into the Map first. Whoever asks for it (`sure`) waits for the next commit, which takes
- * everything of the same turn of the event loop with it; commits reach the operating system at once
- * (WAL, synchronous = NORMAL), so that they survive `kill -9`, and the disk at a checkpoint.
+ * Writes are buffered for at most {@linkcode MAX_WRITE_DELAY_MS} and committed together, so that no
+ * chunk and no question waits for a disk. Reads look into the buffer first. A durable write waits
+ * for the next commit and shares it with all other writes. A commit reaches the operating system at
+ * once (WAL, synchronous = NORMAL), so it survives `kill -9`; it reaches the disk at a checkpoint.
  *
- * When the disk is full or cannot be written, the Map goes on as the memory of the gateway,
- * {@linkcode SqliteStore.trouble} says so, and every few seconds the file is tried again. The same
- * holds while another process locks the file: nothing here waits for a lock without doing anything
- * else.
+ * If the file cannot be written (a full disk, a lock of another process), the gateway goes on with
+ * the buffer as its memory, {@linkcode SqliteStore.trouble} says why, and the store retries every
+ * few seconds. It never blocks on a lock, unless {@linkcode SqliteOptions.lockTimeout} is set.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
 import type { Json, ListOptions, SetOptions, Store } from "../core/store.ts";
 import { sqliteFailure } from "./sqlite_error.ts";
 import { openReadOnly, SqliteFile } from "./sqlite_file.ts";
+import { GroupCommit } from "./sqlite_group_commit.ts";
+import { StoreHealth } from "./sqlite_health.ts";
 import { IndexScheduler } from "./sqlite_index_scheduler.ts";
+import { MAX_BUFFERED_BYTES, type SqliteOptions } from "./sqlite_options.ts";
+import { copyToNewFile, inodeOf } from "./sqlite_rescue.ts";
+import { matchExpression } from "./sqlite_search_index.ts";
 import {
   type BufferedEntry,
   type BufferedLog,
-  type EntryBatch,
+  isExpired,
   WriteBuffer,
 } from "./sqlite_write_buffer.ts";
-import { copyToNewFile, inodeOf } from "./sqlite_rescue.ts";
-import { StoreHealth } from "./sqlite_health.ts";
-import { matchExpression } from "./sqlite_search_index.ts";
+import { SqliteWriter } from "./sqlite_writer.ts";
 
 /**
- * Milliseconds that a write may wait for its commit; the contract allows 200, a timer may be late.
+ * Milliseconds that a write waits for its commit at most. The contract allows 200; a timer can be
+ * late.
  */
 const MAX_WRITE_DELAY_MS = 150;
 
-/**
- * Bytes that may wait in memory while the file cannot be written, unless {@linkcode
- * SqliteOptions.maxWaiting} says otherwise.
- */
-export const MAX_BUFFERED_BYTES = 64 << 20;
-
-/**
- * Milliseconds between two commits that somebody waits for: under load one commit then serves many,
- * which halves its cost, and where little happens nobody waits.
- */
-const GROUP_COMMIT_MS = 5;
-/**
- * Entries written in one transaction: about 20 ms; the rest follows when the event loop has been
- * round.
- */
-const WRITE_BATCH = 1000;
-/** Milliseconds between two looks for entries that have expired. */
-const SWEEP_INTERVAL_MS = 60_000;
-/** Milliseconds between two looks whether the file is still the one that was opened. */
+/** Milliseconds between two checks that the path still leads to the open file. */
 const FILE_CHECK_INTERVAL_MS = 5_000;
-
-export interface SqliteOptions {
-  /** The file; made with mode 0600 if there is none. */
-  readonly path: string;
-  readonly clock?: Clock;
-  /** Told when trouble begins, changes, and (with `undefined`) when it is over. */
-  readonly onTrouble?: (trouble: string | undefined) => void;
-  /**
-   * Bytes that the file may grow to; past it the store behaves as on a full disk. Default: no
-   * bound.
-   */
-  readonly maxSize?: number;
-  /**
-   * What may wait in memory while the file cannot be written, in bytes; past it the oldest weak
-   * entries are lost. Default 64 MiB.
-   */
-  readonly maxBuffered?: number;
-  /**
-   * Called with what went wrong and is over: a row that could not be written, an index that was
-   * made again.
-   */
-  readonly onFault?: (error: Error) => void;
-  /**
-   * Milliseconds for which a write waits for another process's lock, and everything with it.
-   * Default 0; for commands that do one thing.
-   */
-  readonly lockTimeout?: number;
-}
 
 export class SqliteStore implements Store {
   readonly #options: SqliteOptions;
   readonly #clock: Clock;
   #file: SqliteFile | undefined;
   readonly #buffer: WriteBuffer;
-  /**
-   * Texts that will be in line for the index with the next late write, by the number of their
-   * entry.
-   */
-  readonly #texts = new Map<number, { readonly owner: string; readonly text: string }>();
   readonly #health: StoreHealth;
   readonly #indexing: IndexScheduler;
-  #sweptAt: number;
   #stopTimer: (() => void) | undefined;
-  readonly #stopLooking: () => void;
-  /** Which file it is, as the system numbers them. */
-  #number: number | undefined;
-  #soon: { promise: Promise<void>; resolve: () => void } | undefined;
-  #company: ReturnType<typeof setTimeout> | undefined;
-  #committedAt = -Infinity;
+  readonly #stopChecking: () => void;
+  /** The inode of the open file. */
+  #inode: number | undefined;
+  readonly #commits = new GroupCommit(() => this.#commit());
+  readonly #writer: SqliteWriter;
   #closed = false;
 
   /**
-   * @throws NexusError("invalid") when the file is not ours, is damaged, or was written by a newer
-   *   version; NexusError("conflict")
-   * when another program keeps it locked. A file that cannot be opened for another reason is
-   * trouble, not an error.
+   * Throws `invalid` if the file belongs to another program, is damaged, or was written by a newer
+   * version, and `conflict` if another program keeps it locked. Any other failure to open it is
+   * {@linkcode trouble}, not an error.
    */
   constructor(options: SqliteOptions) {
     this.#options = options;
@@ -122,7 +70,13 @@ export class SqliteStore implements Store {
       onFail: (error) => this.#fail(error),
       onFault: (error) => options.onFault?.(error),
     });
-    this.#sweptAt = this.#clock.now();
+    this.#writer = new SqliteWriter({
+      clock: this.#clock,
+      buffer: this.#buffer,
+      indexing: this.#indexing,
+      file: () => this.#file && !this.#file.readOnly ? this.#file : this.#open(0),
+      onFault: (error) => options.onFault?.(error),
+    });
     try {
       this.#open();
     } catch (error) {
@@ -135,17 +89,17 @@ export class SqliteStore implements Store {
       this.#fail(error);
       this.#file = openReadOnly(options.path);
     }
-    this.#stopLooking = this.#clock.every(FILE_CHECK_INTERVAL_MS, () => this.#checkFile());
+    this.#stopChecking = this.#clock.every(FILE_CHECK_INTERVAL_MS, () => this.#checkFile());
   }
 
-  /** @param patience milliseconds to wait for another process's lock; only a start has them */
-  #open(patience?: number): SqliteFile {
+  /** @param lockTimeout milliseconds to block on another process's lock; only at a start */
+  #open(lockTimeout?: number): SqliteFile {
     const { path, maxSize } = this.#options;
-    const file = new SqliteFile(path, { maxSize, lockTimeout: patience });
+    const file = new SqliteFile(path, { maxSize, lockTimeout });
     this.#file?.close();
     this.#file = file;
     file.setLockTimeout(this.#options.lockTimeout ?? 0);
-    this.#number = inodeOf(path);
+    this.#inode = inodeOf(path);
     return file;
   }
 
@@ -167,7 +121,7 @@ export class SqliteStore implements Store {
       lazy: options?.lazy,
       find: options?.find,
     });
-    return options?.durable ? this.#commitSoon() : DONE;
+    return options?.durable ? this.#commits.wait() : DONE;
   }
 
   delete(key: string): Promise<void> {
@@ -182,15 +136,7 @@ export class SqliteStore implements Store {
     const now = this.#clock.now();
     const isIn = (key: string) =>
       key.startsWith(prefix) && (after === undefined || (reverse ? key < after : key > after));
-    const waiting: [string, string][] = [];
-    let hidden = 0;
-    for (const [key, entry] of this.#buffer.entries()) {
-      if (!isIn(key)) continue;
-      if (entry.value !== undefined && !isExpired(entry.expires, now)) {
-        waiting.push([key, entry.value]);
-      }
-      hidden++;
-    }
+    const { rows: waiting, hidden } = this.#buffer.list(isIn, now);
     const stored =
       this.#read((file) =>
         file.list(prefix, after, reverse, limit < 0 ? -1 : limit + hidden, now)
@@ -222,7 +168,7 @@ export class SqliteStore implements Store {
     const length = lines.before + lines.lines.length;
     this.#makeRoom();
     this.#scheduleFlush();
-    return options?.durable ? this.#commitSoon().then(() => length) : length;
+    return options?.durable ? this.#commits.wait().then(() => length) : length;
   }
 
   // deno-lint-ignore require-await -- a failing read must be a rejection
@@ -264,16 +210,10 @@ export class SqliteStore implements Store {
       await this.#indexing.finish();
       stored = search();
     }
-    // What waits although everything was just written is what the file could not take: looked at
-    // one by one.
-    const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
-    const waiting: [string, string][] = [];
-    for (const [key, { value, find }] of this.#buffer.entries()) {
-      if (value === undefined || find?.owner !== owner) continue;
-      const text = find.text.toLowerCase();
-      if (needles.every((needle) => text.includes(needle))) waiting.push([key, value]);
-    }
-    const rows = waiting.reverse().concat(stored.filter(([key]) => !this.#buffer.has(key))).slice(
+    // Everything was just flushed, so entries that still wait could not be written. They are
+    // searched one by one.
+    const waiting = this.#buffer.find(owner, words);
+    const rows = waiting.concat(stored.filter(([key]) => !this.#buffer.has(key))).slice(
       0,
       limit,
     );
@@ -281,20 +221,20 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * @param whole the words as whole ones @param begun as beginnings of words, which include the
-   *   whole ones
+   * @param whole an expression for whole words
+   * @param begun an expression for beginnings of words, which include the whole ones
    */
   #search(whole: string, begun: string, limit: number): [string, string][] {
     const search = (match: string) =>
       this.#file?.words.search(match, this.#clock.now(), limit) ?? [];
     const stored = search(whole);
-    // Beginnings are looked for where whole words leave room.
+    // Beginnings are searched only if whole words leave room.
     return stored.length < limit ? search(begun) : stored;
   }
 
   /**
-   * Writes everything that waits. Failing is {@linkcode trouble}, not an error: what waits goes on
-   * waiting.
+   * Writes the whole buffer. A failure is {@linkcode trouble}, not an error, and the rest stays in
+   * the buffer.
    */
   flush(): void {
     this.#stopTimer?.();
@@ -304,29 +244,26 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Writes what somebody waits for, and leaves the rest to its timer. While there is trouble the
-   * timer alone tries.
+   * Writes the urgent entries, and leaves the rest to the timer. While there is trouble, only the
+   * timer retries.
    */
   #commit(): void {
     try {
       if (!this.#health.isFailing) { while (this.#buffer.hasUrgent && this.#write(false)); }
     } finally {
-      // Whatever failed: nobody waits for ever. What is not written yet is the timer's.
+      // Nobody waits for ever, whatever failed. The timer writes the rest.
       this.#committed();
     }
   }
 
-  /** Whoever waits for a commit goes on, unless it is about to be tried again. */
+  /** Releases the callers that wait for a commit, unless a retry is due in a moment. */
   #committed(): void {
     if (this.#health.isLockedBriefly && !this.#closed) return;
-    clearTimeout(this.#company);
-    this.#committedAt = performance.now();
-    this.#soon?.resolve();
-    this.#soon = undefined;
+    this.#commits.done();
   }
 
-  /** Writes a part at a time, where nobody waits for it. */
-  #flushBehind(): void {
+  /** Writes one batch after the other in the background. */
+  #flushInBackground(): void {
     this.#stopTimer = undefined;
     let next = MAX_WRITE_DELAY_MS;
     try {
@@ -334,7 +271,7 @@ export class SqliteStore implements Store {
       next = 0;
     } finally {
       if (!this.#buffer.isEmpty && !this.#closed) {
-        this.#stopTimer ??= this.#clock.after(next, () => this.#flushBehind());
+        this.#stopTimer ??= this.#clock.after(next, () => this.#flushInBackground());
       }
     }
   }
@@ -342,7 +279,7 @@ export class SqliteStore implements Store {
   close(): Promise<void> {
     if (this.#closed) return DONE;
     this.#closed = true;
-    this.#stopLooking();
+    this.#stopChecking();
     if (this.#file && !this.#file.readOnly) this.#file.setLockTimeout(CLOSE_LOCK_TIMEOUT_MS);
     this.flush();
     this.#stopTimer?.();
@@ -352,84 +289,17 @@ export class SqliteStore implements Store {
     return DONE;
   }
 
-  /** Writes the next part; whether that went well. @param all also what may be late */
+  /** Writes the next batch; whether that succeeded. @param all whether lazy entries go too */
   #write(all: boolean): boolean {
-    const nothing = this.#buffer.isEmpty && this.#texts.size === 0;
+    const nothing = this.#buffer.isEmpty && !this.#writer.hasTexts;
     if (nothing && (!this.#health.isFailing || this.#closed)) return true;
-    const { entries, logs } = this.#buffer.batch(WRITE_BATCH, all);
     try {
-      this.#writePart(entries, logs, all);
+      this.#writer.write(all);
     } catch (error) {
-      if (sqliteFailure(error) !== "row") return this.#fail(error);
-      if (!this.#writeApart(entries, logs)) return false;
+      return this.#fail(error);
     }
     this.#health.recovered(() => this.#buffer.takeEvicted());
     return true;
-  }
-
-  /**
-   * One row of many cannot be written: the others are, each by itself, and that one is given up, or
-   * all would wait for ever.
-   */
-  #writeApart(entries: EntryBatch, logs: readonly [string, BufferedLog][]): boolean {
-    const tries: [name: string, entries: EntryBatch, logs: readonly [string, BufferedLog][]][] = [
-      ...entries.map((entry) => [entry[0], [entry], []] as [string, EntryBatch, []]),
-      ...logs.map((log) => [log[0], [], [log]] as [string, EntryBatch, [string, BufferedLog][]]),
-    ];
-    for (const [name, entries, logs] of tries) {
-      try {
-        // Texts for the index belong to rows that are written; they follow with the next part.
-        this.#writePart(entries, logs, false);
-      } catch (error) {
-        if (sqliteFailure(error) !== "row") return this.#fail(error);
-        this.#buffer.remove(entries, logs);
-        const why = `${name.split(":")[0]}:… cannot be written and is lost: ${
-          (error as Error).message
-        }`;
-        this.#options.onFault?.(new Error(why, { cause: error }));
-      }
-    }
-    return true;
-  }
-
-  #writePart(entries: EntryBatch, logs: readonly [string, BufferedLog][], all: boolean): void {
-    const now = this.#clock.now();
-    const file = this.#file && !this.#file.readOnly ? this.#file : this.#open(0);
-    // Numbers of entries hold only once the transaction does: one that is rolled back gives them to
-    // others.
-    const gone = new Set<number>(),
-      added: [entry: number, find: NonNullable<BufferedEntry["find"]>][] = [];
-    const isSweeping = now - this.#sweptAt >= SWEEP_INTERVAL_MS;
-    const due = file.transaction(() => {
-      let due = 0;
-      for (const [key, { value, expires, find }] of entries) {
-        if (value !== undefined) {
-          const id = file.put(key, value, expires);
-          if (find) added.push([id, find]);
-          continue;
-        }
-        const forgotten = file.forget(key);
-        if (forgotten === undefined) continue;
-        gone.add(forgotten);
-        due++;
-      }
-      for (const [log, lines] of logs) file.append(log, lines, now);
-      if (isSweeping) due += file.sweep(now);
-      if (!all) return due;
-      for (const [id, { owner, text }] of this.#texts) {
-        if (!gone.has(id)) file.words.put(id, owner, text);
-      }
-      for (const [id, { owner, text }] of added) file.words.put(id, owner, text);
-      return due + this.#texts.size + added.length;
-    });
-    if (all) this.#texts.clear();
-    else {
-      for (const id of gone) this.#texts.delete(id);
-      for (const [id, find] of added) this.#texts.set(id, find);
-    }
-    if (isSweeping) this.#sweptAt = now;
-    this.#buffer.remove(entries, logs);
-    this.#indexing.wrote(due > 0);
   }
 
   #fail(error: unknown): false {
@@ -442,15 +312,15 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Whether the file is still there: a store that was deleted goes on in a file that nobody can
-   * find any more.
+   * Checks that the file is still there: after a deletion the store would go on in a file that
+   * nobody can find any more.
    */
   #checkFile(): void {
     const file = this.#file, { path } = this.#options;
-    if (!file || file.readOnly || this.#number === undefined) return;
-    const number = inodeOf(path);
-    if (number === this.#number) return;
-    if (number !== undefined) {
+    if (!file || file.readOnly || this.#inode === undefined) return;
+    const inode = inodeOf(path);
+    if (inode === this.#inode) return;
+    if (inode !== undefined) {
       const what =
         "what is written since then goes to the old one, which ends with this process: restart it";
       return this.#health.failForGood(`${path} was replaced by another file; ${what}`);
@@ -470,7 +340,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** What a key holds now, with its expiry. */
+  /** The current value of a key, as JSON, with its expiry. */
   #text(key: string): { value: string; expires?: number } | undefined {
     const now = this.#clock.now();
     const waiting = this.#buffer.get(key);
@@ -507,8 +377,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Too much waits: either a flood between two commits, which is cured by a commit, or a file that
-   * cannot be written.
+   * Keeps the buffer within its bound. A flood between two commits is cured by a commit; if the
+   * file cannot be written, the oldest evictable entries are dropped.
    */
   #makeRoom(): void {
     if (!this.#buffer.isFull) return;
@@ -530,29 +400,11 @@ export class SqliteStore implements Store {
     if (this.#closed) {
       throw new NexusError("internal", undefined, { cause: new Error("the store is closed") });
     }
-    this.#stopTimer ??= this.#clock.after(MAX_WRITE_DELAY_MS, () => this.#flushBehind());
-  }
-
-  /**
-   * A commit as soon as there is nothing else to do, or {@linkcode GROUP_COMMIT_MS} after the last one; all
-   * who ask meanwhile share it.
-   */
-  #commitSoon(): Promise<void> {
-    if (!this.#soon) {
-      this.#soon = Promise.withResolvers<void>();
-      const wait = GROUP_COMMIT_MS - (performance.now() - this.#committedAt);
-      if (wait > 0) this.#company = setTimeout(() => this.#commit(), wait);
-      else setImmediate(() => this.#commit());
-    }
-    return this.#soon.promise;
+    this.#stopTimer ??= this.#clock.after(MAX_WRITE_DELAY_MS, () => this.#flushInBackground());
   }
 }
 
-/** Milliseconds that the last write of all waits for another process's lock. */
+/** Milliseconds for which the last write blocks on another process's lock. */
 const CLOSE_LOCK_TIMEOUT_MS = 5_000;
 
 const DONE: Promise<void> = Promise.resolve();
-
-function isExpired(expires: number | undefined, now: number): boolean {
-  return expires !== undefined && expires <= now;
-}

@@ -1,10 +1,10 @@
 /**
- * What waits to be written to the SQLite store: entries and lines of logs, the oldest first, within
- * a bound on their size.
+ * The write buffer of the SQLite store: entries and log lines that are not in the file yet, oldest
+ * first, within a bound on their size.
  */
 import type { SetOptions } from "../core/store.ts";
 
-/** What will be written under a key; no value means that the key is removed. */
+/** A write of one key. No value: the key is removed. */
 export interface BufferedEntry {
   readonly value?: string;
   readonly expires?: number;
@@ -13,11 +13,11 @@ export interface BufferedEntry {
   readonly find?: SetOptions["find"];
 }
 
-/** What will be appended to a log. */
+/** Lines to append to a log. */
 export interface BufferedLog {
-  /** The log is emptied first. */
+  /** Whether the log is emptied first. */
   fresh: boolean;
-  /** How many entries the file holds of it. */
+  /** How many lines the file holds. */
   before: number;
   readonly lines: string[];
   expires?: number;
@@ -30,14 +30,14 @@ export class WriteBuffer {
   readonly #entries = new Map<string, BufferedEntry>();
   readonly #logs = new Map<string, BufferedLog>();
   readonly #max: number;
-  /** How many entries are late. */
+  /** How many entries are lazy. */
   #lazy = 0;
-  /** About how many bytes wait. */
+  /** The estimated size in bytes. */
   #weight = 0;
-  /** Weak entries and lines that found no room. */
+  /** Evictable entries and lines that were dropped. */
   #evicted = 0;
 
-  /** @param max bytes that may wait; past it {@linkcode isFull} is true */
+  /** @param max the size in bytes beyond which {@linkcode isFull} is true */
   constructor(max: number) {
     this.#max = max;
   }
@@ -46,7 +46,7 @@ export class WriteBuffer {
     return this.#entries.size === 0 && this.#logs.size === 0;
   }
 
-  /** Whether more waits than what may be late. */
+  /** Whether anything but lazy entries waits. */
   get hasUrgent(): boolean {
     return this.#entries.size > this.#lazy || this.#logs.size > 0;
   }
@@ -67,12 +67,35 @@ export class WriteBuffer {
     return this.#logs.get(name);
   }
 
-  entries(): IterableIterator<[string, BufferedEntry]> {
-    return this.#entries.entries();
+  /**
+   * The entries whose keys match, and how many there are with those that are removed or expired:
+   * that many rows of the file may be hidden by the buffer.
+   */
+  list(matches: (key: string) => boolean, now: number) {
+    const rows: [key: string, value: string][] = [];
+    let hidden = 0;
+    for (const [key, { value, expires }] of this.#entries) {
+      if (!matches(key)) continue;
+      if (value !== undefined && !isExpired(expires, now)) rows.push([key, value]);
+      hidden++;
+    }
+    return { rows, hidden };
+  }
+
+  /** The entries of an owner whose texts contain all words, the newest first. */
+  find(owner: string, words: string): [key: string, value: string][] {
+    const needles = words.toLowerCase().split(/\s+/).filter(Boolean);
+    const found: [key: string, value: string][] = [];
+    for (const [key, { value, find }] of this.#entries) {
+      if (value === undefined || find?.owner !== owner) continue;
+      const text = find.text.toLowerCase();
+      if (needles.every((needle) => text.includes(needle))) found.push([key, value]);
+    }
+    return found.reverse();
   }
 
   put(key: string, entry: BufferedEntry): void {
-    // The order of the Map is the order of age, for whatever must be forgotten.
+    // The Map stays in the order of age, for eviction.
     this.#take(key);
     this.#entries.set(key, entry);
     if (entry.lazy) this.#lazy++;
@@ -93,7 +116,7 @@ export class WriteBuffer {
   }
 
   /**
-   * The oldest entries that are to be written next, and all logs. @param all also what may be late
+   * The oldest entries, at most `most`, and all logs. @param all whether lazy entries are included
    */
   batch(most: number, all: boolean): { entries: EntryBatch; logs: [string, BufferedLog][] } {
     const entries: [string, BufferedEntry][] = [];
@@ -104,7 +127,7 @@ export class WriteBuffer {
     return { entries, logs: [...this.#logs] };
   }
 
-  /** They are written, or given up. */
+  /** Removes entries and logs that were written or given up. */
   remove(entries: EntryBatch, logs: readonly (readonly [string, BufferedLog])[]): void {
     for (const [key] of entries) this.#take(key);
     for (const [name] of logs) this.dropLog(name);
@@ -125,7 +148,7 @@ export class WriteBuffer {
     this.#weight -= weigh(key, entry);
   }
 
-  /** Forgets weak entries, the oldest first, and then weak logs, until the rest fits. */
+  /** Drops evictable entries, oldest first, and then evictable logs, until the rest fits. */
   makeRoom(): void {
     for (const [key, { evictable }] of this.#entries) {
       if (!this.isFull) return;
@@ -136,13 +159,13 @@ export class WriteBuffer {
     for (const [name, { evictable, lines }] of this.#logs) {
       if (!this.isFull) return;
       if (!evictable || lines.length === 0) continue;
-      // A log with a hole would be a lie: it goes whole.
+      // A log with a gap would be wrong, so the whole log goes.
       this.putLog(name, { fresh: true, before: 0, lines: [], evictable });
       this.#evicted += lines.length;
     }
   }
 
-  /** How many were forgotten since the last call. */
+  /** How many were dropped since the last call. */
   takeEvicted(): number {
     const lost = this.#evicted;
     this.#evicted = 0;
@@ -150,7 +173,11 @@ export class WriteBuffer {
   }
 }
 
-/** About how many bytes an entry holds while it waits. */
+export function isExpired(expires: number | undefined, now: number): boolean {
+  return expires !== undefined && expires <= now;
+}
+
+/** The estimated bytes of an entry in memory. */
 function weigh(key: string, { value, find }: BufferedEntry): number {
   return (key.length + (value?.length ?? 0) + (find?.text.length ?? 0)) * 2 + 100;
 }

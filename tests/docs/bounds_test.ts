@@ -1,6 +1,6 @@
 /** The bounds and times that the pages in docs/ give are those of the code. */
 import assert from "node:assert/strict";
-import { MAX_BUFFERED_BYTES } from "../../src/backends/sqlite.ts";
+import { MAX_BUFFERED_BYTES } from "../../src/backends/sqlite_options.ts";
 import { RETRY_DELAY_MS } from "../../src/backends/sqlite_health.ts";
 import { MAX_FRAME, MAX_REGISTER } from "../../src/bots/wire/frame.ts";
 import {
