@@ -18,7 +18,13 @@ import { openReadOnly, SqliteFile } from "./sqlite_file.ts";
 import { GroupCommit } from "./sqlite_group_commit.ts";
 import { StoreHealth } from "./sqlite_health.ts";
 import { IndexScheduler } from "./sqlite_index_scheduler.ts";
-import { MAX_BUFFERED_BYTES, type SqliteOptions } from "./sqlite_options.ts";
+import {
+  CLOSE_LOCK_TIMEOUT_MS,
+  FILE_CHECK_INTERVAL_MS,
+  MAX_BUFFERED_BYTES,
+  MAX_WRITE_DELAY_MS,
+  type SqliteOptions,
+} from "./sqlite_options.ts";
 import { copyToNewFile, inodeOf } from "./sqlite_rescue.ts";
 import { matchExpression } from "./sqlite_search_index.ts";
 import {
@@ -28,15 +34,6 @@ import {
   WriteBuffer,
 } from "./sqlite_write_buffer.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
-
-/**
- * Milliseconds that a write waits for its commit at most. The contract allows 200; a timer can be
- * late.
- */
-const MAX_WRITE_DELAY_MS = 150;
-
-/** Milliseconds between two checks that the path still leads to the open file. */
-const FILE_CHECK_INTERVAL_MS = 5_000;
 
 export class SqliteStore implements Store {
   readonly #options: SqliteOptions;
@@ -293,11 +290,8 @@ export class SqliteStore implements Store {
   #write(all: boolean): boolean {
     const nothing = this.#buffer.isEmpty && !this.#writer.hasTexts;
     if (nothing && (!this.#health.isFailing || this.#closed)) return true;
-    try {
-      this.#writer.write(all);
-    } catch (error) {
-      return this.#fail(error);
-    }
+    const failed = this.#writer.write(all);
+    if (failed) return this.#fail(failed.error);
     this.#health.recovered(() => this.#buffer.takeEvicted());
     return true;
   }
@@ -403,8 +397,5 @@ export class SqliteStore implements Store {
     this.#stopTimer ??= this.#clock.after(MAX_WRITE_DELAY_MS, () => this.#flushInBackground());
   }
 }
-
-/** Milliseconds for which the last write blocks on another process's lock. */
-const CLOSE_LOCK_TIMEOUT_MS = 5_000;
 
 const DONE: Promise<void> = Promise.resolve();

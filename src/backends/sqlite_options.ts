@@ -1,7 +1,19 @@
 /**
- * The options of the SQLite store.
+ * The options and the timing of the SQLite store.
  */
 import type { Clock } from "../core/clock.ts";
+
+/**
+ * Milliseconds that a write waits for its commit at most. The contract allows 200; a timer can be
+ * late.
+ */
+export const MAX_WRITE_DELAY_MS = 150;
+
+/** Milliseconds between two checks that the path still leads to the open file. */
+export const FILE_CHECK_INTERVAL_MS = 5_000;
+
+/** Milliseconds for which the last write blocks on another process's lock. */
+export const CLOSE_LOCK_TIMEOUT_MS = 5_000;
 
 /** The default of {@linkcode SqliteOptions.maxBuffered}. */
 export const MAX_BUFFERED_BYTES = 64 << 20;

@@ -42,23 +42,23 @@ export class SqliteWriter {
   }
 
   /**
-   * Writes the next batch. A single row that cannot be written is dropped after a call of
-   * `onFault`; every other failure is thrown as SQLite throws it.
+   * Writes the next batch. A single row that cannot be written is dropped, and `onFault` is called.
+   * Returns any other failure of SQLite, and throws only what `onFault` throws.
    *
    * @param all whether lazy entries are written too
    */
-  write(all: boolean): void {
+  write(all: boolean): { readonly error: unknown } | undefined {
     const { entries, logs } = this.#parts.buffer.batch(WRITE_BATCH, all);
     try {
       this.#writeBatch(entries, logs, all);
     } catch (error) {
-      if (sqliteFailure(error) !== "row") throw error;
-      this.#writeOneByOne(entries, logs);
+      return sqliteFailure(error) === "row" ? this.#writeOneByOne(entries, logs) : { error };
     }
+    return undefined;
   }
 
   /** Writes each row by itself, so that one bad row does not hold up all others. */
-  #writeOneByOne(entries: EntryBatch, logs: LogBatch): void {
+  #writeOneByOne(entries: EntryBatch, logs: LogBatch): { readonly error: unknown } | undefined {
     const tries: [name: string, entries: EntryBatch, logs: LogBatch][] = [
       ...entries.map((entry) => [entry[0], [entry], []] as [string, EntryBatch, []]),
       ...logs.map((log) => [log[0], [], [log]] as [string, EntryBatch, LogBatch]),
@@ -68,7 +68,7 @@ export class SqliteWriter {
         // Texts for the index need their row in the file; they follow with the next full write.
         this.#writeBatch(entries, logs, false);
       } catch (error) {
-        if (sqliteFailure(error) !== "row") throw error;
+        if (sqliteFailure(error) !== "row") return { error };
         this.#parts.buffer.remove(entries, logs);
         const why = `${name.split(":")[0]}:… cannot be written and is lost: ${
           (error as Error).message
@@ -76,6 +76,7 @@ export class SqliteWriter {
         this.#parts.onFault(new Error(why, { cause: error }));
       }
     }
+    return undefined;
   }
 
   #writeBatch(entries: EntryBatch, logs: LogBatch, all: boolean): void {
