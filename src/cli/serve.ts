@@ -12,8 +12,8 @@ import { checkAfterStart } from "../core/start_check.ts";
 import { TrustedProxies } from "../channels/http/trusted_proxies.ts";
 import { fetchHttp } from "../bots/upstream/http/fetch_client.ts";
 import { Log } from "../telemetry/log.ts";
-import { VERSION } from "../core/version.ts";
 import { readOptions } from "./command.ts";
+import { greet } from "./greeting.ts";
 import {
   configPath,
   type FirstSecrets,
@@ -369,34 +369,4 @@ function stopSignal(again: () => void): Promise<void> {
 function isPretty(config: Config): boolean {
   return config.log.format === "pretty" ||
     (config.log.format === "auto" && Deno.stderr.isTerminal());
-}
-
-/** What a person at the terminal needs: where it is, how to sign in, how to connect a bot. */
-function greet(at: Deno.NetAddr, config: Config, first: FirstSecrets | undefined): void {
-  const host = at.hostname === "0.0.0.0" || at.hostname === "::" ? "localhost" : at.hostname;
-  const lines = [
-    `Nexus ${VERSION}`,
-    "",
-    `  Open      http${config.tls ? "s" : ""}://${host}:${at.port}`,
-  ];
-  if (first) {
-    lines.push(
-      `  Sign in   admin / ${first.password}`,
-      "            (told only now; config.json keeps a hash)",
-      "",
-      "  Connect a bot: open the WebSocket and send one line",
-      `            ws${config.tls ? "s" : ""}://${host}:${at.port}/bot-ws`,
-      `            {"type":"register","botId":"my-bot","botName":"My Bot","token":"${first.botToken}"}`,
-      "            (the token, too, is told only now)",
-    );
-  } else {
-    const names = Object.keys(config.users);
-    lines.push(
-      names.length > 0
-        ? `  Sign in   ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`
-        : "  Sign in   nobody can yet: config.json has no users",
-      `  Bots      ws${config.tls ? "s" : ""}://${host}:${at.port}/bot-ws`,
-    );
-  }
-  console.log(`${lines.join("\n")}\n`);
 }
