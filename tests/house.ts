@@ -56,6 +56,11 @@ const RETIRED: readonly RegExp[] = [
   /\bfaultOfEvent\b/,
   /\binterface (?:Aside|Hearing|Wishes|Wire)\b/,
   /\bclass (?:Halt|Held|Plug|Line|Lines|Present|Lane)\b/,
+  // core/people
+  /\b(?:PeopleStore|StillVouches|VouchingParts|AuditBound|STRANGERS_LINES|sameText|ofTokens)\b/,
+  /\b(?:BELIEVED|PER_NETWORK_LINES|PER_PERSON_LINES|HASHES_AT_ONCE|HASHES_WAITING|PER_FACTOR)\b/,
+  // config, telemetry, backends, cli
+  /\b(?:Tallies|WaitingLines|IndexingParts|catchStrays|stampOf|ownSockets|toldToStop|openForGateway)\b/,
 ];
 
 interface Source {

@@ -8,7 +8,7 @@
  *
  * If the file cannot be written (a full disk, a lock of another process), the gateway goes on with
  * the buffer as its memory, {@linkcode SqliteStore.trouble} says why, and the store retries every
- * few seconds. It never blocks on a lock, unless {@linkcode SqliteOptions.lockTimeout} is set.
+ * few seconds. It blocks on a lock only if {@linkcode SqliteOptions.lockTimeout} is set.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import { NexusError } from "../core/error.ts";
@@ -25,7 +25,7 @@ import {
   MAX_WRITE_DELAY_MS,
   type SqliteOptions,
 } from "./sqlite_options.ts";
-import { copyToNewFile, inodeOf } from "./sqlite_rescue.ts";
+import { copyToNewFile, inodeOf, REPLACED } from "./sqlite_rescue.ts";
 import { matchExpression } from "./sqlite_search_index.ts";
 import {
   type BufferedEntry,
@@ -315,9 +315,7 @@ export class SqliteStore implements Store {
     const inode = inodeOf(path);
     if (inode === this.#inode) return;
     if (inode !== undefined) {
-      const what =
-        "what is written since then goes to the old one, which ends with this process: restart it";
-      return this.#health.failForGood(`${path} was replaced by another file; ${what}`);
+      return this.#health.failForGood(`${path} ${REPLACED}`);
     }
     try {
       const swap = copyToNewFile(file, path);
@@ -334,7 +332,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** The current value of a key, as JSON, with its expiry. */
+  /** The current JSON of a key. */
   #text(key: string): { value: string; expires?: number } | undefined {
     const now = this.#clock.now();
     const waiting = this.#buffer.get(key);

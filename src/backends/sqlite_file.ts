@@ -20,11 +20,14 @@ const APPLICATION_ID = 0x6e657875;
  */
 const MIGRATIONS: readonly string[] = [
   `
-  CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, expires INTEGER);
+  CREATE TABLE entries (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,
+    value TEXT NOT NULL, expires INTEGER);
   CREATE INDEX entries_expires ON entries (expires) WHERE expires IS NOT NULL;
-  CREATE TABLE logs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, length INTEGER NOT NULL, expires INTEGER);
+  CREATE TABLE logs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    length INTEGER NOT NULL, expires INTEGER);
   CREATE INDEX logs_expires ON logs (expires) WHERE expires IS NOT NULL;
-  CREATE TABLE lines (log INTEGER NOT NULL, at INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (log, at)) WITHOUT ROWID;
+  CREATE TABLE lines (log INTEGER NOT NULL, at INTEGER NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (log, at)) WITHOUT ROWID;
   ${WORDS_SCHEMA}
   `,
 ];

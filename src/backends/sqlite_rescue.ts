@@ -4,6 +4,10 @@
  */
 import type { SqliteFile } from "./sqlite_file.ts";
 
+/** What is wrong with a path that leads to another file than the open one. */
+export const REPLACED = "was replaced by another file; what is written since then goes to the " +
+  "old one, which ends with this process: restart it";
+
 /** Which file stands under a path, as the system numbers them; nothing where there is none. */
 export function inodeOf(path: string): number | undefined {
   try {

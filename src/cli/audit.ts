@@ -7,8 +7,9 @@ import { withStore } from "./store.ts";
 
 const USAGE = `Usage: nexus audit verify [--dir DIR] [--json]
 
-Checks the chain of hashes of the audit log, also while the gateway runs. Exit code 1 where it is broken, with the first line that
-does not follow. The printed head, noted elsewhere, shows later that not even the end was cut off.`;
+Checks the chain of hashes of the audit log, also while the gateway runs. Exit code 1: the chain is
+broken; the first entry that does not match is printed. Note the printed head elsewhere: it proves
+later that the end was not cut off either.`;
 
 export async function audit(args: readonly string[]): Promise<number> {
   const read = readOptions(

@@ -16,8 +16,8 @@ export function backup(args: readonly string[]): Promise<number> {
     args,
     `Usage: nexus backup FILE [--dir DIR]
 
-Copies the store into FILE (made with mode 0600, never overwritten) while the gateway runs or not. What was deleted is not in the copy.
-Secrets in it: hashes of passwords, tokens and keys, and the secrets of second factors.`,
+Copies the store into FILE (created with mode 0600, never overwritten), also while the gateway runs.
+Deleted data is not in the copy. Secrets in it: hashes of passwords, tokens and keys, and the secrets of second factors.`,
     (path, file) => {
       backupStore(path, file);
       return `${file}: ${Deno.statSync(file).size} bytes`;
@@ -30,8 +30,8 @@ export function restore(args: readonly string[]): Promise<number> {
     args,
     `Usage: nexus restore FILE [--dir DIR]
 
-Puts a backup in the place of the store. The gateway must not run. The backup is checked first, and the store that was there is kept
-beside it with \`.before-restore\` at its name.`,
+Puts a backup in the place of the store. The gateway must not run. The backup is checked first. The
+previous store stays beside it, with \`.before-restore\` at the end of its name.`,
     async (path, file) => {
       const lock = await StoreLock.take(path, { timeout: 0 });
       try {

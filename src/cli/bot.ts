@@ -20,14 +20,15 @@ const USAGE = `Usage: nexus bot token list             [--dir DIR] [--json]
        nexus bot token make BOT_ID      [--overlap MINUTES] [--pool POOL]… [--owner NAME]
        nexus bot token revoke BOT_ID
 
-A bot with a token of its own comes in by that token only, and nobody else can use its id. \`make\` again rotates it;
-with --overlap the token before it stays good for so long. The token is printed once.
+A bot with a token of its own connects with that token only, and nobody else can use its id.
+\`make\` again rotates it; with --overlap the old token stays valid for that long. The token is
+printed once.
 
---pool (may be repeated) names a pool that the bot may join; the common token no longer opens that pool. Without it a
-bot that had pools keeps them, and a new one has none.
+--pool (may be repeated) names a pool that the bot may join; the common token no longer opens that
+pool. Without it, a bot that had pools keeps them, and a new one has none.
 
---owner says whose bot it is, by name or id: the token opens only while that person may come in. --owner - makes it
-nobody's again.`;
+--owner says whose bot it is, by name or id: the token is valid only while that person's account is
+active. --owner - removes the owner.`;
 
 export async function bot(args: readonly string[]): Promise<number> {
   const read = readOptions(

@@ -14,7 +14,8 @@ import { readOptions } from "./command.ts";
 
 const USAGE = `Usage: nexus emulate feishu|dingtalk|wecom [options]
 
-Plays a chat platform on 127.0.0.1, with its limits. Open the address in a browser to write to the bot and to see its answers.
+Emulates a chat platform on 127.0.0.1, with its limits. Open the address in a browser to write to
+the bot and to see its answers.
 
   --port N        the port; 0 takes a free one (default 18080)
   --callback URL  where the bot's webhook is, such as http://127.0.0.1:17392/channels/feishu/main;

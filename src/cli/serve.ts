@@ -32,13 +32,15 @@ import { watchFile } from "./watch.ts";
 
 const USAGE = `Usage: nexus [serve] [--dir DIR] [--port PORT] [--host ADDRESS]
 
-Starts the gateway. Where there is no config.json, a first one is written and its secrets are printed once.
+Starts the gateway. If there is no config.json, a first one is written, and its secrets are printed
+once.
 
   --dir DIR        the folder of config.json (default: the current one)
   --port PORT      overrides the configuration; 0 takes a free port
   --host ADDRESS   overrides the configuration
 
-SIGTERM or SIGINT: refuses new work, lets turns finish within drainTimeout, then exits with 0; a second signal exits at once.`;
+SIGTERM or SIGINT: rejects new work, lets turns finish within drainTimeout, then exits with 0. A
+second signal exits at once.`;
 
 const PROXY_VARIABLES = [
   "HTTPS_PROXY",
@@ -301,7 +303,7 @@ function trustedBy(ranges: () => readonly string[]): (address: string) => boolea
   };
 }
 
-/** Milliseconds in which the last answers may be read: a request that hangs must not keep the process. */
+/** Milliseconds to read the last answers: a request that hangs must not keep the process. */
 const LAST_ANSWERS_TIMEOUT_MS = 2_000;
 
 async function shutDown(server: Listener, ms: number): Promise<void> {
@@ -313,7 +315,7 @@ async function shutDown(server: Listener, ms: number): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Takes over a changed file, except for what the command line fixed; one that is not right changes nothing. */
+/** Takes over a changed file, but for options of the command line; a wrong file changes nothing. */
 async function reload(dir: string, app: App, fixed: Partial<Config>, log: Log): Promise<void> {
   const result = await loadConfig(dir);
   if (!result.ok) {
@@ -347,8 +349,8 @@ async function reload(dir: string, app: App, fixed: Partial<Config>, log: Log): 
 }
 
 /**
- * Milliseconds in which a second signal is taken for the first one again: a supervisor that tells every process of a group reaches us
- * itself and through the launcher that passes signals on.
+ * Milliseconds within which a second signal counts as the first one: a supervisor that signals every
+ * process of a group reaches this one twice, also through a launcher that passes signals on.
  */
 const SAME_SIGNAL_MS = 300;
 

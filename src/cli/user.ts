@@ -28,12 +28,12 @@ const USAGE = `Usage: nexus user list                       [--dir DIR] [--json]
        nexus user enable NAME
        nexus user rm NAME
 
-The people of the store; those of config.json are only listed. NAME is the name or the id of a person. Without
---password one is made and printed once; with --password - it is read from standard input: plain, or an argon2id hash.
-\`passwd\` and \`disable\` end the person's sessions, \`disable\` and \`rm\` whatever runs for them; \`rm\` deletes
-everything that is theirs. It also removes somebody who no longer stands in config.json; --adopt gives what such a
-person left to the new one of that name. \`enable\` also lets somebody come in again who was removed and signs in by a
-provider.`;
+Manages the people in the store; those in config.json are only listed. NAME is a name or an id.
+Without --password, a password is generated and printed once; with --password - it is read from
+standard input: plain text, or an argon2id hash. \`passwd\` and \`disable\` end the person's sessions;
+\`disable\` and \`rm\` also stop their turns; \`rm\` deletes all of their data, also of somebody who is
+no longer in config.json. --adopt gives the data of such a person to the new one of that name.
+\`enable\` also lets a person sign in by a provider again after they were removed.`;
 
 const AUDIT_ACTIONS = {
   add: "person_added",

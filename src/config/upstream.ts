@@ -2,7 +2,11 @@
  * This is what may stand under `bots` in the configuration: model APIs that Nexus calls, by bot id.
  *
  * ```json
- * {"bots": {"gpt": {"type": "openai", "apiKey": "env:OPENAI_API_KEY", "model": "gpt-4o", "pool": "models"}}}
+ * {
+ *   "bots": {
+ *     "gpt": { "type": "openai", "apiKey": "env:OPENAI_API_KEY", "model": "gpt-4o" }
+ *   }
+ * }
  * ```
  */
 import { z } from "zod";

@@ -1,8 +1,8 @@
 /**
  * The text format of Prometheus, version 0.0.4.
  *
- * prom-client writes the same text, but its import costs 40 ms, its histograms take 10 times as long
- * for each chunk, and it calls back for every value. The tests compare this file with it.
+ * prom-client writes the same text, but its import costs at least 40 ms, and one value of a
+ * histogram, which each chunk costs, 250 ns instead of 30. The tests compare this file with it.
  */
 
 /** One value of a metric. */

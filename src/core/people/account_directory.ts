@@ -63,9 +63,9 @@ export interface Account {
 export type ProviderPolicy = (record: Pick<AccountRecord, "source" | "groups">) => boolean;
 
 /**
- * What became of an account. `deactivated`: disabled, removed, or no longer in the configuration. `removed`
- * comes after it: everything of theirs has to go. `password`: the configuration has another one for
- * them.
+ * A change of an account. `deactivated`: disabled, removed, or no longer in the configuration.
+ * `removed` follows it: all data of the person has to be deleted. `password`: the configuration has
+ * a new password for them.
  */
 export interface AccountChange {
   readonly type: "activated" | "deactivated" | "removed" | "changed" | "password";

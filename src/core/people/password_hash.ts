@@ -112,9 +112,7 @@ export class PasswordHasher {
   }
 }
 
-/**
- * Whether a text is a password hash that {@linkcode PasswordHasher.matches} understands and computes.
- */
+/** Whether a text is a hash that {@linkcode PasswordHasher.matches} can check. */
 export function isPasswordHash(text: string): boolean {
   return readPhc(text) !== undefined;
 }

@@ -1,7 +1,6 @@
 /**
- * Provisioning: a provider at a sign-in, or a chat platform by a message that it has signed, says who
- * somebody is, and the account of that person is found or made. Both ways lead here, so that one
- * person is one account.
+ * Provisioning: finds or creates the account of a person whom a provider has signed in, or whom a
+ * chat platform names in a signed message. Both lead here, so that one person has one account.
  */
 import type { Clock } from "../clock.ts";
 import { NexusError } from "../error.ts";

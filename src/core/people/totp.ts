@@ -1,6 +1,6 @@
 /**
- * One-time codes of authenticator apps: TOTP (RFC 6238) with the parameters that every app supports:
- * SHA-1, six digits, 30 seconds.
+ * One-time codes of authenticator apps: TOTP (RFC 6238) with the parameters that all apps support,
+ * SHA-1, six digits and 30 seconds.
  *
  * The library otpauth brings hashes of its own and takes 45 ms to import; Web Crypto computes the
  * HMAC natively. The tests check the vectors of the RFC.
