@@ -159,8 +159,8 @@ function addBots(routes: Router, { auth, observer, bots, gateway, config, parts 
 }
 
 function upgradeWithDeno(request: Request): { socket: WebSocketLike; response: Response } {
-  // Our own heartbeat finds dead bots; the runtime's would disconnect those whose library answers no
-  // protocol pings.
+  // Our own heartbeat finds dead bots; the runtime's would disconnect those whose library answers
+  // no protocol pings.
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
   socket.binaryType = "arraybuffer";
   return { socket, response };

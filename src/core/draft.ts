@@ -88,8 +88,8 @@ export class Drafts {
   }
 
   /**
-   * From now on this turn is saved while it grows. `writeTurn` stores the turn itself, if it still runs
-   * by then; `durable`: resolves when that would survive the end of the process.
+   * From now on this turn is saved while it grows. `writeTurn` stores the turn itself, if it still
+   * runs by then; `durable`: resolves when that would survive the end of the process.
    */
   begin(turn: Turn, writeTurn: (durable: boolean) => Promise<unknown>[]): void {
     // A volatile store has nothing to recover from.

@@ -2,7 +2,8 @@
  * An estimate of the tokens in texts, at a bounded cost.
  *
  * Counting by words costs about 130 ms per megabyte, and a client may send 28 MB. So only
- * {@linkcode MAX_COUNTED_UNITS} units of all texts together are counted, and the rest is extrapolated.
+ * {@linkcode MAX_COUNTED_UNITS} units of all texts together are counted, and the rest is
+ * extrapolated.
  */
 
 /** UTF-16 units of all texts together that are counted. */
