@@ -3,8 +3,9 @@ import type { GatewayTarget } from "./bot_stage.ts";
 import type { BotTarget } from "./gateway_stage.ts";
 
 export const CONFORM_HELP = `Usage:
-  nexus conform [options] [ws://host:port/path]     play the gateway: prints an address and waits for your bot
-  nexus conform [options] -- command arg …          the same, and starts the bot (NEXUS_URL, NEXUS_TOKEN, NEXUS_BOT_ID)
+  nexus conform [options] [ws://host:port/path]     play the gateway: print an address, wait for a bot
+  nexus conform [options] -- command arg …          the same, and start the bot with NEXUS_URL,
+                                                    NEXUS_TOKEN and NEXUS_BOT_ID
   nexus conform [options] --gateway ws://host/path  play the bots, and a person, towards a gateway
 
 Options:
