@@ -201,7 +201,9 @@ export class Gateway {
   /** Notifies the person's open pages that a turn has begun, once it is stored. */
   #notifyBegun(turn: Turn, botId: string): void {
     const { id: turnId, conversationId, recorder } = turn;
-    const notify = () => this.#notify(turn, { type: "turn", turnId, conversationId, botId });
+    const { idempotencyKey } = turn.message;
+    const notice: Notice = { type: "turn", turnId, conversationId, botId, idempotencyKey };
+    const notify = () => this.#notify(turn, notice);
     if (recorder && this.notices.hasPage(turn.message.person.id)) {
       void turn.recorded().then(notify);
     } else notify();

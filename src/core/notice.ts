@@ -15,6 +15,8 @@ export type Notice =
     readonly turnId: string;
     readonly conversationId: string;
     readonly botId?: string;
+    /** By it the page that sent the message knows its own turn. */
+    readonly idempotencyKey?: string;
   }
   | {
     readonly type: "turn_end";

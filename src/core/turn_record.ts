@@ -10,6 +10,8 @@ export interface TurnRecord {
   readonly conversationId: string;
   readonly personId: string;
   readonly parentTurnId?: string;
+  /** By it the page that sent the message knows its own turn after a reload. */
+  readonly idempotencyKey?: string;
   readonly channel: ChannelName;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -41,6 +43,7 @@ export function recordOf(turn: Turn, order: string): TurnRecord {
     conversationId: turn.conversationId,
     personId: message.person.id,
     parentTurnId: message.parentTurnId,
+    idempotencyKey: message.idempotencyKey,
     channel: message.channel,
     at: turn.at,
     order,

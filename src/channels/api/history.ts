@@ -3,6 +3,7 @@
  * nothing to another.
  */
 import { z } from "zod";
+import type { ConversationJson, TurnJson } from "../../wire/chat.ts";
 import type { Conversation } from "../../core/conversation_store.ts";
 import { textOf, type TurnRecord } from "../../core/turn_record.ts";
 import { NexusError } from "../../core/error.ts";
@@ -35,11 +36,14 @@ const conversationView = z.object({
   createdAt: z.number(),
   updatedAt: z.number(),
   running: z.string().optional().meta({ description: "The turn that runs in it now" }),
-}).meta({ id: "Conversation" });
+}).meta({ id: "Conversation" }) satisfies z.ZodType<ConversationJson>;
 
 const turnView = z.object({
   id: z.string(),
   parentTurnId: z.string().optional(),
+  idempotencyKey: z.string().optional().meta({
+    description: "The Idempotency-Key that the message was sent with",
+  }),
   at: z.number(),
   botId: z.string().optional(),
   botName: z.string().optional(),
@@ -57,7 +61,7 @@ const turnView = z.object({
   detail: z.string().optional(),
   firstAt: z.number().optional(),
   endedAt: z.number().optional(),
-}).meta({ id: "Turn" });
+}).meta({ id: "Turn" }) satisfies z.ZodType<TurnJson>;
 
 const pageQuery = z.object({
   before: z.string().max(100).optional().meta({ description: "A turn's id" }),
@@ -310,6 +314,7 @@ function turnViewOf(
   return {
     id: record.id,
     parentTurnId: record.parentTurnId,
+    idempotencyKey: record.idempotencyKey,
     at: record.at,
     botId: record.botId,
     botName: record.botName,
