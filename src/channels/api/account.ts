@@ -3,6 +3,7 @@
  * everything with them.
  */
 import { z } from "zod";
+import type { ApiKeyJson } from "../../wire/account.ts";
 import type { Accounts } from "../../core/people/accounts.ts";
 import type { Allowances } from "../../core/people/allowance.ts";
 import { API_KEY_SCOPES, type ApiKeys } from "../../core/people/api_key.ts";
@@ -71,7 +72,7 @@ export const keyView = z.object({
   createdAt: z.number(),
   expiresAt: z.number().optional(),
   lastUsedAt: z.number().optional(),
-}).meta({ id: "Key" });
+}).meta({ id: "Key" }) satisfies z.ZodType<ApiKeyJson>;
 
 export const usageView = z.object({
   days: z.array(z.object({

@@ -3,6 +3,13 @@
  * somebody's account are guarded: upon an admin's account no key does it.
  */
 import { z } from "zod";
+import type {
+  AuditEntryJson,
+  BotTokenJson,
+  ModelBudgetJson,
+  PersonJson,
+  RunningTurnJson,
+} from "../../wire/admin.ts";
 import { keyView, usageView } from "./account.ts";
 import { accountAdmins, admins, defineRoute } from "../http/route.ts";
 
@@ -78,7 +85,7 @@ const personView = z.object({
   totp: z.boolean(),
   limits,
   createdAt: z.number().optional(),
-}).meta({ id: "Person" });
+}).meta({ id: "Person" }) satisfies z.ZodType<PersonJson>;
 
 export const turnView = z.object({
   id: z.string(),
@@ -90,7 +97,7 @@ export const turnView = z.object({
   at: z.number(),
   firstAt: z.number().optional(),
   units: z.number(),
-}).meta({ id: "TurnInFlight" });
+}).meta({ id: "TurnInFlight" }) satisfies z.ZodType<RunningTurnJson>;
 
 const sessionView = z.object({
   id: z.string(),
@@ -111,7 +118,7 @@ const tokenView = z.object({
   }),
   oldUntil: z.number().optional(),
   pools: z.array(z.string()).optional(),
-}).meta({ id: "BotToken" });
+}).meta({ id: "BotToken" }) satisfies z.ZodType<BotTokenJson>;
 
 const bounded = z.object({ used: z.number(), limit: z.number() }).optional();
 export const modelView = z.object({
@@ -125,7 +132,7 @@ export const modelView = z.object({
   spend: z.object({ used: z.number(), limit: z.number().optional() }).optional().meta({
     description: "This month, in the currency of the price; without a limit where there is none",
   }),
-}).meta({ id: "ModelBudget" });
+}).meta({ id: "ModelBudget" }) satisfies z.ZodType<ModelBudgetJson>;
 
 const auditLine = z.object({
   n: z.number(),
@@ -137,7 +144,7 @@ const auditLine = z.object({
   detail: z.string().optional(),
   before: z.string(),
   hash: z.string(),
-}).meta({ id: "AuditLine" });
+}).meta({ id: "AuditLine" }) satisfies z.ZodType<AuditEntryJson>;
 
 const auditQuery = z.object({
   before: z.coerce.number({ error: "must be a whole number" }).int().min(0).optional(),

@@ -3,6 +3,7 @@
  * added to them.
  */
 import { z } from "zod";
+import type { BotJson } from "../../wire/chat.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { Message, Person } from "../../core/message.ts";
@@ -61,7 +62,7 @@ const botView = z.object({
   busy: z.number(),
   maxConcurrent: z.number().nullable(),
   state: z.enum(["online", "busy", "resting", "draining"]),
-}).meta({ id: "Bot" });
+}).meta({ id: "Bot" }) satisfies z.ZodType<BotJson>;
 
 const resumeQuery = z.object({
   after: z.coerce.number({ error: "must be a whole number" }).int().min(0).optional(),

@@ -4,6 +4,7 @@
  * `/readyz?verbose` and `/metrics`.
  */
 import { z } from "zod";
+import type { ConnectionJson, ConnectionsJson, FindingJson } from "../../wire/admin.ts";
 import type { BotReport } from "../../core/bot_monitor.ts";
 import type { Checkup } from "../../core/checkup.ts";
 import type { Observer } from "../../core/observer.ts";
@@ -21,7 +22,7 @@ const finding = z.object({
   todo: words.meta({ description: "What to do, with the page of the vendor's console" }),
   url: z.string().optional(),
   said: z.string().optional().meta({ description: "The code or the words of the service itself" }),
-}).meta({ id: "Finding" });
+}).meta({ id: "Finding" }) satisfies z.ZodType<FindingJson>;
 
 export const connectionView = z.object({
   kind: z.enum(["app", "model", "signIn", "bot"]),
@@ -34,7 +35,7 @@ export const connectionView = z.object({
   lastError: z.object({ at: time, code: z.string(), words: z.string().optional() }).optional(),
   checkedAt: time,
   findings: z.array(finding),
-}).meta({ id: "Connection" });
+}).meta({ id: "Connection" }) satisfies z.ZodType<ConnectionJson>;
 
 export type ConnectionView = z.infer<typeof connectionView>;
 
@@ -42,7 +43,7 @@ const connectionsView = z.object({
   connections: z.array(connectionView),
   checkedAt: time.meta({ description: "When the last check of all ended" }),
   checking: z.boolean(),
-}).meta({ id: "Connections" });
+}).meta({ id: "Connections" }) satisfies z.ZodType<ConnectionsJson>;
 
 const common = { tag: "admin", ...admins } as const;
 

@@ -2,6 +2,7 @@
  * What an open page listens to: bots coming and going, messages that bots send by themselves, turns
  * begun elsewhere.
  */
+import type { NoticeJson } from "../../wire/chat.ts";
 import type { Gateway } from "../../core/gateway.ts";
 import type { NumberedNotice } from "../../core/notice.ts";
 import { botsFor } from "./chat.ts";
@@ -51,7 +52,7 @@ function listen(
   { gateway, auth }: NewsParts,
   caller: Caller,
   after: number | undefined,
-  send: (event: unknown, id?: number) => void,
+  send: (event: NoticeJson, id?: number) => void,
 ): () => void {
   let told = "";
   const tellBots = (number?: number) => {

@@ -2,6 +2,7 @@
  * Signing in by name and password, and a person's sessions.
  */
 import { z } from "zod";
+import type { UserJson } from "../../wire/account.ts";
 import type { Accounts } from "../../core/people/accounts.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Person } from "../../core/message.ts";
@@ -36,7 +37,7 @@ const user = z.object({
   language: z.enum(["zh", "en"]).optional().meta({
     description: "What they are spoken to in, where it is known",
   }),
-});
+}) satisfies z.ZodType<UserJson>;
 
 export const sessionRoutes = {
   login: defineRoute({
