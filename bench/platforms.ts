@@ -13,7 +13,7 @@ import { MemoryStore } from "../src/backends/memory.ts";
 import { DingTalkChannel } from "../src/channels/dingtalk/channel.ts";
 import { DingTalkSettings } from "../src/channels/dingtalk/settings.ts";
 import type { Channel, ChannelParts } from "../src/channels/im/channel.ts";
-import type { DeliveryMethod, Incoming } from "../src/channels/im/platform.ts";
+import type { Platform } from "../src/channels/im/platform.ts";
 import { LarkChannel } from "../src/channels/lark/channel.ts";
 import { LarkSettings } from "../src/channels/lark/settings.ts";
 import { WecomBot } from "../src/channels/wecom/aibot.ts";
@@ -258,15 +258,11 @@ function build(
     fetch,
   });
   /** The same methods with an interval that heeds nothing. */
-  const fixed = <T extends { methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> }>(
-    channel: T,
-    ms: number,
-  ): T => {
-    if (!options.fixed) return channel;
-    const methods = channel.methods.bind(channel);
-    channel.methods = async (incoming) =>
-      (await methods(incoming)).map((way) => ({ ...way, editInterval: () => ms }));
-    return channel;
+  const fixInterval = (platform: Pick<Platform, "methods">, ms: number) => {
+    if (!options.fixed) return;
+    const methods = platform.methods.bind(platform);
+    platform.methods = async (incoming) =>
+      (await methods(incoming)).map((method) => ({ ...method, editInterval: () => ms }));
   };
   const line = { clock, random, latency: [40, 160] as const, faults: options.faults };
   const close = async (channel: Channel, stop: () => void) => {
@@ -291,7 +287,8 @@ function build(
       (r) => platform.fetch(r),
       () => (injected.count++, platform.throttle()),
     );
-    const channel = fixed(new LarkChannel("main", settings, parts(fetch)), patch ? 1500 : 100);
+    const channel = new LarkChannel("main", settings, parts(fetch));
+    fixInterval(channel, patch ? 1500 : 100);
     return {
       log: platform.log,
       say: (chat) => void platform.say({ chat, text: chat }),
@@ -325,7 +322,8 @@ function build(
       (r) => platform.fetch(r),
       () => (injected.count++, platform.throttle()),
     );
-    const channel = fixed(new DingTalkChannel("main", settings, parts(fetch)), 800);
+    const channel = new DingTalkChannel("main", settings, parts(fetch));
+    fixInterval(channel.platform, 800);
     return {
       log: platform.log,
       say: (chat) => void platform.say({ chat, text: chat }),
@@ -364,8 +362,9 @@ function build(
     };
   }
   const settings = WecomBotSettings.parse({ kind: "aibot", mode: "socket", ...WECOM });
-  const bot = fixed(new WecomBot("main", settings, parts(fetch)), 800);
-  bot.sendFrame = (frame) => {
+  const bot = new WecomBot("main", settings, parts(fetch));
+  fixInterval(bot.platform, 800);
+  bot.connection!.sendFrame = (frame) => {
     const lot = options.faults ? random() : 1;
     const { throttled, failing, silent } = options.faults ??
       { throttled: 0, failing: 0, silent: 0 };
@@ -375,12 +374,12 @@ function build(
       const ack = bad === undefined
         ? platform.frame(frame)
         : { headers: frame.headers, errcode: bad, errmsg: "by lot" };
-      if (!lost) clock.after(20 + random() * 60, () => bot.heard(ack));
+      if (!lost) clock.after(20 + random() * 60, () => bot.connection!.receive(ack));
     });
     return true;
   };
   platform.push = (frame) => {
-    bot.heard(frame);
+    bot.connection!.receive(frame);
     return true;
   };
   return {

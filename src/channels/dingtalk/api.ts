@@ -3,37 +3,20 @@
  *
  * Sources: DingTalk 调用频次与限流, 计费模型 (2026-05), 资源合理使用建议, AI 卡片流式更新 (2026-04), 全局错误码.
  */
-import type { BudgetScope, SendBudget } from "../im/send_budget.ts";
+import type { SendBudget } from "../im/send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Json } from "../../core/store.ts";
 import { type Attachment, blobOf } from "../im/attachment.ts";
-import {
-  type HttpCall,
-  type HttpCaller,
-  httpCaller,
-  type HttpResponse,
-  parse,
-  request,
-} from "../im/http_call.ts";
+import { type HttpCall, type HttpCaller, httpCaller, type HttpResponse } from "../im/http_call.ts";
 import type { ChannelParts } from "../im/channel.ts";
 import type { Health } from "../im/health.ts";
 import { Hosts } from "../im/hosts.ts";
-import { rates } from "../im/rates.ts";
 import { PlatformError, type SendOptions } from "../im/platform.ts";
-import { AccessToken } from "../im/token.ts";
 import { callerParts, foreignFetch } from "../im/caller_parts.ts";
+import { type DingChat, DingTalkBudgets } from "./budgets.ts";
 import { delivered, isUsedUp, judge, plain } from "./judge.ts";
 import type { DingTalkSettings } from "./settings.ts";
-
-/**
- * What an edition may do: calls a second per API, API calls and deliveries a month; the rates with
- * headroom.
- */
-const EDITIONS = {
-  standard: { second: 18, month: 5000, webhookMonth: 3000 },
-  professional: { second: 36, month: 200_000, webhookMonth: 50_000 },
-  dedicated: { second: 54, month: 5_000_000, webhookMonth: 500_000 },
-} as const;
+import { accessTokens } from "./tokens.ts";
 
 /** `flowStatus` of an AI card: 1 processing, 2 inputing, 3 finished, 4 executing, 5 failed. */
 const INPUTING = "2", FINISHED = "3";
@@ -53,19 +36,7 @@ const FILE_HOSTS = [".dingtalk.com", ".dingtalk.io", ".aliyuncs.com", ".alicdn.c
  * Milliseconds for which the month counts as used up once DingTalk has said so: a raised quota is
  * seen after that.
  */
-const USED_UP = 3_600_000;
-
-/** A chat as the API names it. */
-export interface DingChat {
-  readonly type: "direct" | "group";
-  readonly conversationId: string;
-  readonly staffId: string;
-  readonly webhook?: string;
-  /** Milliseconds since the epoch. */
-  readonly webhookUntil?: number;
-  /** The company of the sender, where it is the robot's own. */
-  readonly corpId?: string;
-}
+const USED_UP_MS = 3_600_000;
 
 export class DingTalkApi {
   readonly #caller: HttpCaller;
@@ -80,87 +51,22 @@ export class DingTalkApi {
    * count says.
    */
   #usedUpUntil = 0;
-  readonly #s: DingTalkSettings;
+  readonly #settings: DingTalkSettings;
+  readonly budgets: DingTalkBudgets;
 
   constructor(parts: ChannelParts, settings: DingTalkSettings, health: Health) {
-    this.#s = settings;
+    this.#settings = settings;
+    this.budgets = new DingTalkBudgets(settings);
     this.#clock = parts.clock;
-    const wire = callerParts(parts, settings, health);
-    const asked = async (
-      patience: number,
-      method: string,
-      url: string,
-      body: Json | undefined,
-      read: (json: Json) => { token: string; seconds: number } | undefined,
-    ) => {
-      const answer = await request(
-        wire,
-        "token",
-        method,
-        url,
-        body === undefined ? {} : { body: JSON.stringify(body), json: true },
-        patience,
-      );
-      const json = typeof answer === "string" ? undefined : parse(answer.text);
-      const found = json && read(json);
-      if (found) return { token: found.token, lifetime: found.seconds * 1000 };
-      const code = String(
-        json?.code ?? json?.errcode ?? (typeof answer === "string" ? answer : answer.status),
-      );
-      const wrong = /invalid|40089|40096/i.test(code);
-      throw new PlatformError(wrong ? "refused" : "unavailable", code, "no accessToken");
-    };
-    const token = new AccessToken(parts.clock, (patience) =>
-      asked(
-        patience,
-        "POST",
-        `${settings.baseUrl}/v1.0/oauth2/accessToken`,
-        { appKey: settings.clientId, appSecret: settings.clientSecret },
-        (json) => json.accessToken && { token: json.accessToken, seconds: json.expireIn },
-      ));
-    const query = new URLSearchParams({
-      appkey: settings.clientId,
-      appsecret: settings.clientSecret,
-    });
-    const oldToken = new AccessToken(parts.clock, (patience) =>
-      asked(
-        patience,
-        "GET",
-        `${settings.oapiBaseUrl}/gettoken?${query}`,
-        undefined,
-        (json) => json.access_token && { token: json.access_token, seconds: json.expires_in },
-      ));
-    this.#caller = httpCaller({ ...wire, token });
-    this.#oldCaller = httpCaller({ ...wire, token: oldToken });
-    this.#bare = httpCaller(wire);
-    this.#foreign = httpCaller({ ...wire, fetch: foreignFetch(parts) });
+    const http = callerParts(parts, settings, health);
+    const { token, oldToken } = accessTokens(parts.clock, http, settings);
+    this.#caller = httpCaller({ ...http, token });
+    this.#oldCaller = httpCaller({ ...http, token: oldToken });
+    this.#bare = httpCaller(http);
+    this.#foreign = httpCaller({ ...http, fetch: foreignFetch(parts) });
     const base = [settings.baseUrl, settings.oapiBaseUrl];
     this.#sessions = new Hosts({ base, platform: SESSION_HOSTS, further: settings.hosts });
     this.#files = new Hosts({ base, platform: FILE_HOSTS, further: settings.hosts });
-  }
-
-  /** Everything from this address; past it DingTalk shuts the door for five minutes. */
-  address(): BudgetScope {
-    return { key: "dingtalk:address", rates: rates(this.#s.limits.address, { second: 450 }) };
-  }
-
-  api(name: string): BudgetScope {
-    const { clientId, limits, edition } = this.#s;
-    return {
-      key: `dingtalk:${clientId}:${name}`,
-      rates: rates(limits.api, { second: EDITIONS[edition].second }),
-    };
-  }
-
-  /** The organisation's API calls of this month. */
-  month(): BudgetScope {
-    const { clientId, corpId, limits, edition } = this.#s;
-    const limit = limits.month ?? EDITIONS[edition].month;
-    return {
-      key: `dingtalk:${corpId ?? clientId}:month`,
-      rates: [],
-      quota: { limit, period: "month" },
-    };
   }
 
   /**
@@ -168,25 +74,7 @@ export class DingTalkApi {
    * counted here.
    */
   async monthLeft(budget: SendBudget): Promise<number> {
-    return this.#usedUpUntil > this.#clock.now() ? 0 : await budget.left(this.month());
-  }
-
-  /** Webhook and Stream deliveries of this month. */
-  webhookMonth(): BudgetScope {
-    const { clientId, corpId, limits, edition } = this.#s;
-    const limit = limits.webhookMonth ?? EDITIONS[edition].webhookMonth;
-    return {
-      key: `dingtalk:${corpId ?? clientId}:webhook`,
-      rates: [],
-      quota: { limit, period: "month" },
-    };
-  }
-
-  chat(chat: DingChat): BudgetScope {
-    return {
-      key: `dingtalk:chat:${this.#s.clientId}:${chat.conversationId}`,
-      rates: rates(this.#s.limits.chat, { minute: 18 }),
-    };
+    return this.#usedUpUntil > this.#clock.now() ? 0 : await budget.left(this.budgets.month());
   }
 
   async createCard(
@@ -195,7 +83,7 @@ export class DingTalkApi {
     text: () => string,
     send: SendOptions,
   ): Promise<void> {
-    const { cardTemplateId, cardKey } = this.#s;
+    const { cardTemplateId, cardKey } = this.#settings;
     const group = chat.type === "group";
     const body = () => ({
       cardTemplateId,
@@ -243,7 +131,7 @@ export class DingTalkApi {
     const body = () => ({
       outTrackId: id,
       guid: send.id,
-      key: this.#s.cardKey,
+      key: this.#settings.cardKey,
       content: text(),
       // Markdown variables are always written as a whole.
       isFull: true,
@@ -272,7 +160,7 @@ export class DingTalkApi {
 
   /** Of two calls for an answer none is left for a state, and one that is begun must be ended. */
   get #hasStatus(): boolean {
-    return this.#s.cardStatus && this.#s.callsPerAnswer > 2;
+    return this.#settings.cardStatus && this.#settings.callsPerAnswer > 2;
   }
 
   /** By the webhook that came with the question: no token, no API call. Nothing tells a repeat apart. */
@@ -281,17 +169,17 @@ export class DingTalkApi {
       msgtype: "markdown",
       markdown: { title: titleOf(text()), text: text() },
     });
-    const about = this.chat(chat);
+    const about = this.budgets.chat(chat);
     await this.#bare.call({
       ...send,
       method: "POST",
       url: () => chat.webhook!,
       body,
-      path: [this.address(), this.webhookMonth(), about],
+      path: [this.budgets.address(), this.budgets.webhookMonth(), about],
       // What was reserved is an API call; this is none.
       reservation: undefined,
       repeatable: false,
-      judge: (answer) => judge(answer, this.address(), about, about),
+      judge: (answer) => judge(answer, this.budgets.address(), about, about),
     });
   }
 
@@ -325,19 +213,19 @@ export class DingTalkApi {
       form.set("media", blobOf(attachment), attachment.name);
       return form;
     };
-    const api = this.api("media.upload");
+    const api = this.budgets.api("media.upload");
     const answer = await this.#oldCaller.call({
       ...send,
       reservation: undefined,
       method: "POST",
       url: (token) =>
-        `${this.#s.oapiBaseUrl}/media/upload?type=${type}&access_token=${
+        `${this.#settings.oapiBaseUrl}/media/upload?type=${type}&access_token=${
           encodeURIComponent(token)
         }`,
       body,
-      path: [this.address(), this.month(), api],
+      path: [this.budgets.address(), this.budgets.month(), api],
       repeatable: true,
-      judge: (answer) => judge(answer, this.address(), api, api),
+      judge: (answer) => judge(answer, this.budgets.address(), api, api),
     });
     return answer.media_id;
   }
@@ -361,7 +249,7 @@ export class DingTalkApi {
       maxBytes,
       method: "GET",
       url: () => found.downloadUrl,
-      path: [this.address()],
+      path: [this.budgets.address()],
       repeatable: true,
       judge: (answer) =>
         answer.status === 200
@@ -383,23 +271,25 @@ export class DingTalkApi {
     userid: string,
     send: SendOptions,
   ): Promise<{ readonly unionid?: string; readonly dept_id_list?: number[] }> {
-    const api = this.api("user.get");
+    const api = this.budgets.api("user.get");
     const answer = await this.#oldCaller.call({
       ...send,
       method: "POST",
       url: (token) =>
-        `${this.#s.oapiBaseUrl}/topapi/v2/user/get?access_token=${encodeURIComponent(token)}`,
+        `${this.#settings.oapiBaseUrl}/topapi/v2/user/get?access_token=${
+          encodeURIComponent(token)
+        }`,
       body: () => ({ userid }),
-      path: [this.address(), this.month(), api],
+      path: [this.budgets.address(), this.budgets.month(), api],
       repeatable: true,
-      judge: (answer) => judge(answer, this.address(), api, api),
+      judge: (answer) => judge(answer, this.budgets.address(), api, api),
     });
     return answer.result ?? {};
   }
 
   /** Where the Stream connection is, and the ticket for it; the ticket holds 90 s and once. */
   async openStream(send: SendOptions): Promise<{ endpoint: string; ticket: string }> {
-    const { clientId, clientSecret } = this.#s;
+    const { clientId, clientSecret } = this.#settings;
     const body = () => ({
       clientId,
       clientSecret,
@@ -410,16 +300,16 @@ export class DingTalkApi {
       ],
       ua: "nexus",
     });
-    const api = this.api("gateway.open");
+    const api = this.budgets.api("gateway.open");
     const opened = await this.#bare.call({
       ...send,
       method: "POST",
-      url: () => `${this.#s.baseUrl}/v1.0/gateway/connections/open`,
+      url: () => `${this.#settings.baseUrl}/v1.0/gateway/connections/open`,
       headers: () => ({ accept: "application/json" }),
       body,
-      path: [this.address(), api],
+      path: [this.budgets.address(), api],
       repeatable: true,
-      judge: (answer) => judge(answer, this.address(), api, api),
+      judge: (answer) => judge(answer, this.budgets.address(), api, api),
     });
     if (!this.#files.has(opened.endpoint)) {
       throw new PlatformError("refused", "url", "the address of the Stream is not DingTalk's");
@@ -428,7 +318,7 @@ export class DingTalkApi {
   }
 
   get #robot(): string {
-    return this.#s.robotCode ?? this.#s.clientId;
+    return this.#settings.robotCode ?? this.#settings.clientId;
   }
 
   async #robotSend(
@@ -458,22 +348,22 @@ export class DingTalkApi {
     repeatable: boolean,
     read = plain,
   ): Promise<Json> {
-    const api = this.api(name);
-    const about = chat ? this.chat(chat) : api;
-    const scopes = [this.address(), this.month(), api];
+    const api = this.budgets.api(name);
+    const about = chat ? this.budgets.chat(chat) : api;
+    const scopes = [this.budgets.address(), this.budgets.month(), api];
     if (chat) scopes.push(about);
     return this.#caller.call({
       ...send,
       method,
-      url: () => this.#s.baseUrl + path,
+      url: () => this.#settings.baseUrl + path,
       headers: (token) => ({ "x-acs-dingtalk-access-token": token }),
       body,
       path: scopes,
       repeatable,
       judge: (answer) => {
-        const verdict = judge(answer, this.address(), api, about, read);
+        const verdict = judge(answer, this.budgets.address(), api, about, read);
         if ("code" in verdict && isUsedUp(verdict.code)) {
-          this.#usedUpUntil = this.#clock.now() + USED_UP;
+          this.#usedUpUntil = this.#clock.now() + USED_UP_MS;
         }
         return verdict;
       },

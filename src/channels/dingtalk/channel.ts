@@ -1,9 +1,7 @@
 /**
  * One DingTalk app, running: its robot callbacks or its Stream connection, and its inbox.
  */
-import { Buffer } from "node:buffer";
 import type { Json } from "../../core/store.ts";
-import type { AcceptedAttachments, Attachment } from "../im/attachment.ts";
 import { readBody } from "../im/body.ts";
 import { parse } from "../im/http_call.ts";
 import type { Channel, ChannelParts } from "../im/channel.ts";
@@ -11,85 +9,42 @@ import { Inbox } from "../im/inbox.ts";
 import { Envelope } from "../im/envelope.ts";
 import { type AppHealth, Health } from "../im/health.ts";
 import { ReconnectingSocket } from "../im/reconnecting_socket.ts";
-import { downgrade } from "../im/markdown.ts";
-import { withoutMentions } from "../im/mention_guard.ts";
 import { standaloneSend } from "../im/send.ts";
-import {
-  type DeliveryMethod,
-  type FetchedFile,
-  type Incoming,
-  type Platform,
-  PlatformError,
-  type SendOptions,
-  type StaticMethod,
-  type Voucher,
-} from "../im/platform.ts";
-import { type DingChat, DingTalkApi } from "./api.ts";
+import { DingTalkApi } from "./api.ts";
 import { robotForged } from "./crypto.ts";
-import { type App, readMessage, voucherOf } from "./event.ts";
+import { type App, readMessage } from "./event.ts";
 import { explain } from "./explain.ts";
+import { DingTalkPlatform } from "./platform.ts";
 import type { DingTalkSettings } from "./settings.ts";
-import { UnionIds } from "./union_ids.ts";
-
-/** `msgParam` may hold 15,000 bytes as JSON, where quotes and line breaks take two. */
-const MARKDOWN_BYTES = 9000;
-
-/**
- * Milliseconds between edits where the month is not the concern: what the vendor's own SDK leaves.
- */
-const FREE_PAUSE = 800;
-
-/** Milliseconds to the first edit in quota pace; each further one waits three times as long. */
-const QUOTA_PAUSE = 4000;
-
-/** Milliseconds that a session webhook must still hold for an answer to begin with it. */
-const WEBHOOK_MARGIN = 60_000;
 
 /**
  * Milliseconds of silence after which the Stream is dialled anew; DingTalk's own pings are far more
  * frequent.
  */
-const SILENCE = 10 * 60_000;
+const SILENCE_MS = 10 * 60_000;
 
-/**
- * Milliseconds after which an answer without a card says that the bot is at work, so that it is
- * there within three seconds.
- */
-const PLACEHOLDER = 2500;
-
-/**
- * Images and files of up to 20 MB: help.dingtalk.io, "upload-media-files". It lets .xls, .ppt and
- * .pptx be uploaded as well, but a `sampleFile` message names only these kinds
- * ("robot-message-type", as clients quote it: xlsx, pdf, zip, rar, doc, docx).
- */
-const TAKES: AcceptedAttachments = {
-  image: { types: /^image\/(?:png|jpe?g|gif|bmp)$/, bytes: 20 << 20 },
-  file: { names: /\.(?:xlsx|pdf|zip|rar|doc|docx)$/i, bytes: 20 << 20 },
-};
-
-export class DingTalkChannel implements Channel, Platform {
-  readonly accepts = TAKES;
+export class DingTalkChannel implements Channel {
+  readonly platform: DingTalkPlatform;
   readonly inbox: Inbox;
   readonly #api: DingTalkApi;
   readonly #parts: ChannelParts;
-  readonly #s: DingTalkSettings;
+  readonly #settings: DingTalkSettings;
   readonly #health: Health;
   readonly #app: App;
-  readonly #unions: UnionIds;
-  #line: ReconnectingSocket | undefined;
+  #stream: ReconnectingSocket | undefined;
 
   constructor(name: string, settings: DingTalkSettings, parts: ChannelParts) {
-    this.#s = settings;
+    this.#settings = settings;
     this.#app = { clientId: settings.clientId, name };
-    this.#unions = new UnionIds({ ...parts, app: name });
     this.#parts = parts;
     this.#health = new Health({ ...parts, channel: "dingtalk", app: name, explain });
     this.#api = new DingTalkApi(parts, settings, this.#health);
+    this.platform = new DingTalkPlatform({ name, settings, parts, api: this.#api });
     this.inbox = new Inbox({
       ...parts,
       channel: "dingtalk",
       app: name,
-      platform: this,
+      platform: this.platform,
       settings,
       reportFailure: (code, said) => this.#health.recordFailure(code, said),
     });
@@ -97,14 +52,14 @@ export class DingTalkChannel implements Channel, Platform {
 
   async start(): Promise<void> {
     await this.inbox.resume();
-    if (this.#s.mode !== "stream") return;
+    if (this.#settings.mode !== "stream") return;
     const { clock, observer, random } = this.#parts;
     // Not the vendor's client: its gateway's address is a constant, so neither a proxy nor a test
     // counterpart could stand in for it.
-    this.#line = new ReconnectingSocket({
+    this.#stream = new ReconnectingSocket({
       clock,
       random: random ?? Math.random,
-      silence: SILENCE,
+      silence: SILENCE_MS,
       address: async () => {
         const { endpoint, ticket } = await this.#api.openStream(standaloneSend("stream"));
         return `${endpoint}?ticket=${encodeURIComponent(ticket)}`;
@@ -117,16 +72,16 @@ export class DingTalkChannel implements Channel, Platform {
       },
       onLost: (why) => this.#health.disconnected(why),
     });
-    await this.#line.start();
+    await this.#stream.start();
   }
 
   get health(): AppHealth {
-    return this.#health.view(this.#s.mode === "webhook" || (this.#line?.open ?? false));
+    return this.#health.view(this.#settings.mode === "webhook" || (this.#stream?.open ?? false));
   }
 
   async stop(): Promise<void> {
     this.inbox.close();
-    await this.#line?.stop();
+    await this.#stream?.stop();
   }
 
   /**
@@ -148,14 +103,18 @@ export class DingTalkChannel implements Channel, Platform {
     if (typeof json.encrypt === "string") {
       return this.#sealed(new URL(request.url), json.encrypt, refuse);
     }
-    const forged = robotForged(this.#s.clientSecret, request.headers, this.#parts.clock.now());
+    const forged = robotForged(
+      this.#settings.clientSecret,
+      request.headers,
+      this.#parts.clock.now(),
+    );
     if (forged) return refuse(forged);
     await this.#take(json);
     return Response.json({});
   }
 
   #sealed(url: URL, encrypted: string, refuse: (why: string) => Response): Response {
-    const { token, aesKey, clientId } = this.#s;
+    const { token, aesKey, clientId } = this.#settings;
     if (token === undefined || aesKey === undefined) {
       return refuse("sealed, and no token and aesKey are configured");
     }
@@ -191,7 +150,7 @@ export class DingTalkChannel implements Channel, Platform {
     if (await this.inbox.receive(incoming) === "repeat") return;
     // A delivery counts for the month whether it is wanted or not; what is counted here is only for
     // those who look.
-    const permit = await budget.take([this.#api.webhookMonth()], {
+    const permit = await budget.take([this.#api.budgets.webhookMonth()], {
       priority: "final",
       chat: "deliveries",
     });
@@ -219,7 +178,7 @@ export class DingTalkChannel implements Channel, Platform {
       });
     if (frame?.type === "SYSTEM") {
       if (headers.topic === "ping") answer(frame.data);
-      else if (headers.topic === "disconnect") this.#line?.reconnect();
+      else if (headers.topic === "disconnect") this.#stream?.reconnect();
       return;
     }
     if (frame?.type === "EVENT") return answer(JSON.stringify({ status: "SUCCESS", message: "" }));
@@ -233,198 +192,5 @@ export class DingTalkChannel implements Channel, Platform {
       }
     }
     answer(JSON.stringify({ response: null }));
-  }
-
-  /*
-   * ── the ways
-   * ──────────────────────────────────────────────────────────────────────────────────────────────────────
-   */
-
-  async methods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
-    const chat: DingChat = incoming.address;
-    const month = this.#api.month();
-    const left = await this.#api.monthLeft(this.#parts.budget);
-    const keep = month.quota!.limit / 10;
-    const ladder: DeliveryMethod[] = [];
-    if (this.#s.cardTemplateId !== undefined && left > keep) {
-      ladder.push(this.#card(chat, this.#sparing(left, month.quota!.limit)));
-    }
-    return [...ladder, ...this.#plain(chat)];
-  }
-
-  /**
-   * What the gateway itself says never grows: a card would cost two calls of the month for nothing.
-   */
-  noticeMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
-    return Promise.resolve(this.#plain(incoming.address));
-  }
-
-  /**
-   * The session's webhook while it holds, which costs nothing of the month, and the robot's own
-   * message.
-   */
-  #plain(chat: DingChat): DeliveryMethod[] {
-    const holds = (chat.webhookUntil ?? Infinity) > this.#parts.clock.now() + WEBHOOK_MARGIN;
-    const webhook = this.#api.isSession(chat.webhook) && holds;
-    return webhook ? [this.#webhook(chat), this.#message(chat)] : [this.#message(chat)];
-  }
-
-  /**
-   * A card shows once however often it is sent, and costs two calls; where each is dear it is a
-   * message.
-   */
-  async pushMethods(incoming: Incoming): Promise<readonly DeliveryMethod[]> {
-    const ladder = await this.methods(incoming);
-    const month = this.#api.month();
-    const sparing = this.#sparing(
-      await this.#api.monthLeft(this.#parts.budget),
-      month.quota!.limit,
-    );
-    return sparing ? ladder.slice(-1) : ladder;
-  }
-
-  /** The session's webhook ends with its session. */
-  lastingAddress({ address }: Incoming): Json {
-    return { ...address, webhook: undefined, webhookUntil: undefined };
-  }
-
-  /**
-   * Whether each call is dear: always in the standard edition, elsewhere when the month is used up
-   * faster than it passes.
-   */
-  #sparing(left: number, limit: number): boolean {
-    const { pace, edition } = this.#s;
-    if (pace !== "auto") return pace === "quota";
-    if (edition === "standard") return true;
-    const china = new Date(this.#parts.clock.now() + 480 * 60_000);
-    const days = new Date(Date.UTC(china.getUTCFullYear(), china.getUTCMonth() + 1, 0))
-      .getUTCDate();
-    return left / limit < 1 - china.getUTCDate() / days;
-  }
-
-  #card(chat: DingChat, sparing: boolean): DeliveryMethod {
-    const api = this.#api;
-    // Opening, the last words, and the card's state at the end.
-    const edits = this.#s.callsPerAnswer - (this.#s.cardStatus ? 3 : 2);
-    const close = async (id: string, text: () => string, send: SendOptions) => {
-      await api.streamCard(id, text, true, send);
-      // The words are there, so a state that cannot be set is no reason to say them again.
-      await api.finishCard(id, send).catch((error) => {
-        if (!(error instanceof PlatformError)) throw error;
-      });
-    };
-    return {
-      name: "card",
-      maxBytes: this.#s.cardBytes,
-      live: true,
-      repeatable: true,
-      lifetime: Infinity,
-      // What does not fit goes on as messages when calls are dear: a card costs two calls, a
-      // webhook none.
-      maxMessages: sparing ? 1 : 20,
-      editInterval: (n) => !sparing ? FREE_PAUSE : n < edits ? QUOTA_PAUSE * 3 ** n : Infinity,
-      finalPath: [api.month()],
-      render: (markdown) => withoutMentions(downgrade(markdown, { images: true }), "dingtalk"),
-      async open(text, send) {
-        const id = `nexus-${send.id}`;
-        await api.createCard(id, chat, text, send);
-        if (send.isWhole) await api.streamCard(id, text, true, send);
-        return { id };
-      },
-      edit: (place, text, send) => api.streamCard(place.id, text, false, send),
-      close: (place, text, send) => close(place.id, () => text, send),
-    };
-  }
-
-  #webhook(chat: DingChat): DeliveryMethod {
-    const api = this.#api;
-    return {
-      ...this.#still("webhook"),
-      finalPath: [],
-      async open(text, send) {
-        await api.replyByWebhook(chat, text, send);
-        return {};
-      },
-    };
-  }
-
-  #message(chat: DingChat): DeliveryMethod {
-    const api = this.#api;
-    return {
-      ...this.#still("message"),
-      finalPath: [api.month()],
-      async open(text, send) {
-        await api.sendMarkdown(chat, text, send);
-        return {};
-      },
-    };
-  }
-
-  #still(name: string): Omit<StaticMethod, "open" | "finalPath"> {
-    const after = this.#s.placeholderAfter;
-    return {
-      name,
-      maxBytes: MARKDOWN_BYTES,
-      live: false,
-      repeatable: false,
-      maxMessages: Infinity,
-      placeholderAfter: after === undefined ? PLACEHOLDER : after * 1000,
-      render: (markdown) =>
-        withoutMentions(downgrade(markdown, { tables: true, images: true }), "dingtalk"),
-    };
-  }
-
-  async departments(incoming: Incoming): Promise<readonly string[]> {
-    const { dept_id_list = [] } = await this.#api.user(
-      incoming.sender.id,
-      standaloneSend(`${incoming.id}:dept`),
-    );
-    return dept_id_list.map(String);
-  }
-
-  /**
-   * Where the message names no union id, it is asked for once a week: each question is a call of
-   * the month.
-   */
-  async vouch(incoming: Incoming): Promise<Voucher | undefined> {
-    const chat: DingChat = incoming.address;
-    if (chat.corpId === undefined) return undefined;
-    const union = await this.#unions.of(chat.staffId, async () => {
-      const { unionid } = await this.#api.user(
-        chat.staffId,
-        standaloneSend(`${incoming.id}:union`),
-      );
-      return unionid;
-    });
-    return union === undefined ? undefined : voucherOf(chat, union, this.#app);
-  }
-
-  /*
-   * ── pictures and files
-   * ────────────────────────────────────────────────────────────────────────────────────────────
-   */
-
-  async fetchImage(incoming: Incoming, ref: Json): Promise<string> {
-    const answer = await this.#api.download(ref, standaloneSend(`${incoming.id}:in`));
-    const type = answer.headers.get("content-type")?.split(";")[0] ?? "image/png";
-    return `data:${type.startsWith("image/") ? type : "image/png"};base64,${
-      Buffer.from(answer.bytes).toString("base64")
-    }`;
-  }
-
-  async fetchFile(incoming: Incoming, ref: Json, max: number): Promise<FetchedFile> {
-    return await this.#api.download(ref, standaloneSend(`${incoming.id}:in`), max);
-  }
-
-  async attach(
-    incoming: Incoming,
-    attachment: Attachment,
-    form: "image" | "file",
-    send: SendOptions,
-  ): Promise<void> {
-    const media: string = send.checkpoint?.media ?? await this.#api.upload(attachment, form, send);
-    await send.saveCheckpoint({ media });
-    if (form === "image") await this.#api.sendImage(incoming.address, media, send);
-    else await this.#api.sendFile(incoming.address, media, attachment.name, send);
   }
 }

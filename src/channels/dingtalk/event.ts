@@ -6,7 +6,7 @@
 import { z } from "zod";
 import type { Json } from "../../core/store.ts";
 import type { Incoming, Voucher } from "../im/platform.ts";
-import type { DingChat } from "./api.ts";
+import type { DingChat } from "./budgets.ts";
 import { contentOf, quoteOf } from "./content.ts";
 
 const Message = z.object({

@@ -87,15 +87,15 @@ export async function stage(setting: Setting) {
       WecomBotSettings.parse({ kind: "aibot", mode: "socket", ...KEYS, ...setting.settings }),
       parts,
     );
-    bot.sendFrame = (frame) => {
+    bot.connection!.sendFrame = (frame) => {
       clock.after(30, () => {
         const ack = emulator.frame(frame);
-        clock.after(30, () => bot.heard(ack));
+        clock.after(30, () => bot.connection!.receive(ack));
       });
       return true;
     };
     emulator.push = (frame) => {
-      bot.heard(frame);
+      bot.connection!.receive(frame);
       return true;
     };
     return { ...rest(bot), channel: bot as WecomBot };
