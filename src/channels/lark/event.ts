@@ -15,7 +15,7 @@ const Id = z.object({
   union_id: z.string().nullish(),
 });
 
-const Event = z.object({
+const EventSchema = z.object({
   schema: z.literal("2.0"),
   header: z.object({
     event_id: z.string(),
@@ -60,7 +60,7 @@ export type LarkEvent =
 
 /** The token and app of an event, for checking before anything else is believed. */
 export function headOf(json: Json): { token?: string; appId?: string } | undefined {
-  const event = Event.safeParse(json);
+  const event = EventSchema.safeParse(json);
   return event.success
     ? { token: event.data.header.token, appId: event.data.header.app_id }
     : undefined;
@@ -79,7 +79,7 @@ export interface App {
 }
 
 export function readEvent(json: Json, app: App): LarkEvent | undefined {
-  const parsed = Event.safeParse(json);
+  const parsed = EventSchema.safeParse(json);
   if (!parsed.success) return undefined;
   const { header, event } = parsed.data;
   if (header.event_type === "im.message.receive_v1") return message(event, app, header.tenant_key);

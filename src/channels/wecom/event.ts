@@ -9,27 +9,27 @@ import type { Content, Incoming, UnsupportedPart } from "../im/platform.ts";
 import { commandOf } from "../im/words.ts";
 import { type Corp, voucherOf } from "./member.ts";
 
-const File = z.object({
+const FileSchema = z.object({
   url: z.string(),
   aeskey: z.string().optional(),
   filename: z.string().optional(),
 });
-const Text = z.object({ content: z.string() });
+const TextSchema = z.object({ content: z.string() });
 
-const Said = z.object({
+const ContentSchema = z.object({
   msgtype: z.string(),
-  text: Text.optional(),
-  voice: Text.optional(),
-  image: File.optional(),
-  file: File.optional(),
+  text: TextSchema.optional(),
+  voice: TextSchema.optional(),
+  image: FileSchema.optional(),
+  file: FileSchema.optional(),
   mixed: z.object({
     msg_item: z.array(
-      z.object({ msgtype: z.string(), text: Text.optional(), image: File.optional() }),
+      z.object({ msgtype: z.string(), text: TextSchema.optional(), image: FileSchema.optional() }),
     ),
   }).optional(),
 });
 
-const Message = Said.extend({
+const MessageSchema = ContentSchema.extend({
   msgid: z.string().min(1).max(200),
   chatid: z.string().max(200).optional(),
   chattype: z.enum(["single", "group"]),
@@ -37,7 +37,7 @@ const Message = Said.extend({
   create_time: z.number().optional(),
   response_url: z.string().optional(),
   // Where it is of a kind that is not known yet, the message counts all the same.
-  quote: Said.optional().catch(undefined),
+  quote: ContentSchema.optional().catch(undefined),
 });
 
 export interface Circumstances {
@@ -55,7 +55,7 @@ export function readBotMessage(
   json: Json,
   { request, name, now, corp }: Circumstances,
 ): Incoming | undefined {
-  const parsed = Message.safeParse(json);
+  const parsed = MessageSchema.safeParse(json);
   if (!parsed.success || parsed.data.msgtype === "event" || parsed.data.msgtype === "stream") {
     return undefined;
   }
@@ -81,7 +81,7 @@ export function readBotMessage(
   };
 }
 
-function contentOf(said: z.infer<typeof Said>): Content {
+function contentOf(said: z.infer<typeof ContentSchema>): Content {
   const images: Json[] = [],
     texts: string[] = [],
     files: { ref: Json; name?: string }[] = [],
