@@ -28,6 +28,11 @@ const PLATFORM = new Set(
 
 /** Names that were retired, as whole words. ARCHITECTURE.md has the glossary that replaced them. */
 const RETIRED: readonly RegExp[] = [
+  // src/emulate, src/channels/wecom, src/channels/dingtalk
+  /\b(?:Feishu|Wecom)Socket\b/,
+  /\b(?:FeishuSay|WecomSay|DingSay|SealKeys)\b/,
+  /\b(?:refuseReplacements|refuseFiles|refusePeople|isTrustedAddress|isListedAddress)\b/,
+  /\b(?:pollWay|urlWay|streamOf|markdownOfBot)\b/,
   // src/channels/im
   /\bDesk(?:Parts)?\b/,
   /\bWriterParts\b/,

@@ -297,7 +297,7 @@ Deno.test("two gateways on one AI bot: the first leaves it to the second, says s
   const clock = new DrivenClock();
   const { bot, budget } = make(clock);
   const waits = Array.from({ length: 7 }, () => {
-    bot.heard({
+    bot.connection!.receive({
       cmd: "aibot_event_callback",
       headers: {},
       body: { event: { eventtype: "disconnected_event" } },
