@@ -33,7 +33,7 @@ const SESSION_HOSTS = [
 const FILE_HOSTS = [".dingtalk.com", ".dingtalk.io", ".aliyuncs.com", ".alicdn.com"];
 
 /**
- * Milliseconds for which the month counts as used up once DingTalk has said so: a raised quota is
+ * Milliseconds for which the month counts as used up after DingTalk's refusal: a raised quota is
  * seen after that.
  */
 const USED_UP_MS = 3_600_000;
@@ -70,8 +70,8 @@ export class DingTalkApi {
   }
 
   /**
-   * API calls that are left of the month: none for a while after DingTalk said so, whatever was
-   * counted here.
+   * API calls that are left of the month: none for an hour after DingTalk's refusal, whatever the
+   * count here.
    */
   async monthLeft(budget: SendBudget): Promise<number> {
     return this.#usedUpUntil > this.#clock.now() ? 0 : await budget.left(this.budgets.month());
@@ -261,7 +261,10 @@ export class DingTalkApi {
     return answer;
   }
 
-  /** Whether a session's webhook is DingTalk's: its signature does not cover it, so whoever has a header may name any. */
+  /**
+   * Whether a session's webhook is DingTalk's. The callback's signature does not cover the body, so
+   * a replayed header could carry any address.
+   */
   isSession(address: string | undefined): boolean {
     return this.#sessions.has(address);
   }

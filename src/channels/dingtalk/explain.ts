@@ -1,5 +1,5 @@
 /**
- * What DingTalk's codes mean for whoever set an app up, and where to mend it. Source: DingTalk
+ * The meaning of DingTalk's error codes for an app's administrator, and where to fix each. Source: DingTalk
  * 全局错误码.
  */
 

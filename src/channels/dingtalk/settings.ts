@@ -1,4 +1,4 @@
-/** What one DingTalk app is told in the configuration: `channels.dingtalk.NAME`. */
+/** The settings of one DingTalk app: `channels.dingtalk.NAME` in the configuration. */
 import { z } from "zod";
 import { AesKeySetting, chatAppSettings, RateSetting } from "../im/settings.ts";
 

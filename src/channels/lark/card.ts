@@ -158,7 +158,7 @@ export function patchWay(api: LarkApi, incoming: Incoming): DeliveryMethod {
   };
 }
 
-/** One text, when all is said; rich text, whose `md` pieces show most of Markdown. */
+/** One message at the end of the answer: rich text, whose `md` pieces show most of Markdown. */
 export function textWay(
   api: LarkApi,
   incoming: Incoming,

@@ -166,7 +166,7 @@ export class LarkChannel implements Channel, Platform {
     }
   }
 
-  /** What the button did, in the language in which Feishu runs for whoever pressed it. */
+  /** The effect of a press, in the Feishu language of the person who pressed the button. */
   #toast(what: StopOutcome): Json {
     const [zh, en] = [wordsIn("zh").stop[what], wordsIn("en").stop[what]];
     const content = this.#settings.language === "zh" ? zh : en;

@@ -1,10 +1,10 @@
 /**
- * What protects Feishu's callbacks: AES-256-CBC with key = SHA-256(Encrypt Key) and the IV in front
+ * The protection of Feishu's callbacks: AES-256-CBC with key = SHA-256(Encrypt Key) and the IV in front
  * of the ciphertext, and a SHA-256 over timestamp, nonce, key and the raw body.
  *
  * Sources: Feishu 将事件发送至开发者服务器, 接收事件. Known answers: `tests/vectors/im_crypto.json`.
  */
-import { createDecipheriv, createHash, createHmac } from "node:crypto";
+import { createDecipheriv, createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { same } from "../im/envelope.ts";
 
@@ -34,20 +34,4 @@ export function signed(encryptKey: string, headers: Headers, body: Uint8Array): 
     )
     .update(body).digest("hex");
   return same(hash, headers.get("x-lark-signature") ?? "");
-}
-
-/** The same for the first version of card callbacks: SHA-1 with the verification token. */
-export function signedCard(verificationToken: string, headers: Headers, body: Uint8Array): boolean {
-  const hash = createHash("sha1")
-    .update(
-      (headers.get("x-lark-request-timestamp") ?? "") +
-        (headers.get("x-lark-request-nonce") ?? "") + verificationToken,
-    )
-    .update(body).digest("hex");
-  return same(hash, headers.get("x-lark-signature") ?? "");
-}
-
-/** What a custom bot's webhook wants beside its message. `timestamp` in seconds. */
-export function customBotSign(secret: string, timestamp: string): string {
-  return createHmac("sha256", `${timestamp}\n${secret}`).update("").digest("base64");
 }

@@ -1,5 +1,5 @@
 /**
- * What Feishu's codes mean for whoever set an app up, and where to mend it. Source: Feishu 服务端错误码,
+ * The meaning of Feishu's error codes for an app's administrator, and where to fix each. Source: Feishu 服务端错误码,
  * 通用错误码.
  */
 

@@ -1,4 +1,4 @@
-/** What one Feishu or Lark app is told in the configuration: `channels.feishu.NAME`. */
+/** The settings of one Feishu or Lark app: `channels.feishu.NAME` in the configuration. */
 import { z } from "zod";
 import { chatAppSettings, RateSetting } from "../im/settings.ts";
 

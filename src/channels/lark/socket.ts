@@ -1,7 +1,7 @@
 /**
  * Feishu's long connection, carried by the vendor's SDK: its frames are protobuf and its handshake
  * is the vendor's own. Loaded only by apps that use it. Everything that goes out goes through our
- * own calls: the SDK neither paces nor waits when told to.
+ * own calls: the SDK neither paces its calls nor waits when it is throttled.
  */
 import type { Json } from "../../core/store.ts";
 import { parse, request } from "../im/http_call.ts";

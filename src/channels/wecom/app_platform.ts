@@ -296,8 +296,8 @@ export class WecomAppPlatform implements Platform {
   }
 
   /**
-   * The text, told apart from the same words of another answer a moment ago by a mark that nobody
-   * sees.
+   * The text, with invisible marks where another answer a moment ago was the same: WeCom would drop
+   * it as a duplicate.
    */
   #withMark(user: string, text: string, id: string): string {
     const now = this.#parts.clock.now();

@@ -50,7 +50,7 @@ export interface Circumstances {
   readonly corp: Corp;
 }
 
-/** `undefined`: an event, or something else that is not said by a person. */
+/** `undefined`: an event, or anything else that is not a person's message. */
 export function readBotMessage(
   json: Json,
   { request, name, now, corp }: Circumstances,

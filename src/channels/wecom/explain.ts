@@ -1,5 +1,5 @@
 /**
- * What WeCom's codes mean for whoever set an app up, and where to mend it. Source: WeCom 全局错误码
+ * The meaning of WeCom's error codes for an app's administrator, and where to fix each. Source: WeCom 全局错误码
  * (path/90313).
  */
 

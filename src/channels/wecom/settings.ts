@@ -1,4 +1,4 @@
-/** What one WeCom app or bot is told in the configuration: `channels.wecom.NAME`. */
+/** The settings of one WeCom app or bot: `channels.wecom.NAME` in the configuration. */
 import { z } from "zod";
 import { AesKeySetting, chatAppSettings, RateSetting } from "../im/settings.ts";
 

@@ -49,7 +49,7 @@ export class WecomWebhook {
   /**
    * Says Markdown into the group, in as many messages as it takes. Nothing tells a repeat apart, so
    * what may have arrived is not repeated. Throws `invalid` where WeCom refuses it and
-   * `unavailable` where it cannot be reached, with words for whoever set it up.
+   * `unavailable` where it cannot be reached, with a text for the administrator.
    */
   async say(id: string, markdown: string): Promise<void> {
     try {

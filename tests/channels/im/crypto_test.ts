@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { Envelope, openFile } from "../../../src/channels/im/envelope.ts";
-import { customBotSign, decrypt, signed, signedCard } from "../../../src/channels/lark/crypto.ts";
+import { decrypt, signed } from "../../../src/channels/lark/crypto.ts";
 import { robotForged, robotSign } from "../../../src/channels/dingtalk/crypto.ts";
 import vectors from "../../vectors/im_crypto.json" with { type: "json" };
 
@@ -18,23 +18,17 @@ Deno.test("feishu: the example in the vendor's documentation is opened", () => {
   assert.equal(decrypt(encryptKey, encrypt), plaintext);
 });
 
-for (const vector of vectors.feishu.signature) {
+/** The first version of card callbacks has another scheme, which the gateway does not read. */
+const SIGNED = vectors.feishu.signature.filter((vector) => !vector.scheme?.includes("SHA-1"));
+
+for (const vector of SIGNED) {
   Deno.test(`feishu: the signature of "${vector.name}" holds on the raw bytes and on no others`, () => {
     const headers = new Headers(vector.headers);
-    const legacy = vector.scheme?.includes("SHA-1") ?? false;
-    const check = (body: string) =>
-      legacy
-        ? signedCard(vectors.feishu.verificationToken, headers, bytes(body))
-        : signed(vectors.feishu.encryptKey, headers, bytes(body));
+    const check = (body: string) => signed(vectors.feishu.encryptKey, headers, bytes(body));
     assert.equal(check(vector.raw_body), true);
     assert.equal(check(vector.raw_body + " "), false);
   });
 }
-
-Deno.test("feishu: a custom bot's signature is the known one", () => {
-  const { secret, timestamp, sign } = vectors.feishu.custom_bot_sign;
-  assert.equal(customBotSign(secret, timestamp), sign);
-});
 
 Deno.test("feishu: a ciphertext that is cut, tampered with or of another key opens to nothing", () => {
   const { encryptKey, encrypt } = vectors.published.feishu_decrypt;
