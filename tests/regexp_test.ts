@@ -54,7 +54,7 @@ Deno.test("expressions that are made at run time are named, so that somebody loo
   // A class of one character, again and again; words that a person looks for, escaped.
   assert.deepEqual(made.toSorted(), [
     "src/backends/sqlite_search_index.ts",
-    "src/web/view/sidebar.tsx",
+    "src/web/view/search_results.tsx",
   ]);
 });
 
