@@ -5,6 +5,7 @@
  * asks for. A failure after it ends the answer, because half an answer cannot be taken back. An
  * answer is complete only with the API's own end marker.
  */
+import { backoffMs } from "../../core/backoff.ts";
 import { createParser } from "eventsource-parser";
 import type { Clock } from "../../core/clock.ts";
 import { asNexusError } from "../../core/error.ts";
@@ -51,8 +52,8 @@ interface AttemptFailure extends ApiError {
  */
 const MAX_WAIT_MS = 8_000;
 
-/** The pause before the first repeat; it doubles from there, jittered by a quarter. */
-const FIRST_PAUSE_MS = 300;
+/** The pauses between the repeats of a call. */
+const BACKOFF = { first: 400, max: Infinity };
 
 /**
  * UTF-16 units of an answer in one piece, and of one event of a stream. A reply's own cap is
@@ -148,8 +149,7 @@ export class ModelCall implements AnswerHandler {
       const failure = await this.#once(request);
       if (this.signal.aborted) return this.#outcome({ status: "cancelled" });
       if (!failure) return this.#outcome({ status: "done", finish: this.#finish });
-      const jitter = 0.75 + random() / 2;
-      const pause = failure.waitMs ?? FIRST_PAUSE_MS * 2 ** (attempts - 1) * jitter;
+      const pause = failure.waitMs ?? backoffMs(BACKOFF, attempts - 1, random());
       const mayRepeat = failure.mayRepeat && !this.#hasBegun;
       if (mayRepeat && failure.isStale) continue;
       if (!mayRepeat || attempts >= settings.tries || pause > MAX_WAIT_MS) {

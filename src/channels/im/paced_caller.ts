@@ -6,6 +6,7 @@
  *
  * The vendors' SDKs neither pace calls nor honour throttling answers.
  */
+import { backoffMs } from "../../core/backoff.ts";
 import type { BudgetScope, Priority, Reservation, SendBudget } from "./send_budget.ts";
 import type { Clock } from "../../core/clock.ts";
 import { sleep } from "../../core/sleep.ts";
@@ -67,7 +68,7 @@ export const CALL_DEADLINE_MS = 55 * 60_000;
 const TOKEN_TRIES = 12;
 
 /** Milliseconds before the first repeat, doubled for each further one, and the longest wait. */
-const BACKOFF_MS = 500, MAX_BACKOFF_MS = 30_000;
+const BACKOFF = { first: 500, max: 30_000 };
 
 export interface PacedCallerParts<Call extends PacedCall> {
   readonly budget: SendBudget;
@@ -155,10 +156,8 @@ export class PacedCaller<Call extends PacedCall> {
     throw new PlatformError("unavailable", "token", "no token for too long");
   }
 
-  /** Half of the wait is random; otherwise all calls that failed together would return together. */
   async #sleep(failures: number, signal: AbortSignal | undefined): Promise<void> {
     const { clock, random } = this.parts;
-    const ms = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** failures);
-    await sleep(clock, ms * (0.5 + random() / 2), signal);
+    await sleep(clock, backoffMs(BACKOFF, failures, random()), signal);
   }
 }

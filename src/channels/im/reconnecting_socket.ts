@@ -1,4 +1,5 @@
 /** A WebSocket of JSON frames that reconnects, with a jittered back-off, until it is stopped. */
+import { backoffMs } from "../../core/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { parseJson } from "../../core/json.ts";
 import { sleep } from "../../core/sleep.ts";
@@ -18,7 +19,7 @@ export interface ReconnectingSocketParts {
 }
 
 /** The first and the longest wait between connections, in milliseconds. */
-const BACKOFF_MS = 500, MAX_BACKOFF_MS = 60_000;
+const BACKOFF = { first: 500, max: 60_000 };
 
 export class ReconnectingSocket {
   readonly #parts: ReconnectingSocketParts;
@@ -82,8 +83,7 @@ export class ReconnectingSocket {
         continue;
       }
       onLost(why);
-      const wait = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** failures++);
-      await sleep(clock, wait * (0.5 + random() / 2), this.#stop.signal);
+      await sleep(clock, backoffMs(BACKOFF, failures++, random()), this.#stop.signal);
     }
   }
 
