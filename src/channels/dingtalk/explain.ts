@@ -1,6 +1,6 @@
 /**
- * The meaning of DingTalk's error codes for an app's administrator, and where to fix each. Source: DingTalk
- * 全局错误码.
+ * The meaning of DingTalk's error codes for an app's administrator, and where to fix each. Source:
+ * DingTalk 全局错误码.
  */
 
 const WORDS: readonly (readonly [RegExp, string])[] = [

@@ -1,6 +1,6 @@
 /**
- * The meaning of Feishu's error codes for an app's administrator, and where to fix each. Source: Feishu 服务端错误码,
- * 通用错误码.
+ * The meaning of Feishu's error codes for an app's administrator, and where to fix each. Source:
+ * Feishu 服务端错误码, 通用错误码.
  */
 
 const WORDS: Readonly<Record<string, string>> = {

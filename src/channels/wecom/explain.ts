@@ -1,6 +1,6 @@
 /**
- * The meaning of WeCom's error codes for an app's administrator, and where to fix each. Source: WeCom 全局错误码
- * (path/90313).
+ * The meaning of WeCom's error codes for an app's administrator, and where to fix each. Source:
+ * WeCom 全局错误码 (path/90313).
  */
 
 const WORDS: Readonly<Record<string, string>> = {
