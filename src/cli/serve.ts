@@ -349,8 +349,8 @@ async function reload(dir: string, app: App, fixed: Partial<Config>, log: Log): 
 }
 
 /**
- * Milliseconds within which a second signal counts as the first one: a supervisor that signals every
- * process of a group reaches this one twice, also through a launcher that passes signals on.
+ * Milliseconds within which a second signal counts as the first one: a supervisor that signals
+ * every process of a group reaches this one twice, also through a launcher that passes signals on.
  */
 const SAME_SIGNAL_MS = 300;
 
