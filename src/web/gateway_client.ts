@@ -1,12 +1,13 @@
 /**
- * This is the one door from the page to its gateway: requests, their failures as {@linkcode
- * GatewayError}, and streams. Nothing else in the page calls `fetch`.
+ * The HTTP client of the gateway: requests, their failures as {@linkcode GatewayError}, and event
+ * streams. Nothing else in the page calls `fetch`. `EventSource` is not used, because it can
+ * neither POST nor send a Bearer token.
  */
-import { type SseEvent, SseReader } from "./sse.ts";
+import { createParser, type EventSourceMessage } from "eventsource-parser";
 
 /**
- * A request that did not work. `code` is the gateway's, or `offline` when nobody answered, or
- * `broken` when the answer is none of ours.
+ * A failed request. `code` is the gateway's error code, or `offline` without a response, or
+ * `broken` where the response is not the gateway's.
  */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
@@ -15,14 +16,20 @@ export class GatewayError extends Error {
     readonly code: string,
     message: string,
     readonly status: number,
-    /** Seconds until a repeat makes sense. */
+    /** Seconds until a retry makes sense. */
     readonly retryAfter?: number,
   ) {
     super(message);
   }
 }
 
-/** What a stream says besides its events. */
+/** An event of a stream. `id` is empty where the event has none. */
+export interface StreamEvent {
+  readonly data: string;
+  readonly id: string;
+}
+
+/** A stream's request. */
 export interface StreamOptions {
   readonly method?: "GET" | "POST";
   readonly body?: unknown;
@@ -32,10 +39,7 @@ export interface StreamOptions {
   readonly opened?: () => void;
 }
 
-/**
- * The gateway sends a comment every 15 s at least; past this the line is dead, whatever the browser
- * thinks of it.
- */
+/** The gateway sends a comment at least every 15 s. A longer silence means a dead connection. */
 const MAX_SILENCE_MS = 40_000;
 
 export class GatewayClient {
@@ -49,7 +53,7 @@ export class GatewayClient {
    */
   token: string | undefined;
   language = "en";
-  /** Told when the session is over (401 on anything but signing in). */
+  /** Called when the session is over (401 on anything but signing in). */
   onSignedOut: () => void = () => {};
 
   get<T>(path: string): Promise<T> {
@@ -77,7 +81,7 @@ export class GatewayClient {
    * Server-sent events until the server ends the stream. Throws {@linkcode GatewayError} before the
    * first byte, and `offline` when the line breaks or stays silent.
    */
-  async *stream(path: string, options: StreamOptions = {}): AsyncGenerator<SseEvent> {
+  async *stream(path: string, options: StreamOptions = {}): AsyncGenerator<StreamEvent> {
     const abort = new AbortController();
     const stop = () => abort.abort();
     options.signal?.addEventListener("abort", stop, { once: true });
@@ -90,7 +94,8 @@ export class GatewayClient {
         signal: abort.signal,
       });
       options.opened?.();
-      const reader = new SseReader();
+      let events: EventSourceMessage[] = [];
+      const parser = createParser({ onEvent: (event) => events.push(event) });
       const bytes = response.body!.getReader();
       const decoder = new TextDecoder();
       try {
@@ -99,10 +104,12 @@ export class GatewayClient {
           if (done) return;
           clearTimeout(watchdog);
           watchdog = setTimeout(stop, MAX_SILENCE_MS);
-          yield* reader.push(decoder.decode(value, { stream: true }));
+          parser.feed(decoder.decode(value, { stream: true }));
+          for (const { data, id = "" } of events) yield { data, id };
+          events = [];
         }
       } finally {
-        // Whoever leaves the loop early no longer wants the rest.
+        // A reader that leaves the loop early does not want the rest.
         bytes.cancel().catch(() => undefined);
       }
     } catch (error) {
