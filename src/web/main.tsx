@@ -1,4 +1,4 @@
-/** This is where the page begins. */
+/** The entry of the page. */
 import { render } from "preact";
 import { browserSettings } from "./local_settings.ts";
 import { installPwa } from "./pwa.ts";
@@ -9,6 +9,7 @@ import { AppContext } from "./view/context.ts";
 
 /** Set by the build. */
 declare const __STANDALONE__: boolean;
+declare const __DEV__: boolean;
 
 const page = new Page({ localSettings: browserSettings(), standalone: __STANDALONE__ });
 const markdownRenderer = new MarkdownRenderer();
@@ -19,4 +20,5 @@ render(
   document.getElementById("page")!,
 );
 void page.start();
-if (!__STANDALONE__) installPwa(page);
+if (__DEV__) void import("./live_reload.ts").then(({ reloadOnBuild }) => reloadOnBuild());
+else if (!__STANDALONE__) installPwa(page);
