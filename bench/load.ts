@@ -4,10 +4,14 @@
  *
  * ```sh
  * deno run -A bench/load.ts bots    '{"port":17392,"token":"…","protocol":1}'
- * deno run -A bench/load.ts chat    '{"port":17392,"bearers":["…"],"connections":64,"turns":6400,"ask":"say"}'
- * deno run -A bench/load.ts streams '{"port":17392,"bearers":["…"],"connections":64,"turns":640,"ask":"burst 200"}'
- * deno run -A bench/load.ts silent  '{"port":17392,"bearers":["…"],"connections":1000}'
- * deno run -A bench/load.ts mixed   '{"port":17392,"bearers":["…"],"connections":400,"seconds":60,"rate":200}'
+ * deno run -A bench/load.ts chat \
+ *   '{"port":17392,"bearers":["…"],"connections":64,"turns":6400,"ask":"say"}'
+ * deno run -A bench/load.ts streams \
+ *   '{"port":17392,"bearers":["…"],"connections":64,"turns":640,"ask":"burst 200"}'
+ * deno run -A bench/load.ts silent \
+ *   '{"port":17392,"bearers":["…"],"connections":1000}'
+ * deno run -A bench/load.ts mixed \
+ *   '{"port":17392,"bearers":["…"],"connections":400,"seconds":60,"rate":200}'
  * ```
  *
  * The answer is one line of JSON. `bots` and `silent` then stay until their input is closed.

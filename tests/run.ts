@@ -12,7 +12,9 @@
  * and one core would be idle. What the second run says follows when the first is over.
  */
 
-/** Tests that start browsers, child processes or the vendors' clients, or that take long by design. */
+/**
+ * Tests that start browsers, child processes or the vendors' clients, or that take long by design.
+ */
 const SLOW = [
   "tests/web",
   "tests/cli",

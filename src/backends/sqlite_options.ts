@@ -24,7 +24,9 @@ export interface SqliteOptions {
   readonly clock?: Clock;
   /** Called when trouble begins, changes, and (with `undefined`) ends. */
   readonly onTrouble?: (trouble: string | undefined) => void;
-  /** Maximum bytes of the file; beyond it the store behaves as on a full disk. Default: no limit. */
+  /**
+   * Maximum bytes of the file; beyond it the store behaves as on a full disk. Default: no limit.
+   */
   readonly maxSize?: number;
   /**
    * Bytes that may wait in memory while the file cannot be written; beyond it the oldest evictable

@@ -1,10 +1,8 @@
 /**
- * The gateway: a message goes in, a turn comes out, and every turn ends in exactly one typed
- * ending.
+ * The gateway: a message goes in, a turn comes out, and each turn ends in one typed ending.
  *
- * Channels call {@linkcode Gateway.ask} and read the turn's reply. Links join the roster and are
- * given tasks. The gateway decides who answers, who waits, and which turn moves to another bot when
- * one is lost.
+ * Channels call {@linkcode Gateway.ask} and read the turn's reply. Links join the roster and get
+ * tasks. The gateway decides who answers, who waits, and which turn moves when a bot is lost.
  *
  * ```ts
  * const turn = await gateway.ask({ person, text: "hello", images: [], channel: "web" });

@@ -1,4 +1,6 @@
-/** Delivery of an emulated platform's events: the deadline of a try, and the schedule of retries. */
+/**
+ * Delivery of an emulated platform's events: the deadline of a try, and the schedule of retries.
+ */
 import type { Clock } from "../core/clock.ts";
 
 export interface DeliveryCounts {

@@ -20,7 +20,8 @@ Deno.test("an answer over a line that is cut six times reaches the person whole,
     async *answer() {
       for (let n = 1; n <= 120; n++) {
         yield `w${n} `;
-        // A turn that nobody has begun may be asked anew, so the first word arrives before the first cut.
+        // A turn that nobody has begun may be asked anew, so the first word arrives before the
+        // first cut.
         if (n === 1) {
           await until(
             () => gateway.app.gateway.running().some(({ reply }) => reply.length > 0),

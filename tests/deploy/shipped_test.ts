@@ -45,7 +45,8 @@ Deno.test({
       for (const name of ["nexus", "nexus-gateway"]) {
         await serves(await start(`${folder}/prefix/bin/${name}`, [], { PATH: path }));
       }
-      // npx itself dies of the signal; what counts is that it starts, and that nothing stays behind.
+      // npx itself dies of the signal; what counts is that it starts, and that nothing stays
+      // behind.
       await serves(
         await start("npx", ["--yes", "--offline", `file:${tarball}`], { PATH: path }),
         "any",

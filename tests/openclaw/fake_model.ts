@@ -175,7 +175,8 @@ export function startFakeModel(): FakeModel {
     get aborted() {
       return aborted;
     },
-    // Not a graceful end: an OpenClaw that was killed may have left a line open that nobody will ever close.
+    // Not a graceful end: an OpenClaw that was killed may have left a line open that nobody will
+    // ever close.
     close() {
       stop.abort();
       return server.finished;
@@ -205,7 +206,8 @@ function planOf(messages: readonly Message[], cuts: Set<string>): Plan {
     [];
   const [first = "", second = ""] = rest.trim().split(/\s+/);
   const [a, b] = [Number(first) || 0, Number(second) || 0];
-  // A tool has answered since: this is the second half of a turn. OpenClaw may put a message of its own behind the result.
+  // A tool has answered since: this is the second half of a turn. OpenClaw may put a message of its
+  // own behind the result.
   const since = messages.slice(messages.lastIndexOf(last as Message) + 1);
   const results = since.filter((message) => message.role === "tool");
   switch (directive) {

@@ -102,7 +102,8 @@ Deno.test(
     const settings = nexusChannel("ws://127.0.0.1:9/bot-ws", "older");
     try {
       await claw.patch({ plugins: { entries: { nexus: { enabled: true } } }, ...settings });
-      // OpenClaw writes down that this plugin's upgrade is unfinished, and removes what it takes for stale settings.
+      // OpenClaw writes down that this plugin's upgrade is unfinished, and removes what it takes
+      // for stale settings.
       assert.match((await claw.cli(["doctor", "--fix"])).text, new RegExp(unfinished));
       assert.match(await claw.install(await tarball()), new RegExp(unfinished));
       await claw.patch(settings);

@@ -49,7 +49,8 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
       await claw.patch({
         approvals: { exec: { enabled: true, mode: "session" } },
         commands: { ownerAllowFrom: ["nexus:alice"] },
-        // With many tools OpenClaw hides most of them behind a search, of which the fake model knows nothing.
+        // With many tools OpenClaw hides most of them behind a search, of which the fake model
+        // knows nothing.
         tools: { toolSearch: false },
         channels: {
           nexus: {
@@ -256,7 +257,8 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
         event.content
       ).join("");
       assert.match(thoughts, /thought1 .*thought6/);
-      // OpenClaw holds the text back until it is complete: plugin/README.md names the place. A change there would show here.
+      // OpenClaw holds the text back until it is complete: plugin/README.md names the place. A
+      // change there would show here.
       assert.equal(told.chunks.length, 1);
     });
 
@@ -418,7 +420,8 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
         const turn = async () =>
           await read(await alice.call(`/api/turns/${turnId}/stream`), performance.now());
         const told = await turn();
-        // No process is left that could go on with the turn, so what was kept of it is all there is.
+        // No process is left that could go on with the turn, so what was kept of it is all there
+        // is.
         assert.equal(endOf(told), "incomplete", JSON.stringify(told.events.at(-1)));
         assert.ok(told.text !== "" && numbered(400).join("").startsWith(told.text), told.text);
         await until("the bots to come back", async () => (await nexus.bots()).length === 3);
@@ -468,7 +471,8 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
         tools: { exec: { security: "allowlist", ask: "always" } },
         commands: { ownerAllowFrom: ["nexus:alice"] },
       });
-      // The policy is in force some moments after the log says so: until then the tool runs without a question.
+      // The policy is in force some moments after the log says so: until then the tool runs without
+      // a question.
       const text = await until("a question for approval", async () => {
         let told = "";
         let over = false;
@@ -569,8 +573,8 @@ Deno.test({ ...options, name: "OpenClaw with the plugin behind this gateway" }, 
 });
 
 /**
- * One step. Its failure is printed at once, because the others take minutes. `OPENCLAW_STEPS`, a regular expression, picks
- * steps while one works on them; those that set the scene have no choice.
+ * One step. Its failure is printed at once, because the others take minutes. `OPENCLAW_STEPS`, a
+ * regular expression, picks steps while one works on them; those that set the scene have no choice.
  */
 async function oneStep(t: Deno.TestContext, name: string, run: () => Promise<void>): Promise<void> {
   const chosen = Deno.env.get("OPENCLAW_STEPS");
@@ -642,7 +646,10 @@ async function cpuOf(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** CPU milliseconds for 1,000 tokens of what the plugin adds to OpenClaw: `plugin_cpu.ts` on the same Node, at the same gateway. */
+/**
+ * CPU milliseconds for 1,000 tokens of what the plugin adds to OpenClaw: `plugin_cpu.ts` on the
+ * same Node, at the same gateway.
+ */
 async function pluginCpu(
   nexus: { readonly botUrl: string; bots(): Promise<string[]> },
   person: Person,

@@ -51,7 +51,8 @@ export async function setStage(): Promise<Stage> {
     await claw.install(tarball);
     await claw.patch({
       commands: { ownerAllowFrom: ["nexus:alice"] },
-      // With many tools OpenClaw hides most of them behind a search, of which the fake model knows nothing.
+      // With many tools OpenClaw hides most of them behind a search, of which the fake model knows
+      // nothing.
       tools: { toolSearch: false },
       session: { dmScope: "per-account-channel-peer" },
       channels: {
@@ -76,7 +77,10 @@ export async function setStage(): Promise<Stage> {
   return stage;
 }
 
-/** One step. Its failure is printed at once, because the others take minutes. `OPENCLAW_STEPS`, a regular expression, picks. */
+/**
+ * One step. Its failure is printed at once, because the others take minutes. `OPENCLAW_STEPS`, a
+ * regular expression, picks.
+ */
 export async function step(
   t: Deno.TestContext,
   name: string,

@@ -287,7 +287,7 @@ interface Violation {
 }
 
 async function axe(): Promise<string> {
-  // deno-lint-ignore no-import-prefix -- only this test needs it, not everybody who starts the gateway
+  // deno-lint-ignore no-import-prefix -- only this test needs it
   const { source } = await import("npm:axe-core@4.13.0").then((module) => module.default ?? module);
   return source;
 }

@@ -1,6 +1,6 @@
 /**
- * The protection of Feishu's callbacks: AES-256-CBC with key = SHA-256(Encrypt Key) and the IV in front
- * of the ciphertext, and a SHA-256 over timestamp, nonce, key and the raw body.
+ * The protection of Feishu's callbacks: AES-256-CBC with key = SHA-256(Encrypt Key) and the IV in
+ * front of the ciphertext, and a SHA-256 over timestamp, nonce, key and the raw body.
  *
  * Sources: Feishu 将事件发送至开发者服务器, 接收事件. Known answers: `tests/vectors/im_crypto.json`.
  */

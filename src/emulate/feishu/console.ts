@@ -1,4 +1,6 @@
-/** How an app is set up in Feishu's console, and the APIs that read it: bot, scopes, app, people. */
+/**
+ * How an app is set up in Feishu's console, and the APIs that read it: bot, scopes, app, people.
+ */
 import { fail, ok } from "./response.ts";
 import { BOT_ID, type FeishuState } from "./state.ts";
 

@@ -111,7 +111,9 @@ export class WecomAiBot {
     });
   }
 
-  /** Delivers the message, and polls the stream until it is finished or the six minutes are over. */
+  /**
+   * Delivers the message, and polls the stream until it is finished or the six minutes are over.
+   */
   async #converse(body: Json, chat: string): Promise<void> {
     const { state } = this;
     const begunAt = state.clock.now();

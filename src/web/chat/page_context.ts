@@ -1,4 +1,6 @@
-/** The page around a chat: its gateway, its settings, its address, and how it speaks to a person. */
+/**
+ * The page around a chat: its gateway, its settings, its address, and how it speaks to a person.
+ */
 import type { ReadonlySignal } from "@preact/signals";
 import type { GatewayClient } from "../gateway_client.ts";
 import type { LocalSettings } from "../local_settings.ts";

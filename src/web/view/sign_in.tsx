@@ -175,7 +175,9 @@ function CodeField(): JSX.Element {
   );
 }
 
-/** Links to the providers of sign-ins. They are plain links, because the browser leaves the page. */
+/**
+ * Links to the providers of sign-ins. They are plain links, because the browser leaves the page.
+ */
 function Providers(): JSX.Element | null {
   const page = usePage();
   const words = useWords();

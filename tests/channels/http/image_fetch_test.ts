@@ -102,7 +102,8 @@ Deno.test("a private address is refused before anything is asked: by number, by 
   await assert.rejects(fetchImage(host.url("/image", "[::1]")), refused);
   await assert.rejects(fetchImage(host.url("/image", "localhost")), refused);
   assert.deepEqual(host.seen, []);
-  // Every address of 127.0.0.0/8 is this machine; for this test only the first of them may be asked.
+  // Every address of 127.0.0.0/8 is this machine; for this test only the first of them may be
+  // asked.
   const refuses = (address: string) => address !== "127.0.0.1";
   const to = (place: string) =>
     fetchImage(host.url(`/to?place=${encodeURIComponent(place)}`), { refuses });

@@ -127,7 +127,8 @@ Deno.test("people sign in with OpenID Connect, by verified domain and group, and
         assert.equal((await browser.go(`${gateway}/api/me`)).status, 401);
       }
 
-      // A flow that was begun in another browser, a state that nobody began, and a flow that is used twice.
+      // A flow that was begun in another browser, a state that nobody began, and a flow that is
+      // used twice.
       const victim = new Browser(), attacker = new Browser();
       const begun = (await attacker.go(`${gateway}/api/sign-in/oidc`)).location!;
       const state = new URL(begun).searchParams.get("state")!;

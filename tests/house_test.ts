@@ -3,7 +3,7 @@
  * may be, which names are retired, and that no name hides one of the platform.
  *
  * ```sh
- * deno run -A tests/house.ts src/core   # what is too long there, and nothing else
+ * deno run -A tests/house_test.ts src/core   # what is too long there, and nothing else
  * ```
  */
 import assert from "node:assert/strict";
@@ -150,7 +150,7 @@ function declares(node: ts.Node): node is Declaration {
 }
 
 function retired(list: readonly Source[]): string[] {
-  return list.filter(({ path }) => path !== "tests/house.ts").flatMap(({ path, text }) =>
+  return list.filter(({ path }) => path !== "tests/house_test.ts").flatMap(({ path, text }) =>
     RETIRED.flatMap((name) => {
       const found = name.exec(text);
       return found ? [`${path}: ${found[0]}`] : [];
