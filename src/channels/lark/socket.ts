@@ -3,6 +3,7 @@
  * is the vendor's own. Loaded only by apps that use it. Everything that goes out goes through our
  * own calls: the SDK neither paces its calls nor waits when it is throttled.
  */
+import { backoffMs } from "../../core/backoff.ts";
 import type { Json } from "../../core/store.ts";
 import { parse, request } from "../im/http_call.ts";
 import type { ChannelParts } from "../im/channel.ts";
@@ -14,8 +15,8 @@ import type { LarkSettings } from "./settings.ts";
 /** Milliseconds for the first connection; it goes on trying after that. */
 const FIRST = 15_000;
 
-/** Milliseconds until the next try, at first and at most, where the SDK has given up. */
-const GIVEN_UP = [60_000, 30 * 60_000] as const;
+/** The pauses between the connections where the SDK has given up. */
+const BACKOFF = { first: 2 * 60_000, max: 30 * 60_000 };
 
 /** What the SDK gets where no connection may be opened; it gives up, and we try again later. */
 const REFUSED = 403;
@@ -54,8 +55,7 @@ export async function openSocket(
   const dial = (): Promise<void> => client.start({ eventDispatcher: new Whole({ logger }) });
   const gaveUp = (error: Error) => {
     if (isStopped) return;
-    const [least, most] = GIVEN_UP;
-    const wait = Math.min(most, least * 2 ** failures++);
+    const wait = backoffMs(BACKOFF, failures++, (parts.random ?? Math.random)());
     health.disconnected(error.message, parts.clock.now() + wait);
     ready.resolve();
     stopWaiting = parts.clock.after(wait, () => void dial().catch(gaveUp));
