@@ -66,6 +66,10 @@ const RETIRED: readonly RegExp[] = [
   /\b(?:BELIEVED|PER_NETWORK_LINES|PER_PERSON_LINES|HASHES_AT_ONCE|HASHES_WAITING|PER_FACTOR)\b/,
   // config, telemetry, backends, cli
   /\b(?:Tallies|WaitingLines|IndexingParts|catchStrays|stampOf|ownSockets|toldToStop|openForGateway)\b/,
+  // src/web
+  /\b(?:browserKeep|usePress|Surroundings|FirstMinute|MathSetter|SseReader|SseEvent|Waker|Hearer)\b/,
+  /\b(?:BotCard|ConversationCard|KeyCard|SessionCard|useFresh|stateWord|hasColours|colourer)\b/,
+  /\bclass (?:Keep|Press|Prose|News)\b/,
 ];
 
 interface Source {

@@ -198,13 +198,11 @@ export class Gateway {
 
   /** Notifies the person's open pages that a turn has begun, once it is stored. */
   #notifyBegun(turn: Turn, botId: string): void {
-    const { id: turnId, conversationId, recorder } = turn;
-    const { idempotencyKey } = turn.message;
+    const { id: turnId, conversationId, recorder, message: { idempotencyKey } } = turn;
     const notice: Notice = { type: "turn", turnId, conversationId, botId, idempotencyKey };
-    const notify = () => this.#notify(turn, notice);
     if (recorder && this.notices.hasPage(turn.message.person.id)) {
-      void turn.recorded().then(notify);
-    } else notify();
+      void turn.recorded().then(() => this.#notify(turn, notice));
+    } else this.#notify(turn, notice);
   }
 
   /** Ends a turn whose bot goes on. The bot is told to stop; its confirmation is not awaited. */

@@ -1,7 +1,7 @@
 /**
- * This is a file that a bot made: on the wire a data URL among the images that is none of them,
- * with its name as a parameter (`data:application/pdf;name=report.pdf;base64,…`, docs/protocol.md).
- * It is never opened here: it can only be saved.
+ * A file that a bot has sent: a data URL among the images that is not an image, with its name as a
+ * parameter (`data:application/pdf;name=report.pdf;base64,…`, docs/protocol.md). The page offers
+ * it for download and never opens it.
  */
 import { saveFile } from "./download.ts";
 

@@ -1,4 +1,4 @@
-/** This is the one thing that must happen before the first paint: the theme that was chosen. */
+/** Sets the stored theme before the first paint. */
 try {
   const theme = localStorage.getItem("nexus.theme");
   document.documentElement.dataset.theme = theme === "light" || theme === "dark" ? theme : "system";

@@ -1,7 +1,6 @@
 /**
- * This is what the browser remembers for the page: a few strings in `localStorage`, which may be
- * full, forbidden or shared with another tab. A failure to keep something is not worth an error;
- * everything works without, it is only forgotten sooner.
+ * The page's settings in `localStorage`, which may be full, forbidden or shared with another tab.
+ * A failure to store a setting is not an error: the page works without it.
  */
 
 export class LocalSettings {
@@ -15,12 +14,12 @@ export class LocalSettings {
     try {
       return this.#storage?.getItem(`nexus.${name}`) ?? undefined;
     } catch {
-      // Forbidden by the browser's settings: as if nothing had been kept.
+      // Forbidden by the browser's settings: as if nothing were stored.
       return undefined;
     }
   }
 
-  /** `undefined` and the empty string forget it. `false`: it could not be kept. */
+  /** Stores a value; `undefined` and the empty string remove it. Returns whether it worked. */
   set(name: string, value: string | undefined): boolean {
     try {
       if (value) this.#storage?.setItem(`nexus.${name}`, value);
@@ -31,7 +30,7 @@ export class LocalSettings {
     }
   }
 
-  /** A kept JSON value, or `otherwise` when there is none or it cannot be read. */
+  /** A stored JSON value, or `otherwise` where there is none or it is invalid. */
   read<T>(name: string, otherwise: T): T {
     const text = this.get(name);
     if (text === undefined) return otherwise;
@@ -47,7 +46,7 @@ export class LocalSettings {
   }
 }
 
-/** The browser's storage, where it may be used at all. */
+/** The settings in the browser's storage, where the browser allows it. */
 export function browserSettings(): LocalSettings {
   try {
     return new LocalSettings(localStorage);

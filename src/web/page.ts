@@ -1,7 +1,6 @@
 /**
- * This is the page as a whole, without its looks: who is signed in, in which language and theme,
- * where in the page, and what stands in front of everything (a dialog, a short notice). What is
- * said and answered is {@linkcode Chat}'s.
+ * The state of the page: who is signed in, language and theme, the route, overlays and toasts.
+ * Conversations and messages are in {@linkcode Chat}.
  */
 import { computed, signal } from "@preact/signals";
 import type { UserJson } from "../wire/account.ts";
@@ -35,7 +34,7 @@ export class Page {
   readonly localSettings: LocalSettings;
   /** `undefined` while nobody knows yet, `null` when signed out. */
   readonly me = signal<UserJson | null | undefined>(undefined);
-  /** The session ended under a person's hands. */
+  /** The session has expired while the page was open. */
   readonly expired = signal(false);
   /** Why signing in elsewhere did not work, as a code, when the browser came back from there. */
   readonly refused = signal<string | undefined>(undefined);
@@ -50,9 +49,9 @@ export class Page {
   readonly listShown = signal(true);
   /** Asks the browser to install the page, where it offers that. */
   readonly installOffer = signal<(() => Promise<unknown>) | undefined>(undefined);
-  /** The person wants to be told while the page is in the background. */
+  /** Whether the person wants notifications while the page is in the background. */
   readonly notifications = signal(false);
-  /** Said to screen readers. */
+  /** The text for screen readers. */
   readonly announcement = signal("");
   /** The gateway was reached at an address that a person gave: the standalone file. */
   readonly standalone: boolean;
@@ -64,7 +63,7 @@ export class Page {
     this.gateway.onSignedOut = () => this.#signedOut();
   }
 
-  /** Reads what was kept, listens to the browser, and asks who is signed in. */
+  /** Reads the settings, listens to the browser, and asks who is signed in. */
   async start(): Promise<void> {
     const kept = this.localSettings.get("language");
     this.setLanguage(
@@ -97,8 +96,8 @@ export class Page {
   }
 
   /**
-   * A provider of sign-ins sends the browser back with `/?sign_in=<code>` where it went wrong. It
-   * is told once: a reload forgets it.
+   * After a failure a provider of sign-ins sends the browser back with `/?sign_in=<code>`. The
+   * reason is shown once: a reload forgets it.
    */
   #readReturn(): void {
     const code = new URLSearchParams(location.search).get("sign_in");
@@ -172,8 +171,7 @@ export class Page {
   }
 
   #signedIn(user: UserJson): void {
-    // What was chosen in this browser, and what the browser itself speaks, count before what was
-    // spoken elsewhere.
+    // The language chosen in this browser comes first, then the browser's own, then the account's.
     const isOpen = this.localSettings.get("language") === undefined &&
       preferredLanguage(navigator.languages) === undefined;
     if (user.language && isOpen) this.setLanguage(user.language, false);
@@ -226,7 +224,7 @@ export class Page {
     this.route.value = place;
   }
 
-  /** Shows a notice for a while; returns how to take it away sooner. */
+  /** Shows a short notice for `ms`. Returns a function that hides it sooner. */
   toast(text: string, action?: Toast["action"], ms = 6000): () => void {
     const toast: Toast = { key: newId(), text, action };
     this.toasts.value = [...this.toasts.value.slice(-2), toast];
@@ -236,7 +234,7 @@ export class Page {
     return remove;
   }
 
-  /** Tells a screen reader. */
+  /** Speaks through a screen reader. */
   announce(text: string): void {
     this.announcement.value = "";
     setTimeout(() => this.announcement.value = text, 50);

@@ -1,7 +1,6 @@
 /**
- * This is what happens to a picture before it is sent: read, shrunk where it is larger than any bot
- * looks at, and made a data URL. Formats that no bot reads (HEIC aside, which browsers cannot read
- * either) become JPEG or PNG.
+ * Prepares an image for sending: it is decoded, shrunk to the size that vision models read, and
+ * encoded as a data URL. Other formats become JPEG or PNG.
  */
 
 /** Images in one message. */

@@ -1,7 +1,6 @@
 /**
- * This is the page as a guest of the system: its service worker, the offer to install it,
- * notifications and the badge on its icon. All of it is absent over plain HTTP, and nothing else
- * needs it.
+ * The page as an installed app: the service worker, the offer to install, notifications, and the
+ * badge on the icon. None of it exists over plain HTTP, and the page works without it.
  */
 import { effect } from "@preact/signals";
 import type { Page } from "./page.ts";

@@ -1,6 +1,6 @@
 /**
- * This is patience that can be cut short: everything that waits to try again waits here, and coming
- * back (the network, the window, the lid of the laptop) wakes all of it at once.
+ * Waits between retries. When the network or the window comes back, `wake` ends all of them at
+ * once.
  */
 export class RetrySleeper {
   #sleepers = new Set<() => void>();

@@ -1,7 +1,6 @@
 /**
- * This is the service worker: it keeps the shell of the page, so that it opens without a network
- * and can say so. It keeps nothing that anybody said, and it never answers for the gateway's
- * `/api`.
+ * The service worker. It stores the files of the page, so that the page opens without a network.
+ * It stores no messages, and it never answers requests to `/api`.
  */
 
 /** Set by the build: what the page is made of. */
@@ -20,11 +19,11 @@ interface WorkerScope extends EventTarget {
   skipWaiting(): Promise<void>;
 }
 
-interface LifeEvent extends Event {
+interface ExtendableEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
 
-interface AskEvent extends LifeEvent {
+interface FetchEvent extends ExtendableEvent {
   readonly request: Request;
   respondWith(response: Promise<Response>): void;
 }
@@ -36,7 +35,7 @@ worker.addEventListener("install", (event) => {
   const work = caches.open(SHELL).then((cache) =>
     cache.addAll(["/", "/manifest.webmanifest", "/icons/icon.svg", ...__SHELL__])
   );
-  (event as LifeEvent).waitUntil(work.then(() => worker.skipWaiting()));
+  (event as ExtendableEvent).waitUntil(work.then(() => worker.skipWaiting()));
 });
 
 worker.addEventListener("activate", (event) => {
@@ -44,41 +43,41 @@ worker.addEventListener("activate", (event) => {
     for (const name of await caches.keys()) if (name !== SHELL) await caches.delete(name);
     await worker.clients.claim();
   };
-  (event as LifeEvent).waitUntil(clean());
+  (event as ExtendableEvent).waitUntil(clean());
 });
 
 worker.addEventListener("fetch", (event) => {
-  const { request } = event as AskEvent;
+  const { request } = event as FetchEvent;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== worker.location.origin) return;
   if (request.mode === "navigate" && url.pathname === "/") {
-    (event as AskEvent).respondWith(freshOrKept(request));
+    (event as FetchEvent).respondWith(networkFirst(request));
   } else if (
     /^\/(?:build|icons)\//.test(url.pathname) || url.pathname === "/manifest.webmanifest"
   ) {
-    (event as AskEvent).respondWith(keptOrFetched(request));
+    (event as FetchEvent).respondWith(cacheFirst(request));
   }
 });
 
 /** The page itself: the newest while there is a network. */
-async function freshOrKept(request: Request): Promise<Response> {
+async function networkFirst(request: Request): Promise<Response> {
   const cache = await caches.open(SHELL);
   try {
     const response = await fetch(request);
     if (response.ok) await cache.put("/", response.clone());
-    // A proxy that says that the gateway is away must not hide the page that can wait for it.
+    // A proxy's 502 must not replace the page: the page itself waits for the gateway.
     if (response.status < 502) return response;
   } catch {
-    // Offline: the kept one follows.
+    // Offline: the stored page follows.
   }
   return await cache.match("/") ?? Response.error();
 }
 
-/** Its parts: names carry the hash of what is inside, so a kept one is right for ever. */
-async function keptOrFetched(request: Request): Promise<Response> {
+/** Files with a hash in their names: a stored copy never gets old. */
+async function cacheFirst(request: Request): Promise<Response> {
   const cache = await caches.open(SHELL);
-  const kept = await cache.match(request);
-  if (kept) return kept;
+  const stored = await cache.match(request);
+  if (stored) return stored;
   const response = await fetch(request);
   if (response.ok) await cache.put(request, response.clone());
   return response;
@@ -95,5 +94,5 @@ worker.addEventListener("notificationclick", (event) => {
     window.postMessage({ type: "place", place: notification.data.place });
     await window.focus();
   };
-  (event as LifeEvent).waitUntil(open());
+  (event as ExtendableEvent).waitUntil(open());
 });

@@ -1,7 +1,4 @@
-/**
- * This is the one place that says which addresses may run as scripts of their own: the workers of
- * this page.
- */
+/** The trusted-types policy for worker URLs. It accepts only the workers of this page. */
 
 interface Policy {
   createScriptURL(address: string): unknown;

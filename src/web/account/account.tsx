@@ -1,6 +1,6 @@
 /**
- * This is the part of the settings that is fetched when they are opened: keys, second factor, chat
- * apps.
+ * The account part of the settings: second factor, API keys, chat apps. It is loaded when the
+ * settings are opened.
  */
 import type { JSX } from "preact";
 import { ChatApps } from "./chat_apps.tsx";

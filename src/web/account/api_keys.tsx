@@ -1,4 +1,4 @@
-/** This is a person's API keys: made, copied once, revoked. */
+/** A person's API keys: creating and revoking them. */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";

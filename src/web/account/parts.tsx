@@ -1,4 +1,4 @@
-/** This is what the parts of an account share: their words, and a secret that is shown once. */
+/** What the parts of the account share: their texts, and a secret that is shown once. */
 import type { JSX } from "preact";
 import { usePage } from "../view/context.ts";
 import { CopyableText } from "../view/copyable_text.tsx";

@@ -1,4 +1,4 @@
-/** This is every word of a person's account: keys, second factor, chat apps. It comes with them. */
+/** The texts of the account: API keys, second factor, chat apps. They are loaded with it. */
 import type { Language } from "../words/words.ts";
 
 const en = {

@@ -1,4 +1,4 @@
-/** This is a small live chart: the last two minutes as a line, the newest value in words. */
+/** Live charts: a line of the last two minutes with the newest value, and a bar of shares. */
 import type { JSX } from "preact";
 
 const [WIDTH, HEIGHT] = [320, 72];
@@ -40,7 +40,7 @@ export function Chart({ title, values, digits = 1 }: {
   );
 }
 
-/** Shares of a whole as one bar; each share is also said in words. */
+/** Shares of a whole as one bar, with a legend. */
 export function Shares({ title, shares }: {
   title: string;
   shares: readonly { readonly name: string; readonly count: number; readonly kind: string }[];

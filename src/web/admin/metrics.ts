@@ -1,4 +1,4 @@
-/** This is the gateway's Prometheus text as numbers, as far as the charts need it. */
+/** Reads the figures of the charts from the gateway's Prometheus metrics. */
 
 export interface Figures {
   readonly chunks: number;

@@ -1,4 +1,4 @@
-/** This is every word of the admin pages; it comes with them. */
+/** The texts of the admin pages. They are loaded with them. */
 import type { Language } from "../words/words.ts";
 
 const en = {

@@ -1,11 +1,10 @@
 /**
- * This is the build of the page: `src/web/` becomes `static/build/`, with hashed names, split where
- * a part is only needed later (code languages, maths, admin pages), and with `.br` and `.gz` beside
- * every text.
+ * The build of the page: `src/web/` becomes `static/build/` with hashed file names and with `.br`
+ * and `.gz` copies. Code languages, formulas, account and admin pages are split off and loaded
+ * when they are needed.
  *
- * npm packages are taken from where Deno keeps them: `deno info` names the folder of each package
- * in the page's graph (and fetches what is missing), so no `node_modules` is needed and the second
- * build works without a network.
+ * npm packages come from Deno's cache: `deno info` names the folder of each package (and downloads
+ * what is missing). So the build needs no `node_modules`, and the second build needs no network.
  *
  * ```ts
  * await buildPage({ outDir: "static/build", minify: true });

@@ -1,7 +1,7 @@
 /**
- * This is how it is known whether the built page is still that of its sources: a short text over
- * their names, sizes and times of change. Reading all of them would be surer and cost the start
- * tens of milliseconds; this costs about one.
+ * Whether the built page is up to date: a hash over the names, sizes and modification times of its
+ * sources. It takes one millisecond; hashing the contents would add tens of milliseconds to the
+ * start.
  */
 
 /**

@@ -1,7 +1,6 @@
 /**
- * This is one conversation as the page knows it: its turns, and which of their versions are shown.
- * An edited or repeated question is a sibling of the old one; the path through the chosen siblings
- * is what a person reads.
+ * A conversation in the page: its turns and the versions that are shown. An edited or repeated
+ * question is a sibling of the first one; a person reads the path through the chosen siblings.
  */
 import { computed, signal } from "@preact/signals";
 import type { PageTurn } from "./turn.ts";

@@ -1,7 +1,7 @@
 /**
- * This is a turn as the page shows it: a question, and a reply that grows. What changes seldom is a
- * signal of its own; the text, which may change 200 times a second, is plain and announced at most
- * once a frame through `content`.
+ * A turn in the page: a question and a growing reply. Fields that change seldom are signals. The
+ * text, which may change 200 times a second, is a plain field; `content` announces its changes at
+ * most once a frame.
  */
 import { signal } from "@preact/signals";
 import type { PushNoticeJson, TurnEventJson, TurnJson } from "../../wire/chat.ts";
@@ -33,14 +33,14 @@ export class PageTurn {
   /** Why it failed or is incomplete. */
   readonly code = signal<string | undefined>(undefined);
   readonly errorText = signal<string | undefined>(undefined);
-  /** Seconds until a repeat makes sense, where the gateway said so. */
+  /** Seconds until a retry makes sense, where the gateway has sent them. */
   readonly retryAfter = signal<number | undefined>(undefined);
-  /** Whether the bot confirmed a stop; `undefined` while nobody asked. */
+  /** Whether the bot has confirmed a stop; `undefined` without a stop. */
   readonly stopped = signal<boolean | undefined>(undefined);
   readonly stopping = signal(false);
-  /** The line is down and being picked up again. */
+  /** The stream is broken and is being resumed. */
   readonly resuming = signal(false);
-  /** The line was down during this turn, and nothing is missing. */
+  /** The stream was resumed, and nothing is missing. */
   readonly resumed = signal(false);
   /** Grows with everything that changes text, reasoning, tools or images. */
   readonly content = signal(0);
@@ -131,7 +131,7 @@ export class PageTurn {
     return ENDED.has(this.state.value);
   }
 
-  /** Takes one event of the stream. `true`: that was the last word. */
+  /** Applies an event of the stream. Returns whether it was the last one. */
   apply(event: TurnEventJson, id: string): boolean {
     const colon = id.lastIndexOf(":");
     const offset = colon < 0 ? NaN : Number(id.slice(colon + 1));
@@ -191,7 +191,7 @@ export class PageTurn {
     this.content.value++;
   }
 
-  /** Everything that came is void: it starts over. */
+  /** Discards the reply: it starts over. */
   restart(): void {
     this.#void();
     this.offset = 0;

@@ -1,9 +1,8 @@
 /**
- * This is colour in code: highlight.js and each language, fetched when a block in that language is
- * finished.
+ * The languages of highlight.js, each loaded with the first block in that language.
  *
- * Its expressions take the square of a text's length in the worst case, so it runs in a worker that
- * is ended when it takes too long.
+ * The expressions of highlight.js take quadratic time in the worst case, so they run in a worker
+ * with a time limit.
  */
 import type core from "highlight.js/lib/core";
 

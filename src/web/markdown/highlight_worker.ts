@@ -1,6 +1,6 @@
 /**
- * This is the worker that colours code: the page stays free meanwhile, and ends it when it takes
- * too long.
+ * The worker that highlights code. The page stays responsive, and terminates the worker when it
+ * takes too long.
  */
 import { loadHighlighter } from "./highlight_languages.ts";
 

@@ -1,6 +1,6 @@
 /**
- * This is colour on code in the page. A worker finds the colours; until it has, and for a language
- * nobody knows, the code is plain.
+ * Syntax highlighting in the page. A worker highlights finished blocks of code; until then, and
+ * for an unknown language, the code is plain text.
  */
 import { canHighlight, type HighlightedPart, loadHighlighter } from "./highlight_languages.ts";
 import { trustedWorkerUrl } from "../trusted_types.ts";

@@ -1,4 +1,4 @@
-/** This is KaTeX with its styles, as one part of the page that is fetched when it is needed. */
+/** KaTeX with its styles, loaded with the first formula. */
 import katex from "katex";
 import { css } from "./katex_css.ts";
 

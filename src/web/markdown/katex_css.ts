@@ -1,5 +1,5 @@
 /**
- * This is the place of KaTeX's styles. The build puts them here as text, with the addresses of
- * their fonts, so that they come with the part of the page that needs them.
+ * A placeholder for KaTeX's styles. The build replaces it with the styles as text and the URLs of
+ * their fonts.
  */
 export const css: string = "";

@@ -1,6 +1,4 @@
-/**
- * The HTML that may stand in a bot's words, and where links and pictures in them may lead.
- */
+/** The HTML that a reply may contain, and where its links and images may lead. */
 
 /** The tags. */
 export const TAGS: ReadonlySet<string> = new Set(

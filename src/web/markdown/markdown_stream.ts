@@ -282,7 +282,7 @@ function linesOf(text: string): number[] {
 
 const LF = 10, CR = 13;
 
-/** The line behind the last one of a block that is not blank. */
+/** The line after the last line of a block that is not blank. */
 function lastFull(text: string, lines: readonly number[], first: number, last: number): number {
   let end = Math.min(last, lines.length - 1);
   while (end > first + 1 && text.slice(lines[end - 1], lines[end]).trim() === "") end--;

@@ -1,7 +1,7 @@
 /**
- * This is a reply on the screen: blocks of Markdown in a container, of which only the last ones are
- * ever drawn again. It is not a component, because two hundred changes a second are not a matter
- * for a view library.
+ * A reply on the screen: blocks of Markdown in a container. Only the last blocks are rendered
+ * again when text arrives. It is not a component, because a view library is too slow for two
+ * hundred changes a second.
  */
 import { Highlighter, idle } from "./highlighter.ts";
 import { type Block, MarkdownStream } from "./markdown_stream.ts";

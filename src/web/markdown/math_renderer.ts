@@ -1,6 +1,6 @@
 /**
- * This is maths: fetched when the first formula appears, and set by KaTeX with its own DOM, so that
- * no HTML has to be trusted.
+ * Renders formulas. KaTeX is loaded with the first one, and builds DOM nodes, so no HTML has to be
+ * trusted.
  */
 
 /** A formula past this is shown as it was written. */

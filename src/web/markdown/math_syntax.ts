@@ -1,6 +1,6 @@
 /**
- * Formulas in Markdown: `$x$`, `\(x\)`, and `$$x$$`, `\[x\]` on lines of their own. They stay TeX
- * here, marked for what sets them later.
+ * The syntax of formulas: `$x$`, `\(x\)`, and `$$x$$`, `\[x\]` on lines of their own. The parser
+ * only marks the TeX; it is rendered later.
  */
 import type { MarkdownIt, StateBlock, StateInline } from "markdown-it";
 import { escapeHtml } from "./known_html.ts";
@@ -46,7 +46,7 @@ function dollars(src: string, at: number): Span | undefined {
   }
   if (src[to] !== "$" || to === from) return undefined;
   if (marks === 2) return src[to + 1] === "$" ? { from, to, end: to + 2 } : undefined;
-  // As Pandoc has it: no space just inside, no digit right behind, so that "$5 and $6" stays money.
+  // As Pandoc has it: no space just inside, no digit right after, so that "$5 and $6" stays money.
   const tight = !isSpace(src[from]!) && !isSpace(src[to - 1]!);
   return tight && !/\d/.test(src[to + 1] ?? "") ? { from, to, end: to + 1 } : undefined;
 }

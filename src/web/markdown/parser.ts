@@ -1,9 +1,9 @@
 /**
- * The Markdown parser with what the page adds to it: formulas, boxes of tasks, links that lead
- * nowhere else, pictures that are loaded from nowhere, and bounds, because a bot may say anything.
+ * The Markdown parser: markdown-it with formulas, task lists, safe links, images without remote
+ * loading, and limits, because a bot may send anything.
  *
- * It is markdown-it, whose rules go over a text a bounded number of times; other parsers take
- * seconds for a kilobyte of `>`.
+ * markdown-it passes over a text a bounded number of times; other parsers take seconds for a
+ * kilobyte of `>`.
  */
 import Parser, {
   type MarkdownIt,

@@ -1,9 +1,8 @@
 /**
- * This is the wall between what a bot says and the page: HTML goes in, a DOM without anything that
- * runs, loads, moves or pretends comes out. Everything that is not named here is taken out.
+ * Sanitizes the HTML of a reply. The result contains nothing that runs, loads, moves or imitates
+ * the page; every tag and attribute that is not listed is removed.
  *
- * The page's own policy (CSP with trusted types) stands behind this wall; neither relies on the
- * other.
+ * The page's own policy (CSP with trusted types) is a second, independent barrier.
  */
 import DOMPurify, { type Config } from "dompurify";
 import { ADDRESS_ATTRIBUTES, isImageData, PLAIN_ATTRIBUTES, safeLink, TAGS } from "./known_html.ts";

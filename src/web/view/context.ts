@@ -1,4 +1,4 @@
-/** This is how a component comes by the page it stands in. */
+/** The Preact context that gives components the page. */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Page } from "../page.ts";

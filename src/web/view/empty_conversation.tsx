@@ -1,4 +1,4 @@
-/** This is a conversation before its first word: who is there to answer, or how to get somebody. */
+/** A conversation without messages: the bots to choose from, or the command that connects one. */
 import type { JSX } from "preact";
 import { sanitizeName } from "../bot_name.ts";
 import { BotSummary } from "./bot_summary.tsx";

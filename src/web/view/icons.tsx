@@ -1,4 +1,4 @@
-/** This is the page's drawings: one stroke, one grid of 20, the colour of the text around them. */
+/** The icons: one stroke width, a grid of 20, the colour of the text around them. */
 import type { JSX } from "preact";
 
 const PATHS = {
@@ -36,7 +36,7 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-/** Always decoration: what it means is said by the label of the control around it. */
+/** Decoration: the label of the control around it has the meaning. */
 export function Icon({ name, size = 18 }: { name: IconName; size?: number }): JSX.Element {
   return (
     <svg

@@ -1,4 +1,4 @@
-/** This is a part of the page that is only fetched by those who open it. */
+/** A part of the page that is loaded when it is opened. */
 import type { ComponentType, JSX } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";

@@ -1,7 +1,4 @@
-/**
- * This is the small parts that everything else is made of: buttons, a menu, a dialog, a bot's state
- * in words and colour.
- */
+/** Small components that the whole page uses: buttons, a menu, a dialog, the state of a bot. */
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { BotJson } from "../../wire/chat.ts";
@@ -136,7 +133,7 @@ export function moveFocus(
   all[to]?.focus();
 }
 
-/** Calls when the person acts elsewhere. */
+/** Calls `leave` when the person clicks or focuses something outside. */
 export function useOutsideClick(
   frame: { current: HTMLElement | null },
   on: boolean,
@@ -209,7 +206,7 @@ export function Dialog({ title, children, onClose, ...rest }: {
   );
 }
 
-/** A bot's name, kept from turning the text around it. */
+/** A bot's name, isolated so that it cannot change the direction of the text around it. */
 export function BotName({ name }: { name: string }): JSX.Element {
   return <bdi class="bot-name">{sanitizeName(name)}</bdi>;
 }
@@ -227,7 +224,7 @@ export function botStateLabel(words: Words, bot: BotJson): string {
   }
 }
 
-/** A dot for a state that is also said in words beside it. */
+/** A dot for a state. The text beside it names the state. */
 export function StateDot({ state }: { state: string }): JSX.Element {
   return <span class={`dot dot-${state}`} aria-hidden="true" />;
 }

@@ -1,6 +1,6 @@
 /**
- * This is what a person can set: looks, language, notifications, the password, and where they are
- * signed in. Keys, second factor and chat apps are fetched when the settings are opened.
+ * The settings: appearance, language, notifications, password and sessions. API keys, second
+ * factor and chat apps are loaded with them.
  */
 import type { JSX } from "preact";
 import { useSignal } from "@preact/signals";
