@@ -24,7 +24,7 @@ import { tableAfter } from "../src/channels/im/table.ts";
 import { commandOf, languageOf } from "../src/channels/im/words.ts";
 import { readMessage } from "../src/channels/dingtalk/event.ts";
 import { readEvent } from "../src/channels/lark/event.ts";
-import { Cut } from "../src/channels/openai/answer.ts";
+import { Cut } from "../src/channels/openai/output_limit.ts";
 import { withoutPictures } from "../src/channels/openai/inline_images.ts";
 import { chatRequest, responsesRequest, uiRequest } from "../src/channels/openai/request.ts";
 import { readAppMessage } from "../src/channels/wecom/app_event.ts";

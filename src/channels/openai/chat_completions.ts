@@ -7,7 +7,8 @@
 import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
 import { longTextOf, piecesOf } from "../http/text_pieces.ts";
-import type { Counted, Finish, Format, Whole } from "./answer.ts";
+import type { Format } from "./answer_stream.ts";
+import type { Counted, Finish, Whole } from "./complete_answer.ts";
 import type { ErrorBody } from "./error.ts";
 
 /** Chunks as server-sent events; `[DONE]` only behind a whole answer. */

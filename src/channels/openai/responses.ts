@@ -14,7 +14,8 @@ import {
   PIECE_UNITS,
   piecesOf,
 } from "../http/text_pieces.ts";
-import type { Counted, Finish, Format, Whole } from "./answer.ts";
+import type { Format } from "./answer_stream.ts";
+import type { Counted, Finish, Whole } from "./complete_answer.ts";
 import { picture, seconds } from "./chat_completions.ts";
 import type { ErrorBody } from "./error.ts";
 import { ANY, type Asked } from "./request.ts";

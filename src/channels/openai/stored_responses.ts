@@ -12,7 +12,7 @@ import type { Person } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import { defineRoute, member } from "../http/route.ts";
 import type { Router } from "../http/router.ts";
-import { answerSoFar } from "./answer.ts";
+import { answerSoFar } from "./complete_answer.ts";
 import { described, failureOf, Refused } from "./error.ts";
 import { inputItems, storedResponse } from "./responses.ts";
 

@@ -8,7 +8,7 @@
 import { readDataUrl } from "../../core/data_url.ts";
 import type { Turn } from "../../core/turn.ts";
 import { jsonInPieces } from "../http/text_pieces.ts";
-import type { Format } from "./answer.ts";
+import type { Format } from "./answer_stream.ts";
 import type { ErrorBody } from "./error.ts";
 
 export const UI_HEADERS: [string, string][] = [["x-vercel-ai-ui-message-stream", "v1"]];

@@ -3,7 +3,8 @@
  * place in the answer and no copy of it.
  */
 import assert from "node:assert/strict";
-import { answerStream, Cut, type Format } from "../../../src/channels/openai/answer.ts";
+import { answerStream, type Format } from "../../../src/channels/openai/answer_stream.ts";
+import { Cut } from "../../../src/channels/openai/output_limit.ts";
 import { chatFormat } from "../../../src/channels/openai/chat_completions.ts";
 import { responsesFormat } from "../../../src/channels/openai/responses.ts";
 import { uiFormat } from "../../../src/channels/openai/ui_message_stream.ts";

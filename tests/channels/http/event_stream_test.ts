@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { answerStream, Cut } from "../../../src/channels/openai/answer.ts";
+import { answerStream } from "../../../src/channels/openai/answer_stream.ts";
+import { Cut } from "../../../src/channels/openai/output_limit.ts";
 import { chatFormat } from "../../../src/channels/openai/chat_completions.ts";
 import { type StreamReader, StreamRegistry } from "../../../src/channels/http/stream_registry.ts";
 import { enqueue, newsStream, turnStream } from "../../../src/channels/http/event_stream.ts";

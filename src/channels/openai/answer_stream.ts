@@ -5,28 +5,18 @@
  * The rule of the house holds here above all: only a reply that ended `done` is closed the way a
  * finished one is. Everything else ends with an error that the client cannot mistake for an ending.
  */
-import { estimateTokenCount } from "tokenx";
-import { yieldToEventLoop } from "../../core/yield.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, NexusError } from "../../core/error.ts";
-import { TokenEstimate } from "../../core/token_estimate.ts";
-import type { ChatMessage, GenerationOptions, Usage } from "../../core/message.ts";
+import type { ChatMessage } from "../../core/message.ts";
 import { mayRead } from "../../core/key_scope.ts";
 import type { Ending } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
 import type { OpenStream, StreamReader, StreamRegistry } from "../http/stream_registry.ts";
-import { type EventText, PIECE_UNITS, pieceOf, piecesOf } from "../http/text_pieces.ts";
+import { type EventText, pieceOf } from "../http/text_pieces.ts";
 import { enqueue } from "../http/event_stream.ts";
+import { count, type Counted, type Finish, finishOf } from "./complete_answer.ts";
 import { failureOf } from "./error.ts";
-import { StopWords } from "./stop_words.ts";
-
-/** Counts, and whether they are the model's own or an estimate. */
-export interface Counted extends Usage {
-  readonly estimated: boolean;
-}
-
-/** Why a whole answer stopped. */
-export type Finish = "stop" | "length" | "content_filter";
+import type { Cut } from "./output_limit.ts";
 
 /**
  * One way to write an answer as events. Each method returns text for the stream, `""` for nothing;
@@ -58,46 +48,6 @@ export interface AnswerOptions {
   readonly onHangUp?: () => void;
   /** The answer was whole; its text as the client has it. */
   readonly onDone?: (text: string) => void;
-}
-
-/** Cuts an answer at stop words and at a length in tokens, by estimate. */
-export class Cut {
-  readonly #stops: StopWords | undefined;
-  #left: number;
-
-  constructor({ stop, maxTokens }: Pick<GenerationOptions, "stop" | "maxTokens">) {
-    this.#stops = stop?.length ? new StopWords(stop) : undefined;
-    this.#left = maxTokens ?? Infinity;
-  }
-
-  /** Whether there is anything to cut at. */
-  get idle(): boolean {
-    return this.#stops === undefined && this.#left === Infinity;
-  }
-
-  /** What may go out of this delta, and why nothing may behind it. */
-  take(delta: string): { text: string; finish?: Finish } {
-    if (!this.#stops) return this.#measure(delta);
-    const { text, stopped } = this.#stops.take(delta);
-    return this.#measure(text, stopped ? "stop" : undefined);
-  }
-
-  /** What was held back and turned out to be no stop word. */
-  rest(): { text: string; finish?: Finish } {
-    return this.#measure(this.#stops?.rest() ?? "");
-  }
-
-  #measure(text: string, finish?: Finish): { text: string; finish?: Finish } {
-    if (this.#left === Infinity) return { text, finish };
-    let end = 0;
-    for (const character of text) {
-      if (this.#left < 0.01) return { text: text.slice(0, end), finish: "length" };
-      // About four letters of an alphabet to a token, or three Chinese characters to two.
-      this.#left -= character <= "\u02ff" ? 0.25 : 0.67;
-      end += character.length;
-    }
-    return { text, finish };
-  }
 }
 
 /** The answer as a stream of events. */
@@ -311,93 +261,6 @@ function piecesIn(written: EventText): Iterable<string> {
   return typeof written === "string" ? [written] : written;
 }
 
-/** An answer in one piece. */
-export interface Whole {
-  readonly text: string;
-  readonly reasoning: string;
-  readonly images: readonly string[];
-  readonly finish: Finish;
-  readonly counted: Counted;
-}
-
-/**
- * Waits for the whole answer. Throws how it failed, also where half of it came: half an answer is
- * not one.
- */
-export async function wholeAnswer(
-  turn: Turn,
-  said: readonly ChatMessage[],
-  cutFor: () => Cut,
-  stop: () => void,
-): Promise<Whole> {
-  const { reply } = turn;
-  await reply.more(0);
-  const cut = cutFor();
-  let finish: Finish | undefined;
-  let text = "";
-  if (cut.idle) {
-    await reply.ended();
-    text = reply.text;
-  } else {
-    for (let index = 0; finish === undefined;) {
-      const chunk = reply.chunk(index);
-      if (!chunk) {
-        if (reply.ending) break;
-        await reply.more(reply.length);
-        continue;
-      }
-      index++;
-      if (chunk.kind === "replace") text = "";
-      if (chunk.kind !== "text") continue;
-      for (const piece of piecesOf(chunk.content)) {
-        const taken = cut.take(piece);
-        text += taken.text;
-        finish = taken.finish;
-        if (finish !== undefined) break;
-      }
-      if (chunk.content.length > PIECE_UNITS) await yieldToEventLoop();
-    }
-    if (finish !== undefined) stop();
-    else {
-      const rest = cut.rest();
-      text += rest.text;
-      finish = rest.finish;
-    }
-  }
-  const ending = reply.ending && await reply.ended();
-  if (finish === undefined && ending!.status !== "done") throw failureOf(ending!);
-  return {
-    text,
-    reasoning: reasoningOf(turn),
-    images: reply.images,
-    finish: finish ?? finishOf(turn),
-    counted: count(turn, said, text),
-  };
-}
-
-/** What a turn has said by now. */
-export function answerSoFar(turn: Turn): Whole {
-  const { message, reply: { text, images } } = turn;
-  const said = message.transcript ?? [{ role: "user", text: message.text, images: message.images }];
-  return {
-    text,
-    reasoning: reasoningOf(turn),
-    images,
-    finish: finishOf(turn),
-    counted: count(turn, said, text),
-  };
-}
-
-function reasoningOf({ reply }: Turn): string {
-  let reasoning = "";
-  for (let index = 0; index < reply.count; index++) {
-    const { kind, content } = reply.chunk(index)!;
-    if (kind === "reasoning") reasoning += content;
-    else if (kind === "replace") reasoning = "";
-  }
-  return reasoning;
-}
-
 /**
  * Resolves when the turn has said something or has ended, or after `ms`: until then a failure can
  * still be a status.
@@ -416,23 +279,4 @@ export function firstWord(turn: Turn, clock: Clock, ms: number): Promise<void> {
     });
     const callOff = clock.after(ms, done);
   });
-}
-
-function finishOf({ meta }: Turn): Finish {
-  return meta?.finish === "length" || meta?.finish === "content_filter" ? meta.finish : "stop";
-}
-
-/** What a picture counts as, about. */
-const IMAGE_TOKENS = 1000;
-
-function count(turn: Turn, said: readonly ChatMessage[], text: string): Counted {
-  const { usage } = turn.meta ?? {};
-  if (usage) return { ...usage, estimated: false };
-  const outputTokens = new TokenEstimate(estimateTokenCount).of(text);
-  const input = new TokenEstimate(estimateTokenCount);
-  let inputTokens = 3;
-  for (const { text, images } of said) {
-    inputTokens += 4 + input.of(text) + images.length * IMAGE_TOKENS;
-  }
-  return { inputTokens, outputTokens, estimated: true };
 }
