@@ -13,7 +13,7 @@ import type { Person } from "../../core/message.ts";
 import type { Observer } from "../../core/observer.ts";
 import type { Sessions } from "../../core/people/session.ts";
 import { totpUri } from "../../core/people/totp.ts";
-import { conversationJson, conversationMarkdown } from "./history.ts";
+import { conversationJson, conversationMarkdown } from "./history_view.ts";
 import { defineRoute, member, signedIn } from "../http/route.ts";
 import type { RouteCall, Router } from "../http/router.ts";
 
@@ -188,14 +188,26 @@ export const accountRoutes = {
   }),
 } as const;
 
+/** Gives the routes of {@linkcode accountRoutes} their handlers. */
 export function mountAccount(routes: Router, parts: AccountParts): void {
-  const { gateway, accounts, sessions, keys, allowances, observer } = parts;
+  mountPassword(routes, parts);
+  mountSecondFactor(routes, parts);
+  mountKeys(routes, parts);
+  mountUsage(routes, parts);
+}
 
-  const act = ({ caller, address }: RouteCall, did: string, detail?: string) => {
-    const who = caller!.person.id;
-    observer.tell({ type: "acted", act: { who, did, whom: who, from: address, detail } });
-  };
+/** Records in the audit log what people do to their own account. */
+function recordAct(
+  observer: Observer,
+  { caller, address }: RouteCall,
+  did: string,
+  detail?: string,
+): void {
+  const who = caller!.person.id;
+  observer.tell({ type: "acted", act: { who, did, whom: who, from: address, detail } });
+}
 
+function mountPassword(routes: Router, { accounts, sessions, observer }: AccountParts): void {
   routes.on(accountRoutes.password, async (call) => {
     const { person, session } = call.caller;
     const { current, password } = await call.body();
@@ -203,10 +215,12 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
     await accounts.passwords.confirm(person.id, current);
     await accounts.editor.setPassword(person.id, password);
     await sessions.endOf(person.id, { allBut: session.id });
-    act(call, "password_changed");
+    recordAct(observer, call, "password_changed");
     return { success: true };
   });
+}
 
+function mountSecondFactor(routes: Router, { accounts, observer }: AccountParts): void {
   routes.on(
     accountRoutes.factor,
     ({ caller: { person } }) => ({ enabled: accounts.secondFactors.has(person.id) }),
@@ -220,7 +234,7 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
   routes.on(accountRoutes.confirmFactor, async (call) => {
     const { code } = await call.body();
     const recoveryCodes = await accounts.secondFactors.confirm(call.caller.person.id, code);
-    act(call, "second_factor_added");
+    recordAct(observer, call, "second_factor_added");
     return { recoveryCodes };
   });
 
@@ -229,10 +243,12 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
     const { password } = await call.body();
     await accounts.passwords.confirm(person.id, password);
     await accounts.secondFactors.remove(person.id);
-    act(call, "second_factor_removed");
+    recordAct(observer, call, "second_factor_removed");
     return { success: true };
   });
+}
 
+function mountKeys(routes: Router, { keys, observer }: AccountParts): void {
   routes.on(
     accountRoutes.keys,
     async ({ caller }) => ({ keys: (await keys.of(caller.person.id)).map(keyViewOf) }),
@@ -249,17 +265,19 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
     }
     const ttl = expiresInDays === undefined ? undefined : Math.ceil(expiresInDays * 86_400_000);
     const { token, key } = await keys.make(person.id, { name, scopes, bots, history, ttl });
-    act(call, "key_made", `${key.id} ${key.scopes.join(",")}`);
+    recordAct(observer, call, "key_made", `${key.id} ${key.scopes.join(",")}`);
     return { token, key: keyViewOf(key) };
   });
 
   routes.on(accountRoutes.revokeKey, async (call) => {
     const id = call.param("id");
     if (await keys.revoke(call.caller.person.id, id) === 0) throw new NexusError("not_found");
-    act(call, "key_revoked", id);
+    recordAct(observer, call, "key_revoked", id);
     return { success: true };
   });
+}
 
+function mountUsage(routes: Router, { gateway, allowances, observer }: AccountParts): void {
   routes.on(
     accountRoutes.usage,
     async ({ caller }) => ({ days: await allowances.usage(caller.person.id) }),
@@ -268,7 +286,7 @@ export function mountAccount(routes: Router, parts: AccountParts): void {
   routes.on(accountRoutes.export, (call) => {
     const { person } = call.caller;
     const { format } = call.query();
-    act(call, "exported", format);
+    recordAct(observer, call, "exported", format);
     return new Response(
       ReadableStream.from(everything(gateway, person, format)).pipeThrough(new TextEncoderStream()),
       {

@@ -8,6 +8,7 @@
 import { dataUrl } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import {
+  type EventText,
   jsonInPieces,
   type LongText,
   longTextOf,
@@ -23,109 +24,159 @@ import { ANY, type Asked } from "./request.ts";
 type Item = Record<string, unknown>;
 type Kind = "message" | "reasoning";
 
+/** Writes an answer as the events of a streamed response. */
 export function responsesFormat(
   turn: Turn,
   asked: Asked,
   describe: (error: unknown) => ErrorBody,
 ): Format {
-  let number = 0;
-  const output: Item[] = [];
-  /** The item that is being written, and its text so far. */
-  let open: { item: Item; kind: Kind; texts: string[] } | undefined;
+  return new ResponsesFormat(turn, asked, describe);
+}
 
-  const event = (type: string, fields: Record<string, unknown>) =>
-    `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number++, ...fields })}\n\n`;
+/** An output item that is being written, and its text so far. */
+interface OpenItem {
+  readonly item: Item;
+  readonly kind: Kind;
+  readonly texts: string[];
+}
 
-  /** An event that repeats the text of an item, which may hold a picture. */
-  function* largeEvent(type: string, fields: Record<string, unknown>): Generator<string, void> {
-    yield `event: ${type}\ndata: `;
-    yield* jsonInPieces({ type, sequence_number: number++, ...fields });
-    yield "\n\n";
+class ResponsesFormat implements Format {
+  readonly #turn: Turn;
+  readonly #asked: Asked;
+  readonly #describe: (error: unknown) => ErrorBody;
+  readonly #output: Item[] = [];
+  #open: OpenItem | undefined;
+  #sequence = 0;
+
+  constructor(turn: Turn, asked: Asked, describe: (error: unknown) => ErrorBody) {
+    this.#turn = turn;
+    this.#asked = asked;
+    this.#describe = describe;
   }
 
-  function* ensure(kind: Kind): Generator<string, void> {
-    if (open?.kind === kind) return;
-    yield* close();
-    const item: Item = kind === "message"
+  begin(): string {
+    const response = responseOf(this.#turn, this.#asked, "in_progress", []);
+    return this.#event("response.created", { response }) +
+      this.#event("response.in_progress", { response });
+  }
+
+  text(text: string): EventText {
+    return this.#add("message", text);
+  }
+
+  reasoning(text: string): EventText {
+    return this.#add("reasoning", text);
+  }
+
+  image(url: string): EventText {
+    return this.#addTo("message", piecesOf(longTextOf(picture(url))));
+  }
+
+  *end(finish: Finish, count: () => Counted): Generator<string, void> {
+    // An answer without a word is still a message.
+    if (this.#output.length === 0 && !this.#open) yield* this.#ensure("message");
+    yield* this.#close();
+    const response = responseOf(
+      this.#turn,
+      this.#asked,
+      "completed",
+      this.#output,
+      finish,
+      count(),
+    );
+    const type = finish === "stop" ? "response.completed" : "response.incomplete";
+    yield* this.#largeEvent(type, { response });
+  }
+
+  fail(error: unknown): string {
+    const { code, message, param } = this.#describe(error);
+    const failed = responseOf(this.#turn, this.#asked, "failed", this.#output);
+    const response = { ...failed, error: { code, message } };
+    return [
+      ...this.#largeEvent("response.failed", { response }),
+      this.#event("error", { code, message, param }),
+    ].join("");
+  }
+
+  /** Text of the open item, or of a new one. */
+  #add(kind: Kind, text: string): EventText {
+    return this.#open?.kind === kind ? this.#delta(kind, text) : this.#addTo(kind, [text]);
+  }
+
+  *#addTo(kind: Kind, texts: Iterable<string>): Generator<string, void> {
+    yield* this.#ensure(kind);
+    for (const text of texts) yield this.#delta(kind, text);
+  }
+
+  /** Opens an item of this kind, unless it is open. */
+  *#ensure(kind: Kind): Generator<string, void> {
+    if (this.#open?.kind === kind) return;
+    yield* this.#close();
+    const item = this.#newItem(kind);
+    this.#open = { item, kind, texts: [] };
+    const output_index = this.#output.length;
+    yield this.#event("response.output_item.added", { output_index, item });
+    yield this.#event("response.content_part.added", { ...this.#place(), part: partOf(kind, "") });
+  }
+
+  #newItem(kind: Kind): Item {
+    const { id } = this.#turn;
+    return kind === "message"
       ? {
-        id: `msg_${turn.id}_${output.length}`,
+        id: `msg_${id}_${this.#output.length}`,
         type: "message",
         status: "in_progress",
         role: "assistant",
         content: [],
       }
       : {
-        id: `rs_${turn.id}_${output.length}`,
+        id: `rs_${id}_${this.#output.length}`,
         type: "reasoning",
         status: "in_progress",
         summary: [],
         content: [],
       };
-    open = { item, kind, texts: [] };
-    yield event("response.output_item.added", { output_index: output.length, item });
-    yield event("response.content_part.added", { ...place(), part: partOf(kind, "") });
   }
 
-  function* close(): Generator<string, void> {
-    if (!open) return;
-    const { item, kind } = open;
-    const text = longTextOf(open.texts);
+  *#close(): Generator<string, void> {
+    if (!this.#open) return;
+    const { item, kind, texts } = this.#open;
+    const text = longTextOf(texts);
     const name = kind === "message" ? "output_text" : "reasoning_text";
     const part = partOf(kind, text);
     const whole: Item = { ...item, status: "completed", content: [part] };
     const logprobs = kind === "message" ? { logprobs: [] } : {};
-    yield* largeEvent(`response.${name}.done`, { ...place(), text, ...logprobs });
-    yield* largeEvent("response.content_part.done", { ...place(), part });
-    yield* largeEvent("response.output_item.done", { output_index: output.length, item: whole });
-    output.push(whole);
-    open = undefined;
+    const place = this.#place();
+    yield* this.#largeEvent(`response.${name}.done`, { ...place, text, ...logprobs });
+    yield* this.#largeEvent("response.content_part.done", { ...place, part });
+    const output_index = this.#output.length;
+    yield* this.#largeEvent("response.output_item.done", { output_index, item: whole });
+    this.#output.push(whole);
+    this.#open = undefined;
   }
 
-  function place() {
-    return { item_id: open!.item.id, output_index: output.length, content_index: 0 };
+  #place() {
+    return { item_id: this.#open!.item.id, output_index: this.#output.length, content_index: 0 };
   }
 
-  function delta(kind: Kind, text: string): string {
-    add(open!.texts, text);
+  #delta(kind: Kind, text: string): string {
+    add(this.#open!.texts, text);
     return kind === "message"
-      ? event("response.output_text.delta", { ...place(), delta: text, logprobs: [] })
-      : event("response.reasoning_text.delta", { ...place(), delta: text });
+      ? this.#event("response.output_text.delta", { ...this.#place(), delta: text, logprobs: [] })
+      : this.#event("response.reasoning_text.delta", { ...this.#place(), delta: text });
   }
 
-  function* begun(kind: Kind, texts: Iterable<string>): Generator<string, void> {
-    yield* ensure(kind);
-    for (const text of texts) yield delta(kind, text);
+  #event(type: string, fields: Record<string, unknown>): string {
+    const data = JSON.stringify({ type, sequence_number: this.#sequence++, ...fields });
+    return `event: ${type}\ndata: ${data}\n\n`;
   }
 
-  const say = (kind: Kind, text: string) =>
-    open?.kind === kind ? delta(kind, text) : begun(kind, [text]);
-
-  return {
-    begin() {
-      const response = responseOf(turn, asked, "in_progress", []);
-      return event("response.created", { response }) + event("response.in_progress", { response });
-    },
-    text: (text) => say("message", text),
-    reasoning: (text) => say("reasoning", text),
-    image: (url) => begun("message", piecesOf(longTextOf(picture(url)))),
-    *end(finish, count) {
-      // An answer without a word is still a message.
-      if (output.length === 0 && !open) yield* ensure("message");
-      yield* close();
-      const response = responseOf(turn, asked, "completed", output, finish, count());
-      yield* largeEvent(finish === "stop" ? "response.completed" : "response.incomplete", {
-        response,
-      });
-    },
-    fail(error) {
-      const { code, message, param } = describe(error);
-      const response = { ...responseOf(turn, asked, "failed", output), error: { code, message } };
-      return [
-        ...largeEvent("response.failed", { response }),
-        event("error", { code, message, param }),
-      ].join("");
-    },
-  };
+  /** An event that repeats the text of an item, which may hold a picture. */
+  *#largeEvent(type: string, fields: Record<string, unknown>): Generator<string, void> {
+    yield `event: ${type}\ndata: `;
+    yield* jsonInPieces({ type, sequence_number: this.#sequence++, ...fields });
+    yield "\n\n";
+  }
 }
 
 export function wholeResponse(turn: Turn, asked: Asked, whole: Whole) {

@@ -77,11 +77,9 @@ export const signInRoutes = {
   }),
 } as const;
 
+/** Gives the routes of {@linkcode signInRoutes} their handlers. */
 export function mountSignIn(routes: Router, parts: SignInParts): void {
-  const { accounts, sessions } = parts;
-  const flows = new Flows(parts);
-  const tries = new RateLimiter(NETWORK_SIGN_IN_RATE, parts.clock);
-  let finishing = 0;
+  const signIn = new SignIn(parts);
 
   routes.on(signInRoutes.ways, () => {
     const ways = parts.providers().map(({ id, name }) => ({ id, name, url: `/api/sign-in/${id}` }));
@@ -91,63 +89,82 @@ export function mountSignIn(routes: Router, parts: SignInParts): void {
     return { providers: ways };
   });
 
-  routes.on(signInRoutes.begin, (call) => {
-    const asked = call.param("provider");
-    return asked === "proxy"
-      ? told(call, asked, () => byProxy(call))
-      : told(call, asked, async () => {
-        const provider = named(asked);
-        const redirect = `${parts.publicUrl() ?? here(call)}/api/sign-in/${provider.id}/callback`;
-        const { flow, cookie } = await flows.begin(provider.id, redirect);
-        return away((await provider.begin(flow)).href, flowCookie(cookie, call));
-      });
-  });
+  routes.on(signInRoutes.begin, (call) => signIn.begin(call, call.param("provider")));
 
-  routes.on(signInRoutes.callback, (call) => {
-    const asked = call.param("provider");
-    return told(call, asked, async () => {
-      const provider = named(asked);
+  routes.on(signInRoutes.callback, (call) => signIn.finish(call, call.param("provider")));
+}
+
+/** Sign-ins on their way to a provider and back. */
+class SignIn {
+  readonly #parts: SignInParts;
+  readonly #flows: Flows;
+  readonly #rate: RateLimiter;
+  /** Sign-ins for which a provider is being asked. */
+  #finishing = 0;
+
+  constructor(parts: SignInParts) {
+    this.#parts = parts;
+    this.#flows = new Flows(parts);
+    this.#rate = new RateLimiter(NETWORK_SIGN_IN_RATE, parts.clock);
+  }
+
+  /** Sends the browser to the provider, or signs in by the trusted proxy's word. */
+  begin(call: RouteCall, asked: string): Promise<Response> {
+    return this.#redirecting(call, asked, async () => {
+      if (asked === "proxy") return await this.#finishByProxy(call);
+      const provider = this.#provider(asked);
+      const origin = this.#parts.publicUrl() ?? originOf(call);
+      const redirect = `${origin}/api/sign-in/${provider.id}/callback`;
+      const { flow, cookie } = await this.#flows.begin(provider.id, redirect);
+      return redirectTo((await provider.begin(flow)).href, flowCookie(cookie, call));
+    });
+  }
+
+  /** Signs in the person that the provider sent back. */
+  finish(call: RouteCall, asked: string): Promise<Response> {
+    return this.#redirecting(call, asked, async () => {
+      const provider = this.#provider(asked);
       const callback = new URL(call.request.url);
       const state = callback.searchParams.get("state") ?? "";
-      const flow = await flows.find(provider.id, state, cookieOf(call.request, FLOW_COOKIE));
+      const flow = await this.#flows.find(provider.id, state, cookieOf(call.request, FLOW_COOKIE));
       if (!flow) {
         throw new NexusError("forbidden", "this sign-in was not begun here, or too long ago");
       }
       const network = networkOf(call.address);
-      const wait = tries.take(network);
-      if (wait > 0 || finishing >= MAX_CONCURRENT_SIGN_INS) {
+      const wait = this.#rate.take(network);
+      if (wait > 0 || this.#finishing >= MAX_CONCURRENT_SIGN_INS) {
         throw new NexusError("limited", "too many sign-in attempts", { retryAfter: wait || 5 });
       }
-      finishing++;
+      this.#finishing++;
       try {
-        const who = await provider.finish(callback, flow);
-        flows.end(flow);
-        tries.giveBack(network);
-        return await enter(call, who);
+        const user = await provider.finish(callback, flow);
+        this.#flows.end(flow);
+        this.#rate.giveBack(network);
+        return await this.#enter(call, user);
       } finally {
-        finishing--;
+        this.#finishing--;
       }
     });
-  });
+  }
 
-  function named(id: string): SignInProvider {
-    const provider = parts.providers().find((one) => one.id === id);
+  #provider(id: string): SignInProvider {
+    const provider = this.#parts.providers().find((one) => one.id === id);
     if (!provider) throw new NexusError("invalid", "there is no such way to sign in");
     return provider;
   }
 
-  async function byProxy(call: RouteCall): Promise<Response> {
-    const proxy = parts.proxy();
+  async #finishByProxy(call: RouteCall): Promise<Response> {
+    const proxy = this.#parts.proxy();
     if (!proxy) throw new NexusError("invalid", "there is no such way to sign in");
     const id = call.header(proxy.header)?.trim();
-    // Anybody can write a header; only of the listed proxies it means something.
+    // Anybody can send this header; it counts only from the listed proxies.
     if (!id || !proxy.from.trusts(call.connection.peer ?? call.address)) {
       throw new NexusError("forbidden", "nobody vouches for this request");
     }
     if (id.length > 200) {
       throw new NexusError("forbidden", "the proxy's name for this person is too long");
     }
-    return await enter(call, {
+    return await this.#enter(call, {
       platform: "proxy",
       identities: [{ platform: "proxy", kind: "user", scope: "", value: id }],
       ids: [`proxy:${id}`],
@@ -155,22 +172,26 @@ export function mountSignIn(routes: Router, parts: SignInParts): void {
     });
   }
 
-  async function enter(call: RouteCall, who: ExternalUser): Promise<Response> {
+  async #enter(call: RouteCall, who: ExternalUser): Promise<Response> {
+    const { accounts, sessions } = this.#parts;
     const { address } = call;
     const person = await accounts.provision(who, { address });
     const { token } = await sessions.begin(person.id, {
       address,
       agent: call.header("user-agent"),
     });
-    return away(
+    return redirectTo(
       "/",
       flowCookie(undefined, call),
       sessionCookie(token, sessions.cookieSeconds, call.connection.secure === true),
     );
   }
 
-  /** People stand before a browser here, not a program: what went wrong is told by the page. */
-  async function told(
+  /**
+   * Runs a step of a sign-in. A person with a browser waits for it, not a program: an error sends
+   * the browser to the page, which shows it.
+   */
+  async #redirecting(
     call: RouteCall,
     source: string,
     go: () => Promise<Response>,
@@ -182,23 +203,23 @@ export function mountSignIn(routes: Router, parts: SignInParts): void {
       if (error.code === "invalid") throw error;
       const { address } = call;
       const why = `${source}: ${error.detail ?? "the provider failed"}`;
-      parts.observer.tell({ type: "sign_in_refused", name: "-", address, why });
+      this.#parts.observer.tell({ type: "sign_in_refused", name: "-", address, why });
       if (error.code === "internal") {
-        parts.observer.tell({ type: "fault", where: `sign-in ${source}`, error: thrown });
+        this.#parts.observer.tell({ type: "fault", where: `sign-in ${source}`, error: thrown });
       }
-      return away(`/?sign_in=${error.code}`, flowCookie(undefined, call));
+      return redirectTo(`/?sign_in=${error.code}`, flowCookie(undefined, call));
     }
   }
 }
 
-function away(to: string, ...cookies: [string, string][]): Response {
+function redirectTo(to: string, ...cookies: [string, string][]): Response {
   return new Response(null, {
     status: 302,
     headers: [["location", to], ["cache-control", "no-store"], ...cookies],
   });
 }
 
-function here(call: RouteCall): string {
+function originOf(call: RouteCall): string {
   return `${call.connection.secure ? "https" : "http"}://${
     call.header("host") ?? new URL(call.request.url).host
   }`;
