@@ -24,8 +24,8 @@ import { tableAfter } from "../src/channels/im/table.ts";
 import { commandOf, languageOf } from "../src/channels/im/words.ts";
 import { readMessage } from "../src/channels/dingtalk/event.ts";
 import { readEvent } from "../src/channels/lark/event.ts";
-import { Cut } from "../src/channels/openai/output_limit.ts";
-import { withoutPictures } from "../src/channels/openai/inline_images.ts";
+import { OutputLimit } from "../src/channels/openai/output_limit.ts";
+import { withoutInlineFiles } from "../src/channels/openai/inline_images.ts";
 import { chatRequest, responsesRequest, uiRequest } from "../src/channels/openai/request.ts";
 import { readAppMessage } from "../src/channels/wecom/app_event.ts";
 import { readBotMessage } from "../src/channels/wecom/event.ts";
@@ -209,7 +209,7 @@ export const READERS: readonly Reader[] = [
   },
   {
     name: "pictures in the words of a talk",
-    read: withoutPictures,
+    read: withoutInlineFiles,
     inputs: Object.fromEntries(
       [
         "](data:",
@@ -233,7 +233,7 @@ export const READERS: readonly Reader[] = [
     most: 256 << 10,
     read(text) {
       const stop = Array.from({ length: 16 }, (_, n) => `${fill("a", 900 + n)}b`);
-      const cut = new Cut({ stop, maxTokens: 1e9 });
+      const cut = new OutputLimit({ stop, maxTokens: 1e9 });
       for (let at = 0; at < text.length; at += 1000) cut.take(text.slice(at, at + 1000));
     },
   },

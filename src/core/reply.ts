@@ -90,7 +90,7 @@ export class Reply {
   }
 
   /** How many chunks there are; valid indexes for {@linkcode chunk} are below it. */
-  get count(): number {
+  get usageOf(): number {
     return this.#chunks.length;
   }
 

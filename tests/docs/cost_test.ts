@@ -10,7 +10,7 @@ import {
   REQUEST_IMAGE_LIMITS,
   WAITING_LOADS,
 } from "../../src/channels/http/image_loader.ts";
-import { MAX_STOP, MAX_STOPS } from "../../src/channels/openai/request.ts";
+import { MAX_STOP_WORD_UNITS, MAX_STOP_WORDS } from "../../src/channels/openai/request.ts";
 import { JSON_BOUNDS, MAX_DEPTH } from "../../src/core/json.ts";
 import { DEFAULT_CAP } from "../../src/core/reply.ts";
 import {
@@ -58,7 +58,7 @@ Deno.test("docs/security.md says of requests, frames and images what the code do
     "values in a frame of a bot",
     `${count(values)}, of them lists and objects ${count(containers)}`,
   );
-  row("stop words of a request", `${MAX_STOPS} of ${count(MAX_STOP)} characters`);
+  row("stop words of a request", `${MAX_STOP_WORDS} of ${count(MAX_STOP_WORD_UNITS)} characters`);
   row("one reply", `${mib(DEFAULT_CAP.text)} of text, ${mib(DEFAULT_CAP.total)} with images`);
   const prose = page.replaceAll(/\s+/g, " ");
   assert.ok(prose.includes(`A megabyte of its worst holds the event loop for ${MOST} ms at most`));

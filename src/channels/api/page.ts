@@ -72,7 +72,7 @@ interface Found {
 }
 
 /** Bytes of files kept in memory; the whole page with its compressed copies is about 3 MB. */
-const KEPT = 16 << 20;
+const MAX_CACHED_BYTES = 16 << 20;
 
 /** Answers GET and HEAD for the page; everything that it does not have is 404. */
 export function servePage(files: PageFiles): (request: Request) => Promise<Response> {
@@ -86,7 +86,7 @@ export function servePage(files: PageFiles): (request: Request) => Promise<Respo
     found = load(files, path);
     // What is not there is not remembered: names that strangers make up would fill the memory.
     found.then((file) => {
-      if (!file || keptBytes + file.bytes.length > KEPT) kept.delete(path);
+      if (!file || keptBytes + file.bytes.length > MAX_CACHED_BYTES) kept.delete(path);
       else keptBytes += file.bytes.length;
     }, () => kept.delete(path));
     kept.set(path, found);

@@ -15,13 +15,13 @@ import type { OpenStream, StreamReader, StreamRegistry } from "./stream_registry
 import { errorText, type Language } from "./error_texts.ts";
 
 const encoder = new TextEncoder();
-const BEAT = encoder.encode(": \n\n");
+const HEARTBEAT = encoder.encode(": \n\n");
 
 /**
  * Units that go out in one write at most, so that a reader that begins at 0 of a long reply does
  * not need it all in memory twice.
  */
-const WRITE = 256 * 1024;
+const MAX_WRITE_UNITS = 256 * 1024;
 
 const HEADERS: [string, string][] = [
   ["content-type", "text/event-stream; charset=utf-8"],
@@ -143,7 +143,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     // In the middle of an event a comment would be part of it.
     if (this.#rest) return;
     this.wroteAt = this.#streams.now();
-    enqueue(this.#controller, BEAT);
+    enqueue(this.#controller, HEARTBEAT);
   }
 
   /** It can resume. */
@@ -191,7 +191,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     }
     let chunk = reply.chunk(this.#index);
     if (chunk) text += this.#firstOf(chunk);
-    while (chunk && text.length < WRITE && !this.#rest) {
+    while (chunk && text.length < MAX_WRITE_UNITS && !this.#rest) {
       text += this.#event(chunk);
       if (this.#offset >= endOf(chunk)) chunk = reply.chunk(++this.#index);
       if (this.#rest) text += this.#writeRest();
@@ -212,7 +212,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   /** As much of a large event as goes out in one write. */
   #writeRest(): string {
     let text = "";
-    while (this.#rest && text.length < WRITE) {
+    while (this.#rest && text.length < MAX_WRITE_UNITS) {
       const { value, done } = this.#rest.next();
       if (done) this.#rest = undefined;
       else text += value;
@@ -336,7 +336,7 @@ function* largeEvent(
  * Waiting units past which a page that does not read its news is let go; it comes back and asks for
  * what it missed.
  */
-const MAX_NEWS = 4 << 20;
+const MAX_NEWS_BYTES = 4 << 20;
 
 /**
  * A stream of events that are pushed into it: what a page listens to. A reader that falls too far
@@ -361,7 +361,7 @@ export function newsStream(
     // What a reader does not take is no sign of life.
     if (stream.hasRoom) stream.wroteAt = streams.now();
     enqueue(controller, bytes);
-    if ((controller.desiredSize ?? 0) < -MAX_NEWS) stream.end();
+    if ((controller.desiredSize ?? 0) < -MAX_NEWS_BYTES) stream.end();
   };
   const stream: OpenStream = {
     wroteAt: streams.now(),
@@ -370,7 +370,7 @@ export function newsStream(
     get hasRoom() {
       return (controller.desiredSize ?? 0) >= 0;
     },
-    heartbeat: () => write(BEAT),
+    heartbeat: () => write(HEARTBEAT),
     dropStalled: () => stream.end(),
     end() {
       if (over) return;

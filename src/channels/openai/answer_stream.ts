@@ -14,34 +14,34 @@ import type { Turn } from "../../core/turn.ts";
 import type { OpenStream, StreamReader, StreamRegistry } from "../http/stream_registry.ts";
 import { type EventText, pieceOf } from "../http/text_pieces.ts";
 import { enqueue } from "../http/event_stream.ts";
-import { count, type Counted, type Finish, finishOf } from "./complete_answer.ts";
+import { type AnswerUsage, count, type FinishReason, finishReasonOf } from "./complete_answer.ts";
 import { failureOf } from "./error.ts";
-import type { Cut } from "./output_limit.ts";
+import type { OutputLimit } from "./output_limit.ts";
 
 /**
  * One way to write an answer as events. Each method returns text for the stream, `""` for nothing;
  * what comes in pieces is taken to its end before the next method is called.
  */
-export interface Format {
+export interface AnswerFormat {
   begin(turn: Turn): string;
   text(delta: string): EventText;
   reasoning(delta: string): EventText;
   image(url: string): EventText;
   /** The answer is whole. */
-  end(finish: Finish, count: () => Counted): EventText;
+  end(finish: FinishReason, count: () => AnswerUsage): EventText;
   /** It is not. */
   fail(error: unknown): string;
 }
 
 export interface AnswerOptions {
-  readonly format: Format;
+  readonly format: AnswerFormat;
   readonly streams: StreamRegistry;
   readonly reader: StreamReader;
   readonly said: readonly ChatMessage[];
   /**
    * What the gateway itself must see to; asked for at the first word, when it is known who answers.
    */
-  readonly cut: () => Cut;
+  readonly cut: () => OutputLimit;
   /** Stops the bot: it has said what was asked for. */
   readonly stop: () => void;
   /** The reader hung up before the end. */
@@ -56,10 +56,10 @@ export function answerStream(turn: Turn, options: AnswerOptions): ReadableStream
 }
 
 const encoder = new TextEncoder();
-const SILENCE = encoder.encode(": \n\n");
+const HEARTBEAT = encoder.encode(": \n\n");
 
 /** Units that go out in one write at most. */
-const WRITE = 256 * 1024;
+const MAX_WRITE_UNITS = 256 * 1024;
 
 class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   wroteAt: number;
@@ -75,7 +75,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   #rest: Iterator<string, void> | undefined;
   /** Set once everything is read: the answer is at its end, or was cut and the bot is to stop. */
   #last: "end" | "stop" | undefined;
-  #cut: Cut | undefined;
+  #cut: OutputLimit | undefined;
   #begun = false;
   /** Whether any of the answer has gone out. */
   #said = false;
@@ -121,7 +121,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     // In the middle of an event a comment would be part of it.
     if (this.#rest) return;
     this.wroteAt = this.#options.streams.now();
-    enqueue(this.#controller, SILENCE);
+    enqueue(this.#controller, HEARTBEAT);
   }
 
   dropStalled(): void {
@@ -165,7 +165,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     }
     const stopped = this.#last === "stop";
     let text = "";
-    while (text.length < WRITE) {
+    while (text.length < MAX_WRITE_UNITS) {
       const more = this.#rest ? this.#rest.next().value : this.#last ? undefined : this.#step();
       if (typeof more === "string") text += more;
       else if (this.#rest) this.#rest = undefined;
@@ -237,11 +237,11 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   #ending(ending: Ending): EventText {
     if (ending.status !== "done") return this.#options.format.fail(failureOf(ending));
     const rest = this.#cut?.rest();
-    return this.#whole(rest?.text ?? "", rest?.finish ?? finishOf(this.#turn));
+    return this.#whole(rest?.text ?? "", rest?.finish ?? finishReasonOf(this.#turn));
   }
 
   /** The last words, and the end. */
-  *#whole(last: string, finish: Finish): Generator<string, void> {
+  *#whole(last: string, finish: FinishReason): Generator<string, void> {
     yield* piecesIn(this.#tell(last));
     const given = this.#given.join("");
     this.#options.onDone?.(given);
@@ -265,7 +265,7 @@ function piecesIn(written: EventText): Iterable<string> {
  * Resolves when the turn has said something or has ended, or after `ms`: until then a failure can
  * still be a status.
  */
-export function firstWord(turn: Turn, clock: Clock, ms: number): Promise<void> {
+export function firstOutput(turn: Turn, clock: Clock, ms: number): Promise<void> {
   const { reply } = turn;
   if (reply.length > 0 || reply.ending) return Promise.resolve();
   return new Promise((resolve) => {

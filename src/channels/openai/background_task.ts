@@ -35,7 +35,7 @@ const TOLD = [
 ];
 
 /** Whether a request says that it is a task. */
-export function isTask(
+export function isBackgroundTask(
   headers: Headers,
   { task, said }: { task?: unknown; said: readonly ChatMessage[] },
 ): boolean {

@@ -7,8 +7,8 @@
 import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
 import { longTextOf, piecesOf } from "../http/text_pieces.ts";
-import type { Format } from "./answer_stream.ts";
-import type { Counted, Finish, Whole } from "./complete_answer.ts";
+import type { AnswerFormat } from "./answer_stream.ts";
+import type { AnswerUsage, CompleteAnswer, FinishReason } from "./complete_answer.ts";
 import type { ErrorBody } from "./error.ts";
 
 /** Chunks as server-sent events; `[DONE]` only behind a whole answer. */
@@ -17,7 +17,7 @@ export function chatFormat(
   model: string,
   includeUsage: boolean,
   describe: (error: unknown) => ErrorBody,
-): Format {
+): AnswerFormat {
   // The same for every chunk of a stream: put together once.
   const head =
     `data: {"id":"chatcmpl-${turn.id}","object":"chat.completion.chunk","created":${
@@ -32,7 +32,7 @@ export function chatFormat(
     text: (delta) => chunk(`{"content":${JSON.stringify(delta)}}`),
     reasoning: (delta) => chunk(`{"reasoning_content":${JSON.stringify(delta)}}`),
     *image(url) {
-      for (const piece of piecesOf(longTextOf(picture(url)))) {
+      for (const piece of piecesOf(longTextOf(attachmentMarkdown(url)))) {
         yield chunk(`{"content":${JSON.stringify(piece)}}`);
       }
     },
@@ -49,9 +49,9 @@ export function chatFormat(
 export function chatCompletion(
   turn: Turn,
   model: string,
-  { text, reasoning, images, finish, counted }: Whole,
+  { text, reasoning, images, finish, counted }: CompleteAnswer,
 ) {
-  const content = [text, ...images.flatMap(picture)].join("");
+  const content = [text, ...images.flatMap(attachmentMarkdown)].join("");
   return {
     id: `chatcmpl-${turn.id}`,
     object: "chat.completion",
@@ -66,13 +66,15 @@ export function chatCompletion(
         reasoning_content: reasoning || undefined,
       },
       logprobs: null,
-      finish_reason: finish satisfies Finish,
+      finish_reason: finish satisfies FinishReason,
     }],
     usage: usageOf(counted),
   };
 }
 
-function usageOf({ inputTokens, outputTokens, cachedTokens, reasoningTokens, estimated }: Counted) {
+function usageOf(
+  { inputTokens, outputTokens, cachedTokens, reasoningTokens, estimated }: AnswerUsage,
+) {
   return {
     prompt_tokens: inputTokens,
     completion_tokens: outputTokens,
@@ -89,7 +91,7 @@ function usageOf({ inputTokens, outputTokens, cachedTokens, reasoningTokens, est
  * The protocol has no place for a picture or a file in an answer; every chat client shows Markdown.
  * The address comes by itself, because putting it together with the rest would copy it.
  */
-export function picture(url: string): [before: string, url: string, after: string] {
+export function attachmentMarkdown(url: string): [before: string, url: string, after: string] {
   const file = attachmentOf(url);
   if (!file || file.type.startsWith("image/")) return ["\n\n![image](", url, ")\n\n"];
   return [`\n\n[${file.name.replace(/[[\]\\]/g, "\\$&")}](`, url, ")\n\n"];

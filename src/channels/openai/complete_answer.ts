@@ -8,39 +8,39 @@ import type { Turn } from "../../core/turn.ts";
 import { yieldToEventLoop } from "../../core/yield.ts";
 import { PIECE_UNITS, piecesOf } from "../http/text_pieces.ts";
 import { failureOf } from "./error.ts";
-import type { Cut } from "./output_limit.ts";
+import type { OutputLimit } from "./output_limit.ts";
 
 /** Counts, and whether they are the model's own or an estimate. */
-export interface Counted extends Usage {
+export interface AnswerUsage extends Usage {
   readonly estimated: boolean;
 }
 
 /** Why a whole answer stopped. */
-export type Finish = "stop" | "length" | "content_filter";
+export type FinishReason = "stop" | "length" | "content_filter";
 
 /** An answer in one piece. */
-export interface Whole {
+export interface CompleteAnswer {
   readonly text: string;
   readonly reasoning: string;
   readonly images: readonly string[];
-  readonly finish: Finish;
-  readonly counted: Counted;
+  readonly finish: FinishReason;
+  readonly counted: AnswerUsage;
 }
 
 /**
  * Waits for the whole answer. Throws how it failed, also where half of it came: half an answer is
  * not one.
  */
-export async function wholeAnswer(
+export async function completeAnswer(
   turn: Turn,
   said: readonly ChatMessage[],
-  cutFor: () => Cut,
+  cutFor: () => OutputLimit,
   stop: () => void,
-): Promise<Whole> {
+): Promise<CompleteAnswer> {
   const { reply } = turn;
   await reply.more(0);
   const cut = cutFor();
-  let finish: Finish | undefined;
+  let finish: FinishReason | undefined;
   let text = "";
   if (cut.idle) {
     await reply.ended();
@@ -77,27 +77,27 @@ export async function wholeAnswer(
     text,
     reasoning: reasoningOf(turn),
     images: reply.images,
-    finish: finish ?? finishOf(turn),
+    finish: finish ?? finishReasonOf(turn),
     counted: count(turn, said, text),
   };
 }
 
 /** What a turn has said by now. */
-export function answerSoFar(turn: Turn): Whole {
+export function answerSoFar(turn: Turn): CompleteAnswer {
   const { message, reply: { text, images } } = turn;
   const said = message.transcript ?? [{ role: "user", text: message.text, images: message.images }];
   return {
     text,
     reasoning: reasoningOf(turn),
     images,
-    finish: finishOf(turn),
+    finish: finishReasonOf(turn),
     counted: count(turn, said, text),
   };
 }
 
 function reasoningOf({ reply }: Turn): string {
   let reasoning = "";
-  for (let index = 0; index < reply.count; index++) {
+  for (let index = 0; index < reply.usageOf; index++) {
     const { kind, content } = reply.chunk(index)!;
     if (kind === "reasoning") reasoning += content;
     else if (kind === "replace") reasoning = "";
@@ -105,14 +105,14 @@ function reasoningOf({ reply }: Turn): string {
   return reasoning;
 }
 
-export function finishOf({ meta }: Turn): Finish {
+export function finishReasonOf({ meta }: Turn): FinishReason {
   return meta?.finish === "length" || meta?.finish === "content_filter" ? meta.finish : "stop";
 }
 
 /** What a picture counts as, about. */
 const IMAGE_TOKENS = 1000;
 
-export function count(turn: Turn, said: readonly ChatMessage[], text: string): Counted {
+export function count(turn: Turn, said: readonly ChatMessage[], text: string): AnswerUsage {
   const { usage } = turn.meta ?? {};
   if (usage) return { ...usage, estimated: false };
   const outputTokens = new TokenEstimate(estimateTokenCount).of(text);

@@ -14,16 +14,16 @@ import { eventStream } from "../http/event_stream.ts";
 import { ImageLoader } from "../http/image_loader.ts";
 import { json } from "../http/response.ts";
 import type { StreamReader, StreamRegistry } from "../http/stream_registry.ts";
-import { answerStream, firstWord, type Format } from "./answer_stream.ts";
-import { type Whole, wholeAnswer } from "./complete_answer.ts";
-import { Conversations } from "./conversation_matcher.ts";
-import { described, type ErrorBody, failureOf, Refused } from "./error.ts";
-import { isTask } from "./background_task.ts";
-import { withoutPictures } from "./inline_images.ts";
-import { Cut } from "./output_limit.ts";
+import { type AnswerFormat, answerStream, firstOutput } from "./answer_stream.ts";
+import { type CompleteAnswer, completeAnswer } from "./complete_answer.ts";
+import { ConversationMatcher } from "./conversation_matcher.ts";
+import { describeError, type ErrorBody, failureOf, OpenAiError } from "./error.ts";
+import { isBackgroundTask } from "./background_task.ts";
+import { withoutInlineFiles } from "./inline_images.ts";
+import { OutputLimit } from "./output_limit.ts";
 import { ignoredBy } from "./parameters.ts";
 import { rateLimitHeaders } from "./rate_limit_headers.ts";
-import { ANY, type Asked, type LoadImage } from "./request.ts";
+import { AUTO_MODEL, type LoadImage, type OpenAiRequest } from "./request.ts";
 import { UI_HEADERS, uiFormat } from "./ui_message_stream.ts";
 
 export interface OpenAiParts {
@@ -42,8 +42,8 @@ export interface OpenAiParts {
 
 /** One of the two shapes of `/v1`. */
 export interface ResponseShape {
-  readonly format: (turn: Turn, describe: DescribeError) => Format;
-  readonly whole: (turn: Turn, answer: Whole) => unknown;
+  readonly format: (turn: Turn, describe: DescribeError) => AnswerFormat;
+  readonly whole: (turn: Turn, answer: CompleteAnswer) => unknown;
 }
 
 /** Describes an error as OpenAI's clients read it. */
@@ -60,17 +60,17 @@ const FIRST_OUTPUT_MS = 2_000;
 export interface Question {
   readonly request: Request;
   readonly caller: Caller;
-  readonly asked: Asked;
+  readonly asked: OpenAiRequest;
 }
 
 export class Completions {
   readonly #parts: OpenAiParts;
-  readonly #conversations: Conversations;
+  readonly #conversations: ConversationMatcher;
   readonly #images: ImageLoader;
 
   constructor(parts: OpenAiParts) {
     this.#parts = parts;
-    this.#conversations = new Conversations(parts);
+    this.#conversations = new ConversationMatcher(parts);
     this.#images = new ImageLoader({
       clock: parts.clock,
       async fetch(url, bounds) {
@@ -84,17 +84,17 @@ export class Completions {
 
   /**
    * Reads a question. The model is checked first, so that no image is fetched for a question that
-   * no bot answers. Throws {@linkcode Refused} where the model does not exist.
+   * no bot answers. Throws {@linkcode OpenAiError} where the model does not exist.
    */
   async read<B extends { model?: string | null }>(
     { person }: Caller,
     body: B,
-    reader: (body: B, load: LoadImage) => Promise<Asked>,
-  ): Promise<Asked> {
-    const model = body.model ?? ANY;
-    if (model !== ANY && !this.#parts.gateway.roster.knows(person, model)) {
+    reader: (body: B, load: LoadImage) => Promise<OpenAiRequest>,
+  ): Promise<OpenAiRequest> {
+    const model = body.model ?? AUTO_MODEL;
+    if (model !== AUTO_MODEL && !this.#parts.gateway.roster.knows(person, model)) {
       const known = `the model ${JSON.stringify(model)} does not exist or you may not use it`;
-      throw new Refused(404, "model_not_found", known, "model");
+      throw new OpenAiError(404, "model_not_found", known, "model");
     }
     return await this.#images.withLoader(person.id, (load) => reader(body, load));
   }
@@ -108,9 +108,9 @@ export class Completions {
     }
     const turn = await this.#ask(question);
     const stopWatching = this.#parts.disconnects.watch(request, turn);
-    const whole = await wholeAnswer(
+    const whole = await completeAnswer(
       turn,
-      asked.said,
+      asked.messages,
       () => this.#limitFor(turn, asked),
       () => this.#stop(turn),
     ).finally(stopWatching);
@@ -127,7 +127,7 @@ export class Completions {
     const { request, asked } = question;
     const turn = await this.#ask(question);
     const stopWatching = disconnects.watch(request, turn);
-    await firstWord(turn, clock, FIRST_OUTPUT_MS);
+    await firstOutput(turn, clock, FIRST_OUTPUT_MS);
     // The headers name the turn.
     await turn.recorded();
     stopWatching();
@@ -139,7 +139,7 @@ export class Completions {
       format: shape.format(turn, describeFor(request)),
       streams,
       reader,
-      said: asked.said,
+      said: asked.messages,
       cut: () => this.#limitFor(turn, asked),
       stop: () => this.#stop(turn),
       onHangUp: () => disconnects.cancelUnlessRepeatable(turn),
@@ -182,7 +182,7 @@ export class Completions {
       streams: this.#parts.streams,
       reader,
       said: [],
-      cut: () => new Cut({}),
+      cut: () => new OutputLimit({}),
       stop: () => this.#stop(turn),
       onDone,
     });
@@ -190,13 +190,14 @@ export class Completions {
   }
 
   async #ask({ request, caller: { person, key }, asked }: Question): Promise<Turn> {
-    const temporary = asked.temporary || key?.history === false || isTask(request.headers, asked);
+    const temporary = asked.temporary || key?.history === false ||
+      isBackgroundTask(request.headers, asked);
     const message = await this.#conversations.messageOf(person, asked, temporary);
     const idempotencyKey = request.headers.get("idempotency-key")?.slice(0, 200) || undefined;
     return await this.#parts.gateway.ask({ ...message, idempotencyKey });
   }
 
-  #headersOf(turn: Turn, asked: Asked): [string, string][] {
+  #headersOf(turn: Turn, asked: OpenAiRequest): [string, string][] {
     const { gateway, clock, left } = this.#parts;
     const headers: [string, string][] = [["x-request-id", turn.id]];
     if (!turn.message.temporary) headers.push(["x-conversation-id", turn.conversationId]);
@@ -206,14 +207,17 @@ export class Completions {
   }
 
   /** What the gateway enforces: stop words always, the length where the bot does not. */
-  #limitFor(turn: Turn, { options }: Asked): Cut {
+  #limitFor(turn: Turn, { options }: OpenAiRequest): OutputLimit {
     const honours = turn.bot &&
       this.#parts.gateway.roster.get(turn.bot.id)?.bot.capabilities.includes("wishes");
-    return new Cut({ stop: options.stop, maxTokens: honours ? undefined : options.maxTokens });
+    return new OutputLimit({
+      stop: options.stop,
+      maxTokens: honours ? undefined : options.maxTokens,
+    });
   }
 
-  #remember(asked: Asked, turn: Turn, text: string): void {
-    this.#conversations.remember(asked, turn, withoutPictures(text)).catch((error) =>
+  #remember(asked: OpenAiRequest, turn: Turn, text: string): void {
+    this.#conversations.remember(asked, turn, withoutInlineFiles(text)).catch((error) =>
       this.#parts.observer.tell({ type: "fault", where: "openai", error })
     );
   }
@@ -224,5 +228,5 @@ export class Completions {
 }
 
 function describeFor(request: Request): DescribeError {
-  return (error) => described(error, request).body;
+  return (error) => describeError(error, request).body;
 }

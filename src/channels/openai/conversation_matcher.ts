@@ -20,16 +20,16 @@ import {
 } from "../../core/message.ts";
 import type { Turn } from "../../core/turn.ts";
 import { keyPart, type Store } from "../../core/store.ts";
-import { Refused } from "./error.ts";
-import { ANY, type Asked } from "./request.ts";
+import { OpenAiError } from "./error.ts";
+import { AUTO_MODEL, type OpenAiRequest } from "./request.ts";
 
 /** How long a conversation can be found by its words, in milliseconds: a month. */
-const REMEMBERED = 30 * 86_400_000;
+const REMEMBERED_MS = 30 * 86_400_000;
 
 /** Turns of the archive that are looked at where a response names the one before it. */
-const TURNS = 200;
+const MAX_TURNS = 200;
 
-export class Conversations {
+export class ConversationMatcher {
   readonly #gateway: Gateway;
   readonly #store: Store;
 
@@ -40,10 +40,10 @@ export class Conversations {
 
   /**
    * The message to ask, in its conversation, or in none where it is temporary. Throws
-   * {@linkcode Refused} where the response before it is not known.
+   * {@linkcode OpenAiError} where the response before it is not known.
    */
-  async messageOf(person: Person, asked: Asked, temporary: boolean): Promise<Message> {
-    const target = asked.model === ANY ? undefined : asked.model;
+  async messageOf(person: Person, asked: OpenAiRequest, temporary: boolean): Promise<Message> {
+    const target = asked.model === AUTO_MODEL ? undefined : asked.model;
     const message = {
       person,
       target,
@@ -54,7 +54,7 @@ export class Conversations {
     if (asked.previous !== undefined) {
       return { ...message, ...await this.#behind(person, asked, asked.previous, temporary) };
     }
-    const { before, fresh } = split(asked.said);
+    const { before, fresh } = split(asked.messages);
     const { id, known } = temporary
       ? { id: undefined, known: false }
       : asked.conversation === undefined
@@ -63,18 +63,22 @@ export class Conversations {
     return {
       ...message,
       conversationId: id,
-      transcript: asked.said,
+      transcript: asked.messages,
       ...questionOf(fresh, before),
       contextPrefix: known ? undefined : transcript(before) || undefined,
     };
   }
 
   /** Remembers where this conversation goes on, once its answer is whole. */
-  async remember(asked: Asked, { message, conversationId }: Turn, answer: string): Promise<void> {
+  async remember(
+    asked: OpenAiRequest,
+    { message, conversationId }: Turn,
+    answer: string,
+  ): Promise<void> {
     if (message.temporary) return;
-    const said = withAnswer(asked.said, answer);
+    const said = withAnswer(asked.messages, answer);
     const key = keyOf(message.person, asked.model, said);
-    await this.#store.set(key, conversationId, { ttl: REMEMBERED, evictable: true });
+    await this.#store.set(key, conversationId, { ttl: REMEMBERED_MS, evictable: true });
   }
 
   async #byWords(
@@ -119,10 +123,10 @@ export class Conversations {
    * What follows a response: its conversation is told from the archive, because the client does
    * not.
    */
-  async #behind(person: Person, asked: Asked, previous: string, temporary: boolean) {
+  async #behind(person: Person, asked: OpenAiRequest, previous: string, temporary: boolean) {
     const turn = await this.#gateway.history.turn(previous.replace(/^resp_/, ""), person);
     if (!turn || turn.message.temporary) {
-      throw new Refused(
+      throw new OpenAiError(
         404,
         "previous_response_not_found",
         "there is no such response",
@@ -133,12 +137,12 @@ export class Conversations {
       person,
       turn.conversationId,
       undefined,
-      TURNS,
+      MAX_TURNS,
     );
-    const spoken = asked.said.filter(({ role }) => role !== "system");
+    const spoken = asked.messages.filter(({ role }) => role !== "system");
     // Where the system alone says something, that is the question.
-    const fresh = spoken.length > 0 ? spoken : asked.said;
-    const system = asked.said.filter(({ role }) => role === "system");
+    const fresh = spoken.length > 0 ? spoken : asked.messages;
+    const system = asked.messages.filter(({ role }) => role === "system");
     const message = {
       person,
       text: "",

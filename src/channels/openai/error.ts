@@ -19,7 +19,7 @@ export interface ErrorBody {
 }
 
 /** A failure that only this channel has words for. */
-export class Refused extends RouteError {
+export class OpenAiError extends RouteError {
   override readonly name = "Refused";
 
   constructor(
@@ -36,22 +36,22 @@ export class Refused extends RouteError {
  * A parameter that would change the answer and cannot be honoured: better no answer than one that
  * quietly ignores it.
  */
-export function unsupported(param: string, what: string): Refused {
-  return new Refused(400, "unsupported_parameter", `${param}: ${what}`, param);
+export function unsupportedParameter(param: string, what: string): OpenAiError {
+  return new OpenAiError(400, "unsupported_parameter", `${param}: ${what}`, param);
 }
 
 /**
  * Seconds that a client waits where nobody knows better: its own first pause is half a second,
  * which would only knock again.
  */
-const RETRY_AFTER = 5;
+const DEFAULT_RETRY_AFTER_SECONDS = 5;
 
 /** The answer to a failure before the first byte. `now`: milliseconds since the epoch. */
-export function refusal(thrown: unknown, request: Request, now: number): Response {
-  const { status, body, retryAfter } = described(thrown, request);
+export function openAiErrorResponse(thrown: unknown, request: Request, now: number): Response {
+  const { status, body, retryAfter } = describeError(thrown, request);
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store" });
   if (status === 429 || status === 503) {
-    headers.set("retry-after", String(retryAfter ?? RETRY_AFTER));
+    headers.set("retry-after", String(retryAfter ?? DEFAULT_RETRY_AFTER_SECONDS));
   }
   // The SDKs would ask twice more, and the answer would be the same.
   if (isLasting(thrown)) headers.set("x-should-retry", "false");
@@ -65,11 +65,11 @@ export function refusal(thrown: unknown, request: Request, now: number): Respons
 /**
  * Any failure as a status and a body. What is not ours is `internal`, and its text stays inside.
  */
-export function described(
+export function describeError(
   thrown: unknown,
   request: Request,
 ): { status: number; body: ErrorBody; retryAfter?: number } {
-  if (thrown instanceof Refused) {
+  if (thrown instanceof OpenAiError) {
     const { status, code, message, param } = thrown;
     return { status, body: { message, type: typeOf(status), param, code } };
   }

@@ -11,7 +11,7 @@ const MAX_LABEL = 300;
  * The text with `[image]` for each picture and `[name]` for each other file. Goes over the text
  * once for each kind.
  */
-export function withoutPictures(text: string): string {
+export function withoutInlineFiles(text: string): string {
   if (!text.includes("](data:")) return text;
   const withoutImages = replaced(
     text,

@@ -2,10 +2,10 @@
 import type { Gateway } from "../../core/gateway.ts";
 import type { Person } from "../../core/message.ts";
 import { seconds } from "./chat_completions.ts";
-import { ANY } from "./request.ts";
+import { AUTO_MODEL } from "./request.ts";
 
 /** The bots and pools that a person may use, and `auto`. */
-export function modelsOf(person: Person, gateway: Gateway) {
+export function listModels(person: Person, gateway: Gateway) {
   const seats = gateway.roster.visibleTo(person);
   const view = (
     id: string,
@@ -29,6 +29,8 @@ export function modelsOf(person: Person, gateway: Gateway) {
   return [
     ...bots,
     ...[...pools].filter(([pool]) => !named.has(pool)).map(([pool, since]) => view(pool, since)),
-    ...(seats.length > 0 && !named.has(ANY) ? [view(ANY, seats[0]!.bot.connectedAt)] : []),
+    ...(seats.length > 0 && !named.has(AUTO_MODEL)
+      ? [view(AUTO_MODEL, seats[0]!.bot.connectedAt)]
+      : []),
   ];
 }

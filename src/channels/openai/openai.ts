@@ -9,20 +9,25 @@ import { pathOf } from "../http/edge.ts";
 import type { Router } from "../http/router.ts";
 import { chatCompletion, chatFormat } from "./chat_completions.ts";
 import { Completions, type OpenAiParts } from "./completions.ts";
-import { refusal, Refused } from "./error.ts";
-import { modelsOf } from "./models.ts";
+import { OpenAiError, openAiErrorResponse } from "./error.ts";
+import { listModels } from "./models.ts";
 import { readChat, readResponses, readUi } from "./request.ts";
 import { responsesFormat, wholeResponse } from "./responses.ts";
 import { openaiRoutes } from "./routes.ts";
-import { storedResponses } from "./stored_responses.ts";
+import { mountStoredResponses } from "./stored_responses.ts";
 
 /** Gives the routes of the OpenAI channel their handlers. */
 export function mountOpenAi(router: Router, parts: OpenAiParts): void {
   const { gateway, clock } = parts;
   const completions = new Completions(parts);
-  const routes = router.withErrors((thrown, request) => refusal(thrown, request, clock.now()));
-  router.notFoundUnder("/v1/", (request) => refusal(unknownUrl(request), request, clock.now()));
-  storedResponses(routes, gateway);
+  const routes = router.withErrors((thrown, request) =>
+    openAiErrorResponse(thrown, request, clock.now())
+  );
+  router.notFoundUnder(
+    "/v1/",
+    (request) => openAiErrorResponse(unknownUrl(request), request, clock.now()),
+  );
+  mountStoredResponses(routes, gateway);
   mountModels(routes, parts);
   mountUiChat(routes, parts, completions);
 
@@ -48,13 +53,13 @@ export function mountOpenAi(router: Router, parts: OpenAiParts): void {
 function mountModels(routes: Pick<Router, "on">, { gateway }: OpenAiParts): void {
   routes.on(openaiRoutes.models, ({ caller: { person } }) => ({
     object: "list" as const,
-    data: modelsOf(person, gateway),
+    data: listModels(person, gateway),
   }));
 
   routes.on(openaiRoutes.model, (call) => {
     const asked = call.param("id");
-    const found = modelsOf(call.caller.person, gateway).find(({ id }) => id === asked);
-    if (!found) throw new Refused(404, "model_not_found", "there is no such model", "model");
+    const found = listModels(call.caller.person, gateway).find(({ id }) => id === asked);
+    if (!found) throw new OpenAiError(404, "model_not_found", "there is no such model", "model");
     return found;
   });
 }
@@ -90,10 +95,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
   "/v1/completions": "bots answer conversations; use /v1/chat/completions",
 };
 
-function unknownUrl({ method, url }: Request): Refused {
+function unknownUrl({ method, url }: Request): OpenAiError {
   const path = pathOf(url);
   const instead = INSTEAD[path.replace(/\/$/, "")];
-  return new Refused(
+  return new OpenAiError(
     404,
     "unknown_url",
     `there is no ${method} ${path}${instead ? `: ${instead}` : ""}`,

@@ -3,11 +3,11 @@
  * what a bot does not honour itself.
  */
 import type { GenerationOptions } from "../../core/message.ts";
-import type { Finish } from "./complete_answer.ts";
+import type { FinishReason } from "./complete_answer.ts";
 import { StopWords } from "./stop_words.ts";
 
 /** Cuts an answer at stop words and at a length in tokens, by estimate. */
-export class Cut {
+export class OutputLimit {
   readonly #stops: StopWords | undefined;
   #left: number;
 
@@ -22,18 +22,18 @@ export class Cut {
   }
 
   /** What may go out of this delta, and why nothing may behind it. */
-  take(delta: string): { text: string; finish?: Finish } {
+  take(delta: string): { text: string; finish?: FinishReason } {
     if (!this.#stops) return this.#measure(delta);
     const { text, stopped } = this.#stops.take(delta);
     return this.#measure(text, stopped ? "stop" : undefined);
   }
 
   /** What was held back and turned out to be no stop word. */
-  rest(): { text: string; finish?: Finish } {
+  rest(): { text: string; finish?: FinishReason } {
     return this.#measure(this.#stops?.rest() ?? "");
   }
 
-  #measure(text: string, finish?: Finish): { text: string; finish?: Finish } {
+  #measure(text: string, finish?: FinishReason): { text: string; finish?: FinishReason } {
     if (this.#left === Infinity) return { text, finish };
     let end = 0;
     for (const character of text) {

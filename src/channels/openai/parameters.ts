@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { Link } from "../../core/link.ts";
 import type { GenerationOptions } from "../../core/message.ts";
 import { boundedArray } from "../http/bounded_array.ts";
-import { unsupported } from "./error.ts";
+import { unsupportedParameter } from "./error.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -86,12 +86,12 @@ export interface Parameters {
 export function chatParameters(body: Fields): Parameters {
   const ignored: string[] = [];
   if (typeof body.n === "number" && body.n !== 1) {
-    throw unsupported("n", "only one answer at a time");
+    throw unsupportedParameter("n", "only one answer at a time");
   }
   refuseProbabilities(body);
   const kinds = body.modalities as string[] | null | undefined;
   if (kinds?.some((kind) => kind !== "text") || isThere(body.audio)) {
-    throw unsupported("modalities", "only text");
+    throw unsupportedParameter("modalities", "only text");
   }
   if (offered(body.tools, body.tool_choice, "tool_choice")) ignored.push("tools");
   if (offered(body.functions, body.function_call, "function_call")) ignored.push("functions");
@@ -105,9 +105,12 @@ export function chatParameters(body: Fields): Parameters {
 export function responsesParameters(body: Fields): Parameters {
   const ignored: string[] = [];
   if (body.background) {
-    throw unsupported("background", "the answer is read from the request that asks for it");
+    throw unsupportedParameter(
+      "background",
+      "the answer is read from the request that asks for it",
+    );
   }
-  if (isThere(body.prompt)) throw unsupported("prompt", "there are no stored prompts");
+  if (isThere(body.prompt)) throw unsupportedParameter("prompt", "there are no stored prompts");
   refuseProbabilities(body);
   if (offered(body.tools, body.tool_choice, "tool_choice")) ignored.push("tools");
   const named = {
@@ -190,7 +193,7 @@ function chatFormatOf(format: Fields | undefined): Fields | undefined {
 function refuseProbabilities({ logprobs, top_logprobs, include }: Fields): void {
   const included = Array.isArray(include) && include.includes("message.output_text.logprobs");
   if (logprobs || top_logprobs || included) {
-    throw unsupported("logprobs", "bots do not tell probabilities");
+    throw unsupportedParameter("logprobs", "bots do not tell probabilities");
   }
 }
 
@@ -205,7 +208,7 @@ function offered(tools: unknown, choice: unknown, param: string): boolean {
   const kind = type === "allowed_tools" ? fieldsOf(allowed_tools)?.mode ?? mode : type ?? name;
   if (!isThere(kind) || kind === "auto") return true;
   if (kind === "none") return false;
-  throw unsupported(
+  throw unsupportedParameter(
     param,
     'bots call tools of their own and none of yours; leave it out, or say "auto"',
   );

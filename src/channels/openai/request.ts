@@ -1,6 +1,6 @@
 /**
  * This is what OpenAI's clients ask: three shapes of one question, each checked once and made into
- * an {@linkcode Asked}.
+ * an {@linkcode OpenAiRequest}.
  *
  * What becomes of the parameters stands in `parameters.ts`.
  */
@@ -8,7 +8,7 @@ import { z } from "zod";
 import { NexusError } from "../../core/error.ts";
 import type { ChatMessage, GenerationOptions, MessageImage } from "../../core/message.ts";
 import { boundedArray } from "../http/bounded_array.ts";
-import { unsupported } from "./error.ts";
+import { unsupportedParameter } from "./error.ts";
 import {
   chatParameters,
   passedOn,
@@ -17,13 +17,13 @@ import {
   responsesParameters,
   tooling,
 } from "./parameters.ts";
-import { withoutPictures } from "./inline_images.ts";
-import { ToolTalk } from "./tool_transcript.ts";
+import { withoutInlineFiles } from "./inline_images.ts";
+import { ToolTranscript } from "./tool_transcript.ts";
 
 /** A question, whatever its shape was. */
-export interface Asked {
+export interface OpenAiRequest {
   readonly model: string;
-  readonly said: readonly ChatMessage[];
+  readonly messages: readonly ChatMessage[];
   readonly options: GenerationOptions;
   /** Parameters that nobody here honours, by the names that the client gave them. */
   readonly ignored: readonly string[];
@@ -52,10 +52,13 @@ const MAX_IMAGES = 20;
  * Stop words of one request, and UTF-16 units of one: each is looked for in every piece of an
  * answer.
  */
-export const MAX_STOPS = 16, MAX_STOP = 1000;
+export const MAX_STOP_WORDS = 16, MAX_STOP_WORD_UNITS = 1000;
 
-const stopWord = z.string().max(MAX_STOP, `must have at most ${MAX_STOP} characters`);
-const stops = z.union([stopWord, boundedArray(stopWord, { most: MAX_STOPS })]).nullish();
+const stopWord = z.string().max(
+  MAX_STOP_WORD_UNITS,
+  `must have at most ${MAX_STOP_WORD_UNITS} characters`,
+);
+const stops = z.union([stopWord, boundedArray(stopWord, { most: MAX_STOP_WORDS })]).nullish();
 const metadata = z.record(z.string(), z.unknown()).nullish();
 const tokens = z.int({ error: "must be a whole number from 1" }).min(
   1,
@@ -148,11 +151,14 @@ export const uiRequest = z.looseObject({
   model: z.string().max(200).nullish(),
 }, { error: "must be an object" }).meta({ id: "UiMessageRequest" });
 
-export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImage): Promise<Asked> {
+export async function readChat(
+  body: z.infer<typeof chatRequest>,
+  load: LoadImage,
+): Promise<OpenAiRequest> {
   const { more, ignored } = chatParameters(body);
   const images = counting(load);
   const said: ChatMessage[] = [];
-  const tools = new ToolTalk();
+  const tools = new ToolTranscript();
   for (const [index, message] of body.messages.entries()) {
     const { role, content, tool_calls } = message;
     const parts = await partsOf(content, `messages.${index}`, images);
@@ -164,7 +170,7 @@ export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImag
   }
   return {
     model: body.model,
-    said: ending(said, "messages"),
+    messages: ending(said, "messages"),
     options: optionsOf(body, more, body.max_completion_tokens ?? body.max_tokens, body.stop),
     ignored,
     stream: body.stream === true,
@@ -177,7 +183,7 @@ export async function readChat(body: z.infer<typeof chatRequest>, load: LoadImag
 export async function readResponses(
   body: z.infer<typeof responsesRequest>,
   load: LoadImage,
-): Promise<Asked> {
+): Promise<OpenAiRequest> {
   const { more, ignored } = responsesParameters(body);
   const images = counting(load);
   const said: ChatMessage[] = body.instructions
@@ -185,7 +191,7 @@ export async function readResponses(
     : [];
   if (typeof body.input === "string") said.push({ role: "user", text: body.input, images: [] });
   else {
-    const tools = new ToolTalk();
+    const tools = new ToolTranscript();
     for (const [index, item] of body.input.entries()) {
       const { type, role, content } = item;
       // What a model thought is between it and its maker.
@@ -203,7 +209,7 @@ export async function readResponses(
         continue;
       }
       if ((type && type !== "message") || !role) {
-        throw unsupported(
+        throw unsupportedParameter(
           `input.${index}`,
           `items of type ${JSON.stringify(type)} cannot be told to a bot`,
         );
@@ -217,7 +223,7 @@ export async function readResponses(
   const { conversation } = body;
   return {
     model: body.model,
-    said: ending(said, "input"),
+    messages: ending(said, "input"),
     options: optionsOf(body, more, body.max_output_tokens, undefined),
     ignored,
     names: RESPONSES_NAMES,
@@ -230,7 +236,10 @@ export async function readResponses(
   };
 }
 
-export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): Promise<Asked> {
+export async function readUi(
+  body: z.infer<typeof uiRequest>,
+  load: LoadImage,
+): Promise<OpenAiRequest> {
   const images = counting(load);
   const said: ChatMessage[] = [];
   for (const { role, parts } of body.messages) {
@@ -242,14 +251,14 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
         String(part.mediaType).startsWith("image/");
       if (picture && role === "user") pictures.push(await images(part.url as string, "messages"));
       else if (part.type === "file" && role === "user") {
-        throw unsupported("messages", "only files that are images");
+        throw unsupportedParameter("messages", "only files that are images");
       }
     }
     said.push({ role, text, images: pictures });
   }
   return {
-    model: body.model ?? ANY,
-    said: ending(said, "messages"),
+    model: body.model ?? AUTO_MODEL,
+    messages: ending(said, "messages"),
     options: {},
     ignored: [],
     stream: true,
@@ -259,7 +268,7 @@ export async function readUi(body: z.infer<typeof uiRequest>, load: LoadImage): 
 }
 
 /** The model that stands for whoever is free. */
-export const ANY = "auto";
+export const AUTO_MODEL = "auto";
 
 function optionsOf(
   { temperature, top_p, stream }: {
@@ -324,7 +333,7 @@ async function partsOf(
   images: Pictures,
 ): Promise<{ text: string; images: MessageImage[] }> {
   if (typeof content === "string" || !content) {
-    return { text: withoutPictures(content ?? ""), images: [] };
+    return { text: withoutInlineFiles(content ?? ""), images: [] };
   }
   const texts: string[] = [];
   const found: MessageImage[] = [];
@@ -337,7 +346,7 @@ async function partsOf(
       case "refusal": {
         const text = part.text ?? part.refusal;
         if (typeof text !== "string") throw new NexusError("invalid", `${at}.text: must be a text`);
-        texts.push(withoutPictures(text));
+        texts.push(withoutInlineFiles(text));
         break;
       }
       case "image_url":
@@ -353,7 +362,7 @@ async function partsOf(
         break;
       }
       default:
-        throw unsupported(
+        throw unsupportedParameter(
           `${at}.type`,
           `${JSON.stringify(part.type)} cannot be told to a bot, only text and images`,
         );

@@ -15,11 +15,11 @@ import {
   PIECE_UNITS,
   piecesOf,
 } from "../http/text_pieces.ts";
-import type { Format } from "./answer_stream.ts";
-import type { Counted, Finish, Whole } from "./complete_answer.ts";
-import { picture, seconds } from "./chat_completions.ts";
+import type { AnswerFormat } from "./answer_stream.ts";
+import type { AnswerUsage, CompleteAnswer, FinishReason } from "./complete_answer.ts";
+import { attachmentMarkdown, seconds } from "./chat_completions.ts";
 import type { ErrorBody } from "./error.ts";
-import { ANY, type Asked } from "./request.ts";
+import { AUTO_MODEL, type OpenAiRequest } from "./request.ts";
 
 type Item = Record<string, unknown>;
 type Kind = "message" | "reasoning";
@@ -27,9 +27,9 @@ type Kind = "message" | "reasoning";
 /** Writes an answer as the events of a streamed response. */
 export function responsesFormat(
   turn: Turn,
-  asked: Asked,
+  asked: OpenAiRequest,
   describe: (error: unknown) => ErrorBody,
-): Format {
+): AnswerFormat {
   return new ResponsesFormat(turn, asked, describe);
 }
 
@@ -40,15 +40,15 @@ interface OpenItem {
   readonly texts: string[];
 }
 
-class ResponsesFormat implements Format {
+class ResponsesFormat implements AnswerFormat {
   readonly #turn: Turn;
-  readonly #asked: Asked;
+  readonly #asked: OpenAiRequest;
   readonly #describe: (error: unknown) => ErrorBody;
   readonly #output: Item[] = [];
   #open: OpenItem | undefined;
   #sequence = 0;
 
-  constructor(turn: Turn, asked: Asked, describe: (error: unknown) => ErrorBody) {
+  constructor(turn: Turn, asked: OpenAiRequest, describe: (error: unknown) => ErrorBody) {
     this.#turn = turn;
     this.#asked = asked;
     this.#describe = describe;
@@ -69,10 +69,10 @@ class ResponsesFormat implements Format {
   }
 
   image(url: string): EventText {
-    return this.#addTo("message", piecesOf(longTextOf(picture(url))));
+    return this.#addTo("message", piecesOf(longTextOf(attachmentMarkdown(url))));
   }
 
-  *end(finish: Finish, count: () => Counted): Generator<string, void> {
+  *end(finish: FinishReason, count: () => AnswerUsage): Generator<string, void> {
     // An answer without a word is still a message.
     if (this.#output.length === 0 && !this.#open) yield* this.#ensure("message");
     yield* this.#close();
@@ -179,15 +179,15 @@ class ResponsesFormat implements Format {
   }
 }
 
-export function wholeResponse(turn: Turn, asked: Asked, whole: Whole) {
+export function wholeResponse(turn: Turn, asked: OpenAiRequest, whole: CompleteAnswer) {
   return responseOf(turn, asked, "completed", outputOf(turn, whole), whole.finish, whole.counted);
 }
 
 /** A response that was given before. `error`: how it ended, where that was not well. */
-export function storedResponse(turn: Turn, whole: Whole, error?: ErrorBody) {
+export function storedResponse(turn: Turn, whole: CompleteAnswer, error?: ErrorBody) {
   const { bot, message: { target, parentTurnId } } = turn;
   const asked = {
-    model: bot?.id ?? target ?? ANY,
+    model: bot?.id ?? target ?? AUTO_MODEL,
     options: {},
     previous: parentTurnId ? `resp_${parentTurnId}` : undefined,
   };
@@ -213,8 +213,8 @@ export function inputItems({ id, message: { text, images } }: Turn) {
   return [{ id: `msg_${id}_in`, type: "message", status: "completed", role: "user", content }];
 }
 
-function outputOf(turn: Turn, { text, reasoning, images }: Whole): Item[] {
-  const content = [text, ...images.flatMap(picture)].join("");
+function outputOf(turn: Turn, { text, reasoning, images }: CompleteAnswer): Item[] {
+  const content = [text, ...images.flatMap(attachmentMarkdown)].join("");
   const output: Item[] = [];
   if (reasoning) {
     const part = partOf("reasoning", reasoning);
@@ -255,11 +255,11 @@ function partOf(kind: Kind, text: string | LongText) {
 
 function responseOf(
   turn: Turn,
-  { model, options, previous }: Pick<Asked, "model" | "options" | "previous">,
+  { model, options, previous }: Pick<OpenAiRequest, "model" | "options" | "previous">,
   status: "queued" | "in_progress" | "completed" | "failed" | "cancelled",
   output: readonly Item[],
-  finish: Finish = "stop",
-  counted?: Counted,
+  finish: FinishReason = "stop",
+  counted?: AnswerUsage,
 ) {
   const cut = status === "completed" && finish !== "stop";
   return {

@@ -13,13 +13,13 @@ import type { Turn } from "../../core/turn.ts";
 import { defineRoute, member } from "../http/route.ts";
 import type { Router } from "../http/router.ts";
 import { answerSoFar } from "./complete_answer.ts";
-import { described, failureOf, Refused } from "./error.ts";
+import { describeError, failureOf, OpenAiError } from "./error.ts";
 import { inputItems, storedResponse } from "./responses.ts";
 
 const response = z.looseObject({ id: z.string(), status: z.string(), output: z.array(z.unknown()) })
   .meta({ id: "StoredResponse" });
 
-/** The routes of {@linkcode storedResponses}, for `/openapi.json`. */
+/** The routes of {@linkcode mountStoredResponses}, for `/openapi.json`. */
 export const storedResponseRoutes = {
   get: defineRoute({
     method: "get",
@@ -61,12 +61,12 @@ export const storedResponseRoutes = {
   }),
 } as const;
 
-export function storedResponses(routes: Pick<Router, "on">, gateway: Gateway): void {
-  /** The turn of a response. Throws {@linkcode Refused}. */
+export function mountStoredResponses(routes: Pick<Router, "on">, gateway: Gateway): void {
+  /** The turn of a response. Throws {@linkcode OpenAiError}. */
   async function find(person: Person, id: string): Promise<Turn> {
     const turn = await gateway.history.turn(id.replace(/^resp_/, ""), person);
     if (!turn || turn.message.temporary) {
-      throw new Refused(404, "response_not_found", "there is no such response", "response_id");
+      throw new OpenAiError(404, "response_not_found", "there is no such response", "response_id");
     }
     return turn;
   }
@@ -74,7 +74,7 @@ export function storedResponses(routes: Pick<Router, "on">, gateway: Gateway): v
   function view(turn: Turn, request: Request) {
     const { ending } = turn;
     const failed = ending && ending.status !== "done"
-      ? described(failureOf(ending), request).body
+      ? describeError(failureOf(ending), request).body
       : undefined;
     return storedResponse(turn, answerSoFar(turn), failed);
   }

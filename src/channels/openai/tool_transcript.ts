@@ -7,7 +7,7 @@ import type { ChatMessage } from "../../core/message.ts";
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Names the tools of one talk by the ids of their calls. */
-export class ToolTalk {
+export class ToolTranscript {
   readonly #names = new Map<string, string>();
 
   /** A model's calls, as chat completions list them, behind what it said. */

@@ -8,12 +8,12 @@
 import { readDataUrl } from "../../core/data_url.ts";
 import type { Turn } from "../../core/turn.ts";
 import { jsonInPieces } from "../http/text_pieces.ts";
-import type { Format } from "./answer_stream.ts";
+import type { AnswerFormat } from "./answer_stream.ts";
 import type { ErrorBody } from "./error.ts";
 
 export const UI_HEADERS: [string, string][] = [["x-vercel-ai-ui-message-stream", "v1"]];
 
-export function uiFormat(turn: Turn, describe: (error: unknown) => ErrorBody): Format {
+export function uiFormat(turn: Turn, describe: (error: unknown) => ErrorBody): AnswerFormat {
   let open: "text" | "reasoning" | undefined;
   let blocks = 0;
   const part = (fields: Record<string, unknown>) => `data: ${JSON.stringify(fields)}\n\n`;

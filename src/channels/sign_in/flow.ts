@@ -6,7 +6,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { ServerSecret } from "../../core/people/server_secret.ts";
 import { randomToken, timingSafeEqual } from "../../core/people/secret.ts";
-import type { Flow } from "./provider.ts";
+import type { SignInFlow } from "./provider.ts";
 
 export const FLOW_COOKIE = "nexus_sign_in";
 
@@ -17,17 +17,17 @@ export const FLOW_LIFETIME_MS = 10 * 60_000;
  * Flows that were finished lately and are not taken again; past it the oldest go, whose codes the
  * provider takes no more either.
  */
-const USED = 10_000;
+const MAX_USED_FLOWS = 10_000;
 
 /** Characters of the cookie, at most. */
 const MAX_COOKIE = 4_000;
 
-interface SealedFlow extends Flow {
+interface SealedFlow extends SignInFlow {
   readonly provider: string;
   readonly until: number;
 }
 
-export class Flows {
+export class FlowCookies {
   readonly #secret: ServerSecret;
   readonly #clock: Pick<Clock, "now">;
   /** The states of finished flows, and until when they would be good. */
@@ -39,7 +39,7 @@ export class Flows {
   }
 
   /** A new flow, and the cookie that holds it. */
-  async begin(provider: string, redirect: string): Promise<{ flow: Flow; cookie: string }> {
+  async begin(provider: string, redirect: string): Promise<{ flow: SignInFlow; cookie: string }> {
     const flow = { state: randomToken(), nonce: randomToken(), verifier: randomToken(), redirect };
     const until = this.#clock.now() + FLOW_LIFETIME_MS;
     return {
@@ -56,7 +56,7 @@ export class Flows {
     provider: string,
     state: string,
     cookie: string | undefined,
-  ): Promise<Flow | undefined> {
+  ): Promise<SignInFlow | undefined> {
     if (cookie === undefined || cookie.length > MAX_COOKIE || state === "") return undefined;
     const flow = await this.#secret.unseal("flow", cookie) as SealedFlow | undefined;
     const isGood = flow !== undefined && timingSafeEqual(flow.state, state) &&
@@ -66,10 +66,10 @@ export class Flows {
   }
 
   /** This flow has led to a sign-in and leads to no other. */
-  end(flow: Flow): void {
+  end(flow: SignInFlow): void {
     const now = this.#clock.now();
     for (const [state, until] of this.#used) {
-      if (until > now && this.#used.size < USED) break;
+      if (until > now && this.#used.size < MAX_USED_FLOWS) break;
       this.#used.delete(state);
     }
     this.#used.set(flow.state, now + FLOW_LIFETIME_MS);

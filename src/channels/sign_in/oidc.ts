@@ -6,7 +6,7 @@
 import type { Configuration } from "openid-client";
 import { NexusError } from "../../core/error.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
-import type { Flow, SignInProvider } from "./provider.ts";
+import type { SignInFlow, SignInProvider } from "./provider.ts";
 
 export interface OidcSettings {
   readonly issuer: string;
@@ -34,7 +34,7 @@ export interface OidcSettings {
 const library = () => import("openid-client");
 
 /** Milliseconds after which the provider's description is read again. */
-const DISCOVERED = 3_600_000;
+const DISCOVERY_TTL_MS = 3_600_000;
 
 export class OidcProvider implements SignInProvider {
   readonly id = "oidc";
@@ -49,7 +49,7 @@ export class OidcProvider implements SignInProvider {
     this.name = settings.name;
   }
 
-  async begin(flow: Flow): Promise<URL> {
+  async begin(flow: SignInFlow): Promise<URL> {
     const [client, config] = await Promise.all([library(), this.#discover()]);
     return client.buildAuthorizationUrl(config, {
       redirect_uri: flow.redirect,
@@ -61,7 +61,7 @@ export class OidcProvider implements SignInProvider {
     });
   }
 
-  async finish(callback: URL, flow: Flow): Promise<ExternalUser> {
+  async finish(callback: URL, flow: SignInFlow): Promise<ExternalUser> {
     const [client, config] = await Promise.all([library(), this.#discover()]);
     // What the browser asked for is behind a proxy; the provider compares with what was told at the
     // beginning.
@@ -131,7 +131,7 @@ export class OidcProvider implements SignInProvider {
         execute: allowHttp ? [client.allowInsecureRequests] : [],
       })
     );
-    this.#found = { config, until: now + DISCOVERED };
+    this.#found = { config, until: now + DISCOVERY_TTL_MS };
     // The next one tries again.
     config.catch(() => this.#found = undefined);
     return config;

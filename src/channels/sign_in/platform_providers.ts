@@ -11,7 +11,7 @@ import { readBytes } from "../../core/byte_collector.ts";
 import { NexusError } from "../../core/error.ts";
 import type { Identity } from "../../core/people/identity.ts";
 import type { ExternalUser } from "../../core/people/provisioning.ts";
-import type { Flow, SignInProvider } from "./provider.ts";
+import type { SignInFlow, SignInProvider } from "./provider.ts";
 
 /** Where a platform is; other addresses for private clouds and for tests. */
 export interface PlatformUrls {
@@ -41,7 +41,7 @@ interface Common extends PlatformUrls {
 type Answer = any;
 
 /** Milliseconds that a platform may take. */
-const TIMEOUT = 10_000;
+const TIMEOUT_MS = 10_000;
 
 export class LarkProvider implements SignInProvider {
   readonly id = "lark";
@@ -50,7 +50,7 @@ export class LarkProvider implements SignInProvider {
     this.name = p.name;
   }
 
-  begin({ state, redirect, verifier }: Flow): Promise<URL> {
+  begin({ state, redirect, verifier }: SignInFlow): Promise<URL> {
     return challengeOf(verifier).then((code_challenge) =>
       address(this.p.login, "/open-apis/authen/v1/authorize", {
         client_id: this.p.appId,
@@ -63,7 +63,7 @@ export class LarkProvider implements SignInProvider {
     );
   }
 
-  async finish(callback: URL, { redirect, verifier }: Flow): Promise<ExternalUser> {
+  async finish(callback: URL, { redirect, verifier }: SignInFlow): Promise<ExternalUser> {
     const { appId, appSecret, api } = this.p;
     const token = await ask(this.p.fetch, address(api, "/open-apis/authen/v2/oauth/token"), {
       grant_type: "authorization_code",
@@ -107,7 +107,7 @@ export class DingtalkProvider implements SignInProvider {
     this.name = p.name;
   }
 
-  begin({ state, redirect }: Flow): Promise<URL> {
+  begin({ state, redirect }: SignInFlow): Promise<URL> {
     const { login, appKey, corpId } = this.p;
     return Promise.resolve(address(login, "/oauth2/auth", {
       redirect_uri: redirect,
@@ -161,7 +161,7 @@ export class WecomProvider implements SignInProvider {
     this.name = p.name;
   }
 
-  begin({ state, redirect }: Flow): Promise<URL> {
+  begin({ state, redirect }: SignInFlow): Promise<URL> {
     const { login, corpId, agentId } = this.p;
     return Promise.resolve(address(login, "/wwlogin/sso/login", {
       login_type: "CorpApp",
@@ -223,7 +223,7 @@ async function ask(
     method: body === undefined ? "GET" : "POST",
     headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
-    signal: AbortSignal.timeout(TIMEOUT),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
     redirect: "error",
   });
   const bytes = await readBytes(response.body, 64 << 10);

@@ -75,16 +75,16 @@ export function signInProbes(
 }
 
 /** Seconds that the issuer may take. */
-const SECONDS = 10;
+const TIMEOUT_SECONDS = 10;
 
 /** Bytes of an issuer's answer that are read. */
-const MOST = 1 << 20;
+const MAX_ANSWER_BYTES = 1 << 20;
 
 /** A `fetch` that holds the whole answer: the library leaves some unread. */
 async function wholeFetch(url: string, init: object): Promise<Response> {
   const response = await fetch(url, init);
   const { status, headers } = response;
-  const bytes = await readBytes(response.body, MOST);
+  const bytes = await readBytes(response.body, MAX_ANSWER_BYTES);
   if (!bytes) throw new RangeError("the answer is too large");
   return new Response(status === 204 || status === 304 ? null : bytes, { status, headers });
 }
@@ -99,7 +99,7 @@ async function checkOidc(report: FindingReport, settings: OidcSettings): Promise
   let config: Awaited<ReturnType<typeof client.discovery>>;
   try {
     config = await client.discovery(new URL(issuer), clientId, clientSecret, undefined, {
-      timeout: SECONDS,
+      timeout: TIMEOUT_SECONDS,
       execute: allowHttp ? [client.allowInsecureRequests] : [],
       [client.customFetch]: wholeFetch,
     });

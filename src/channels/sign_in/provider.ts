@@ -6,7 +6,7 @@
 import type { ExternalUser } from "../../core/people/provisioning.ts";
 
 /** What belongs to one sign-in from its beginning to its end. The browser carries it encrypted. */
-export interface Flow {
+export interface SignInFlow {
   /** Comes back with the browser and says which flow it is. */
   readonly state: string;
   /** Comes back inside the ID token: it was made for this flow. */
@@ -23,10 +23,10 @@ export interface SignInProvider {
   /** What the button says. */
   readonly name: string;
   /** Where the browser goes. Rejects where the provider cannot be reached. */
-  begin(flow: Flow): Promise<URL>;
+  begin(flow: SignInFlow): Promise<URL>;
   /**
    * Who came back. Throws `forbidden` with the reason when they may not come in, or whatever went
    * wrong.
    */
-  finish(callback: URL, flow: Flow): Promise<ExternalUser>;
+  finish(callback: URL, flow: SignInFlow): Promise<ExternalUser>;
 }

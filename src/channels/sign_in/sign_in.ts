@@ -19,7 +19,7 @@ import type { TrustedProxies } from "../http/trusted_proxies.ts";
 import { cookieOf, sessionCookie, setCookie } from "../http/cookie.ts";
 import { anyone, defineRoute } from "../http/route.ts";
 import type { RouteCall, Router } from "../http/router.ts";
-import { FLOW_COOKIE, FLOW_LIFETIME_MS, Flows } from "./flow.ts";
+import { FLOW_COOKIE, FLOW_LIFETIME_MS, FlowCookies } from "./flow.ts";
 import type { SignInProvider } from "./provider.ts";
 
 export interface SignInParts {
@@ -97,14 +97,14 @@ export function mountSignIn(routes: Router, parts: SignInParts): void {
 /** Sign-ins on their way to a provider and back. */
 class SignIn {
   readonly #parts: SignInParts;
-  readonly #flows: Flows;
+  readonly #flows: FlowCookies;
   readonly #rate: RateLimiter;
   /** Sign-ins for which a provider is being asked. */
   #finishing = 0;
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
-    this.#flows = new Flows(parts);
+    this.#flows = new FlowCookies(parts);
     this.#rate = new RateLimiter(NETWORK_SIGN_IN_RATE, parts.clock);
   }
 

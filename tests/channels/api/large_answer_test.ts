@@ -3,8 +3,8 @@
  * place in the answer and no copy of it.
  */
 import assert from "node:assert/strict";
-import { answerStream, type Format } from "../../../src/channels/openai/answer_stream.ts";
-import { Cut } from "../../../src/channels/openai/output_limit.ts";
+import { type AnswerFormat, answerStream } from "../../../src/channels/openai/answer_stream.ts";
+import { OutputLimit } from "../../../src/channels/openai/output_limit.ts";
 import { chatFormat } from "../../../src/channels/openai/chat_completions.ts";
 import { responsesFormat } from "../../../src/channels/openai/responses.ts";
 import { uiFormat } from "../../../src/channels/openai/ui_message_stream.ts";
@@ -46,7 +46,7 @@ function turnWith(...chunks: ["text" | "reasoning" | "image" | "tool", string][]
 }
 
 const asked = { model: "m", said: [], options: {}, ignored: [], stream: true, includeUsage: true };
-const formats: Record<string, (turn: Turn) => Format> = {
+const formats: Record<string, (turn: Turn) => AnswerFormat> = {
   "chat completions": (turn) => chatFormat(turn, "m", true, describe),
   responses: (turn) => responsesFormat(turn, asked, describe),
   "a useChat page": (turn) => uiFormat(turn, describe),
@@ -54,7 +54,7 @@ const formats: Record<string, (turn: Turn) => Format> = {
 
 function answer(
   turn: Turn,
-  format: Format,
+  format: AnswerFormat,
   streams: StreamRegistry,
   more: { stop?: string[]; stopped?: () => void } = {},
 ) {
@@ -63,7 +63,7 @@ function answer(
     streams,
     reader: READER,
     said: [],
-    cut: () => new Cut({ stop: more.stop }),
+    cut: () => new OutputLimit({ stop: more.stop }),
     stop: more.stopped ?? (() => {}),
   });
 }
@@ -202,7 +202,7 @@ Deno.test("a reader that may no longer read in the middle of a picture is given 
         streams,
         reader: barred,
         said: [],
-        cut: () => new Cut({}),
+        cut: () => new OutputLimit({}),
         stop() {},
       });
     const reader = body.getReader();

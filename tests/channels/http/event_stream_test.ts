@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { answerStream } from "../../../src/channels/openai/answer_stream.ts";
-import { Cut } from "../../../src/channels/openai/output_limit.ts";
+import { OutputLimit } from "../../../src/channels/openai/output_limit.ts";
 import { chatFormat } from "../../../src/channels/openai/chat_completions.ts";
 import { type StreamReader, StreamRegistry } from "../../../src/channels/http/stream_registry.ts";
 import { enqueue, newsStream, turnStream } from "../../../src/channels/http/event_stream.ts";
@@ -54,7 +54,7 @@ const kinds: {
         streams,
         reader: READER,
         said: [],
-        cut: () => new Cut({}),
+        cut: () => new OutputLimit({}),
         stop: () => {},
         onHangUp: gone,
       }),
@@ -155,7 +155,7 @@ for (const face of ["a turn", "an answer of the OpenAI face"]) {
         streams,
         reader,
         said: [],
-        cut: () => new Cut({}),
+        cut: () => new OutputLimit({}),
         stop: () => {},
       });
     const reading = new Response(stream).text();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { withoutPictures } from "../../../src/channels/openai/inline_images.ts";
+import { withoutInlineFiles } from "../../../src/channels/openai/inline_images.ts";
 
 Deno.test("a picture becomes [image], another file its name, and everything else stays", () => {
   const cases: readonly (readonly [string, string])[] = [
@@ -14,7 +14,7 @@ Deno.test("a picture becomes [image], another file its name, and everything else
     [`[${"x".repeat(400)}](data:a/b,c)`, `[${"x".repeat(400)}](data:a/b,c)`],
     ["\\](data:a) [b](data:c)", "\\](data:a) [b]"],
   ];
-  for (const [text, plain] of cases) assert.equal(withoutPictures(text), plain, text);
+  for (const [text, plain] of cases) assert.equal(withoutInlineFiles(text), plain, text);
 });
 
 Deno.test("whatever the brackets, the result is that of the expressions that say what is meant", () => {
@@ -37,7 +37,7 @@ Deno.test("whatever the brackets, the result is that of the expressions that say
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
       const text = pieces.join("");
-      assert.equal(withoutPictures(text), meant(text));
+      assert.equal(withoutInlineFiles(text), meant(text));
     }),
     { numRuns: 5000 },
   );
