@@ -1,5 +1,6 @@
 /**
- * Who is calling: the person behind a session's Bearer token, an API key or a browser's cookie.
+ * Authentication: resolves a session token, an API key or a browser's cookie to a caller, and
+ * checks whether the caller may use a route.
  */
 import type { Accounts } from "../../core/people/accounts.ts";
 import { type ApiKey, type ApiKeys, KEY_PREFIX } from "../../core/people/api_key.ts";
@@ -14,7 +15,7 @@ export interface Caller {
   readonly person: Person;
   readonly session: Session;
   readonly token: string;
-  /** What was shown, where it is a key. `session` then only says until when it is good. */
+  /** The API key, if the caller used one. `session` then only holds the key's lifetime. */
   readonly key?: ApiKey;
 }
 
@@ -34,8 +35,7 @@ export class Auth {
   }
 
   /**
-   * Who is calling, from memory: no waiting. `undefined` says only that {@linkcode authenticate}
-   * must be asked.
+   * Authenticates from memory, without waiting. `undefined`: ask {@linkcode authenticate}.
    *
    * @param access what the route says of who may take it
    */
@@ -56,9 +56,9 @@ export class Auth {
   }
 
   /**
-   * Who is calling. Throws `unauthenticated`, `session_expired`, `forbidden` when another site's
-   * page uses the cookie or a key does not open the route, and `not_found` where the route exists
-   * for admins only.
+   * Authenticates a request. Throws `unauthenticated`; `session_expired`; `forbidden` if a page of
+   * another site uses the cookie, or if the key does not open the route; `not_found` if the route
+   * exists for admins only.
    *
    * @param access what the route says of who may take it
    */
@@ -87,7 +87,7 @@ export class Auth {
     return { person, session, token };
   }
 
-  /** Who a caller is by now: what they may use can change while a stream is open. */
+  /** The caller's person as of now: their rights can change while a stream is open. */
   currentPerson({ person, key }: Caller): Person | undefined {
     const owner = this.#parts.accounts.person(person.id);
     return owner && asCaller(owner, key);
@@ -105,8 +105,7 @@ export class Auth {
   }
 
   /**
-   * Whether somebody who was let in a while ago still would be. Does not count as a use of the
-   * session.
+   * Whether a caller who was authenticated earlier still would be. Does not extend the session.
    */
   async isStillValid({ person, token, key }: Caller): Promise<boolean> {
     if (!this.#parts.accounts.person(person.id)) return false;
@@ -116,8 +115,8 @@ export class Auth {
   }
 
   /**
-   * Signing in needs no cookie, so the check on cookies does not help there: a page of another site
-   * must not sign its visitor in.
+   * Rejects a sign-in from a page of another site, which must not sign its visitor in. The check on
+   * cookies does not help here, because a sign-in needs no cookie. Throws `forbidden`.
    */
   refuseCrossSite(request: Request): void {
     const origin = request.headers.get("origin");
@@ -160,7 +159,7 @@ export class Auth {
   }
 }
 
-/** Why a route is not for somebody who was recognised; `undefined`: it is. */
+/** Why an authenticated caller may not use a route; `undefined`: they may. */
 function refusalOf({ person, key }: Caller, access: Access): NexusError | undefined {
   if (access.who !== "member" && access.who !== "admin") return undefined;
   if (access.who === "admin" && person.role !== "admin") return new NexusError("not_found");

@@ -1,9 +1,8 @@
 /**
- * Clients that hang up before their answer is whole: here is decided what that means for the bot.
+ * The watcher of clients that disconnect before their answer is complete: it cancels their turns.
  *
- * Clients that wait for an answer in one piece are not watched from the first moment: asking the
- * runtime for a request's signal costs as much as answering it, and most answers, or their first
- * words, come sooner. One timer serves all.
+ * A client is not watched from the first moment: reading a request's signal costs as much as
+ * answering it, and most answers, or their first words, come sooner. One timer serves all clients.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -31,8 +30,8 @@ export class DisconnectWatcher {
   }
 
   /**
-   * The client hung up: its bot is stopped. Whoever sent an Idempotency-Key will ask again if the
-   * line breaks, and then wants the answer.
+   * Cancels the turn of a client that disconnected. A client that sent an Idempotency-Key repeats
+   * the request and then wants the answer, so its turn goes on.
    */
   cancelUnlessRepeatable(turn: Turn): void {
     if (!turn.ending && turn.message.idempotencyKey === undefined) this.#cancel(turn);

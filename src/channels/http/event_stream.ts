@@ -1,10 +1,10 @@
 /**
- * Event streams: a turn's reply as server-sent events, and what a page is told besides.
+ * Event streams: a turn's reply as server-sent events, and the news of a page.
  *
- * While nobody reads, nothing is encoded and nothing waits but an offset; a reader that was behind
- * gets all of it in one write. A reader that keeps up is written to from inside the bot's frame,
- * without a promise: measured at 5.0 µs a chunk in bursts and 22.4 paced, against 5.8 and 22.3 for
- * writing each chunk as it comes.
+ * A stream that is not read encodes nothing and stores only an offset; a reader that fell behind
+ * gets all of the rest in one write. For a reader that keeps up, the bot's frame writes directly,
+ * without a promise: 5.0 µs per chunk in bursts and 22.4 µs paced, against 5.8 µs and 22.3 µs for
+ * one write per chunk.
  */
 import type { Chunk } from "../../core/reply.ts";
 import type { Turn } from "../../core/turn.ts";
@@ -38,9 +38,9 @@ export function eventStream(
 }
 
 /**
- * Writes into a stream, and closes it with the last bytes. A reader that hangs up closes its stream
- * by itself, at times from inside `enqueue`, and then there is nobody to write to: `cancel` has
- * told or will tell, and the writer, which may be a bot's frame or a timer, must not fall over it.
+ * Writes into a stream, and closes it after the last bytes. A reader that disconnects closes its
+ * stream itself, at times from inside `enqueue`. `cancel` handles that, so the writer, which may be
+ * a bot's frame or a timer, ignores the closed stream.
  */
 export function enqueue(
   controller: ReadableStreamDefaultController<Uint8Array>,
@@ -61,12 +61,12 @@ export function enqueue(
 export function turnStream(
   turn: Turn,
   options: {
-    /** The offset behind what the reader has. */
+    /** The offset after the text that the reader has. */
     readonly after: number;
     readonly language: Language;
     readonly streams: StreamRegistry;
     readonly reader?: StreamReader;
-    /** The reader hung up before the end. */
+    /** Called if the reader disconnects before the end. */
     readonly onHangUp?: () => void;
   },
 ): ReadableStream<Uint8Array> {
@@ -113,7 +113,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     this.#index = turn.reply.indexOf(options.after);
     this.wroteAt = this.#streams.now();
     this.#unwatch = turn.reply.watch(() => {
-      // With no room the reader is behind: it pulls when it is ready, and gets all of it then.
+      // Without room the reader is behind: it pulls when it is ready, and then gets everything.
       if (this.hasRoom) this.#flush();
     });
     this.#streams.add(this);
@@ -146,7 +146,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     enqueue(this.#controller, HEARTBEAT);
   }
 
-  /** It can resume. */
+  /** The reader can resume. */
   dropStalled(): void {
     this.end();
   }
@@ -157,19 +157,19 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     enqueue(this.#controller, undefined, true);
   }
 
-  /** No `end`: the turn goes on, and can be resumed by whoever signs in again. */
+  /** Writes no `end`: the turn goes on, and the reader can resume after a new sign-in. */
   revoke(code: ErrorCode): void {
     if (this.#over) return;
     this.#finish();
     const event = JSON.stringify({ type: "error", error: errorText(code, this.#language), code });
-    // An event that is cut is none, and nothing can follow it.
+    // Nothing can follow an event that was cut.
     enqueue(this.#controller, this.#rest ? undefined : encoder.encode(`data: ${event}\n\n`), true);
   }
 
   /** Writes what is new, if anything is. */
   #flush(): void {
     if (this.#over) return;
-    // Asks for it, and wakes us when it is so.
+    // Reading `isRecorded` requests the write, which wakes this stream when it is done.
     if (!this.#turn.isRecorded) return;
     let text = "";
     if (this.#rest) {
@@ -178,7 +178,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     }
     const { reply } = this.#turn;
     if (this.#turn.bot?.id !== this.#toldBot) {
-      // It may have moved to a bot that this reader's key is closed to.
+      // The turn may have moved to a bot that the reader's key excludes.
       if (!mayRead(this.reader?.reach, this.#turn.trace)) {
         this.#write(text, false);
         return this.revoke("not_found");
@@ -204,7 +204,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   #write(text: string, done: boolean): void {
     if (text === "") return;
     this.wroteAt = this.#streams.now();
-    // Enqueueing may call `pull` from inside, so nothing may be left to say by then.
+    // `enqueue` may call `pull`, so the state must be final before it.
     if (done) this.#finish();
     enqueue(this.#controller, encoder.encode(text), done);
   }
@@ -246,8 +246,8 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   }
 
   /**
-   * Says what is missing in front of the first chunk; where the reader has a part of it, moves on
-   * to the rest.
+   * Reports a gap before the first chunk. If the reader has a part of the chunk, moves on to the
+   * rest.
    */
   #firstOf(chunk: Chunk): string {
     if (chunk.at <= this.#offset) return "";
@@ -283,14 +283,14 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     }
   }
 
-  /** What the reader has not had of a chunk; of a long text as much as makes one event. */
+  /** The part of a chunk that the reader lacks; of a long text as much as fits one event. */
   #unseen({ at, kind, content }: Chunk): string {
     const seen = Math.max(0, this.#offset - at);
     if (kind === "text" || kind === "reasoning") return pieceOf(content, seen);
     return seen > 0 ? content.slice(seen) : content;
   }
 
-  /** An event, or nothing where it is too large for one write: then it follows in pieces. */
+  /** An event, or nothing if it is too large for one write: then it follows in pieces. */
   #large(id: string, event: Readonly<Record<string, string>>, units: number): string {
     if (units <= PIECE_UNITS) return `${id}data: ${JSON.stringify(event)}\n\n`;
     this.#rest = largeEvent(`${id}data: `, event);
@@ -300,7 +300,7 @@ class TurnSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   #ending(): string {
     const { status, code, detail } = this.#turn.ending!;
     let text = "";
-    // What the reader had seen behind the end was lost with a process.
+    // The text that the reader has after the end was lost with a process.
     if (this.#offset > this.#turn.reply.length) {
       text += `data: ${
         JSON.stringify({ type: "gap", from: this.#turn.reply.length, to: this.#offset })
@@ -333,14 +333,14 @@ function* largeEvent(
 }
 
 /**
- * Waiting units past which a page that does not read its news is let go; it comes back and asks for
- * what it missed.
+ * Bytes of unread news after which a page is disconnected; it reconnects and requests what it
+ * missed.
  */
 const MAX_NEWS_BYTES = 4 << 20;
 
 /**
- * A stream of events that are pushed into it: what a page listens to. A reader that falls too far
- * behind is let go, and so is one that may no longer listen.
+ * A stream of news for a page. A reader that falls too far behind is disconnected, and so is one
+ * that lost access.
  */
 export function newsStream(
   streams: StreamRegistry,
@@ -358,7 +358,7 @@ export function newsStream(
   };
   const write = (bytes: Uint8Array) => {
     if (over) return;
-    // What a reader does not take is no sign of life.
+    // A write that the reader does not take is no sign of life.
     if (stream.hasRoom) stream.wroteAt = streams.now();
     enqueue(controller, bytes);
     if ((controller.desiredSize ?? 0) < -MAX_NEWS_BYTES) stream.end();
@@ -377,7 +377,7 @@ export function newsStream(
       finish();
       enqueue(controller, undefined, true);
     },
-    // It comes back by itself, and is told at the door.
+    // The page reconnects, and authentication returns the error.
     revoke: () => stream.end(),
   };
   return new ReadableStream<Uint8Array>({
@@ -388,7 +388,7 @@ export function newsStream(
         const number = id === undefined ? "" : `id: ${id}\n`;
         write(encoder.encode(`${number}data: ${JSON.stringify(event)}\n\n`));
       });
-      // What it was told at the beginning was too much already.
+      // The first events were already too many.
       if (over) stop();
     },
     cancel: finish,

@@ -1,7 +1,7 @@
 /**
- * The router: the one place where a declared route gets its handler. Whoever may not take a route
- * is refused before the handler runs, and a handler gets the caller who was let in, so that no
- * route is without its check.
+ * The router gives declared routes their handlers. It rejects callers without access before the
+ * handler runs, and passes the authenticated caller to the handler, so that no route is without its
+ * check.
  *
  * Hono finds the route. `@hono/zod-openapi` and `hono-openapi` hold no check of the caller and read
  * a body without a bound; the first costs 65 ms of every start, either costs 2 µs of CPU a request.
@@ -34,7 +34,7 @@ import type { Language } from "./error_texts.ts";
 
 type Env = { Bindings: ConnectionInfo };
 
-/** Whoever has an account, by whatever they show. */
+/** Every account, with a session or any key. */
 const ANY_ACCOUNT = member(["chat", "read", "admin"], "bound");
 
 /** Bytes of a body at most where its declaration says nothing else. */
@@ -43,7 +43,7 @@ export const DEFAULT_MAX_BODY_BYTES = 64 * 1024;
 /** A route for members or admins has a caller; any other has none. */
 type CallerOf<W extends Audience> = W extends "member" | "admin" ? Caller : undefined;
 
-/** One request to a route, by somebody whom its declaration lets in. */
+/** One request to a route, from a caller that its declaration admits. */
 export class RouteCall<R extends Route = Route> {
   readonly #context: Context<Env>;
   readonly #maxBody: number;
@@ -51,7 +51,7 @@ export class RouteCall<R extends Route = Route> {
 
   constructor(
     readonly route: R,
-    /** Who was let in. */
+    /** The authenticated caller. */
     readonly caller: CallerOf<R["who"]>,
     context: Context<Env>,
     parts: { readonly auth: Auth; readonly maxBody: number },
@@ -61,7 +61,7 @@ export class RouteCall<R extends Route = Route> {
     this.#auth = parts.auth;
   }
 
-  /** Whoever calls a route for anyone, where they show by a session or a key who they are. */
+  /** The caller of a route for anyone, if the request has a valid session or key. */
   async visitor(): Promise<Caller | undefined> {
     try {
       return await this.#auth.authenticate(this.request, ANY_ACCOUNT);
@@ -92,7 +92,7 @@ export class RouteCall<R extends Route = Route> {
     return this.#context.env;
   }
 
-  /** The address of whoever calls, after trusted proxies. */
+  /** The client's address, after trusted proxies. */
   get address(): string {
     return this.#context.env.address;
   }
@@ -251,7 +251,7 @@ export class Router {
     const isOpen = route.who !== "member" && route.who !== "admin";
     this.#hono.on(method.toUpperCase(), honoPath(path, slashes), (c) => {
       if (isOpen) return run(c, undefined);
-      // Most are known from memory: no waiting.
+      // Most callers are known from memory: no promise.
       const known = auth.authenticateFromMemory(c.req.raw, route);
       return known ? run(c, known) : enter(c);
     });

@@ -1,8 +1,8 @@
 /**
- * The heartbeat of open event streams: a comment into every stream that has been silent, so that
- * proxies keep the line and a dead peer is noticed; a look at whether its reader still may read;
- * and a bound on how many one person opens. One timer for all: a timer per stream would be most of
- * what an idle stream costs.
+ * The registry of open event streams. It sends a comment into every silent stream, so that proxies
+ * keep the connection and a dead peer is noticed; it closes the streams of readers who lost access;
+ * and it bounds how many streams a person opens. One timer serves all streams: a timer per stream
+ * would be most of the cost of an idle stream.
  */
 import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, NexusError } from "../../core/error.ts";
@@ -11,11 +11,11 @@ import type { KeyScope } from "../../core/key_scope.ts";
 /** Who reads a stream. */
 export interface StreamReader {
   readonly person: string;
-  /** What they are told when they may no longer. */
+  /** The error code that the reader gets when access is lost. */
   readonly refusal: ErrorCode;
-  /** How far they reach, where they came in by a key that reads less than they do. */
+  /** The scope of the key, if the reader uses a key that reads less than its owner. */
   readonly reach?: KeyScope;
-  /** Whether they still may. */
+  /** Whether the reader still has access. */
   isStillValid(): Promise<boolean>;
 }
 
@@ -23,7 +23,7 @@ export interface StreamReader {
 export interface OpenStream {
   /** Milliseconds since the epoch: when something was last written. */
   wroteAt: number;
-  /** Absent: nobody is asked, and nobody is counted. */
+  /** Absent: access is not rechecked, and the stream is not counted. */
   readonly reader?: StreamReader;
   /** Whether the reader takes what is written. */
   readonly hasRoom: boolean;
@@ -48,12 +48,13 @@ export interface OpenStream {
 const HEARTBEAT_MS = 15_000;
 
 /**
- * Milliseconds after which a reader that takes nothing is let go: what it reads would stay in
- * memory as long as it likes. It can come back. One write takes a reader of 1 KB/s four minutes.
+ * Milliseconds after which a reader that takes nothing is disconnected: its reply would stay in
+ * memory as long as it likes. The reader can reconnect. A reader of 1 KB/s takes four minutes for
+ * one write.
  */
 export const STALLED_READER_MS = 10 * 60_000;
 
-/** How often it is asked whether readers still may read, in milliseconds. */
+/** Milliseconds between two access checks of the readers. */
 const RECHECK_MS = 10_000;
 
 export class StreamRegistry {
@@ -88,12 +89,12 @@ export class StreamRegistry {
   }
 
   async #ask(stream: OpenStream, reader: StreamReader): Promise<void> {
-    // Where it cannot be known the reader comes back and is asked at the door.
+    // If the check fails, the reader reconnects and is authenticated again.
     if (await reader.isStillValid().catch(() => false)) return;
     if (this.#open.has(stream)) stream.revoke(reader.refusal);
   }
 
-  /** Asks a person's streams at once whether they may still be read. */
+  /** Checks the access of all streams of a person at once. */
   recheck(person: string): void {
     for (const stream of [...this.#open]) {
       if (stream.reader?.person === person) void this.#ask(stream, stream.reader);
