@@ -28,6 +28,12 @@ const PLATFORM = new Set(
 
 /** Names that were retired, as whole words. ARCHITECTURE.md has the glossary that replaced them. */
 const RETIRED: readonly RegExp[] = [
+  // src/channels/http, api, openai, sign_in
+  /\b(?:Door|DoorParts|Pulse|Beating|HangUps|hangUps)\b/,
+  /\b(?:RoutesParts|ImageLoads|IMAGES_OF_A_REQUEST|OpsParts|opsRoutes)\b/,
+  /\b(?:BODY_TIME|BODY_RATE|STALLED|FIRST_WORD|FLOW_LIFETIME|FINISHING)\b/,
+  /\b(?:probesOfSignIn|LarkSignIn|DingtalkSignIn|WecomSignIn)\b/,
+  /\b(?:withoutPictures|ToolTalk|refuseForeign|personNow)\b/,
   // src/emulate, src/channels/wecom, src/channels/dingtalk
   /\b(?:Feishu|Wecom)Socket\b/,
   /\b(?:FeishuSay|WecomSay|DingSay|SealKeys)\b/,

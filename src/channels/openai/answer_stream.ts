@@ -37,7 +37,7 @@ export interface AnswerOptions {
   readonly format: AnswerFormat;
   readonly streams: StreamRegistry;
   readonly reader: StreamReader;
-  readonly said: readonly ChatMessage[];
+  readonly messages: readonly ChatMessage[];
   /**
    * What the gateway itself must see to; asked for at the first word, when it is known who answers.
    */
@@ -78,7 +78,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
   #cut: OutputLimit | undefined;
   #begun = false;
   /** Whether any of the answer has gone out. */
-  #said = false;
+  #messages = false;
   #given: string[] = [];
   #over = false;
   #unwatch: () => void;
@@ -212,14 +212,14 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
         return this.#whole(text, finish);
       }
       case "reasoning":
-        this.#said = true;
+        this.#messages = true;
         return format.reasoning(content);
       case "image":
-        this.#said = true;
+        this.#messages = true;
         return format.image(content);
       case "replace":
         // Nobody can take back what an OpenAI client has been given.
-        if (!this.#said) return "";
+        if (!this.#messages) return "";
         this.#last = "stop";
         return format.fail(new NexusError("bot_gone", "the answer was begun again by another bot"));
       default:
@@ -229,7 +229,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
 
   #tell(delta: string): EventText {
     if (delta === "") return "";
-    this.#said = true;
+    this.#messages = true;
     this.#given.push(delta);
     return this.#options.format.text(delta);
   }
@@ -246,7 +246,7 @@ class AnswerSource implements UnderlyingDefaultSource<Uint8Array>, OpenStream {
     const given = this.#given.join("");
     this.#options.onDone?.(given);
     yield* piecesIn(
-      this.#options.format.end(finish, () => count(this.#turn, this.#options.said, given)),
+      this.#options.format.end(finish, () => count(this.#turn, this.#options.messages, given)),
     );
   }
 

@@ -37,14 +37,16 @@ const TOLD = [
 /** Whether a request says that it is a task. */
 export function isBackgroundTask(
   headers: Headers,
-  { task, said }: { task?: unknown; said: readonly ChatMessage[] },
+  { task, messages }: { task?: unknown; messages: readonly ChatMessage[] },
 ): boolean {
   // Before 0.10 Open WebUI sends the placeholder {{TASK}} as it stands, with every request.
   const named = headers.get("x-openwebui-task") || task;
   if (typeof named === "string" && NAMES.test(named)) return true;
-  const [only, ...more] = said.filter(({ role }) => role !== "system");
+  const [only, ...more] = messages.filter(({ role }) => role !== "system");
   if (!only || more.length > 0 || only.role !== "user") return false;
-  if (begins(only.text, ASKED) || (said[0]!.role === "system" && begins(said[0]!.text, TOLD))) {
+  if (
+    begins(only.text, ASKED) || (messages[0]!.role === "system" && begins(messages[0]!.text, TOLD))
+  ) {
     return true;
   }
   return only.text.startsWith(BEGIN) && only.text.trimEnd().endsWith(END);

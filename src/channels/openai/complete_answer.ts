@@ -33,7 +33,7 @@ export interface CompleteAnswer {
  */
 export async function completeAnswer(
   turn: Turn,
-  said: readonly ChatMessage[],
+  messages: readonly ChatMessage[],
   cutFor: () => OutputLimit,
   stop: () => void,
 ): Promise<CompleteAnswer> {
@@ -78,20 +78,21 @@ export async function completeAnswer(
     reasoning: reasoningOf(turn),
     images: reply.images,
     finish: finish ?? finishReasonOf(turn),
-    counted: count(turn, said, text),
+    counted: count(turn, messages, text),
   };
 }
 
 /** What a turn has said by now. */
 export function answerSoFar(turn: Turn): CompleteAnswer {
   const { message, reply: { text, images } } = turn;
-  const said = message.transcript ?? [{ role: "user", text: message.text, images: message.images }];
+  const messages = message.transcript ??
+    [{ role: "user", text: message.text, images: message.images }];
   return {
     text,
     reasoning: reasoningOf(turn),
     images,
     finish: finishReasonOf(turn),
-    counted: count(turn, said, text),
+    counted: count(turn, messages, text),
   };
 }
 
@@ -112,13 +113,13 @@ export function finishReasonOf({ meta }: Turn): FinishReason {
 /** What a picture counts as, about. */
 const IMAGE_TOKENS = 1000;
 
-export function count(turn: Turn, said: readonly ChatMessage[], text: string): AnswerUsage {
+export function count(turn: Turn, messages: readonly ChatMessage[], text: string): AnswerUsage {
   const { usage } = turn.meta ?? {};
   if (usage) return { ...usage, estimated: false };
   const outputTokens = new TokenEstimate(estimateTokenCount).of(text);
   const input = new TokenEstimate(estimateTokenCount);
   let inputTokens = 3;
-  for (const { text, images } of said) {
+  for (const { text, images } of messages) {
     inputTokens += 4 + input.of(text) + images.length * IMAGE_TOKENS;
   }
   return { inputTokens, outputTokens, estimated: true };

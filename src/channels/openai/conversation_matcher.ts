@@ -76,8 +76,8 @@ export class ConversationMatcher {
     answer: string,
   ): Promise<void> {
     if (message.temporary) return;
-    const said = withAnswer(asked.messages, answer);
-    const key = keyOf(message.person, asked.model, said);
+    const messages = withAnswer(asked.messages, answer);
+    const key = keyOf(message.person, asked.model, messages);
     await this.#store.set(key, conversationId, { ttl: REMEMBERED_MS, evictable: true });
   }
 
@@ -173,17 +173,17 @@ function named(whose: string, name: string): string {
 
 /** What was said up to the bot's last word, and what is new behind it. */
 function split(
-  said: readonly ChatMessage[],
+  messages: readonly ChatMessage[],
 ): { before: readonly ChatMessage[]; fresh: readonly ChatMessage[] } {
-  let last = said.length - 1;
-  while (last >= 0 && said[last]!.role !== "assistant") last--;
+  let last = messages.length - 1;
+  while (last >= 0 && messages[last]!.role !== "assistant") last--;
   if (last < 0) {
-    const first = said.findIndex(({ role }) => role === "user");
+    const first = messages.findIndex(({ role }) => role === "user");
     // Where nobody but the system spoke, its last word is the question.
-    const from = first < 0 ? said.length - 1 : first;
-    return { before: said.slice(0, from), fresh: said.slice(from) };
+    const from = first < 0 ? messages.length - 1 : first;
+    return { before: messages.slice(0, from), fresh: messages.slice(from) };
   }
-  return { before: said.slice(0, last + 1), fresh: said.slice(last + 1) };
+  return { before: messages.slice(0, last + 1), fresh: messages.slice(last + 1) };
 }
 
 /** What a bot with a memory is asked. A talk that ends with its own words asks it to go on. */
@@ -205,10 +205,12 @@ function questionOf(
  * The talk as its client will tell it next time: one that asked the bot to go on puts both parts
  * together.
  */
-function withAnswer(said: readonly ChatMessage[], answer: string): ChatMessage[] {
-  const last = said[said.length - 1]!;
-  if (last.role !== "assistant") return [...said, { role: "assistant", text: answer, images: [] }];
-  return [...said.slice(0, -1), { ...last, text: last.text + answer }];
+function withAnswer(messages: readonly ChatMessage[], answer: string): ChatMessage[] {
+  const last = messages[messages.length - 1]!;
+  if (last.role !== "assistant") {
+    return [...messages, { role: "assistant", text: answer, images: [] }];
+  }
+  return [...messages.slice(0, -1), { ...last, text: last.text + answer }];
 }
 
 /**
@@ -231,9 +233,9 @@ function transcript(before: readonly ChatMessage[]): string {
  * The hash of a talk. The system's words are left out: many clients put the time of day into them.
  * So is white space at the ends, which clients trim as they please.
  */
-function keyOf(person: Person, model: string, said: readonly ChatMessage[]): string {
+function keyOf(person: Person, model: string, messages: readonly ChatMessage[]): string {
   const hash = sha256().update(`${person.id}\0${model}`);
-  for (const { role, text, images } of said) {
+  for (const { role, text, images } of messages) {
     if (role === "system") continue;
     hash.update(`\0${role}\0${text.trim()}\0${images.length}`);
     for (const image of images) hash.update(`\0${image.length}\0${image.slice(-64)}`);

@@ -157,20 +157,20 @@ export async function readChat(
 ): Promise<OpenAiRequest> {
   const { more, ignored } = chatParameters(body);
   const images = counting(load);
-  const said: ChatMessage[] = [];
+  const messages: ChatMessage[] = [];
   const tools = new ToolTranscript();
   for (const [index, message] of body.messages.entries()) {
     const { role, content, tool_calls } = message;
     const parts = await partsOf(content, `messages.${index}`, images);
     if (role === "tool" || role === "function") {
-      said.push(tools.result(message.tool_call_id, message.name, parts));
+      messages.push(tools.result(message.tool_call_id, message.name, parts));
     } else if (tool_calls?.length) {
-      said.push({ ...parts, role: "assistant", text: tools.called(parts.text, tool_calls) });
-    } else said.push({ role: role === "developer" ? "system" : role, ...parts });
+      messages.push({ ...parts, role: "assistant", text: tools.called(parts.text, tool_calls) });
+    } else messages.push({ role: role === "developer" ? "system" : role, ...parts });
   }
   return {
     model: body.model,
-    messages: ending(said, "messages"),
+    messages: ending(messages, "messages"),
     options: optionsOf(body, more, body.max_completion_tokens ?? body.max_tokens, body.stop),
     ignored,
     stream: body.stream === true,
@@ -186,10 +186,10 @@ export async function readResponses(
 ): Promise<OpenAiRequest> {
   const { more, ignored } = responsesParameters(body);
   const images = counting(load);
-  const said: ChatMessage[] = body.instructions
+  const messages: ChatMessage[] = body.instructions
     ? [{ role: "system", text: body.instructions, images: [] }]
     : [];
-  if (typeof body.input === "string") said.push({ role: "user", text: body.input, images: [] });
+  if (typeof body.input === "string") messages.push({ role: "user", text: body.input, images: [] });
   else {
     const tools = new ToolTranscript();
     for (const [index, item] of body.input.entries()) {
@@ -198,12 +198,12 @@ export async function readResponses(
       if (type === "reasoning") continue;
       if (type === "function_call") {
         const text = tools.call(item.call_id, item.name, item.arguments);
-        said.push({ role: "assistant", text, images: [] });
+        messages.push({ role: "assistant", text, images: [] });
         continue;
       }
       if (type === "function_call_output") {
         const output = outputs.safeParse(item.output).data ?? "";
-        said.push(
+        messages.push(
           tools.result(item.call_id, undefined, await partsOf(output, `input.${index}`, images)),
         );
         continue;
@@ -214,7 +214,7 @@ export async function readResponses(
           `items of type ${JSON.stringify(type)} cannot be told to a bot`,
         );
       }
-      said.push({
+      messages.push({
         role: role === "developer" ? "system" : role,
         ...await partsOf(content, `input.${index}`, images),
       });
@@ -223,7 +223,7 @@ export async function readResponses(
   const { conversation } = body;
   return {
     model: body.model,
-    messages: ending(said, "input"),
+    messages: ending(messages, "input"),
     options: optionsOf(body, more, body.max_output_tokens, undefined),
     ignored,
     names: RESPONSES_NAMES,
@@ -241,7 +241,7 @@ export async function readUi(
   load: LoadImage,
 ): Promise<OpenAiRequest> {
   const images = counting(load);
-  const said: ChatMessage[] = [];
+  const messages: ChatMessage[] = [];
   for (const { role, parts } of body.messages) {
     let text = "";
     const pictures: MessageImage[] = [];
@@ -254,11 +254,11 @@ export async function readUi(
         throw unsupportedParameter("messages", "only files that are images");
       }
     }
-    said.push({ role, text, images: pictures });
+    messages.push({ role, text, images: pictures });
   }
   return {
     model: body.model ?? AUTO_MODEL,
-    messages: ending(said, "messages"),
+    messages: ending(messages, "messages"),
     options: {},
     ignored: [],
     stream: true,
@@ -302,12 +302,12 @@ function conversationOf(given: Record<string, unknown> | null | undefined): stri
 }
 
 /** A talk may end with anybody's words, but something new must be there to answer. */
-function ending(said: ChatMessage[], where: string): ChatMessage[] {
-  const last = said[said.length - 1];
+function ending(messages: ChatMessage[], where: string): ChatMessage[] {
+  const last = messages[messages.length - 1];
   if (!last || (last.role !== "assistant" && last.text === "" && last.images.length === 0)) {
     throw new NexusError("invalid", `${where}: the last one is empty`);
   }
-  return said;
+  return messages;
 }
 
 type Pictures = (url: string, where: string) => Promise<MessageImage>;

@@ -45,7 +45,14 @@ function turnWith(...chunks: ["text" | "reasoning" | "image" | "tool", string][]
   return turn;
 }
 
-const asked = { model: "m", said: [], options: {}, ignored: [], stream: true, includeUsage: true };
+const asked = {
+  model: "m",
+  messages: [],
+  options: {},
+  ignored: [],
+  stream: true,
+  includeUsage: true,
+};
 const formats: Record<string, (turn: Turn) => AnswerFormat> = {
   "chat completions": (turn) => chatFormat(turn, "m", true, describe),
   responses: (turn) => responsesFormat(turn, asked, describe),
@@ -62,7 +69,7 @@ function answer(
     format,
     streams,
     reader: READER,
-    said: [],
+    messages: [],
     cut: () => new OutputLimit({ stop: more.stop }),
     stop: more.stopped ?? (() => {}),
   });
@@ -201,7 +208,7 @@ Deno.test("a reader that may no longer read in the middle of a picture is given 
         format: formats[stream]!(turn),
         streams,
         reader: barred,
-        said: [],
+        messages: [],
         cut: () => new OutputLimit({}),
         stop() {},
       });

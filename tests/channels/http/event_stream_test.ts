@@ -53,7 +53,7 @@ const kinds: {
         ),
         streams,
         reader: READER,
-        said: [],
+        messages: [],
         cut: () => new OutputLimit({}),
         stop: () => {},
         onHangUp: gone,
@@ -154,7 +154,7 @@ for (const face of ["a turn", "an answer of the OpenAI face"]) {
         format: chatFormat(turn, "m", false, describe),
         streams,
         reader,
-        said: [],
+        messages: [],
         cut: () => new OutputLimit({}),
         stop: () => {},
       });
