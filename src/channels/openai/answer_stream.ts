@@ -14,7 +14,8 @@ import type { Turn } from "../../core/turn.ts";
 import type { OpenStream, StreamReader, StreamRegistry } from "../http/stream_registry.ts";
 import { type EventText, pieceOf } from "../http/text_pieces.ts";
 import { enqueue } from "../http/event_stream.ts";
-import { type AnswerUsage, count, type FinishReason, finishReasonOf } from "./complete_answer.ts";
+import { type AnswerUsage, count, finishReasonOf } from "./complete_answer.ts";
+import type { FinishReason } from "./finish_reason.ts";
 import { failureOf } from "./error.ts";
 import type { OutputLimit } from "./output_limit.ts";
 

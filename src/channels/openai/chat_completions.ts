@@ -8,7 +8,8 @@ import { attachmentOf } from "../im/attachment.ts";
 import type { Turn } from "../../core/turn.ts";
 import { longTextOf, piecesOf } from "../http/text_pieces.ts";
 import type { AnswerFormat } from "./answer_stream.ts";
-import type { AnswerUsage, CompleteAnswer, FinishReason } from "./complete_answer.ts";
+import type { AnswerUsage, CompleteAnswer } from "./complete_answer.ts";
+import type { FinishReason } from "./finish_reason.ts";
 import type { ErrorBody } from "./error.ts";
 
 /** Chunks as server-sent events; `[DONE]` only behind a whole answer. */

@@ -8,15 +8,13 @@ import type { Turn } from "../../core/turn.ts";
 import { yieldToEventLoop } from "../../core/yield.ts";
 import { PIECE_UNITS, piecesOf } from "../http/text_pieces.ts";
 import { failureOf } from "./error.ts";
+import type { FinishReason } from "./finish_reason.ts";
 import type { OutputLimit } from "./output_limit.ts";
 
 /** Counts, and whether they are the model's own or an estimate. */
 export interface AnswerUsage extends Usage {
   readonly estimated: boolean;
 }
-
-/** Why a whole answer stopped. */
-export type FinishReason = "stop" | "length" | "content_filter";
 
 /** An answer in one piece. */
 export interface CompleteAnswer {

@@ -3,7 +3,7 @@
  * what a bot does not honour itself.
  */
 import type { GenerationOptions } from "../../core/message.ts";
-import type { FinishReason } from "./complete_answer.ts";
+import type { FinishReason } from "./finish_reason.ts";
 import { StopWords } from "./stop_words.ts";
 
 /** Cuts an answer at stop words and at a length in tokens, by estimate. */

@@ -16,7 +16,8 @@ import {
   piecesOf,
 } from "../http/text_pieces.ts";
 import type { AnswerFormat } from "./answer_stream.ts";
-import type { AnswerUsage, CompleteAnswer, FinishReason } from "./complete_answer.ts";
+import type { AnswerUsage, CompleteAnswer } from "./complete_answer.ts";
+import type { FinishReason } from "./finish_reason.ts";
 import { attachmentMarkdown, seconds } from "./chat_completions.ts";
 import type { ErrorBody } from "./error.ts";
 import { AUTO_MODEL, type OpenAiRequest } from "./request.ts";
