@@ -29,7 +29,6 @@ export function mountOpenAi(router: Router, parts: OpenAiParts): void {
   );
   mountStoredResponses(routes, gateway);
   mountModels(routes, parts);
-  mountUiChat(routes, parts, completions);
 
   routes.on(openaiRoutes.chat, async (call) => {
     const { request, caller } = call;
@@ -48,6 +47,8 @@ export function mountOpenAi(router: Router, parts: OpenAiParts): void {
       whole: (turn, answer) => wholeResponse(turn, asked, answer),
     });
   });
+
+  mountUiChat(routes, parts, completions);
 }
 
 function mountModels(routes: Pick<Router, "on">, { gateway }: OpenAiParts): void {
