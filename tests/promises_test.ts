@@ -31,7 +31,7 @@ const UNWATCHED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "src/bots/upstream/model_call.ts": {
     "this.#drain(…)": "catches everything: the answer is whole",
   },
-  "src/channels/openai/openai.ts": { "gateway.cancel(…)": "as above" },
+  "src/channels/openai/completions.ts": { "this.#parts.gateway.cancel(…)": "as above" },
   "src/channels/http/stream_registry.ts": {
     "this.#ask(…)": "a reader who cannot be asked is sent away",
   },
