@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startWorld } from "../world.ts";
+import { startWorld, until } from "../world.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
@@ -21,7 +21,7 @@ for (const platform of ["feishu", "dingtalk", "wecom"]) {
       await using w = await startWorld({ channels, demo: false });
       const bot = await w.bot("alpha", { protocol: 2 });
       bot.answerAll((chat) => bot.reply(chat.id, `to ${chat.content}`, true, { seq: 1 }));
-      await until(() => Promise.resolve(w.app.apps.list()[0]?.connected === true));
+      await until(() => w.app.apps.list()[0]?.connected === true);
       await (await fetch(`${url}/say`, {
         method: "POST",
         body: JSON.stringify({ chat: "chat1", text: "hello" }),
@@ -49,11 +49,3 @@ Deno.test("nexus emulate says how it is used when it is asked for what it cannot
   assert.equal(code, 2);
   assert.match(new TextDecoder().decode(stderr), /Usage: nexus emulate feishu\|dingtalk\|wecom/);
 });
-
-async function until(done: () => Promise<boolean>) {
-  for (let n = 0; n < 500; n++) {
-    if (await done()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail("waited for ten seconds in vain");
-}

@@ -20,13 +20,9 @@ import { DingTalkEmulator } from "../../src/emulate/dingtalk/emulator.ts";
 import { DingTalkStream } from "../../src/emulate/dingtalk/stream.ts";
 import { serveOn } from "../../src/emulate/serve.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
+import { until } from "../world.ts";
 
 const KEYS = { clientId: "dingkey", clientSecret: "secret" };
-
-async function until(done: () => boolean) {
-  for (let n = 0; n < 500 && !done(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(done(), "waited for five seconds in vain");
-}
 
 Deno.test("the vendor's Stream client connects, answers pings, hears a message and acknowledges it", async () => {
   const emulator = new DingTalkEmulator({ ...KEYS, clock: systemClock });

@@ -14,6 +14,7 @@ import { type RunningServer, serveOn } from "../../src/emulate/serve.ts";
 import { WecomEmulator } from "../../src/emulate/wecom/emulator.ts";
 import { WecomLongConnection } from "../../src/emulate/wecom/long_connection.ts";
 import { Notes, ScriptedGateway } from "../channels/im/stage.ts";
+import { until } from "../world.ts";
 
 const AES = "BRAbJjE8R1JdaHN+iZSfqrXAy9bh7PcCDRgjLjlET1o";
 const KEYS = {
@@ -25,11 +26,6 @@ const KEYS = {
   encodingAesKey: AES,
 };
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-
-async function until(done: () => boolean) {
-  for (let n = 0; n < 500 && !done(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(done(), "waited for five seconds in vain");
-}
 
 Deno.test("the vendor's crypto opens the emulator's callbacks and agrees with its signature", async () => {
   const emulator = new WecomEmulator({ ...KEYS, clock: new DrivenClock() });

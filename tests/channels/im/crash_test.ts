@@ -14,6 +14,7 @@ import { DingTalkEmulator } from "../../../src/emulate/dingtalk/emulator.ts";
 import { FeishuEmulator } from "../../../src/emulate/feishu/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
+import { until } from "../../world.ts";
 import { DING, FEISHU, WECOM } from "./crash_keys.ts";
 
 const STEPS: readonly (DeliveryStep | "received")[] = [
@@ -43,6 +44,9 @@ function hurried(times: number): Clock {
     every: (ms, call) => systemClock.every(ms / times, call),
   };
 }
+
+/** The longest wait for one step, in seconds: a restart is part of it. */
+const SECONDS = 40;
 
 const KINDS = ["feishu", "dingtalk card", "dingtalk webhook", "wecom app", "wecom bot"] as const;
 const all = Deno.env.get("CRASH") === "all";
@@ -79,16 +83,17 @@ async function matrix(kind: typeof KINDS[number]) {
       platform.say(`chat_${step}`, step);
       let gone = false;
       void child.gone.then(() => gone = true);
-      await until(() => gone, `${step}: never reached`);
+      await until(() => gone, `the process to end at ${step}`, SECONDS);
       child = await start(kind, served.url, `${dir}/crash.db`);
       const finals = () =>
         platform.log.finals(`chat_${step}`).map((m) => m.text).filter((text) =>
           text.includes("一。")
         );
-      await until(() => finals().length > 0, `${step}: no final after the restart`);
+      await until(() => finals().length > 0, `a final after the restart at ${step}`, SECONDS);
       await until(
         async () => await (await fetch(`${child!.url}/open`)).text() === "0",
-        `${step}: still at work`,
+        `the end of all deliveries after ${step}`,
+        SECONDS,
       );
       const whole = `答：一。${step}。`;
       if (kind === "dingtalk webhook") {
@@ -152,14 +157,6 @@ async function start(kind: string, platform: string, file: string): Promise<Chil
       }
     },
   };
-}
-
-async function until(done: () => boolean | Promise<boolean>, what: string) {
-  for (let n = 0; n < 1600; n++) {
-    if (await done()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  assert.fail(what);
 }
 
 function platformOf(kind: string, deliver: (request: Request) => Promise<Response>): {

@@ -8,7 +8,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { DingTalkEmulator } from "../../../src/emulate/dingtalk/emulator.ts";
 import { serveOn } from "../../../src/emulate/serve.ts";
 import { WecomEmulator } from "../../../src/emulate/wecom/emulator.ts";
-import { startWorld } from "../../world.ts";
+import { startWorld, until } from "../../world.ts";
 
 const DING = { clientId: "dingkey", clientSecret: "secret" };
 
@@ -29,11 +29,6 @@ function insider() {
     return new Response("secret");
   });
   return { ...served, paths };
-}
-
-async function until(done: () => boolean, what: string) {
-  for (let n = 0; n < 1000 && !done(); n++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.ok(done(), what);
 }
 
 /** The callback as it stands, sent to the gateway's port. */
@@ -72,7 +67,7 @@ Deno.test("DingTalk: a signed message with a foreign sessionWebhook is answered,
       assert.equal(await deliver(`${world.url}/channels/dingtalk/main`, callback), 200);
       const { id } = await bot.next("chat");
       bot.reply(id, "the answer", true);
-      await until(() => emulator.log.finals("staff1").length === n + 1, "answered by the robot");
+      await until(() => emulator.log.finals("staff1").length === n + 1, "the robot's answer");
     }
     assert.deepEqual(inside.paths, []);
     const { apps } = await (await world.as("root", "/api/admin/channels")).json();
@@ -117,14 +112,11 @@ Deno.test("WeCom's AI bot: neither a foreign response_url nor a picture inside t
     await say("m3", platform.url, words);
     await until(
       () => called.includes("/cgi-bin/aibot/response"),
-      "the platform's own response_url is called",
+      "the call of the platform's own response_url",
     );
     const open = async () =>
       (await (await world.as("root", "/api/admin/channels")).json()).apps[0].open;
-    for (let n = 0; n < 500 && await open() > 0; n++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    assert.equal(await open(), 0);
+    await until(async () => await open() === 0, "the end of all deliveries");
     assert.deepEqual(inside.paths, []);
   } finally {
     emulator.stop();
